@@ -1,0 +1,51 @@
+# One command for each intent; CI runs the same ones. `make help` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "alertgate needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: setup
+setup: $(STAMP) ## Set up .venv with the locked dependencies
+
+.PHONY: run
+run: $(STAMP) ## Serve on 127.0.0.1:8000; writes a .env with fresh secrets if there is none
+	@$(BIN)/alertgate init --if-missing
+	@$(BIN)/alertgate serve --first-steps
+
+.PHONY: test
+test: $(STAMP) ## Run every test, on both databases
+	$(BIN)/pytest
+
+.PHONY: check
+check: $(STAMP) ## Format, lint, types, import contracts and tests: what CI runs
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+.PHONY: format
+format: $(STAMP) ## Format, and mend what the linter can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: $(STAMP) ## Lock the newest dependencies that pyproject.toml allows, with hashes
+	tools/lock
+
+.PHONY: clean
+clean: ## Remove what was set up; leaves .env and data alone
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

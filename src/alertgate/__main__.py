@@ -1,0 +1,5 @@
+"""`python -m alertgate`."""
+
+from alertgate.cli import main
+
+main()

@@ -1,0 +1,93 @@
+"""Who is calling: bearer tokens and signatures over raw bytes, in constant time.
+
+Each check takes every secret that is valid now (the present and the previous one), compares with all of them whatever
+the first result is, and returns a named verdict.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+TOLERANCE = timedelta(minutes=5)
+"""How old or how far ahead a Standard Webhooks timestamp may be."""
+
+
+class Verdict(StrEnum):
+    """What a credential turned out to be."""
+
+    OK = "ok"
+    MISSING = "no credential was sent"
+    MALFORMED = "the credential is not in the form that this path expects"
+    MISMATCH = "the credential is wrong"
+    EXPIRED = "the signature's timestamp is more than five minutes from now; check both clocks"
+
+
+def bearer(authorization: Sequence[str], secrets: Sequence[str]) -> Verdict:
+    """Judge the Authorization headers of a request (RFC 6750, 2.1); exactly one is wanted."""
+    if not authorization:
+        return Verdict.MISSING
+    scheme, _, token = authorization[0].partition(" ")
+    if len(authorization) > 1 or scheme.lower() != "bearer" or not token.strip():
+        return Verdict.MALFORMED
+    return _any_equal(token.strip().encode(errors="surrogatepass"), [secret.encode() for secret in secrets])
+
+
+def hub_signature(headers: Sequence[str], body: bytes, secrets: Sequence[str]) -> Verdict:
+    """Judge the X-Hub-Signature-256 headers: `sha256=` and the hex HMAC-SHA256 of the raw body.
+
+    Source: GitHub's "Validating webhook deliveries".
+    """
+    if not headers:
+        return Verdict.MISSING
+    name, _, digest = headers[0].strip().partition("=")
+    if len(headers) > 1 or name != "sha256" or len(digest) != 64:
+        return Verdict.MALFORMED
+    wanted = [hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode() for secret in secrets]
+    return _any_equal(digest.lower().encode(errors="surrogatepass"), wanted)
+
+
+def standard_webhook(
+    message_id: str, timestamp: str, signatures: str, body: bytes, secrets: Sequence[str], now: datetime
+) -> Verdict:
+    """Judge the three Standard Webhooks headers (standardwebhooks.com, "Signature scheme").
+
+    `signatures` is a space-separated list of `v1,<base64>`; one that fits is enough.
+    """
+    if not (message_id and timestamp and signatures):
+        return Verdict.MALFORMED
+    try:
+        sent = datetime.fromtimestamp(int(timestamp), UTC)
+    except (ValueError, OverflowError, OSError):
+        return Verdict.MALFORMED
+    presented = [text for version, _, text in (part.partition(",") for part in signatures.split()) if version == "v1"]
+    if not presented:
+        return Verdict.MALFORMED
+    content = f"{message_id}.{timestamp}.".encode(errors="surrogatepass") + body
+    wanted = [
+        base64.b64encode(hmac.new(key, content, hashlib.sha256).digest())
+        for secret in secrets
+        for key in _signing_keys(secret)
+    ]
+    verdicts = [_any_equal(text.encode(errors="surrogatepass"), wanted) for text in presented]
+    if Verdict.OK not in verdicts:
+        return Verdict.MISMATCH
+    return Verdict.OK if abs(now - sent) <= TOLERANCE else Verdict.EXPIRED
+
+
+def _signing_keys(secret: str) -> list[bytes]:
+    """The keys that a secret may stand for: the specification's are base64, but plain text is what people type."""
+    keys = [secret.encode()]
+    with suppress(ValueError):  # binascii.Error is one; text beyond ASCII raises the plain kind
+        keys.append(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
+    return keys
+
+
+def _any_equal(presented: bytes, wanted: Sequence[bytes]) -> Verdict:
+    found = False
+    for value in wanted:
+        found |= hmac.compare_digest(presented, value)
+    return Verdict.OK if found else Verdict.MISMATCH

@@ -1,0 +1,94 @@
+"""The generic JSON body becomes an alert, or a stated rejection."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from alertgate.accept.receipt import LONGEST_NAME, Receipt, field_errors, finite, read_time
+from alertgate.accept.severity import judge, parse_severity
+from alertgate.errors import Invalid, Malformed
+from alertgate.model import Alert, AlertStatus, Json, Severity, Signal, Source
+
+LONGEST_MESSAGE = 8192
+LONGEST_KEY = 256
+
+
+def _severity(value: object) -> object:
+    return parse_severity(value) or value
+
+
+class GenericBody(BaseModel):
+    """An alert from any system that can sign JSON."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        hide_input_in_errors=True,
+        json_schema_extra={
+            "example": {
+                "event": "backup/failed",
+                "message": "No backup for 26 hours",
+                "source": "nas",
+                "severity": "critical",
+                "details": {"volume": "tank", "last": "2026-11-22T03:00:00Z"},
+            }
+        },
+    )
+
+    event: Annotated[str, Field(min_length=1, max_length=128, description="What happened, such as `backup/failed`.")]
+    message: Annotated[str, Field(min_length=1, max_length=LONGEST_MESSAGE, description="What a person reads.")]
+    source: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, description="Who says so.")] | None = None
+    severity: Annotated[Severity, BeforeValidator(_severity)] | None = None
+    status: Annotated[Signal, Field(description="`resolved` ends the incident.")] = Signal.FIRING
+    dedup_key: (
+        Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, description="What makes alerts one incident.")]
+        | None
+    ) = None
+    timestamp: Annotated[str | float, Field(description="When it happened: ISO 8601 or Unix seconds.")] | None = None
+    details: dict[str, Any] = Field(default_factory=dict, description="Anything else; shown as a table.")
+
+    @field_validator("timestamp", mode="before")
+    @classmethod
+    def _time(cls, value: Json) -> Json:
+        if value is not None and read_time(value) is None:
+            raise ValueError("is neither ISO 8601 nor Unix seconds")
+        return value
+
+
+def read(body: bytes, idempotency_key: str | None, receipt: Receipt) -> Alert:
+    """Return the alert that a generic body holds.
+
+    Raises Malformed when it isn't JSON, Invalid when fields are missing or wrong, each naming the field.
+    """
+    try:
+        parsed = GenericBody.model_validate_json(body)
+    except ValidationError as error:
+        problems = field_errors(error)
+        if any(problem["type"] == "json_invalid" for problem in error.errors(include_url=False)):
+            raise Malformed(
+                "The body is not valid JSON; nothing was stored. Send one JSON object in UTF-8.", problems
+            ) from None
+        raise Invalid(
+            "The body is JSON, but not an alert; nothing was stored. Mend the fields named.", problems
+        ) from None
+    source = parsed.source or Source.GENERIC
+    key = f"key:{parsed.dedup_key}" if parsed.dedup_key else f"generic:{source}:{parsed.event}"
+    fields = finite(parsed.model_extra or {})
+    if parsed.source:
+        fields["source"] = parsed.source
+    return Alert(
+        id=receipt.id,
+        received_at=receipt.received_at,
+        source=Source.GENERIC,
+        status=AlertStatus.ACCEPTED,
+        signal=parsed.status,
+        event=parsed.event,
+        severity=judge(parsed.severity, parsed.event, receipt.severities).severity,
+        key=key,
+        device=parsed.source,
+        message=parsed.message,
+        data=finite(parsed.details) or None,
+        fields=fields,
+        published_at=read_time(parsed.timestamp),
+        dedup=f"generic:{idempotency_key}" if idempotency_key else None,
+        request_id=receipt.request_id,
+    )

@@ -1,0 +1,179 @@
+"""Particle's bodies become alerts.
+
+A body that can't be read becomes a quarantined alert, never an error: Particle stops calling a host name whose
+failures outnumber its successes, so one bad template would silence every device.
+
+Source: Particle's "Webhooks" reference (bodies, default fields, template variables), and its "Typed publish" page
+(binary data as `data:` URLs).
+"""
+
+import hashlib
+import html
+import json
+import re
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import from_json
+
+from alertgate.accept.receipt import LONGEST_EVENT, LONGEST_NAME, Receipt, field_errors, finite, read_time
+from alertgate.accept.severity import judge
+from alertgate.config import SeverityRules
+from alertgate.errors import FieldError
+from alertgate.model import Alert, AlertStatus, Json, Signal, Source
+
+UNREADABLE = "unreadable"
+"""The event of a quarantined alert whose own event can't be made out."""
+
+FORM = "application/x-www-form-urlencoded"
+MOST_FIELDS = 200
+
+
+def _text(value: object) -> object:
+    """Ids arrive as numbers when a template leaves out the quotes."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _present(value: object) -> object:
+    """Take an empty text or a template variable that Particle left unfilled as absent."""
+    text = _text(value)
+    return None if isinstance(text, str) and (not text.strip() or "{{" in text) else text
+
+
+Name = Annotated[Annotated[str, Field(max_length=LONGEST_NAME)] | None, BeforeValidator(_present)]
+
+
+class ParticleBody(BaseModel):
+    """The fields of a Particle webhook that mean something here; all others are kept as they are."""
+
+    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+
+    event: Annotated[str, Field(min_length=1, max_length=LONGEST_EVENT), BeforeValidator(_text)]
+    data: Any = None
+    coreid: Name = None
+    published_at: Any = None
+    event_id: Name = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_is_event(cls, value: Any) -> Any:
+        # {{{PARTICLE_EVENT_JSON}}}, the whole event, has its name under "name".
+        if isinstance(value, dict) and "event" not in value and "name" in value:
+            return {**value, "event": value["name"]}
+        return value
+
+
+class _Salvage(NamedTuple):
+    event: str | None
+    device: str | None
+
+
+def read(body: bytes, content_type: str | None, receipt: Receipt) -> Alert:
+    """Return the alert that a Particle body holds; quarantined, with the reasons, when it can't be read.
+
+    `content_type` is the header's bare media type in lower case, or None: Particle sends none with a custom body.
+    """
+    try:
+        parsed = _parse_form(body) if content_type == FORM else ParticleBody.model_validate_json(body)
+    except ValidationError as error:
+        return _quarantined(body, field_errors(error), receipt)
+    except ValueError as error:
+        return _quarantined(body, (FieldError("", str(error)),), receipt)
+    data = read_data(parsed.data)
+    published_at = read_time(parsed.published_at)
+    fields = finite(parsed.model_extra or {})
+    if published_at is None and parsed.published_at not in (None, ""):
+        fields["published_at"] = finite(parsed.published_at)
+    if parsed.event_id:
+        fields["event_id"] = parsed.event_id
+    return Alert(
+        id=receipt.id,
+        received_at=receipt.received_at,
+        source=Source.PARTICLE,
+        status=AlertStatus.ACCEPTED,
+        signal=_signal(data),
+        event=parsed.event,
+        severity=judge(_claimed(data, fields), parsed.event, receipt.severities).severity,
+        key=f"particle:{parsed.coreid or ''}:{parsed.event}",
+        device=parsed.coreid,
+        data=data,
+        fields=fields,
+        published_at=published_at,
+        dedup=_dedup(parsed, published_at),
+        request_id=receipt.request_id,
+    )
+
+
+def read_data(value: Json) -> Json:
+    """Return an event's data; a text that holds a JSON object or list is read, HTML-escaped ones too.
+
+    `{{PARTICLE_EVENT_VALUE}}` with two braces escapes the quotes of a JSON text for HTML.
+    """
+    if isinstance(value, str):
+        for text in (value, html.unescape(value)):
+            if text.lstrip()[:1] in ("{", "["):
+                try:
+                    return finite(from_json(text))
+                except (ValueError, TypeError):  # TypeError: it holds bytes that are no UTF-8
+                    continue
+        return value
+    return finite(value)
+
+
+def _parse_form(body: bytes) -> ParticleBody:
+    # A device may publish bytes that are no UTF-8; its alert counts all the same, so they are kept as surrogates.
+    text = body.decode("utf-8", errors="surrogateescape")
+    pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_FIELDS)
+    return ParticleBody.model_validate(dict(pairs))
+
+
+def _claimed(data: Json, fields: dict[str, Json]) -> Json:
+    return data.get("severity") if isinstance(data, dict) and "severity" in data else fields.get("severity")
+
+
+def _signal(data: Json) -> Signal:
+    return Signal.RESOLVED if isinstance(data, dict) and data.get("status") == Signal.RESOLVED else Signal.FIRING
+
+
+def _dedup(parsed: ParticleBody, published_at: datetime | None) -> str | None:
+    if parsed.event_id:
+        return f"particle:{parsed.event_id}"
+    if published_at is None or not parsed.coreid:
+        return None  # two equal bodies without a time may well be two events
+    seen = json.dumps([parsed.coreid, parsed.event, parsed.published_at, parsed.data], sort_keys=True, default=str)
+    return f"particle:{hashlib.sha256(seen.encode()).hexdigest()}"
+
+
+def _quarantined(body: bytes, errors: tuple[FieldError, ...], receipt: Receipt) -> Alert:
+    salvage = _salvage(body)
+    event = salvage.event or UNREADABLE
+    return Alert(
+        id=receipt.id,
+        received_at=receipt.received_at,
+        source=Source.PARTICLE,
+        status=AlertStatus.QUARANTINED,
+        signal=Signal.FIRING,
+        event=event,
+        severity=_severity_of_unreadable(event, receipt.severities),
+        key=f"particle:{UNREADABLE}:{salvage.device or ''}:{event}",
+        device=salvage.device,
+        errors=tuple(map(str, errors)),
+        raw=body,
+        request_id=receipt.request_id,
+    )
+
+
+def _severity_of_unreadable(event: str, rules: SeverityRules) -> Any:
+    return judge(None, event, rules).severity
+
+
+def _salvage(body: bytes) -> _Salvage:
+    """Make out the event and the device of a broken body, so that its message can name them."""
+    text = body[:65536].decode("utf-8", errors="replace")
+    found = re.findall(r'"(event|coreid)"\s*:\s*"([^"\\\x00-\x1f]{1,128})"', text)
+    # The data, which most likely broke it and may name others, stands between the two in Particle's order of fields.
+    events = [value for name, value in found if name == "event"]
+    devices = [value for name, value in found if name == "coreid"]
+    return _Salvage(next(iter(events), None), next(reversed(devices), None))

@@ -1,0 +1,208 @@
+"""Alerts, their incidents and their notifications go to the store in one commit.
+
+The shell around the pure decisions: fetch what is known, let `group` and `notify.plan` decide alert by alert, write.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from alertgate.config import GroupingRules
+from alertgate.group.decide import Step, decide
+from alertgate.model import (
+    Alert,
+    AlertStatus,
+    Heard,
+    Incident,
+    IncidentStatus,
+    Notification,
+    NotificationStatus,
+    Target,
+)
+from alertgate.notify.plan import Choice, Hurry, Speak, on_alert, on_escalation, on_resolution
+from alertgate.store import Connection
+from alertgate.store import alerts as alert_rows
+from alertgate.store import incidents as incident_rows
+from alertgate.store import notifications as notification_rows
+from alertgate.store.notifications import Raise
+
+
+class Result(StrEnum):
+    """What became of a webhook request that was stored; also a metric's label."""
+
+    ACCEPTED = "accepted"
+    QUARANTINED = "quarantined"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The answer to one alert: the stored one's id, which is an earlier one's when it is a duplicate."""
+
+    result: Result
+    alert_id: str
+    incident_id: str | None
+    speaks: bool = False
+    """Whether a message became due with it."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What one transaction has read, and what it will write."""
+
+    open: dict[str, Incident]
+    heard: dict[tuple[str, Target], Heard]
+    opened: dict[str, Incident] = field(default_factory=dict)
+    changed: dict[str, Incident] = field(default_factory=dict)
+    alerts: list[Alert] = field(default_factory=list)
+    notifications: dict[str, Notification] = field(default_factory=dict)
+    raises: dict[str, Raise] = field(default_factory=dict)
+
+    def put(self, incident: Incident) -> None:
+        """Take over an incident's new state."""
+        (self.opened if incident.id in self.opened else self.changed)[incident.id] = incident
+        if incident.status is IncidentStatus.RESOLVED:
+            self.open.pop(incident.key, None)
+        else:
+            self.open[incident.key] = incident
+
+
+class Recorder:
+    """Records alerts for `targets`. `new_id` makes an id for a time."""
+
+    def __init__(self, rules: GroupingRules, targets: Sequence[Target], new_id: Callable[[datetime], str]) -> None:
+        self._rules = rules
+        self._targets = targets
+        self._new_id = new_id
+
+    def record(self, connection: Connection, batch: Sequence[Alert]) -> list[Recorded]:
+        """Store a batch in the open transaction; a kind of work for the store's writer."""
+        known = alert_rows.known(connection, {alert.dedup for alert in batch if alert.dedup})
+        draft = self._read(connection, batch)
+        results = []
+        for alert in batch:
+            if alert.dedup and (first := known.get(alert.dedup)):
+                results.append(Recorded(Result.DUPLICATE, first.id, first.incident_id))
+                continue
+            stored, speaks = self._add(draft, alert)
+            if stored.dedup:
+                known[stored.dedup] = stored
+            result = Result.QUARANTINED if stored.status is AlertStatus.QUARANTINED else Result.ACCEPTED
+            results.append(Recorded(result, stored.id, stored.incident_id, speaks))
+        _write(connection, draft)
+        return results
+
+    def _read(self, connection: Connection, batch: Sequence[Alert]) -> _Draft:
+        open_ = incident_rows.unresolved(connection, {alert.key for alert in batch})
+        return _Draft(open_, notification_rows.heard(connection, [incident.id for incident in open_.values()]))
+
+    def _add(self, draft: _Draft, alert: Alert) -> tuple[Alert, bool]:
+        """Let one alert take its place in the draft; tell whether a message became due."""
+        now = alert.received_at
+        before = draft.open.get(alert.key)
+        decision = decide(before, alert, now, self._rules)
+        incident = self._incident(draft, before, alert, decision.step)
+        choices = (
+            [self._speak(draft, incident, target, decision.step, now) for target in self._targets] if incident else []
+        )
+        because = "; ".join(dict.fromkeys([decision.because, *(choice.because for choice in choices)]))
+        stored = replace(alert, incident_id=incident.id if incident else None, grouping=because)
+        draft.alerts.append(stored)
+        return stored, any(isinstance(choice, Speak | Hurry) for choice in choices)
+
+    def _incident(self, draft: _Draft, before: Incident | None, alert: Alert, step: Step) -> Incident | None:
+        """Bring the incident to its state after the step."""
+        now = alert.received_at
+        if step is Step.NOTHING_TO_RESOLVE:
+            return None
+        if before is None or step is Step.REOPENED:
+            if before:
+                draft.put(replace(before, status=IncidentStatus.RESOLVED, resolved_at=now, resolved_by="silence"))
+            after = self._open(alert)
+            draft.opened[after.id] = after
+        else:
+            after = _joined(before, alert, step)
+        draft.put(after)
+        return after
+
+    def _open(self, alert: Alert) -> Incident:
+        return Incident(
+            id=self._new_id(alert.received_at),
+            key=alert.key,
+            status=IncidentStatus.OPEN,
+            source=alert.source,
+            event=alert.event,
+            device=alert.device,
+            severity=alert.severity,
+            opened_at=alert.received_at,
+            last_alert_at=alert.received_at,
+            alert_count=1,
+        )
+
+    def _speak(self, draft: _Draft, incident: Incident, target: Target, step: Step, now: datetime) -> Choice:
+        """Decide what one address hears, and draft it."""
+        heard = draft.heard.get((incident.id, target), Heard())
+        if step is Step.RESOLVED:
+            choice: Choice = on_resolution(heard, now)
+        elif step is Step.ESCALATED:
+            choice = on_escalation(incident, heard, now)
+        else:
+            choice = on_alert(incident, heard, now, self._rules.interval)
+        if isinstance(choice, Speak):
+            planned = self._plan(incident, target, choice, now)
+            draft.notifications[planned.id] = planned
+            draft.heard[incident.id, target] = replace(heard, pending_id=planned.id)
+        elif isinstance(choice, Hurry) and heard.pending_id:
+            _hurry(draft, heard.pending_id, incident, choice)
+        return choice
+
+    def _plan(self, incident: Incident, target: Target, choice: Speak, now: datetime) -> Notification:
+        channel, address = target
+        return Notification(
+            id=self._new_id(now),
+            incident_id=incident.id,
+            channel=channel,
+            address=address,
+            kind=choice.kind,
+            status=NotificationStatus.PENDING,
+            severity=incident.severity,
+            reason=choice.because,
+            created_at=now,
+            due_at=choice.due_at,
+        )
+
+
+def _joined(before: Incident, alert: Alert, step: Step) -> Incident:
+    """Return the incident with one more alert."""
+    after = replace(
+        before,
+        alert_count=before.alert_count + 1,
+        last_alert_at=max(before.last_alert_at, alert.received_at),
+        severity=max(before.severity, alert.severity, key=lambda severity: severity.rank),
+    )
+    if step is Step.ESCALATED:
+        return replace(after, status=IncidentStatus.OPEN)  # worse than what was acknowledged
+    if step is Step.RESOLVED:
+        return replace(
+            after, status=IncidentStatus.RESOLVED, resolved_at=alert.received_at, resolved_by=f"alert {alert.id}"
+        )
+    return after
+
+
+def _hurry(draft: _Draft, pending_id: str, incident: Incident, choice: Hurry) -> None:
+    """Make a pending message more pressing, whether it is stored or still in the draft."""
+    if planned := draft.notifications.get(pending_id):
+        draft.notifications[pending_id] = replace(
+            planned, severity=incident.severity, due_at=min(planned.due_at, choice.due_at or planned.due_at)
+        )
+    else:
+        draft.raises[pending_id] = Raise(pending_id, incident.severity, choice.due_at)
+
+
+def _write(connection: Connection, draft: _Draft) -> None:
+    incident_rows.save(connection, list(draft.changed.values()))
+    incident_rows.add(connection, list(draft.opened.values()))
+    alert_rows.add(connection, draft.alerts)
+    notification_rows.hurry(connection, list(draft.raises.values()))
+    notification_rows.add(connection, list(draft.notifications.values()))

@@ -1,0 +1,259 @@
+"""The commands. Each says what went wrong in words, and exits with 2 when settings are to blame, else with 1."""
+
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import structlog
+import typer
+import uvicorn
+
+from alertgate import __version__
+from alertgate.app import create_app, new_id, open_channels, open_gate
+from alertgate.cli import check as checks
+from alertgate.cli import simulate as simulation
+from alertgate.cli.init import write_env
+from alertgate.cli.send_test import send_tests
+from alertgate.cli.template import particle_template
+from alertgate.clock import SystemClock
+from alertgate.config import DEFAULT_ENV_FILE, Settings, load
+from alertgate.errors import AlertgateError, ConfigError
+from alertgate.store.engine import Store
+from alertgate.telemetry import configure_logging
+
+log = structlog.stdlib.get_logger("alertgate")
+app = typer.Typer(
+    help="From a Particle webhook to the person who must act.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+EnvFile = Annotated[Path, typer.Option("--env-file", help="Where settings are read from, beside the environment.")]
+
+
+def main() -> None:
+    """Run the command line; the console script's entry."""
+    try:
+        app()
+    except ConfigError as error:
+        typer.echo("The settings can't be used:", err=True)
+        for problem in error.problems:
+            typer.echo(f"  - {problem}", err=True)
+        typer.echo("Mend them in the environment or in .env; `alertgate init` writes a .env to start from.", err=True)
+        sys.exit(2)
+    except AlertgateError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"alertgate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass
+
+
+class _Server(uvicorn.Server):
+    """A server that says, once it listens, how to raise the first alert."""
+
+    def __init__(self, config: uvicorn.Config, first_steps: bool) -> None:
+        super().__init__(config)
+        self._first_steps = first_steps
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        if self.started:
+            host, port = self.servers[0].sockets[0].getsockname()[:2]
+            host = f"[{host}]" if ":" in host else host
+            log.info("listening", host=host, port=port)
+            if self._first_steps:
+                typer.echo(_FIRST_STEPS.format(url=f"http://{host}:{port}"))
+
+
+_FIRST_STEPS = """
+alertgate listens on {url} (API: {url}/docs). Raise the first alert from another terminal, in this directory:
+
+  curl -i {url}/webhook/particle \\
+    -H "Authorization: Bearer $(sed -n 's/^PARTICLE_WEBHOOK_SECRET=//p' .env)" \\
+    -d event=alarm/motion -d data="Motion in the hall" -d coreid=3f002b000000000000000000
+"""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Instead of HOST.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Instead of PORT; 0 takes a free one.")] = None,
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+    first_steps: Annotated[bool, typer.Option("--first-steps", help="Print a curl that raises an alert.")] = False,
+) -> None:
+    """Serve webhooks and deliver messages, until SIGTERM or Ctrl-C."""
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = load(env_file, **given)
+    configure_logging(settings.log_level, settings.log_format)
+    listener = _listen(settings.host, settings.port)
+    gate = open_gate(settings)
+    show_curl = first_steps and settings.particle_webhook_secret is not None
+    server = _Server(_uvicorn_config(create_app(gate), settings), show_curl)
+    # uvicorn raises the signal that stopped it once more when all is done; a stop that was asked for is a success.
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    server.run(sockets=[listener])
+
+
+def _leave(*_: object) -> None:
+    sys.exit(0)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the address before anything else starts. Raises AlertgateError that says why it can't be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise AlertgateError(
+            f"alertgate can't listen on {host}:{port}: {error.strerror}. "
+            "Set HOST and PORT to an address of this machine that is free."
+        ) from None
+    return listener
+
+
+def _uvicorn_config(application: Any, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,  # ours is set up already
+        access_log=False,  # the frame writes its own line
+        server_header=False,
+        proxy_headers=False,  # the application reads them itself, from TRUSTED_PROXIES alone
+        ws="none",
+        timeout_graceful_shutdown=int(settings.shutdown_timeout),
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+
+
+@app.command()
+def init(
+    env_file: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_ENV_FILE,
+    quiet: Annotated[
+        bool, typer.Option("--if-missing", help="Where there is one, do nothing and say nothing.")
+    ] = False,
+) -> None:
+    """Write a .env with fresh secrets; never overwrites one."""
+    if env_file.exists() and quiet:
+        return
+    write_env(env_file)
+    typer.echo(f"Wrote {env_file} with fresh secrets, readable by you alone. Set SMTP_EMAIL and RECIPIENT_EMAIL in it.")
+
+
+@app.command()
+def check(
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+    offline: Annotated[bool, typer.Option("--offline", help="Don't connect to the mail server.")] = False,
+) -> None:
+    """Check every setting, the store and the mail server, without sending anything."""
+    settings = load(env_file)
+    configure_logging("error", "console")
+    findings = asyncio.run(checks.run(settings, SystemClock().now(), offline=offline))
+    for finding in findings:
+        typer.echo(f"{finding.level:5} {finding.what}: {finding.text}")
+    if any(finding.level is checks.Level.FAIL for finding in findings):
+        typer.echo("alertgate can't do its work like this; mend what says fail.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command("send-test")
+def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
+    """Send a test message through every channel to every recipient, and print each server's own answer."""
+    settings = load(env_file)
+    configure_logging("error", "console")
+    results = asyncio.run(send_tests(settings, open_channels(settings), SystemClock(), new_id))
+    for result in results:
+        typer.echo(f"{'sent' if result.sent else 'FAILED':6} {result.channel:6} {result.address}: {result.text}")
+    if not all(result.sent for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def simulate(
+    url: Annotated[str | None, typer.Option(help="The service; unset: the one that the settings describe.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many events.")] = 1,
+    rate: Annotated[float, typer.Option(min=0.01, max=10_000, help="Events a second.")] = 10,
+    device: Annotated[str, typer.Option(help="The device's id.")] = "3f002b000000000000000000",
+    event: Annotated[str, typer.Option(help="The event's name.")] = "alarm/motion",
+    data: Annotated[str, typer.Option(help="The event's data.")] = '{"zone": "hall", "battery": 87}',
+    form: Annotated[bool, typer.Option("--form", help="Form-encoded, Particle's default, instead of JSON.")] = False,
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+) -> None:
+    """Be a Particle device: send events to a running service, and sum up answers and latencies."""
+    settings = load(env_file)
+    secret = settings.particle_webhook_secret
+    if secret is None:
+        raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
+    run = simulation.Run(
+        url=(url or simulation.local_url(settings)).rstrip("/") + "/webhook/particle",
+        token=secret.get_secret_value(),
+        count=count,
+        rate=rate,
+        device=device,
+        event=event,
+        data=data,
+        form=form,
+    )
+    summary = asyncio.run(simulation.simulate(run, SystemClock(), new_id))
+    typer.echo(summary.text())
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+@app.command("particle-template")
+def template(
+    url: Annotated[str, typer.Option(help="The service's public address, such as https://alerts.example.org.")],
+    event: Annotated[str, typer.Option(help="The event to forward, or the beginning that its name has.")],
+    show_secret: Annotated[bool, typer.Option("--show-secret", help="Put the real token in.")] = False,
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+) -> None:
+    """Print the webhook to paste into Particle's console (Integrations, Custom template)."""
+    secret = load(env_file).particle_webhook_secret if show_secret else None
+    token = secret.get_secret_value() if secret else "PARTICLE_WEBHOOK_SECRET"
+    typer.echo(particle_template(url, event, token))
+
+
+@app.command()
+def migrate(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
+    """Bring the database's schema to this version; `serve` does it by itself."""
+    store = Store(load(env_file))
+    store.open(exclusive=False)
+    store.close()
+    typer.echo(f"The {store.dialect} database has the newest schema.")
+
+
+@app.command()
+def healthcheck(
+    url: Annotated[str | None, typer.Option(help="The service; unset: the one that the settings describe.")] = None,
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+) -> None:
+    """Exit with 0 when the running service can store alerts: for containers, which have no curl."""
+    try:
+        answer = httpx.get((url or simulation.local_url(load(env_file))).rstrip("/") + "/health", timeout=4)
+    except httpx.HTTPError as error:
+        typer.echo(f"no answer: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(answer.text)
+    if answer.status_code != httpx.codes.OK:
+        raise typer.Exit(1)

@@ -1,0 +1,47 @@
+"""A test message through every channel to every recipient, with each server's own answer."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from alertgate.clock import Clock
+from alertgate.config import Settings
+from alertgate.model import ChannelName, Target
+from alertgate.notify.channels.base import Channel, Message, Sent
+from alertgate.notify.gateways import is_text_message
+from alertgate.notify.plan import targets
+
+
+class Tested(NamedTuple):
+    """What became of one test message."""
+
+    channel: ChannelName
+    address: str
+    sent: bool
+    text: str
+
+
+async def send_tests(
+    settings: Settings, channels: Sequence[Channel], clock: Clock, new_id: Callable[[datetime], str]
+) -> list[Tested]:
+    """Send one test message to each recipient, and close the channels."""
+    by_name = {channel.name: channel for channel in channels}
+    results = []
+    for name, address in targets(settings):
+        outcome = await by_name[name].send(_message(settings, (name, address), clock.now(), new_id))
+        text = outcome.reply if isinstance(outcome, Sent) else f"{outcome.reason}: {outcome.reply}"
+        results.append(Tested(name, address, isinstance(outcome, Sent), text))
+    for channel in channels:
+        await channel.close()
+    return results
+
+
+def _message(settings: Settings, target: Target, now: datetime, new_id: Callable[[datetime], str]) -> Message:
+    channel, address = target
+    domain = settings.mail_from.rpartition("@")[2]
+    message_id = f"{new_id(now)}@{domain}"
+    text = (
+        f"Test of alertgate, {now.astimezone(settings.zone):%Y-%m-%d %H:%M:%S %Z}. If you read this, alerts reach you."
+    )
+    subject = None if is_text_message(channel, address) else "[TEST] alertgate reaches you"
+    return Message(address, text, message_id, f"test.{message_id}", now, subject)

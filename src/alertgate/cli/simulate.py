@@ -1,0 +1,119 @@
+"""A Particle device, as the service sees it."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import quantiles
+
+import httpx
+from rich.progress import Progress
+
+from alertgate.clock import Clock
+from alertgate.config import Settings
+
+USER_AGENT = "ParticleBot/1.1 (https://docs.particle.io/webhooks)"
+IN_FLIGHT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What to send, and how fast (events a second)."""
+
+    url: str
+    token: str
+    count: int
+    rate: float
+    device: str
+    event: str
+    data: str
+    form: bool
+
+
+@dataclass(slots=True)
+class Summary:
+    """What came back."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """How many events were not taken."""
+        return sum(count for answer, count in self.answers.items() if not answer.startswith("2"))
+
+    def text(self) -> str:
+        """Say it in two lines."""
+        answers = ", ".join(f"{count} x {answer}" for answer, count in self.answers.most_common())
+        if len(self.seconds) > 1:
+            cuts = quantiles(self.seconds, n=100, method="inclusive")
+            latency = (
+                f"p50 {cuts[49] * 1000:.1f} ms, p99 {cuts[98] * 1000:.1f} ms, max {max(self.seconds) * 1000:.1f} ms"
+            )
+        else:
+            latency = f"{self.seconds[0] * 1000:.1f} ms" if self.seconds else "no answer"
+        return f"answers: {answers}\nlatency: {latency}"
+
+
+def local_url(settings: Settings) -> str:
+    """Return the address at which this machine reaches the service that the settings describe."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://{host}:{settings.port}"
+
+
+async def simulate(run: Run, clock: Clock, new_id: Callable[[datetime], str]) -> Summary:
+    """Send the events at their rate, however slow the answers are, and sum up."""
+    summary = Summary()
+    slots = asyncio.Semaphore(IN_FLIGHT)
+    limits = httpx.Limits(max_connections=IN_FLIGHT)
+    headers = {"Authorization": f"Bearer {run.token}", "User-Agent": USER_AGENT}
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("events", total=run.count)
+        async with (
+            httpx.AsyncClient(headers=headers, limits=limits, timeout=20) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            start = clock.monotonic()
+            for number in range(run.count):
+                await asyncio.sleep(max(0.0, start + number / run.rate - clock.monotonic()))
+                await slots.acquire()
+                now = clock.now()
+                body = _body(run, now, new_id(now))
+                task = group.create_task(_send(client, run, body, clock, summary))
+                task.add_done_callback(lambda _: slots.release())
+                task.add_done_callback(lambda _: progress.advance(bar))
+    return summary
+
+
+def _body(run: Run, now: datetime, event_id: str) -> dict[str, str]:
+    return {
+        "event": run.event,
+        "data": run.data,
+        "published_at": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "coreid": run.device,
+        "event_id": event_id,
+    }
+
+
+async def _send(client: httpx.AsyncClient, run: Run, body: dict[str, str], clock: Clock, summary: Summary) -> None:
+    start = clock.monotonic()
+    try:
+        if run.form:
+            answer = await client.post(run.url, data=body)
+        else:
+            answer = await client.post(run.url, json=body)
+        summary.answers[_say(answer)] += 1
+    except httpx.HTTPError as error:
+        summary.answers[f"{type(error).__name__}: {error}"] += 1
+    summary.seconds.append(clock.monotonic() - start)
+
+
+def _say(answer: httpx.Response) -> str:
+    try:
+        body = answer.json()
+    except json.JSONDecodeError:
+        body = {}
+    word = body.get("status") if answer.is_success else body.get("title")
+    return f"{answer.status_code} {word or answer.reason_phrase}"

@@ -1,0 +1,389 @@
+"""Every setting, once: its name, type, default, unit and help. There is no global instance."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parseaddr
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from limits import parse_many
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from alertgate.errors import ConfigError
+from alertgate.model import Severity
+
+SHORTEST_SECRET = 16
+PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
+"""What only a value copied from a template looks like."""
+SECRETS_DIR = Path("/run/secrets")
+DEFAULT_ENV_FILE = Path(".env")
+
+Seconds = Annotated[float, Field(gt=0, lt=1_000_000_000)]  # infinity, and centuries, can't be added to a time
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupingRules:
+    """How long an incident keeps quiet towards one recipient, and after how long a silence it is over."""
+
+    interval: timedelta
+    resolve_after: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SeverityRules:
+    """Event globs with their severities, first match wins, and the severity of the rest."""
+
+    rules: tuple[tuple[str, Severity], ...]
+    default: Severity
+
+
+class Settings(BaseSettings):
+    """The settings, read from the environment, then `.env`, then files in /run/secrets.
+
+    Frozen. Raises pydantic's ValidationError; `load` turns that into one readable list.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+    # Secrets
+    secret_key: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("SECRET_KEY", "FLASK_SECRET_KEY"),
+        description="Signs what the API hands out and takes back, such as cursors. Also read as `FLASK_SECRET_KEY`.",
+    )
+    particle_webhook_secret: SecretStr | None = Field(
+        None, description="The bearer token that Particle sends. Unset: the Particle webhook is off and answers 503."
+    )
+    particle_webhook_secret_previous: SecretStr | None = Field(
+        None, description="The token before the last change, still accepted, so that it can be rotated without a gap."
+    )
+    webhook_secret: SecretStr | None = Field(
+        None,
+        description="The key that signs generic webhooks (a `whsec_…` value works too). "
+        "Unset: the generic webhook is off and answers 503.",
+    )
+    webhook_secret_previous: SecretStr | None = Field(
+        None, description="The key before the last change, still accepted."
+    )
+    api_token: SecretStr | None = Field(
+        None, description="The bearer token for `/api`. Unset: the API is off and answers 503."
+    )
+    api_token_previous: SecretStr | None = Field(None, description="The token before the last change, still accepted.")
+
+    # Recipients
+    recipient_email: CommaSeparated = Field(
+        (), description="Who is told by email, comma-separated. An address at an SMS gateway is sent a text message."
+    )
+    recipient_sms: CommaSeparated = Field(
+        (), description="Addresses at an email-to-SMS gateway, comma-separated: always sent a text message."
+    )
+
+    # Mail
+    smtp_host: str | None = Field(
+        None,
+        description="The mail server. Unset: `smtp.gmail.com` when `SMTP_EMAIL` is set, else messages go to "
+        "the outbox, a Maildir under `DATA_DIR`.",
+    )
+    smtp_port: int | None = Field(
+        None, ge=1, le=65535, description="Unset: 587 for `starttls`, 465 for `tls`, 25 for `none`."
+    )
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="How the connection is protected. Never falls back to plain text."
+    )
+    smtp_username: str | None = Field(None, description="The login. Unset: `SMTP_EMAIL`.")
+    smtp_email: str | None = Field(None, description="The address that mails come from.")
+    smtp_password: SecretStr | None = Field(
+        None,
+        description="The login's password; for Gmail an app password, with or without its spaces. Unset: no login.",
+    )
+    smtp_ca_file: Path | None = Field(
+        None,
+        description="A PEM file of a certificate authority to trust beside the system's: for a private mail server.",
+    )
+    smtp_connections: int = Field(2, ge=1, le=20, description="Connections kept open at the most.")
+    smtp_timeout: Seconds = Field(20.0, le=40, description="Seconds to wait for each answer of the mail server.")
+
+    # Alerts
+    devices: Annotated[Mapping[str, str], NoDecode] = Field(
+        default_factory=dict,
+        description="Names of devices, as `id=Front door,id=Cellar`, or as a JSON object.",
+    )
+    default_severity: Severity = Field(
+        Severity.WARNING, description="The severity of an alert that names none and that no rule matches."
+    )
+    severity_rules: Annotated[tuple[tuple[str, Severity], ...], NoDecode] = Field(
+        (), description="Severity by event name, first match wins: `alarm/*=critical,battery*=info`."
+    )
+    particle_strict: bool = Field(
+        False, description="Answer 422 to an authenticated Particle request that can't be read (it is kept either way)."
+    )
+    group_interval: Seconds = Field(
+        300.0, description="Seconds between two messages to one recipient about one incident."
+    )
+    resolve_after: Seconds = Field(
+        1800.0, description="Seconds without an alert after which an incident resolves in silence."
+    )
+    give_up_after: Seconds = Field(
+        86400.0, description="Seconds for which a message is retried before it counts as failed."
+    )
+    timezone: str = Field("UTC", description="The time zone of the times in messages, such as `Europe/Berlin`.")
+
+    # Service
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    data_dir: Path = Field(Path("data"), description="Where the database and the outbox are kept.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="A PostgreSQL database, `postgresql+psycopg://user:password@host/name` (needs the extra "
+        "`postgres`). Unset: SQLite in `DATA_DIR/alertgate.db`.",
+    )
+    trusted_proxies: CommaSeparated = Field(
+        (), description="Addresses or networks whose `X-Forwarded-For` is believed, comma-separated."
+    )
+    max_body_bytes: int = Field(131072, ge=1024, le=16777216, description="The largest webhook body, in bytes.")
+    body_timeout: Seconds = Field(10.0, description="Seconds for a webhook's body to arrive.")
+    rate_limit: str = Field(
+        "20/minute;100/10 minutes",
+        description="Requests of one client address: failed authentication, and all of the generic webhook.",
+    )
+    particle_rate_limit: str = Field("600/minute", description="Authenticated Particle requests of one device.")
+    docs_enabled: bool = Field(True, description="Serve `/docs` and `/openapi.json`.")
+    shutdown_timeout: Seconds = Field(
+        10.0, description="Seconds for messages that are being sent when the service stops."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least important line to log."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto` is readable lines on a terminal and JSON elsewhere."
+    )
+
+    @field_validator("recipient_email", "recipient_sms", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _devices(cls, value: object) -> object:
+        return {device.lower(): name for device, name in _pairs(value)} if isinstance(value, str) else value
+
+    @field_validator("severity_rules", mode="before")
+    @classmethod
+    def _severity_rules(cls, value: object) -> object:
+        return tuple(_pairs(value)) if isinstance(value, str) else value
+
+    @field_validator("recipient_email", "recipient_sms")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            check_address(address)
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("smtp_email")
+    @classmethod
+    def _sender(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_address(value)
+        return value
+
+    @field_validator("default_severity", "smtp_security", "log_level", "log_format", mode="before")
+    @classmethod
+    def _word(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is not a time zone; write one like Europe/Berlin or America/New_York")
+        return value
+
+    @field_validator("rate_limit", "particle_rate_limit")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        try:
+            amounts = [item.amount for item in parse_many(value)]
+        except ValueError:
+            amounts = [0]
+        if min(amounts) < 1:
+            raise ValueError(f"{value!r} is not a rate limit; write one like 20/minute;100/10 minutes")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            if network == "*":
+                raise ValueError("'*' would let any caller forge its address; name the proxy's address or network")
+            ip_network(network, strict=False)
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith("postgresql+psycopg://"):
+            raise ValueError("must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite")
+        return value
+
+    @field_validator(
+        "secret_key",
+        "particle_webhook_secret",
+        "particle_webhook_secret_previous",
+        "webhook_secret",
+        "webhook_secret_previous",
+        "api_token",
+        "api_token_previous",
+    )
+    @classmethod
+    def _secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            text = value.get_secret_value()
+            if PLACEHOLDER.search(text):
+                raise ValueError(
+                    "is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets"
+                )
+            if len(text) < SHORTEST_SECRET:
+                raise ValueError(f"is shorter than {SHORTEST_SECRET} characters; `alertgate init` writes fresh secrets")
+            if not text.isascii() or not text.isprintable() or " " in text:
+                raise ValueError("must be printable ASCII without spaces, so that it fits into an HTTP header")
+        return value
+
+    @field_validator("smtp_password")
+    @classmethod
+    def _password(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and PLACEHOLDER.search(value.get_secret_value()):
+            raise ValueError("is still the placeholder of a template; docs: README, Gmail")
+        return value
+
+    @property
+    def mail_host(self) -> str | None:
+        """The mail server, or None when messages go to the outbox."""
+        return self.smtp_host or ("smtp.gmail.com" if self.smtp_email else None)
+
+    @property
+    def mail_port(self) -> int:
+        """The mail server's port."""
+        return self.smtp_port or {"starttls": 587, "tls": 465, "none": 25}[self.smtp_security]
+
+    @property
+    def mail_password(self) -> str | None:
+        """The password, without the spaces that Gmail shows in an app password."""
+        if self.smtp_password is None:
+            return None
+        text = self.smtp_password.get_secret_value()
+        return text.replace(" ", "") if self.mail_host == "smtp.gmail.com" else text
+
+    @property
+    def mail_from(self) -> str:
+        """The sender's address."""
+        return self.smtp_email or "alertgate@localhost"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the times in messages."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def outbox_dir(self) -> Path:
+        """The Maildir for messages while no mail server is configured."""
+        return self.data_dir / "outbox"
+
+    @property
+    def sqlite_file(self) -> Path | None:
+        """The SQLite file, or None on PostgreSQL."""
+        return None if self.database_url else self.data_dir / "alertgate.db"
+
+    def device_name(self, device: str | None) -> str | None:
+        """Return the name that DEVICES gives to a device id, or None."""
+        return self.devices.get(device.lower()) if device else None
+
+    @property
+    def grouping(self) -> GroupingRules:
+        """The settings that grouping decides by."""
+        return GroupingRules(timedelta(seconds=self.group_interval), timedelta(seconds=self.resolve_after))
+
+    @property
+    def severities(self) -> SeverityRules:
+        """The settings that a severity is decided by."""
+        return SeverityRules(self.severity_rules, self.default_severity)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Read `name=value,name=value`, or a JSON object; raise ValueError that says what is wrong."""
+    if text.lstrip().startswith("{"):
+        try:
+            parsed = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"is not a JSON object: {error}") from None
+        return [(str(name), str(value)) for name, value in parsed.items()]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if "=" not in part:
+            raise ValueError(f"{part!r} has no '=': write name=value, comma-separated")
+    return [(name.strip(), value.strip()) for name, _, value in (part.partition("=") for part in parts)]
+
+
+def check_address(address: str) -> None:
+    """Raise ValueError unless `address` is one bare address that SMTP can carry (RFC 5321, 4.1.2)."""
+    name, bare = parseaddr(address)
+    local, _, domain = bare.rpartition("@")
+    if name or bare != address or not local or not domain or not address.isascii() or not address.isprintable():
+        raise ValueError(f"{mask(address)!r} is not an email address; write name@example.org, without a display name")
+    if any(c in address for c in ' <>,;"\\'):
+        raise ValueError(f"{mask(address)!r} holds a character that an address can't")
+
+
+def mask(address: str) -> str:
+    """Return an address that a log may show: its first character and its domain."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}***{at}{domain}" if at else f"{address[:1]}***"
+
+
+def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings:
+    """Read the settings; raise ConfigError with one readable line for each problem.
+
+    `overrides` are settings by their Python names, and win over everything else.
+    """
+    secrets = SECRETS_DIR if SECRETS_DIR.is_dir() else None
+    if env_file not in (None, DEFAULT_ENV_FILE) and not env_file.is_file():
+        raise ConfigError([f"{env_file} is not there; name a file that is, or leave --env-file out"])
+    try:
+        settings = Settings(_env_file=env_file, _secrets_dir=secrets, **overrides)
+    except ValidationError as error:
+        raise ConfigError(
+            [_line(problem) for problem in error.errors(include_url=False, include_input=False)]
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{env_file} can't be read: {error}"]) from None
+    if problems := _inconsistent(settings):
+        raise ConfigError(problems)
+    return settings
+
+
+def _line(problem: Any) -> str:
+    name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
+    return f"{name} {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _inconsistent(settings: Settings) -> list[str]:
+    """Problems that only several settings together make."""
+    problems = []
+    if settings.mail_host and not settings.smtp_email:
+        problems.append("SMTP_EMAIL is not set, but SMTP_HOST is: set the address that mails come from")
+    if settings.mail_host and not (settings.recipient_email or settings.recipient_sms):
+        problems.append("RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be told; set at least one")
+    if settings.smtp_ca_file and not settings.smtp_ca_file.is_file():
+        problems.append(f"SMTP_CA_FILE {settings.smtp_ca_file} is not a file")
+    return problems

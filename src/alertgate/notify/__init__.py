@@ -1,0 +1,1 @@
+"""Stage 3: incidents become delivered messages."""

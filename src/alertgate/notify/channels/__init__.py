@@ -1,0 +1,1 @@
+"""The ways to reach a recipient, each behind the Channel protocol."""

@@ -1,0 +1,119 @@
+"""What every channel is, and the one model of what became of a try."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Protocol
+
+from alertgate.model import ChannelName
+
+
+class Reason(StrEnum):
+    """Why a try ended as it did: the closed list, also a metric's label."""
+
+    SENT = "sent"
+    CREDENTIALS = "credentials"  # 535, 534: the login was refused
+    TOO_MANY_LOGINS = "too_many_logins"  # 454 4.7.0
+    TRY_LATER = "try_later"  # 421 and other temporary answers of the server as a whole
+    DAILY_LIMIT = "daily_limit"  # 550 5.4.5: a 5xx that passes
+    SENDER_REFUSED = "sender_refused"  # SMTP_EMAIL may not send here
+    RECIPIENT_BUSY = "recipient_busy"  # 450 4.2.1 and the like
+    MAILBOX_FULL = "mailbox_full"  # 452 4.2.2
+    NO_SUCH_RECIPIENT = "no_such_recipient"  # 550 5.1.1
+    TOO_LARGE = "too_large"  # 552 5.3.4
+    POLICY = "policy"  # 554, 5.7.1
+    REFUSED = "refused"  # any other permanent answer
+    CONNECTION = "connection"  # no connection, or it broke
+    TLS = "tls"  # no STARTTLS offered, or a certificate that doesn't hold
+    TIMEOUT = "timeout"  # no answer in time
+    STORAGE = "storage"  # the outbox can't be written
+    INTERNAL = "internal"  # a defect in alertgate; the log has its traceback
+
+
+CHANNEL_WIDE = frozenset(
+    {
+        Reason.CREDENTIALS,
+        Reason.TOO_MANY_LOGINS,
+        Reason.TRY_LATER,
+        Reason.DAILY_LIMIT,
+        Reason.SENDER_REFUSED,
+        Reason.CONNECTION,
+        Reason.TLS,
+        Reason.TIMEOUT,
+        Reason.STORAGE,
+    }
+)
+"""The reasons that concern all of a channel's messages, not this one alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The server took it. `reply` is its own words."""
+
+    reply: str
+    reason: Reason = Reason.SENT
+    word: ClassVar[str] = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """It didn't work now, and may later."""
+
+    reason: Reason
+    reply: str
+    word: ClassVar[str] = "transient"
+
+
+@dataclass(frozen=True, slots=True)
+class Permanent:
+    """It won't ever work for this message."""
+
+    reason: Reason
+    reply: str
+    word: ClassVar[str] = "permanent"
+
+
+Outcome = Sent | Transient | Permanent
+
+PICTURE_ID = "picture@alertgate"
+"""The Content-ID by which a message's HTML shows its picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to show in a message."""
+
+    subtype: str
+    """Such as `jpeg`."""
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a recipient gets. A text message has neither subject nor HTML."""
+
+    to: str
+    text: str
+    message_id: str
+    """The same for every try, so that a repeat can be recognised (RFC 5322, 3.6.4); without angle brackets."""
+    thread_id: str
+    """The same for all messages about one incident."""
+    date: datetime
+    subject: str | None = None
+    html: str | None = None
+    picture: Picture | None = None
+    urgent: bool = False
+
+
+class Channel(Protocol):
+    """A way to reach recipients."""
+
+    name: ChannelName
+    capacity: int
+    """How many messages it can hand over at the same time."""
+
+    async def send(self, message: Message) -> Outcome:
+        """Try once to hand a message over; trouble is an outcome, never an exception."""
+
+    async def close(self) -> None:
+        """Let go of connections."""

@@ -1,0 +1,41 @@
+"""The outbox: a Maildir that takes the messages while no mail server is configured."""
+
+import asyncio
+from mailbox import Maildir
+from pathlib import Path
+
+import structlog
+
+from alertgate.model import ChannelName
+from alertgate.notify.channels.base import Message, Outcome, Reason, Sent, Transient
+from alertgate.notify.channels.mime import compose
+
+log = structlog.stdlib.get_logger("alertgate.outbox")
+
+
+class Outbox:
+    """Writes each message to a Maildir (one file a message), and says in the log where."""
+
+    name = ChannelName.OUTBOX
+    capacity = 1
+
+    def __init__(self, path: Path, sender: str) -> None:
+        self._path = path
+        self._sender = sender
+
+    async def send(self, message: Message) -> Outcome:
+        """Write a message; a full or read-only disk is a trouble that may pass."""
+        try:
+            file = await asyncio.to_thread(self._write, message)
+        except OSError as error:
+            return Transient(Reason.STORAGE, f"the outbox {self._path} can't be written: {error}")
+        log.warning("no mail server is configured; the message went to the outbox", file=str(file))
+        return Sent(f"written to {file}")
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _write(self, message: Message) -> Path:
+        box = Maildir(self._path, create=True)
+        key = box.add(compose(message, self._sender).as_bytes())
+        return self._path / "new" / key

@@ -1,0 +1,86 @@
+"""Whom to tell, how, and when, with the reason. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from alertgate.config import Settings
+from alertgate.model import ChannelName, Heard, Incident, IncidentStatus, Kind, Target
+from alertgate.notify.gateways import is_gateway
+
+NOBODY = "operator@localhost"
+"""Whom messages in the outbox are addressed to while no recipient is set."""
+
+
+def targets(settings: Settings) -> list[Target]:
+    """Return every address that is told of an incident, with the channel that reaches it."""
+    texts = [*settings.recipient_sms, *filter(is_gateway, settings.recipient_email)]
+    mails = [address for address in settings.recipient_email if address not in texts]
+    if settings.mail_host is None:
+        return [(ChannelName.OUTBOX, address) for address in dict.fromkeys([*mails, *texts])] or [
+            (ChannelName.OUTBOX, NOBODY)
+        ]
+    return [(ChannelName.EMAIL, address) for address in mails] + [
+        (ChannelName.SMS, address) for address in dict.fromkeys(texts)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Speak:
+    """Plan a new message."""
+
+    kind: Kind
+    due_at: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hurry:
+    """Send the message that is pending at `due_at`; None leaves its time, because it waits for a retry."""
+
+    due_at: datetime | None
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Say nothing more than is planned already."""
+
+    because: str
+
+
+Choice = Speak | Hurry | Quiet
+
+
+def on_alert(incident: Incident, heard: Heard, now: datetime, interval: timedelta) -> Choice:
+    """Decide what one address hears of an alert that joined, or opened, `incident`."""
+    if incident.status is IncidentStatus.ACKNOWLEDGED:
+        return Quiet(f"acknowledged by {incident.acknowledged_by}")
+    if heard.pending_id:
+        return Quiet("the message that is pending will say it")
+    if heard.told_at is None:
+        return Speak(Kind.OPENING, now, "nothing said of this incident yet")
+    if heard.told_at + interval <= now:
+        return Speak(Kind.UPDATE, now, f"last told at {heard.told_at:%H:%M:%S}, longer ago than the group interval")
+    due_at = heard.told_at + interval
+    return Speak(Kind.UPDATE, due_at, f"update due at {due_at:%H:%M:%S}, because told at {heard.told_at:%H:%M:%S} UTC")
+
+
+def on_escalation(incident: Incident, heard: Heard, now: datetime) -> Choice:
+    """Decide what one address hears of an alert that raised the severity: it speaks at once."""
+    if heard.pending_id:
+        return _hurry(heard, now, f"severity rose to {incident.severity}")
+    return Speak(Kind.ESCALATION, now, f"severity rose to {incident.severity}")
+
+
+def on_resolution(heard: Heard, now: datetime) -> Choice:
+    """Decide what one address hears of the end: once, and only if it heard, or will hear, of the beginning."""
+    if heard.pending_id:
+        return _hurry(heard, now, "resolved; the message that is pending will say it")
+    if heard.told_at is None:
+        return Quiet("never told of this incident")
+    return Speak(Kind.RESOLUTION, now, "resolved")
+
+
+def _hurry(heard: Heard, now: datetime, because: str) -> Hurry:
+    # A message that waits for a retry keeps its time: its server is in trouble, and hammering it helps nobody.
+    return Hurry(None if heard.pending_tries else now, because)

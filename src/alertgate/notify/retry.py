@@ -1,0 +1,39 @@
+"""When a message that couldn't be handed over is tried again. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 45, 120, 300))
+LAST_DELAY = timedelta(minutes=15)
+SPREAD = 0.2
+"""Each delay varies by a fifth either way, so that messages which failed together don't return together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Try again at `at`."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Don't try again."""
+
+    because: str
+
+
+def next_try(
+    tries: int, created_at: datetime, now: datetime, give_up_after: timedelta, chance: float
+) -> Again | GiveUp:
+    """Decide what follows the `tries`-th failure that may pass (1 for the first).
+
+    `chance` is a random number from 0 to 1. Gives up once the next try would come later than `give_up_after`
+    from when the message was planned.
+    """
+    delay = DELAYS[tries - 1] if tries <= len(DELAYS) else LAST_DELAY
+    at = now + delay * (1 - SPREAD + 2 * SPREAD * chance)
+    if at - created_at > give_up_after:
+        hours = give_up_after.total_seconds() / 3600
+        return GiveUp(f"given up after {tries} tries in {hours:g} h")
+    return Again(at)

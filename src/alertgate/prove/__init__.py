@@ -1,0 +1,1 @@
+"""Stage 4: what happened, and is the gate alive."""

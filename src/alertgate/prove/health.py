@@ -1,0 +1,68 @@
+"""Is the gate alive: each check says why not. Never looks at mail servers, whose trouble a restart can't mend."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from alertgate.clock import Clock
+from alertgate.errors import StoreUnavailable
+from alertgate.store.engine import Store
+from alertgate.store.pulse import beat
+
+WRITE_TIMEOUT = 3.0
+"""Seconds within which the store must take a write."""
+FRESH_FOR = 2.0
+"""Seconds for which an answer is reused: anybody may ask, and each real check is a write to the disk."""
+STALE_LOOP = 30.0
+"""Seconds after which a delivery loop that hasn't come round counts as stuck."""
+
+OK = "ok"
+
+
+class Health:
+    """Checks the store and the delivery loop. `last_round` gives the loop's last time on the monotonic clock."""
+
+    def __init__(self, store: Store, clock: Clock, last_round: Callable[[], float | None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._last_round = last_round
+        self._checking = asyncio.Lock()
+        self._stored = OK
+        self._stored_at: float | None = None
+        self.draining = False
+
+    async def can_store(self) -> str:
+        """Return `ok`, or why the store can't write."""
+        async with self._checking:
+            if self._stored_at is None or self._clock.monotonic() - self._stored_at > FRESH_FOR:
+                self._stored = await self._write()
+                self._stored_at = self._clock.monotonic()
+        return self._stored
+
+    async def ready(self) -> Mapping[str, str]:
+        """Return every check with `ok` or what is wrong."""
+        return MappingProxyType(
+            {"store": await self.can_store(), "delivery": self._delivery(), "draining": self._drain()}
+        )
+
+    async def _write(self) -> str:
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT):
+                await self._store.writer.do(beat, self._clock.now())
+        except TimeoutError:
+            return (
+                f"the database didn't take a write within {WRITE_TIMEOUT:g} s; it may be locked, or its disk too slow"
+            )
+        except StoreUnavailable as error:
+            return str(error)
+        return OK
+
+    def _delivery(self) -> str:
+        last = self._last_round()
+        if last is None:
+            return "the delivery loop hasn't started"
+        age = self._clock.monotonic() - last
+        return OK if age < STALE_LOOP else f"the delivery loop hasn't come round for {age:.0f} s; restart the service"
+
+    def _drain(self) -> str:
+        return "the service is stopping" if self.draining else OK

@@ -1,0 +1,211 @@
+"""Engines and the store's life, with every difference between SQLite and PostgreSQL."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
+from sqlalchemy.pool import QueuePool
+
+from alertgate.config import Settings
+from alertgate.errors import ConfigError, StoreInUse, StoreTooNew, StoreUnavailable
+from alertgate.store.writer import Writer
+
+WRITE_LOCK = 0x616C657274  # "alert": the advisory lock that makes PostgreSQL have one writer at a time, as SQLite has
+MIGRATE_LOCK = WRITE_LOCK + 1
+READERS = 4
+
+T = TypeVar("T")
+
+
+class Store:
+    """One database: a writing thread, and a few reading ones.
+
+    `open` raises StoreInUse, StoreTooNew or StoreUnavailable; `exclusive` claims an SQLite file for one process.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._file = settings.sqlite_file
+        self._url = settings.database_url.get_secret_value() if settings.database_url else f"sqlite:///{self._file}"
+        self._lock: IO[str] | None = None
+        self._write_engine = _engine(self._url, writing=True)  # connects when first used
+        self._read_engine = _engine(self._url, writing=False)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return "sqlite" if self._file else "postgresql"
+
+    def open(self, *, exclusive: bool) -> None:
+        """Connect, migrate to the newest schema, and start the writing thread."""
+        if self._file:
+            make_private_dir(self._file.parent)
+            if exclusive:
+                self._lock = _claim(self._file)
+        try:
+            migrate(self._write_engine)
+        except BaseException:
+            self._disconnect()
+            raise
+        self.writer = Writer(self.transaction)
+        self.writer.start()
+
+    def close(self) -> None:
+        """Finish what the writer holds, then disconnect."""
+        self.writer.stop()
+        self._readers.shutdown()
+        self._disconnect()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give the one writing transaction; commits at the end. Raises StoreUnavailable for a database in trouble."""
+        with translated(), self._write_engine.begin() as connection:
+            if self.dialect == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+            yield connection
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Run `query` with a reading connection in another thread. Raises StoreUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
+
+    def read_now(self, query: Callable[[Connection], T]) -> T:
+        """Run `query` with a reading connection in this thread. Raises StoreUnavailable."""
+        with translated(), self._read_engine.connect() as connection:
+            return query(connection)
+
+    def _disconnect(self) -> None:
+        self._read_engine.dispose()
+        self._write_engine.dispose()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+
+def make_private_dir(path: Path) -> None:
+    """Make a directory that only its owner can enter. Raises StoreUnavailable that says why it can't."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(f"no permission to write there as user {os.getuid()}")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"DATA_DIR {path} can't be used: {error}. Nothing can be stored; make it writable or set another DATA_DIR."
+        ) from None
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn a database in trouble into StoreUnavailable; errors that one row made pass as they are."""
+    try:
+        yield
+    except (IntegrityError, DataError, ProgrammingError):
+        raise
+    except DBAPIError as error:
+        raise StoreUnavailable(f"The database can't be used: {_first_line(error.orig)}. Nothing was stored.") from error
+
+
+def _first_line(error: Any) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _claim(file: Path) -> IO[str]:
+    """Claim an SQLite file for this process, until it ends however it ends."""
+    lock = file.with_suffix(".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise StoreInUse(
+            f"Another alertgate is serving {file}; two on one SQLite file would tell people twice. "
+            "Stop the other one, or set DATABASE_URL to a PostgreSQL database, which many can share."
+        ) from None
+    return lock
+
+
+def _engine(url: str, *, writing: bool) -> Engine:
+    if url.startswith("sqlite"):
+        return _sqlite(url, writing=writing)
+    return _postgresql(url, writing=writing)
+
+
+def _sqlite(url: str, *, writing: bool) -> Engine:
+    size = 1 if writing else READERS
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": 5},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver would begin late and commit early by itself
+        for pragma in (
+            "journal_mode=WAL",  # readers never wait for the writer
+            "synchronous=FULL",  # a commit is on disk when it returns: the promise rests on it
+            "foreign_keys=ON",
+            "busy_timeout=5000",  # command-line tools write beside the service
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # IMMEDIATE takes the write lock at once; a transaction that read first could fail to get it later.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: str, *, writing: bool) -> Engine:
+    # A replica that is paused inside a transaction would hold the write lock; the server then ends its session.
+    session = (
+        "synchronous_commit=on",  # a commit is on disk when it returns
+        "lock_timeout=8s",
+        "statement_timeout=30s",
+        "idle_in_transaction_session_timeout=10s",
+    )
+    options = " ".join(f"-c {setting}" for setting in session)
+    try:
+        return create_engine(
+            url,
+            pool_size=1 if writing else READERS,
+            max_overflow=0,
+            pool_pre_ping=True,
+            connect_args={"options": options, "connect_timeout": 5, "application_name": "alertgate"},
+        )
+    except (ModuleNotFoundError, NoSuchModuleError):
+        problem = "DATABASE_URL names PostgreSQL, but its driver isn't installed: install requirements/postgres.txt"
+        raise ConfigError([problem]) from None
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version, one process at a time. Raises StoreTooNew, StoreUnavailable."""
+    config = Config()
+    config.set_main_option("script_location", "alertgate:store/migrations")
+    script = ScriptDirectory.from_config(config)
+    with translated(), engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATE_LOCK})
+        present = MigrationContext.configure(connection).get_current_revision()
+        if present == script.get_current_head():
+            return
+        if present and present not in {revision.revision for revision in script.walk_revisions()}:
+            raise StoreTooNew(
+                f"The database's schema is {present}, which this alertgate doesn't know: a newer one wrote it. "
+                "Start that version again, or restore a backup made before the update."
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

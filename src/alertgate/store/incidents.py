@@ -1,0 +1,53 @@
+"""Queries on incidents."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
+
+from alertgate.model import Incident, IncidentStatus
+from alertgate.store.tables import incidents
+
+_COLUMNS = [field.name for field in fields(Incident)]
+
+
+def _incident(row: Row[tuple[object, ...]]) -> Incident:
+    return Incident(**row._asdict())
+
+
+def unresolved(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
+    """Return the unresolved incidents with one of these keys, by key."""
+    query = select(incidents).where(incidents.c.key.in_(keys), incidents.c.status != IncidentStatus.RESOLVED)
+    return {incident.key: incident for incident in map(_incident, connection.execute(query))}
+
+
+def add(connection: Connection, new: Sequence[Incident]) -> None:
+    """Store new incidents. Raises IntegrityError when one with the same key is unresolved."""
+    if new:
+        connection.execute(insert(incidents), [asdict(incident) for incident in new])
+
+
+def save(connection: Connection, changed: Sequence[Incident]) -> None:
+    """Store what became of incidents that are there already."""
+    if changed:
+        statement = update(incidents).where(incidents.c.id == bindparam("b_id"))
+        statement = statement.values({name: bindparam(f"b_{name}") for name in _COLUMNS if name != "id"})
+        connection.execute(statement, [{f"b_{name}": value for name, value in asdict(i).items()} for i in changed])
+
+
+def get(connection: Connection, incident_id: str) -> Incident | None:
+    """Return one incident, or None."""
+    row = connection.execute(select(incidents).where(incidents.c.id == incident_id)).one_or_none()
+    return _incident(row) if row else None
+
+
+def resolve_quiet(connection: Connection, last_alert_before: datetime, now: datetime) -> list[str]:
+    """Resolve every incident whose last alert is that old, in silence; return their ids."""
+    statement = (
+        update(incidents)
+        .where(incidents.c.status != IncidentStatus.RESOLVED, incidents.c.last_alert_at <= last_alert_before)
+        .values(status=IncidentStatus.RESOLVED, resolved_at=now, resolved_by="silence")
+        .returning(incidents.c.id)
+    )
+    return list(connection.execute(statement).scalars())

@@ -1,0 +1,240 @@
+"""The schema, and how its values are kept alike in SQLite and PostgreSQL."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Enum,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+
+from alertgate.model import (
+    AlertStatus,
+    ChannelName,
+    IncidentStatus,
+    Json,
+    Kind,
+    NotificationStatus,
+    Severity,
+    Signal,
+    Source,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_UNSTORABLE = re.compile("[\x00\x1a\ud800-\udfff]")
+_ESCAPED = re.compile("\x1a([0-9a-f]{4})")
+_SEVERITIES = tuple(sorted(Severity, key=lambda severity: severity.rank))
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time, kept as microseconds since 1970 in UTC: exact, sortable, and the same in both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Turn a time into microseconds."""
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Turn microseconds into a time."""
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class AnyText(TypeDecorator[str]):
+    r"""Any Python text. PostgreSQL holds no NUL, UTF-8 no lone surrogate: they become \x1a and four hex digits."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Escape what can't be stored."""
+        if value is None or not _UNSTORABLE.search(value):
+            return value
+        return _UNSTORABLE.sub(lambda match: f"\x1a{ord(match[0]):04x}", value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Undo the escapes."""
+        if value is None or "\x1a" not in value:
+            return value
+        return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON value as ASCII text, in which every odd character is escaped by JSON itself."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Json, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write JSON."""
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Json:  # noqa: ARG002
+        """Read JSON."""
+        return None if value is None else json.loads(value)
+
+
+class Rank(TypeDecorator[Severity]):
+    """A severity as its rank, so that the database can order by it."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Severity | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+        """Turn a severity into its rank."""
+        return None if value is None else value.rank
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Severity | None:  # noqa: ARG002
+        """Turn a rank into its severity."""
+        return None if value is None else _SEVERITIES[value]
+
+
+def _word(enum: type[StrEnum]) -> Enum:
+    """A word of a closed list, as text."""
+    return Enum(
+        enum, native_enum=False, create_constraint=False, length=16, values_callable=lambda e: [m.value for m in e]
+    )
+
+
+_ID = String(36)
+
+metadata = MetaData()
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("received_at", Instant, nullable=False, index=True),
+    Column("source", _word(Source), nullable=False),
+    Column("status", _word(AlertStatus), nullable=False),
+    Column("signal", _word(Signal), nullable=False),
+    Column("event", AnyText, nullable=False),
+    Column("severity", Rank, nullable=False),
+    Column("key", AnyText, nullable=False),
+    Column("device", AnyText),
+    Column("message", AnyText),
+    Column("data", JsonText),
+    Column("fields", JsonText, nullable=False),
+    Column("published_at", Instant),
+    Column("dedup", AnyText),
+    Column("errors", JsonText, nullable=False),
+    Column("raw", LargeBinary),
+    Column("request_id", AnyText),
+    Column("incident_id", _ID, ForeignKey("incidents.id")),
+    Column("grouping", AnyText),
+    Index("alerts_dedup", "dedup", unique=True),
+    Index("alerts_incident", "incident_id", "id"),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("key", AnyText, nullable=False),
+    Column("status", _word(IncidentStatus), nullable=False),
+    Column("source", _word(Source), nullable=False),
+    Column("event", AnyText, nullable=False),
+    Column("device", AnyText),
+    Column("severity", Rank, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("last_alert_at", Instant, nullable=False),
+    Column("alert_count", Integer, nullable=False),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_by", AnyText),
+    Column("resolved_at", Instant),
+    Column("resolved_by", AnyText),
+    Index(
+        "incidents_unresolved",
+        "key",
+        unique=True,
+        sqlite_where=text("status <> 'resolved'"),
+        postgresql_where=text("status <> 'resolved'"),
+    ),
+    Index(
+        "incidents_quiet",
+        "last_alert_at",
+        sqlite_where=text("status <> 'resolved'"),
+        postgresql_where=text("status <> 'resolved'"),
+    ),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("incident_id", _ID, ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("channel", _word(ChannelName), nullable=False),
+    Column("address", AnyText, nullable=False),
+    Column("kind", _word(Kind), nullable=False),
+    Column("status", _word(NotificationStatus), nullable=False),
+    Column("severity", Rank, nullable=False),
+    Column("reason", AnyText, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("lease_owner", AnyText),
+    Column("lease_until", Instant),
+    Column("finished_at", Instant),
+    Index(
+        "notifications_one_pending",
+        "incident_id",
+        "channel",
+        "address",
+        unique=True,
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "notifications_due",
+        "channel",
+        text("severity DESC"),
+        "due_at",
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "notifications_leased",
+        "lease_until",
+        sqlite_where=text("status = 'sending'"),
+        postgresql_where=text("status = 'sending'"),
+    ),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("notification_id", _ID, ForeignKey("notifications.id"), nullable=False, index=True),
+    Column("started_at", Instant, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("reply", AnyText, nullable=False),
+)
+
+pulse = Table(
+    "pulse",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+)
+"""One row, written to learn whether the store can write."""

@@ -1,0 +1,134 @@
+"""The one writing thread, with group commit.
+
+Requests hand it work and await a future. It takes all that waits, runs each kind of work once as a bulk operation in
+one transaction, commits, and only then resolves the futures: so one fsync serves many requests.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection
+
+from alertgate.errors import StoreUnavailable
+
+MOST_IN_A_BATCH = 500
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+class _Job(NamedTuple):
+    work: Callable[[Connection, Sequence[Any]], Sequence[Any]]
+    item: Any
+    future: asyncio.Future[Any]
+    loop: asyncio.AbstractEventLoop
+
+
+class Writer:
+    """The thread that owns the write connection. `transaction` opens one that commits when it is left."""
+
+    def __init__(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+        self._transaction = transaction
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread = Thread(target=self._run, name="store-writer", daemon=True)
+        self._stopped = False
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Do all that was handed over, then end the thread."""
+        self._stopped = True
+        self._queue.put(None)
+        self._thread.join()
+
+    @property
+    def waiting(self) -> int:
+        """How many jobs wait for the next batch."""
+        return self._queue.qsize()
+
+    async def do(self, work: Callable[[Connection, Sequence[In]], Sequence[Out]], item: In) -> Out:
+        """Return what `work` gives for `item`, once that is committed.
+
+        `work` does one kind of thing for many items at once, and returns one result for each, in order.
+
+        Raises StoreUnavailable, or what the work raised for this item alone. A caller that is cancelled doesn't take
+        the work back: it is done all the same.
+        """
+        if self._stopped:
+            raise StoreUnavailable("The service is stopping; nothing was stored.")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Out] = loop.create_future()
+        self._queue.put(_Job(work, item, future, loop))
+        return await future
+
+    def _run(self) -> None:
+        open_ = True
+        while open_:
+            batch, open_ = self._next_batch()
+            if batch:
+                _resolve(self._commit(batch))
+
+    def _next_batch(self) -> tuple[list[_Job], bool]:
+        """Wait for a job, then take what else is there."""
+        batch: list[_Job] = []
+        job = self._queue.get()
+        while job is not None:
+            batch.append(job)
+            if len(batch) == MOST_IN_A_BATCH:
+                return batch, True
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                return batch, True
+        return batch, False
+
+    def _commit(self, batch: list[_Job]) -> list[tuple[_Job, Any]]:
+        """Pair every job with its result or its exception."""
+        try:
+            with self._transaction() as connection:
+                return _work(connection, batch)
+        except StoreUnavailable as error:
+            return [(job, error) for job in batch]  # each would only wait for the same trouble again
+        except Exception as error:  # noqa: BLE001  (one bad item must not fail its neighbours)
+            if len(batch) == 1:
+                return [(batch[0], error)]
+            return [pair for job in batch for pair in self._commit([job])]
+
+
+def _work(connection: Connection, batch: list[_Job]) -> list[tuple[_Job, Any]]:
+    kinds: dict[Any, list[_Job]] = {}
+    for job in batch:
+        kinds.setdefault(job.work, []).append(job)
+    return [
+        pair
+        for work, jobs in kinds.items()
+        for pair in zip(jobs, work(connection, [job.item for job in jobs]), strict=True)
+    ]
+
+
+def _resolve(done: list[tuple[_Job, Any]]) -> None:
+    """Hand the results back, with one wake-up for each event loop."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Any]]] = {}
+    for pair in done:
+        loops.setdefault(pair[0].loop, []).append(pair)
+    for loop, pairs in loops.items():
+        try:
+            loop.call_soon_threadsafe(_set, pairs)
+        except RuntimeError:
+            continue  # the loop is closed: nobody waits any more
+
+
+def _set(pairs: list[tuple[_Job, Any]]) -> None:
+    for job, result in pairs:
+        if job.future.done():
+            continue  # its caller was cancelled
+        if isinstance(result, Exception):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)

@@ -1,0 +1,38 @@
+"""A request's raw body: capped and in time, read only after the guard."""
+
+import asyncio
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from alertgate.errors import BodyTooLarge, BodyTooSlow, ClientGone
+from alertgate.web.services import Services
+
+
+async def read_body(request: Request, services: Services) -> bytes:
+    """Return the raw body. Raises BodyTooLarge, BodyTooSlow, ClientGone."""
+    settings = services.settings
+    most = settings.max_body_bytes
+    too_large = f"The body is larger than {most:,} bytes (MAX_BODY_BYTES); nothing was stored."
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared[:20]) > most:
+        raise BodyTooLarge(too_large)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(settings.body_timeout):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise BodyTooLarge(too_large)
+    except TimeoutError:
+        raise BodyTooSlow(
+            f"The body didn't arrive within {settings.body_timeout:g} s (BODY_TIMEOUT); nothing was stored."
+        ) from None
+    except ClientDisconnect:
+        raise ClientGone("The caller left before the body was whole; nothing was stored.") from None
+    return bytes(body)
+
+
+def media_type(request: Request) -> str | None:
+    """Return the bare media type in lower case, or None when the request names none."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() or None

@@ -1,0 +1,131 @@
+"""Who may pass: FastAPI dependencies around the pure checks of `accept.authenticate`.
+
+They are `async`, because the framework runs others in a thread pool, which halves the throughput.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import SecretStr
+
+from alertgate.accept.authenticate import Verdict, bearer, hub_signature, standard_webhook
+from alertgate.errors import SwitchedOff, Unauthenticated
+from alertgate.web.body import read_body
+from alertgate.web.services import Services, WithServices, client_address
+
+# These classes only describe the credentials in the OpenAPI document; the checks below read the headers themselves.
+_PARTICLE = HTTPBearer(
+    auto_error=False, scheme_name="ParticleBearer", description="`Authorization: Bearer PARTICLE_WEBHOOK_SECRET`"
+)
+_API = HTTPBearer(auto_error=False, scheme_name="ApiToken", description="`Authorization: Bearer API_TOKEN`")
+_HUB = APIKeyHeader(
+    name="X-Hub-Signature-256",
+    auto_error=False,
+    scheme_name="HubSignature",
+    description="`sha256=` and the hex HMAC-SHA256 of the raw body with WEBHOOK_SECRET",
+)
+_STANDARD = APIKeyHeader(
+    name="webhook-signature",
+    auto_error=False,
+    scheme_name="StandardWebhooks",
+    description="Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`",
+)
+
+
+async def particle_guard(request: Request, services: WithServices, _: Annotated[object, Security(_PARTICLE)]) -> None:
+    """Let Particle pass. Raises SwitchedOff, RateLimited, Unauthenticated."""
+    settings = services.settings
+    _check_bearer(
+        request,
+        services,
+        "PARTICLE_WEBHOOK_SECRET",
+        settings.particle_webhook_secret,
+        settings.particle_webhook_secret_previous,
+        # All of the world's Particle devices call from the same few addresses: somebody else's wrong token, or one
+        # webhook that kept the old one, must not cost these devices their alerts.
+        shared=True,
+    )
+
+
+async def api_guard(request: Request, services: WithServices, _: Annotated[object, Security(_API)]) -> None:
+    """Let holders of the API token pass. Raises SwitchedOff, RateLimited, Unauthenticated."""
+    settings = services.settings
+    _check_bearer(request, services, "API_TOKEN", settings.api_token, settings.api_token_previous)
+
+
+async def signed_body(
+    request: Request,
+    services: WithServices,
+    _: Annotated[object, Security(_HUB)],
+    __: Annotated[object, Security(_STANDARD)],
+) -> bytes:
+    """Return the raw body of a generic webhook, once its signature holds.
+
+    Raises SwitchedOff, RateLimited, BodyTooLarge, BodyTooSlow, ClientGone, Unauthenticated.
+    """
+    settings = services.settings
+    secrets = _secrets("WEBHOOK_SECRET", settings.webhook_secret, settings.webhook_secret_previous)
+    address = client_address(request)
+    services.limits.check_failures(address)
+    services.limits.count_generic(address)
+    body = await read_body(request, services)
+    verdict = _judge_signature(request, body, secrets, services)
+    if verdict is not Verdict.OK:
+        services.limits.count_failure(address)
+        raise Unauthenticated(
+            f"{_sentence(verdict)} Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three "
+            "Standard Webhooks headers.",
+            scheme="Signature",
+        )
+    return body
+
+
+ParticleGuard = Depends(particle_guard)
+ApiGuard = Depends(api_guard)
+SignedBody = Annotated[bytes, Depends(signed_body)]
+
+
+def _check_bearer(
+    request: Request,
+    services: Services,
+    setting: str,
+    present: SecretStr | None,
+    previous: SecretStr | None,
+    *,
+    shared: bool = False,
+) -> None:
+    """Check a bearer. `shared`: good callers come from the same addresses as bad ones, so those pass all the same."""
+    secrets = _secrets(setting, present, previous)
+    address = client_address(request)
+    if not shared:
+        services.limits.check_failures(address)
+    verdict = bearer(request.headers.getlist("authorization"), secrets)
+    if verdict is not Verdict.OK:
+        services.limits.check_failures(address)
+        services.limits.count_failure(address)
+        raise Unauthenticated(f"{_sentence(verdict)} Send Authorization: Bearer with {setting}.", scheme="Bearer")
+
+
+def _judge_signature(request: Request, body: bytes, secrets: list[str], services: Services) -> Verdict:
+    headers = request.headers
+    if "x-hub-signature-256" in headers or "webhook-signature" not in headers:
+        return hub_signature(headers.getlist("x-hub-signature-256"), body, secrets)
+    return standard_webhook(
+        headers.get("webhook-id", ""),
+        headers.get("webhook-timestamp", ""),
+        headers["webhook-signature"],
+        body,
+        secrets,
+        services.clock.now(),
+    )
+
+
+def _secrets(setting: str, present: SecretStr | None, previous: SecretStr | None) -> list[str]:
+    if present is None:
+        raise SwitchedOff(f"This is switched off, because {setting} isn't set. Set it and restart alertgate.")
+    return [secret.get_secret_value() for secret in (present, previous) if secret is not None]
+
+
+def _sentence(verdict: Verdict) -> str:
+    return f"{verdict[0].upper()}{verdict[1:]}."

@@ -1,0 +1,88 @@
+"""The frame around every request: its id, its security headers, its line in the log, and the last catch.
+
+Plain ASGI: Starlette's BaseHTTPMiddleware would cost more than the rest of the request together.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from alertgate.clock import Clock
+from alertgate.web.problems import internal_problem, response
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+HSTS = "max-age=31536000; includeSubDomains"
+
+log = structlog.stdlib.get_logger("alertgate.access")
+
+
+class Frame:
+    """Wraps the whole application. `new_id` makes an id for a time."""
+
+    def __init__(self, app: ASGIApp, clock: Clock, new_id: Callable[[datetime], str]) -> None:
+        self._app = app
+        self._clock = clock
+        self._new_id = new_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _given_id(scope) or self._new_id(self._clock.now())
+        scope.setdefault("state", {})["request_id"] = request_id
+        start = self._clock.monotonic()
+        status = 0
+
+        async def framed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", HSTS)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, framed)
+            except Exception:
+                log.exception("a defect in alertgate", path=scope["path"])
+                if status:
+                    raise  # the answer has begun; the server closes the connection
+                await response(internal_problem())(scope, receive, framed)
+            client = scope.get("client")
+            log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round((self._clock.monotonic() - start) * 1000, 1),
+                client=client[0] if client else None,
+            )
+
+
+def _given_id(scope: Scope) -> str | None:
+    """A proxy's or a caller's own request id, if it is a harmless one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return value.decode() if REQUEST_ID.fullmatch(value) else None
+    return None

@@ -1,0 +1,122 @@
+"""Errors become RFC 9457 problem details, by one table."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from alertgate import errors
+
+log = structlog.stdlib.get_logger("alertgate.web")
+
+MEDIA_TYPE = "application/problem+json"
+
+PROBLEMS: dict[type[errors.AlertgateError], tuple[int, str, str]] = {
+    errors.Unauthenticated: (401, "unauthenticated", "Not authenticated"),
+    errors.NotFound: (404, "not-found", "Not found"),
+    errors.BodyTooSlow: (408, "body-too-slow", "The body took too long"),
+    errors.BodyTooLarge: (413, "body-too-large", "The body is too large"),
+    errors.WrongContentType: (415, "wrong-content-type", "Wrong content type"),
+    errors.Malformed: (400, "malformed", "Not valid JSON"),
+    errors.Invalid: (422, "invalid", "Fields are missing or wrong"),
+    errors.RateLimited: (429, "rate-limited", "Too many requests"),
+    errors.ClientGone: (400, "client-gone", "The request wasn't whole"),
+    errors.SwitchedOff: (503, "switched-off", "Switched off"),
+    errors.StoreError: (503, "store-unavailable", "Can't be stored"),
+    errors.Unavailable: (503, "unavailable", "Not available now"),
+}
+"""Status, last part of the type, and title of each error that a request can meet."""
+
+
+class FieldProblem(BaseModel):
+    """One field that is missing or wrong."""
+
+    field: str = Field(description="Dotted path; empty for the body as a whole.")
+    message: str
+
+
+class Problem(BaseModel):
+    """A problem (RFC 9457)."""
+
+    type: str = Field(examples=["urn:alertgate:problem:rate-limited"])
+    title: str
+    status: int
+    detail: str = Field(description="What happened, what it means and what to do.")
+    errors: list[FieldProblem] | None = None
+
+
+def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> dict[str, Any]:
+    """Return the body of a problem."""
+    return {"type": f"urn:alertgate:problem:{kind}", "title": title, "status": status, "detail": detail, **more}
+
+
+def internal_problem() -> dict[str, Any]:
+    """Return the body for a defect of alertgate's own."""
+    detail = "A defect in alertgate; its log has the details under this request's X-Request-ID. It may not be stored."
+    return problem(500, "internal", "Internal error", detail)
+
+
+def response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return the answer for a problem's body."""
+    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Answer every error of `app`, whose routes are in `routers`, with a problem."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+
+    async def http(request: Request, error: Exception) -> JSONResponse:
+        return _http(
+            error, {m for route in routes if route.path_regex.match(request.url.path) for m in route.methods or ()}
+        )
+
+    app.add_exception_handler(errors.AlertgateError, _ours)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, _parameters)
+
+
+async def _ours(request: Request, error: Exception) -> JSONResponse:
+    status, kind, title = next(PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS)
+    more: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.Rejected) and error.errors:
+        more["errors"] = [{"field": e.field, "message": e.message} for e in error.errors]
+    if isinstance(error, errors.Unauthenticated):
+        headers["WWW-Authenticate"] = f'{error.scheme} realm="alertgate"'
+    if isinstance(error, errors.RateLimited | errors.Unavailable) and error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.StoreError):
+        log.error("could not store", path=request.url.path, error=str(error))
+    return response(problem(status, kind, title, str(error), **more), headers)
+
+
+def _http(error: Exception, methods: set[str]) -> JSONResponse:
+    """404, 405 and the like, which the framework raises by itself; `methods` are those that the path takes."""
+    if not isinstance(error, HTTPException):
+        raise error
+    title = HTTPStatus(error.status_code).phrase
+    details = {
+        404: "There is nothing at this path; check it against the documentation of the API.",
+        405: "This path doesn't take this method; the Allow header says which it takes.",
+    }
+    body = problem(error.status_code, title.lower().replace(" ", "-"), title, details.get(error.status_code, title))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(methods))  # the framework names the first route's alone
+    return response(body, headers)
+
+
+async def _parameters(_: Request, error: Exception) -> JSONResponse:
+    """Query and path parameters, which the framework checks."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    fields = [{"field": ".".join(map(str, e["loc"][1:])), "message": e["msg"]} for e in error.errors()]
+    detail = "Parameters are missing or wrong; mend the ones named."
+    return response(problem(422, "invalid", "Fields are missing or wrong", detail, errors=fields))

@@ -1,0 +1,229 @@
+"""The two webhooks: guard, read, record, answer."""
+
+import json
+from typing import Any, Literal
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+from alertgate.accept import generic, particle
+from alertgate.accept.receipt import Receipt
+from alertgate.accept.record import Recorded, Result
+from alertgate.errors import FieldError, Invalid, WrongContentType
+from alertgate.model import Alert, AlertStatus
+from alertgate.web.body import media_type, read_body
+from alertgate.web.guards import ParticleGuard, SignedBody
+from alertgate.web.problems import MEDIA_TYPE, Problem
+from alertgate.web.services import Services, WithServices
+
+LONGEST_ANSWER = 500
+"""Bytes: Particle publishes the answer to the device in chunks of 512, each of which is billed."""
+
+log = structlog.stdlib.get_logger("alertgate.accept")
+router = APIRouter(tags=["webhooks"])
+
+
+class Accepted(BaseModel):
+    """The alert is on disk."""
+
+    status: Literal["accepted"]
+    id: str
+    incident: str | None
+
+
+class Duplicate(BaseModel):
+    """The same event came before; nothing new was stored."""
+
+    status: Literal["duplicate"]
+    id: str
+
+
+class Quarantined(BaseModel):
+    """The body can't be read; it was kept whole, and its recipients are told."""
+
+    status: Literal["quarantined"]
+    id: str
+    errors: list[str]
+
+
+def _problem(description: str, *headers: str) -> dict[str, Any]:
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {
+        "description": description,
+        "content": {MEDIA_TYPE: schema},
+        "headers": {name: {"schema": {"type": "string"}} for name in headers},
+    }
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: _problem("No or wrong credential", "WWW-Authenticate"),
+    408: _problem("The body took too long"),
+    413: _problem("The body is too large"),
+    429: _problem("Over the rate limit", "Retry-After"),
+    503: _problem("Can't be stored now, or this webhook is switched off", "Retry-After"),
+}
+PARTICLE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": Duplicate, "description": "Seen before"},
+    202: {"model": Accepted | Quarantined, "description": "On disk"},
+    422: _problem("Can't be read; kept all the same (with PARTICLE_STRICT)"),
+    **PROBLEMS,
+}
+GENERIC_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": Duplicate, "description": "Seen before"},
+    202: {"model": Accepted, "description": "On disk"},
+    400: {**_problem("Not valid JSON"), "model": Problem},
+    415: _problem("Not JSON by its content type"),
+    422: _problem("Fields are missing or wrong"),
+    **PROBLEMS,
+}
+
+_PARTICLE_FIELDS = {
+    "type": "object",
+    "required": ["event"],
+    "properties": {
+        "event": {"type": "string", "maxLength": 256, "example": "alarm/motion"},
+        "data": {"description": "Text, text that holds JSON, any JSON value, or a `data:` URL."},
+        "coreid": {"type": "string", "description": "The device's id.", "example": "3f002b000000000000000000"},
+        "published_at": {"type": "string", "format": "date-time"},
+        "event_id": {"type": "string", "description": "Unique for each event; makes repeats recognisable."},
+    },
+    "additionalProperties": True,
+}
+PARTICLE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": _PARTICLE_FIELDS},
+            particle.FORM: {
+                "schema": _PARTICLE_FIELDS,
+                "example": {"event": "demo", "data": "mydata", "coreid": "3f002b000000000000000000"},
+            },
+        },
+    }
+}
+GENERIC_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": generic.GenericBody.model_json_schema()}},
+    },
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "schema": {"type": "string", "maxLength": generic.LONGEST_KEY},
+            "description": "The same key again is answered 200 duplicate.",
+        },
+        {
+            "name": "webhook-id",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "Standard Webhooks: the message's id; the same again is answered 200 duplicate.",
+        },
+        {
+            "name": "webhook-timestamp",
+            "in": "header",
+            "schema": {"type": "string"},
+            "description": "Standard Webhooks: Unix seconds, at most five minutes from now.",
+        },
+    ],
+}
+
+
+@router.post(
+    "/webhook/particle",
+    status_code=202,
+    operation_id="particle",
+    responses=PARTICLE_ANSWERS,
+    openapi_extra=PARTICLE_BODY,
+    dependencies=[ParticleGuard],
+)
+@router.put(
+    "/webhook/particle",
+    status_code=202,
+    operation_id="particle_put",
+    responses=PARTICLE_ANSWERS,
+    openapi_extra=PARTICLE_BODY,
+    dependencies=[ParticleGuard],
+)
+async def particle_webhook(request: Request, services: WithServices) -> JSONResponse:
+    """Take an event from Particle Cloud, in any of the forms that it sends."""
+    body = await read_body(request, services)
+    alert = particle.read(body, media_type(request), _receipt(request, services))
+    services.limits.count_device(alert.device or "unknown")
+    recorded = await _record(alert, services)
+    if recorded.result is Result.QUARANTINED and services.settings.particle_strict:
+        errors = tuple(FieldError("", error) for error in alert.errors)
+        raise Invalid(f"The body can't be read; it is kept as alert {alert.id}. Mend the webhook's template.", errors)
+    return _answer(recorded, alert)
+
+
+@router.post(
+    "/webhook/generic",
+    status_code=202,
+    operation_id="generic",
+    responses=GENERIC_ANSWERS,
+    openapi_extra=GENERIC_BODY,
+)
+async def generic_webhook(request: Request, services: WithServices, body: SignedBody) -> JSONResponse:
+    """Take a signed alert from any other system."""
+    if (kind := media_type(request)) and kind != "application/json" and not kind.endswith("+json"):
+        raise WrongContentType(f"The content type is {kind[:80]}; send application/json. Nothing was stored.")
+    alert = generic.read(body, _idempotency_key(request), _receipt(request, services))
+    return _answer(await _record(alert, services), alert)
+
+
+def _receipt(request: Request, services: Services) -> Receipt:
+    now = services.clock.now()
+    return Receipt(services.new_id(now), now, services.settings.severities, request.state.request_id)
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key") or request.headers.get("webhook-id")
+    if key and len(key) > generic.LONGEST_KEY:
+        raise Invalid(
+            "Nothing was stored.", (FieldError("Idempotency-Key", f"is over {generic.LONGEST_KEY} characters"),)
+        )
+    return key or None
+
+
+async def _record(alert: Alert, services: Services) -> Recorded:
+    """Commit; only then is there anything to answer."""
+    recorded = await services.store.writer.do(services.recorder.record, alert)
+    if recorded.speaks:
+        services.deliverer.wake()
+    facts = {"errors": list(alert.errors)} if alert.errors else {}
+    log.info(
+        "alert",
+        result=recorded.result,
+        alert_id=recorded.alert_id,
+        incident_id=recorded.incident_id,
+        source=alert.source,
+        event_name=alert.event,
+        device=alert.device,
+        severity=alert.severity,
+        **facts,
+    )
+    return recorded
+
+
+def _answer(recorded: Recorded, alert: Alert) -> JSONResponse:
+    if recorded.result is Result.DUPLICATE:
+        return JSONResponse({"status": recorded.result, "id": recorded.alert_id}, status_code=200)
+    answer: dict[str, Any] = {"status": recorded.result, "id": recorded.alert_id}
+    if alert.status is AlertStatus.QUARANTINED:
+        answer["errors"] = _fit(answer, alert.errors)
+    else:
+        answer["incident"] = recorded.incident_id
+    return JSONResponse(answer, status_code=202)
+
+
+def _fit(answer: dict[str, Any], errors: tuple[str, ...]) -> list[str]:
+    """Return as many errors as keep the answer short."""
+    kept: list[str] = []
+    for error in errors:
+        if len(json.dumps({**answer, "errors": [*kept, error]}, ensure_ascii=False).encode()) > LONGEST_ANSWER:
+            break
+        kept.append(error)
+    return kept

@@ -1,0 +1,1 @@
+"""alertgate's tests: real parts wherever a real part can run."""

@@ -1,0 +1,328 @@
+"""Bearer tokens and signatures."""
+
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alertgate.accept.authenticate import Verdict, bearer, hub_signature, standard_webhook
+from tests.examples import for_any
+
+TOKEN = "particle-token-0123456789abcdef"
+PREVIOUS = "particle-token-of-last-year-0123"
+
+# GitHub, "Validating webhook deliveries", "Testing the webhook payload validation".
+GITHUB_SECRET = "It's a Secret to Everybody"
+GITHUB_BODY = b"Hello, World!"
+GITHUB_DIGEST = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+
+# The Standard Webhooks specification, "Signature scheme".
+STANDARD_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+STANDARD_ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
+STANDARD_TIMESTAMP = "1614265330"
+STANDARD_BODY = b'{"test": 2432232314}'
+STANDARD_SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+STANDARD_TIME = datetime.fromtimestamp(1614265330, UTC)
+
+any_text = st.text(st.characters(exclude_categories=()))
+
+
+def _standard(
+    message_id: str = STANDARD_ID,
+    timestamp: str = STANDARD_TIMESTAMP,
+    signatures: str = STANDARD_SIGNATURE,
+    body: bytes = STANDARD_BODY,
+    secrets: tuple[str, ...] = (STANDARD_SECRET,),
+    now: datetime = STANDARD_TIME,
+) -> Verdict:
+    return standard_webhook(message_id, timestamp, signatures, body, secrets, now)
+
+
+def _signed_with(key: bytes, timestamp: str = STANDARD_TIMESTAMP) -> str:
+    content = f"{STANDARD_ID}.{timestamp}.".encode() + STANDARD_BODY
+    return f"v1,{base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [f"Bearer {TOKEN}", f"bearer {TOKEN}", f"BEARER {TOKEN}", f"Bearer   {TOKEN}", f"Bearer {TOKEN} "],
+)
+def test_the_right_token_passes(header):
+    """The token passes, whatever the case of the scheme and the spaces around it."""
+    assert bearer([header], [TOKEN]) == Verdict.OK
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        TOKEN[:-1],
+        TOKEN + "0",
+        TOKEN + TOKEN,
+        f"{TOKEN} {TOKEN}",
+        f"{TOKEN},{TOKEN}",
+        TOKEN.upper(),
+        TOKEN[::-1],
+        f"{TOKEN[:-1]}é",
+        "\udcff" + TOKEN,
+        TOKEN.replace("a", "\u0430"),
+        "None",
+    ],
+    ids=ascii,
+)
+def test_a_wrong_token_is_a_mismatch(token):
+    """A truncated, prolonged, doubled or look-alike token doesn't pass."""
+    assert bearer([f"Bearer {token}"], [TOKEN]) == Verdict.MISMATCH
+
+
+def test_no_authorization_header_is_missing():
+    """A request without the header is told that it has none."""
+    assert bearer([], [TOKEN]) == Verdict.MISSING
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [""],
+        ["Bearer"],
+        ["Bearer "],
+        ["Bearer    "],
+        [TOKEN],
+        [f"Basic {TOKEN}"],
+        [f"Bearer{TOKEN}"],
+        [f"Bearer\t{TOKEN}"],
+        [f"Bearer {TOKEN}", f"Bearer {TOKEN}"],
+        [f"Bearer {TOKEN}", "Bearer another"],
+    ],
+)
+def test_any_other_authorization_is_malformed(headers):
+    """An empty token, another scheme, or the header twice isn't what the path expects."""
+    assert bearer(headers, [TOKEN]) == Verdict.MALFORMED
+
+
+@pytest.mark.parametrize("token", [TOKEN, PREVIOUS])
+def test_both_tokens_pass_during_a_rotation(token):
+    """The present and the previous token are both good."""
+    assert bearer([f"Bearer {token}"], [TOKEN, PREVIOUS]) == Verdict.OK
+
+
+def test_the_previous_token_fails_after_a_rotation():
+    """Once the previous token isn't set any more, it doesn't pass."""
+    assert bearer([f"Bearer {PREVIOUS}"], [TOKEN]) == Verdict.MISMATCH
+
+
+def test_no_secret_lets_nobody_pass():
+    """Without any secret every token is wrong."""
+    assert bearer([f"Bearer {TOKEN}"], []) == Verdict.MISMATCH
+
+
+def test_githubs_published_signature_passes():
+    """The example in GitHub's own documentation holds."""
+    assert hub_signature([f"sha256={GITHUB_DIGEST}"], GITHUB_BODY, [GITHUB_SECRET]) == Verdict.OK
+
+
+def test_a_signature_in_capitals_passes():
+    """Hex digits are the same in either case."""
+    assert hub_signature([f"sha256={GITHUB_DIGEST.upper()}"], GITHUB_BODY, [GITHUB_SECRET]) == Verdict.OK
+
+
+@pytest.mark.parametrize("secrets", [["another secret", GITHUB_SECRET], [GITHUB_SECRET, "another secret"]])
+def test_both_signing_keys_pass_during_a_rotation(secrets):
+    """A signature may be made with the present or the previous key."""
+    assert hub_signature([f"sha256={GITHUB_DIGEST}"], GITHUB_BODY, secrets) == Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("body", "secret"),
+    [
+        (b"Hello, World", GITHUB_SECRET),
+        (b"Hello, World!\n", GITHUB_SECRET),
+        (b"", GITHUB_SECRET),
+        (GITHUB_BODY, "It's a Secret to Nobody"),
+        (GITHUB_BODY, ""),
+    ],
+)
+def test_a_signature_of_something_else_is_a_mismatch(body, secret):
+    """A changed body or another key doesn't pass."""
+    assert hub_signature([f"sha256={GITHUB_DIGEST}"], body, [secret]) == Verdict.MISMATCH
+
+
+@pytest.mark.parametrize(
+    "digest", [f"{GITHUB_DIGEST[:-1]}8", "0" * 64, f"{GITHUB_DIGEST[:-1]}é", "\udcff" * 64], ids=ascii
+)
+def test_a_wrong_digest_is_a_mismatch(digest):
+    """A digest of the right length that isn't the body's doesn't pass."""
+    assert hub_signature([f"sha256={digest}"], GITHUB_BODY, [GITHUB_SECRET]) == Verdict.MISMATCH
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [""],
+        ["sha256="],
+        [GITHUB_DIGEST],
+        [f"sha1={GITHUB_DIGEST}"],
+        [f"SHA256={GITHUB_DIGEST}"],
+        [f"sha256={GITHUB_DIGEST[:-1]}"],
+        [f"sha256={GITHUB_DIGEST}0"],
+        [f"sha256={GITHUB_DIGEST}{GITHUB_DIGEST}"],
+        [f"sha256={GITHUB_DIGEST},sha256={GITHUB_DIGEST}"],
+        [f"sha256={GITHUB_DIGEST}", f"sha256={GITHUB_DIGEST}"],
+        [f"sha256={GITHUB_DIGEST}", f"sha256={'0' * 64}"],
+    ],
+)
+def test_any_other_signature_header_is_malformed(headers):
+    """Another algorithm, a truncated or doubled digest, or the header twice isn't what the path expects."""
+    assert hub_signature(headers, GITHUB_BODY, [GITHUB_SECRET]) == Verdict.MALFORMED
+
+
+def test_no_signature_header_is_missing():
+    """A request without the header is told that it has none."""
+    assert hub_signature([], GITHUB_BODY, [GITHUB_SECRET]) == Verdict.MISSING
+
+
+def test_the_specifications_standard_webhook_passes():
+    """The example in the Standard Webhooks specification holds."""
+    assert _standard() == Verdict.OK
+
+
+@pytest.mark.parametrize(
+    "signatures",
+    [
+        f"v1,{'A' * 43}= {STANDARD_SIGNATURE}",
+        f"{STANDARD_SIGNATURE} v1,{'A' * 43}=",
+        f"v1a,of-a-public-key {STANDARD_SIGNATURE}",
+        f"{STANDARD_SIGNATURE} {STANDARD_SIGNATURE}",
+    ],
+)
+def test_one_fitting_signature_among_several_is_enough(signatures):
+    """A sender that rotates its key signs with both; one that fits is enough."""
+    assert _standard(signatures=signatures) == Verdict.OK
+
+
+@pytest.mark.parametrize(
+    "secrets", [("whsec_bmV3LWtleS1uZXcta2V5LW5ldw==", STANDARD_SECRET), (STANDARD_SECRET, "plain-text-secret")]
+)
+def test_both_standard_keys_pass_during_a_rotation(secrets):
+    """The receiver may know the present and the previous key."""
+    assert _standard(secrets=secrets) == Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("secret", "key"),
+    [
+        ("signing-key-0123456789abcdefghi", b"signing-key-0123456789abcdefghi"),
+        ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")),
+        ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("Schlüssel für Tür und Tor", "Schlüssel für Tür und Tor".encode()),
+    ],
+)
+def test_a_secret_may_be_plain_text_or_base64(secret, key):
+    """What people type is taken as it is, and as base64 where it can be that."""
+    assert _standard(signatures=_signed_with(key), secrets=(secret,)) == Verdict.OK
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"message_id": "msg_another"},
+        {"timestamp": "1614265331"},
+        {"timestamp": " 1614265330"},
+        {"body": b'{"test": 2432232315}'},
+        {"body": b""},
+        {"secrets": ("whsec_bmV3LWtleS1uZXcta2V5LW5ldw==",)},
+        {"secrets": ()},
+        {"signatures": STANDARD_SIGNATURE[:-1]},
+        {"signatures": STANDARD_SIGNATURE.swapcase().replace("V1", "v1")},
+        {"signatures": f"{STANDARD_SIGNATURE}{STANDARD_SIGNATURE}"},
+        {"signatures": "v1,"},
+        {"signatures": "v1,é"},
+        {"message_id": "\ud800"},
+    ],
+    ids=ascii,
+)
+def test_a_standard_signature_of_something_else_is_a_mismatch(changes):
+    """Id, timestamp, body and key are all signed; a truncated or doubled signature doesn't pass."""
+    assert _standard(**changes) == Verdict.MISMATCH
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"message_id": ""},
+        {"timestamp": ""},
+        {"signatures": ""},
+        {"signatures": " "},
+        {"timestamp": "yesterday"},
+        {"timestamp": "1614265330.5"},
+        {"timestamp": "9" * 30},
+        {"timestamp": "9" * 5000},
+        {"signatures": STANDARD_SIGNATURE.removeprefix("v1,")},
+        {"signatures": STANDARD_SIGNATURE.replace("v1", "v2")},
+        {"signatures": STANDARD_SIGNATURE.replace("v1", "v1a")},
+    ],
+    ids=lambda changes: str(changes)[:50],
+)
+def test_incomplete_standard_headers_are_malformed(changes):
+    """All three headers are needed, with a timestamp in seconds and a signature of version 1."""
+    assert _standard(**changes) == Verdict.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("away", "verdict"),
+    [
+        (timedelta(minutes=5), Verdict.OK),
+        (timedelta(minutes=-5), Verdict.OK),
+        (timedelta(minutes=5, microseconds=1), Verdict.EXPIRED),
+        (timedelta(minutes=-5, microseconds=-1), Verdict.EXPIRED),
+        (timedelta(days=400), Verdict.EXPIRED),
+        (timedelta(days=-400), Verdict.EXPIRED),
+    ],
+)
+def test_a_replay_outside_five_minutes_is_refused(away, verdict):
+    """A genuine request is good for five minutes, past or ahead, and no longer."""
+    assert _standard(now=STANDARD_TIME + away) == verdict
+
+
+def test_an_old_request_with_a_wrong_signature_is_a_mismatch():
+    """Only who knows the key is told that the clocks differ."""
+    assert _standard(body=b"{}", now=STANDARD_TIME + timedelta(days=1)) == Verdict.MISMATCH
+
+
+@for_any
+@given(st.lists(any_text | any_text.map("Bearer {}".format), max_size=2), st.lists(any_text.filter(str.isascii)))
+def test_no_authorization_makes_bearer_raise(headers, secrets):
+    """Whatever the header holds, the answer is a verdict."""
+    assert bearer(headers, secrets) in Verdict
+
+
+@for_any
+@given(st.lists(any_text | any_text.map("sha256={}".format), max_size=2), st.binary())
+def test_no_header_makes_hub_signature_raise(headers, body):
+    """Whatever the header holds, the answer is a verdict, and never OK."""
+    assert hub_signature(headers, body, [TOKEN]) in {Verdict.MISSING, Verdict.MALFORMED, Verdict.MISMATCH}
+
+
+@for_any
+@given(
+    any_text,
+    any_text | st.integers().map(str),
+    any_text | any_text.map("v1,{}".format),
+    st.binary(),
+    st.text(st.characters(exclude_categories=("Cs",))),
+)
+def test_no_header_makes_standard_webhook_raise(message_id, timestamp, signatures, body, secret):
+    """Whatever the headers and the secret hold, the answer is a verdict, and never OK."""
+    verdict = standard_webhook(message_id, timestamp, signatures, body, [secret], STANDARD_TIME)
+    assert verdict in {Verdict.MALFORMED, Verdict.MISMATCH}
+
+
+@for_any
+@given(st.binary(), st.text(st.characters(exclude_categories=("Cs",))))
+def test_whatever_is_signed_rightly_passes(body, secret):
+    """A signature made by the rule passes for any body and any key."""
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    assert hub_signature([f"sha256={digest}"], body, [secret]) == Verdict.OK

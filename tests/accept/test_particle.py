@@ -1,0 +1,405 @@
+"""Particle's bodies."""
+
+import base64
+import html
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
+from urllib.parse import quote, urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alertgate.accept.particle import FORM, MOST_FIELDS, read, read_data
+from alertgate.accept.receipt import Receipt
+from alertgate.config import SeverityRules
+from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
+from tests.examples import for_any
+from tests.fakes import START
+
+JSON = "application/json"
+DEVICE = "3f002b000000000000000000"
+RECEIPT = Receipt("alert-1", START, SeverityRules((("alarm*", Severity.CRITICAL),), Severity.WARNING), "request-1")
+
+# Particle's "Webhooks" reference, the request of a webhook with only an event and a URL.
+DEFAULT_FORM = b"event=demo&data=mydata&published_at=2017-02-01T21%3A08%3A05.763Z&coreid=3f002b000000000000000000"
+DEFAULT_JSON = json.dumps(
+    {"event": "demo", "data": "mydata", "published_at": "2017-02-01T21:08:05.763Z", "coreid": DEVICE}
+).encode()
+DEFAULT_IDENTITY = b'["3f002b000000000000000000", "demo", "2017-02-01T21:08:05.763Z", "mydata"]'
+DEFAULT_ALERT = Alert(
+    id="alert-1",
+    received_at=START,
+    source=Source.PARTICLE,
+    status=AlertStatus.ACCEPTED,
+    signal=Signal.FIRING,
+    event="demo",
+    severity=Severity.WARNING,
+    key=f"particle:{DEVICE}:demo",
+    device=DEVICE,
+    data="mydata",
+    published_at=datetime(2017, 2, 1, 21, 8, 5, 763000, UTC),
+    dedup=f"particle:{sha256(DEFAULT_IDENTITY).hexdigest()}",
+    request_id="request-1",
+)
+
+json_objects = st.dictionaries(
+    st.text(),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    ),
+    max_size=5,
+)
+
+
+def _json(**fields) -> Alert:
+    return read(json.dumps({"event": "demo", "coreid": DEVICE, **fields}).encode(), JSON, RECEIPT)
+
+
+def _form(**fields) -> Alert:
+    return read(urlencode({"event": "demo", "coreid": DEVICE, **fields}).encode(), FORM, RECEIPT)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(DEFAULT_FORM, FORM), (DEFAULT_JSON, JSON), (DEFAULT_JSON, None), (DEFAULT_JSON, "text/plain")],
+)
+def test_particles_own_bodies_are_read(body, content_type):
+    """The default form, byte for byte, JSON, and JSON without a content type all say the same."""
+    alert = read(body, content_type, RECEIPT)
+    assert alert == DEFAULT_ALERT
+
+
+def test_the_whole_event_is_read():
+    """A template of {{{PARTICLE_EVENT_JSON}}} has the event under `name`, and nothing of it is lost."""
+    body = {
+        "name": "alarm/motion",
+        "data": "hall",
+        "ttl": "60",
+        "published_at": "2017-02-01T21:08:05.763Z",
+        "coreid": DEVICE,
+        "userid": "",
+        "version": 7,
+        "public": False,
+        "productID": 1234,
+    }
+    alert = read(json.dumps(body).encode(), None, RECEIPT)
+    assert (alert.event, alert.device, alert.data, alert.severity) == (
+        "alarm/motion",
+        DEVICE,
+        "hall",
+        Severity.CRITICAL,
+    )
+    assert alert.fields == {
+        "name": "alarm/motion",
+        "ttl": "60",
+        "userid": "",
+        "version": 7,
+        "public": False,
+        "productID": 1234,
+    }
+
+
+def test_event_wins_over_name():
+    """`name` is the event's only where there is no `event`."""
+    assert _json(name="another").event == "demo"
+
+
+@pytest.mark.parametrize(
+    ("data", "read_as"),
+    [
+        ("motion in the hall", "motion in the hall"),
+        ("", ""),
+        ("21.5", "21.5"),
+        ("true", "true"),
+        ('"quoted"', '"quoted"'),
+        ('{"t": 21.5, "ok": true}', {"t": 21.5, "ok": True}),
+        (' [1, {"a": null}]', [1, {"a": None}]),
+        ("{&quot;t&quot;: 21.5, &quot;say&quot;: &quot;a &amp; b&quot;}", {"t": 21.5, "say": "a & b"}),
+        ("[&#34;a&#34;,&#x27;]", "[&#34;a&#34;,&#x27;]"),
+        ('{"say": "&quot;"}', {"say": "&quot;"}),
+        ("{not json", "{not json"),
+        ("{{PARTICLE_EVENT_VALUE}}", "{{PARTICLE_EVENT_VALUE}}"),
+        ("Tom &amp; Jerry", "Tom &amp; Jerry"),
+        ('{"t": NaN}', {"t": "nan"}),
+        ("[" * 5000, "[" * 5000),
+        ("data:image/jpeg;base64,/9j/4A==", "data:image/jpeg;base64,/9j/4A=="),
+        (None, None),
+        (21.5, 21.5),
+        (False, False),
+        ({"t": {"u": [1]}}, {"t": {"u": [1]}}),
+        ([], []),
+        ({"buffer": {"_type": "buffer", "_data": "aGk="}}, {"buffer": {"_type": "buffer", "_data": "aGk="}}),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_data_is_read_as_what_it_is(data, read_as):
+    """Text, JSON text, JSON text escaped for HTML, a JSON value and a data: URL are told apart."""
+    assert _json(data=data).data == read_as
+
+
+def test_data_in_a_form_is_read_too():
+    """A form holds JSON text as well as JSON does."""
+    assert _form(data='{"t": 21.5}').data == {"t": 21.5}
+
+
+def test_typed_publish_keeps_its_data_url():
+    """Binary data of the largest size comes through a form unharmed."""
+    url = f"data:application/octet-stream;base64,{base64.b64encode(bytes(range(256)) * 64).decode()}"
+    assert _form(data=url).data == url
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"), [(b"caf%e9", "caf\udce9"), (b'{"a":"%ff"}', '{"a":"\udcff"}'), (b"\xff", "\udcff")], ids=ascii
+)
+def test_bytes_that_are_no_text_do_not_cost_the_alert(data, kept):
+    """What a device sends in another encoding is kept as it is."""
+    alert = read(b"event=demo&data=" + data, FORM, RECEIPT)
+    assert (alert.status, alert.data) == (AlertStatus.ACCEPTED, kept)
+
+
+@pytest.mark.parametrize(
+    ("fields", "severity"),
+    [
+        ({}, Severity.WARNING),
+        ({"event": "alarm/motion"}, Severity.CRITICAL),
+        ({"event": "alarm/motion", "data": {"severity": "info"}}, Severity.INFO),
+        ({"data": '{"severity": "critical"}'}, Severity.CRITICAL),
+        ({"severity": "critical"}, Severity.CRITICAL),
+        ({"severity": "critical", "data": {"severity": "info"}}, Severity.INFO),
+        ({"severity": "{{severity}}"}, Severity.WARNING),
+    ],
+)
+def test_severity_is_the_devices_else_the_rules(fields, severity):
+    """The data's word counts first, then the template's, then the rules'."""
+    assert _json(**fields).severity == severity
+
+
+@pytest.mark.parametrize(
+    ("data", "signal"),
+    [
+        ({"status": "resolved"}, Signal.RESOLVED),
+        ('{"status": "resolved"}', Signal.RESOLVED),
+        ({"status": "firing"}, Signal.FIRING),
+        ({"status": ["resolved"]}, Signal.FIRING),
+        ("resolved", Signal.FIRING),
+    ],
+)
+def test_a_device_can_say_that_it_is_over(data, signal):
+    """`status: resolved` in the data ends the incident; anything else fires."""
+    assert _json(data=data).signal == signal
+
+
+@pytest.mark.parametrize(("value", "text"), [(7, "7"), (7.5, "7.5"), ("7", "7")])
+def test_a_template_without_quotes_sends_numbers(value, text):
+    """Names and ids that look like numbers are read as text."""
+    alert = _json(event=value, coreid=value, event_id=value)
+    assert (alert.event, alert.device, alert.dedup) == (text, text, f"particle:{text}")
+
+
+@pytest.mark.parametrize("unfilled", ["{{PARTICLE_DEVICE_ID}}", "{{{PARTICLE_DEVICE_ID}}}", "", "  ", None])
+def test_an_unfilled_device_is_no_device(unfilled):
+    """A template variable that wasn't filled in isn't taken for a device."""
+    alert = _json(coreid=unfilled)
+    assert (alert.status, alert.device, alert.key) == (AlertStatus.ACCEPTED, None, "particle::demo")
+
+
+@pytest.mark.parametrize("published_at", ["{{PARTICLE_PUBLISHED_AT}}", "yesterday", 1e300, ["2017"]])
+def test_a_time_that_cannot_be_read_is_kept(published_at):
+    """The alert counts without its time, and shows what was sent instead."""
+    alert = _json(published_at=published_at)
+    assert (alert.published_at, alert.fields) == (None, {"published_at": published_at})
+
+
+def test_the_same_event_id_is_the_same_event():
+    """An event id makes a repeat recognisable, whatever else differs."""
+    assert _json(event_id="e-1").dedup == _form(event_id="e-1", data="x", published_at="2017").dedup == "particle:e-1"
+
+
+def test_without_an_event_id_four_fields_make_an_event():
+    """The same device, event, time and data are the same event, in either form and in any order."""
+    first = read(DEFAULT_FORM, FORM, RECEIPT)
+    turned = b"&".join(reversed(DEFAULT_FORM.split(b"&"))) + b"&fw_version=8"
+    assert first.dedup == read(DEFAULT_JSON, JSON, RECEIPT).dedup == read(turned, FORM, RECEIPT).dedup is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"event": "demo2"},
+        {"data": "mydata2"},
+        {"data": None},
+        {"published_at": "2017-02-01T21:08:05.764Z"},
+        {"coreid": "3f002b000000000000000001"},
+        {"event_id": "e-1"},
+    ],
+)
+def test_a_change_makes_another_event(change):
+    """An event that differs in any of the four is another event."""
+    assert _json(**{**json.loads(DEFAULT_JSON), **change}).dedup not in {None, DEFAULT_ALERT.dedup}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"published_at": ""},
+        {"published_at": None},
+        {"published_at": "{{PARTICLE_PUBLISHED_AT}}"},
+        {"published_at": "{{{PARTICLE_PUBLISHED_AT}}}", "event_id": "{{{PARTICLE_EVENT_ID}}}"},
+        {"published_at": "2017-02-01T21:08:05.763Z", "coreid": ""},
+        {"published_at": "2017-02-01T21:08:05.763Z", "coreid": "{{PARTICLE_DEVICE_ID}}"},
+        {"event_id": "  "},
+    ],
+)
+def test_without_time_or_device_every_event_is_new(fields):
+    """Two equal bodies may well be two events, so neither is dropped as a repeat of the other."""
+    assert _json(**fields).dedup is None
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "error"),
+    [
+        (b"", None, "Invalid JSON: EOF while parsing a value at line 1 column 0"),
+        (b"", FORM, "event: Field required"),
+        (b"\xff\xfe\x00", JSON, "Invalid JSON: expected value at line 1 column 1"),
+        (b"not json", JSON, "Invalid JSON: expected ident at line 1 column 2"),
+        (b"event=demo", None, "Invalid JSON: expected value at line 1 column 1"),
+        (b"null", None, "Input should be an object"),
+        (b"[]", None, "Input should be an object"),
+        (b'"demo"', None, "Input should be an object"),
+        (b"{}", None, "event: Field required"),
+        (b"data=x", FORM, "event: Field required"),
+        (b'{"event": "demo"}', FORM, "event: Field required"),
+        (b"event=", FORM, "event: String should have at least 1 character"),
+        (b'{"event": null}', None, "event: Input should be a valid string"),
+        (b'{"event": true}', None, "event: Input should be a valid string"),
+        (b'{"event": ["demo"]}', None, "event: Input should be a valid string"),
+        (b'{"event": "%b"}' % (b"x" * 257), None, "event: String should have at most 256 characters"),
+        (b'{"event": "demo", "coreid": {}}', None, "coreid: Input should be a valid string"),
+        (
+            b'{"event": "demo", "coreid": "%b"}' % (b"x" * 129),
+            None,
+            "coreid: String should have at most 128 characters",
+        ),
+        (b'{"event": "demo", "event_id": true}', None, "event_id: Input should be a valid string"),
+        (b"&".join([b"a=1"] * (MOST_FIELDS + 1)), FORM, "Max number of fields exceeded"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_cannot_be_read_is_quarantined_whole(body, content_type, error):
+    """An unreadable body is kept as it came, with the reason, and still fires."""
+    alert = read(body, content_type, RECEIPT)
+    assert (alert.status, alert.signal, alert.errors, alert.raw) == (
+        AlertStatus.QUARANTINED,
+        Signal.FIRING,
+        (error,),
+        body,
+    )
+    assert (alert.id, alert.received_at, alert.request_id, alert.dedup) == ("alert-1", START, "request-1", None)
+
+
+@pytest.mark.parametrize("depth", [199, 300, 60_000])
+def test_deep_nesting_does_no_harm(depth):
+    """However deep a body nests, it is read or quarantined."""
+    alert = read(b'{"event": "demo", "data": ' + b"[" * depth + b"]" * depth + b"}", JSON, RECEIPT)
+    assert alert.status == (AlertStatus.ACCEPTED if depth < 200 else AlertStatus.QUARANTINED)
+
+
+def test_a_body_without_any_name_is_grouped_as_unreadable():
+    """What names neither event nor device makes one incident of its own, by the default severity."""
+    alert = read(b"????", None, RECEIPT)
+    assert (alert.event, alert.device, alert.key, alert.severity) == (
+        "unreadable",
+        None,
+        "particle:unreadable::unreadable",
+        Severity.WARNING,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # Two braces around the value of a device that publishes JSON, or three with quotes in a text.
+        b'{"event":"alarm/motion","data":"{"t":1}","coreid":"3f002b000000000000000000"}',
+        b'{"event": "alarm/motion", "data": "he said "hi"", "coreid" : "3f002b000000000000000000"}',
+        b'{"coreid":"3f002b000000000000000000","event":"alarm/motion","data":}',
+        b'{"event":"alarm/motion","data":"{"event":"inner","coreid":"0"}","coreid":"3f002b000000000000000000"}',
+        b'{"event":"alarm/motion","data":"\xff\n","coreid":"3f002b000000000000000000"}',
+        b'{"event":"alarm/motion","coreid":"3f002b000000000000000000","data":"cut of',
+    ],
+)
+def test_a_broken_template_still_names_event_and_device(body):
+    """Event and device of a body that inner quotes broke are made out, and decide key and severity."""
+    alert = read(body, None, RECEIPT)
+    assert (alert.status, alert.event, alert.device, alert.severity, alert.raw) == (
+        AlertStatus.QUARANTINED,
+        "alarm/motion",
+        DEVICE,
+        Severity.CRITICAL,
+        body,
+    )
+    assert alert.key == f"particle:unreadable:{DEVICE}:alarm/motion"
+
+
+@pytest.mark.parametrize("event", ["", "x" * 129, "a\nb", 'a\\"b'])
+def test_only_plain_names_are_made_out(event):
+    """A name with control characters or escapes, or an endless one, isn't guessed at."""
+    assert read(f'{{"event":"{event}","data":"'.encode(), None, RECEIPT).event == "unreadable"
+
+
+@pytest.mark.parametrize(("name", "longest"), [("event", 256), ("coreid", 128), ("event_id", 128)])
+def test_the_longest_names_are_accepted(name, longest):
+    """A name of exactly the limit is fine."""
+    assert _json(**{name: "x" * longest}).status == AlertStatus.ACCEPTED
+
+
+def test_as_many_fields_as_allowed_are_kept():
+    """Unknown fields of a form are kept, up to the limit."""
+    fields = {f"f{number}": str(number) for number in range(MOST_FIELDS - 2)}
+    assert _form(**fields).fields == fields
+
+
+@for_any
+@given(json_objects)
+def test_json_survives_escaping_for_html(value):
+    """What two braces escape is read back as the device wrote it."""
+    assert read_data(html.escape(json.dumps(value))) == value
+
+
+@for_any
+@given(json_objects)
+def test_form_and_json_carry_the_same_data(value):
+    """Data arrives the same by a form, as JSON text, and as a JSON value."""
+    assert _form(data=json.dumps(value)).data == _json(data=json.dumps(value)).data == _json(data=value).data == value
+
+
+@for_any
+@given(st.text(min_size=1, max_size=64), st.text())
+def test_any_event_and_text_come_through_a_form(event, data):
+    """Whatever Particle percent-encodes is what arrives."""
+    alert = read(f"event={quote(event, safe='')}&data={quote(data, safe='')}".encode(), FORM, RECEIPT)
+    assert (alert.event, alert.data) == (event, read_data(data))
+
+
+@for_any
+@given(
+    st.binary()
+    | st.text().map(lambda text: f'{{"event":"e","data":"{text}","coreid":"d"}}'.encode())
+    | json_objects.map(lambda fields: json.dumps({"event": "e", **fields}).encode())
+    | st.dictionaries(
+        st.sampled_from(["event", "data", "coreid", "published_at", "event_id", "name", "severity"]),
+        st.binary().map(lambda value: quote(value).encode()),
+    ).map(lambda fields: b"&".join(name.encode() + b"=" + value for name, value in fields.items())),
+    st.sampled_from([FORM, JSON, None, "text/html"]) | st.text(),
+)
+def test_no_body_makes_it_raise(body, content_type):
+    """Any bytes of any content type become an alert that is accepted, or quarantined with its bytes and a reason."""
+    alert = read(body, content_type, RECEIPT)
+    if alert.status == AlertStatus.QUARANTINED:
+        assert (alert.raw, len(alert.errors) > 0) == (body, True)
+    else:
+        assert (alert.raw, alert.errors, alert.event != "") == (None, (), True)
+    json.dumps([alert.data, alert.fields], allow_nan=False)

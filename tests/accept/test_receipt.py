@@ -1,0 +1,116 @@
+"""Values made fit to keep."""
+
+import json
+import math
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from alertgate.accept.receipt import field_errors, finite, read_time
+from alertgate.errors import FieldError
+from tests.examples import for_any
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        ("2017-02-01T21:08:05.763Z", datetime(2017, 2, 1, 21, 8, 5, 763000, UTC)),
+        ("2017-02-01T22:08:05+01:00", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("2017-02-01T21:08:05", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("2017-02-01 21:08:05", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("2017-02-01", datetime(2017, 2, 1, 0, 0, 0, 0, UTC)),
+        (1485983285, datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        (1485983285.75, datetime(2017, 2, 1, 21, 8, 5, 750000, UTC)),
+        ("1485983285", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        (0, datetime(1970, 1, 1, 0, 0, 0, 0, UTC)),
+    ],
+)
+def test_times_are_read(value, time):
+    """ISO 8601, with or without a zone, and Unix seconds become times in UTC."""
+    assert read_time(value) == time
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        "",
+        "now",
+        "12:00",
+        "{{PARTICLE_PUBLISHED_AT}}",
+        "2017-02-30T00:00:00Z",
+        "\udcff",
+        1e300,
+        10**400,
+        math.nan,
+        math.inf,
+        [],
+        {},
+    ],
+    ids=lambda value: ascii(value)[:30],
+)
+def test_anything_else_is_no_time(value):
+    """What can't be read as a time is None, never an error."""
+    assert read_time(value) is None
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00"])
+def test_the_ends_of_the_calendar_are_no_time(value):
+    """Go's unset time, and times that no other time zone can show, are as good as none."""
+    assert read_time(value) is None
+
+
+@for_any
+@given(st.datetimes(timezones=st.timezones()).map(datetime.isoformat) | json_values)
+def test_every_time_can_be_shown_in_every_zone(value):
+    """What is read as a time can be turned into any time zone."""
+    time = read_time(value)
+    if time is not None:
+        assert time.astimezone(ZoneInfo("Pacific/Kiritimati")) == time
+        assert time.astimezone(ZoneInfo("Pacific/Pago_Pago")) == time
+
+
+def test_infinities_become_text():
+    """JSON can't say NaN and the infinities; text can."""
+    value = {"a": math.nan, "b": [math.inf, {"c": -math.inf}], "d": 1.5, "e": None}
+    assert finite(value) == {"a": "nan", "b": ["inf", {"c": "-inf"}], "d": 1.5, "e": None}
+
+
+@for_any
+@given(json_values)
+def test_every_finite_value_is_json(value):
+    """What is made finite goes to strict JSON and back unchanged."""
+    kept = finite(value)
+    assert json.loads(json.dumps(kept, allow_nan=False)) == kept
+
+
+class _Thing(BaseModel):
+    name: str
+    sizes: list[int]
+
+
+def test_field_errors_name_the_field_and_not_the_input():
+    """Each problem has its dotted path, and the input isn't repeated."""
+    with pytest.raises(ValidationError) as caught:
+        _Thing.model_validate({"sizes": [1, "hunter2"]})
+    assert field_errors(caught.value) == (
+        FieldError("name", "Field required"),
+        FieldError("sizes.1", "Input should be a valid integer, unable to parse string as an integer"),
+    )
+
+
+def test_ten_field_errors_are_enough():
+    """A body that is all wrong doesn't make an endless list."""
+    with pytest.raises(ValidationError) as caught:
+        _Thing.model_validate({"name": "x", "sizes": ["?"] * 1000})
+    assert len(field_errors(caught.value)) == 10

@@ -1,0 +1,83 @@
+"""How bad an alert is."""
+
+import pytest
+
+from alertgate.accept.severity import Judged, judge, parse_severity
+from alertgate.config import SeverityRules
+from alertgate.model import Severity
+
+RULES = SeverityRules(
+    (
+        ("alarm/test", Severity.INFO),
+        ("alarm/*", Severity.CRITICAL),
+        ("battery[0-9]", Severity.INFO),
+        ("*", Severity.WARNING),
+    ),
+    Severity.INFO,
+)
+NO_RULES = SeverityRules((), Severity.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("word", "severity"),
+    [
+        ("info", Severity.INFO),
+        ("warning", Severity.WARNING),
+        ("critical", Severity.CRITICAL),
+        ("CRITICAL", Severity.CRITICAL),
+        ("  Warning\n", Severity.WARNING),
+        ("crit", Severity.CRITICAL),
+        ("emergency", Severity.CRITICAL),
+        ("alert", Severity.CRITICAL),
+        ("error", Severity.CRITICAL),
+        ("high", Severity.CRITICAL),
+        ("warn", Severity.WARNING),
+        ("medium", Severity.WARNING),
+        ("notice", Severity.INFO),
+        ("Information", Severity.INFO),
+        ("informational", Severity.INFO),
+        ("low", Severity.INFO),
+        ("debug", Severity.INFO),
+    ],
+)
+def test_senders_words_are_understood(word, severity):
+    """The three severities are read in any case, and so are other systems' words for them."""
+    assert parse_severity(word) == severity
+
+
+@pytest.mark.parametrize("value", ["", " ", "severe", "criticalcritical", "2", 2, 2.0, True, None, [], {}, ["info"]])
+def test_anything_else_is_no_severity(value):
+    """What is no severity isn't guessed at."""
+    assert parse_severity(value) is None
+
+
+def test_the_payload_wins_over_the_rules():
+    """An alert that names its severity has it."""
+    assert judge("info", "alarm/motion", RULES) == Judged(Severity.INFO, "payload")
+
+
+@pytest.mark.parametrize(
+    ("event", "severity", "because"),
+    [
+        ("alarm/motion", Severity.CRITICAL, "rule alarm/*"),
+        ("alarm/test", Severity.INFO, "rule alarm/test"),
+        ("alarm/a/b", Severity.CRITICAL, "rule alarm/*"),
+        ("battery7", Severity.INFO, "rule battery[0-9]"),
+        ("Alarm/motion", Severity.WARNING, "rule *"),
+        ("", Severity.WARNING, "rule *"),
+    ],
+)
+def test_the_first_rule_that_matches_decides(event, severity, because):
+    """Rules are globs, in order, and mind the case."""
+    assert judge(None, event, RULES) == Judged(severity, because)
+
+
+@pytest.mark.parametrize("claimed", [None, "", "so so", 3, {"level": "critical"}])
+def test_an_unreadable_claim_leaves_it_to_the_rules(claimed):
+    """A severity that can't be read is as good as none."""
+    assert judge(claimed, "alarm/motion", RULES) == Judged(Severity.CRITICAL, "rule alarm/*")
+
+
+def test_without_a_match_the_default_holds():
+    """What no rule matches has the default severity."""
+    assert judge(None, "alarm/motion", NO_RULES) == Judged(Severity.WARNING, "default")

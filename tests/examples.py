@@ -1,0 +1,81 @@
+"""An alert, an incident and a notification to vary, and how property tests run."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+
+from alertgate.model import (
+    Alert,
+    AlertStatus,
+    ChannelName,
+    Incident,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Severity,
+    Signal,
+    Source,
+)
+from tests.fakes import START
+
+DOOR = "3f002b000000000000000000"
+
+for_any = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Property tests judge results, not a machine's speed."""
+
+_ALERT = Alert(
+    id="alert-1",
+    received_at=START,
+    source=Source.PARTICLE,
+    status=AlertStatus.ACCEPTED,
+    signal=Signal.FIRING,
+    event="alarm/motion",
+    severity=Severity.WARNING,
+    key=f"particle:{DOOR}:alarm/motion",
+    device=DOOR,
+    data="motion in the hall",
+)
+_INCIDENT = Incident(
+    id="incident-1",
+    key=_ALERT.key,
+    status=IncidentStatus.OPEN,
+    source=Source.PARTICLE,
+    event="alarm/motion",
+    device=DOOR,
+    severity=Severity.WARNING,
+    opened_at=START,
+    last_alert_at=START,
+    alert_count=1,
+)
+_NOTIFICATION = Notification(
+    id="notification-1",
+    incident_id=_INCIDENT.id,
+    channel=ChannelName.EMAIL,
+    address="me@example.com",
+    kind=Kind.OPENING,
+    status=NotificationStatus.SENDING,
+    severity=Severity.WARNING,
+    reason="nothing said of this incident yet",
+    created_at=START,
+    due_at=START,
+    lease_owner="process-1",
+    lease_until=START + timedelta(seconds=60),
+)
+
+
+def alert(**changes: Any) -> Alert:
+    """Return an alert of the front door's motion sensor, with changes."""
+    return replace(_ALERT, **changes)
+
+
+def incident(**changes: Any) -> Incident:
+    """Return the open incident that this alert has opened, with changes."""
+    return replace(_INCIDENT, **changes)
+
+
+def notification(**changes: Any) -> Notification:
+    """Return the mail about that incident which is being sent, with changes."""
+    return replace(_NOTIFICATION, **changes)

@@ -1,0 +1,182 @@
+"""What can't be real in a test: the clock. And the mail server, real, but with faults that a test can script."""
+
+import asyncio
+import ssl
+from collections import deque
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+START = datetime(2026, 11, 23, 14, 3, 0, tzinfo=UTC)
+
+
+@dataclass
+class FakeClock:
+    """A clock that stands still until a test moves it."""
+
+    time: datetime = START
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
+    def move(self, **amount: float) -> None:
+        self.time += timedelta(**amount)
+
+
+@dataclass
+class Received:
+    """A mail as the server took it."""
+
+    sender: str
+    to: str
+    mail: EmailMessage
+    tls: bool
+    user: str | None
+
+    @property
+    def text(self) -> str:
+        body = self.mail.get_body(("plain",))
+        assert body is not None
+        return body.get_content()
+
+    @property
+    def html(self) -> str:
+        body = self.mail.get_body(("html",))
+        assert body is not None
+        return body.get_content()
+
+
+@dataclass
+class MailSink:
+    """A real SMTP server (aiosmtpd) in the test's own event loop.
+
+    `script` holds, for each command, the answers to give instead of the usual ones, in order.
+    """
+
+    user: str | None = None
+    password: str | None = None
+    tls: ssl.SSLContext | None = None
+    port: int = 0
+    messages: list[Received] = field(default_factory=list)
+    script: dict[str, deque[str]] = field(default_factory=dict)
+    connections: int = 0
+    recipients_seen: list[str] = field(default_factory=list)
+    talking: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once a mail's content has come in."""
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    """While it isn't set, the server takes a mail's content and doesn't answer."""
+    _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _server: asyncio.Server | None = None
+    _protocols: list[SMTP] = field(default_factory=list)
+
+    def answer(self, command: str, *replies: str) -> None:
+        """Give these answers to the next commands of a kind: EHLO, AUTH, MAIL, RCPT or DATA."""
+        self.script.setdefault(command, deque()).extend(replies)
+
+    def _scripted(self, command: str) -> str | None:
+        replies = self.script.get(command)
+        return replies.popleft() if replies else None
+
+    async def start(self) -> None:
+        self.open.set()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._protocol, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        if self._server:
+            self._server.close()
+            self._server = None
+        for protocol in self._protocols:
+            if protocol.transport:
+                protocol.transport.close()
+
+    def _protocol(self) -> SMTP:
+        self.connections += 1
+        protocol = SMTP(
+            self,
+            hostname="mail.test",
+            tls_context=self.tls,
+            require_starttls=self.tls is not None,
+            auth_required=self.user is not None,
+            auth_require_tls=self.tls is not None,
+            authenticator=self._authenticate,
+            auth_exclude_mechanism=["LOGIN"],
+            loop=asyncio.get_running_loop(),
+        )
+        self._protocols.append(protocol)
+        return protocol
+
+    def _authenticate(self, server, session, envelope, mechanism, data) -> AuthResult:  # noqa: ARG002
+        if reply := self._scripted("AUTH"):
+            return AuthResult(success=False, handled=False, message=reply)
+        assert isinstance(data, LoginPassword)
+        good = (data.login, data.password) == ((self.user or "").encode(), (self.password or "").encode())
+        return AuthResult(success=good, handled=False, auth_data=data.login.decode())
+
+    async def handle_EHLO(self, server, session: Session, envelope, hostname, responses):  # noqa: ARG002, N802
+        session.host_name = hostname
+        reply = self._scripted("EHLO")
+        return [reply] if reply else responses
+
+    async def handle_MAIL(self, server, session, envelope: Envelope, address, options):  # noqa: ARG002, N802
+        if reply := self._scripted("MAIL"):
+            return reply
+        envelope.mail_from = address
+        return "250 2.1.0 OK"
+
+    async def handle_RCPT(self, server, session, envelope: Envelope, address, options):  # noqa: ARG002, N802
+        self.recipients_seen.append(address)
+        if reply := self._scripted("RCPT"):
+            return reply
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server, session: Session, envelope: Envelope):  # noqa: ARG002, N802
+        self.talking.set()
+        await self.open.wait()
+        if reply := self._scripted("DATA"):
+            return reply
+        content = envelope.content
+        assert isinstance(content, bytes)
+        mail = message_from_bytes(content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        user = session.auth_data if isinstance(session.auth_data, str) else None
+        self.messages.append(
+            Received(envelope.mail_from or "", envelope.rcpt_tos[0], mail, session.ssl is not None, user)
+        )
+        async with self._arrived:
+            self._arrived.notify_all()
+        return f"250 2.0.0 OK queued as {len(self.messages):04d}"
+
+    async def received(self, count: int, within: float = 20.0) -> list[Received]:
+        """Wait until `count` mails have arrived; return all of them."""
+        async with asyncio.timeout(within), self._arrived:
+            await self._arrived.wait_for(lambda: len(self.messages) >= count)
+        return self.messages
+
+
+@asynccontextmanager
+async def mail_sink(**options):
+    """A mail server that runs for a while."""
+    sink = MailSink(**options)
+    await sink.start()
+    try:
+        yield sink
+    finally:
+        await sink.stop()
+
+
+async def until(condition, within: float = 20.0):
+    """Wait until an asynchronous `condition` gives something true; return that."""
+    async with asyncio.timeout(within):
+        while not (result := await condition()):
+            await asyncio.sleep(0.01)
+        return result

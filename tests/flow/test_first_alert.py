@@ -1,0 +1,46 @@
+"""A webhook in, a mail out, through real parts."""
+
+import ssl
+
+import trustme
+
+from tests.conftest import BEARER, serving
+from tests.fakes import mail_sink
+
+PARTICLES_OWN = b"event=demo&data=mydata&published_at=2017-02-01T21%3A08%3A05.763Z&coreid=3f002b000000000000000000"
+"""The documented default request of Particle, byte for byte."""
+
+
+async def test_particles_default_request_arrives_as_a_mail(make_settings, authority: trustme.CA, authority_file):
+    """Particle's documented default request becomes a mail, over STARTTLS and with a login."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    async with mail_sink(user="alerts@example.net", password="app password", tls=context) as sink:
+        settings = make_settings(
+            smtp_host="localhost",
+            smtp_port=sink.port,
+            smtp_email="alerts@example.net",
+            smtp_password="app password",
+            smtp_ca_file=authority_file,
+            recipient_email="me@example.com",
+            devices="3f002b000000000000000000=Front door",
+        )
+        async with serving(settings) as service:
+            answer = await service.client.post(
+                "/webhook/particle",
+                content=PARTICLES_OWN,
+                headers={
+                    **BEARER,
+                    "Content-Type": "application/x-www-form-urlencoded",
+                    "User-Agent": "ParticleBot/1.1 (https://docs.particle.io/webhooks)",
+                },
+            )
+            assert answer.status_code == 202
+            [received] = await sink.received(1)
+    assert (received.sender, received.to) == ("alerts@example.net", "me@example.com")
+    assert (received.tls, received.user) == (True, "alerts@example.net")
+    assert received.mail["Subject"] == "[WARNING] Front door: demo"
+    assert received.mail["Auto-Submitted"] == "auto-generated"
+    assert "mydata" in received.text
+    assert "2017-02-01 21:08:05 UTC" in received.text
+    assert "mydata" in received.html

@@ -1,0 +1,177 @@
+"""A message as a mail."""
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alertgate.notify.channels.base import Message, Picture
+from alertgate.notify.channels.mime import compose
+from alertgate.notify.text import one_line
+from tests.examples import for_any
+
+PLAIN = Message(
+    to="5551234567@vtext.com",
+    text="WARNING Front door: alarm/motion - hall",
+    message_id="notification-1@example.net",
+    thread_id="incident.incident-1@example.net",
+    date=datetime(2026, 11, 23, 14, 3, 0, 0, UTC),
+)
+RICH = Message(
+    to="me@example.com",
+    text="Tür offen\n",
+    message_id="notification-1@example.net",
+    thread_id="incident.incident-1@example.net",
+    date=datetime(2026, 11, 23, 14, 3, 0, 0, UTC),
+    subject="[CRITICAL] Haustür: alarm/motion",
+    html="<p>Tür offen</p>\n",
+    urgent=True,
+)
+HEADERS = [
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "References",
+    "Auto-Submitted",
+    "X-Auto-Response-Suppress",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "MIME-Version",
+]
+
+# What a device may put where the subject shows it, to break out of the header.
+ATTACKS = [
+    "=?utf-8?q?a=0D=0ABcc:_evil@example.org?=",
+    "=?UTF-8?Q?a=0ABcc:_evil@example.org?=",
+    "=?utf-8?b?YQ0KQmNjOiBldmlsQGV4YW1wbGUub3Jn?=",
+    "=?us-ascii*en?q?a=0D=0ABcc:_evil@example.org?=",
+    "==??utf-8?q?a=0D=0ABcc:_evil@example.org?=",
+]
+
+
+def _received(message: Message) -> EmailMessage:
+    """Return what the recipient's program makes of the bytes that were sent, with line ends of its own."""
+    sent = compose(message, "alerts@example.net").as_bytes().replace(b"\r\n", b"\n")
+    mail = message_from_bytes(sent, policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail
+
+
+def _with_subject(subject: str) -> Message:
+    return Message(PLAIN.to, PLAIN.text, PLAIN.message_id, PLAIN.thread_id, PLAIN.date, subject)
+
+
+def _part(mail: EmailMessage, kind: str) -> EmailMessage:
+    part = mail.get_body((kind,))
+    assert isinstance(part, EmailMessage)
+    return part
+
+
+def test_a_text_message_is_plain():
+    """A text message has neither subject nor HTML, for a gateway would send them along."""
+    mail = _received(PLAIN)
+    assert list(mail) == [name for name in HEADERS if name != "Subject"]
+    assert (mail.get_content_type(), mail.get_content()) == ("text/plain", PLAIN.text + "\n")
+
+
+def test_a_mail_has_its_headers():
+    """A mail says who, when and which, and that a machine wrote it."""
+    mail = _received(RICH)
+    assert {name: mail[name] for name in (*HEADERS[:8], "X-Priority")} == {
+        "From": "alertgate <alerts@example.net>",
+        "To": "me@example.com",
+        "Subject": "[CRITICAL] Haustür: alarm/motion",
+        "Date": "Mon, 23 Nov 2026 14:03:00 +0000",
+        "Message-ID": "<notification-1@example.net>",
+        "References": "<incident.incident-1@example.net>",
+        "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "All",
+        "X-Priority": "1",
+    }
+
+
+def test_a_mail_has_text_and_html():
+    """Both forms say the same; a program that shows HTML takes the last."""
+    mail = _received(RICH)
+    assert mail.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    assert (_part(mail, "plain").get_content(), _part(mail, "html").get_content()) == (RICH.text, RICH.html)
+
+
+def test_only_an_urgent_mail_has_a_priority():
+    """Mail that isn't urgent doesn't cry wolf."""
+    assert _received(PLAIN)["X-Priority"] is None
+
+
+def test_a_picture_travels_with_the_html():
+    """The picture is part of the HTML that shows it by its id."""
+    picture = Picture("png", b"\x89PNG\r\n\x1a\n")
+    mail = _received(
+        Message(RICH.to, RICH.text, RICH.message_id, RICH.thread_id, RICH.date, RICH.subject, RICH.html, picture)
+    )
+    [image] = [part for part in mail.walk() if part.get_content_maintype() == "image"]
+    assert (image.get_content_type(), image["Content-ID"], image.get_filename(), image.get_content()) == (
+        "image/png",
+        "<picture@alertgate>",
+        "picture.png",
+        picture.content,
+    )
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "multipart/related"]
+
+
+@pytest.mark.parametrize("address", ["o'brien+alerts@example.com", "a.b@[192.0.2.1]", "5551234567@vtext.com"])
+def test_addresses_are_carried_as_they_are(address):
+    """Odd but legal addresses come through."""
+    message = Message(address, PLAIN.text, PLAIN.message_id, PLAIN.thread_id, PLAIN.date)
+    assert _received(message)["To"] == address
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+@pytest.mark.parametrize("form", ["{}", "[WARNING] Front door: {}", "Tür {} ü", "x" * 100 + " {}"])
+def test_an_encoded_line_break_does_not_add_a_header(form, attack):
+    """An encoded word in a subject is shown as the device wrote it, not decoded into lines."""
+    mail = _received(_with_subject(form.format(attack)))
+    assert list(mail) == HEADERS
+    assert "evil" not in (mail["Bcc"] or "")
+    assert mail["Subject"] == form.format(attack).replace("=?", "= ?")
+
+
+@pytest.mark.parametrize("subject", ["a\r\nBcc: b@example.org", "a\nb", "a\rb"])
+def test_a_raw_line_break_is_refused(subject):
+    """Should a line break ever come this far, no mail is made of it."""
+    with pytest.raises(ValueError, match="linefeed or carriage return"):
+        compose(_with_subject(subject), "alerts@example.net")
+
+
+@pytest.mark.parametrize("address", ["me@example.com\r\nBcc: b@example.org", "me\n@example.com"])
+def test_a_line_break_in_an_address_is_refused(address):
+    """An address can't break out of its header either."""
+    with pytest.raises(ValueError, match="CR or LF"):
+        compose(Message(address, "x", PLAIN.message_id, PLAIN.thread_id, PLAIN.date), "alerts@example.net")
+
+
+@for_any
+@given(
+    st.text(
+        st.characters(exclude_categories=()) | st.sampled_from("=?utf-8?q?=0D=0A?= \r\n:;,<>@\"'(){}"), max_size=300
+    )
+    | st.tuples(st.text(), st.sampled_from(ATTACKS), st.text()).map("".join)
+)
+def test_no_subject_breaks_out_of_its_header(text):
+    """Whatever text a device sends, the mail has its own headers and no other, and the body is untouched."""
+    mail = _received(_with_subject(one_line(text, 140)))
+    assert (list(mail), mail.get_content()) == (HEADERS, PLAIN.text + "\n")
+
+
+@for_any
+@given(st.text(st.characters(exclude_categories=("Cs",))))
+def test_any_body_is_carried(text):
+    """Whatever the text, the bytes can be made, and no part of the text becomes a header."""
+    mail = _received(Message(PLAIN.to, text, PLAIN.message_id, PLAIN.thread_id, PLAIN.date))
+    assert [name for name in mail if name != "Subject"] == [name for name in HEADERS if name != "Subject"]
+    assert mail.get_content_type() == "text/plain"

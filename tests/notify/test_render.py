@@ -1,0 +1,456 @@
+"""An incident becomes the words that people read."""
+
+import base64
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kind, Severity, Source
+from alertgate.notify.channels.base import Message, Picture
+from alertgate.notify.render import Story, late, render
+from alertgate.notify.text import GSM7, GSM7_DOUBLE
+from tests.examples import DOOR, alert, for_any, incident, notification
+from tests.fakes import START
+
+PNG = b"\x89PNG\r\n\x1a\n"
+PNG_URL = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+HOSTILE = (
+    "\r\nBcc: evil@example.org\r\n\r\n<script>alert(1)</script><b>&{{ 7*7 }}{% include 'x' %}\u202e\u2066\x00\x1b\ud800"
+)
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202e\u2066\ud800]")
+
+
+def _story(*alerts: Alert, **changes: Any) -> Story:
+    story = Story(
+        notification=notification(),
+        incident=incident(),
+        alerts=alerts or (alert(),),
+        device_name="Front door",
+        zone=ZoneInfo("UTC"),
+        now=START,
+        message_domain="example.net",
+    )
+    return replace(story, **changes)
+
+
+def _text(channel: str = "sms", **changes: Any) -> str:
+    return render(_story(notification=notification(channel=ChannelName(channel)), **changes)).text
+
+
+def _quarantined(raw: bytes, *errors: str) -> Alert:
+    return alert(status=AlertStatus.QUARANTINED, data=None, raw=raw, errors=errors)
+
+
+def _everything(message: Message) -> str:
+    return f"{message.subject}\n{message.text}\n{message.html}"
+
+
+class _Page(HTMLParser):
+    """What a mail program makes of the HTML: its tags, its links and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.sources: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.sources += [value or "" for name, value in attrs if name in {"src", "href"} or name.startswith("on")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def _page(message: Message) -> _Page:
+    assert message.html is not None
+    return _Page(message.html)
+
+
+def test_an_opening_tells_what_happened_where_and_when():
+    """The first mail of an incident has all the facts, in text and in HTML."""
+    message = render(_story())
+    assert message.subject == "[WARNING] Front door: alarm/motion"
+    assert message.text.rstrip("\n").split("\n") == [
+        "WARNING  Front door: alarm/motion",
+        "",
+        "A new alert.",
+        "",
+        "Severity:     warning",
+        "When:         2026-11-23 14:03:00 UTC",
+        "Device:       Front door (3f002b000000000000000000)",
+        "Event:        alarm/motion",
+        "Alert:        alert-1",
+        "Incident:     incident-1",
+        "",
+        "  data: motion in the hall",
+    ]
+    page = _page(message)
+    for words in ("Front door: alarm/motion", "A new alert.", "2026-11-23 14:03:00 UTC", DOOR, "motion in the hall"):
+        assert words in page.text
+
+
+def test_a_message_is_recognisable_and_threaded():
+    """The id is the notification's at every try, the thread the incident's, the date that of sending."""
+    message = render(_story(now=START + timedelta(hours=1)))
+    assert (message.to, message.message_id, message.thread_id, message.date) == (
+        "me@example.com",
+        "notification-1@example.net",
+        "incident.incident-1@example.net",
+        START + timedelta(hours=1),
+    )
+
+
+def test_an_update_says_how_many_and_what_came_before():
+    """An update counts the alerts, shows the latest, and lists those before it."""
+    latest = alert(id="alert-3", received_at=START + timedelta(minutes=4), data="motion in the kitchen")
+    between = alert(id="alert-2", received_at=START + timedelta(minutes=2), data={"t": 21.5, "room": "bath"})
+    message = render(
+        _story(
+            latest,
+            between,
+            alert(),
+            incident=incident(alert_count=3),
+            notification=notification(kind=Kind.UPDATE, due_at=START + timedelta(minutes=5)),
+            now=START + timedelta(minutes=5),
+        )
+    )
+    assert message.subject == "[WARNING] Front door: alarm/motion (3 alerts)"
+    assert "3 alerts since 2026-11-23 14:03:00 UTC; the latest is below." in message.text
+    assert "  data: motion in the kitchen" in message.text
+    assert message.text.split("Before that:\n")[1].strip().split("\n") == [
+        "2026-11-23 14:05:00 UTC  t: 21.5, room: bath",
+        "  2026-11-23 14:03:00 UTC  motion in the hall",
+    ]
+    assert "Before that" in _page(message).text
+
+
+def test_an_escalation_says_that_it_got_worse():
+    """A rise in severity is the first thing said, and marks the mail urgent."""
+    message = render(
+        _story(
+            incident=incident(severity=Severity.CRITICAL, alert_count=2),
+            notification=notification(kind=Kind.ESCALATION),
+        )
+    )
+    assert message.subject == "[CRITICAL] Front door: alarm/motion (2 alerts)"
+    assert "It got worse: now critical. 2 alerts since 2026-11-23 14:03:00 UTC." in message.text
+    assert message.urgent is True
+
+
+@pytest.mark.parametrize(("count", "alerts"), [(1, "1 alert"), (7, "7 alerts")])
+def test_a_resolution_says_that_it_is_over(count, alerts):
+    """The last mail says so, whatever the severity was, and is not urgent."""
+    message = render(
+        _story(
+            incident=incident(status=IncidentStatus.RESOLVED, severity=Severity.CRITICAL, alert_count=count),
+            notification=notification(kind=Kind.RESOLUTION),
+        )
+    )
+    assert message.subject is not None
+    assert message.subject.startswith("[RESOLVED] Front door: alarm/motion")
+    assert f"Resolved, after {alerts} since 2026-11-23 14:03:00 UTC." in message.text
+    assert message.urgent is False
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_any_message_of_a_resolved_incident_says_resolved(kind):
+    """A message is made of what is true when it is sent: an opening that waited tells of the end as well."""
+    message = render(_story(incident=incident(status=IncidentStatus.RESOLVED), notification=notification(kind=kind)))
+    assert message.subject == "[RESOLVED] Front door: alarm/motion"
+
+
+@pytest.mark.parametrize(
+    ("severity", "urgent"), [(Severity.INFO, False), (Severity.WARNING, False), (Severity.CRITICAL, True)]
+)
+def test_only_what_is_critical_is_urgent(severity, urgent):
+    """Urgency is kept for the worst."""
+    assert render(_story(incident=incident(severity=severity))).urgent is urgent
+
+
+def test_an_unreadable_alert_is_shown_as_it_came():
+    """A quarantined alert tells why it can't be read, and shows the raw text."""
+    raw = b'{"event":"alarm/motion","data":"{"t":1}"}'
+    message = render(_story(_quarantined(raw, "Invalid JSON: expected `,`", "and so on")))
+    assert message.subject == "[WARNING] Front door: unreadable alert alarm/motion"
+    assert "An alert came in that can't be read; it is kept whole, and shown below as it came." in message.text
+    assert (
+        "Why it can't be read:\n  - Invalid JSON: expected `,`\n  - and so on\nWhat came in:\n" + raw.decode()
+        in message.text
+    )
+    page = _page(message)
+    assert (raw.decode() in page.text, "Invalid JSON: expected `,`" in page.text) == (True, True)
+
+
+def test_an_empty_body_is_explained_too():
+    """An alert without a body says why it can't be read."""
+    message = render(_story(_quarantined(b"", "Invalid JSON: EOF")))
+    assert "  - Invalid JSON: EOF" in message.text
+    assert "Invalid JSON: EOF" in _page(message).text
+
+
+def test_raw_bytes_of_any_kind_are_shown():
+    """What is no text is shown as far as it is, and cut where it is endless."""
+    message = render(_story(_quarantined(b"\xff\xfe\x00event" + b"x" * 100_000, "no JSON")))
+    assert ("\ufffd\ufffd\ufffdeventxxx" in message.text, len(message.text) < 5000) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b'{"event": broken', 'WARNING Front door: unreadable alert alarm/motion - {"event": broken'),
+        (b"", "WARNING Front door: unreadable alert alarm/motion - empty body"),
+    ],
+)
+def test_an_unreadable_alert_by_text_message(raw, text):
+    """A text message shows the start of what came in."""
+    assert _text(alerts=(_quarantined(raw, "no JSON"),)) == text
+
+
+def test_an_alert_that_came_late_says_so():
+    """A device that was offline tells late; the mail says when it happened and how late it came."""
+    message = render(_story(alert(published_at=START - timedelta(hours=26, minutes=5))))
+    assert "When:         2026-11-22 11:58:00 UTC (arrived 1 d 2 h late)" in message.text
+
+
+@pytest.mark.parametrize("happened", [START, START - timedelta(seconds=59), START + timedelta(days=1)])
+def test_an_alert_in_time_is_not_called_late(happened):
+    """Seconds don't count, and a device's clock that is ahead does no harm."""
+    assert "late" not in render(_story(alert(published_at=happened))).text
+
+
+def test_a_message_that_could_not_be_sent_says_so():
+    """A mail that had to wait for the server tells how late it is."""
+    waited = render(_story(now=START + timedelta(minutes=95)))
+    tried = render(
+        _story(
+            notification=notification(attempts=3, due_at=START + timedelta(minutes=95)),
+            now=START + timedelta(minutes=95),
+        )
+    )
+    for message in (waited, tried):
+        assert "This message: is 1 h 35 min late: it couldn't be sent earlier" in message.text
+
+
+def test_an_update_that_was_planned_for_later_is_not_late():
+    """An update that waited for the group interval comes when it should."""
+    message = render(
+        _story(
+            incident=incident(alert_count=2),
+            notification=notification(kind=Kind.UPDATE, due_at=START + timedelta(minutes=5)),
+            now=START + timedelta(minutes=5, seconds=1),
+        )
+    )
+    assert "late:" not in message.text
+
+
+@pytest.mark.parametrize(
+    ("delay", "said"),
+    [
+        (timedelta(days=-1), None),
+        (timedelta(seconds=59, microseconds=999999), None),
+        (timedelta(minutes=1), "1 min"),
+        (timedelta(minutes=59, seconds=59), "59 min"),
+        (timedelta(hours=1), "1 h"),
+        (timedelta(hours=23, minutes=59), "23 h 59 min"),
+        (timedelta(days=1), "1 d"),
+        (timedelta(days=2, hours=3, minutes=4), "2 d 3 h"),
+    ],
+)
+def test_delays_are_said_in_the_units_that_matter(delay, said):
+    """Minutes, then hours, then days; nothing under a minute."""
+    assert late(delay) == said
+
+
+def test_times_are_those_of_the_zone():
+    """Times are shown in TIMEZONE, with its name."""
+    message = render(_story(zone=ZoneInfo("Europe/Berlin")))
+    assert "When:         2026-11-23 15:03:00 CET" in message.text
+    summer = render(_story(alert(published_at=datetime(2026, 7, 1, 12, 0, 0, 0, UTC)), zone=ZoneInfo("Europe/Berlin")))
+    assert "2026-07-01 14:00:00 CEST" in summer.text
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "source", "where"),
+    [
+        ("Front door", DOOR, Source.PARTICLE, "Front door"),
+        (None, DOOR, Source.PARTICLE, DOOR),
+        (None, None, Source.PARTICLE, "particle"),
+        (None, "nas", Source.GENERIC, "nas"),
+        (None, None, Source.GENERIC, "generic"),
+    ],
+)
+def test_the_subject_names_the_best_known_place(name, device, source, where):
+    """A device's name, else its id, else where the alert came in."""
+    message = render(_story(incident=incident(device=device, source=source), device_name=name))
+    assert message.subject == f"[WARNING] {where}: alarm/motion"
+
+
+@pytest.mark.parametrize(
+    ("source", "device", "line"),
+    [
+        (Source.PARTICLE, DOOR, f"Device:       {DOOR}"),
+        (Source.GENERIC, "nas", "Source:       nas"),
+    ],
+)
+def test_an_unnamed_device_is_shown_by_its_id(source, device, line):
+    """A device of Particle's is called a device, another sender a source."""
+    message = render(_story(incident=incident(source=source, device=device), device_name=None))
+    assert line in message.text.split("\n")
+
+
+def test_data_is_a_table():
+    """JSON data is shown name by name, and what else was sent comes last."""
+    message = render(_story(alert(data={"t": 21.5, "gps": {"lat": 1, "ok": True}}, fields={"fw_version": 7})))
+    assert "\n  t: 21.5\n  gps.lat: 1\n  gps.ok: yes\n" in message.text
+    assert message.text.rstrip().endswith("Also sent:\n  fw_version: 7")
+    page = _page(message).text
+    assert [name for name in ("gps.lat", "gps.ok", "yes", "fw_version") if name not in page] == []
+
+
+def test_a_generic_message_stands_above_its_details():
+    """What the sender wrote for people comes first, with its lines."""
+    message = render(_story(alert(message="No backup\nfor 26 hours", data={"volume": "tank"})))
+    assert message.text.index("No backup\nfor 26 hours") < message.text.index("volume: tank")
+    assert "No backup\nfor 26 hours" in _page(message).text
+
+
+@pytest.mark.parametrize("data", [PNG_URL, {"t": 1, "photo": PNG_URL}])
+def test_a_picture_is_attached_and_shown(data):
+    """A picture from a device is in the mail, and its base64 isn't in the text."""
+    message = render(_story(alert(data=data)))
+    assert message.picture == Picture("png", PNG)
+    assert "The picture is attached." in message.text
+    assert _page(message).sources == ["cid:picture@alertgate"]
+    assert "base64" not in _everything(message)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "data:image/svg+xml;base64,PHN2Zz4=",
+        "data:text/html;base64,PGI+",
+        "data:image/png;base64,",
+        "data:image/png;base64,not base64",
+        "data:application/octet-stream;base64,iVBO",
+        {"nested": {"photo": PNG_URL}},
+        None,
+    ],
+    ids=str,
+)
+def test_only_a_safe_picture_is_attached(data):
+    """Formats that may hold scripts, empty pictures and other binary data aren't shown as pictures."""
+    message = render(_story(alert(data=data)))
+    assert (message.picture, _page(message).sources) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "WARNING Front door: alarm/motion - motion in the hall"),
+        ({"alerts": (alert(data={"t": 21.5, "ok": True}),)}, "WARNING Front door: alarm/motion - t: 21.5, ok: yes"),
+        ({"alerts": (alert(message="No backup", data={"t": 1}),)}, "WARNING Front door: alarm/motion - No backup"),
+        ({"alerts": (alert(data=None),)}, "WARNING Front door: alarm/motion - no data"),
+        ({"alerts": (alert(data=""),)}, "WARNING Front door: alarm/motion - no data"),
+        ({"alerts": (alert(data=0),)}, "WARNING Front door: alarm/motion - 0"),
+        ({"alerts": (alert(data=PNG_URL),)}, "WARNING Front door: alarm/motion - image/png, 8 bytes"),
+        (
+            {"incident": incident(severity=Severity.CRITICAL), "device_name": "Haustür “West”"},
+            'CRITICAL Haustür "West": alarm/motion - motion in the hall',
+        ),
+        (
+            {"incident": incident(status=IncidentStatus.RESOLVED)},
+            "RESOLVED Front door: alarm/motion - motion in the hall",
+        ),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_text_message_says_the_essence(changes, text):
+    """Severity, place, event and the gist, in one segment."""
+    assert _text(**changes) == text
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        (ChannelName.SMS, "5551234567@texts.example.com"),
+        (ChannelName.OUTBOX, "5551234567@vtext.com"),
+        (ChannelName.EMAIL, "5551234567@vtext.com"),
+    ],
+)
+def test_a_text_message_has_no_subject_and_no_html(channel, address):
+    """What goes to a phone is plain, even when it is only put into the outbox."""
+    message = render(_story(notification=notification(channel=channel, address=address)))
+    assert (message.subject, message.html, message.picture) == (None, None, None)
+
+
+def test_the_outbox_takes_whole_mails():
+    """A mail in the outbox is what the mail server would have got."""
+    mail = render(_story())
+    assert render(_story(notification=notification(channel=ChannelName.OUTBOX))) == mail
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"device_name": HOSTILE},
+        {"device_name": None, "incident": incident(device=HOSTILE)},
+        {"device_name": None, "incident": incident(device=HOSTILE, source=Source.GENERIC)},
+        {"incident": incident(event=HOSTILE)},
+        {"alerts": (alert(message=HOSTILE),)},
+        {"alerts": (alert(data=HOSTILE),)},
+        {"alerts": (alert(data={HOSTILE: [HOSTILE, {HOSTILE: HOSTILE}]}),)},
+        {"alerts": (alert(fields={HOSTILE: HOSTILE}),)},
+        {"alerts": (alert(), alert(data=HOSTILE), alert(message=HOSTILE))},
+        {"alerts": (_quarantined(HOSTILE.encode(errors="replace"), HOSTILE),)},
+        {"alerts": (alert(), _quarantined(HOSTILE.encode(errors="replace"), HOSTILE))},
+    ],
+    ids=["name", "device", "source", "event", "message", "data", "nested", "fields", "earlier", "raw", "earlier raw"],
+)
+def test_hostile_text_stays_text(changes):
+    """Line breaks, HTML, template syntax and marks that reorder text do nothing in any field."""
+    ordinary = _page(render(_story(alert(fields={"a": "b"}, message="m"), alert())))
+    message = render(_story(**changes))
+    page = _page(message)
+    assert message.subject is not None
+    assert message.subject.splitlines() == [message.subject]
+    assert UNSEEN.search(_everything(message)) is None
+    assert "49" not in _everything(message)
+    assert (page.tags - ordinary.tags - {"ul", "li", "pre"}, page.sources) == (set(), [])
+    assert "<script>alert(1)</script><b>&{{ 7*7 }}" in page.text
+    text_message = _text(**changes)
+    assert (set(text_message) - GSM7 - GSM7_DOUBLE, text_message.splitlines()) == (set(), [text_message])
+
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=300)
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=3),
+)
+
+
+@for_any
+@given(any_text, any_text | st.none(), any_json, any_text | st.none(), st.sampled_from(Kind))
+def test_anything_can_be_said(event, device, data, text, kind):
+    """Whatever a device sends, a mail and a text message come of it: one of a safe subject, one of one segment."""
+    story = _story(
+        alert(data=data, message=text),
+        incident=incident(event=event, device=device),
+        device_name=None,
+        notification=notification(kind=kind),
+    )
+    subject = render(story).subject
+    assert subject is not None
+    assert (subject.splitlines(), len(subject) <= 140) == ([subject], True)
+    short = render(replace(story, notification=notification(channel=ChannelName.SMS))).text
+    assert set(short) <= GSM7 | GSM7_DOUBLE
+    assert sum(2 if char in GSM7_DOUBLE else 1 for char in short) <= 160

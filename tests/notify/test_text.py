@@ -1,0 +1,280 @@
+"""Text from devices made fit for mails and text messages."""
+
+import base64
+import unicodedata
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alertgate.notify.text import (
+    GSM7,
+    GSM7_DOUBLE,
+    Blob,
+    clean,
+    data_url,
+    gsm7,
+    one_line,
+    rows,
+    say,
+    shorten,
+)
+from tests.examples import for_any
+
+any_text = st.text(st.characters(exclude_categories=()))
+media_types = st.from_regex(r"[a-z]{1,8}/[a-z0-9.+-]{1,12}", fullmatch=True)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | any_text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(any_text, inner, max_size=4),
+)
+
+# Unicode Standard Annex 9, the property Bidi_Control.
+BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def _septets(text: str) -> int:
+    return sum(2 if char in GSM7_DOUBLE else 1 for char in text)
+
+
+@pytest.mark.parametrize("char", BIDI_CONTROLS, ids=ascii)
+def test_text_cannot_change_its_direction(char):
+    """A mark that reorders what follows is shown as a replacement character."""
+    assert clean(f"pay {char}001") == "pay \ufffd001"
+
+
+@pytest.mark.parametrize(
+    "char",
+    [
+        "\x00",
+        "\x07",
+        "\x08",
+        "\x0b",
+        "\x0c",
+        "\x1b",
+        "\x7f",
+        "\x85",
+        "\x9f",
+        "\ud800",
+        chr(0xDFFF),
+        "\u200b",
+        "\ufeff",
+        "\u2060",
+        "\u206a",
+        "\ufffe",
+        "\uffff",
+        "\U000e0001",
+        "\U000e0041",
+    ],
+    ids=ascii,
+)
+def test_invisible_characters_are_shown_as_such(char):
+    """Control characters, surrogates and hidden characters are replaced, so that nothing goes unseen."""
+    assert clean(f"a{char}b") == "a\ufffdb"
+
+
+def test_line_breaks_and_tabs_stay():
+    """Lines stay lines, whatever system they come from."""
+    assert clean("a\r\nb\rc\n\td") == "a\nb\nc\n\td"
+
+
+@pytest.mark.parametrize("text", ["Tür offen \u2013 5 °C", "温度 21", "🔥", "مرحبا", "a\u00a0b"])
+def test_readable_text_stays(text):
+    """Every script, accent and emoji is left alone."""
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\r\nBcc: b", "a Bcc: b"),
+        ("a\nb\rc", "a b c"),
+        ("  a \t  b  ", "a b"),
+        ("a\u2028b\u2029c", "a b c"),
+        ("a\x0bb\x85c", "a\ufffdb\ufffdc"),
+        ("", ""),
+        ("\n", ""),
+    ],
+)
+def test_one_line_is_one_line(text, line):
+    """Whatever breaks lines anywhere becomes a space."""
+    assert one_line(text, 100) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "longest", "short"),
+    [
+        ("abcde", 5, "abcde"),
+        ("abcdef", 5, "abcd…"),
+        ("abc def", 5, "abc…"),
+        ("", 5, ""),
+    ],
+)
+def test_what_is_cut_says_so(text, longest, short):
+    """Cut text ends in an ellipsis and keeps within its length."""
+    assert shorten(text, longest) == short
+
+
+@for_any
+@given(any_text, st.integers(1, 200))
+def test_one_line_fits_any_header(text, longest):
+    """One line has no character that breaks a line, none that isn't seen, and keeps within its length."""
+    line = one_line(text, longest)
+    assert len(line) <= longest
+    assert len(line.splitlines()) <= 1
+    assert {unicodedata.category(char) for char in line} & {"Cc", "Cs"} == set()
+    assert clean(line) == line
+    assert one_line(line, longest) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("plain text", "plain text"),
+        ("@£$¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà", "@£$¥èéùìòÇØøÅåΔΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà"),
+        ("^{}\\[~]|€", "^{}\\[~]|€"),
+        ("Tür “offen” \u2013 jetzt…", 'Tür "offen" - jetzt...'),
+        ("naïve çédille", "naive cédille"),
+        ("Москва", "Moskva"),
+        ("a\r\n\tb", "a b"),
+        ("`tick`", "tick"),
+        ("a\x00\u202eb", "a??b"),
+        ("  a  ", "a"),
+        ("", ""),
+    ],
+)
+def test_text_messages_are_transliterated(text, plain):
+    """What GSM-7 has stays; the rest is written in it as well as may be."""
+    assert gsm7(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("x" * 160, "x" * 160),
+        ("x" * 161, "x" * 157 + "..."),
+        ("€" * 80, "€" * 80),
+        ("€" * 81, "€" * 78 + "..."),
+        ("x" * 159 + "€", "x" * 157 + "..."),
+        ("x" * 158 + "€", "x" * 158 + "€"),
+        ("x" * 156 + " " + "y" * 9, "x" * 156 + "..."),
+        ("ж" * 160, "zh" * 78 + "z..."),
+    ],
+    ids=["160", "161", "80 euros", "81 euros", "euro over", "euro within", "no space before the dots", "expands"],
+)
+def test_a_text_message_is_one_segment(text, plain):
+    """Text beyond 160 septets is cut, and says so."""
+    assert gsm7(text) == plain
+
+
+@for_any
+@given(any_text | st.text(st.sampled_from("x€{ж😀 \n"), min_size=60), st.integers(4, 160))
+def test_any_text_fits_one_segment(text, septets):
+    """Every text becomes at most so many septets, of GSM-7 characters alone, on one line."""
+    plain = gsm7(text, septets)
+    assert _septets(plain) <= septets
+    assert set(plain) <= (GSM7 | GSM7_DOUBLE) - {"\n", "\r"}
+
+
+@pytest.mark.parametrize(
+    ("value", "blob"),
+    [
+        ("data:image/png;base64,iVBO", Blob("image/png", b"\x89PN")),
+        ("DATA:Image/PNG;BASE64,iVBO", Blob("image/png", b"\x89PN")),
+        ("data:image/png;name=a.png;base64,iVBO", Blob("image/png", b"\x89PN")),
+        ("data:text/plain;charset=utf-8,Hello%2C%20World!", Blob("text/plain", b"Hello, World!")),
+        ("data:,a%20b", Blob("text/plain", b"a b")),
+        ("data:application/octet-stream;base64,", Blob("application/octet-stream", b"")),
+        ("data:image/png;base64,not base64", None),
+        ("data:image/png;base64,iVB", None),
+        ("data:image/png;base64,é", None),
+        ("data:image/png;base64", None),
+        ("see data:image/png;base64,iVBO", None),
+        ("data: none", None),
+        ("", None),
+        (None, None),
+        (7, None),
+        (["data:,x"], None),
+    ],
+)
+def test_data_urls_are_decoded(value, blob):
+    """Only a whole, well-formed data: URL has content."""
+    assert data_url(value) == blob
+
+
+@for_any
+@given(media_types, st.binary())
+def test_any_content_survives_a_data_url(media_type, content):
+    """Content comes back from base64 and from percent-encoding as it was."""
+    encoded = base64.b64encode(content).decode()
+    assert data_url(f"data:{media_type};base64,{encoded}") == Blob(media_type, content)
+    assert data_url(f"data:{media_type},{quote(content)}") == Blob(media_type, content)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (None, "-"),
+        (True, "yes"),
+        (False, "no"),
+        (0, "0"),
+        (21.5, "21.5"),
+        ("text", "text"),
+        ("", ""),
+        ({}, "{}"),
+        ([], "[]"),
+        ("data:image/jpeg;base64," + "AAAA" * 1000, "image/jpeg, 3,000 bytes"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_values_are_said_as_a_person_would(value, said):
+    """Scalars are words, and binary data is its type and size."""
+    assert say(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "table"),
+    [
+        ({"t": 21.5, "ok": True}, [("t", "21.5"), ("ok", "yes")]),
+        ({"a": {"b": {"c": 1}}}, [("a.b.c", "1")]),
+        ({"a": [1, {"b": 2}]}, [("a[0]", "1"), ("a[1].b", "2")]),
+        ([[1], 2], [("[0][0]", "1"), ("[1]", "2")]),
+        ({"a": {}, "b": []}, [("a", "{}"), ("b", "[]")]),
+        ("text", [("data", "text")]),
+        (None, [("data", "-")]),
+        ({}, [("data", "{}")]),
+        ({"a\r\nb": "c\r\nd\x00"}, [("a b", "c\nd\ufffd")]),
+        ({"n" * 81: "x"}, [("n" * 79 + "…", "x")]),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_values_become_rows(value, table):
+    """A JSON value is flattened to dotted names with clean text."""
+    assert rows(value) == table
+
+
+def test_endless_data_is_cut_and_says_so():
+    """A table has an end, and says that there is more."""
+    table = rows({str(number): number for number in range(1000)}, most=3)
+    assert table == [("0", "0"), ("1", "1"), ("2", "2"), ("…", "more was sent; the API has it all")]
+
+
+def test_a_full_table_is_not_called_cut():
+    """Exactly as many rows as fit need no remark."""
+    assert rows({"a": 1, "b": 2}, most=2) == [("a", "1"), ("b", "2")]
+
+
+def test_a_long_value_is_cut():
+    """A single value doesn't fill the mail."""
+    assert rows({"a": "x" * 501}) == [("a", "x" * 499 + "…")]
+
+
+@for_any
+@given(json_values)
+def test_any_value_makes_a_small_clean_table(value):
+    """Whatever a device sends, the table has a bounded size, names of one line, and no unseen characters."""
+    table = rows(value)
+    assert 1 <= len(table) <= 41
+    for name, text in table:
+        assert (len(name) <= 80, len(name.splitlines()) <= 1, len(text) <= 500) == (True, True, True)
+        assert (clean(name), clean(text)) == (name, text)

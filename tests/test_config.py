@@ -1,0 +1,465 @@
+"""The settings, as operators write them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from alertgate.config import GroupingRules, Settings, SeverityRules, check_address, load, mask
+from alertgate.errors import ConfigError
+from alertgate.model import Severity
+from tests.examples import DOOR, for_any
+
+GOOD_SECRET = "a-good-secret-0123456789abcdef"
+SECRETS = [
+    "SECRET_KEY",
+    "PARTICLE_WEBHOOK_SECRET",
+    "PARTICLE_WEBHOOK_SECRET_PREVIOUS",
+    "WEBHOOK_SECRET",
+    "WEBHOOK_SECRET_PREVIOUS",
+    "API_TOKEN",
+    "API_TOKEN_PREVIOUS",
+]
+SHORT = "is shorter than 16 characters; `alertgate init` writes fresh secrets"
+PLACEHOLDER = "is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets"
+UNFIT = "must be printable ASCII without spaces, so that it fits into an HTTP header"
+DATABASE = "must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite"
+ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR"}
+"""Settings that no text is wrong for; whether a host or a directory is there shows at start."""
+
+LoadWith = Callable[..., Settings]
+
+
+@pytest.fixture
+def load_with(monkeypatch: pytest.MonkeyPatch) -> LoadWith:
+    """Load the settings from the environment alone."""
+
+    def load_from(**variables: str) -> Settings:
+        monkeypatch.delenv("FLASK_SECRET_KEY", raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return load(None)
+
+    return load_from
+
+
+@pytest.fixture
+def problems_with(load_with: LoadWith) -> Callable[..., list[str]]:
+    """Load the settings from the environment alone, and return what is wrong with them."""
+
+    def problems(**variables: str) -> list[str]:
+        with pytest.raises(ConfigError) as caught:
+            load_with(**variables)
+        assert str(caught.value) == "\n".join(caught.value.problems)
+        return caught.value.problems
+
+    return problems
+
+
+PROBLEMS = [
+    *((name, "short-secret-01", SHORT) for name in SECRETS),
+    ("RECIPIENT_EMAIL", "me", "'m***' is not an email address; write name@example.org, without a display name"),
+    ("RECIPIENT_SMS", "5551234567", "'5***' is not an email address; write name@example.org, without a display name"),
+    ("SMTP_EMAIL", "me@", "'m***@' is not an email address; write name@example.org, without a display name"),
+    ("SMTP_PORT", "0", "Input should be greater than or equal to 1"),
+    ("SMTP_PORT", "65536", "Input should be less than or equal to 65535"),
+    ("SMTP_PORT", "smtp", "Input should be a valid integer, unable to parse string as an integer"),
+    ("SMTP_SECURITY", "ssl", "Input should be 'starttls', 'tls' or 'none'"),
+    ("SMTP_PASSWORD", "your app password", "is still the placeholder of a template; docs: README, Gmail"),
+    ("SMTP_CA_FILE", "/no/such/ca.pem", "/no/such/ca.pem is not a file"),
+    ("SMTP_CONNECTIONS", "0", "Input should be greater than or equal to 1"),
+    ("SMTP_CONNECTIONS", "21", "Input should be less than or equal to 20"),
+    ("SMTP_TIMEOUT", "0", "Input should be greater than 0"),
+    ("SMTP_TIMEOUT", "41", "Input should be less than or equal to 40"),
+    ("DEVICES", "Front door", "'Front door' has no '=': write name=value, comma-separated"),
+    (
+        "DEVICES",
+        "{3f00}",
+        "is not a JSON object: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+    ),
+    ("DEFAULT_SEVERITY", "bad", "Input should be 'info', 'warning' or 'critical'"),
+    ("SEVERITY_RULES", "alarm/*", "'alarm/*' has no '=': write name=value, comma-separated"),
+    ("SEVERITY_RULES", "alarm/*=bad", "Input should be 'info', 'warning' or 'critical'"),
+    ("PARTICLE_STRICT", "perhaps", "Input should be a valid boolean, unable to interpret input"),
+    ("GROUP_INTERVAL", "0", "Input should be greater than 0"),
+    ("GROUP_INTERVAL", "five minutes", "Input should be a valid number, unable to parse string as a number"),
+    ("GROUP_INTERVAL", "inf", "Input should be less than 1000000000"),
+    ("GROUP_INTERVAL", "nan", "Input should be less than 1000000000"),
+    ("RESOLVE_AFTER", "-1", "Input should be greater than 0"),
+    ("RESOLVE_AFTER", "1e300", "Input should be less than 1000000000"),
+    ("GIVE_UP_AFTER", "-1", "Input should be greater than 0"),
+    ("GIVE_UP_AFTER", "inf", "Input should be less than 1000000000"),
+    ("TIMEZONE", "Berlin", "'Berlin' is not a time zone; write one like Europe/Berlin or America/New_York"),
+    ("PORT", "-1", "Input should be greater than or equal to 0"),
+    ("PORT", "65536", "Input should be less than or equal to 65535"),
+    ("DATABASE_URL", "mysql://user:hunter2@host/name", DATABASE),
+    ("DATABASE_URL", "postgresql://user:hunter2@host/name", DATABASE),
+    ("TRUSTED_PROXIES", "10.0.0.1,traefik", "'traefik' does not appear to be an IPv4 or IPv6 network"),
+    ("TRUSTED_PROXIES", "*", "'*' would let any caller forge its address; name the proxy's address or network"),
+    ("MAX_BODY_BYTES", "1023", "Input should be greater than or equal to 1024"),
+    ("MAX_BODY_BYTES", "16777217", "Input should be less than or equal to 16777216"),
+    ("BODY_TIMEOUT", "0", "Input should be greater than 0"),
+    ("RATE_LIMIT", "lots", "'lots' is not a rate limit; write one like 20/minute;100/10 minutes"),
+    ("PARTICLE_RATE_LIMIT", "600", "'600' is not a rate limit; write one like 20/minute;100/10 minutes"),
+    ("DOCS_ENABLED", "2", "Input should be a valid boolean, unable to interpret input"),
+    ("SHUTDOWN_TIMEOUT", "-0.1", "Input should be greater than 0"),
+    ("LOG_LEVEL", "loud", "Input should be 'debug', 'info', 'warning' or 'error'"),
+    ("LOG_FORMAT", "xml", "Input should be 'auto', 'json' or 'console'"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "problem"), PROBLEMS, ids=lambda value: str(value)[:30])
+def test_a_wrong_setting_is_named_with_what_is_wrong(problems_with, name, value, problem):
+    """Each problem is one readable line that starts with the setting's name."""
+    mail = {"RECIPIENT_EMAIL": "me@example.com"} if name == "SMTP_CA_FILE" else {}
+    assert problems_with(**{**mail, name: value}) == [f"{name} {problem}"]
+
+
+def test_every_setting_is_in_the_table_of_problems():
+    """A new setting needs a message that somebody has read."""
+    named = {name for name, _, _ in PROBLEMS}
+    assert named | ANY_TEXT == {name.upper() for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("CHANGE-ME", PLACEHOLDER),
+        ("change_me_to_something_long", PLACEHOLDER),
+        ("changeme-changeme-changeme", PLACEHOLDER),
+        ("replace-this-with-a-secret", PLACEHOLDER),
+        ("your-secret-key-goes-here", PLACEHOLDER),
+        ("your_particle_webhook_secret", PLACEHOLDER),
+        ("an-example-of-a-secret-0123", PLACEHOLDER),
+        ("<a secret of 32 characters>", PLACEHOLDER),
+        ("x" * 32, PLACEHOLDER),
+        ("X" * 32, PLACEHOLDER),
+        ("0123456789abcde", SHORT),
+        ("0123456789 abcdef", UNFIT),
+        ("0123456789abcdéf", UNFIT),
+        ("0123456789abcdef\n", UNFIT),
+        ("0123456789abcdef\t", UNFIT),
+    ],
+    ids=ascii,
+)
+def test_a_bad_secret_is_refused_without_being_shown(problems_with, name, value, problem):
+    """A placeholder, a short secret, and one that no header can carry are refused, and not repeated."""
+    assert problems_with(**{name: value}) == [f"{name} {problem}"]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_of_sixteen_characters_is_long_enough(load_with, name):
+    """The shortest secret that is accepted has 16 characters."""
+    secret = getattr(load_with(**{name: "0123456789abcdef"}), name.lower())
+    assert secret.get_secret_value() == "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "hunter2") for name in SECRETS),
+        *((name, "hunter2 hunter2 hunter2") for name in SECRETS),
+        ("SMTP_PASSWORD", "your hunter2"),
+        ("DATABASE_URL", "mysql://user:hunter2@host/name"),
+        ("DATABASE_URL", "hunter2"),
+    ],
+)
+def test_no_problem_repeats_a_secret(problems_with, name, value):
+    """What is wrong with a secret is said without the secret."""
+    assert "hunter2" not in "\n".join(problems_with(**{name: value}))
+
+
+def test_settings_do_not_show_their_secrets(load_with):
+    """Settings that end up in a log or a traceback give nothing away."""
+    settings = load_with(
+        **dict.fromkeys(SECRETS, "hunter2-hunter2-hunter2"),
+        SMTP_PASSWORD="hunter2",
+        DATABASE_URL="postgresql+psycopg://user:hunter2@host/name",
+    )
+    assert "hunter2" not in repr(settings) + str(settings) + str(settings.model_dump())
+
+
+def test_all_problems_are_named_at_once(problems_with):
+    """An operator mends the settings in one go."""
+    assert problems_with(API_TOKEN="short", PORT="many", TIMEZONE="Mars/Phobos") == [
+        f"API_TOKEN {SHORT}",
+        "TIMEZONE 'Mars/Phobos' is not a time zone; write one like Europe/Berlin or America/New_York",
+        "PORT Input should be a valid integer, unable to parse string as an integer",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "problems"),
+    [
+        (
+            {"SMTP_HOST": "mail.example.net"},
+            [
+                "SMTP_EMAIL is not set, but SMTP_HOST is: set the address that mails come from",
+                "RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be told; set at least one",
+            ],
+        ),
+        (
+            {"SMTP_EMAIL": "alerts@example.net"},
+            ["RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be told; set at least one"],
+        ),
+        (
+            {"SMTP_HOST": "mail.example.net", "RECIPIENT_SMS": "5@vtext.com"},
+            ["SMTP_EMAIL is not set, but SMTP_HOST is: set the address that mails come from"],
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_named(problems_with, variables, problems):
+    """A mail server without a sender or a recipient is refused at start, not found out at the first alert."""
+    assert problems_with(**variables) == problems
+
+
+def test_nothing_has_to_be_set(load_with):
+    """A fresh machine has working defaults: SQLite and the outbox."""
+    settings = load_with()
+    assert (settings.mail_host, settings.sqlite_file, settings.outbox_dir) == (
+        None,
+        Path("data/alertgate.db"),
+        Path("data/outbox"),
+    )
+    assert (settings.host, settings.port, settings.mail_from) == ("127.0.0.1", 8000, "alertgate@localhost")
+
+
+def test_an_empty_variable_is_an_unset_one(load_with):
+    """`API_TOKEN=` in a .env means no token, not an empty one."""
+    settings = load_with(API_TOKEN="", RECIPIENT_EMAIL="", SMTP_PORT="", DATABASE_URL="")
+    assert settings == load_with()
+
+
+def test_an_unknown_variable_is_ignored(load_with):
+    """What others put into the environment does no harm."""
+    assert load_with(ALERTGATE_UNKNOWN="1", FLASK_ENV="production") == load_with()
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "FLASK_SECRET_KEY", "secret_key"])
+def test_the_secret_key_has_its_old_name_too(load_with, name):
+    """Who moves here from a Flask service keeps the name."""
+    secret = load_with(**{name: GOOD_SECRET}).secret_key
+    assert secret is not None
+    assert secret.get_secret_value() == GOOD_SECRET
+
+
+def test_the_old_name_is_checked_as_the_new_one(problems_with):
+    """A secret isn't let through because it came by the old name."""
+    assert problems_with(FLASK_SECRET_KEY="short") == [f"SECRET_KEY {SHORT}"]
+
+
+def test_the_env_file_is_read_and_the_environment_wins(tmp_path, monkeypatch):
+    """A .env holds the settings, and a variable overrules it."""
+    file = tmp_path / ".env"
+    file.write_text("PORT=8001\nTIMEZONE='Europe/Berlin'  # home\nRECIPIENT_EMAIL=a@example.com, b@example.com\n")
+    monkeypatch.setenv("PORT", "8002")
+    settings = load(file)
+    assert (settings.port, settings.timezone, settings.recipient_email) == (
+        8002,
+        "Europe/Berlin",
+        ("a@example.com", "b@example.com"),
+    )
+
+
+def test_an_env_file_that_is_no_text_is_named(tmp_path):
+    """A .env that can't be read is a problem with its name, not a traceback."""
+    file = tmp_path / ".env"
+    file.write_bytes(b"PORT=\xff\xfe\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert [problem.startswith(f"{file} can't be read: ") for problem in caught.value.problems] == [True]
+
+
+def test_a_named_env_file_must_be_there(tmp_path):
+    """A misspelt name isn't taken for an empty file."""
+    file = tmp_path / "prod.env"
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert caught.value.problems == [f"{file} is not there; name a file that is, or leave --env-file out"]
+
+
+def test_settings_cannot_change(load_with):
+    """Settings are read once."""
+    settings = load_with()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("me@example.com", ("me@example.com",)),
+        (" a@example.com , b@example.com,", ("a@example.com", "b@example.com")),
+        ("a@example.com,b@example.com,a@example.com", ("a@example.com", "b@example.com")),
+        (",", ()),
+    ],
+)
+@pytest.mark.parametrize("name", ["RECIPIENT_EMAIL", "RECIPIENT_SMS"])
+def test_recipients_are_a_comma_separated_list(load_with, name, text, addresses):
+    """Spaces, empty places and repeats do no harm."""
+    assert getattr(load_with(**{name: text}), name.lower()) == addresses
+
+
+@pytest.mark.parametrize(
+    ("text", "networks"),
+    [
+        ("10.0.0.1", ("10.0.0.1",)),
+        ("172.16.0.0/12, fd00::/8", ("172.16.0.0/12", "fd00::/8")),
+        ("10.0.0.5/24", ("10.0.0.5/24",)),
+    ],
+)
+def test_proxies_are_addresses_or_networks(load_with, text, networks):
+    """A proxy is named by its address or its network."""
+    assert load_with(TRUSTED_PROXIES=text).trusted_proxies == networks
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{DOOR}=Front door,{DOOR[:-1]}1=Cellar = cold",
+        f" {DOOR.upper()} = Front door , {DOOR[:-1]}1=Cellar = cold,",
+        f'{{"{DOOR}": "Front door", "{DOOR[:-1]}1": "Cellar = cold"}}',
+        f' {{"{DOOR.upper()}": "Front door", "{DOOR[:-1]}1": "Cellar = cold"}}',
+    ],
+)
+def test_devices_have_names(load_with, text):
+    """Devices are named in pairs or in JSON, and found whatever the case of their id."""
+    settings = load_with(DEVICES=text)
+    assert settings.devices == {DOOR: "Front door", f"{DOOR[:-1]}1": "Cellar = cold"}
+    assert [settings.device_name(device) for device in (DOOR, DOOR.upper(), "another", "", None)] == [
+        "Front door",
+        "Front door",
+        None,
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("text", ["alarm/*=critical, *=info", '{"alarm/*": "critical", "*": "info"}'])
+def test_severity_rules_keep_their_order(load_with, text):
+    """Rules are written in pairs or in JSON, the first match first."""
+    settings = load_with(SEVERITY_RULES=text, DEFAULT_SEVERITY="critical")
+    assert settings.severities == SeverityRules(
+        (("alarm/*", Severity.CRITICAL), ("*", Severity.INFO)), Severity.CRITICAL
+    )
+
+
+def test_grouping_rules_are_times(load_with):
+    """Seconds become the times that grouping decides by."""
+    assert load_with(GROUP_INTERVAL="90", RESOLVE_AFTER="0.5").grouping == GroupingRules(
+        timedelta(seconds=90), timedelta(milliseconds=500)
+    )
+
+
+def test_the_zone_is_a_zone(load_with):
+    """TIMEZONE becomes a time zone."""
+    assert load_with(TIMEZONE="America/New_York").zone == ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("variables", "server"),
+    [
+        ({}, ("smtp.gmail.com", 587)),
+        ({"SMTP_SECURITY": "tls"}, ("smtp.gmail.com", 465)),
+        ({"SMTP_SECURITY": "none"}, ("smtp.gmail.com", 25)),
+        ({"SMTP_HOST": "mail.example.net"}, ("mail.example.net", 587)),
+        ({"SMTP_HOST": "mail.example.net", "SMTP_SECURITY": "tls", "SMTP_PORT": "2465"}, ("mail.example.net", 2465)),
+    ],
+)
+def test_the_mail_server_follows_from_little(load_with, variables, server):
+    """An address alone means Gmail, and the port follows from the protection."""
+    settings = load_with(SMTP_EMAIL="me@gmail.com", RECIPIENT_EMAIL="me@gmail.com", **variables)
+    assert (settings.mail_host, settings.mail_port, settings.mail_from) == (*server, "me@gmail.com")
+
+
+@pytest.mark.parametrize(
+    ("host", "password"),
+    [("smtp.gmail.com", "abcdefghijklmnop"), ("mail.example.net", "abcd efgh ijkl mnop")],
+)
+def test_an_app_password_may_have_its_spaces(load_with, host, password):
+    """Gmail shows an app password with spaces that aren't part of it; another server's are."""
+    settings = load_with(
+        SMTP_HOST=host,
+        SMTP_EMAIL="me@gmail.com",
+        RECIPIENT_EMAIL="me@gmail.com",
+        SMTP_PASSWORD="abcd efgh ijkl mnop",
+    )
+    assert settings.mail_password == password
+
+
+def test_without_a_password_there_is_no_login(load_with):
+    """A relay that needs no login has no password."""
+    assert load_with().mail_password is None
+
+
+def test_on_postgresql_there_is_no_sqlite_file(load_with):
+    """DATABASE_URL replaces the file."""
+    assert load_with(DATABASE_URL="postgresql+psycopg://user:hunter2@host/name").sqlite_file is None
+
+
+@pytest.mark.parametrize("address", ["me@example.com", "o'brien+alerts@mail.example.co.uk", "5551234567@vtext.com"])
+def test_addresses_are_accepted(address):
+    """Ordinary addresses pass."""
+    assert check_address(address) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "me",
+        "@example.com",
+        "me@",
+        "Me <me@example.com>",
+        "me@example.com\r\nBcc: you@example.com",
+        "me@example.com\n",
+        "me@example.com you@example.com",
+        "me@example.com;you@example.com",
+        "<me@example.com>",
+        '"me"@example.com',
+        "me@exämple.com",
+        "mé@example.com",
+        "me@example@com",
+        "me(comment)@example.com",
+        "me\x00@example.com",
+    ],
+    ids=ascii,
+)
+def test_anything_that_smtp_cannot_carry_is_no_address(address):
+    """Display names, line breaks, lists and characters beyond ASCII are refused."""
+    with pytest.raises(ValueError, match=r"is not an email address|holds a character"):
+        check_address(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "masked"),
+    [
+        ("me@example.com", "m***@example.com"),
+        ("@example.com", "***@example.com"),
+        ("5551234567@vtext.com", "5***@vtext.com"),
+        ("5551234567", "5***"),
+        ("", "***"),
+    ],
+)
+def test_a_masked_address_shows_only_its_server(address, masked):
+    """A log tells where a message went, not to whom."""
+    assert mask(address) == masked
+
+
+@for_any
+@given(st.text())
+def test_every_accepted_address_is_one_header_safe_word(address):
+    """What passes for an address has no character that could break out of a header or an SMTP command."""
+    try:
+        check_address(address)
+    except ValueError:
+        return
+    assert address.isascii()
+    assert address.isprintable()
+    assert set(address) & set(' <>,;"\\') == set()

@@ -1,0 +1,156 @@
+"""The documentation says what the code does: what can be compared is compared."""
+
+import re
+from pathlib import Path
+
+import pytest
+from tools.settings_table import ENV_EXAMPLE, README, ROOT, defaults, env_example, readme
+
+from alertgate.cli.main import app
+from alertgate.config import Settings, load
+from alertgate.errors import ConfigError
+from tests.conftest import Running
+
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+CHANGELOG = ROOT / "CHANGELOG.md"
+API = ROOT / "docs" / "api.md"
+METHOD_AND_PATH = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`\s]*)`")
+
+
+def _text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def _placeholders() -> list[str]:
+    """The lines of .env.example that hold a placeholder, uncommented."""
+    lines = (line.removeprefix("#") for line in _text(ENV_EXAMPLE).splitlines())
+    return [line for line in lines if re.fullmatch(r"[A-Z_]+=CHANGE-ME", line)]
+
+
+def _commands() -> list[str]:
+    return [
+        command.name or command.callback.__name__.replace("_", "-")
+        for command in app.registered_commands
+        if command.callback
+    ]
+
+
+def test_readmes_settings_table_is_made_from_the_settings():
+    """README's table is what `python -m tools.settings_table` writes now."""
+    assert readme(_text(README)) == _text(README), "run: python -m tools.settings_table"
+
+
+def test_env_example_is_made_from_the_settings():
+    """.env.example is what `python -m tools.settings_table` writes now."""
+    assert env_example() == _text(ENV_EXAMPLE), "run: python -m tools.settings_table"
+
+
+def test_readme_names_exactly_the_settings_with_their_defaults():
+    """README's table has one row for each setting and no other, with the default that the code has."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", _text(README), re.MULTILINE)
+    wanted = [(name.upper(), f"`{default}`" if default else "unset") for name, default in defaults().items()]
+    assert wanted == rows
+
+
+def test_every_default_reads_back_as_the_default(tmp_path: Path):
+    """A .env that spells out every default means the same as an empty one."""
+    env = tmp_path / ".env"
+    env.write_text("".join(f"{name.upper()}={default}\n" for name, default in defaults().items()), encoding="utf-8")
+    assert load(None) == load(env)
+
+
+def test_every_setting_has_a_help():
+    """No setting stands in the table without its meaning."""
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_env_example_names_exactly_the_settings():
+    """.env.example has one line for each setting, in the code's order, and no other."""
+    names = re.findall(r"^#?([A-Z_]+)=", _text(ENV_EXAMPLE), re.MULTILINE)
+    assert [name.upper() for name in Settings.model_fields] == names
+
+
+def test_env_example_is_refused_until_its_placeholders_are_replaced():
+    """A copy of .env.example that nobody filled in doesn't start, and each secret in it is named."""
+    with pytest.raises(ConfigError) as refused:
+        load(ENV_EXAMPLE)
+    names = ["SECRET_KEY", "PARTICLE_WEBHOOK_SECRET", "WEBHOOK_SECRET", "API_TOKEN"]
+    assert names == [problem.split()[0] for problem in refused.value.problems]
+    assert all("placeholder" in problem for problem in refused.value.problems)
+
+
+@pytest.mark.parametrize("line", _placeholders())
+def test_each_placeholder_is_refused_by_itself(line: str, tmp_path: Path):
+    """Each placeholder in .env.example, those in comments too, is refused when it is used as it stands."""
+    env = tmp_path / ".env"
+    env.write_text(line, encoding="utf-8")
+    with pytest.raises(ConfigError) as refused:
+        load(env)
+    [problem] = refused.value.problems
+    assert problem.startswith(f"{line.split('=', maxsplit=1)[0]} is still the placeholder")
+
+
+@pytest.mark.parametrize("command", _commands())
+def test_every_command_is_documented(command: str):
+    """Each subcommand appears in README or in docs/."""
+    assert any(re.search(rf"alertgate {command}\b", _text(page)) for page in [README, *ROOT.glob("docs/*.md")])
+
+
+def test_no_command_is_documented_that_does_not_exist():
+    """Each `alertgate something` in code style on a page is a command."""
+    named = {name for page in PAGES for name in re.findall(r"`alertgate ([a-z][a-z-]*)", _text(page))}
+    assert set() == named - set(_commands())
+
+
+async def test_api_reference_and_openapi_name_the_same_paths(service: Running):
+    """Each method and path of the OpenAPI document has its heading in docs/api.md, and the other way round."""
+    document = (await service.client.get("/openapi.json")).json()
+    served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    headings = [line for line in _text(API).splitlines() if line.startswith("#")]
+    assert served == {found for line in headings for found in METHOD_AND_PATH.findall(line)}
+
+
+async def test_pages_name_no_path_that_is_not_served(service: Running):
+    """A method and path that any page names in code style is in the OpenAPI document."""
+    document = (await service.client.get("/openapi.json")).json()
+    named = {found for page in PAGES for found in METHOD_AND_PATH.findall(_text(page))}
+    assert [
+        (method, path) for method, path in sorted(named) if method.lower() not in document["paths"].get(path, {})
+    ] == []
+
+
+def test_changelog_has_an_unreleased_section():
+    """There is always a place for the next change, above every release."""
+    [first, *_] = re.findall(r"^## .*", _text(CHANGELOG), re.MULTILINE)
+    assert first == "## [Unreleased]"
+
+
+def test_every_relative_link_leads_to_a_file():
+    """No page links to a file that isn't there."""
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", _text(page))
+        if not (page.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_every_make_target_that_pages_name_exists():
+    """Each `make target` in README and CONTRIBUTING is in the Makefile."""
+    targets = set(re.findall(r"^([a-z]+):", _text(ROOT / "Makefile"), re.MULTILINE))
+    named = {
+        name
+        for page in (README, ROOT / "CONTRIBUTING.md")
+        for name in re.findall(r"(?:`|^)make ([a-z]+)", _text(page), re.MULTILINE)
+    }
+    assert set() == named - targets
+
+
+def test_decision_records_are_numbered_without_gaps():
+    """Each page in docs/adr/ has the next number, the same in its name and its heading."""
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    assert list(range(1, len(pages) + 1)) == [int(page.name[:4]) for page in pages]
+    assert [int(page.name[:4]) for page in pages] == [
+        int(_text(page).removeprefix("# ").split(".")[0]) for page in pages
+    ]

@@ -1,0 +1,147 @@
+"""The frame around every request, the health paths, the docs, and the API's one path."""
+
+import asyncio
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import API_BEARER, BEARER, Running, serving
+
+CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
+
+
+@pytest.mark.parametrize("path", ["/health", "/docs", "/nope", "/api/alerts/x", "/webhook/particle"])
+async def test_every_answer_carries_the_security_headers_and_an_id(service: Running, path):
+    """Good and bad answers alike; and the server doesn't name itself."""
+    answer = await service.client.get(path)
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["x-frame-options"] == "DENY"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert re.fullmatch(r"[0-9a-f-]{36}", answer.headers["x-request-id"])
+    assert "server" not in answer.headers
+    assert "strict-transport-security" not in answer.headers
+
+
+async def test_https_behind_a_trusted_proxy_is_kept_to(make_settings):
+    """HSTS is sent where the proxy says that the caller came by https."""
+    async with serving(make_settings(trusted_proxies="127.0.0.1")) as service:
+        answer = await service.client.get("/health", headers={"X-Forwarded-Proto": "https"})
+    assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
+
+
+async def test_a_callers_request_id_is_kept_if_it_is_harmless(service: Running):
+    """A proxy's id goes through to the answer and the stored alert; one with odd characters is replaced."""
+    answer = await service.client.post(
+        "/webhook/particle", json={"event": "e"}, headers={**BEARER, "X-Request-ID": "proxy-1"}
+    )
+    assert answer.headers["x-request-id"] == "proxy-1"
+    assert (await service.trail(answer.json()["id"]))["alert"]["request_id"] == "proxy-1"
+    answer = await service.client.get("/health", headers={"X-Request-ID": "a b\tc"})
+    assert answer.headers["x-request-id"] != "a b\tc"
+
+
+async def test_health_says_that_it_can_store(service: Running):
+    """The three paths, as the design states them."""
+    health = await service.client.get("/health")
+    assert health.status_code == 200
+    assert set(health.json()) == {"status", "timestamp", "version"}
+    assert health.json()["status"] == "healthy"
+    assert (await service.client.get("/health/live")).json() == {"status": "live"}
+    ready = await service.client.get("/health/ready")
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"status": "ready", "checks": {"store": "ok", "delivery": "ok", "draining": "ok"}},
+    )
+
+
+async def test_health_says_why_it_cannot_store(make_settings):
+    """A database that takes no write is 503 with the reason, on /health and /health/ready, and live stays up."""
+    async with serving(make_settings()) as service:
+        with service.gate.store.transaction() as connection:
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+        health = await service.client.get("/health")
+        ready = await service.client.get("/health/ready")
+        live = await service.client.get("/health/live")
+    assert (health.status_code, ready.status_code, live.status_code) == (503, 503, 200)
+    assert health.json()["status"] == "unhealthy"
+    assert "readonly" in health.json()["checks"]["store"]
+
+
+async def test_a_draining_service_is_not_ready(service: Running):
+    """A load balancer stops sending to a service that is stopping."""
+    service.gate.health.draining = True
+    ready = await service.client.get("/health/ready")
+    assert (ready.status_code, ready.json()["checks"]["draining"]) == (503, "the service is stopping")
+
+
+async def test_the_api_wants_its_token(service: Running):
+    """401 without and with Particle's token, 404 and 422 with the right one."""
+    path = "/api/alerts/01890000-0000-7000-8000-000000000000"
+    assert (await service.client.get(path)).status_code == 401
+    assert (await service.client.get(path, headers=BEARER)).status_code == 401
+    missing = await service.client.get(path, headers=API_BEARER)
+    assert (missing.status_code, missing.json()["type"]) == (404, "urn:alertgate:problem:not-found")
+    wrong = await service.client.get("/api/alerts/x", headers=API_BEARER)
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "alert_id")
+
+
+async def test_a_trail_with_odd_text_is_valid_json(service: Running):
+    """Bytes that are no UTF-8 come back as JSON escapes."""
+    body = b"event=e&data=%FF%00&coreid=d"
+    headers = {**BEARER, "Content-Type": "application/x-www-form-urlencoded"}
+    answer = await service.client.post("/webhook/particle", content=body, headers=headers)
+    assert answer.json()["status"] == "accepted"
+    assert (await service.trail(answer.json()["id"]))["alert"]["data"] == "\udcff\x00"
+
+
+async def test_the_trail_has_the_documented_fields(service: Running):
+    """The API's answer has exactly the fields that the OpenAPI document gives it."""
+    answer = await service.particle()
+    trail = await service.trail(answer.json()["id"])
+    schemas = (await service.client.get("/openapi.json")).json()["components"]["schemas"]
+    assert set(trail["alert"]) == set(schemas["AlertView"]["properties"])
+    assert set(trail["incident"]) == set(schemas["IncidentView"]["properties"])
+    assert set(trail["notifications"][0]) == set(schemas["NotificationView"]["properties"])
+
+
+async def test_the_openapi_document_shows_bodies_answers_and_credentials(service: Running):
+    """Both request bodies of Particle, every answer with a schema, and the security schemes."""
+    document = (await service.client.get("/openapi.json")).json()
+    for method in ("post", "put"):
+        particle = document["paths"]["/webhook/particle"][method]
+        assert set(particle["requestBody"]["content"]) == {"application/json", "application/x-www-form-urlencoded"}
+        assert set(particle["responses"]) == {"200", "202", "401", "408", "413", "422", "429", "503"}
+        assert particle["security"] == [{"ParticleBearer": []}]
+    generic = document["paths"]["/webhook/generic"]["post"]
+    assert set(generic["responses"]) == {"200", "202", "400", "401", "408", "413", "415", "422", "429", "503"}
+    assert generic["security"] == [{"HubSignature": []}, {"StandardWebhooks": []}]
+    parameters = {parameter["name"] for parameter in generic["parameters"]}
+    assert parameters == {"Idempotency-Key", "webhook-id", "webhook-timestamp"}
+    for answer in (*particle["responses"].values(), *generic["responses"].values()):
+        assert all("schema" in content for content in answer["content"].values())
+
+
+async def test_the_docs_can_be_switched_off(make_settings):
+    """DOCS_ENABLED=false takes both paths away."""
+    async with serving(make_settings(docs_enabled=False)) as service:
+        codes = [(await service.client.get(path)).status_code for path in ("/docs", "/openapi.json", "/health")]
+    assert codes == [404, 404, 200]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium isn't installed; .ci/run installs it")
+async def test_the_docs_work_in_a_browser_under_the_strict_policy(service: Running, tmp_path):
+    """Swagger UI renders every path in a real browser, with no outside host and no policy violation."""
+    command = [
+        str(CHROMIUM),
+        *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
+        *("--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}/profile"),
+        *("--enable-logging=stderr", "--v=0", "--virtual-time-budget=8000", "--dump-dom"),
+        f"http://127.0.0.1:{service.port}/docs",
+    ]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=90, check=True)
+    for path in ("/webhook/particle", "/webhook/generic", "/health", "/api/alerts/"):
+        assert path in done.stdout.replace("\u200b", "")
+    assert "Content Security Policy" not in done.stderr

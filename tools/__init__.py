@@ -1,0 +1,1 @@
+"""What maintains the project itself; nothing of it is installed."""

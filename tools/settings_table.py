@@ -1,0 +1,83 @@
+"""Write README's settings table and `.env.example` anew from `config.Settings`: `python -m tools.settings_table`."""
+
+import re
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import SecretStr
+
+from alertgate.config import Settings
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+ENV_EXAMPLE = ROOT / ".env.example"
+
+START, END = "<!-- settings -->", "<!-- /settings -->"
+PLACEHOLDER = "CHANGE-ME"
+WANTED = frozenset({"secret_key", "particle_webhook_secret", "webhook_secret", "api_token"})
+"""The secrets that stand uncommented in .env.example, so that a copy nobody filled in is refused at start."""
+CHAPTERS = {
+    "secret_key": "Secrets",
+    "recipient_email": "Recipients",
+    "smtp_host": "Mail",
+    "devices": "Alerts",
+    "host": "Service",
+}
+"""The heading in .env.example above each of these settings."""
+HEAD = """\
+# alertgate's settings, each with its default. `alertgate init` writes a .env with fresh secrets: start with that.
+# To start from this file instead, copy it to .env and replace every CHANGE-ME; alertgate refuses to start with one.
+# Made from src/alertgate/config.py by `python -m tools.settings_table`; don't edit it by hand.
+"""
+
+
+def defaults() -> dict[str, str]:
+    """Return each setting's default as one would write it in a .env; empty where it is unset."""
+    return {name: _text(field.get_default(call_default_factory=True)) for name, field in Settings.model_fields.items()}
+
+
+def table() -> str:
+    """Return the settings as a Markdown table."""
+    lines = ["| setting | default | meaning |", "| --- | --- | --- |"]
+    for name, default in defaults().items():
+        shown = f"`{default}`" if default else "unset"
+        lines.append(f"| `{name.upper()}` | {shown} | {Settings.model_fields[name].description} |")
+    return "\n".join(lines)
+
+
+def readme(text: str) -> str:
+    """Return README's text with the table between its markers made anew."""
+    between = re.compile(f"{re.escape(START)}.*{re.escape(END)}", re.DOTALL)
+    return between.sub(lambda _: f"{START}\n{table()}\n{END}", text)
+
+
+def env_example() -> str:
+    """Return the text of `.env.example`."""
+    lines = [HEAD]
+    for name, default in defaults().items():
+        if name in CHAPTERS:
+            lines.append(f"# --- {CHAPTERS[name]} ---\n")
+        value = PLACEHOLDER if _is_secret(name) else default
+        comment = "" if name in WANTED else "#"
+        lines.append(f"# {Settings.model_fields[name].description}\n{comment}{name.upper()}={value}\n")
+    return "\n".join(lines)
+
+
+def _is_secret(name: str) -> bool:
+    return SecretStr in get_args(Settings.model_fields[name].annotation) and name != "database_url"
+
+
+def _text(value: Any) -> str:
+    if value is None or value in ((), {}):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return str(value.value if isinstance(value, Enum) else value)
+
+
+if __name__ == "__main__":
+    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
+    ENV_EXAMPLE.write_text(env_example(), encoding="utf-8")
