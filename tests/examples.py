@@ -60,6 +60,7 @@ _NOTIFICATION = Notification(
     severity=Severity.WARNING,
     reason="nothing said of this incident yet",
     created_at=START,
+    retry_since=START,
     due_at=START,
     lease_owner="process-1",
     lease_until=START + timedelta(seconds=60),

@@ -24,6 +24,8 @@ SECRETS = [
     "WEBHOOK_SECRET_PREVIOUS",
     "API_TOKEN",
     "API_TOKEN_PREVIOUS",
+    "METRICS_TOKEN",
+    "METRICS_TOKEN_PREVIOUS",
 ]
 SHORT = "is shorter than 16 characters; `alertgate init` writes fresh secrets"
 PLACEHOLDER = "is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets"
@@ -76,6 +78,10 @@ PROBLEMS = [
     ("SMTP_CONNECTIONS", "21", "Input should be less than or equal to 20"),
     ("SMTP_TIMEOUT", "0", "Input should be greater than 0"),
     ("SMTP_TIMEOUT", "41", "Input should be less than or equal to 40"),
+    ("SMTP_DAILY_LIMIT", "-1", "Input should be greater than or equal to 0"),
+    ("RETENTION_DAYS", "-1", "Input should be greater than or equal to 0"),
+    ("HEARTBEAT_URL", "hc-ping.com/x", "is not a web address; write one like https://hc-ping.com/…"),
+    ("HEARTBEAT_INTERVAL", "0", "Input should be greater than 0"),
     ("DEVICES", "Front door", "'Front door' has no '=': write name=value, comma-separated"),
     (
         "DEVICES",
@@ -165,7 +171,7 @@ def test_a_secret_of_sixteen_characters_is_long_enough(load_with, name):
     [
         *((name, "hunter2") for name in SECRETS),
         *((name, "hunter2 hunter2 hunter2") for name in SECRETS),
-        ("SMTP_PASSWORD", "your hunter2"),
+        ("HEARTBEAT_URL", "hunter2"),
         ("DATABASE_URL", "mysql://user:hunter2@host/name"),
         ("DATABASE_URL", "hunter2"),
     ],

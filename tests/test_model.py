@@ -44,7 +44,7 @@ def test_every_state_but_the_first_can_be_reached():
         (PENDING, [SENDING, FAILED]),
         (SENDING, [PENDING]),
         (SENT, [SENDING]),
-        (FAILED, [SENDING]),
+        (FAILED, [PENDING, SENDING]),
         (CANCELLED, [PENDING, SENDING]),
     ],
 )

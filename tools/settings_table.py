@@ -65,7 +65,10 @@ def env_example() -> str:
 
 
 def _is_secret(name: str) -> bool:
-    return SecretStr in get_args(Settings.model_fields[name].annotation) and name != "database_url"
+    return SecretStr in get_args(Settings.model_fields[name].annotation) and name not in {
+        "database_url",
+        "heartbeat_url",
+    }
 
 
 def _text(value: Any) -> str:

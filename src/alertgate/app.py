@@ -6,26 +6,36 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+import httpx
 import structlog
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
-from alertgate.accept.record import Recorder
+from alertgate.accept.by_hand import ByHand
+from alertgate.accept.record import Recorder, Result
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
+from alertgate.group import sweep
+from alertgate.metrics import Metrics, Words
 from alertgate.model import ChannelName, uuid7
-from alertgate.notify.channels.base import Channel
+from alertgate.notify.budget import Budget
+from alertgate.notify.channels.base import Channel, Reason
 from alertgate.notify.channels.outbox import Outbox
 from alertgate.notify.channels.smtp import MailChannel, MailServer
-from alertgate.notify.deliver import Deliverer
+from alertgate.notify.deliver import MAIL, Deliverer
 from alertgate.notify.gateways import doubts
 from alertgate.notify.plan import targets
+from alertgate.periodic import Periodic
+from alertgate.prove import audit as auditing
+from alertgate.prove import heartbeat, housekeeping
+from alertgate.prove.audit import Auditor, Finding
 from alertgate.prove.health import Health
 from alertgate.store.engine import Store, make_private_dir
-from alertgate.web import api, docs, ops, problems, webhooks
+from alertgate.web import api, docs, ops, problems, status, webhooks
+from alertgate.web.guards import Guard
 from alertgate.web.headers import Frame
-from alertgate.web.limits import Limits
+from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.services import Services
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
@@ -56,14 +66,36 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
     clock = clock or SystemClock()
     store = Store(settings)
     store.open(exclusive=True)
+    opened = open_channels(settings) if channels is None else channels
+    metrics = Metrics(
+        __version__,
+        clock,
+        Words(
+            channels=[channel.name for channel in opened],
+            results=Result,
+            reasons=Reason,
+            findings=Finding,
+            guards=Guard,
+            budgets=RateBudget,
+        ),
+    )
+    store.writer.on_commit = metrics.committed
     deliverer = Deliverer(
         store,
-        open_channels(settings) if channels is None else channels,
+        opened,
         settings,
         clock,
+        metrics,
         owner=secrets.token_hex(8),
         new_id=new_id,
         chance=random.random,
+    )
+    auditor = Auditor(
+        store,
+        clock,
+        metrics,
+        working=lambda: [name for name, state in deliverer.states.items() if state.up],
+        holding_back=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
     )
     return Services(
         settings=settings,
@@ -71,9 +103,13 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
         new_id=new_id,
         store=store,
         recorder=Recorder(settings.grouping, targets(settings), new_id),
+        by_hand=ByHand(targets(settings), new_id),
+        channels=opened,
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
-        limits=Limits(settings, clock),
+        auditor=auditor,
+        limits=Limits(settings, clock, metrics),
+        metrics=metrics,
     )
 
 
@@ -85,10 +121,15 @@ def create_app(gate: Services) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         _announce(gate)
         try:
-            await gate.deliverer.start()
-            yield
-            gate.health.draining = True
-            await gate.deliverer.stop(settings.shutdown_timeout)
+            async with httpx.AsyncClient(timeout=heartbeat.TIMEOUT) as client:
+                jobs = _background(gate, client)
+                await gate.deliverer.start()
+                for job in jobs:
+                    job.start()
+                yield
+                for job in jobs:
+                    await job.stop()
+                await gate.deliverer.stop(settings.shutdown_timeout)
         finally:
             gate.store.close()
             log.info("stopped")
@@ -104,14 +145,43 @@ def create_app(gate: Services) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = gate
-    routers = [webhooks.router, ops.router, api.router, *([docs.router] if settings.docs_enabled else [])]
+    routers = [
+        webhooks.router,
+        ops.router,
+        status.router,
+        api.router,
+        *([docs.router] if settings.docs_enabled else []),
+    ]
     problems.install(app, routers)
     for router in routers:
         app.include_router(router)
-    app.add_middleware(Frame, clock=gate.clock, new_id=gate.new_id)
+    app.add_middleware(Frame, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     return app
+
+
+def _background(gate: Services, client: httpx.AsyncClient) -> list[Periodic]:
+    """The jobs that run beside requests and delivery."""
+    settings, store, clock = gate.settings, gate.store, gate.clock
+
+    async def audit() -> None:
+        await gate.auditor.run()
+
+    jobs = [
+        Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
+        Periodic("audit", auditing.EVERY, audit),
+        Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
+        Periodic(
+            "retention",
+            housekeeping.RETENTION_EVERY,
+            lambda: housekeeping.forget_old(store, clock, settings.retention_days),
+        ),
+    ]
+    if settings.heartbeat_url:
+        beat = heartbeat.Heartbeat(settings.heartbeat_url.get_secret_value(), gate.auditor, client).beat
+        jobs.append(Periodic("heartbeat", settings.heartbeat_interval, beat))
+    return jobs
 
 
 def _announce(gate: Services) -> None:

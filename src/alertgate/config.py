@@ -21,6 +21,7 @@ from alertgate.model import Severity
 SHORTEST_SECRET = 16
 PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
 """What only a value copied from a template looks like."""
+PASSWORD_PLACEHOLDER = re.compile(r"change.?me|your[-_ a-z]*password|x+", re.IGNORECASE)
 SECRETS_DIR = Path("/run/secrets")
 DEFAULT_ENV_FILE = Path(".env")
 
@@ -78,6 +79,12 @@ class Settings(BaseSettings):
         None, description="The bearer token for `/api`. Unset: the API is off and answers 503."
     )
     api_token_previous: SecretStr | None = Field(None, description="The token before the last change, still accepted.")
+    metrics_token: SecretStr | None = Field(
+        None, description="The bearer token for `/metrics`. Unset: anyone who reaches the service may read them."
+    )
+    metrics_token_previous: SecretStr | None = Field(
+        None, description="The token before the last change, still accepted."
+    )
 
     # Recipients
     recipient_email: CommaSeparated = Field(
@@ -111,6 +118,13 @@ class Settings(BaseSettings):
     )
     smtp_connections: int = Field(2, ge=1, le=20, description="Connections kept open at the most.")
     smtp_timeout: Seconds = Field(20.0, le=40, description="Seconds to wait for each answer of the mail server.")
+
+    smtp_daily_limit: int = Field(
+        500,
+        ge=0,
+        description="Messages that the mail account may send in 24 hours; near it, updates wait, and only first "
+        "messages and critical ones go. 0: no limit.",
+    )
 
     # Alerts
     devices: Annotated[Mapping[str, str], NoDecode] = Field(
@@ -146,6 +160,15 @@ class Settings(BaseSettings):
         description="A PostgreSQL database, `postgresql+psycopg://user:password@host/name` (needs the extra "
         "`postgres`). Unset: SQLite in `DATA_DIR/alertgate.db`.",
     )
+    retention_days: int = Field(
+        90, ge=0, le=36500, description="Days for which alerts, and what became of them, are kept. 0: for ever."
+    )
+    heartbeat_url: SecretStr | None = Field(
+        None,
+        description="Fetched every `HEARTBEAT_INTERVAL` while all is well, and with `/fail` added when it isn't: the "
+        "address that an outside dead-man service (healthchecks.io and its like) gives you.",
+    )
+    heartbeat_interval: Seconds = Field(60.0, description="Seconds between two heartbeats.")
     trusted_proxies: CommaSeparated = Field(
         (), description="Addresses or networks whose `X-Forwarded-For` is believed, comma-separated."
     )
@@ -245,6 +268,8 @@ class Settings(BaseSettings):
         "webhook_secret_previous",
         "api_token",
         "api_token_previous",
+        "metrics_token",
+        "metrics_token_previous",
     )
     @classmethod
     def _secret(cls, value: SecretStr | None) -> SecretStr | None:
@@ -260,10 +285,18 @@ class Settings(BaseSettings):
                 raise ValueError("must be printable ASCII without spaces, so that it fits into an HTTP header")
         return value
 
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.match(r"https?://[^/\s]+", value.get_secret_value()):
+            raise ValueError("is not a web address; write one like https://hc-ping.com/…")
+        return value
+
     @field_validator("smtp_password")
     @classmethod
     def _password(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and PLACEHOLDER.search(value.get_secret_value()):
+        # Only what a template says as a whole: a real password may hold any of its words.
+        if value is not None and PASSWORD_PLACEHOLDER.fullmatch(value.get_secret_value()):
             raise ValueError("is still the placeholder of a template; docs: README, Gmail")
         return value
 

@@ -5,6 +5,7 @@ r"""Everything that alertgate raises on purpose.
      ├── RequestError           the caller must change something
      │    ├── Unauthenticated       no credential, or a wrong one
      │    ├── NotFound              no such thing
+     │    ├── Conflict              not possible as it stands now
      │    ├── BodyTooLarge          over MAX_BODY_BYTES
      │    ├── BodyTooSlow           the body didn't arrive in time
      │    ├── ClientGone            the caller left before the body was whole
@@ -17,6 +18,7 @@ r"""Everything that alertgate raises on purpose.
           ├── SwitchedOff           a setting that this needs isn't set
           └── StoreError            the database
                ├── StoreUnavailable     it doesn't answer, is full, or is read-only
+               │    └── StoreTooSlow         it didn't answer in time, and may yet do what was asked
                ├── StoreInUse           another process serves this SQLite file
                └── StoreTooNew          written by a newer alertgate
 
@@ -52,6 +54,10 @@ class Unauthenticated(RequestError):
 
 class NotFound(RequestError):
     """No such thing."""
+
+
+class Conflict(RequestError):
+    """It isn't possible as it stands now; nothing was changed."""
 
 
 class BodyTooLarge(RequestError):
@@ -123,6 +129,10 @@ class StoreUnavailable(StoreError):
     """The database doesn't answer, is full, is locked, or is read-only. Nothing was stored."""
 
     retry_after = 5
+
+
+class StoreTooSlow(StoreUnavailable):
+    """The database didn't answer in time. What was asked may still be done."""
 
 
 class StoreInUse(StoreError):

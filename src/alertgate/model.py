@@ -88,7 +88,9 @@ TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
         IncidentStatus.OPEN: frozenset({IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED}),
         IncidentStatus.ACKNOWLEDGED: frozenset({IncidentStatus.OPEN, IncidentStatus.RESOLVED}),
         IncidentStatus.RESOLVED: frozenset(),
-        NotificationStatus.PENDING: frozenset({NotificationStatus.SENDING, NotificationStatus.CANCELLED}),
+        NotificationStatus.PENDING: frozenset(
+            {NotificationStatus.SENDING, NotificationStatus.CANCELLED, NotificationStatus.FAILED}
+        ),
         NotificationStatus.SENDING: frozenset(
             {
                 NotificationStatus.SENT,
@@ -176,9 +178,14 @@ class Notification:
     """Why it was planned, or why it was cancelled, in words."""
     created_at: datetime
     due_at: datetime
+    retry_since: datetime
+    """From when its patience counts: when it was planned or, by hand, started afresh."""
     attempts: int = 0
+    """How often it was tried since it was planned or, by hand, started afresh."""
     lease_owner: str | None = None
     lease_until: datetime | None = None
+    claimed_at: datetime | None = None
+    """When its latest lease began."""
     finished_at: datetime | None = None
     """When it was sent, failed or cancelled."""
 
@@ -197,6 +204,8 @@ class Attempt:
     """A word from the closed list in `notify/channels/base.py`; also a metric's label."""
     reply: str
     """The server's own words, or the error's."""
+    queue_id: str | None = None
+    """The name under which the server has queued it, if it said one."""
 
 
 Target = tuple[ChannelName, str]
@@ -211,7 +220,9 @@ class Heard:
     """The message that is still to come, if there is one."""
     pending_tries: int = 0
     told_at: datetime | None = None
-    """When it was last told; a message that is being sent counts from when it was due."""
+    """When it was last told; a message that is being sent counts from when that began."""
+    failed_at: datetime | None = None
+    """When a message to it last failed for good."""
 
 
 def uuid7(at: datetime, randomness: bytes) -> str:

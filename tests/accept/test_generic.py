@@ -38,7 +38,7 @@ def test_the_smallest_body_is_an_alert():
         signal=Signal.FIRING,
         event="backup",
         severity=Severity.WARNING,
-        key="generic:generic:backup",
+        key='generic:["generic","backup"]',
         message="No backup",
         request_id="request-1",
     )
@@ -65,7 +65,7 @@ def test_a_whole_body_is_an_alert():
         signal=Signal.RESOLVED,
         event="backup/failed",
         severity=Severity.INFO,
-        key="key:nas-backup",
+        key='key:["nas-backup"]',
         device="nas",
         message="No backup for 26 hours",
         data={"volume": "tank"},
@@ -79,11 +79,11 @@ def test_a_whole_body_is_an_alert():
 @pytest.mark.parametrize(
     ("fields", "key"),
     [
-        ({}, "generic:generic:backup"),
-        ({"source": "nas"}, "generic:nas:backup"),
-        ({"dedup_key": "x"}, "key:x"),
-        ({"source": "nas", "dedup_key": "x"}, "key:x"),
-        ({"source": None, "dedup_key": None}, "generic:generic:backup"),
+        ({}, 'generic:["generic","backup"]'),
+        ({"source": "nas"}, 'generic:["nas","backup"]'),
+        ({"dedup_key": "x"}, 'key:["x"]'),
+        ({"source": "nas", "dedup_key": "x"}, 'key:["x"]'),
+        ({"source": None, "dedup_key": None}, 'generic:["generic","backup"]'),
     ],
 )
 def test_incidents_go_by_dedup_key_else_by_source_and_event(fields, key):

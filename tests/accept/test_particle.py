@@ -36,7 +36,7 @@ DEFAULT_ALERT = Alert(
     signal=Signal.FIRING,
     event="demo",
     severity=Severity.WARNING,
-    key=f"particle:{DEVICE}:demo",
+    key=f'particle:["{DEVICE}","demo"]',
     device=DEVICE,
     data="mydata",
     published_at=datetime(2017, 2, 1, 21, 8, 5, 763000, UTC),
@@ -203,7 +203,7 @@ def test_a_template_without_quotes_sends_numbers(value, text):
 def test_an_unfilled_device_is_no_device(unfilled):
     """A template variable that wasn't filled in isn't taken for a device."""
     alert = _json(coreid=unfilled)
-    assert (alert.status, alert.device, alert.key) == (AlertStatus.ACCEPTED, None, "particle::demo")
+    assert (alert.status, alert.device, alert.key) == (AlertStatus.ACCEPTED, None, 'particle:["","demo"]')
 
 
 @pytest.mark.parametrize("published_at", ["{{PARTICLE_PUBLISHED_AT}}", "yesterday", 1e300, ["2017"]])
@@ -314,7 +314,7 @@ def test_a_body_without_any_name_is_grouped_as_unreadable():
     assert (alert.event, alert.device, alert.key, alert.severity) == (
         "unreadable",
         None,
-        "particle:unreadable::unreadable",
+        'unreadable:["","unreadable"]',
         Severity.WARNING,
     )
 
@@ -341,7 +341,7 @@ def test_a_broken_template_still_names_event_and_device(body):
         Severity.CRITICAL,
         body,
     )
-    assert alert.key == f"particle:unreadable:{DEVICE}:alarm/motion"
+    assert alert.key == f'unreadable:["{DEVICE}","alarm/motion"]'
 
 
 @pytest.mark.parametrize("event", ["", "x" * 129, "a\nb", 'a\\"b'])

@@ -6,7 +6,7 @@ import pytest
 
 from alertgate.config import GroupingRules
 from alertgate.group.decide import Decision, Step, decide, is_quiet
-from alertgate.model import IncidentStatus, Severity, Signal
+from alertgate.model import IncidentStatus, Severity, Signal, Source
 from tests.examples import alert, incident
 from tests.fakes import START
 
@@ -24,9 +24,22 @@ def test_the_first_alert_opens_an_incident():
 
 def test_a_resolution_without_an_incident_changes_nothing():
     """Where nothing is open, there is nothing to resolve."""
-    assert decide(None, alert(signal=Signal.RESOLVED), START, RULES) == Decision(
+    resolved = alert(signal=Signal.RESOLVED, source=Source.GENERIC)
+    assert decide(None, resolved, START, RULES) == Decision(
         Step.NOTHING_TO_RESOLVE, "says resolved, but no incident is open for it"
     )
+
+
+def test_a_devices_data_that_looks_like_an_end_is_told_where_nothing_was_open():
+    """A Particle device's data is its own affair: "status": "resolved" must not make an alert vanish."""
+    assert decide(None, alert(signal=Signal.RESOLVED), START, RULES).step is Step.OPENED
+
+
+def test_an_incident_that_somebody_is_still_to_be_told_of_is_not_over():
+    """While a message waits, for a mail server that is down say, a later alert joins however long it was quiet."""
+    later = START + RULES.resolve_after
+    assert decide(incident(), alert(), later, RULES, waiting=True).step is Step.JOINED
+    assert decide(incident(), alert(), later, RULES, waiting=False).step is Step.REOPENED
 
 
 @pytest.mark.parametrize("status", [IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED])

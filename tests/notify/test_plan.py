@@ -93,6 +93,16 @@ def test_a_pending_message_will_say_it(told_at):
     assert on_alert(incident(), heard, START, FIVE_MINUTES) == Quiet("the message that is pending will say it")
 
 
+def test_an_address_that_refused_a_message_is_not_tried_for_every_alert():
+    """After a failure the next message waits for the interval, so that a storm isn't a storm of refusals."""
+    assert on_alert(incident(), Heard(failed_at=START), START, FIVE_MINUTES) == Speak(
+        Kind.OPENING, START + FIVE_MINUTES, "due at 14:08:00, because a message failed at 14:03:00 UTC"
+    )
+    assert on_alert(incident(), Heard(failed_at=START), START + FIVE_MINUTES, FIVE_MINUTES) == Speak(
+        Kind.OPENING, START + FIVE_MINUTES, "nothing said of this incident yet"
+    )
+
+
 @pytest.mark.parametrize("heard", [Heard(), Heard("notification-1"), Heard(told_at=START - timedelta(days=1))])
 def test_an_acknowledged_incident_is_quiet(heard):
     """Once a person has said that they know, more of the same says nothing."""
@@ -112,13 +122,17 @@ def test_an_escalation_speaks_at_once(told_at):
 def test_an_escalation_hurries_the_message_that_waits_for_the_interval():
     """An update that is planned for later says it now."""
     worse = incident(severity=Severity.CRITICAL)
-    assert on_escalation(worse, Heard("notification-1", 0, START), START) == Hurry(START, "severity rose to critical")
+    assert on_escalation(worse, Heard("notification-1", 0, START), START) == Hurry(
+        START, Kind.ESCALATION, "severity rose to critical"
+    )
 
 
 def test_an_escalation_leaves_a_retry_its_time():
     """A message whose server is in trouble isn't sent any sooner."""
     worse = incident(severity=Severity.CRITICAL)
-    assert on_escalation(worse, Heard("notification-1", 2), START) == Hurry(None, "severity rose to critical")
+    assert on_escalation(worse, Heard("notification-1", 2), START) == Hurry(
+        None, Kind.ESCALATION, "severity rose to critical"
+    )
 
 
 def test_a_resolution_speaks_at_once():
@@ -136,5 +150,5 @@ def test_a_resolution_is_silent_towards_who_never_heard():
 def test_a_pending_message_says_the_resolution(tries, due_at, told_at):
     """The message that is pending tells of the end too, now or at its retry."""
     assert on_resolution(Heard("notification-1", tries, told_at), START) == Hurry(
-        due_at, "resolved; the message that is pending will say it"
+        due_at, Kind.RESOLUTION, "resolved; the message that is pending will say it"
     )

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kind, Severity, Source
 from alertgate.notify.channels.base import Message, Picture
-from alertgate.notify.render import Story, late, render
+from alertgate.notify.channels.mime import compose
+from alertgate.notify.render import Story, render
+from alertgate.notify.story import late
 from alertgate.notify.text import GSM7, GSM7_DOUBLE
 from tests.examples import DOOR, alert, for_any, incident, notification
 from tests.fakes import START
@@ -82,20 +84,22 @@ def test_an_opening_tells_what_happened_where_and_when():
     assert message.subject == "[WARNING] Front door: alarm/motion"
     assert message.text.rstrip("\n").split("\n") == [
         "WARNING  Front door: alarm/motion",
+        "2026-11-23 14:03:00 UTC",
         "",
         "A new alert.",
         "",
-        "Severity:     warning",
-        "When:         2026-11-23 14:03:00 UTC",
-        "Device:       Front door (3f002b000000000000000000)",
-        "Event:        alarm/motion",
-        "Alert:        alert-1",
-        "Incident:     incident-1",
+        "motion in the hall",
         "",
-        "  data: motion in the hall",
+        "Details:",
+        "  Severity  warning",
+        "  Device    Front door (3f002b000000000000000000)",
+        "  Event     alarm/motion",
+        "  Received  2026-11-23 14:03:00 UTC",
+        "  Alert     alert-1",
+        "  Incident  incident-1",
     ]
     page = _page(message)
-    for words in ("Front door: alarm/motion", "A new alert.", "2026-11-23 14:03:00 UTC", DOOR, "motion in the hall"):
+    for words in ("Front door", "alarm/motion", "A new alert.", "2026-11-23 14:03:00 UTC", DOOR, "motion in the hall"):
         assert words in page.text
 
 
@@ -110,56 +114,173 @@ def test_a_message_is_recognisable_and_threaded():
     )
 
 
+def _update(*alerts: Alert, **changes: Any) -> Story:
+    """An update of 3 alerts in 4 minutes, sent when it was due."""
+    at = START + timedelta(minutes=5)
+    update = notification(kind=Kind.UPDATE, due_at=at, **changes)
+    story = _story(*alerts, notification=update, now=at)
+    return replace(story, incident=incident(alert_count=3, last_alert_at=START + timedelta(minutes=4)))
+
+
 def test_an_update_says_how_many_and_what_came_before():
-    """An update counts the alerts, shows the latest, and lists those before it."""
+    """An update counts the alerts and says their span, shows the latest, and lists those before it."""
     latest = alert(id="alert-3", received_at=START + timedelta(minutes=4), data="motion in the kitchen")
     between = alert(id="alert-2", received_at=START + timedelta(minutes=2), data={"t": 21.5, "room": "bath"})
+    message = render(_update(latest, between, alert()))
+    assert message.subject == "[WARNING] Front door: alarm/motion"
+    assert message.text.split("\n")[:10] == [
+        "WARNING  Front door: alarm/motion",
+        "2026-11-23 14:07:00 UTC",
+        "",
+        "3 alerts in 4 min, since 14:03. The latest is below.",
+        "",
+        "motion in the kitchen",
+        "",
+        "Before that:",
+        "  14:05:00  t: 21.5, room: bath",
+        "  14:03:00  motion in the hall",
+    ]
+    page = _page(message)
+    for words in ("3 alerts in 4 min, since 14:03. The latest is below.", "Before that", "t: 21.5, room: bath"):
+        assert words in page.text
+
+
+def test_an_update_lists_the_latest_and_says_how_many_more_there_were():
+    """What isn't listed is counted, and so many are listed at the most that they can be read."""
+    story = _update(*[alert() for _ in range(30)])
+    message = render(replace(story, incident=incident(alert_count=1537, last_alert_at=START + timedelta(hours=2))))
+    assert "1,537 alerts in 2 h, since 14:03." in message.text
+    assert "Before that, the last 10 of 1,536:" in message.text
+    assert message.text.count("  14:03:00  motion in the hall\n") == 10
+
+
+@pytest.mark.parametrize(
+    ("span", "said"), [(timedelta(0), "1 s"), (timedelta(seconds=59), "59 s"), (timedelta(minutes=61), "1 h 1 min")]
+)
+def test_the_span_of_a_storm_is_said(span, said):
+    """A storm of seconds is told from one of hours."""
+    message = render(replace(_update(), incident=incident(alert_count=37, last_alert_at=START + span)))
+    assert f"37 alerts in {said}, since 14:03." in message.text
+
+
+def test_times_of_another_day_have_their_date():
+    """Near midnight nobody has to guess which day a time belongs to, in the zone that is shown."""
+    night = START.replace(hour=23, minute=2)
+    story = replace(
+        _update(alert(received_at=night), alert(received_at=night - timedelta(minutes=4))),
+        incident=incident(alert_count=2, opened_at=night - timedelta(minutes=4), last_alert_at=night),
+        zone=ZoneInfo("Europe/Berlin"),
+        now=night,
+    )
+    message = render(story)
+    assert "2 alerts in 4 min, since 2026-11-23 23:58." in message.text
+    assert "  2026-11-23 23:58:00  motion in the hall" in message.text
+    assert "2026-11-24 00:02:00 CET" in message.text
+
+
+def test_an_earlier_alert_shows_the_severity_that_it_had():
+    """Among alerts of several severities each says its own, unless it is the incident's."""
     message = render(
-        _story(
-            latest,
-            between,
-            alert(),
-            incident=incident(alert_count=3),
-            notification=notification(kind=Kind.UPDATE, due_at=START + timedelta(minutes=5)),
-            now=START + timedelta(minutes=5),
+        replace(
+            _update(alert(severity=Severity.CRITICAL), alert(severity=Severity.CRITICAL), alert()),
+            incident=incident(severity=Severity.CRITICAL, alert_count=3),
         )
     )
-    assert message.subject == "[WARNING] Front door: alarm/motion (3 alerts)"
-    assert "3 alerts since 2026-11-23 14:03:00 UTC; the latest is below." in message.text
-    assert "  data: motion in the kitchen" in message.text
-    assert message.text.split("Before that:\n")[1].strip().split("\n") == [
-        "2026-11-23 14:05:00 UTC  t: 21.5, room: bath",
-        "  2026-11-23 14:03:00 UTC  motion in the hall",
-    ]
-    assert "Before that" in _page(message).text
+    assert "  14:03:00  motion in the hall\n  14:03:00  warning - motion in the hall\n" in message.text
 
 
 def test_an_escalation_says_that_it_got_worse():
     """A rise in severity is the first thing said, and marks the mail urgent."""
     message = render(
         _story(
-            incident=incident(severity=Severity.CRITICAL, alert_count=2),
+            incident=incident(severity=Severity.CRITICAL, alert_count=2, last_alert_at=START + timedelta(minutes=1)),
             notification=notification(kind=Kind.ESCALATION),
         )
     )
-    assert message.subject == "[CRITICAL] Front door: alarm/motion (2 alerts)"
-    assert "It got worse: now critical. 2 alerts since 2026-11-23 14:03:00 UTC." in message.text
+    lead = "It got worse: now critical. 2 alerts in 1 min, since 14:03. The latest is below."
+    assert message.subject == "[CRITICAL] Front door: alarm/motion"
+    assert (message.text.split("\n")[3], lead in _page(message).text) == (lead, True)
     assert message.urgent is True
 
 
-@pytest.mark.parametrize(("count", "alerts"), [(1, "1 alert"), (7, "7 alerts")])
-def test_a_resolution_says_that_it_is_over(count, alerts):
-    """The last mail says so, whatever the severity was, and is not urgent."""
+def _resolved(**changes: Any) -> Story:
+    """A resolution half an hour after the beginning."""
+    over = {
+        "status": IncidentStatus.RESOLVED,
+        "severity": Severity.CRITICAL,
+        "resolved_at": START + timedelta(minutes=30),
+        "last_alert_at": START + timedelta(minutes=30),
+    }
+    at = START + timedelta(minutes=30)
+    return _story(
+        alert(received_at=at),
+        incident=incident(**{**over, **changes}),
+        notification=notification(kind=Kind.RESOLUTION, due_at=at),
+        now=at,
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "count", "said"),
+    [
+        ("alert alert-8", 8, "resolved at 14:33 by its sender. It began at 14:03: 7 alerts in 30 min."),
+        ("alert alert-2", 2, "resolved at 14:33 by its sender. It began at 14:03: 1 alert."),
+        ("silence", 7, "resolved at 14:33, because no more alerts came. It began at 14:03: 7 alerts in 30 min."),
+        ("Ann\r\nBcc: x", 7, "resolved at 14:33 by Ann Bcc: x. It began at 14:03: 7 alerts in 30 min."),
+        (None, 7, "resolved at 14:33. It began at 14:03: 7 alerts in 30 min."),
+    ],
+    ids=["sender", "sender, one alert", "silence", "person", "nobody"],
+)
+def test_a_resolution_says_that_it_is_over(by, count, said):
+    """The last mail says so first, with how and after what, whatever the severity was, and is not urgent."""
+    message = render(_resolved(resolved_by=by, alert_count=count))
+    assert message.subject == "[RESOLVED] Front door: alarm/motion"
+    lead = f"It is over: {said}"
+    assert (message.text.split("\n")[3], lead in _page(message).text) == (lead, True)
+    assert message.urgent is False
+
+
+def test_an_opening_that_waited_until_the_end_says_so():
+    """Whoever hears of an incident only when it is over is told that first."""
+    story = _resolved(alert_count=2)
+    message = render(replace(story, notification=replace(story.notification, kind=Kind.OPENING)))
+    assert message.text.split("\n")[3].startswith("It is over already: resolved at 14:33.")
+
+
+def test_an_incident_is_one_conversation():
+    """The subject changes in its brackets alone, which Gmail disregards, and all messages refer to the same one."""
+    stories = [
+        _story(),
+        _update(),
+        _story(incident=incident(severity=Severity.CRITICAL, alert_count=5), notification=notification(id="another")),
+        _resolved(alert_count=6),
+    ]
+    messages = [render(story) for story in stories]
+    assert {re.sub(r"^\[[A-Z]+\] ", "", message.subject or "") for message in messages} == {"Front door: alarm/motion"}
+    assert {message.thread_id for message in messages} == {"incident.incident-1@example.net"}
+
+
+def test_what_a_phone_shows_first_is_why_and_what():
+    """The first text of the page, which phones show beneath the subject, tells the count and the latest."""
+    html = render(_update()).html
+    assert html is not None
+    _, body = html.split("<body")
+    assert _Page(f"<body{body}").text.strip().split("\n")[0] == (
+        "3 alerts in 4 min, since 14:03. The latest is below. motion in the hall"
+    )
+
+
+def test_an_acknowledged_incident_says_by_whom():
+    """A message that is still sent after somebody has taken over tells who that is."""
     message = render(
         _story(
-            incident=incident(status=IncidentStatus.RESOLVED, severity=Severity.CRITICAL, alert_count=count),
-            notification=notification(kind=Kind.RESOLUTION),
+            incident=incident(
+                status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=START, acknowledged_by="Ann\r\nof the night shift"
+            )
         )
     )
-    assert message.subject is not None
-    assert message.subject.startswith("[RESOLVED] Front door: alarm/motion")
-    assert f"Resolved, after {alerts} since 2026-11-23 14:03:00 UTC." in message.text
-    assert message.urgent is False
+    assert "Acknowledged by Ann of the night shift at 14:03." in message.text
+    assert "Acknowledged by Ann of the night shift at 14:03." in _page(message).text
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -184,7 +305,7 @@ def test_an_unreadable_alert_is_shown_as_it_came():
     assert message.subject == "[WARNING] Front door: unreadable alert alarm/motion"
     assert "An alert came in that can't be read; it is kept whole, and shown below as it came." in message.text
     assert (
-        "Why it can't be read:\n  - Invalid JSON: expected `,`\n  - and so on\nWhat came in:\n" + raw.decode()
+        "Why it can't be read:\n  - Invalid JSON: expected `,`\n  - and so on\nWhat came in:\n  " + raw.decode()
         in message.text
     )
     page = _page(message)
@@ -219,7 +340,15 @@ def test_an_unreadable_alert_by_text_message(raw, text):
 def test_an_alert_that_came_late_says_so():
     """A device that was offline tells late; the mail says when it happened and how late it came."""
     message = render(_story(alert(published_at=START - timedelta(hours=26, minutes=5))))
-    assert "When:         2026-11-22 11:58:00 UTC (arrived 1 d 2 h late)" in message.text
+    assert message.text.split("\n")[:5] == [
+        "WARNING  Front door: alarm/motion",
+        "2026-11-22 11:58:00 UTC (1 d 2 h late)",
+        "",
+        "A new alert.",
+        "The alert came in 1 d 2 h late, at 2026-11-23 14:03:00 UTC.",
+    ]
+    page = _page(message).text
+    assert ("2026-11-22 11:58:00 UTC (1 d 2 h late)" in page, "The alert came in 1 d 2 h late" in page) == (True, True)
 
 
 @pytest.mark.parametrize("happened", [START, START - timedelta(seconds=59), START + timedelta(days=1)])
@@ -238,7 +367,8 @@ def test_a_message_that_could_not_be_sent_says_so():
         )
     )
     for message in (waited, tried):
-        assert "This message: is 1 h 35 min late: it couldn't be sent earlier" in message.text
+        assert "This message is 1 h 35 min late: it couldn't be sent earlier." in message.text
+        assert "This message is 1 h 35 min late: it couldn't be sent earlier." in _page(message).text
 
 
 def test_an_update_that_was_planned_for_later_is_not_late():
@@ -250,7 +380,7 @@ def test_an_update_that_was_planned_for_later_is_not_late():
             now=START + timedelta(minutes=5, seconds=1),
         )
     )
-    assert "late:" not in message.text
+    assert " late" not in message.text.replace("The latest", "")
 
 
 @pytest.mark.parametrize(
@@ -274,7 +404,7 @@ def test_delays_are_said_in_the_units_that_matter(delay, said):
 def test_times_are_those_of_the_zone():
     """Times are shown in TIMEZONE, with its name."""
     message = render(_story(zone=ZoneInfo("Europe/Berlin")))
-    assert "When:         2026-11-23 15:03:00 CET" in message.text
+    assert message.text.split("\n")[1] == "2026-11-23 15:03:00 CET"
     summer = render(_story(alert(published_at=datetime(2026, 7, 1, 12, 0, 0, 0, UTC)), zone=ZoneInfo("Europe/Berlin")))
     assert "2026-07-01 14:00:00 CEST" in summer.text
 
@@ -298,8 +428,8 @@ def test_the_subject_names_the_best_known_place(name, device, source, where):
 @pytest.mark.parametrize(
     ("source", "device", "line"),
     [
-        (Source.PARTICLE, DOOR, f"Device:       {DOOR}"),
-        (Source.GENERIC, "nas", "Source:       nas"),
+        (Source.PARTICLE, DOOR, f"  Device    {DOOR}"),
+        (Source.GENERIC, "nas", "  Source    nas"),
     ],
 )
 def test_an_unnamed_device_is_shown_by_its_id(source, device, line):
@@ -309,10 +439,10 @@ def test_an_unnamed_device_is_shown_by_its_id(source, device, line):
 
 
 def test_data_is_a_table():
-    """JSON data is shown name by name, and what else was sent comes last."""
+    """JSON data is shown name by name, and so is what else was sent."""
     message = render(_story(alert(data={"t": 21.5, "gps": {"lat": 1, "ok": True}}, fields={"fw_version": 7})))
-    assert "\n  t: 21.5\n  gps.lat: 1\n  gps.ok: yes\n" in message.text
-    assert message.text.rstrip().endswith("Also sent:\n  fw_version: 7")
+    assert "\n  t        21.5\n  gps.lat  1\n  gps.ok   yes\n" in message.text
+    assert "Also sent:\n  fw_version  7\n" in message.text
     page = _page(message).text
     assert [name for name in ("gps.lat", "gps.ok", "yes", "fw_version") if name not in page] == []
 
@@ -320,8 +450,22 @@ def test_data_is_a_table():
 def test_a_generic_message_stands_above_its_details():
     """What the sender wrote for people comes first, with its lines."""
     message = render(_story(alert(message="No backup\nfor 26 hours", data={"volume": "tank"})))
-    assert message.text.index("No backup\nfor 26 hours") < message.text.index("volume: tank")
+    assert message.text.index("No backup\nfor 26 hours") < message.text.index("  volume  tank")
     assert "No backup\nfor 26 hours" in _page(message).text
+
+
+def test_what_happened_comes_before_the_technical_facts():
+    """A reader sees the data in one second; ids are for whoever looks further, and stand last."""
+    message = render(_story(alert(data={"t": 21.5}, fields={"fw_version": 7}), alert(data="motion before")))
+    for body in (message.text, _page(message).text):
+        places = [body.index(words) for words in ("21.5", "motion before", "fw_version", DOOR, "Received", "alert-1")]
+        assert places == sorted(places)
+
+
+def test_lines_of_a_value_stay_beneath_each_other():
+    """A value of several lines is told from the rows around it, which it can't imitate."""
+    message = render(_story(alert(data={"log": "one\n  Incident  fake", "t": 1})))
+    assert "  log  one\n         Incident  fake\n  t    1\n" in message.text
 
 
 @pytest.mark.parametrize("data", [PNG_URL, {"t": 1, "photo": PNG_URL}])
@@ -332,6 +476,26 @@ def test_a_picture_is_attached_and_shown(data):
     assert "The picture is attached." in message.text
     assert _page(message).sources == ["cid:picture@alertgate"]
     assert "base64" not in _everything(message)
+
+
+@pytest.mark.parametrize("data", [PNG_URL, {"t": 1, "photo": PNG_URL}])
+def test_a_picture_that_is_too_large_is_left_out_and_missed(data):
+    """A mail without its picture says that one is missing, why, and where it is."""
+    message = render(_story(alert(data=data)), with_picture=False)
+    assert (message.picture, _page(message).sources) == (None, [])
+    note = (
+        "The picture was left out, because the mail server found the message too large. "
+        "The API has it, under the alert's id below."
+    )
+    assert (note in message.text, note in _page(message).text) == (True, True)
+    assert ("attached" in message.text, "  Alert     alert-1" in message.text) == (False, True)
+
+
+@pytest.mark.parametrize("address", ["me@example.com", "5551234567@vtext.com"])
+def test_no_picture_is_missed_where_there_is_none(address):
+    """A message that never had a picture is the same without one."""
+    story = _story(notification=notification(address=address))
+    assert render(story, with_picture=False) == render(story)
 
 
 @pytest.mark.parametrize(
@@ -371,12 +535,66 @@ def test_only_a_safe_picture_is_attached(data):
             {"incident": incident(status=IncidentStatus.RESOLVED)},
             "RESOLVED Front door: alarm/motion - motion in the hall",
         ),
+        (
+            {"alerts": (alert(data={"severity": "warning", "status": "leak", "t": 1}),)},
+            "WARNING Front door: alarm/motion - status: leak, t: 1",
+        ),
+        ({"alerts": (alert(data={"severity": "warning"}),)}, "WARNING Front door: alarm/motion"),
+        ({"alerts": (alert(data={}),)}, "WARNING Front door: alarm/motion - data: {}"),
+        (
+            {"alerts": (alert(published_at=START - timedelta(hours=26)),)},
+            "WARNING Front door: alarm/motion (1 d 2 h late) - motion in the hall",
+        ),
+        (
+            {"now": START + timedelta(minutes=5)},
+            "WARNING Front door: alarm/motion (5 min late) - motion in the hall",
+        ),
+        (
+            {"alerts": (alert(published_at=START - timedelta(hours=1)),), "now": START + timedelta(minutes=5)},
+            "WARNING Front door: alarm/motion (1 h 5 min late) - motion in the hall",
+        ),
     ],
     ids=lambda value: str(value)[:20],
 )
 def test_a_text_message_says_the_essence(changes, text):
-    """Severity, place, event and the gist, in one segment."""
+    """Severity, place, event and the gist, in one segment; nothing twice."""
     assert _text(**changes) == text
+
+
+@pytest.mark.parametrize(
+    ("story", "text"),
+    [
+        (_update(), "WARNING Front door: alarm/motion (3 alerts in 4 min) - motion in the hall"),
+        (
+            _story(
+                incident=incident(severity=Severity.CRITICAL, alert_count=2),
+                notification=notification(kind=Kind.ESCALATION),
+            ),
+            "CRITICAL Front door: alarm/motion (got worse, 2 alerts in 1 s) - motion in the hall",
+        ),
+        (
+            _resolved(alert_count=8, resolved_by="alert alert-8"),
+            "RESOLVED Front door: alarm/motion (7 alerts in 30 min) - motion in the hall",
+        ),
+        (
+            replace(
+                _resolved(alert_count=2, resolved_by="alert alert-2"), alerts=(alert(data={"status": "resolved"}),)
+            ),
+            "RESOLVED Front door: alarm/motion",
+        ),
+    ],
+    ids=["update", "escalation", "resolution", "resolution without more"],
+)
+def test_a_text_message_says_why_it_comes(story, text):
+    """An update says the count, an escalation that it got worse, a resolution that it is over."""
+    phone = replace(story.notification, channel=ChannelName.SMS)
+    assert render(replace(story, notification=phone)).text == text
+
+
+def test_long_names_leave_room_for_the_essence():
+    """However long device and event are called, a text message says something of what happened."""
+    text = _text(device_name="d" * 200, incident=incident(event="e" * 200))
+    assert text == f"WARNING {'d' * 31}...: {'e' * 43}... - motion in the hall"
 
 
 @pytest.mark.parametrize(
@@ -429,6 +647,38 @@ def test_hostile_text_stays_text(changes):
     assert "<script>alert(1)</script><b>&{{ 7*7 }}" in page.text
     text_message = _text(**changes)
     assert (set(text_message) - GSM7 - GSM7_DOUBLE, text_message.splitlines()) == (set(), [text_message])
+
+
+def test_forty_rows_are_shown_in_a_small_mail():
+    """A full table fits: the whole mail stays under 20 kB, without its picture."""
+    data = {f"sensor_{number:02}": f"{number * 1.25:.2f} °C, <steady> & fine" for number in range(40)}
+    alerts = [alert(data=data, fields={f"field_{number}": "x" * 20 for number in range(10)}) for _ in range(6)]
+    message = render(replace(_update(*alerts), incident=incident(alert_count=600)))
+    page = _page(message)
+    assert (page.text.count("°C, <steady> & fine") >= 40, "sensor_39" in page.text, "more was sent" in page.text) == (
+        True,
+        True,
+        False,
+    )
+    assert len(compose(message, "alerts@example.net").as_bytes()) < 20_000
+
+
+@pytest.mark.parametrize("text", ["x", "\"&<'", "日本", "🔥", "\n", "ab "])
+def test_no_mail_is_large(text):
+    """Whatever fills a message to the brim, in whatever script, the mail that carries it stays under 20 kB."""
+    full = text * 20_000
+    errors = tuple([full] * 50)
+    named = {"device_name": full, "incident": incident(event=full, device=full, alert_count=99)}
+    for newest in (
+        alert(message=full, data={f"{number}{full}": [full] * 9 for number in range(90)}, fields={"a": [full] * 90}),
+        alert(data=full),
+        alert(data=[full] * 90),
+        _quarantined(full.encode(), *errors),
+    ):
+        message = render(_update(newest, *[alert(data=full)] * 20))
+        assert len(compose(message, "alerts@example.net").as_bytes()) < 20_000
+        message = render(replace(_update(newest, *[alert(data=full)] * 20), **named))
+        assert len(compose(message, "alerts@example.net").as_bytes()) < 20_000
 
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=300)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from alertgate.notify.text import (
     GSM7,
     GSM7_DOUBLE,
+    MORE,
     Blob,
     clean,
     data_url,
@@ -257,6 +258,21 @@ def test_endless_data_is_cut_and_says_so():
     """A table has an end, and says that there is more."""
     table = rows({str(number): number for number in range(1000)}, most=3)
     assert table == [("0", "0"), ("1", "1"), ("2", "2"), ("…", "more was sent; the API has it all")]
+
+
+@pytest.mark.parametrize(
+    ("value", "table"),
+    [
+        ({"a": "x" * 9, "b": "y" * 9, "c": "z"}, [("a", "x" * 9), ("b", "y" * 9), MORE]),
+        ({"a": "x" * 9, "b": "y" * 9}, [("a", "x" * 9), ("b", "y" * 9)]),
+        ({"a": "x" * 90, "b": "y"}, [("a", "x" * 19 + "…"), MORE]),
+        ({"a" * 90: "x"}, [("a" * 79 + "…", "x")]),
+    ],
+    ids=["more", "just enough", "one is too much", "always one"],
+)
+def test_a_table_has_only_so_much_room(value, table):
+    """Rows end where the room does, and there is always one."""
+    assert rows(value, room=20) == table
 
 
 def test_a_full_table_is_not_called_cut():

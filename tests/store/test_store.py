@@ -30,7 +30,7 @@ from alertgate.model import (
 )
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
-from alertgate.store.notifications import Finish, Raise
+from alertgate.store.notifications import Claim, Finish, Raise
 from alertgate.store.pulse import beat
 from alertgate.store.tables import metadata
 from tests.fakes import START
@@ -92,6 +92,7 @@ def a_notification(incident: Incident, **changes) -> Notification:
         severity=incident.severity,
         reason="because",
         created_at=START,
+        retry_since=START,
         due_at=START,
     )
     return replace(notification, **changes)
@@ -189,11 +190,11 @@ def test_the_most_severe_is_claimed_first_then_the_oldest(store: Store):
         notifications.add(connection, [other, later, *reversed(wanted)])
     until = now + timedelta(seconds=60)
     with store.transaction() as connection:
-        claimed = notifications.claim(connection, ChannelName.EMAIL, 3, owner="me", now=now, lease_until=until)
-    leased = {"status": NotificationStatus.SENDING, "lease_owner": "me", "lease_until": until}
+        claimed = notifications.claim(connection, Claim(ChannelName.EMAIL, 3, "me", now, until))
+    leased = {"status": NotificationStatus.SENDING, "lease_owner": "me", "lease_until": until, "claimed_at": now}
     assert claimed == [replace(n, **leased) for n in wanted[:3]]
     with store.transaction() as connection:
-        rest = notifications.claim(connection, ChannelName.EMAIL, 9, owner="you", now=now, lease_until=until)
+        rest = notifications.claim(connection, Claim(ChannelName.EMAIL, 9, "you", now, until))
     assert [n.id for n in rest] == [wanted[3].id]
     assert store.read_now(lambda c: notifications.of_incident(c, incident.id))[0].lease_owner in {None, "me", "you"}
 
@@ -207,7 +208,7 @@ def leased(store: Store) -> Notification:
         alerts.add(connection, [an_alert(incident_id=incident.id)])
         notifications.add(connection, [a_notification(incident)])
         [claimed] = notifications.claim(
-            connection, ChannelName.EMAIL, 1, owner="me", now=START, lease_until=START + timedelta(seconds=60)
+            connection, Claim(ChannelName.EMAIL, 1, "me", START, START + timedelta(seconds=60))
         )
     return claimed
 
@@ -225,10 +226,11 @@ def test_only_the_owner_of_a_lease_ends_it(store: Store, leased: Notification):
 
 
 def test_an_expired_lease_is_released_and_a_living_one_is_not(store: Store, leased: Notification):
-    """A message whose process is gone is pending again once its lease has run out, and counts no try."""
+    """A message whose process is gone is pending again after its lease; one that is being sent right here isn't."""
     with store.transaction() as connection:
-        assert notifications.release_expired(connection, START + timedelta(seconds=59)) == []
-        assert notifications.release_expired(connection, START + timedelta(seconds=60)) == [leased.id]
+        assert notifications.release_expired(connection, START + timedelta(seconds=59), set()) == []
+        assert notifications.release_expired(connection, START + timedelta(seconds=60), {leased.id}) == []
+        assert notifications.release_expired(connection, START + timedelta(seconds=60), set()) == [leased.id]
     [stored] = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
     assert (stored.status, stored.attempts, stored.due_at) == (NotificationStatus.PENDING, 0, leased.due_at)
 
@@ -257,6 +259,17 @@ def test_a_message_that_returns_takes_over_what_was_planned_meanwhile(store: Sto
         NotificationStatus.CANCELLED,
         f"said by {leased.id}, which is tried again",
     )
+
+
+def test_a_message_that_did_not_get_out_is_not_tried_again_once_somebody_knows(store: Store, leased: Notification):
+    """Acknowledging cancels what is pending; what was just being sent, and failed, is cancelled on its return."""
+    incident = store.read_now(lambda c: incidents.get(c, leased.incident_id))
+    assert incident is not None
+    with store.transaction() as connection:
+        incidents.save(connection, [replace(incident, status=IncidentStatus.ACKNOWLEDGED, acknowledged_by="Ada")])
+        notifications.finish(connection, Finish(leased.id, "me", NotificationStatus.PENDING, START, due_at=START))
+    [after] = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
+    assert (after.status, after.reason) == (NotificationStatus.CANCELLED, "acknowledged by Ada")
 
 
 def test_an_illegal_change_of_state_is_refused(store: Store, leased: Notification):

@@ -355,7 +355,7 @@ async def test_a_store_in_trouble_is_answered_503_and_never_2xx(make_settings, t
         lock.execute("BEGIN IMMEDIATE")  # another process holds the database
         answer = await service.particle()
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-        assert "Nothing was stored" in answer.json()["detail"]
+        assert "nothing was stored" in answer.json()["detail"]
         lock.execute("ROLLBACK")
         lock.close()
         assert (await service.particle()).status_code == 202

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
-from alertgate.accept.receipt import LONGEST_NAME, Receipt, field_errors, finite, read_time
+from alertgate.accept.receipt import LONGEST_NAME, Receipt, field_errors, finite, incident_key, read_time
 from alertgate.accept.severity import judge, parse_severity
 from alertgate.errors import Invalid, Malformed
 from alertgate.model import Alert, AlertStatus, Json, Severity, Signal, Source
@@ -71,7 +71,7 @@ def read(body: bytes, idempotency_key: str | None, receipt: Receipt) -> Alert:
             "The body is JSON, but not an alert; nothing was stored. Mend the fields named.", problems
         ) from None
     source = parsed.source or Source.GENERIC
-    key = f"key:{parsed.dedup_key}" if parsed.dedup_key else f"generic:{source}:{parsed.event}"
+    key = incident_key("key", parsed.dedup_key) if parsed.dedup_key else incident_key("generic", source, parsed.event)
     fields = finite(parsed.model_extra or {})
     if parsed.source:
         fields["source"] = parsed.source

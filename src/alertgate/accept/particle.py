@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from alertgate.accept.receipt import LONGEST_EVENT, LONGEST_NAME, Receipt, field_errors, finite, read_time
+from alertgate.accept.receipt import LONGEST_EVENT, LONGEST_NAME, Receipt, field_errors, finite, incident_key, read_time
 from alertgate.accept.severity import judge
 from alertgate.config import SeverityRules
 from alertgate.errors import FieldError
@@ -96,7 +96,7 @@ def read(body: bytes, content_type: str | None, receipt: Receipt) -> Alert:
         signal=_signal(data),
         event=parsed.event,
         severity=judge(_claimed(data, fields), parsed.event, receipt.severities).severity,
-        key=f"particle:{parsed.coreid or ''}:{parsed.event}",
+        key=incident_key("particle", parsed.coreid or "", parsed.event),
         device=parsed.coreid,
         data=data,
         fields=fields,
@@ -157,7 +157,7 @@ def _quarantined(body: bytes, errors: tuple[FieldError, ...], receipt: Receipt) 
         signal=Signal.FIRING,
         event=event,
         severity=_severity_of_unreadable(event, receipt.severities),
-        key=f"particle:{UNREADABLE}:{salvage.device or ''}:{event}",
+        key=incident_key(UNREADABLE, salvage.device or "", event),
         device=salvage.device,
         errors=tuple(map(str, errors)),
         raw=body,

@@ -1,5 +1,6 @@
 """What is known of a request before its body is read, and how JSON values are made fit to keep."""
 
+import json
 import math
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
@@ -25,6 +26,11 @@ class Receipt:
     received_at: datetime
     severities: SeverityRules
     request_id: str | None = None
+
+
+def incident_key(kind: str, *parts: str) -> str:
+    """Return the key of an incident: unlike for any other parts, whatever characters those hold."""
+    return f"{kind}:{json.dumps(parts, separators=(',', ':'))}"
 
 
 def finite(value: Json) -> Json:

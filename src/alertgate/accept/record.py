@@ -9,23 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from alertgate.config import GroupingRules
-from alertgate.group.decide import Step, decide
-from alertgate.model import (
-    Alert,
-    AlertStatus,
-    Heard,
-    Incident,
-    IncidentStatus,
-    Notification,
-    NotificationStatus,
-    Target,
-)
+from alertgate.group.decide import Step, decide, is_quiet
+from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Target
+from alertgate.notify.draft import Draft
 from alertgate.notify.plan import Choice, Hurry, Speak, on_alert, on_escalation, on_resolution
 from alertgate.store import Connection
 from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
 from alertgate.store import notifications as notification_rows
-from alertgate.store.notifications import Raise
 
 
 class Result(StrEnum):
@@ -52,12 +43,10 @@ class _Draft:
     """What one transaction has read, and what it will write."""
 
     open: dict[str, Incident]
-    heard: dict[tuple[str, Target], Heard]
+    messages: Draft
     opened: dict[str, Incident] = field(default_factory=dict)
     changed: dict[str, Incident] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
-    notifications: dict[str, Notification] = field(default_factory=dict)
-    raises: dict[str, Raise] = field(default_factory=dict)
 
     def put(self, incident: Incident) -> None:
         """Take over an incident's new state."""
@@ -95,13 +84,15 @@ class Recorder:
 
     def _read(self, connection: Connection, batch: Sequence[Alert]) -> _Draft:
         open_ = incident_rows.unresolved(connection, {alert.key for alert in batch})
-        return _Draft(open_, notification_rows.heard(connection, [incident.id for incident in open_.values()]))
+        heard = notification_rows.heard(connection, [incident.id for incident in open_.values()])
+        return _Draft(open_, Draft(heard, self._new_id))
 
     def _add(self, draft: _Draft, alert: Alert) -> tuple[Alert, bool]:
         """Let one alert take its place in the draft; tell whether a message became due."""
         now = alert.received_at
         before = draft.open.get(alert.key)
-        decision = decide(before, alert, now, self._rules)
+        waiting = before is not None and is_quiet(before, now, self._rules) and draft.messages.waiting(before)
+        decision = decide(before, alert, now, self._rules, waiting=waiting)
         incident = self._incident(draft, before, alert, decision.step)
         choices = (
             [self._speak(draft, incident, target, decision.step, now) for target in self._targets] if incident else []
@@ -142,35 +133,15 @@ class Recorder:
 
     def _speak(self, draft: _Draft, incident: Incident, target: Target, step: Step, now: datetime) -> Choice:
         """Decide what one address hears, and draft it."""
-        heard = draft.heard.get((incident.id, target), Heard())
+        heard = draft.messages.heard(incident, target)
         if step is Step.RESOLVED:
             choice: Choice = on_resolution(heard, now)
         elif step is Step.ESCALATED:
             choice = on_escalation(incident, heard, now)
         else:
             choice = on_alert(incident, heard, now, self._rules.interval)
-        if isinstance(choice, Speak):
-            planned = self._plan(incident, target, choice, now)
-            draft.notifications[planned.id] = planned
-            draft.heard[incident.id, target] = replace(heard, pending_id=planned.id)
-        elif isinstance(choice, Hurry) and heard.pending_id:
-            _hurry(draft, heard.pending_id, incident, choice)
+        draft.messages.take(incident, target, choice, now)
         return choice
-
-    def _plan(self, incident: Incident, target: Target, choice: Speak, now: datetime) -> Notification:
-        channel, address = target
-        return Notification(
-            id=self._new_id(now),
-            incident_id=incident.id,
-            channel=channel,
-            address=address,
-            kind=choice.kind,
-            status=NotificationStatus.PENDING,
-            severity=incident.severity,
-            reason=choice.because,
-            created_at=now,
-            due_at=choice.due_at,
-        )
 
 
 def _joined(before: Incident, alert: Alert, step: Step) -> Incident:
@@ -190,19 +161,8 @@ def _joined(before: Incident, alert: Alert, step: Step) -> Incident:
     return after
 
 
-def _hurry(draft: _Draft, pending_id: str, incident: Incident, choice: Hurry) -> None:
-    """Make a pending message more pressing, whether it is stored or still in the draft."""
-    if planned := draft.notifications.get(pending_id):
-        draft.notifications[pending_id] = replace(
-            planned, severity=incident.severity, due_at=min(planned.due_at, choice.due_at or planned.due_at)
-        )
-    else:
-        draft.raises[pending_id] = Raise(pending_id, incident.severity, choice.due_at)
-
-
 def _write(connection: Connection, draft: _Draft) -> None:
     incident_rows.save(connection, list(draft.changed.values()))
     incident_rows.add(connection, list(draft.opened.values()))
     alert_rows.add(connection, draft.alerts)
-    notification_rows.hurry(connection, list(draft.raises.values()))
-    notification_rows.add(connection, list(draft.notifications.values()))
+    draft.messages.write(connection)

@@ -99,15 +99,12 @@ def _mail(settings: Settings) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Finding:
-    store = Store(settings)
     try:
-        store.open(exclusive=True)
+        return Finding(Level.OK, "store", Store(settings).look())
     except StoreInUse:
         return Finding(Level.OK, "store", f"{settings.sqlite_file} is being served by a running alertgate")
     except Unavailable as error:
         return Finding(Level.FAIL, "store", str(error))
-    store.close()
-    return Finding(Level.OK, "store", f"{store.dialect} is writable and has the newest schema")
 
 
 async def _smtp(settings: Settings) -> Finding:

@@ -4,7 +4,10 @@ import asyncio
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import httpx
@@ -17,11 +20,17 @@ from alertgate.app import create_app, new_id, open_channels, open_gate
 from alertgate.cli import check as checks
 from alertgate.cli import simulate as simulation
 from alertgate.cli.init import write_env
-from alertgate.cli.send_test import send_tests
+from alertgate.cli.retry import failed
+from alertgate.cli.retry import retry as retry_messages
 from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
 from alertgate.config import DEFAULT_ENV_FILE, Settings, load
-from alertgate.errors import AlertgateError, ConfigError
+from alertgate.errors import AlertgateError, ConfigError, NotFound
+from alertgate.notify.replay import Verdict
+from alertgate.notify.trial import Tried, send_tests
+from alertgate.prove.health import Health
+from alertgate.prove.history import trail
+from alertgate.prove.story import tell
 from alertgate.store.engine import Store
 from alertgate.telemetry import configure_logging
 
@@ -68,9 +77,15 @@ def _root(
 class _Server(uvicorn.Server):
     """A server that says, once it listens, how to raise the first alert."""
 
-    def __init__(self, config: uvicorn.Config, first_steps: bool) -> None:
+    def __init__(self, config: uvicorn.Config, health: Health, first_steps: bool) -> None:
         super().__init__(config)
+        self._health = health
         self._first_steps = first_steps
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop; from now on the service isn't ready for more."""
+        self._health.draining = True
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: Any = None) -> None:
         """Listen."""
@@ -106,11 +121,13 @@ def serve(
     listener = _listen(settings.host, settings.port)
     gate = open_gate(settings)
     show_curl = first_steps and settings.particle_webhook_secret is not None
-    server = _Server(_uvicorn_config(create_app(gate), settings), show_curl)
+    server = _Server(_uvicorn_config(create_app(gate), settings), gate.health, show_curl)
     # uvicorn raises the signal that stopped it once more when all is done; a stop that was asked for is a success.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(1)
 
 
 def _leave(*_: object) -> None:
@@ -182,11 +199,69 @@ def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Send a test message through every channel to every recipient, and print each server's own answer."""
     settings = load(env_file)
     configure_logging("error", "console")
-    results = asyncio.run(send_tests(settings, open_channels(settings), SystemClock(), new_id))
+    results = asyncio.run(_send_tests(settings))
     for result in results:
         typer.echo(f"{'sent' if result.sent else 'FAILED':6} {result.channel:6} {result.address}: {result.text}")
     if not all(result.sent for result in results):
         raise typer.Exit(1)
+
+
+async def _send_tests(settings: Settings) -> list[Tried]:
+    channels = open_channels(settings)
+    try:
+        return await send_tests(settings, channels, SystemClock(), new_id)
+    finally:
+        for channel in channels:
+            await channel.close()
+
+
+@app.command()
+def explain(
+    alert_id: Annotated[str, typer.Argument(metavar="ID", help="The alert's id.")],
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+) -> None:
+    """Tell what became of an alert: a line for each thing that happened, and how it stands now."""
+    settings = load(env_file)
+    with _beside_the_service(settings) as store:
+        found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower()))
+    if found is None:
+        raise NotFound(f"There is no alert {alert_id}; it never was, or retention has removed it.")
+    name = settings.device_name(found.alert.device)
+    typer.echo(tell(found, name, settings.zone, SystemClock().now()))
+
+
+@app.command()
+def retry(
+    message_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The message's id.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every message that failed.")] = False,
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+) -> None:
+    """Send a message that failed after all, or every one; the running service does the sending."""
+    if (message_id is None) is not all_:
+        raise typer.BadParameter("name one message by its id, or say --all")
+    with _beside_the_service(load(env_file)) as store:
+        ids = [message_id.strip().lower()] if message_id else failed(store)
+        verdicts = []
+        for done in retry_messages(store, ids, SystemClock()):
+            verdicts.append(done.verdict)
+            to = f"{done.notification.channel:6} {done.notification.address}: " if done.notification else ""
+            typer.echo(f"{to}{done.because}")
+    if not ids:
+        typer.echo("No message has failed.")
+    if message_id and verdicts != [Verdict.PENDING]:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _beside_the_service(settings: Settings) -> Iterator[Store]:
+    """Open the store whether or not a service runs on it."""
+    configure_logging("error", "console")
+    store = Store(settings)
+    store.open(exclusive=False)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 @app.command()
@@ -232,6 +307,21 @@ def template(
     secret = load(env_file).particle_webhook_secret if show_secret else None
     token = secret.get_secret_value() if secret else "PARTICLE_WEBHOOK_SECRET"
     typer.echo(particle_template(url, event, token))
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="Where to write the copy; must not be there yet.")],
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+) -> None:
+    """Write a consistent copy of the SQLite database, while it is being served."""
+    store = Store(load(env_file))
+    store.open(exclusive=False)
+    try:
+        store.backup(file)
+    finally:
+        store.close()
+    typer.echo(f"Wrote {file}, {file.stat().st_size:,} bytes.")
 
 
 @app.command()

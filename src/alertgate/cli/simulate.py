@@ -59,8 +59,8 @@ class Summary:
 
 def local_url(settings: Settings) -> str:
     """Return the address at which this machine reaches the service that the settings describe."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://{host}:{settings.port}"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 async def simulate(run: Run, clock: Clock, new_id: Callable[[datetime], str]) -> Summary:

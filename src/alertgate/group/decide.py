@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from alertgate.config import GroupingRules
-from alertgate.model import Alert, Incident, IncidentStatus, Signal
+from alertgate.model import Alert, Incident, IncidentStatus, Signal, Source
 
 
 class Step(StrEnum):
@@ -27,15 +27,18 @@ class Decision:
     because: str
 
 
-def decide(incident: Incident | None, alert: Alert, now: datetime, rules: GroupingRules) -> Decision:
-    """Decide what `alert` does to `incident`, the unresolved one with its key, if there is one."""
+def decide(
+    incident: Incident | None, alert: Alert, now: datetime, rules: GroupingRules, *, waiting: bool = False
+) -> Decision:
+    """Decide what `alert` does to `incident`, the unresolved one with its key, if there is one.
+
+    `waiting`: somebody is still to be told of the incident, so it can't be over in silence.
+    """
     if incident is None:
-        if alert.signal is Signal.RESOLVED:
-            return Decision(Step.NOTHING_TO_RESOLVE, "says resolved, but no incident is open for it")
-        return Decision(Step.OPENED, "opened the incident, because none was open for it")
+        return _first(alert)
     if alert.signal is Signal.RESOLVED:
         return Decision(Step.RESOLVED, f"resolved incident {incident.id}")
-    if is_quiet(incident, now, rules):
+    if is_quiet(incident, now, rules) and not waiting:
         minutes = rules.resolve_after.total_seconds() / 60
         return Decision(
             Step.REOPENED, f"opened a new incident, because {incident.id} was quiet for over {minutes:g} min"
@@ -45,6 +48,16 @@ def decide(incident: Incident | None, alert: Alert, now: datetime, rules: Groupi
             Step.ESCALATED, f"joined incident {incident.id} and raised it from {incident.severity} to {alert.severity}"
         )
     return Decision(Step.JOINED, f"joined incident {incident.id}")
+
+
+def _first(alert: Alert) -> Decision:
+    """Decide about an alert for which no incident is open."""
+    if alert.signal is not Signal.RESOLVED:
+        return Decision(Step.OPENED, "opened the incident, because none was open for it")
+    if alert.source is Source.PARTICLE:
+        # A device's data is its own affair: what looks like an end must not make an alert vanish.
+        return Decision(Step.OPENED, "says resolved, but no incident was open for it: told like any other")
+    return Decision(Step.NOTHING_TO_RESOLVE, "says resolved, but no incident is open for it")
 
 
 def is_quiet(incident: Incident, now: datetime, rules: GroupingRules) -> bool:

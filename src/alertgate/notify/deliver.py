@@ -1,48 +1,49 @@
-"""The background loop that hands notifications over: claim, send with no transaction open, record the attempt.
+"""The background loop: who is due, on which channel there is room, and how each channel is doing.
 
-The order is what keeps the promise. A notification is leased first, so that no other process sends it too; it is sent
-while no transaction is open; and its attempt is recorded after the send. A crash in between repeats the message, with
-the same Message-ID, once the lease has run out, and loses none.
+A notification is leased first, so that no other process sends it too; `handover` does the rest.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import structlog
 
 from alertgate.clock import Clock
 from alertgate.config import Settings, mask
 from alertgate.errors import StoreUnavailable
-from alertgate.model import Attempt, ChannelName, Notification, NotificationStatus
-from alertgate.notify.channels.base import Channel, Outcome, Permanent, Reason, Sent, Transient
-from alertgate.notify.render import Story, render
-from alertgate.notify.retry import Again, next_try
-from alertgate.store import Connection, alerts, incidents, notifications
+from alertgate.metrics import Metrics
+from alertgate.model import ChannelName, Notification, Target
+from alertgate.notify.breaker import ChannelState, after
+from alertgate.notify.budget import Budget, budget
+from alertgate.notify.channels.base import Channel
+from alertgate.notify.handover import HandOver
+from alertgate.notify.plan import targets
+from alertgate.store import Connection, notifications
 from alertgate.store.engine import Store
-from alertgate.store.notifications import Finish
+from alertgate.store.notifications import Claim
 
 LEASE = timedelta(seconds=60)
-SEND_TIMEOUT = 45.0
-"""Seconds for one send: shorter than the lease, so that it ends while the message is still ours."""
 POLL = 1.0
 """Seconds between two looks when nothing wakes the loop: what is due later, and what other replicas left."""
-SHOWN_ALERTS = 6
+SWEEP = 5.0
+"""Seconds between two looks for leases that ran out and messages that waited too long."""
+MAIL = (ChannelName.EMAIL, ChannelName.SMS)
+"""The channels that go through the mail account, and share its daily limit."""
 
 log = structlog.stdlib.get_logger("alertgate.deliver")
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    channel: ChannelName
-    limit: int
+@dataclass(slots=True)
+class _Lane:
+    """One channel, how it is doing, and what it is sending."""
 
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    attempt: Attempt
-    finish: Finish
+    channel: Channel
+    state: ChannelState = field(default_factory=ChannelState)
+    sending: dict[asyncio.Task[None], str] = field(default_factory=dict)
+    """The tasks that send, with the ids of their notifications."""
 
 
 class Deliverer:
@@ -57,24 +58,39 @@ class Deliverer:
         channels: Iterable[Channel],
         settings: Settings,
         clock: Clock,
+        metrics: Metrics,
         *,
         owner: str,
         new_id: Callable[[datetime], str],
         chance: Callable[[], float],
     ) -> None:
         self._store = store
-        self._channels: Mapping[ChannelName, Channel] = {channel.name: channel for channel in channels}
         self._settings = settings
         self._clock = clock
+        self._metrics = metrics
         self._owner = owner
-        self._new_id = new_id
         self._chance = chance
+        self._hand_over = HandOver(store, settings, clock, metrics, owner=owner, new_id=new_id, chance=chance)
+        self._lanes = {channel.name: _Lane(channel) for channel in channels}
+        for name in self._lanes:
+            metrics.channel_state(name, up=True)
+        self._budget = Budget.PLENTY
         self._wake = asyncio.Event()
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
-        self._sending: dict[ChannelName, set[asyncio.Task[None]]] = {name: set() for name in self._channels}
+        self._swept = float("-inf")
         self.last_round: float | None = None
         """When the loop last came round, by the monotonic clock: what health looks at."""
+
+    @property
+    def states(self) -> Mapping[ChannelName, ChannelState]:
+        """How each channel is doing."""
+        return MappingProxyType({name: lane.state for name, lane in self._lanes.items()})
+
+    @property
+    def budget(self) -> Budget:
+        """How much of the mail account's daily limit is used."""
+        return self._budget
 
     async def start(self) -> None:
         """Take back what an earlier run of this process left behind, then start the loop."""
@@ -89,19 +105,21 @@ class Deliverer:
         self._stopping = True
         self._wake.set()
         if self._loop:
-            await self._loop
-        sending = {task for tasks in self._sending.values() for task in tasks}
+            await asyncio.wait([self._loop], timeout=timeout)  # it may be waiting for a database that hangs
+            self._loop.cancel()
+        sending = {task for lane in self._lanes.values() for task in lane.sending}
         if sending:
             _, late = await asyncio.wait(sending, timeout=timeout)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         try:
-            await self._store.writer.do(_release_owned, (self._owner, self._clock.now()))
-        except StoreUnavailable:
+            async with asyncio.timeout(timeout):
+                await self._store.writer.do(_release_owned, (self._owner, self._clock.now()))
+        except (StoreUnavailable, TimeoutError):
             log.warning("leases couldn't be released; they run out within a minute")
-        for channel in self._channels.values():
-            await channel.close()
+        for lane in self._lanes.values():
+            await lane.channel.close()
 
     def wake(self) -> None:
         """Look at once: something became due."""
@@ -112,7 +130,9 @@ class Deliverer:
             self.last_round = self._clock.monotonic()
             self._wake.clear()
             try:
-                await self._round()
+                await self._sweep()
+                for lane in self._lanes.values():
+                    await self._fill(lane)
             except StoreUnavailable as error:
                 log.error("can't look for messages to send; trying again", error=str(error))  # noqa: TRY400
             except Exception:
@@ -122,114 +142,110 @@ class Deliverer:
             except TimeoutError:
                 continue
 
-    async def _round(self) -> None:
-        """Start to send what is due and fits."""
-        expired = await self._store.writer.do(_release_expired, self._clock.now())
+    async def _take_in_stranded(self) -> None:
+        """Hand what waits on a channel that isn't configured any more to the one that now reaches its address."""
+        moved, failed = await self._store.writer.do(
+            _take_in, (frozenset(self._lanes), tuple(targets(self._settings)), self._clock.now())
+        )
+        if moved:
+            log.info("messages go by another channel than when they were planned", notifications=moved)
+        if failed:
+            log.error(
+                "messages failed for good: their recipients aren't in the settings any more", notifications=failed
+            )
+
+    async def _sweep(self) -> None:
+        """Now and then, take over from processes that are gone, and fail what has waited for too long."""
+        now, moment = self._clock.now(), self._clock.monotonic()
+        if moment - self._swept < SWEEP:
+            return
+        self._swept = moment
+        here = frozenset(lane_id for lane in self._lanes.values() for lane_id in lane.sending.values())
+        expired = await self._store.writer.do(_release_expired, (now, here))
         if expired:
             log.warning("took over messages whose sender is gone", notifications=expired)
-        for name, channel in self._channels.items():
-            free = channel.capacity - len(self._sending[name])
-            if free > 0:
-                for notification in await self._store.writer.do(self._claim, _Claim(name, free)):
-                    task = asyncio.create_task(self._deliver(channel, notification), name=f"send-{notification.id}")
-                    self._sending[name].add(task)
-                    task.add_done_callback(self._sending[name].discard)
-
-    def _claim(self, connection: Connection, claims: Sequence[_Claim]) -> list[list[Notification]]:
-        now = self._clock.now()
-        return [
-            notifications.claim(
-                connection, claim.channel, claim.limit, owner=self._owner, now=now, lease_until=now + LEASE
+        patience = timedelta(seconds=self._settings.give_up_after)
+        for failed in await self._store.writer.do(_give_up, (now - patience, now)):
+            self._metrics.failed(failed.channel)
+            log.error(
+                "failed for good; this recipient was not told",
+                notification_id=failed.id,
+                incident_id=failed.incident_id,
+                channel=failed.channel,
+                to=mask(failed.address),
+                reason="gave up",
             )
-            for claim in claims
-        ]
+        await self._take_in_stranded()
+        await self._look_at_budget(now)
 
-    async def _deliver(self, channel: Channel, notification: Notification) -> None:
-        """Send one message, record what became of it, and make room for the next."""
-        started_at, start = self._clock.now(), self._clock.monotonic()
-        try:
-            outcome = await self._send(channel, notification)
-        except StoreUnavailable as error:
-            log.error("a message waits, because its incident can't be read", error=str(error))  # noqa: TRY400
-            return  # nothing was sent; the lease runs out and it is tried again
-        except Exception as error:
-            log.exception("a message couldn't be made or sent; this is a defect", notification_id=notification.id)
-            outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
-        seconds = self._clock.monotonic() - start
-        attempt = Attempt(
-            self._new_id(started_at), notification.id, started_at, seconds, outcome.word, outcome.reason, outcome.reply
+    async def _look_at_budget(self, now: datetime) -> None:
+        """Count what the mail account has sent in a day, and say when that comes near its limit."""
+        if not self._settings.smtp_daily_limit or ChannelName.EMAIL not in self._lanes:
+            return
+        sent = await self._store.read(
+            lambda connection: notifications.sent_since(connection, MAIL, now - timedelta(hours=24))
         )
-        await self._record(notification, attempt, self._finish(notification, outcome))
-        self._wake.set()
+        level = budget(sent, self._settings.smtp_daily_limit)
+        if level is not self._budget:
+            say = log.info if level is Budget.PLENTY else log.warning
+            say("mail account's daily limit", used=sent, limit=self._settings.smtp_daily_limit, level=level)
+        self._budget = level
 
-    async def _send(self, channel: Channel, notification: Notification) -> Outcome:
-        story = await self._store.read(lambda connection: self._story(connection, notification))
-        try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                return await channel.send(render(story))
-        except TimeoutError:
-            return Transient(Reason.TIMEOUT, f"not handed over within {SEND_TIMEOUT:g} s")
-
-    def _story(self, connection: Connection, notification: Notification) -> Story:
-        incident = incidents.get(connection, notification.incident_id)
-        latest = alerts.latest(connection, notification.incident_id, SHOWN_ALERTS)
-        if incident is None or not latest:
-            raise LookupError(f"notification {notification.id} has no incident")
-        return Story(
-            notification,
-            incident,
-            tuple(latest),
-            self._settings.device_name(incident.device),
-            self._settings.zone,
-            self._clock.now(),
-            self._settings.mail_from.rpartition("@")[2],
-        )
-
-    def _finish(self, notification: Notification, outcome: Outcome) -> Finish:
-        """Decide what becomes of a notification after this outcome."""
+    async def _fill(self, lane: _Lane) -> None:
+        """Start to send what is due and fits."""
         now = self._clock.now()
-        if isinstance(outcome, Sent):
-            return Finish(notification.id, self._owner, NotificationStatus.SENT, now)
-        if isinstance(outcome, Permanent):
-            return Finish(notification.id, self._owner, NotificationStatus.FAILED, now)
-        give_up_after = timedelta(seconds=self._settings.give_up_after)
-        step = next_try(notification.attempts + 1, notification.created_at, now, give_up_after, self._chance())
-        if isinstance(step, Again):
-            return Finish(notification.id, self._owner, NotificationStatus.PENDING, now, due_at=step.at)
-        return Finish(notification.id, self._owner, NotificationStatus.FAILED, now)
+        room = lane.state.room(lane.channel.capacity, len(lane.sending), now)
+        if not room:
+            return
+        name = lane.channel.name
+        wanted = Claim(
+            name,
+            room,
+            self._owner,
+            now,
+            now + LEASE,
+            probe=not lane.state.up,
+            pressing_only=name in MAIL and self._budget is Budget.RESERVE,
+        )
+        for notification in await self._store.writer.do(_claim, wanted):
+            task = asyncio.create_task(self._deliver(lane, notification), name=f"send-{notification.id}")
+            lane.sending[task] = notification.id
+            task.add_done_callback(lane.sending.pop)
 
-    async def _record(self, notification: Notification, attempt: Attempt, finish: Finish) -> None:
-        """Record an attempt, however long the store takes: what was sent and isn't recorded would be sent again."""
-        while True:
-            try:
-                ours = await self._store.writer.do(_record, _End(attempt, finish))
-                break
-            except StoreUnavailable as error:
-                log.error("an attempt can't be recorded; trying again", error=str(error))  # noqa: TRY400
-                if self._stopping:
-                    return
-                await asyncio.sleep(POLL)
-        facts = {
-            "notification_id": notification.id,
-            "incident_id": notification.incident_id,
-            "channel": notification.channel,
-            "to": mask(notification.address),
-            "kind": notification.kind,
-            "attempt": notification.attempts + 1,
-            "reason": attempt.reason,
-            "reply": attempt.reply,
-            "seconds": round(attempt.seconds, 3),
-        }
-        if not ours:
-            log.warning("a message outlived its lease; another process may have sent it too", **facts)
-        elif finish.status is NotificationStatus.SENT:
-            log.info("sent", **facts)
-        elif finish.status is NotificationStatus.FAILED:
-            log.error("failed for good; this recipient was not told", **facts)
+    async def _deliver(self, lane: _Lane, notification: Notification) -> None:
+        """Hand one message over, learn from it how the channel is doing, and make room for the next."""
+        try:
+            outcome = await self._hand_over.hand_over(lane.channel, notification)
+            if outcome is None:
+                return
+            before, now = lane.state, self._clock.now()
+            lane.state = after(before, outcome, now, self._chance())
+            await self._say_change(lane.channel.name, before, lane.state, now)
+        except Exception:
+            log.exception("a message is left to its lease; this is a defect", notification_id=notification.id)
+        finally:
+            self._wake.set()
+
+    async def _say_change(self, name: ChannelName, before: ChannelState, state: ChannelState, now: datetime) -> None:
+        """Say once that a channel is paused or works again; then what waited for a retry goes at once."""
+        if before.up == state.up:
+            return
+        self._metrics.channel_state(name, up=state.up)
+        if state.up:
+            waited = await self._store.writer.do(_bring_forward, (name, now))
+            log.warning("channel works again", channel=name, paused_at=str(before.paused_at), hurried=waited)
         else:
-            log.warning(
-                "not sent; it is tried again", again_at=finish.due_at.isoformat() if finish.due_at else None, **facts
+            log.error(
+                "channel paused: its messages wait, and one is tried now and then",
+                channel=name,
+                reason=state.reason,
+                reply=state.reply,
+                probe_at=str(state.probe_at),
             )
+
+
+def _claim(connection: Connection, claims: Sequence[Claim]) -> list[list[Notification]]:
+    return [notifications.claim(connection, wanted) for wanted in claims]
 
 
 def _release_all(connection: Connection, times: Sequence[datetime]) -> list[list[str]]:
@@ -240,10 +256,19 @@ def _release_owned(connection: Connection, items: Sequence[tuple[str, datetime]]
     return [notifications.release_owned(connection, owner, now) for owner, now in items]
 
 
-def _release_expired(connection: Connection, times: Sequence[datetime]) -> list[list[str]]:
-    return [notifications.release_expired(connection, now) for now in times]
+def _release_expired(connection: Connection, items: Sequence[tuple[datetime, frozenset[str]]]) -> list[list[str]]:
+    return [notifications.release_expired(connection, now, here) for now, here in items]
 
 
-def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
-    notifications.add_attempts(connection, [end.attempt for end in ends])
-    return [notifications.finish(connection, end.finish) for end in ends]
+def _take_in(
+    connection: Connection, items: Sequence[tuple[frozenset[ChannelName], tuple[Target, ...], datetime]]
+) -> list[tuple[list[str], list[str]]]:
+    return [notifications.take_in_stranded(connection, channels, now_by, now) for channels, now_by, now in items]
+
+
+def _give_up(connection: Connection, items: Sequence[tuple[datetime, datetime]]) -> list[list[Notification]]:
+    return [notifications.give_up(connection, since_before, now) for since_before, now in items]
+
+
+def _bring_forward(connection: Connection, items: Sequence[tuple[ChannelName, datetime]]) -> list[int]:
+    return [notifications.bring_forward(connection, name, now) for name, now in items]

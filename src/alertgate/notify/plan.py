@@ -38,6 +38,8 @@ class Hurry:
     """Send the message that is pending at `due_at`; None leaves its time, because it waits for a retry."""
 
     due_at: datetime | None
+    kind: Kind
+    """What an update becomes by it."""
     because: str
 
 
@@ -58,7 +60,7 @@ def on_alert(incident: Incident, heard: Heard, now: datetime, interval: timedelt
     if heard.pending_id:
         return Quiet("the message that is pending will say it")
     if heard.told_at is None:
-        return Speak(Kind.OPENING, now, "nothing said of this incident yet")
+        return _first(heard, now, interval)
     if heard.told_at + interval <= now:
         return Speak(Kind.UPDATE, now, f"last told at {heard.told_at:%H:%M:%S}, longer ago than the group interval")
     due_at = heard.told_at + interval
@@ -68,19 +70,29 @@ def on_alert(incident: Incident, heard: Heard, now: datetime, interval: timedelt
 def on_escalation(incident: Incident, heard: Heard, now: datetime) -> Choice:
     """Decide what one address hears of an alert that raised the severity: it speaks at once."""
     if heard.pending_id:
-        return _hurry(heard, now, f"severity rose to {incident.severity}")
+        return _hurry(heard, Kind.ESCALATION, now, f"severity rose to {incident.severity}")
     return Speak(Kind.ESCALATION, now, f"severity rose to {incident.severity}")
 
 
 def on_resolution(heard: Heard, now: datetime) -> Choice:
     """Decide what one address hears of the end: once, and only if it heard, or will hear, of the beginning."""
     if heard.pending_id:
-        return _hurry(heard, now, "resolved; the message that is pending will say it")
+        return _hurry(heard, Kind.RESOLUTION, now, "resolved; the message that is pending will say it")
     if heard.told_at is None:
         return Quiet("never told of this incident")
     return Speak(Kind.RESOLUTION, now, "resolved")
 
 
-def _hurry(heard: Heard, now: datetime, because: str) -> Hurry:
+def _first(heard: Heard, now: datetime, interval: timedelta) -> Speak:
+    """Tell an address that hasn't heard of the incident; one that refused a message isn't tried for every alert."""
+    if heard.failed_at is None or heard.failed_at + interval <= now:
+        return Speak(Kind.OPENING, now, "nothing said of this incident yet")
+    due_at = heard.failed_at + interval
+    return Speak(
+        Kind.OPENING, due_at, f"due at {due_at:%H:%M:%S}, because a message failed at {heard.failed_at:%H:%M:%S} UTC"
+    )
+
+
+def _hurry(heard: Heard, kind: Kind, now: datetime, because: str) -> Hurry:
     # A message that waits for a retry keeps its time: its server is in trouble, and hammering it helps nobody.
-    return Hurry(None if heard.pending_tries else now, because)
+    return Hurry(None if heard.pending_tries else now, kind, because)

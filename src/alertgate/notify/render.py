@@ -1,74 +1,75 @@
 """An incident becomes the words that people read. Pure: facts in, a Message out."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from binascii import b2a_qp
 from functools import cache
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from alertgate.model import (
-    Alert,
-    AlertStatus,
-    Incident,
-    IncidentStatus,
-    Json,
-    Kind,
-    Notification,
-    Severity,
-)
+from alertgate.model import Alert, Json, Kind, Severity
+from alertgate.notify import wording
 from alertgate.notify.channels.base import PICTURE_ID, Message, Picture
 from alertgate.notify.gateways import is_text_message
-from alertgate.notify.text import Blob, clean, data_url, gsm7, one_line, rows, say, shorten
+from alertgate.notify.story import Story, happened
+from alertgate.notify.text import Blob, clean, data_url, gsm7, one_line, rows, shorten
 
-LATE = timedelta(minutes=1)
-"""From this delay on, a message says that it is late."""
+__all__ = ["Story", "render"]
+
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+LARGEST = 18_000
+"""Bytes for text and HTML together, as they travel. With its headers a mail stays under 20 kB, but for its picture."""
+ROOMS = (4000, 2000, 1000, 500, 250, 100)
+"""Characters for an alert's data, tried in this order until a mail is small enough; the first nearly always is."""
+MOST_EARLIER = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """The facts of one message. `alerts` are the incident's newest, newest first, at least one."""
-
-    notification: Notification
-    incident: Incident
-    alerts: tuple[Alert, ...]
-    device_name: str | None
-    zone: ZoneInfo
-    now: datetime
-    message_domain: str
-
-    @property
-    def latest(self) -> Alert:
-        """The newest alert."""
-        return self.alerts[0]
+class _Bodies(NamedTuple):
+    text: str
+    html: str
 
 
-def render(story: Story) -> Message:
-    """Return the message for a notification: short and plain for a text message, else text and HTML."""
+def render(story: Story, *, with_picture: bool = True) -> Message:
+    """Return the message for a notification: short and plain for a text message, else text and HTML.
+
+    Without its picture, because the mail server found the message too large, a mail says that one is missing.
+    """
     notification = story.notification
     if is_text_message(notification.channel, notification.address):
         return _message(story, text=sms(story))
-    view = _view(story)
+    picture = _picture(story.latest)
+    bodies = _bodies(story, picture=picture is not None and with_picture, left_out=picture is not None)
     return _message(
         story,
-        text=_environment().get_template("mail.txt").render(view),
-        subject=str(view["subject"]),
-        html=_environment().get_template("mail.html").render(view),
-        picture=_picture(story.latest),
+        text=bodies.text,
+        subject=subject(story),
+        html=bodies.html,
+        picture=picture if with_picture else None,
     )
 
 
 def sms(story: Story) -> str:
     """Return severity, device, event and the essence in one segment: 160 GSM-7 septets."""
-    return gsm7(f"{_tag(story)} {_where(story)}: {_event(story)} - {_essence(story.latest)}")
+    details = [wording.short_count(story), wording.how_late(story)]
+    if story.notification.kind is Kind.ESCALATION and not story.resolved:
+        details.insert(0, "got worse")
+    brackets = f" ({', '.join(filter(None, details))})" if any(details) else ""
+    essence = wording.essence(story.latest)
+    return gsm7(
+        f"{story.tag} {shorten(story.where, 32)}: {shorten(story.event, 44)}{brackets}"
+        + (f" - {essence}" if essence else "")
+    )
 
 
 def subject(story: Story) -> str:
-    """Return a subject such as `[CRITICAL] Front door: alarm/motion`."""
-    count = story.incident.alert_count
-    times = f" ({count} alerts)" if count > 1 else ""
-    return one_line(f"[{_tag(story)}] {_where(story)}: {_event(story)}", 140) + times
+    """Return a subject such as `[CRITICAL] Front door: alarm/motion`.
+
+    It stays the same for an incident but for its first word, so that the incident is one conversation in Gmail, which
+    wants References to one and the same id *and* the same subject (workspaceupdates.googleblog.com, 2019-03-29). It
+    disregards `Re:` and what stands in square brackets in front (seen in github.com/TwiN/gatus/issues/1563 and
+    getredash/redash/issues/1144), as IMAP's base subject does (RFC 5256, 2.1). A count at the end would start a new
+    conversation with each update, so counts stand in the first sentence, which inboxes show beside the subject.
+    """
+    return one_line(f"[{story.tag}] {story.where}: {story.event}", 140)
 
 
 def _message(
@@ -84,7 +85,7 @@ def _message(
         message_id=f"{story.notification.id}@{domain}",
         thread_id=f"incident.{story.incident.id}@{domain}",
         date=story.now,
-        urgent=story.incident.severity is Severity.CRITICAL and story.incident.status is not IncidentStatus.RESOLVED,
+        urgent=story.incident.severity is Severity.CRITICAL and not story.resolved,
     )
 
 
@@ -99,118 +100,62 @@ def _environment() -> Environment:
     )
 
 
-def _view(story: Story) -> dict[str, object]:
-    """Everything that the templates show, as clean text."""
-    incident, latest = story.incident, story.latest
+def _bodies(story: Story, *, picture: bool, left_out: bool) -> _Bodies:
+    """Write a mail's text and HTML, with as much of the data as there is room for."""
+    text, html = (_environment().get_template(name) for name in ("mail.txt", "mail.html"))
+    shown = {**_headline(story), "notes": wording.notes(story, left_out=left_out and not picture), "picture": picture}
+    for room in ROOMS:
+        view = {**shown, **_details(story, room)}
+        bodies = _Bodies(text.render(view), html.render(view))
+        if sum(map(_travelling, bodies)) <= LARGEST:
+            break
+    return bodies
+
+
+def _travelling(body: str) -> int:
+    """Return the bytes that a body takes at most in a mail: as quoted-printable or as base64 (RFC 2045)."""
+    plain = body.encode()
+    quoted = b2a_qp(plain)
+    return max(len(quoted) + quoted.count(b"\n"), len(plain) * 7 // 5)
+
+
+def _headline(story: Story) -> dict[str, object]:
+    """What a reader sees first, as clean text."""
+    lead = wording.lead(story)
     return {
         "subject": subject(story),
-        "tag": _tag(story),
-        "where": _where(story),
-        "event": _event(story),
-        "lead": _lead(story),
-        "message": clean(latest.message) if latest.message else None,
-        "facts": _facts(story),
-        "rows": rows(latest.data) if latest.data is not None else [],
-        "fields": rows(latest.fields) if latest.fields else [],
-        "errors": [one_line(error, 300) for error in latest.errors],
-        "raw": shorten(clean(latest.raw.decode(errors="replace")), 4000) if latest.raw is not None else None,
-        "earlier": [(_time(story, alert.received_at), shorten(_essence(alert), 120)) for alert in story.alerts[1:]],
-        "picture": _picture(latest) is not None,
+        "preview": f"{lead} {shorten(wording.essence(story.latest), 100)}".strip(),
+        "tag": story.tag,
+        "color": "#15803d" if story.resolved else _COLORS[story.incident.severity],
+        "where": story.where,
+        "event": story.event,
+        "when": wording.when(story),
+        "lead": lead,
         "picture_id": PICTURE_ID,
-        "color": {"info": "#2563eb", "warning": "#b45309", "critical": "#b91c1c"}[incident.severity]
-        if incident.status is not IncidentStatus.RESOLVED
-        else "#15803d",
     }
 
 
-def _tag(story: Story) -> str:
-    return "RESOLVED" if story.incident.status is IncidentStatus.RESOLVED else story.incident.severity.upper()
+_COLORS = {Severity.INFO: "#2563eb", Severity.WARNING: "#b45309", Severity.CRITICAL: "#b91c1c"}
+"""Each has a contrast of more than 4.5 to the white text on it (WCAG 2.2, 1.4.3)."""
 
 
-def _where(story: Story) -> str:
-    name = story.device_name or story.incident.device or story.incident.source
-    return one_line(name, 60)
-
-
-def _event(story: Story) -> str:
-    event = one_line(story.incident.event, 80)
-    return f"unreadable alert {event}" if story.latest.status is AlertStatus.QUARANTINED else event
-
-
-def _lead(story: Story) -> str:
-    """The first sentence: why this message comes now."""
-    incident, count = story.incident, story.incident.alert_count
-    since = _time(story, incident.opened_at)
-    if incident.status is IncidentStatus.RESOLVED:
-        alerts = "1 alert" if count == 1 else f"{count} alerts"
-        return f"Resolved, after {alerts} since {since}."
-    if story.notification.kind is Kind.ESCALATION:
-        return f"It got worse: now {incident.severity}. {count} alerts since {since}."
-    if count > 1:
-        return f"{count} alerts since {since}; the latest is below."
-    if story.latest.status is AlertStatus.QUARANTINED:
-        return "An alert came in that can't be read; it is kept whole, and shown below as it came."
-    return "A new alert."
-
-
-def _facts(story: Story) -> list[tuple[str, str]]:
-    incident, latest = story.incident, story.latest
-    facts = [("Severity", str(incident.severity)), ("When", _when(story))]
-    if incident.device:
-        label = "Device" if incident.source == "particle" else "Source"
-        named = f"{story.device_name} ({incident.device})" if story.device_name else incident.device
-        facts.append((label, one_line(named, 200)))
-    facts.append(("Event", one_line(incident.event, 256)))
-    if delay := late(story.now - _wanted_at(story)):
-        facts.append(("This message", f"is {delay} late: it couldn't be sent earlier"))
-    return [*facts, ("Alert", latest.id), ("Incident", incident.id)]
-
-
-def _wanted_at(story: Story) -> datetime:
-    """When the message should have gone out: an update that waited for the group interval isn't late."""
-    tried = story.notification.attempts > 0  # from then on `due_at` is the time of a retry
-    return story.latest.received_at if tried else story.notification.due_at
-
-
-def _when(story: Story) -> str:
-    latest = story.latest
-    happened = latest.published_at or latest.received_at
-    delay = late(latest.received_at - happened)
-    return _time(story, happened) + (f" (arrived {delay} late)" if delay else "")
-
-
-def late(delay: timedelta) -> str | None:
-    """Say how long a delay is, or None when it is too short to matter."""
-    if delay < LATE:
-        return None
-    minutes = int(delay.total_seconds() // 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [
-        f"{days} d" if days else "",
-        f"{hours} h" if hours else "",
-        f"{minutes} min" if minutes and not days else "",
-    ]
-    return " ".join(part for part in parts if part)
-
-
-def _time(story: Story, time: datetime) -> str:
-    return f"{time.astimezone(story.zone):%Y-%m-%d %H:%M:%S %Z}"
-
-
-def _essence(alert: Alert) -> str:
-    """The shortest text that says what an alert says."""
-    if alert.status is AlertStatus.QUARANTINED:
-        return one_line((alert.raw or b"").decode(errors="replace"), 200) or "empty body"
-    if alert.message:
-        return one_line(alert.message, 300)
-    return one_line(_short(alert.data), 300)
-
-
-def _short(data: Json) -> str:
-    if isinstance(data, dict | list):
-        return ", ".join(f"{name}: {text}" for name, text in rows(data, most=8, longest=60))
-    return say(data) if data not in (None, "") else "no data"
+def _details(story: Story, room: int) -> dict[str, object]:
+    """What the alerts said, in `room` characters or somewhat more, as clean text."""
+    latest, earlier = story.latest, story.alerts[1 : 1 + MOST_EARLIER]
+    words = wording.words(latest)
+    return {
+        "words": shorten(words, room // 2) if words else None,
+        "rows": rows(latest.data, room=room) if wording.is_table(latest) else [],
+        "errors": [one_line(error, max(room // 16, 40)) for error in latest.errors[:5]],
+        "raw": shorten(clean(latest.raw.decode(errors="replace")), room // 2) if latest.raw is not None else None,
+        "earlier_title": wording.earlier_title(story, len(earlier)),
+        "earlier": [
+            (story.clock(happened(alert)), wording.line(story, alert, max(room // 32, 10))) for alert in earlier
+        ],
+        "dated": not all(story.is_today(happened(alert)) for alert in earlier),
+        "fields": rows(latest.fields, longest=200, room=room // 4) if latest.fields else [],
+        "facts": wording.facts(story, max(room // 16, 40)),
+    }
 
 
 def _picture(alert: Alert) -> Picture | None:

@@ -23,17 +23,20 @@ class GiveUp:
     because: str
 
 
-def next_try(
-    tries: int, created_at: datetime, now: datetime, give_up_after: timedelta, chance: float
-) -> Again | GiveUp:
+def next_try(tries: int, since: datetime, now: datetime, give_up_after: timedelta, chance: float) -> Again | GiveUp:
     """Decide what follows the `tries`-th failure that may pass (1 for the first).
 
     `chance` is a random number from 0 to 1. Gives up once the next try would come later than `give_up_after`
-    from when the message was planned.
+    after `since`, when the message was planned or started afresh.
     """
     delay = DELAYS[tries - 1] if tries <= len(DELAYS) else LAST_DELAY
-    at = now + delay * (1 - SPREAD + 2 * SPREAD * chance)
-    if at - created_at > give_up_after:
+    at = now + spread(delay, chance)
+    if at - since > give_up_after:
         hours = give_up_after.total_seconds() / 3600
         return GiveUp(f"given up after {tries} tries in {hours:g} h")
     return Again(at)
+
+
+def spread(delay: timedelta, chance: float) -> timedelta:
+    """Return a delay moved by up to SPREAD either way; `chance` is a random number from 0 to 1."""
+    return delay * (1 - SPREAD + 2 * SPREAD * chance)

@@ -81,12 +81,24 @@ def data_url(value: Json) -> Blob | None:
     return Blob((match[1] or "text/plain").lower(), content)
 
 
-def rows(value: Json, *, most: int = 40, longest: int = 500) -> list[tuple[str, str]]:
-    """Flatten a JSON value to (dotted name, text) rows for a table, at most `most` of them."""
+MORE = ("…", "more was sent; the API has it all")
+
+
+def rows(value: Json, *, most: int = 40, longest: int = 500, room: int = 4000) -> list[tuple[str, str]]:
+    """Flatten a JSON value to (dotted name, text) rows for a table.
+
+    There are at most `most` rows, with at most `room` characters in all; a last one says so when some are missing.
+    """
     found: list[tuple[str, str]] = []
     _flatten("", value, found, most)
-    cut = [(one_line(name, 80), shorten(clean(text), longest)) for name, text in found[:most]]
-    return [*cut, ("…", "more was sent; the API has it all")] if len(found) > most else cut
+    table: list[tuple[str, str]] = []
+    for name, text in found[:most]:
+        row = (one_line(name, 80), shorten(clean(text), min(longest, room)))
+        room -= len(row[0]) + len(row[1])
+        if table and room < 0:
+            return [*table, MORE]
+        table.append(row)
+    return [*table, MORE] if len(found) > most else table
 
 
 def _flatten(name: str, value: Json, found: list[tuple[str, str]], most: int) -> None:

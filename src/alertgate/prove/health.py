@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+import structlog
+
 from alertgate.clock import Clock
 from alertgate.errors import StoreUnavailable
 from alertgate.store.engine import Store
@@ -17,6 +19,8 @@ STALE_LOOP = 30.0
 """Seconds after which a delivery loop that hasn't come round counts as stuck."""
 
 OK = "ok"
+
+log = structlog.stdlib.get_logger("alertgate.health")
 
 
 class Health:
@@ -54,7 +58,8 @@ class Health:
                 f"the database didn't take a write within {WRITE_TIMEOUT:g} s; it may be locked, or its disk too slow"
             )
         except StoreUnavailable as error:
-            return str(error)
+            log.error("the store can't write", error=str(error))  # noqa: TRY400
+            return "the database can't be used; the log says why"
         return OK
 
     def _delivery(self) -> str:

@@ -1,9 +1,12 @@
-"""One alert's trail: received, grouped, planned, every attempt."""
+"""What happened: one alert's trail, and one incident's."""
 
 from dataclasses import dataclass
 
 from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.store import Connection, alerts, incidents, notifications
+
+LATEST = 20
+"""How many of an incident's alerts are shown with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,15 @@ class Trail:
     told: tuple[Told, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class IncidentTrail:
+    """An incident, its latest alerts, newest first, and everything that was said of it."""
+
+    incident: Incident
+    latest: tuple[Alert, ...]
+    told: tuple[Told, ...]
+
+
 def trail(connection: Connection, alert_id: str) -> Trail | None:
     """Return an alert's trail, or None."""
     alert = alerts.get(connection, alert_id)
@@ -31,8 +43,22 @@ def trail(connection: Connection, alert_id: str) -> Trail | None:
     if alert.incident_id is None:
         return Trail(alert, None, ())
     planned = notifications.of_incident(connection, alert.incident_id)
+    return Trail(alert, incidents.get(connection, alert.incident_id), told(connection, planned))
+
+
+def incident_trail(connection: Connection, incident_id: str) -> IncidentTrail | None:
+    """Return an incident's trail, or None."""
+    incident = incidents.get(connection, incident_id)
+    if incident is None:
+        return None
+    latest = alerts.latest(connection, incident_id, LATEST)
+    planned = notifications.of_incident(connection, incident_id)
+    return IncidentTrail(incident, tuple(latest), told(connection, planned))
+
+
+def told(connection: Connection, planned: list[Notification]) -> tuple[Told, ...]:
+    """Return notifications with their attempts, in the same order."""
     tries: dict[str, list[Attempt]] = {notification.id: [] for notification in planned}
     for attempt in notifications.attempts_of(connection, list(tries)):
         tries[attempt.notification_id].append(attempt)
-    told = tuple(Told(notification, tuple(tries[notification.id])) for notification in planned)
-    return Trail(alert, incidents.get(connection, alert.incident_id), told)
+    return tuple(Told(notification, tuple(tries[notification.id])) for notification in planned)

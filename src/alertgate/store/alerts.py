@@ -6,6 +6,7 @@ from dataclasses import asdict
 from sqlalchemy import Connection, Row, insert, select
 
 from alertgate.model import Alert
+from alertgate.store.pages import Wanted, select_page
 from alertgate.store.tables import alerts
 
 
@@ -36,3 +37,8 @@ def latest(connection: Connection, incident_id: str, limit: int) -> list[Alert]:
     """Return an incident's newest alerts, newest first."""
     query = select(alerts).where(alerts.c.incident_id == incident_id).order_by(alerts.c.id.desc()).limit(limit)
     return [_alert(row) for row in connection.execute(query)]
+
+
+def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Alert]:
+    """Return the newest `limit` alerts that are wanted, newest first; with `before`, those older than that id."""
+    return [_alert(row) for row in connection.execute(select_page(alerts, wanted, before, limit))]

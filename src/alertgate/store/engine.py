@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,11 +15,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NoSuchModuleError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from alertgate.config import Settings
-from alertgate.errors import ConfigError, StoreInUse, StoreTooNew, StoreUnavailable
+from alertgate.errors import ConfigError, StoreError, StoreInUse, StoreTooNew, StoreUnavailable
 from alertgate.store.writer import Writer
 
 WRITE_LOCK = 0x616C657274  # "alert": the advisory lock that makes PostgreSQL have one writer at a time, as SQLite has
@@ -61,6 +63,22 @@ class Store:
         self.writer = Writer(self.transaction)
         self.writer.start()
 
+    def look(self) -> str:
+        """Say how the store is, without changing it. Raises StoreInUse, StoreTooNew, StoreUnavailable."""
+        if self._file and not self._file.exists():
+            return f"{self._file} isn't there yet; serve makes it"
+        if self._file:
+            _claim(self._file).close()
+        try:
+            with translated(), self._write_engine.begin() as connection:
+                script = _scripts()
+                newest = _revision(connection, script) == script.get_current_head()
+                connection.execute(text("CREATE TABLE alertgate_check (id INTEGER)"))  # is it writable?
+                connection.rollback()
+        finally:
+            self._disconnect()
+        return f"{self.dialect} takes writes" + ("" if newest else "; serve will bring its schema up to date")
+
     def close(self) -> None:
         """Finish what the writer holds, then disconnect."""
         self.writer.stop()
@@ -83,6 +101,48 @@ class Store:
         """Run `query` with a reading connection in this thread. Raises StoreUnavailable."""
         with translated(), self._read_engine.connect() as connection:
             return query(connection)
+
+    async def checkpoint(self) -> None:
+        """Move SQLite's write-ahead log into its file, beside readers and writers; PostgreSQL does it itself."""
+        if self._file:
+            await asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        with translated(), self._bare() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent copy of an SQLite store, while it is being served.
+
+        Raises StoreUnavailable where that can't be done, and StoreError on PostgreSQL, which has tools of its own.
+        """
+        if not self._file:
+            raise StoreError("DATABASE_URL is PostgreSQL; back it up with pg_dump, which makes a consistent copy.")
+        if target.exists():
+            raise StoreError(f"{target} is there already; nothing was written. Name a file that isn't.")
+        partial = target.with_name(target.name + ".partial")
+        partial.unlink(missing_ok=True)
+        try:
+            partial.touch(mode=0o600)
+            with translated(), self._bare() as cursor:
+                cursor.execute("VACUUM INTO ?", (str(partial),))
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
+            partial.rename(target)
+        except (OSError, StoreUnavailable) as error:
+            partial.unlink(missing_ok=True)
+            raise StoreUnavailable(f"{target} can't be written: {error}") from None
+
+    @contextmanager
+    def _bare(self) -> Iterator[Any]:
+        """Give a cursor with no transaction open, which checkpoints and backups want."""
+        connection = self._read_engine.raw_connection()
+        try:
+            yield connection.cursor()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"The database can't be used: {error}.") from error
+        finally:
+            connection.close()
 
     def _disconnect(self) -> None:
         self._read_engine.dispose()
@@ -109,10 +169,11 @@ def translated() -> Iterator[None]:
     """Turn a database in trouble into StoreUnavailable; errors that one row made pass as they are."""
     try:
         yield
-    except (IntegrityError, DataError, ProgrammingError):
+    except (IntegrityError, DataError):
         raise
-    except DBAPIError as error:
-        raise StoreUnavailable(f"The database can't be used: {_first_line(error.orig)}. Nothing was stored.") from error
+    except (DBAPIError, PoolTimeoutError) as error:
+        words = _first_line(error.orig if isinstance(error, DBAPIError) else error)
+        raise StoreUnavailable(f"The database can't be used: {words}. Nothing was stored.") from error
 
 
 def _first_line(error: Any) -> str:
@@ -121,7 +182,12 @@ def _first_line(error: Any) -> str:
 
 def _claim(file: Path) -> IO[str]:
     """Claim an SQLite file for this process, until it ends however it ends."""
-    lock = file.with_suffix(".lock").open("w")
+    try:
+        lock = file.with_suffix(".lock").open("w")
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The lock beside {file} can't be opened: {error}. Remove it, or give it to this user."
+        ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -158,6 +224,7 @@ def _sqlite(url: str, *, writing: bool) -> Engine:
             "foreign_keys=ON",
             "busy_timeout=5000",  # command-line tools write beside the service
             "temp_store=MEMORY",
+            "wal_autocheckpoint=0",  # a request would pay for it; `checkpoint` does it beside them
         ):
             connection.execute(f"PRAGMA {pragma}")
 
@@ -184,8 +251,21 @@ def _postgresql(url: str, *, writing: bool) -> Engine:
             pool_size=1 if writing else READERS,
             max_overflow=0,
             pool_pre_ping=True,
-            connect_args={"options": options, "connect_timeout": 5, "application_name": "alertgate"},
+            connect_args={
+                "options": options,
+                "connect_timeout": 5,
+                "application_name": "alertgate",
+                # A server that vanished without a word is noticed in seconds, not hours.
+                "tcp_user_timeout": 10_000,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+            },
         )
+    except (ValueError, ArgumentError):
+        raise ConfigError(
+            ["DATABASE_URL can't be read: write postgresql+psycopg://user:password@host:5432/name"]
+        ) from None
     except (ModuleNotFoundError, NoSuchModuleError):
         problem = "DATABASE_URL names PostgreSQL, but its driver isn't installed: install requirements/postgres.txt"
         raise ConfigError([problem]) from None
@@ -193,19 +273,32 @@ def _postgresql(url: str, *, writing: bool) -> Engine:
 
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version, one process at a time. Raises StoreTooNew, StoreUnavailable."""
-    config = Config()
-    config.set_main_option("script_location", "alertgate:store/migrations")
-    script = ScriptDirectory.from_config(config)
+    script = _scripts()
     with translated(), engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATE_LOCK})
-        present = MigrationContext.configure(connection).get_current_revision()
-        if present == script.get_current_head():
-            return
-        if present and present not in {revision.revision for revision in script.walk_revisions()}:
-            raise StoreTooNew(
-                f"The database's schema is {present}, which this alertgate doesn't know: a newer one wrote it. "
-                "Start that version again, or restore a backup made before the update."
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if _revision(connection, script) != script.get_current_head():
+            config = _alembic()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "alertgate:store/migrations")
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_alembic())
+
+
+def _revision(connection: Connection, script: ScriptDirectory) -> str | None:
+    """Return the schema's version, None for an empty database. Raises StoreTooNew for one that isn't known here."""
+    present = MigrationContext.configure(connection).get_current_revision()
+    if present and present not in {revision.revision for revision in script.walk_revisions()}:
+        raise StoreTooNew(
+            f"The database's schema is {present}, which this alertgate doesn't know: a newer one wrote it. "
+            "Start that version again, or restore a backup made before the update."
+        )
+    return present

@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
 
-from alertgate.model import Incident, IncidentStatus
-from alertgate.store.tables import incidents
+from alertgate.model import Incident, IncidentStatus, NotificationStatus
+from alertgate.store.pages import Wanted, select_page
+from alertgate.store.tables import incidents, notifications
 
 _COLUMNS = [field.name for field in fields(Incident)]
 
@@ -43,11 +44,21 @@ def get(connection: Connection, incident_id: str) -> Incident | None:
 
 
 def resolve_quiet(connection: Connection, last_alert_before: datetime, now: datetime) -> list[str]:
-    """Resolve every incident whose last alert is that old, in silence; return their ids."""
+    """Resolve every incident whose last alert is that old, in silence; return their ids.
+
+    One that somebody is still to be told of stays open: the gate was silent about it, not the device.
+    """
+    coming = (NotificationStatus.PENDING, NotificationStatus.SENDING)
+    waiting = exists().where(notifications.c.incident_id == incidents.c.id, notifications.c.status.in_(coming))
     statement = (
         update(incidents)
-        .where(incidents.c.status != IncidentStatus.RESOLVED, incidents.c.last_alert_at <= last_alert_before)
+        .where(incidents.c.status != IncidentStatus.RESOLVED, incidents.c.last_alert_at <= last_alert_before, ~waiting)
         .values(status=IncidentStatus.RESOLVED, resolved_at=now, resolved_by="silence")
         .returning(incidents.c.id)
     )
     return list(connection.execute(statement).scalars())
+
+
+def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Incident]:
+    """Return the newest `limit` incidents that are wanted, newest first; with `before`, those older than that id."""
+    return [_incident(row) for row in connection.execute(select_page(incidents, wanted, before, limit))]

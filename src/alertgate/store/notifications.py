@@ -5,21 +5,24 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, or_, select, true, update
 
 from alertgate.model import (
     Attempt,
     ChannelName,
     Heard,
+    IncidentStatus,
+    Kind,
     Notification,
     NotificationStatus,
     Severity,
     Target,
     states_before,
 )
-from alertgate.store.tables import attempts, notifications
+from alertgate.store.tables import attempts, incidents, notifications
 
 _n = notifications.c
+_PRESSING = or_(_n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
 
 
 def _notification(row: Row[tuple[object, ...]]) -> Notification:
@@ -31,7 +34,8 @@ def heard(connection: Connection, incident_ids: Collection[str]) -> dict[tuple[s
     if not incident_ids:
         return {}
     pending, sending, sent = NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT
-    told_at = case((_n.status == sent, _n.finished_at), (_n.status == sending, _n.due_at))
+    told_at = case((_n.status == sent, _n.finished_at), (_n.status == sending, _n.claimed_at))
+    failed_at = case((_n.status == NotificationStatus.FAILED, _n.finished_at))
     query = (
         select(
             _n.incident_id,
@@ -40,12 +44,15 @@ def heard(connection: Connection, incident_ids: Collection[str]) -> dict[tuple[s
             func.max(case((_n.status == pending, _n.id))).label("pending_id"),
             func.max(case((_n.status == pending, _n.attempts), else_=0)).label("pending_tries"),
             func.max(told_at).label("told_at"),
+            func.max(failed_at).label("failed_at"),
         )
         .where(_n.incident_id.in_(incident_ids))
         .group_by(_n.incident_id, _n.channel, _n.address)
     )
     return {
-        (row.incident_id, (row.channel, row.address)): Heard(row.pending_id, row.pending_tries, row.told_at)
+        (row.incident_id, (row.channel, row.address)): Heard(
+            row.pending_id, row.pending_tries, row.told_at, row.failed_at
+        )
         for row in connection.execute(query)
     }
 
@@ -64,12 +71,16 @@ class Raise:
     severity: Severity
     due_at: datetime | None = None
     """When to try it now; None leaves the time as it is."""
+    kind: Kind | None = None
+    """What an update becomes; any other message stays what it is."""
 
 
 def hurry(connection: Connection, raises: Sequence[Raise]) -> None:
     """Give pending notifications a new severity and, where one is given, an earlier time."""
     for raise_ in raises:
         values: dict[str, Any] = {"severity": raise_.severity}
+        if raise_.kind:
+            values["kind"] = case((_n.kind == Kind.UPDATE, raise_.kind), else_=_n.kind)
         if raise_.due_at:
             values["due_at"] = raise_.due_at
         connection.execute(
@@ -77,21 +88,41 @@ def hurry(connection: Connection, raises: Sequence[Raise]) -> None:
         )
 
 
-def claim(
-    connection: Connection, channel: ChannelName, limit: int, *, owner: str, now: datetime, lease_until: datetime
-) -> list[Notification]:
-    """Lease what is due on a channel to `owner`: most severe first, then oldest. Replicas share the work."""
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one process takes up on one channel."""
+
+    channel: ChannelName
+    limit: int
+    owner: str
+    now: datetime
+    lease_until: datetime
+    probe: bool = False
+    """Take what waits for a retry too, because the channel is paused and wants one message to be probed with."""
+    pressing_only: bool = False
+    """Leave updates that aren't critical, because the daily limit is near."""
+
+
+def claim(connection: Connection, wanted: Claim) -> list[Notification]:
+    """Lease what is due on a channel: most severe first, then oldest. Replicas share the work."""
+    is_due = _n.due_at <= wanted.now
     due = (
         select(notifications)
-        .where(_n.channel == channel, _n.status == NotificationStatus.PENDING, _n.due_at <= now)
+        .where(
+            _n.channel == wanted.channel,
+            _n.status == NotificationStatus.PENDING,
+            or_(is_due, _n.attempts > 0) if wanted.probe else is_due,
+            _PRESSING if wanted.pressing_only else true(),
+        )
         .order_by(_n.severity.desc(), _n.due_at)
-        .limit(limit)
+        .limit(wanted.limit)
         .with_for_update(skip_locked=True)  # SQLite, with its one writer, has nothing to skip and ignores it
     )
     lease: dict[str, Any] = {
         "status": NotificationStatus.SENDING,
-        "lease_owner": owner,
-        "lease_until": lease_until,
+        "lease_owner": wanted.owner,
+        "lease_until": wanted.lease_until,
+        "claimed_at": wanted.now,
     }
     claimed = [replace(_notification(row), **lease) for row in connection.execute(due)]
     if claimed:
@@ -100,9 +131,12 @@ def claim(
     return claimed
 
 
-def release_expired(connection: Connection, now: datetime) -> list[str]:
-    """Make pending again what a process leased and didn't finish in time; return the ids."""
-    return _release(connection, _n.lease_until <= now, now)
+def release_expired(connection: Connection, now: datetime, sending_here: Collection[str]) -> list[str]:
+    """Make pending again what a process leased and didn't finish in time; return the ids.
+
+    What this process is sending right now is left alone, however the clock may have jumped.
+    """
+    return _release(connection, and_(_n.lease_until <= now, _n.id.not_in(sending_here)), now)
 
 
 def release_owned(connection: Connection, owner: str, now: datetime) -> list[str]:
@@ -154,12 +188,22 @@ def _end(connection: Connection, leased: Notification, end: Finish) -> None:
         raise ValueError(f"a notification can't go from {leased.status} to {end.status}")
     values: dict[str, Any] = {"status": end.status, "lease_owner": None, "lease_until": None}
     values["attempts"] = leased.attempts + end.tried
-    if end.status is NotificationStatus.PENDING:
+    if end.status is NotificationStatus.PENDING and (by := _acknowledged(connection, leased.incident_id)):
+        values |= {"status": NotificationStatus.CANCELLED, "finished_at": end.now, "reason": f"acknowledged by {by}"}
+    elif end.status is NotificationStatus.PENDING:
         _give_way(connection, leased, end.now)
         values["due_at"] = end.due_at
     else:
         values["finished_at"] = end.now
     connection.execute(update(notifications).where(_n.id == leased.id).values(**values))
+
+
+def _acknowledged(connection: Connection, incident_id: str) -> str | None:
+    """Return who acknowledged an incident, if somebody did: then a message that didn't get out isn't needed."""
+    query = select(incidents.c.acknowledged_by).where(
+        incidents.c.id == incident_id, incidents.c.status == IncidentStatus.ACKNOWLEDGED
+    )
+    return connection.execute(query).scalar()
 
 
 def _give_way(connection: Connection, returning: Notification, now: datetime) -> None:
@@ -186,6 +230,60 @@ def add_attempts(connection: Connection, new: Sequence[Attempt]) -> None:
         connection.execute(insert(attempts), [asdict(attempt) for attempt in new])
 
 
+def get(connection: Connection, notification_id: str) -> Notification | None:
+    """Return one notification, or None."""
+    row = connection.execute(select(notifications).where(_n.id == notification_id)).one_or_none()
+    return _notification(row) if row else None
+
+
+def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
+    """Make due now what waits for a retry on a channel that works again; return how many."""
+    waiting = (_n.channel == channel, _n.status == NotificationStatus.PENDING, _n.attempts > 0, _n.due_at > now)
+    return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
+
+
+def give_up(connection: Connection, since_before: datetime, now: datetime) -> list[Notification]:
+    """Fail what has been pending for too long, such as behind a channel that is paused; return it as it was.
+
+    A message has to carry its incident's latest alert too, so its time counts from that.
+    """
+    fresh = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
+    old = (_n.status == NotificationStatus.PENDING, _n.due_at <= now, _n.retry_since <= since_before, ~fresh)
+    given_up = [_notification(row) for row in connection.execute(select(notifications).where(*old))]
+    failed = {"status": NotificationStatus.FAILED, "finished_at": now}
+    connection.execute(update(notifications).where(_n.id.in_([n.id for n in given_up])).values(**failed))
+    return given_up
+
+
+def take_in_stranded(
+    connection: Connection, channels: Collection[ChannelName], targets: Sequence[Target], now: datetime
+) -> tuple[list[str], list[str]]:
+    """Give what is pending on other channels than `channels` to the target with its address; fail what has none.
+
+    Returns the ids that moved and those that failed.
+    """
+    by_address = {address: channel for channel, address in targets}
+    query = select(notifications).where(_n.status == NotificationStatus.PENDING, _n.channel.not_in(channels))
+    moved, failed = [], []
+    for stranded in [_notification(row) for row in connection.execute(query)]:
+        channel = by_address.get(stranded.address)
+        if channel is None:
+            values = {"status": NotificationStatus.FAILED, "finished_at": now}
+            failed.append(stranded.id)
+        else:
+            _give_way(connection, replace(stranded, channel=channel), now)
+            values = {"channel": channel, "due_at": now}
+            moved.append(stranded.id)
+        connection.execute(update(notifications).where(_n.id == stranded.id).values(**values))
+    return moved, failed
+
+
+def sent_since(connection: Connection, channels: Collection[ChannelName], since: datetime) -> int:
+    """Return how many messages were handed over on these channels since then."""
+    sent = (_n.status == NotificationStatus.SENT, _n.finished_at > since, _n.channel.in_(channels))
+    return connection.execute(select(func.count()).select_from(notifications).where(*sent)).scalar_one()
+
+
 def of_incident(connection: Connection, incident_id: str) -> list[Notification]:
     """Return an incident's notifications, oldest first."""
     query = select(notifications).where(_n.incident_id == incident_id).order_by(_n.id)
@@ -201,3 +299,46 @@ def attempts_of(connection: Connection, notification_ids: Collection[str]) -> li
 def next_due(connection: Connection) -> datetime | None:
     """Return when the next pending notification is due, or None."""
     return connection.execute(select(func.min(_n.due_at)).where(_n.status == NotificationStatus.PENDING)).scalar()
+
+
+def pending_to(connection: Connection, incident_id: str, target: Target) -> str | None:
+    """Return the id of the message about an incident that is pending for an address, or None."""
+    channel, address = target
+    query = select(_n.id).where(
+        _n.incident_id == incident_id,
+        _n.channel == channel,
+        _n.address == address,
+        _n.status == NotificationStatus.PENDING,
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def failed(connection: Connection) -> list[str]:
+    """Return the ids of the messages that were given up on, newest first."""
+    query = select(_n.id).where(_n.status == NotificationStatus.FAILED).order_by(_n.id.desc())
+    return list(connection.execute(query).scalars())
+
+
+def restart(connection: Connection, given_up: Notification, now: datetime) -> Notification:
+    """Make a failed message pending, due now and as if it had never been tried; return it so.
+
+    Raises IntegrityError where another one is pending for the same incident and address.
+    """
+    if given_up.status not in states_before(NotificationStatus.PENDING):
+        raise ValueError(f"a notification can't go from {given_up.status} to pending")
+    fresh: dict[str, Any] = {
+        "status": NotificationStatus.PENDING,
+        "due_at": now,
+        "retry_since": now,
+        "attempts": 0,
+        "finished_at": None,
+    }
+    connection.execute(update(notifications).where(_n.id == given_up.id).values(**fresh))
+    return replace(given_up, **fresh)
+
+
+def cancel(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
+    """Cancel what is pending of an incident, for `reason`; return how many."""
+    pending = (_n.incident_id == incident_id, _n.status == NotificationStatus.PENDING)
+    cancelled = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": reason}
+    return connection.execute(update(notifications).where(*pending).values(**cancelled)).rowcount

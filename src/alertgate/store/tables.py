@@ -143,6 +143,8 @@ alerts = Table(
     Column("grouping", AnyText),
     Index("alerts_dedup", "dedup", unique=True),
     Index("alerts_incident", "incident_id", "id"),
+    Index("alerts_device", "device", "id"),
+    Index("alerts_event", "event", "id"),
 )
 
 incidents = Table(
@@ -162,12 +164,19 @@ incidents = Table(
     Column("acknowledged_by", AnyText),
     Column("resolved_at", Instant),
     Column("resolved_by", AnyText),
+    Index("incidents_status", "status", "id"),
     Index(
         "incidents_unresolved",
         "key",
         unique=True,
         sqlite_where=text("status <> 'resolved'"),
         postgresql_where=text("status <> 'resolved'"),
+    ),
+    Index(
+        "incidents_ended",
+        "last_alert_at",
+        sqlite_where=text("status = 'resolved'"),
+        postgresql_where=text("status = 'resolved'"),
     ),
     Index(
         "incidents_quiet",
@@ -190,9 +199,11 @@ notifications = Table(
     Column("reason", AnyText, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("due_at", Instant, nullable=False),
+    Column("retry_since", Instant, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("lease_owner", AnyText),
     Column("lease_until", Instant),
+    Column("claimed_at", Instant),
     Column("finished_at", Instant),
     Index(
         "notifications_one_pending",
@@ -212,6 +223,12 @@ notifications = Table(
         postgresql_where=text("status = 'pending'"),
     ),
     Index(
+        "notifications_sent",
+        "finished_at",
+        sqlite_where=text("status = 'sent'"),
+        postgresql_where=text("status = 'sent'"),
+    ),
+    Index(
         "notifications_leased",
         "lease_until",
         sqlite_where=text("status = 'sending'"),
@@ -229,6 +246,7 @@ attempts = Table(
     Column("outcome", String(16), nullable=False),
     Column("reason", String(32), nullable=False),
     Column("reply", AnyText, nullable=False),
+    Column("queue_id", AnyText),
 )
 
 pulse = Table(

@@ -5,6 +5,7 @@ one transaction, commits, and only then resolves the futures: so one fsync serve
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from queue import Empty, SimpleQueue
@@ -16,6 +17,8 @@ from sqlalchemy import Connection
 from alertgate.errors import StoreUnavailable
 
 MOST_IN_A_BATCH = 500
+STOP_WITHIN = 10.0
+"""Seconds."""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -31,6 +34,9 @@ class _Job(NamedTuple):
 class Writer:
     """The thread that owns the write connection. `transaction` opens one that commits when it is left."""
 
+    on_commit: Callable[[int, float], None] | None = None
+    """Told after each commit, in the writing thread, how many jobs it held and how many seconds it took."""
+
     def __init__(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._transaction = transaction
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
@@ -45,7 +51,7 @@ class Writer:
         """Do all that was handed over, then end the thread."""
         self._stopped = True
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(STOP_WITHIN)  # a database that hangs must not keep the process from ending
 
     @property
     def waiting(self) -> int:
@@ -91,14 +97,18 @@ class Writer:
     def _commit(self, batch: list[_Job]) -> list[tuple[_Job, Any]]:
         """Pair every job with its result or its exception."""
         try:
+            start = time.monotonic()
             with self._transaction() as connection:
-                return _work(connection, batch)
+                done = _work(connection, batch)
         except StoreUnavailable as error:
             return [(job, error) for job in batch]  # each would only wait for the same trouble again
         except Exception as error:  # noqa: BLE001  (one bad item must not fail its neighbours)
             if len(batch) == 1:
                 return [(batch[0], error)]
             return [pair for job in batch for pair in self._commit([job])]
+        if self.on_commit:
+            self.on_commit(len(batch), time.monotonic() - start)
+        return done
 
 
 def _work(connection: Connection, batch: list[_Job]) -> list[tuple[_Job, Any]]:

@@ -1,22 +1,193 @@
 """The API for people and programs that hold the token."""
 
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+import structlog
+from fastapi import APIRouter, Query, Request
 
-from alertgate.errors import NotFound
-from alertgate.prove.history import trail
+from alertgate.accept.by_hand import Ruled, Word
+from alertgate.config import mask
+from alertgate.errors import Conflict, NotFound
+from alertgate.group.manual import Verdict
+from alertgate.notify.replay import Replay, replay
+from alertgate.notify.replay import Verdict as ReplayVerdict
+from alertgate.notify.trial import send_tests
+from alertgate.prove.history import incident_trail, told, trail
+from alertgate.store import alerts, incidents
+from alertgate.web.body import read_body
+from alertgate.web.cursor import seal, unseal
 from alertgate.web.guards import ApiGuard
-from alertgate.web.services import WithServices
-from alertgate.web.views import AlertTrail, AsciiJson, show_trail
+from alertgate.web.problems import documented
+from alertgate.web.queries import AlertQuery, By, IncidentQuery, ListQuery
+from alertgate.web.services import Services, WithServices
+from alertgate.web.views import (
+    AlertList,
+    AlertTrail,
+    AsciiJson,
+    IncidentList,
+    IncidentTrailView,
+    IncidentView,
+    NotificationView,
+    TrialList,
+    show_alerts,
+    show_incident,
+    show_incident_trail,
+    show_incidents,
+    show_notification,
+    show_trail,
+    show_trial,
+)
 
-router = APIRouter(prefix="/api", tags=["api"], dependencies=[ApiGuard])
+Answers = dict[int | str, dict[str, Any]]
+
+GUARDED: Answers = {
+    401: documented("No or wrong token", "WWW-Authenticate"),
+    429: documented("Too many failed requests from this address", "Retry-After"),
+    503: documented("The database can't be used now, or the API is switched off", "Retry-After"),
+}
+WRONG: Answers = {422: documented("Parameters or fields are missing or wrong")}
+MISSING: Answers = {404: documented("There is no such thing")}
+CONFLICT: Answers = {409: documented("Not possible as it stands")}
+BODY: Answers = {
+    400: documented("Not valid JSON"),
+    408: documented("The body took too long"),
+    413: documented("The body is too large"),
+}
+BY = {
+    "requestBody": {
+        "required": False,
+        "content": {"application/json": {"schema": By.model_json_schema(), "example": {"by": "Anna"}}},
+    }
+}
+
+log = structlog.stdlib.get_logger("alertgate.api")
+router = APIRouter(prefix="/api", tags=["api"], dependencies=[ApiGuard], responses=GUARDED)
 
 
-@router.get("/alerts/{alert_id}", response_model=AlertTrail)
+@router.get("/alerts", response_model=AlertList, responses=WRONG)
+async def list_alerts(services: WithServices, query: Annotated[AlertQuery, Query()]) -> AsciiJson:
+    """Return alerts, newest first; what arrives between two pages neither repeats nor hides older ones."""
+    before, wanted = _before("alerts", query, services), query.wanted()
+    found = await services.store.read(lambda connection: alerts.page(connection, wanted, before, query.limit + 1))
+    page = found[: query.limit]
+    return show_alerts(page, _next("alerts", page[-1].id, services) if len(found) > query.limit else None)
+
+
+@router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**MISSING, **WRONG})
 async def get_alert(alert_id: UUID, services: WithServices) -> AsciiJson:
     """Return one alert's whole trail: received, grouped, each notification, each attempt."""
     found = await services.store.read(lambda connection: trail(connection, str(alert_id)))
     if found is None:
         raise NotFound(f"There is no alert {alert_id}; it never was, or retention has removed it.")
     return show_trail(found)
+
+
+@router.get("/incidents", response_model=IncidentList, responses=WRONG)
+async def list_incidents(services: WithServices, query: Annotated[IncidentQuery, Query()]) -> AsciiJson:
+    """Return incidents, newest first; what opens between two pages neither repeats nor hides older ones."""
+    before, wanted = _before("incidents", query, services), query.wanted()
+    found = await services.store.read(lambda connection: incidents.page(connection, wanted, before, query.limit + 1))
+    page = found[: query.limit]
+    return show_incidents(page, _next("incidents", page[-1].id, services) if len(found) > query.limit else None)
+
+
+@router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**MISSING, **WRONG})
+async def get_incident(incident_id: UUID, services: WithServices) -> AsciiJson:
+    """Return one incident with its latest alerts, each notification, each attempt."""
+    found = await services.store.read(lambda connection: incident_trail(connection, str(incident_id)))
+    if found is None:
+        raise _no_incident(incident_id)
+    return show_incident_trail(found)
+
+
+@router.post(
+    "/incidents/{incident_id}/acknowledge",
+    response_model=IncidentView,
+    responses={**MISSING, **CONFLICT, **WRONG, **BODY},
+    openapi_extra=BY,
+)
+async def acknowledge(incident_id: UUID, request: Request, services: WithServices) -> AsciiJson:
+    """Say that somebody knows: what is pending is cancelled, and only something worse speaks again."""
+    word = await _word(incident_id, request, services)
+    ruled = await services.store.writer.do(services.by_hand.acknowledge, word)
+    return _answer(ruled, word)
+
+
+@router.post(
+    "/incidents/{incident_id}/resolve",
+    response_model=IncidentView,
+    responses={**MISSING, **WRONG, **BODY},
+    openapi_extra=BY,
+)
+async def resolve(incident_id: UUID, request: Request, services: WithServices) -> AsciiJson:
+    """Say that it is over: everybody who was told of the incident is told, and the next alert opens a new one."""
+    word = await _word(incident_id, request, services)
+    ruled = await services.store.writer.do(services.by_hand.resolve, word)
+    if ruled and ruled.due:
+        services.deliverer.wake()
+    return _answer(ruled, word)
+
+
+@router.post(
+    "/notifications/{notification_id}/retry",
+    response_model=NotificationView,
+    responses={**MISSING, **CONFLICT, **WRONG},
+)
+async def retry(notification_id: UUID, services: WithServices) -> AsciiJson:
+    """Send a failed message after all: it is due now, and has all its patience again."""
+    done = await services.store.writer.do(replay, Replay(str(notification_id), services.clock.now()))
+    if done.notification is None:
+        raise NotFound(done.because)
+    if done.verdict is not ReplayVerdict.PENDING:
+        raise Conflict(done.because)
+    services.deliverer.wake()
+    again = done.notification
+    log.info("pending again by hand", notification_id=again.id, incident_id=again.incident_id, to=mask(again.address))
+    [shown] = await services.store.read(lambda connection: told(connection, [again]))
+    return show_notification(shown)
+
+
+@router.post("/send-test", response_model=TrialList)
+async def send_test(services: WithServices) -> AsciiJson:
+    """Send a test message to every recipient, and report each server's answer."""
+    tried = await send_tests(services.settings, services.channels, services.clock, services.new_id)
+    for one in tried:
+        log.info("test message", channel=one.channel, to=mask(one.address), sent=one.sent, reply=one.text)
+    return show_trial(tried)
+
+
+def _before(listing: str, query: ListQuery, services: Services) -> str | None:
+    return unseal(listing, query.cursor, services.settings.secret_key) if query.cursor is not None else None
+
+
+def _next(listing: str, last_id: str, services: Services) -> str:
+    return seal(listing, last_id, services.settings.secret_key)
+
+
+async def _word(incident_id: UUID, request: Request, services: Services) -> Word:
+    by = By.read(await read_body(request, services)).by
+    return Word(str(incident_id), by, services.clock.now())
+
+
+def _answer(ruled: Ruled | None, word: Word) -> AsciiJson:
+    """Say what a word did. Raises NotFound, Conflict."""
+    if ruled is None:
+        raise _no_incident(word.incident_id)
+    ruling = ruled.ruling
+    if ruling.verdict is Verdict.REFUSED:
+        raise Conflict(f"Incident {word.incident_id} stays as it was: {ruling.because}.")
+    if ruling.verdict is Verdict.CHANGED:
+        log.info(
+            "incident changed by hand",
+            status=ruling.incident.status,
+            incident_id=word.incident_id,
+            by=word.by,
+            cancelled=ruled.cancelled,
+            due=ruled.due,
+        )
+    return show_incident(ruling.incident)
+
+
+def _no_incident(incident_id: UUID | str) -> NotFound:
+    return NotFound(f"There is no incident {incident_id}; it never was, or retention has removed it.")

@@ -3,6 +3,7 @@
 They are `async`, because the framework runs others in a thread pool, which halves the throughput.
 """
 
+from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
@@ -14,11 +15,24 @@ from alertgate.errors import SwitchedOff, Unauthenticated
 from alertgate.web.body import read_body
 from alertgate.web.services import Services, WithServices, client_address
 
+
+class Guard(StrEnum):
+    """What is guarded; also a metric's label."""
+
+    PARTICLE = "particle"
+    GENERIC = "generic"
+    API = "api"
+    METRICS = "metrics"
+
+
 # These classes only describe the credentials in the OpenAPI document; the checks below read the headers themselves.
 _PARTICLE = HTTPBearer(
     auto_error=False, scheme_name="ParticleBearer", description="`Authorization: Bearer PARTICLE_WEBHOOK_SECRET`"
 )
 _API = HTTPBearer(auto_error=False, scheme_name="ApiToken", description="`Authorization: Bearer API_TOKEN`")
+_METRICS = HTTPBearer(
+    auto_error=False, scheme_name="MetricsToken", description="`Authorization: Bearer METRICS_TOKEN`, if that is set"
+)
 _HUB = APIKeyHeader(
     name="X-Hub-Signature-256",
     auto_error=False,
@@ -39,6 +53,7 @@ async def particle_guard(request: Request, services: WithServices, _: Annotated[
     _check_bearer(
         request,
         services,
+        Guard.PARTICLE,
         "PARTICLE_WEBHOOK_SECRET",
         settings.particle_webhook_secret,
         settings.particle_webhook_secret_previous,
@@ -51,7 +66,17 @@ async def particle_guard(request: Request, services: WithServices, _: Annotated[
 async def api_guard(request: Request, services: WithServices, _: Annotated[object, Security(_API)]) -> None:
     """Let holders of the API token pass. Raises SwitchedOff, RateLimited, Unauthenticated."""
     settings = services.settings
-    _check_bearer(request, services, "API_TOKEN", settings.api_token, settings.api_token_previous)
+    _check_bearer(request, services, Guard.API, "API_TOKEN", settings.api_token, settings.api_token_previous)
+
+
+async def metrics_guard(request: Request, services: WithServices, _: Annotated[object, Security(_METRICS)]) -> None:
+    """Let holders of the metrics token pass, and anyone while none is set.
+
+    Raises SwitchedOff (the previous token alone is set), RateLimited, Unauthenticated.
+    """
+    present, previous = services.settings.metrics_token, services.settings.metrics_token_previous
+    if present or previous:
+        _check_bearer(request, services, Guard.METRICS, "METRICS_TOKEN", present, previous)
 
 
 async def signed_body(
@@ -72,6 +97,7 @@ async def signed_body(
     body = await read_body(request, services)
     verdict = _judge_signature(request, body, secrets, services)
     if verdict is not Verdict.OK:
+        services.metrics.auth_failed(Guard.GENERIC)
         services.limits.count_failure(address)
         raise Unauthenticated(
             f"{_sentence(verdict)} Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three "
@@ -83,12 +109,14 @@ async def signed_body(
 
 ParticleGuard = Depends(particle_guard)
 ApiGuard = Depends(api_guard)
+MetricsGuard = Depends(metrics_guard)
 SignedBody = Annotated[bytes, Depends(signed_body)]
 
 
 def _check_bearer(
     request: Request,
     services: Services,
+    guard: Guard,
     setting: str,
     present: SecretStr | None,
     previous: SecretStr | None,
@@ -102,6 +130,7 @@ def _check_bearer(
         services.limits.check_failures(address)
     verdict = bearer(request.headers.getlist("authorization"), secrets)
     if verdict is not Verdict.OK:
+        services.metrics.auth_failed(guard)
         services.limits.check_failures(address)
         services.limits.count_failure(address)
         raise Unauthenticated(f"{_sentence(verdict)} Send Authorization: Bearer with {setting}.", scheme="Bearer")

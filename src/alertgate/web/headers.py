@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alertgate.clock import Clock
+from alertgate.metrics import Metrics
 from alertgate.web.problems import internal_problem, response
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
@@ -34,9 +35,10 @@ log = structlog.stdlib.get_logger("alertgate.access")
 class Frame:
     """Wraps the whole application. `new_id` makes an id for a time."""
 
-    def __init__(self, app: ASGIApp, clock: Clock, new_id: Callable[[datetime], str]) -> None:
+    def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics, new_id: Callable[[datetime], str]) -> None:
         self._app = app
         self._clock = clock
+        self._metrics = metrics
         self._new_id = new_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,8 +47,8 @@ class Frame:
             await self._app(scope, receive, send)
             return
         request_id = _given_id(scope) or self._new_id(self._clock.now())
-        scope.setdefault("state", {})["request_id"] = request_id
         start = self._clock.monotonic()
+        scope.setdefault("state", {}).update(request_id=request_id, started=start)
         status = 0
 
         async def framed(message: Message) -> None:
@@ -69,6 +71,7 @@ class Frame:
                 if status:
                     raise  # the answer has begun; the server closes the connection
                 await response(internal_problem())(scope, receive, framed)
+            self._metrics.answered(scope["method"], _template(scope), status)
             client = scope.get("client")
             log.info(
                 "request",
@@ -78,6 +81,11 @@ class Frame:
                 ms=round((self._clock.monotonic() - start) * 1000, 1),
                 client=client[0] if client else None,
             )
+
+
+def _template(scope: Scope) -> str:
+    """The template of the path, such as `/api/alerts/{alert_id}`; `none` where nothing is at the path."""
+    return getattr(scope.get("route"), "path", "none")
 
 
 def _given_id(scope: Scope) -> str | None:

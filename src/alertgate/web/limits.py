@@ -6,6 +6,7 @@ every address that it ever saw; so the limiter's `hit` is called by the guards, 
 
 import math
 from collections import OrderedDict, deque
+from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
@@ -16,6 +17,7 @@ from slowapi import Limiter
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.errors import RateLimited
+from alertgate.metrics import Metrics
 
 MOST_KEYS = 20_000
 """Addresses and devices that are remembered at a time; the one that was quiet longest is forgotten first."""
@@ -86,10 +88,18 @@ class BoundedMemory(Storage, MovingWindowSupport):
         raise NotImplementedError
 
 
+class RateBudget(StrEnum):
+    """What is limited; also a metric's label."""
+
+    FAILED = "failed"  # failed authentication, by client address
+    GENERIC = "generic"  # the generic webhook, by client address
+    DEVICE = "device"  # the Particle webhook, by device
+
+
 class Limits:
     """The budgets: of a client address for failures and for the generic webhook, and of a Particle device."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, metrics: Metrics) -> None:
         storage_options: dict[str, Any] = {"clock": clock}
         limiter = Limiter(
             key_func=lambda: "",  # the guards name the key
@@ -99,34 +109,36 @@ class Limits:
         )
         self._limiter = limiter.limiter
         self._now = clock.monotonic
+        self._metrics = metrics
         self._address = parse_many(settings.rate_limit)
         self._device = parse_many(settings.particle_rate_limit)
 
     def check_failures(self, address: str) -> None:
         """Raise RateLimited when an address has failed too often lately."""
-        self._check(self._address, "failed", _network(address), "Too many failed requests from this address.")
+        self._check(self._address, RateBudget.FAILED, _network(address), "Too many failed requests from this address.")
 
     def count_failure(self, address: str) -> None:
         """Count a failed authentication of an address."""
         for item in self._address:
-            self._limiter.hit(item, "failed", _network(address))
+            self._limiter.hit(item, RateBudget.FAILED, _network(address))
 
     def count_generic(self, address: str) -> None:
         """Count a request to the generic webhook. Raises RateLimited."""
-        self._spend(self._address, "generic", _network(address), "Too many requests from this address.")
+        self._spend(self._address, RateBudget.GENERIC, _network(address), "Too many requests from this address.")
 
     def count_device(self, device: str) -> None:
         """Count an authenticated request of a device. Raises RateLimited."""
-        self._spend(self._device, "device", device, "Too many requests of this device.")
+        self._spend(self._device, RateBudget.DEVICE, device, "Too many requests of this device.")
 
-    def _spend(self, items: list[RateLimitItem], budget: str, key: str, detail: str) -> None:
+    def _spend(self, items: list[RateLimitItem], budget: RateBudget, key: str, detail: str) -> None:
         self._check(items, budget, key, detail)
         for item in items:
             self._limiter.hit(item, budget, key)
 
-    def _check(self, items: list[RateLimitItem], budget: str, key: str, detail: str) -> None:
+    def _check(self, items: list[RateLimitItem], budget: RateBudget, key: str, detail: str) -> None:
         for item in items:
             if not self._limiter.test(item, budget, key):
+                self._metrics.rate_limited(budget)
                 reset = self._limiter.get_window_stats(item, budget, key).reset_time
                 wait = max(1, math.ceil(reset - self._now()))
                 raise RateLimited(f"{detail} The limit is {item}; try again in {wait} s.", retry_after=wait)

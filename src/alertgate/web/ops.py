@@ -1,17 +1,29 @@
-"""Health, for anyone who asks: load balancers, containers, people."""
+"""Health, for anyone who asks: load balancers, containers, people. And metrics, for Prometheus."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 
 from alertgate import __version__
+from alertgate.errors import StoreUnavailable
+from alertgate.model import ChannelName, NotificationStatus
 from alertgate.prove.health import OK
-from alertgate.web.services import WithServices
+from alertgate.store.figures import queues
+from alertgate.web.guards import MetricsGuard
+from alertgate.web.problems import MEDIA_TYPE
+from alertgate.web.services import Services, WithServices
 
 router = APIRouter(tags=["health"])
+
+_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+METRICS_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text form"},
+    401: {**_PROBLEM, "description": "`METRICS_TOKEN` is set, and the credential is missing or wrong"},
+    429: {**_PROBLEM, "description": "Over the rate limit for failed authentication"},
+}
 
 
 class Healthy(BaseModel):
@@ -20,6 +32,7 @@ class Healthy(BaseModel):
     status: Literal["healthy"]
     timestamp: datetime
     version: str
+    degraded: list[str] = Field(default=[], description="What doesn't work as it should; left out when all does")
 
 
 class Unhealthy(BaseModel):
@@ -27,6 +40,9 @@ class Unhealthy(BaseModel):
 
     status: Literal["unhealthy"]
     checks: dict[str, str]
+    degraded: list[str] = Field(
+        default=[], description="On `/health/ready`: paused channels, and what the auditor found"
+    )
 
 
 class Live(BaseModel):
@@ -40,6 +56,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"]
     checks: dict[str, str]
+    degraded: list[str] = Field(description="Paused channels, and what the auditor found")
 
 
 @router.get("/health", responses={200: {"model": Healthy}, 503: {"model": Unhealthy}})
@@ -49,7 +66,10 @@ async def health(services: WithServices) -> JSONResponse:
     if stored != OK:
         return JSONResponse({"status": "unhealthy", "checks": {"store": stored}}, status_code=503)
     now = services.clock.now().isoformat()
-    return JSONResponse({"status": "healthy", "timestamp": now, "version": __version__})
+    answer: dict[str, Any] = {"status": "healthy", "timestamp": now, "version": __version__}
+    if troubles := degraded(services):
+        answer["degraded"] = troubles
+    return JSONResponse(answer)
 
 
 @router.get("/health/live", responses={200: {"model": Live}})
@@ -62,6 +82,44 @@ async def live() -> JSONResponse:
 async def ready(services: WithServices) -> JSONResponse:
     """Tell whether the store is writable, the delivery loop runs, and the service isn't stopping."""
     checks = dict(await services.health.ready())
+    troubles = degraded(services)
     if all(check == OK for check in checks.values()):
-        return JSONResponse({"status": "ready", "checks": checks})
-    return JSONResponse({"status": "unhealthy", "checks": checks}, status_code=503)
+        return JSONResponse({"status": "ready", "checks": checks, "degraded": troubles})
+    return JSONResponse({"status": "unhealthy", "checks": checks, "degraded": troubles}, status_code=503)
+
+
+def degraded(services: Services) -> list[str]:
+    """Say what doesn't work as it should while alerts are still taken: no load balancer can mend it by turning away."""
+    paused = [
+        f"channel {name} is paused: {state.reason}" for name, state in services.deliverer.states.items() if not state.up
+    ]
+    audit = services.auditor.latest
+    return [*paused, *(audit.say() if audit else [])]
+
+
+@router.get("/metrics", dependencies=[MetricsGuard], responses=METRICS_ANSWERS, response_class=Response)
+async def metrics(request: Request, services: WithServices) -> Response:
+    """Give the metrics to Prometheus, as text or as OpenMetrics."""
+    services.metrics.store_state(up=await services.health.can_store() == OK)
+    await _look_at_queue(services)
+    content, content_type = services.metrics.exposition(request.headers.get("accept", ""))
+    return Response(content, headers={"Content-Type": content_type})
+
+
+async def _look_at_queue(services: Services) -> None:
+    try:
+        waiting = await services.store.read(queues)
+    except StoreUnavailable:
+        services.metrics.queue_unknown()
+        return
+    now = services.clock.now()
+    depths: dict[tuple[ChannelName, NotificationStatus], int] = {}
+    for channel, queue in waiting.items():
+        depths[channel, NotificationStatus.PENDING] = queue.pending
+        depths[channel, NotificationStatus.SENDING] = queue.sending
+    oldest = {
+        channel: (now - queue.oldest_due_at).total_seconds()
+        for channel, queue in waiting.items()
+        if queue.oldest_due_at
+    }
+    services.metrics.queue(depths, oldest)

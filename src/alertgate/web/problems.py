@@ -21,6 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 PROBLEMS: dict[type[errors.AlertgateError], tuple[int, str, str]] = {
     errors.Unauthenticated: (401, "unauthenticated", "Not authenticated"),
     errors.NotFound: (404, "not-found", "Not found"),
+    errors.Conflict: (409, "conflict", "Not possible as it stands"),
     errors.BodyTooSlow: (408, "body-too-slow", "The body took too long"),
     errors.BodyTooLarge: (413, "body-too-large", "The body is too large"),
     errors.WrongContentType: (415, "wrong-content-type", "Wrong content type"),
@@ -33,6 +34,10 @@ PROBLEMS: dict[type[errors.AlertgateError], tuple[int, str, str]] = {
     errors.Unavailable: (503, "unavailable", "Not available now"),
 }
 """Status, last part of the type, and title of each error that a request can meet."""
+
+
+STORE_DETAIL = "The database can't be used now, so nothing was stored; the log says why. Try again."
+SLOW_DETAIL = "The database didn't answer in time. The alert may still be stored; send it again with the same id."
 
 
 class FieldProblem(BaseModel):
@@ -55,6 +60,15 @@ class Problem(BaseModel):
 def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> dict[str, Any]:
     """Return the body of a problem."""
     return {"type": f"urn:alertgate:problem:{kind}", "title": title, "status": status, "detail": detail, **more}
+
+
+def documented(description: str, *headers: str) -> dict[str, Any]:
+    """Return how the OpenAPI document shows an answer that is a problem."""
+    return {
+        "description": description,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "headers": {name: {"schema": {"type": "string"}} for name in headers},
+    }
 
 
 def internal_problem() -> dict[str, Any]:
@@ -92,9 +106,12 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = f'{error.scheme} realm="alertgate"'
     if isinstance(error, errors.RateLimited | errors.Unavailable) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
+    detail = str(error)
     if isinstance(error, errors.StoreError):
-        log.error("could not store", path=request.url.path, error=str(error))
-    return response(problem(status, kind, title, str(error), **more), headers)
+        log.error("the store failed", path=request.url.path, error=detail)
+        # The database's own words may name hosts and users.
+        detail = SLOW_DETAIL if isinstance(error, errors.StoreTooSlow) else STORE_DETAIL
+    return response(problem(status, kind, title, detail, **more), headers)
 
 
 def _http(error: Exception, methods: set[str]) -> JSONResponse:

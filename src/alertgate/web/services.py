@@ -1,16 +1,20 @@
 """What the HTTP surface works with, and the dependencies that hand it to routes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from alertgate.accept.by_hand import ByHand
 from alertgate.accept.record import Recorder
 from alertgate.clock import Clock
 from alertgate.config import Settings
+from alertgate.metrics import Metrics
+from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
+from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
 from alertgate.store.engine import Store
 from alertgate.web.limits import Limits
@@ -25,9 +29,13 @@ class Services:
     new_id: Callable[[datetime], str]
     store: Store
     recorder: Recorder
+    by_hand: ByHand
+    channels: Sequence[Channel]
     deliverer: Deliverer
     health: Health
+    auditor: Auditor
     limits: Limits
+    metrics: Metrics
 
 
 async def _services(request: Request) -> Services:

@@ -1,6 +1,7 @@
 """How alerts and what became of them look in the API."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -8,8 +9,9 @@ from typing import Any
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from alertgate.model import Alert, Attempt
-from alertgate.prove.history import Trail
+from alertgate.model import Alert, Attempt, Incident
+from alertgate.notify.trial import Tried
+from alertgate.prove.history import IncidentTrail, Told, Trail
 
 
 class AlertView(BaseModel):
@@ -64,6 +66,7 @@ class AttemptView(BaseModel):
     outcome: str
     reason: str
     reply: str = Field(description="The server's own words")
+    queue_id: str | None = Field(description="The name under which the server has queued it")
 
 
 class NotificationView(BaseModel):
@@ -79,9 +82,11 @@ class NotificationView(BaseModel):
     reason: str
     created_at: datetime
     due_at: datetime
+    retry_since: datetime = Field(description="From when GIVE_UP_AFTER counts")
     attempts: list[AttemptView]
     lease_owner: str | None
     lease_until: datetime | None
+    claimed_at: datetime | None
     finished_at: datetime | None
 
 
@@ -93,18 +98,84 @@ class AlertTrail(BaseModel):
     notifications: list[NotificationView]
 
 
+class AlertList(BaseModel):
+    """One page of alerts, newest first."""
+
+    items: list[AlertView]
+    next: str | None = Field(description="The `cursor` of the next page; null on the last one")
+
+
+class IncidentList(BaseModel):
+    """One page of incidents, newest first."""
+
+    items: list[IncidentView]
+    next: str | None = Field(description="The `cursor` of the next page; null on the last one")
+
+
+class IncidentTrailView(BaseModel):
+    """One incident's whole trail."""
+
+    incident: IncidentView
+    alerts: list[AlertView] = Field(description="The latest 20, newest first")
+    notifications: list[NotificationView] = Field(description="All of them, oldest first")
+
+
+class TrialView(BaseModel):
+    """What became of one test message."""
+
+    channel: str
+    address: str
+    sent: bool
+    reply: str = Field(description="The server's own words; of a failure with its reason before them")
+
+
+class TrialList(BaseModel):
+    """What became of a test message to each recipient."""
+
+    ok: bool = Field(description="Whether every server took its message")
+    items: list[TrialView]
+
+
 def show_trail(trail: Trail) -> "AsciiJson":
-    """Return a trail as the API's answer."""
-    return AsciiJson(
-        {
-            "alert": _alert(trail.alert),
-            "incident": asdict(trail.incident) if trail.incident else None,
-            "notifications": [
-                {**asdict(told.notification), "attempts": [_attempt(attempt) for attempt in told.attempts]}
-                for told in trail.told
-            ],
-        }
-    )
+    """Return an alert's trail as the API's answer."""
+    incident = asdict(trail.incident) if trail.incident else None
+    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": _told(trail.told)})
+
+
+def show_incident_trail(trail: IncidentTrail) -> "AsciiJson":
+    """Return an incident's trail as the API's answer."""
+    latest = [_alert(alert) for alert in trail.latest]
+    return AsciiJson({"incident": asdict(trail.incident), "alerts": latest, "notifications": _told(trail.told)})
+
+
+def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
+    """Return a page of alerts as the API's answer."""
+    return AsciiJson({"items": [_alert(alert) for alert in page], "next": next_cursor})
+
+
+def show_incidents(page: Iterable[Incident], next_cursor: str | None) -> "AsciiJson":
+    """Return a page of incidents as the API's answer."""
+    return AsciiJson({"items": [asdict(incident) for incident in page], "next": next_cursor})
+
+
+def show_incident(incident: Incident) -> "AsciiJson":
+    """Return an incident as the API's answer."""
+    return AsciiJson(asdict(incident))
+
+
+def show_notification(told: Told) -> "AsciiJson":
+    """Return a notification with its attempts as the API's answer."""
+    return AsciiJson(_told([told])[0])
+
+
+def show_trial(tried: Iterable[Tried]) -> "AsciiJson":
+    """Return what became of test messages as the API's answer."""
+    items = [{"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text} for one in tried]
+    return AsciiJson({"ok": all(item["sent"] for item in items), "items": items})
+
+
+def _told(told: Iterable[Told]) -> list[dict[str, Any]]:
+    return [{**asdict(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
 
 
 def _alert(alert: Alert) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The two webhooks: guard, read, record, answer."""
 
+import asyncio
 import json
 from typing import Any, Literal
 
@@ -11,13 +12,15 @@ from pydantic import BaseModel
 from alertgate.accept import generic, particle
 from alertgate.accept.receipt import Receipt
 from alertgate.accept.record import Recorded, Result
-from alertgate.errors import FieldError, Invalid, WrongContentType
+from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
 from alertgate.model import Alert, AlertStatus
 from alertgate.web.body import media_type, read_body
 from alertgate.web.guards import ParticleGuard, SignedBody
 from alertgate.web.problems import MEDIA_TYPE, Problem
 from alertgate.web.services import Services, WithServices
 
+STORE_WITHIN = 12.0
+"""Seconds for a commit: Particle waits for 20, and a locked SQLite file is given up on after 5."""
 LONGEST_ANSWER = 500
 """Bytes: Particle publishes the answer to the device in chunks of 512, each of which is billed."""
 
@@ -152,7 +155,7 @@ async def particle_webhook(request: Request, services: WithServices) -> JSONResp
     body = await read_body(request, services)
     alert = particle.read(body, media_type(request), _receipt(request, services))
     services.limits.count_device(alert.device or "unknown")
-    recorded = await _record(alert, services)
+    recorded = await _record(alert, request, services)
     if recorded.result is Result.QUARANTINED and services.settings.particle_strict:
         errors = tuple(FieldError("", error) for error in alert.errors)
         raise Invalid(f"The body can't be read; it is kept as alert {alert.id}. Mend the webhook's template.", errors)
@@ -171,7 +174,7 @@ async def generic_webhook(request: Request, services: WithServices, body: Signed
     if (kind := media_type(request)) and kind != "application/json" and not kind.endswith("+json"):
         raise WrongContentType(f"The content type is {kind[:80]}; send application/json. Nothing was stored.")
     alert = generic.read(body, _idempotency_key(request), _receipt(request, services))
-    return _answer(await _record(alert, services), alert)
+    return _answer(await _record(alert, request, services), alert)
 
 
 def _receipt(request: Request, services: Services) -> Receipt:
@@ -188,11 +191,17 @@ def _idempotency_key(request: Request) -> str | None:
     return key or None
 
 
-async def _record(alert: Alert, services: Services) -> Recorded:
+async def _record(alert: Alert, request: Request, services: Services) -> Recorded:
     """Commit; only then is there anything to answer."""
-    recorded = await services.store.writer.do(services.recorder.record, alert)
+    try:
+        async with asyncio.timeout(STORE_WITHIN):
+            recorded = await services.store.writer.do(services.recorder.record, alert)
+    except TimeoutError:
+        raise StoreTooSlow(f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may yet.") from None
     if recorded.speaks:
         services.deliverer.wake()
+    seconds = services.clock.monotonic() - request.state.started
+    services.metrics.alert_recorded(alert.source, recorded.result, seconds)
     facts = {"errors": list(alert.errors)} if alert.errors else {}
     log.info(
         "alert",

@@ -47,6 +47,8 @@ def _reason(stage: Stage, code: int, enhanced: str) -> Reason:  # noqa: PLR0911 
         return Reason.TRY_LATER
     if enhanced == "5.3.4" or (code == 552 and enhanced != "5.2.2"):
         return Reason.TOO_LARGE
+    if enhanced in {"4.2.2", "5.2.2"} or code == 452:
+        return Reason.MAILBOX_FULL  # people empty their mailboxes, so this passes even as a 5xx
     if code >= 500:
         return _refused(stage, code, enhanced)
     if enhanced == "4.2.2" or code == 452:

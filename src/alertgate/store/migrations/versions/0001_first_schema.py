@@ -8,8 +8,10 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+RESOLVED = sa.text("status = 'resolved'")
 UNRESOLVED = sa.text("status <> 'resolved'")
 PENDING = sa.text("status = 'pending'")
+SENT = sa.text("status = 'sent'")
 SENDING = sa.text("status = 'sending'")
 
 
@@ -34,9 +36,11 @@ def upgrade() -> None:
     op.create_index(
         "incidents_unresolved", "incidents", ["key"], unique=True, sqlite_where=UNRESOLVED, postgresql_where=UNRESOLVED
     )
+    op.create_index("incidents_ended", "incidents", ["last_alert_at"], sqlite_where=RESOLVED, postgresql_where=RESOLVED)
     op.create_index(
         "incidents_quiet", "incidents", ["last_alert_at"], sqlite_where=UNRESOLVED, postgresql_where=UNRESOLVED
     )
+    op.create_index("incidents_status", "incidents", ["status", "id"])
     op.create_table(
         "alerts",
         sa.Column("id", sa.String(36), primary_key=True),
@@ -62,6 +66,8 @@ def upgrade() -> None:
     op.create_index("ix_alerts_received_at", "alerts", ["received_at"])
     op.create_index("alerts_dedup", "alerts", ["dedup"], unique=True)
     op.create_index("alerts_incident", "alerts", ["incident_id", "id"])
+    op.create_index("alerts_device", "alerts", ["device", "id"])
+    op.create_index("alerts_event", "alerts", ["event", "id"])
     op.create_table(
         "notifications",
         sa.Column("id", sa.String(36), primary_key=True),
@@ -74,9 +80,11 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("due_at", sa.BigInteger, nullable=False),
+        sa.Column("retry_since", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("lease_owner", sa.Text),
         sa.Column("lease_until", sa.BigInteger),
+        sa.Column("claimed_at", sa.BigInteger),
         sa.Column("finished_at", sa.BigInteger),
     )
     op.create_index("ix_notifications_incident_id", "notifications", ["incident_id"])
@@ -95,6 +103,7 @@ def upgrade() -> None:
         sqlite_where=PENDING,
         postgresql_where=PENDING,
     )
+    op.create_index("notifications_sent", "notifications", ["finished_at"], sqlite_where=SENT, postgresql_where=SENT)
     op.create_index(
         "notifications_leased", "notifications", ["lease_until"], sqlite_where=SENDING, postgresql_where=SENDING
     )
@@ -107,6 +116,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.String(16), nullable=False),
         sa.Column("reason", sa.String(32), nullable=False),
         sa.Column("reply", sa.Text, nullable=False),
+        sa.Column("queue_id", sa.Text),
     )
     op.create_index("ix_attempts_notification_id", "attempts", ["notification_id"])
     op.create_table(

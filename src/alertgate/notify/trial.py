@@ -12,7 +12,7 @@ from alertgate.notify.gateways import is_text_message
 from alertgate.notify.plan import targets
 
 
-class Tested(NamedTuple):
+class Tried(NamedTuple):
     """What became of one test message."""
 
     channel: ChannelName
@@ -23,16 +23,14 @@ class Tested(NamedTuple):
 
 async def send_tests(
     settings: Settings, channels: Sequence[Channel], clock: Clock, new_id: Callable[[datetime], str]
-) -> list[Tested]:
-    """Send one test message to each recipient, and close the channels."""
+) -> list[Tried]:
+    """Send one test message to each recipient, over the channel that would reach it; one after the other."""
     by_name = {channel.name: channel for channel in channels}
     results = []
     for name, address in targets(settings):
         outcome = await by_name[name].send(_message(settings, (name, address), clock.now(), new_id))
         text = outcome.reply if isinstance(outcome, Sent) else f"{outcome.reason}: {outcome.reply}"
-        results.append(Tested(name, address, isinstance(outcome, Sent), text))
-    for channel in channels:
-        await channel.close()
+        results.append(Tried(name, address, isinstance(outcome, Sent), text))
     return results
 
 

@@ -1,0 +1,62 @@
+"""How a channel is doing, and when to pause it. Pure.
+
+A failing channel is paused as a whole and probed with one message at a time, so that a dead server isn't hammered and
+a locked account isn't locked for longer; what waits stays pending.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Reason, Sent
+from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
+
+AT_ONCE = frozenset({Reason.CREDENTIALS, Reason.DAILY_LIMIT, Reason.SENDER_REFUSED})
+"""The reasons that no second message could change."""
+PATIENCE = 3
+"""How many other channel-wide failures in a row pause a channel."""
+SLOW = (timedelta(minutes=1), timedelta(minutes=5), LAST_DELAY)
+"""Between probes when only a person, or the next day, can mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """What is known of a channel since the process started."""
+
+    failures: int = 0
+    """Channel-wide failures in a row."""
+    paused_at: datetime | None = None
+    probe_at: datetime | None = None
+    """When to try one message, while it is paused."""
+    reason: Reason | None = None
+    reply: str = ""
+    failed_at: datetime | None = None
+    succeeded_at: datetime | None = None
+
+    @property
+    def up(self) -> bool:
+        """Whether messages flow."""
+        return self.paused_at is None
+
+    def room(self, capacity: int, sending: int, now: datetime) -> int:
+        """Return how many more messages may be taken up now: one at a time while it is probed."""
+        if self.probe_at is None:
+            return max(0, capacity - sending)
+        return 1 if sending == 0 and now >= self.probe_at else 0
+
+
+def after(state: ChannelState, outcome: Outcome, now: datetime, chance: float) -> ChannelState:
+    """Return the state after one more try. `chance` is a random number from 0 to 1."""
+    if isinstance(outcome, Sent):
+        return ChannelState(succeeded_at=now, failed_at=state.failed_at, reason=state.reason, reply=state.reply)
+    if outcome.reason is Reason.INTERNAL:
+        return state  # says nothing of the server
+    failed = replace(state, reason=outcome.reason, reply=outcome.reply, failed_at=now)
+    if outcome.reason not in CHANNEL_WIDE:
+        return replace(failed, failures=0, paused_at=None, probe_at=None)  # it refused one message, so it works
+    failed = replace(failed, failures=state.failures + 1)
+    if state.up and outcome.reason not in AT_ONCE and failed.failures < PATIENCE:
+        return failed
+    delays = SLOW if outcome.reason in AT_ONCE else (*DELAYS, LAST_DELAY)
+    probes = failed.failures - (1 if outcome.reason in AT_ONCE else PATIENCE)
+    delay = delays[min(max(probes, 0), len(delays) - 1)]
+    return replace(failed, paused_at=state.paused_at or now, probe_at=now + spread(delay, chance))

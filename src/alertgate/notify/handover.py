@@ -1,0 +1,205 @@
+"""One notification's hand-over: read its incident, render, send with no transaction open, record the attempts.
+
+The order is what keeps the promise: an attempt is recorded after the send, so a crash in between repeats the message,
+with the same Message-ID, and loses none.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from alertgate.clock import Clock
+from alertgate.config import Settings, mask
+from alertgate.errors import StoreUnavailable
+from alertgate.metrics import Metrics
+from alertgate.model import Attempt, Kind, Notification, NotificationStatus
+from alertgate.notify.channels.base import Channel, Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.render import Story, render
+from alertgate.notify.retry import Again, next_try
+from alertgate.store import Connection, alerts, incidents, notifications
+from alertgate.store.engine import Store
+from alertgate.store.notifications import Finish
+
+SEND_TIMEOUT = 45.0
+"""Seconds for one send: shorter than the lease, so that it ends while the message is still ours."""
+RECORD_AGAIN = 1.0
+"""Seconds between two tries to record an attempt."""
+SHOWN_ALERTS = 11
+"""The latest one, and ten before it."""
+
+_QUEUED = re.compile(
+    r"\b(?:queued(?: mail)? (?:as|for delivery as)|queued with id|id=|ok:?\s+id)\s*<?([\w.\-]+)", re.IGNORECASE
+)
+_GMAIL = re.compile(r"\bOK\s+\d{9,}\s+([\w\-]+(?:\.\d+)?)\s+-\s+gsmtp")
+
+log = structlog.stdlib.get_logger("alertgate.deliver")
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    attempts: tuple[Attempt, ...]
+    finish: Finish
+
+
+class HandOver:
+    """Hands notifications over. `owner` names this process in leases; `chance` gives a number from 0 to 1."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        owner: str,
+        new_id: Callable[[datetime], str],
+        chance: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._owner = owner
+        self._new_id = new_id
+        self._chance = chance
+
+    async def hand_over(self, channel: Channel, notification: Notification) -> Outcome | None:
+        """Send one leased notification and record what became of it; None when it is no longer ours to send."""
+        try:
+            story = await self._store.read(lambda connection: self._story(connection, notification))
+        except StoreUnavailable as error:
+            log.error("a message waits, because its incident can't be read", error=str(error))  # noqa: TRY400
+            return None  # nothing was sent; the lease runs out and it is tried again
+        if story is None:
+            log.warning(
+                "a message was taken over by another process before it was sent", notification_id=notification.id
+            )
+            return None
+        tries = [await self._try(channel, notification, lambda: render(story))]
+        if tries[-1][1].reason is Reason.TOO_LARGE and render(story).picture:
+            tries.append(await self._try(channel, notification, lambda: render(story, with_picture=False)))
+        outcome = tries[-1][1]
+        finish = self._finish(story, outcome)
+        await self._record(notification, _End(tuple(attempt for attempt, _ in tries), finish))
+        if isinstance(outcome, Sent):
+            told_of = story.latest.received_at if notification.kind is Kind.UPDATE else notification.created_at
+            self._metrics.delivered(channel.name, (self._clock.now() - told_of).total_seconds())
+        elif finish.status is NotificationStatus.FAILED:
+            self._metrics.failed(channel.name)
+        return outcome
+
+    def _story(self, connection: Connection, notification: Notification) -> Story | None:
+        """Read what the message says, and whether the lease is still ours."""
+        leased = notifications.get(connection, notification.id)
+        now = self._clock.now()
+        if leased is None or leased.lease_owner != self._owner or not leased.lease_until or leased.lease_until <= now:
+            return None
+        incident = incidents.get(connection, notification.incident_id)
+        latest = alerts.latest(connection, notification.incident_id, SHOWN_ALERTS)
+        if incident is None or not latest:
+            raise LookupError(f"notification {notification.id} has no incident")
+        return Story(
+            notification,
+            incident,
+            tuple(latest),
+            self._settings.device_name(incident.device),
+            self._settings.zone,
+            now,
+            self._settings.mail_from.rpartition("@")[2],
+        )
+
+    async def _try(
+        self, channel: Channel, notification: Notification, make: Callable[[], Message]
+    ) -> tuple[Attempt, Outcome]:
+        """Send once; trouble of any kind is an outcome."""
+        started_at, start = self._clock.now(), self._clock.monotonic()
+        outcome: Outcome
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                outcome = await channel.send(make())
+        except TimeoutError:
+            outcome = Transient(Reason.TIMEOUT, f"not handed over within {SEND_TIMEOUT:g} s")
+        except Exception as error:
+            log.exception("a message couldn't be made or sent; this is a defect", notification_id=notification.id)
+            outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+        self._metrics.attempted(channel.name, outcome.word, outcome.reason)
+        attempt = Attempt(
+            id=self._new_id(started_at),
+            notification_id=notification.id,
+            started_at=started_at,
+            seconds=self._clock.monotonic() - start,
+            outcome=outcome.word,
+            reason=outcome.reason,
+            reply=outcome.reply,
+            queue_id=queue_id(outcome.reply) if isinstance(outcome, Sent) else None,
+        )
+        return attempt, outcome
+
+    def _finish(self, story: Story, outcome: Outcome) -> Finish:
+        """Decide what becomes of a notification after this outcome."""
+        notification = story.notification
+        now = self._clock.now()
+        if isinstance(outcome, Sent):
+            return Finish(notification.id, self._owner, NotificationStatus.SENT, now)
+        if isinstance(outcome, Permanent):
+            return Finish(notification.id, self._owner, NotificationStatus.FAILED, now)
+        patience = timedelta(seconds=self._settings.give_up_after)
+        since = max(notification.retry_since, story.incident.last_alert_at)  # it carries the latest alert too
+        step = next_try(notification.attempts + 1, since, now, patience, self._chance())
+        if isinstance(step, Again):
+            return Finish(notification.id, self._owner, NotificationStatus.PENDING, now, due_at=step.at)
+        return Finish(notification.id, self._owner, NotificationStatus.FAILED, now)
+
+    async def _record(self, notification: Notification, end: _End) -> None:
+        """Record, however long the store takes: what was sent and isn't recorded would be sent again."""
+        while True:
+            try:
+                ours = await self._store.writer.do(_record, end)
+                break
+            except StoreUnavailable as error:
+                log.error("an attempt can't be recorded; trying again", error=str(error))  # noqa: TRY400
+            except Exception:
+                log.exception("an attempt can't be recorded; this is a defect; trying again")
+            await asyncio.sleep(RECORD_AGAIN)
+        _say(notification, end, ours=ours)
+
+
+def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
+    notifications.add_attempts(connection, [attempt for end in ends for attempt in end.attempts])
+    return [notifications.finish(connection, end.finish) for end in ends]
+
+
+def _say(notification: Notification, end: _End, *, ours: bool) -> None:
+    """Write one line for each attempt."""
+    for number, attempt in enumerate(end.attempts, start=notification.attempts + 1):
+        facts = {
+            "notification_id": notification.id,
+            "incident_id": notification.incident_id,
+            "channel": notification.channel,
+            "to": mask(notification.address),
+            "kind": notification.kind,
+            "attempt": number,
+            "reason": attempt.reason,
+            "reply": attempt.reply.replace(notification.address, mask(notification.address)),
+            "seconds": round(attempt.seconds, 3),
+        }
+        if attempt is not end.attempts[-1]:
+            log.warning("too large for the server; sent again without its picture", **facts)
+        elif not ours:
+            log.warning("a message outlived its lease; another process may have sent it too", **facts)
+        elif end.finish.status is NotificationStatus.SENT:
+            log.info("sent", **facts)
+        elif end.finish.status is NotificationStatus.FAILED:
+            log.error("failed for good; this recipient was not told", **facts)
+        elif end.finish.due_at:
+            log.warning("not sent; it is tried again", again_at=end.finish.due_at.isoformat(), **facts)
+
+
+def queue_id(reply: str) -> str | None:
+    """Return the name under which a server says that it has queued a mail, as the common servers write it."""
+    match = _GMAIL.search(reply) or _QUEUED.search(reply)
+    return match[1] if match else None

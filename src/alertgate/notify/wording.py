@@ -1,0 +1,151 @@
+"""What messages say of their alerts, in sentences. Pure."""
+
+from alertgate.model import Alert, AlertStatus, IncidentStatus, Kind, Signal
+from alertgate.notify.story import Story, duration, happened, late
+from alertgate.notify.text import clean, data_url, one_line, rows, say, shorten
+
+
+def lead(story: Story) -> str:
+    """The first sentences: why this message comes now."""
+    incident = story.incident
+    if story.resolved:
+        return _end(story)
+    sentences = [f"It got worse: now {incident.severity}."] if story.notification.kind is Kind.ESCALATION else []
+    if incident.alert_count > 1:
+        sentences.append(f"{count(story)}, since {story.minute(incident.opened_at)}.")
+    if story.unreadable:
+        came = "The latest can't be read" if incident.alert_count > 1 else "An alert came in that can't be read"
+        sentences.append(f"{came}; it is kept whole, and shown below as it came.")
+    elif incident.alert_count > 1:
+        sentences.append("The latest is below.")
+    return " ".join(sentences) or "A new alert."
+
+
+def _end(story: Story) -> str:
+    """How an incident came to its end, in sentences of their own."""
+    incident = story.incident
+    ended_at = incident.resolved_at or incident.last_alert_at
+    already = " already" if story.notification.kind is Kind.OPENING else ""
+    by = incident.resolved_by or ""
+    if by == "silence":
+        how = ", because no more alerts came"
+    elif by.startswith("alert "):
+        how = " by its sender"
+    else:
+        how = f" by {one_line(by, 60)}" if by else ""
+    began = f"It began at {story.minute(incident.opened_at)}"
+    return f"It is over{already}: resolved at {story.minute(ended_at)}{how}. {began}: {count(story)}."
+
+
+_ONE = "1 alert"
+
+
+def count(story: Story) -> str:
+    """Say how many alerts came in which time, such as `37 alerts in 12 min`."""
+    incident = story.incident
+    # The alert that ends an incident is counted in it, but is none to its reader.
+    ending = story.resolved and (incident.resolved_by or "").startswith("alert ")
+    told = max(incident.alert_count - ending, 1)
+    if told == 1:
+        return _ONE
+    return f"{told:,} alerts in {duration(incident.last_alert_at - incident.opened_at)}"
+
+
+def short_count(story: Story) -> str | None:
+    """Say the same in brackets, or None where it goes without saying."""
+    said = count(story)
+    return None if said == _ONE else said
+
+
+def notes(story: Story, *, left_out: bool) -> list[str]:
+    """What a reader must know to read the rest right."""
+    latest, incident = story.latest, story.incident
+    found = []
+    if delay := late(latest.received_at - happened(latest)):
+        found.append(f"The alert came in {delay} late, at {story.time(latest.received_at)}.")
+    if delay := late(story.now - story.wanted_at):
+        found.append(f"This message is {delay} late: it couldn't be sent earlier.")
+    if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at:
+        by = one_line(incident.acknowledged_by or "somebody", 60)
+        found.append(f"Acknowledged by {by} at {story.minute(incident.acknowledged_at)}.")
+    if left_out:
+        found.append(
+            "The picture was left out, because the mail server found the message too large. The API has it, "
+            "under the alert's id below."
+        )
+    return found
+
+
+def facts(story: Story, longest: int) -> list[tuple[str, str]]:
+    """What tells one device, event and alert from another, for whoever looks further."""
+    incident, latest = story.incident, story.latest
+    found = [("Severity", str(incident.severity))]
+    if incident.device:
+        label = "Device" if incident.source == "particle" else "Source"
+        named = f"{story.device_name} ({incident.device})" if story.device_name else incident.device
+        found.append((label, one_line(named, longest)))
+    return [
+        *found,
+        ("Event", one_line(incident.event, longest)),
+        ("Received", story.time(latest.received_at)),
+        ("Alert", latest.id),
+        ("Incident", incident.id),
+    ]
+
+
+def how_late(story: Story) -> str | None:
+    """Say how old an alert is when its reader hears of it, if anything went late."""
+    wanted = late(story.latest.received_at - happened(story.latest)) or late(story.now - story.wanted_at)
+    delay = late(story.now - happened(story.latest))
+    return f"{delay} late" if wanted and delay else None
+
+
+def when(story: Story) -> str:
+    """Say when the latest alert happened, and how late it came in."""
+    delay = late(story.latest.received_at - happened(story.latest))
+    return story.time(happened(story.latest)) + (f" ({delay} late)" if delay else "")
+
+
+def earlier_title(story: Story, shown: int) -> str:
+    """Say what the list of earlier alerts is, and how many it leaves out."""
+    before = story.incident.alert_count - 1
+    return "Before that" if shown >= before else f"Before that, the last {shown} of {before:,}"
+
+
+def line(story: Story, alert: Alert, longest: int) -> str:
+    """An earlier alert in one line; its severity is said where it wasn't the incident's."""
+    severity = "" if alert.severity is story.incident.severity else f"{alert.severity} - "
+    return severity + shorten(essence(alert) or str(alert.signal), longest)
+
+
+def words(alert: Alert) -> str | None:
+    """What an alert says in words, to be shown large."""
+    if alert.message:
+        return clean(alert.message)
+    if alert.status is AlertStatus.QUARANTINED or is_table(alert):
+        return None
+    return "no data" if alert.data in (None, "") else clean(say(alert.data))
+
+
+def is_table(alert: Alert) -> bool:
+    """Whether an alert's data is better shown as a table than as words."""
+    return isinstance(alert.data, dict | list) or data_url(alert.data) is not None
+
+
+def essence(alert: Alert) -> str:
+    """The shortest text that says what an alert says; empty when that is only that the problem is resolved."""
+    if alert.status is AlertStatus.QUARANTINED:
+        return one_line((alert.raw or b"").decode(errors="replace"), 200) or "empty body"
+    if alert.message:
+        return one_line(alert.message, 300)
+    return one_line(_short(alert), 300)
+
+
+def _short(alert: Alert) -> str:
+    data = alert.data
+    if isinstance(data, dict | list):
+        # What the headline says already isn't said again.
+        said = {"severity": alert.severity, "status": Signal.RESOLVED}
+        rest = {key: value for key, value in data.items() if said.get(key) != value} if isinstance(data, dict) else data
+        return ", ".join(f"{name}: {text}" for name, text in rows(rest, most=8, longest=60)) if rest or not data else ""
+    return say(data) if data not in (None, "") else "no data"

@@ -1,0 +1,27 @@
+"""What keeps the store small and its log short, off the path of requests."""
+
+from datetime import timedelta
+
+import structlog
+
+from alertgate.clock import Clock
+from alertgate.store.engine import Store
+from alertgate.store.retention import forget
+
+RETENTION_EVERY = 600.0
+CHECKPOINT_EVERY = 5.0
+"""Seconds. A checkpoint moves what SQLite's write-ahead log holds into the database file."""
+
+log = structlog.stdlib.get_logger("alertgate.housekeeping")
+
+
+async def forget_old(store: Store, clock: Clock, retention_days: int) -> None:
+    """Delete what is older than `retention_days`, batch by batch, letting others write in between."""
+    if not retention_days:
+        return
+    before = clock.now() - timedelta(days=retention_days)
+    total = 0
+    while gone := await store.writer.do(forget, before):
+        total += gone
+    if total:
+        log.info("forgot what is older than RETENTION_DAYS", rows=total, days=retention_days)

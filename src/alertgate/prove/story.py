@@ -1,0 +1,191 @@
+"""An alert's trail as a story: what happened when, and how it stands now. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus
+from alertgate.prove.history import Told, Trail
+
+LONGEST_QUOTE = 200
+"""Characters of what the alert says."""
+
+
+class _Event(NamedTuple):
+    at: datetime
+    text: str
+
+
+def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
+    """Return the story of an alert, a line for each event, with times in `zone`. `name` is its device's, if it has one.
+
+    The last line says how it stands at `now`. No line holds a character that a terminal would obey.
+    """
+    events = [*_alert_events(trail), *_incident_events(trail), *(event for told in trail.told for event in _told(told))]
+    events.sort(key=attrgetter("at"))  # keeps the order of cause where times are equal
+    lines = [*_heading(trail, name), *_timeline(events, zone), "", _standing(trail, zone, now)]
+    return "\n".join(_printable(line) for line in lines)
+
+
+def _heading(trail: Trail, name: str | None) -> Iterator[str]:
+    alert = trail.alert
+    who = f"{name} ({alert.device})" if name else alert.device
+    yield f"[{alert.severity.upper()}] {alert.event}" + (f" from {who}" if who else "")
+    yield f"alert {alert.id}" + (f", incident {alert.incident_id}" if alert.incident_id else "")
+    if said := _said(alert):
+        yield f"it says: {said}"
+
+
+def _said(alert: Alert) -> str:
+    said = alert.message or alert.data or (alert.raw or b"").decode(errors="backslashreplace")
+    text = " ".join(str(said).split())
+    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
+
+
+def _timeline(events: list[_Event], zone: ZoneInfo) -> Iterator[str]:
+    """Give each day a heading, and each event a line."""
+    local = [event._replace(at=event.at.astimezone(zone)) for event in events]
+    for day, of_day in groupby(local, key=lambda event: f"{event.at:%Y-%m-%d} ({event.at:%Z})"):
+        yield ""
+        yield day
+        yield from (f"{event.at:%H:%M:%S}.{event.at.microsecond // 1000:03}  {event.text}" for event in of_day)
+
+
+def _alert_events(trail: Trail) -> Iterator[_Event]:
+    alert = trail.alert
+    if alert.published_at:
+        yield _Event(alert.published_at, "published, by its own time")
+    request = f" (request {alert.request_id})" if alert.request_id else ""
+    yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
+    if alert.status is AlertStatus.QUARANTINED:
+        yield _Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
+    if alert.grouping:
+        yield _Event(alert.received_at, f"grouped: {alert.grouping}")
+
+
+def _delay(alert: Alert) -> str:
+    if alert.published_at is None:
+        return ""
+    delay = alert.received_at - alert.published_at
+    if delay < timedelta(0):
+        return f", {_span(-delay)} before the time that it says it was published"
+    return f", {_span(delay)} after it was published"
+
+
+def _incident_events(trail: Trail) -> Iterator[_Event]:
+    incident = trail.incident
+    if incident is None:
+        return
+    if incident.opened_at < trail.alert.received_at:
+        yield _Event(incident.opened_at, "the incident was opened by an earlier alert")
+    if incident.acknowledged_at:
+        yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {incident.acknowledged_by}")
+    if incident.resolved_at:
+        yield _Event(incident.resolved_at, f"the incident was resolved by {incident.resolved_by}")
+
+
+def _told(told: Told) -> Iterator[_Event]:
+    message = told.notification
+    who = _who(message)
+    planned = "" if message.status is NotificationStatus.CANCELLED else f": {message.reason}"
+    yield _Event(message.created_at, f"{message.kind} planned as {who}{planned}")
+    if message.retry_since > message.created_at:
+        yield _Event(message.retry_since, f"{who} started afresh by hand")
+    for number, attempt in enumerate(told.attempts, start=1):
+        yield _Event(attempt.started_at, f"try {number} of {who}: {_outcome(attempt)}")
+    if message.finished_at and message.status is NotificationStatus.FAILED:
+        yield _Event(message.finished_at, f"given up on {who}; it wasn't told by this message")
+    if message.finished_at and message.status is NotificationStatus.CANCELLED:
+        yield _Event(message.finished_at, f"{who} cancelled: {message.reason}")
+
+
+def _outcome(attempt: Attempt) -> str:
+    took = _span(timedelta(seconds=attempt.seconds))
+    reply = " ".join(attempt.reply.split())
+    if attempt.outcome == "sent":
+        return f'sent in {took}, answered "{reply}"'
+    lasting = ", which won't pass" if attempt.outcome == "permanent" else ""
+    return f'not taken after {took} ({attempt.reason}{lasting}), answered "{reply}"'
+
+
+def _standing(trail: Trail, zone: ZoneInfo, now: datetime) -> str:
+    """Say in one line how it stands now."""
+    said = f"now ({now.astimezone(zone):%H:%M:%S}): "
+    if trail.incident is None:
+        return f"{said}it belongs to no incident, and nobody is to be told."
+    told: dict[tuple[str, str], list[Told]] = {}
+    for one in trail.told:
+        told.setdefault((one.notification.channel, one.notification.address), []).append(one)
+    people = [_stands(each, trail.alert, zone) for each in told.values()] or ["nobody is to be told"]
+    return f"{said}{_incident(trail.incident)}; {'; '.join(people)}."
+
+
+def _incident(incident: Incident) -> str:
+    by = {"acknowledged": f" by {incident.acknowledged_by}", "resolved": f" by {incident.resolved_by}"}
+    alerts = "1 alert" if incident.alert_count == 1 else f"{incident.alert_count} alerts"
+    return f"the incident, of {alerts}, is {incident.status}{by.get(incident.status, '')}"
+
+
+_TELLING = (
+    NotificationStatus.SENT,
+    NotificationStatus.SENDING,
+    NotificationStatus.PENDING,
+    NotificationStatus.FAILED,
+    NotificationStatus.CANCELLED,
+)
+"""What says most of whether somebody knows, first."""
+
+
+def _stands(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
+    """Say whether one address knows of the alert: by the first message that could speak of it and got furthest."""
+    could = [one for one in told if _could_speak_of(alert, one)]
+    if not could:
+        return f"{_who(told[-1].notification)} was told of the incident before this alert, and hears no more of it"
+    best = min(could, key=lambda one: _TELLING.index(one.notification.status)).notification
+    who, finished = _who(best), best.finished_at or best.created_at
+    match best.status:
+        case NotificationStatus.SENT:
+            return f"{who} was sent at {_clock(finished, zone)}, {_span(finished - alert.received_at)} after receipt"
+        case NotificationStatus.SENDING:
+            return f"{who} is being sent"
+        case NotificationStatus.PENDING:
+            return f"{who} waits until {_clock(best.due_at, zone)}"
+        case NotificationStatus.FAILED:
+            return f"{who} FAILED at {_clock(finished, zone)}: `alertgate retry {best.id}` sends it after all"
+        case NotificationStatus.CANCELLED:
+            return f"{who} was cancelled: {best.reason}"
+
+
+def _could_speak_of(alert: Alert, told: Told) -> bool:
+    """Tell whether the alert was there when the message was made, which is when it is sent."""
+    if told.notification.status is NotificationStatus.SENT and told.attempts:
+        return told.attempts[-1].started_at >= alert.received_at
+    return told.notification.finished_at is None or told.notification.finished_at >= alert.received_at
+
+
+def _who(message: Notification) -> str:
+    return f"{message.channel} to {message.address}"
+
+
+def _clock(at: datetime, zone: ZoneInfo) -> str:
+    return f"{at.astimezone(zone):%H:%M:%S}"
+
+
+def _span(span: timedelta) -> str:
+    """Return a span in the two units that say most."""
+    seconds = span.total_seconds()
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def _printable(line: str) -> str:
+    """Escape what a terminal might obey: the text is a stranger's."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)

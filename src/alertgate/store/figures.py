@@ -1,0 +1,57 @@
+"""Counts for people: how long the queue is, and what was done lately."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select
+
+from alertgate.model import ChannelName, NotificationStatus
+from alertgate.store.tables import alerts, attempts, notifications
+
+_n = notifications.c
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What waits on one channel."""
+
+    pending: int
+    sending: int
+    oldest_due_at: datetime | None
+
+
+def queues(connection: Connection) -> dict[ChannelName, Queue]:
+    """Return what waits, for each channel that has something."""
+    query = select(_n.channel, func.count().label("number"), func.min(_n.due_at).label("oldest")).group_by(_n.channel)
+    rows = {
+        (row.channel, status): row
+        for status in (NotificationStatus.PENDING, NotificationStatus.SENDING)  # each has a small index of its own
+        for row in connection.execute(query.where(_n.status == status))
+    }
+    found = {}
+    for channel in {channel for channel, _ in rows}:
+        pending, sending = (
+            rows.get((channel, status)) for status in (NotificationStatus.PENDING, NotificationStatus.SENDING)
+        )
+        found[channel] = Queue(
+            pending.number if pending else 0, sending.number if sending else 0, pending.oldest if pending else None
+        )
+    return found
+
+
+def alerts_since(connection: Connection, since: datetime) -> dict[str, int]:
+    """Return how many alerts came in since then, by status."""
+    query = select(alerts.c.status, func.count()).where(alerts.c.received_at >= since).group_by(alerts.c.status)
+    return {str(status): number for status, number in connection.execute(query)}
+
+
+def attempts_since(connection: Connection, since: datetime) -> dict[str, int]:
+    """Return how many attempts were made since then, by outcome."""
+    query = select(attempts.c.outcome, func.count()).where(attempts.c.started_at >= since).group_by(attempts.c.outcome)
+    return {str(outcome): number for outcome, number in connection.execute(query)}
+
+
+def failed_since(connection: Connection, since: datetime) -> int:
+    """Return how many notifications failed for good since then."""
+    failed = (_n.status == NotificationStatus.FAILED, _n.finished_at >= since)
+    return connection.execute(select(func.count()).select_from(notifications).where(*failed)).scalar_one()

@@ -1,0 +1,49 @@
+"""Pages of the lists of alerts and incidents: newest first, by id."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import Select, Table, select
+
+from alertgate.model import AlertStatus, IncidentStatus, Severity, Source, uuid7
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows a list is to have; None leaves that open.
+
+    `since` (included) and `until` (excluded) are about when an alert was received and when an incident was opened.
+    """
+
+    device: str | None = None
+    event: str | None = None
+    severity: Severity | None = None
+    status: AlertStatus | IncidentStatus | None = None
+    source: Source | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def select_page(table: Table, wanted: Wanted, before: str | None, limit: int) -> Select[tuple[object, ...]]:
+    """Return the query for one page of `table`, alerts or incidents.
+
+    Ids are made for the very time at which an alert is received or an incident opened, and sort by it: so the one index
+    that orders the rows also finds a time, and what arrives between two pages changes neither.
+    """
+    columns = table.c
+    equal = ((name, getattr(wanted, name)) for name in ("device", "event", "severity", "status", "source"))
+    query = select(table).where(*(columns[name] == value for name, value in equal if value is not None))
+    if wanted.since:
+        query = query.where(columns.id >= _first_id(wanted.since))
+    if wanted.until:
+        query = query.where(columns.id < _first_id(wanted.until))
+    if before:
+        query = query.where(columns.id < before)
+    return query.order_by(columns.id.desc()).limit(limit)
+
+
+def _first_id(at: datetime) -> str:
+    """Return the lowest id that can be made for a time."""
+    return uuid7(max(at, _EPOCH), bytes(8))

@@ -1,0 +1,100 @@
+"""What the API's lists can be asked for, and what a person says with an incident."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from alertgate.errors import FieldError, Invalid, Malformed
+from alertgate.model import AlertStatus, IncidentStatus, Severity, Source
+from alertgate.store.pages import Wanted
+
+MOST = 200
+USUAL = 50
+LONGEST_NAME = 128
+
+_LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")
+
+
+def _with_plus(value: object) -> object:
+    """Give `+00:00` back its plus, which a query string reads as a space."""
+    return _LOST_PLUS.sub(r"\1+\2", value) if isinstance(value, str) else value
+
+
+def _aware(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+Time = Annotated[datetime, BeforeValidator(_with_plus), AfterValidator(_aware)]
+
+
+class ListQuery(BaseModel):
+    """What every list can be asked for."""
+
+    model_config = ConfigDict(extra="forbid")  # a misspelt filter would show more than was asked for
+
+    device: str | None = Field(None, description="The device's id")
+    event: str | None = Field(None, description="The event's whole name")
+    severity: Severity | None = None
+    source: Source | None = None
+    since: Time | None = Field(
+        None, description="From this time on: ISO 8601 (UTC if it names no zone) or Unix seconds"
+    )
+    until: Time | None = Field(None, description="Before this time")
+    limit: int = Field(USUAL, ge=1, le=MOST, description="How many at the most")
+    cursor: str | None = Field(None, max_length=100, description="`next` of the page before")
+
+
+class AlertQuery(ListQuery):
+    """What the list of alerts can be asked for; its times are about `received_at`."""
+
+    status: AlertStatus | None = None
+
+    def wanted(self) -> Wanted:
+        """Return it as the store takes it."""
+        return Wanted(**self.model_dump(exclude={"limit", "cursor"}))
+
+
+class IncidentQuery(ListQuery):
+    """What the list of incidents can be asked for; its times are about `opened_at`."""
+
+    status: IncidentStatus | None = None
+
+    def wanted(self) -> Wanted:
+        """Return it as the store takes it."""
+        return Wanted(**self.model_dump(exclude={"limit", "cursor"}))
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("holds a character that can't be shown, such as a line break")
+    return value
+
+
+class By(BaseModel):
+    """Who acknowledges or resolves."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    by: Annotated[str, AfterValidator(_printable)] = Field(
+        "api", min_length=1, max_length=LONGEST_NAME, description="A person's name", examples=["Anna"]
+    )
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """Read a body, which may be empty. Raises Malformed, Invalid."""
+        if not body.strip():
+            return cls()
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+        problems = tuple(
+            FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in found
+        )
+        if found[0]["type"] == "json_invalid":
+            raise Malformed(
+                'The body isn\'t JSON; nothing was changed. Leave it out, or send {"by": "Anna"}.', problems
+            )
+        raise Invalid('The body can\'t be used; nothing was changed. Leave it out, or send {"by": "Anna"}.', problems)

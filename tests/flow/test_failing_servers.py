@@ -1,0 +1,223 @@
+"""What becomes of a message, and of its channel, when the mail server refuses: every row of the table of answers."""
+
+from datetime import datetime
+
+import pytest
+
+from alertgate.model import ChannelName
+from alertgate.notify.breaker import PATIENCE
+from tests.conftest import API_BEARER, serving
+from tests.fakes import START, FakeClock, mail_sink, until
+from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
+
+LOGIN = {"smtp_username": "u", "smtp_password": "p"}
+FIRST_RETRY = (4.0, 6.0)
+"""Seconds: 5, a fifth either way."""
+SLOW_PROBE = (48.0, 72.0)
+"""Seconds: a minute, a fifth either way."""
+
+
+async def attempted(service, alert_id: str, times: int = 1) -> dict:
+    """Return an alert's only notification, once it was tried so many times and isn't being sent."""
+
+    async def tried():
+        [notification, *_] = (await service.trail(alert_id))["notifications"]
+        return len(notification["attempts"]) >= times and notification["status"] != "sending" and notification
+
+    return await until(tried)
+
+
+@pytest.mark.parametrize(
+    ("command", "reply", "outcome", "reason", "status", "up", "probe"),
+    [
+        ("AUTH", "535 5.7.8 credentials refused", "transient", "credentials", "pending", False, SLOW_PROBE),
+        ("AUTH", "534 5.7.9 app password needed", "transient", "credentials", "pending", False, SLOW_PROBE),
+        ("AUTH", "454 4.7.0 too many logins", "transient", "too_many_logins", "pending", True, None),
+        ("EHLO", "421 4.7.0 try again later", "transient", "try_later", "pending", True, None),
+        ("MAIL", "421 4.7.0 try again later", "transient", "try_later", "pending", True, None),
+        ("RCPT", "450 4.2.1 receiving too fast", "transient", "recipient_busy", "pending", True, None),
+        ("RCPT", "452 4.2.2 mailbox full", "transient", "mailbox_full", "pending", True, None),
+        ("DATA", "550 5.4.5 daily limit", "transient", "daily_limit", "pending", False, SLOW_PROBE),
+        ("RCPT", "550 5.1.1 no such user", "permanent", "no_such_recipient", "failed", True, None),
+        ("DATA", "552 5.3.4 message too large", "permanent", "too_large", "failed", True, None),
+        ("DATA", "554 5.7.1 policy", "permanent", "policy", "failed", True, None),
+        ("RCPT", "550 5.7.1 policy", "permanent", "policy", "failed", True, None),
+    ],
+)
+async def test_a_servers_answer_decides(make_settings, command, reply, outcome, reason, status, up, probe):
+    """The outcome, its reason, the state of the channel, and when the message is tried next."""
+    clock = FakeClock()
+    credentials = {"user": "u", "password": "p"} if command == "AUTH" else {}
+    async with mail_sink(**credentials) as sink:
+        sink.answer(command, reply)
+        settings = make_settings(**mail_settings(sink.port), **(LOGIN if credentials else {}))
+        async with serving(settings, clock=clock) as service:
+            notification = await attempted(service, await raise_alert(service.client))
+            state = service.gate.deliverer.states[ChannelName.EMAIL]
+            [attempt] = notification["attempts"]
+            assert (attempt["outcome"], attempt["reason"], notification["status"]) == (outcome, reason, status)
+            if command != "EHLO":  # the library says in its own words what a refused greeting was
+                assert attempt["reply"] == reply
+            assert (state.up, state.reason) == (up, reason)
+            if status == "pending":
+                wait = (datetime.fromisoformat(notification["due_at"]) - START).total_seconds()
+                assert FIRST_RETRY[0] <= wait <= FIRST_RETRY[1]
+            if probe:
+                assert state.probe_at
+                assert probe[0] <= (state.probe_at - START).total_seconds() <= probe[1]
+            health = (await service.client.get("/health")).json()
+            assert health.get("degraded", []) == ([] if up else [f"channel email is paused: {reason}"])
+
+
+async def test_a_dead_server_is_probed_with_one_message_and_then_all_go(make_settings):
+    """Three failures pause the channel; ten messages wait; one probe goes; when the server is back all arrive, once."""
+    clock = FakeClock()
+    async with mail_sink() as sink:
+        await sink.stop()
+        async with serving(make_settings(**mail_settings(sink.port)), clock=clock) as service:
+            deliverer = service.gate.deliverer
+            last = ""
+            for number in range(PATIENCE):
+                last = await raise_alert(service.client, coreid=f"d{number}")
+                await attempted(service, last)
+            paused = deliverer.states[ChannelName.EMAIL]
+            assert (paused.up, paused.failures) == (False, PATIENCE)
+            for number in range(PATIENCE, 10):
+                last = await raise_alert(service.client, coreid=f"d{number}")
+            assert (await service.trail(last))["notifications"][0]["attempts"] == []  # it waits, untried
+
+            status = (await service.client.get("/status", headers=API_BEARER)).json()
+            assert status["channels"]["email"]["state"] == "paused"
+            assert (status["channels"]["email"]["pending"], status["channels"]["email"]["failures"]) == (10, PATIENCE)
+            assert status["channels"]["email"]["last_error_reason"] == "connection"
+
+            clock.move(seconds=10)
+            deliverer.wake()
+
+            async def probed():
+                return deliverer.states[ChannelName.EMAIL].failures == PATIENCE + 1
+
+            await until(probed)  # one more failure, not ten
+            await sink.start()
+            clock.move(seconds=30)
+            deliverer.wake()
+            mails = await sink.received(10)
+
+            async def up():
+                return deliverer.states[ChannelName.EMAIL].up
+
+            await until(up)
+    assert len({mail.mail["Message-ID"] for mail in mails}) == len(mails) == 10
+
+
+async def test_a_mail_that_is_too_large_goes_again_without_its_picture(make_settings):
+    """552 5.3.4 for a mail with a picture: the same message arrives without it, and says so."""
+    picture = "data:image/png;base64,iVBORw0KGgo="
+    async with mail_sink() as sink:
+        sink.answer("DATA", "552 5.3.4 too large")
+        async with serving(make_settings(**mail_settings(sink.port))) as service:
+            alert_id = await raise_alert(service.client, data=picture)
+            notification = await attempted(service, alert_id, 2)
+            [mail] = await sink.received(1)
+    assert [(a["outcome"], a["reason"]) for a in notification["attempts"]] == [
+        ("permanent", "too_large"),
+        ("sent", "sent"),
+    ]
+    assert notification["status"] == "sent"
+    assert [part.get_content_type() for part in mail.mail.walk() if part.get_content_maintype() == "image"] == []
+    assert "too large" in mail.text
+
+
+async def test_a_message_that_nobody_takes_fails_after_give_up_after(make_settings):
+    """Behind a channel that is paused, messages fail once GIVE_UP_AFTER is over, tried or not, and can be seen."""
+    clock = FakeClock()
+    async with mail_sink() as sink:
+        await sink.stop()
+        settings = make_settings(**mail_settings(sink.port), give_up_after=3600)
+        async with serving(settings, clock=clock) as service:
+            ids = [await raise_alert(service.client, coreid=f"d{number}") for number in range(PATIENCE + 2)]
+            clock.move(hours=1, seconds=1)
+            service.gate.deliverer.wake()
+
+            async def given_up():
+                found = [(await service.trail(alert_id))["notifications"][0]["status"] for alert_id in ids]
+                return set(found) == {"failed"}
+
+            await until(given_up)
+            audit = await service.gate.auditor.run()
+            assert audit.say()[0].startswith(f"nobody_told: {PATIENCE + 2}")
+
+
+async def test_a_message_carries_its_latest_alert_for_as_long(make_settings):
+    """An alert that joins a message which was long tried gets GIVE_UP_AFTER of its own."""
+    clock = FakeClock()
+    async with mail_sink() as sink:
+        sink.answer("RCPT", *["450 4.2.1 busy"] * 3)
+        settings = make_settings(**mail_settings(sink.port), give_up_after=3600)
+        async with serving(settings, clock=clock) as service:
+            first = await raise_alert(service.client)
+            await attempted(service, first, 1)
+            clock.move(minutes=59)
+            await raise_alert(service.client, data="late")
+            service.gate.deliverer.wake()
+            await attempted(service, first, 2)
+            clock.move(minutes=30)
+            service.gate.deliverer.wake()
+            notification = await attempted(service, first, 3)
+            assert notification["status"] == "pending"
+            clock.move(minutes=20)
+            service.gate.deliverer.wake()
+            [mail] = await sink.received(1)
+    assert "late" in mail.text
+
+
+async def test_near_the_daily_limit_updates_wait_and_first_messages_go(make_settings):
+    """From 95 % of SMTP_DAILY_LIMIT only openings and critical ones are sent."""
+    clock = FakeClock()
+    async with mail_sink() as sink:
+        settings = make_settings(**mail_settings(sink.port), smtp_daily_limit=4, give_up_after=200_000)
+        async with serving(settings, clock=clock) as service:
+            for number in range(4):
+                alert_id = await raise_alert(service.client, coreid=f"d{number}")
+                await attempted(service, alert_id)
+            await raise_alert(service.client, coreid="d0")  # joins: an update, due in five minutes
+            clock.move(minutes=6)
+            service.gate.deliverer.wake()
+            await raise_alert(service.client, coreid="new")
+            mails = await sink.received(5)
+            assert mails[4].mail["Subject"] == "[WARNING] new: alarm"
+            status = (await service.client.get("/status", headers=API_BEARER)).json()
+            assert (status["mail_budget"], status["channels"]["email"]["pending"]) == ("reserve", 1)
+            assert (await service.gate.auditor.run()).passed  # held back on purpose is no finding
+            clock.move(hours=24)
+            service.gate.deliverer.wake()
+            await sink.received(6)
+
+
+async def test_messages_of_a_channel_that_is_gone_go_by_the_one_that_is_there(make_settings):
+    """What waited in vain by email goes to the outbox after SMTP was taken out of the settings."""
+    async with mail_sink() as sink:
+        await sink.stop()
+        async with serving(make_settings(**mail_settings(sink.port))) as service:
+            alert_id = await raise_alert(service.client)
+            await attempted(service, alert_id)
+        async with serving(make_settings(recipient_email="me@example.com")) as service:
+            notification = await attempted(service, alert_id, 2)
+        assert (notification["channel"], notification["status"]) == ("outbox", "sent")
+
+
+async def test_a_clock_that_jumps_sends_nothing_twice(make_settings):
+    """An hour forward while a mail is being sent: the lease has run out, but the sender is right here."""
+    clock = FakeClock()
+    async with mail_sink() as sink:
+        sink.open.clear()
+        async with serving(make_settings(**mail_settings(sink.port)), clock=clock) as service:
+            alert_id = await raise_alert(service.client)
+            await sink.talking.wait()
+            clock.move(hours=1)
+            service.gate.deliverer.wake()
+            await raise_alert(service.client, coreid="another")  # a round of the loop has passed once this is claimed
+            sink.open.set()
+            await attempted(service, alert_id)
+            await sink.received(2)
+    assert len({mail.mail["Message-ID"] for mail in sink.messages}) == len(sink.messages) == 2

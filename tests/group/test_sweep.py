@@ -1,0 +1,47 @@
+"""Quiet incidents, as the background job finds them."""
+
+from dataclasses import replace
+
+import pytest
+import structlog
+
+from alertgate.group.sweep import resolve_quiet
+from alertgate.model import IncidentStatus, NotificationStatus
+from alertgate.store import incidents, notifications
+from alertgate.store.engine import Store
+from tests import examples
+from tests.fakes import FakeClock
+
+
+@pytest.mark.parametrize(
+    ("notified", "expected"),
+    [
+        (NotificationStatus.SENT, IncidentStatus.RESOLVED),
+        (NotificationStatus.FAILED, IncidentStatus.RESOLVED),
+        (NotificationStatus.PENDING, IncidentStatus.OPEN),
+        (NotificationStatus.SENDING, IncidentStatus.OPEN),
+    ],
+)
+async def test_a_quiet_incident_is_over_once_nobody_waits_to_be_told(make_settings, database, notified, expected):
+    """After RESOLVE_AFTER it resolves in silence, unless a message about it is still on its way."""
+    settings = make_settings(**database)
+    store = Store(settings)
+    store.open(exclusive=True)
+    incident = examples.incident()
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        told = replace(examples.notification(), incident_id=incident.id, status=notified)
+        notifications.add(connection, [told])
+    clock = FakeClock(incident.last_alert_at)
+    clock.move(seconds=settings.resolve_after - 1)
+    await resolve_quiet(store, settings.grouping, clock)
+    before = store.read_now(lambda c: incidents.get(c, incident.id))
+    clock.move(seconds=1)
+    with structlog.testing.capture_logs() as lines:
+        await resolve_quiet(store, settings.grouping, clock)
+    after = store.read_now(lambda c: incidents.get(c, incident.id))
+    store.close()
+    assert before
+    assert after
+    assert (before.status, after.status) == (IncidentStatus.OPEN, expected)
+    assert [line["incident_id"] for line in lines] == ([incident.id] if expected is IncidentStatus.RESOLVED else [])

@@ -1,0 +1,84 @@
+"""When a channel is paused, probed and taken up again."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from alertgate.notify.breaker import PATIENCE, ChannelState, after
+from alertgate.notify.channels.base import CHANNEL_WIDE, Permanent, Reason, Sent, Transient
+from tests.fakes import START
+
+
+def failing(reason: Reason, times: int, state: ChannelState | None = None) -> ChannelState:
+    """The state after so many failures for one reason, one a second."""
+    state = state or ChannelState()
+    for second in range(times):
+        state = after(state, Transient(reason, "words"), START + timedelta(seconds=second), 0.5)
+    return state
+
+
+@pytest.mark.parametrize("reason", [Reason.CREDENTIALS, Reason.DAILY_LIMIT, Reason.SENDER_REFUSED])
+def test_what_no_second_message_could_change_pauses_at_once(reason):
+    """One refused login is enough, and the first probe comes a minute later."""
+    state = failing(reason, 1)
+    assert (state.up, state.reason, state.paused_at) == (False, reason, START)
+    assert state.probe_at == START + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.CONNECTION, Reason.TIMEOUT, Reason.TLS, Reason.TRY_LATER, Reason.TOO_MANY_LOGINS]
+)
+def test_other_trouble_of_the_whole_channel_pauses_after_a_few(reason):
+    """Two failures are bad luck, the third pauses, and the first probe comes 5 s later."""
+    assert failing(reason, PATIENCE - 1).up is True
+    state = failing(reason, PATIENCE)
+    assert (state.up, state.failures) == (False, PATIENCE)
+    assert state.probe_at == START + timedelta(seconds=PATIENCE - 1 + 5)
+
+
+def test_probes_come_ever_later_up_to_a_quarter_of_an_hour():
+    """A server that stays dead is asked less and less often."""
+    gaps = []
+    for times in range(PATIENCE, PATIENCE + 8):
+        state = failing(Reason.CONNECTION, times)
+        assert state.failed_at
+        assert state.probe_at
+        gaps.append((state.probe_at - state.failed_at).total_seconds())
+    assert gaps == [5, 15, 45, 120, 300, 900, 900, 900]
+
+
+def test_the_pause_is_counted_from_its_beginning():
+    """Failed probes don't move the time since when the channel is paused."""
+    assert failing(Reason.CREDENTIALS, 4).paused_at == START
+
+
+def test_a_message_that_goes_through_takes_the_channel_up_again():
+    """The last error stays known; nothing else of the trouble does."""
+    state = after(failing(Reason.CREDENTIALS, 2), Sent("250 ok"), START + timedelta(hours=1), 0.5)
+    assert (state.up, state.failures, state.probe_at) == (True, 0, None)
+    assert (state.succeeded_at, state.reason) == (START + timedelta(hours=1), Reason.CREDENTIALS)
+
+
+@pytest.mark.parametrize("reason", sorted(set(Reason) - CHANNEL_WIDE - {Reason.SENT, Reason.INTERNAL}))
+def test_a_refusal_of_one_message_shows_that_the_channel_works(reason):
+    """A server that says no to one recipient is alive."""
+    for outcome in (Permanent(reason, "words"), Transient(reason, "words")):
+        state = after(failing(Reason.CONNECTION, PATIENCE), outcome, START, 0.5)
+        assert (state.up, state.failures, state.reason) == (True, 0, reason)
+
+
+def test_a_defect_of_our_own_says_nothing_of_the_channel():
+    """An exception while rendering neither pauses nor resumes."""
+    paused = failing(Reason.CONNECTION, PATIENCE)
+    assert after(paused, Transient(Reason.INTERNAL, "oops"), START, 0.5) == paused
+
+
+def test_a_paused_channel_has_room_for_one_message_at_its_time():
+    """Before the probe's time there is room for none, then for one while nothing is being sent."""
+    up = ChannelState()
+    assert [up.room(2, sending, START) for sending in (0, 1, 2, 3)] == [2, 1, 0, 0]
+    paused = replace(up, paused_at=START, probe_at=START + timedelta(seconds=5))
+    assert paused.room(2, 0, START + timedelta(seconds=4)) == 0
+    assert paused.room(2, 0, START + timedelta(seconds=5)) == 1
+    assert paused.room(2, 1, START + timedelta(seconds=5)) == 0

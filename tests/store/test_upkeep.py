@@ -1,0 +1,148 @@
+"""Retention, backup, checkpoints, and what waits on channels that are gone."""
+
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from alertgate.app import new_id
+from alertgate.errors import StoreError, StoreUnavailable
+from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus
+from alertgate.prove.housekeeping import forget_old
+from alertgate.store import alerts, incidents, notifications, retention
+from alertgate.store.engine import Store
+from tests import examples
+from tests.fakes import START, FakeClock
+
+OLD = START - timedelta(days=91)
+
+
+@pytest.fixture
+def store(make_settings, database):
+    """An open store on each database."""
+    opened = Store(make_settings(**database))
+    opened.open(exclusive=True)
+    yield opened
+    opened.close()
+
+
+def plant(store: Store, *, ended, status=IncidentStatus.RESOLVED, notified=NotificationStatus.SENT, alerts_=1) -> str:
+    """Store an incident that had its last alert at `ended`, with its alerts, a notification and an attempt."""
+    incident = replace(examples.incident(), id=new_id(ended), key=new_id(ended), status=status, last_alert_at=ended)
+    told = replace(examples.notification(), id=new_id(ended), incident_id=incident.id, status=notified)
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        new = [
+            replace(examples.alert(), id=new_id(ended), incident_id=incident.id, dedup=None, received_at=ended)
+            for _ in range(alerts_)
+        ]
+        alerts.add(connection, new)
+        notifications.add(connection, [told])
+        notifications.add_attempts(
+            connection,
+            [Attempt(new_id(ended), told.id, ended, 0.1, "sent", "sent", "250 ok")],
+        )
+    return incident.id
+
+
+async def test_what_is_old_and_over_goes_and_the_rest_stays(store: Store):
+    """Old and resolved goes, with its alerts, messages and attempts; young, open and pending stays."""
+    gone = plant(store, ended=OLD, alerts_=retention.ALERTS_AT_A_TIME + 1)
+    kept = [
+        plant(store, ended=START - timedelta(days=89)),
+        plant(store, ended=OLD, status=IncidentStatus.OPEN),
+        plant(store, ended=OLD, status=IncidentStatus.ACKNOWLEDGED),
+        plant(store, ended=OLD, notified=NotificationStatus.PENDING),
+        plant(store, ended=OLD, notified=NotificationStatus.SENDING),
+    ]
+    orphan = replace(examples.alert(), id=new_id(OLD), received_at=OLD, incident_id=None, dedup=None)
+    with store.transaction() as connection:
+        alerts.add(connection, [orphan])
+    await forget_old(store, FakeClock(), 90)
+    assert store.read_now(lambda c: incidents.get(c, gone)) is None
+    assert store.read_now(lambda c: alerts.latest(c, gone, 9)) == []
+    assert store.read_now(lambda c: notifications.of_incident(c, gone)) == []
+    assert store.read_now(lambda c: alerts.get(c, orphan.id)) is None
+    for incident_id in kept:
+        assert store.read_now(lambda c, i=incident_id: incidents.get(c, i)) is not None
+        assert len(store.read_now(lambda c, i=incident_id: alerts.latest(c, i, 9))) == 1
+
+
+async def test_zero_days_keep_everything(store: Store):
+    """RETENTION_DAYS=0 is for ever."""
+    incident_id = plant(store, ended=START - timedelta(days=9999))
+    await forget_old(store, FakeClock(), 0)
+    assert store.read_now(lambda c: incidents.get(c, incident_id)) is not None
+
+
+def test_what_waits_on_a_channel_that_is_gone_is_taken_in(store: Store):
+    """A known address gets its message by another channel; one that is in no setting any more fails visibly."""
+    incident = replace(examples.incident(), key="k")
+    message = replace(
+        examples.notification(), incident_id=incident.id, status=NotificationStatus.PENDING, channel=ChannelName.EMAIL
+    )
+    known = replace(message, id=new_id(START), address="me@example.com")
+    unknown = replace(message, id=new_id(START), address="gone@example.com")
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [known, unknown])
+        moved, failed = notifications.take_in_stranded(
+            connection, {ChannelName.OUTBOX}, [(ChannelName.OUTBOX, "me@example.com")], START
+        )
+    assert (moved, failed) == ([known.id], [unknown.id])
+    after = {n.id: n for n in store.read_now(lambda c: notifications.of_incident(c, incident.id))}
+    assert (after[known.id].channel, after[known.id].status) == (ChannelName.OUTBOX, NotificationStatus.PENDING)
+    assert after[unknown.id].status is NotificationStatus.FAILED
+
+
+def test_a_backup_is_a_whole_copy_that_opens(make_settings, tmp_path):
+    """The copy holds what was committed, is private, passes SQLite's own check, and serves as a store."""
+    settings = make_settings()
+    store = Store(settings)
+    store.open(exclusive=True)
+    alert = replace(examples.alert(), incident_id=None, status=AlertStatus.ACCEPTED)
+    with store.transaction() as connection:
+        alerts.add(connection, [alert])
+    copy = tmp_path / "restored" / "alertgate.db"
+    copy.parent.mkdir()
+    store.backup(copy)
+    with pytest.raises(StoreError, match="is there already"):
+        store.backup(copy)
+    with pytest.raises(StoreUnavailable, match="can't be written"):
+        store.backup(tmp_path / "no" / "such" / "place.db")
+    store.close()
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+    restored = Store(make_settings(data_dir=copy.parent))
+    restored.open(exclusive=True)
+    assert restored.read_now(lambda c: alerts.get(c, alert.id)) == alert
+    restored.close()
+
+
+def test_postgresql_is_backed_up_by_its_own_tools(make_settings, postgres_database, tmp_path):
+    """The message names pg_dump."""
+    store = Store(make_settings(database_url=postgres_database))
+    store.open(exclusive=True)
+    with pytest.raises(StoreError, match="pg_dump"):
+        store.backup(tmp_path / "copy.db")
+    store.close()
+
+
+async def test_a_checkpoint_moves_the_log_into_the_database(make_settings):
+    """The database file holds the alert afterwards, without the write-ahead log; requests never pay for it."""
+    settings = make_settings()
+    store = Store(settings)
+    store.open(exclusive=True)
+    alert = replace(examples.alert(), incident_id=None)
+    with store.transaction() as connection:
+        assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 0
+        alerts.add(connection, [alert])
+    assert settings.sqlite_file
+    before = settings.sqlite_file.read_bytes()
+    await store.checkpoint()
+    after = settings.sqlite_file.read_bytes()
+    assert (alert.id.encode() in before, alert.id.encode() in after) == (False, True)
+    store.close()

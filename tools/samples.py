@@ -1,0 +1,321 @@
+"""Write docs/samples anew, one message of each kind as alertgate would send it: `python -m tools.samples`."""
+
+import base64
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from alertgate.model import (
+    Alert,
+    AlertStatus,
+    ChannelName,
+    Incident,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Severity,
+    Signal,
+    Source,
+)
+from alertgate.notify.channels.base import PICTURE_ID, Message
+from alertgate.notify.render import Story, render
+from tools.settings_table import ROOT
+
+SAMPLES = ROOT / "docs" / "samples"
+NIGHT = datetime(2026, 11, 23, 2, 3, 0, tzinfo=UTC)
+"""Three minutes past three in the morning in Berlin."""
+
+HEAD = """\
+# Samples
+
+What alertgate sends, one message of each kind. The HTML files open in a browser; in a mail the picture is attached, and
+nothing is ever fetched. Made by `python -m tools.samples`; don't edit them by hand.
+
+| a phone by day | a phone by night |
+| --- | --- |
+| ![an update on a phone, light](phone-light.png) | ![an update on a phone, dark](phone-dark.png) |
+
+| kind | subject | text | HTML |
+| --- | --- | --- | --- |
+"""
+FOOT = """
+As text messages, each in one segment of 160 GSM-7 characters: [sms.txt](sms.txt).
+"""
+
+
+class Sample(NamedTuple):
+    """One message: its file name, what it is an example of, and its facts."""
+
+    name: str
+    about: str
+    story: Story
+    with_picture: bool = True
+
+    def mail(self) -> Message:
+        """Return it as a mail."""
+        return render(self.story, with_picture=self.with_picture)
+
+    def text_message(self) -> Message:
+        """Return it as a text message."""
+        return render(replace(self.story, notification=replace(self.story.notification, channel=ChannelName.SMS)))
+
+
+def samples() -> list[Sample]:
+    """Return every sample."""
+    return [
+        Sample("opening", "the first alert of an incident", _opening()),
+        Sample("update", "an update after a storm", _update()),
+        Sample("escalation", "the severity rose", _escalation()),
+        Sample("resolution", "it is over", _resolution()),
+        Sample("quarantined", "an alert that can't be read", _quarantined()),
+        Sample("late", "a device was offline, and the mail server away", _late()),
+        Sample("picture", "with a picture from the device", _with_picture()),
+        Sample("picture-left-out", "the same, when the mail server finds it too large", _with_picture(), False),
+        Sample("words", "a generic alert, in its sender's words", _words()),
+        Sample("large", "more data than a mail shows", _large()),
+    ]
+
+
+def files() -> dict[str, str]:
+    """Return the text of each file in docs/samples by its name."""
+    made = {"README.md": _index(), "sms.txt": "\n".join(_text_messages())}
+    for sample in samples():
+        mail = sample.mail()
+        made[f"{sample.name}.txt"] = mail.text
+        made[f"{sample.name}.html"] = _openable(mail)
+    return made
+
+
+def _index() -> str:
+    rows = [
+        f"| {sample.about} | `{sample.mail().subject}` "
+        f"| [{sample.name}.txt]({sample.name}.txt) | [{sample.name}.html]({sample.name}.html) |\n"
+        for sample in samples()
+    ]
+    return HEAD + "".join(rows) + FOOT
+
+
+def _text_messages() -> Iterator[str]:
+    for sample in samples():
+        yield f"# {sample.about}\n{sample.text_message().text}\n"
+
+
+def _openable(mail: Message) -> str:
+    """Return a mail's HTML with its picture within, for a browser has no attachments."""
+    html = mail.html or ""
+    if mail.picture is None:
+        return html
+    url = f"data:image/{mail.picture.subtype};base64,{base64.b64encode(mail.picture.content).decode()}"
+    return html.replace(f"cid:{PICTURE_ID}", url)
+
+
+def _opening() -> Story:
+    return _story([_alert(1, data={"celsius": -9.5, "limit": -15, "door": "open", "battery": {"volts": 3.71}})])
+
+
+def _update() -> Story:
+    alerts = [
+        _alert(
+            number, after=timedelta(seconds=20 * number), data={"celsius": round(-9.5 + number / 10, 1), "limit": -15}
+        )
+        for number in range(1, 38)
+    ]
+    return _story(alerts, Kind.UPDATE)
+
+
+def _escalation() -> Story:
+    alerts = [
+        _alert(number, after=timedelta(minutes=2 * number), data={"celsius": -9.5 + number, "limit": -15})
+        for number in range(4)
+    ]
+    worst = _alert(
+        5,
+        after=timedelta(minutes=9),
+        severity=Severity.CRITICAL,
+        data={"celsius": -3.5, "limit": -15, "severity": "critical", "door": "open"},
+    )
+    return _story([*alerts, worst], Kind.ESCALATION)
+
+
+def _resolution() -> Story:
+    alerts = [
+        _alert(1, data={"celsius": -9.5, "limit": -15}),
+        _alert(2, after=timedelta(minutes=6), severity=Severity.CRITICAL, data={"celsius": -3.5, "limit": -15}),
+        _alert(
+            3,
+            after=timedelta(minutes=41),
+            signal=Signal.RESOLVED,
+            data={"celsius": -16.2, "limit": -15, "status": "resolved"},
+        ),
+    ]
+    story = _story(alerts, Kind.RESOLUTION)
+    over = replace(
+        story.incident,
+        status=IncidentStatus.RESOLVED,
+        resolved_at=alerts[-1].received_at,
+        resolved_by=f"alert {alerts[-1].id}",
+    )
+    return replace(story, incident=over)
+
+
+def _quarantined() -> Story:
+    raw = b'{"event":"temperature/high","data":"{"celsius":-9.5,"limit":-15}","coreid":"3f002b000000000000000000"}'
+    return _story(
+        [
+            _alert(
+                1,
+                status=AlertStatus.QUARANTINED,
+                published_at=None,
+                fields={},
+                raw=raw,
+                errors=("body: Invalid JSON: expected `,` or `}` at line 1 column 39",),
+            )
+        ]
+    )
+
+
+def _late() -> Story:
+    story = _story(
+        [_alert(1, published_at=NIGHT - timedelta(hours=5, minutes=12), data={"celsius": -9.5, "limit": -15})]
+    )
+    return replace(story, now=NIGHT + timedelta(minutes=7))
+
+
+def _with_picture() -> Story:
+    url = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    alert = _alert(1, event="camera/motion", data={"zone": "porch", "confidence": 0.93, "photo": url})
+    return _story([alert], name="Front door")
+
+
+def _words() -> Story:
+    alert = _alert(
+        1,
+        source=Source.GENERIC,
+        event="backup/failed",
+        device="nas",
+        severity=Severity.INFO,
+        message="No backup for 26 hours: the disk “tank” is full.\nDelete old snapshots, or add a disk.",
+        data={"volume": "tank", "free": "0 B", "last": "2026-11-22T00:58:00Z"},
+        fields={"source": "nas", "runbook": "page 12"},
+    )
+    return _story([alert], name=None)
+
+
+def _large() -> Story:
+    data = {f"sensor_{number:02}": f"{number * 1.25:.2f} °C, in <range> & steady" for number in range(1, 60)}
+    alerts = [_alert(number, after=timedelta(minutes=number), data=data) for number in range(1, 7)]
+    return _story(alerts, Kind.UPDATE)
+
+
+def _alert(number: int, *, after: timedelta = timedelta(), **changes: Any) -> Alert:
+    at = NIGHT + after
+    alert = Alert(
+        id=_id(0xA000 + number),
+        received_at=at,
+        source=Source.PARTICLE,
+        status=AlertStatus.ACCEPTED,
+        signal=Signal.FIRING,
+        event="temperature/high",
+        severity=Severity.WARNING,
+        key="sample",
+        device="3f002b000000000000000000",
+        published_at=at,
+        fields={"fw_version": 7},
+    )
+    return replace(alert, **changes)
+
+
+def _story(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = "Cold room") -> Story:
+    """Return the story of these alerts, the oldest first, told as soon as the last has come in."""
+    first, last = alerts[0], alerts[-1]
+    incident = Incident(
+        id=_id(0x1000),
+        key=first.key,
+        status=IncidentStatus.OPEN,
+        source=first.source,
+        event=first.event,
+        device=first.device,
+        severity=max((alert.severity for alert in alerts), key=lambda severity: severity.rank),
+        opened_at=first.received_at,
+        last_alert_at=last.received_at,
+        alert_count=len(alerts),
+    )
+    notification = Notification(
+        id=_id(0x2000),
+        incident_id=incident.id,
+        channel=ChannelName.EMAIL,
+        address="you@example.com",
+        kind=kind,
+        status=NotificationStatus.SENDING,
+        severity=incident.severity,
+        reason="sample",
+        created_at=last.received_at,
+        due_at=last.received_at,
+        retry_since=last.received_at,
+    )
+    return Story(
+        notification=notification,
+        incident=incident,
+        alerts=tuple(reversed(alerts[-6:])),
+        device_name=name,
+        zone=ZoneInfo("Europe/Berlin"),
+        now=last.received_at,
+        message_domain="example.com",
+    )
+
+
+def _id(number: int) -> str:
+    return f"019aaee5-{number:04x}-7000-8000-000000000000"
+
+
+WIDTH, HEIGHT = 240, 135
+COLORS = bytes.fromhex("0b1220 1f2a44 f2c14e e8e6df")
+"""Night sky, wall, lit window, figure."""
+
+
+def picture() -> bytes:
+    """Return a small picture of somebody at a door at night, as a PNG with four colours.
+
+    Its data isn't compressed: what zlib makes of it may differ from one version to the next.
+    """
+    lines = b"".join(b"\0" + _line(y) for y in range(HEIGHT))
+    stored = b"\x78\x01\x01" + struct.pack("<HH", len(lines), len(lines) ^ 0xFFFF) + lines
+    header = struct.pack(">IIBBBBB", WIDTH, HEIGHT, 2, 3, 0, 0, 0)
+    chunks = {
+        b"IHDR": header,
+        b"PLTE": COLORS,
+        b"IDAT": stored + struct.pack(">I", zlib.adler32(lines)),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks.items()
+    )
+
+
+def _line(y: int) -> bytes:
+    pixels = [_color(x, y) for x in range(WIDTH)]
+    return bytes(pixels[x] << 6 | pixels[x + 1] << 4 | pixels[x + 2] << 2 | pixels[x + 3] for x in range(0, WIDTH, 4))
+
+
+def _color(x: int, y: int) -> int:
+    head = (x - 96) ** 2 + (y - 62) ** 2 < 100
+    body = 84 <= x < 108 and 72 <= y < 120
+    if head or body:
+        return 3
+    if 130 <= x < 170 and 40 <= y < 120 and not 136 <= x < 164:
+        return 2
+    if 190 <= x < 222 and 44 <= y < 74 and x % 16 != 14 and y != 59:
+        return 2
+    return 1 if y > 30 and x > 50 else 0
+
+
+if __name__ == "__main__":
+    SAMPLES.mkdir(exist_ok=True)
+    for name, text in files().items():
+        (SAMPLES / name).write_text(text, encoding="utf-8")
