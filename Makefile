@@ -7,7 +7,7 @@ STAMP := $(VENV)/.stamp
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -36,6 +36,10 @@ check: $(STAMP) ## Format, lint, types, import contracts and tests: what CI runs
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+.PHONY: deploy-test
+deploy-test: $(STAMP) ## Build the image and try compose.yaml with its real parts; needs root on Debian
+	deploy/test.sh
 
 .PHONY: format
 format: $(STAMP) ## Format, and mend what the linter can mend

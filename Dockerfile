@@ -1,0 +1,51 @@
+# Two stages: the first installs from the locked requirements, the second holds Python and alertgate alone.
+# The base is any Python 3.11 to 3.14 image whose two stages are the same; a digest works too.
+ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /build
+RUN python -m venv --without-pip /opt/alertgate && python -m venv /build/installer
+COPY requirements/postgres.txt requirements/build.txt ./
+RUN installer/bin/pip --python /opt/alertgate/bin/python install --no-compile --only-binary :all: --require-hashes -r postgres.txt \
+    && installer/bin/pip install --only-binary :all: --require-hashes -r build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+# Compiled here, because the container's file system can't be written; by content, so that file times don't matter.
+RUN installer/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . \
+    && installer/bin/pip --python /opt/alertgate/bin/python install --no-compile --no-deps --no-index dist/*.whl \
+    && /opt/alertgate/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/alertgate/lib
+
+FROM ${BASE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="alertgate" \
+      org.opencontainers.image.description="A self-hosted gateway from Particle webhooks to the person who must act." \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# Nothing is installed here any more, so Python's installers go. The user has a number and no password.
+RUN find /usr -xdev -depth \( -path '*-packages/pip*' -o -path '*-packages/setuptools*' -o -path '*-packages/_distutils_hack*' \
+        -o -path '*-packages/distutils-precedence.pth' -o -path '*-packages/pkg_resources*' -o -path '*-packages/wheel*' \
+        -o -path '*/ensurepip*' -o -path '/usr/share/python-wheels*' \
+        -o -path '/usr/bin/pip*' -o -path '/usr/local/bin/pip*' -o -path '/usr/local/bin/wheel' \) -delete \
+    && echo 'alertgate:x:10001:10001:alertgate:/data:/usr/sbin/nologin' >> /etc/passwd \
+    && echo 'alertgate:x:10001:' >> /etc/group \
+    && install -d -o 10001 -g 10001 -m 0700 /data
+COPY --from=build /opt/alertgate /opt/alertgate
+# No .pyc is ever missing, and the root file system is meant to be read-only: don't try to write one.
+ENV PATH=/opt/alertgate/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HOST=0.0.0.0 \
+    PORT=8000 \
+    DATA_DIR=/data
+USER 10001:10001
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+# Process and store, never the mail server: a proxy drops an unhealthy container, and a dead mail server must not do that.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["alertgate", "healthcheck"]
+ENTRYPOINT ["alertgate"]
+CMD ["serve"]

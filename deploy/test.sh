@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Builds the image and runs compose.yaml with its real parts: podman, Traefik 3, PostgreSQL, a mail server.
+# `make deploy-test` calls this. It needs root on Debian 12, Debian's packages and the Python package index, and no image registry:
+# deploy/stand-ins.sh makes what compose.yaml would pull. To try others: BASE=python:3.13-slim, POSTGRES_IMAGE, TRAEFIK_IMAGE.
+# DEPLOY_TEST=skip leaves it out, for a machine that can't; nothing is skipped silently.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if [[ ${DEPLOY_TEST:-} == skip ]]; then
+  echo "deployment tests: SKIPPED, because DEPLOY_TEST=skip"
+  exit 0
+fi
+[[ $(id -u) == 0 ]] || { echo "deployment tests: must run as root (containers, network namespaces)" >&2; exit 1; }
+
+packages=()
+need() { command -v "$1" >/dev/null || packages+=("$2"); }
+need podman podman; need buildah buildah; need debootstrap debootstrap; need runc runc; need curl curl; need ip iproute2
+need iptables iptables
+[[ -x /usr/lib/podman/netavark ]] || packages+=(netavark)
+[[ -x /usr/lib/podman/aardvark-dns ]] || packages+=(aardvark-dns)
+if ((${#packages[@]})); then
+  echo "installing ${packages[*]}"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
+
+# For these tests alone: two settings without which containers don't start on a machine that is itself a guest, such as CI's.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cat >"$work/containers.conf" <<'CONF'
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+CONF
+export CONTAINERS_CONF=$work/containers.conf
+
+tools=.venv/deploy
+if ! cmp -s requirements/deploy.txt "$tools/installed"; then
+  python3 -m venv --clear "$tools"
+  "$tools/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r requirements/deploy.txt
+  cp requirements/deploy.txt "$tools/installed"
+fi
+
+name=localhost/alertgate-test
+deploy/stand-ins.sh "$tools/bin/traefik"
+export BASE=${BASE:-$name/python}
+podman image exists "$BASE" || podman pull --quiet "$BASE" >/dev/null
+podman tag "$BASE" "$name/alertgate-base"
+
+.venv/bin/pytest tests_deploy -p no:cacheprovider "$@"

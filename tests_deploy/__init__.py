@@ -1,0 +1,1 @@
+"""The deployment, tried with its real parts."""
