@@ -37,6 +37,10 @@ check: $(STAMP) ## Format, lint, types, import contracts and tests: what CI runs
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest --cov --cov-report=term:skip-covered
 
+.PHONY: torture
+torture: $(STAMP) ## Kill, fill, cut and freeze it under load; at most 20 minutes (docs/reliability.md)
+	$(BIN)/python -m torture
+
 .PHONY: deploy-test
 deploy-test: $(STAMP) ## Build the image and try compose.yaml with its real parts; needs root on Debian
 	deploy/test.sh

@@ -22,6 +22,7 @@ from sqlalchemy import create_engine, text
 
 from alertgate.app import create_app, open_gate
 from alertgate.config import Settings, load
+from alertgate.web.server import MOST_WAITING, listen, server_config
 from alertgate.web.services import Services
 
 PARTICLE = "particle-token-0123456789abcdef"
@@ -134,14 +135,11 @@ def sign(body: bytes, secret: str = SIGNING) -> str:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, **parts: Any) -> AsyncIterator[Running]:
+async def serving(settings: Settings, most_waiting: int = MOST_WAITING, **parts: Any) -> AsyncIterator[Running]:
     """Run the service on a real uvicorn and a real socket."""
     gate = open_gate(settings, **parts)
-    config = uvicorn.Config(
-        create_app(gate), host="127.0.0.1", port=0, log_config=None, server_header=False, proxy_headers=False
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
+    server = uvicorn.Server(server_config(create_app(gate), settings, most_waiting))
+    task = asyncio.create_task(server.serve(sockets=[listen("127.0.0.1", 0)]))
     while not server.started:
         if task.done():
             task.result()
@@ -152,7 +150,7 @@ async def serving(settings: Settings, **parts: Any) -> AsyncIterator[Running]:
             yield Running(gate, client, port)
         finally:
             server.should_exit = True
-    await task
+            await task
 
 
 @pytest.fixture

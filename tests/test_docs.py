@@ -138,11 +138,11 @@ def test_every_relative_link_leads_to_a_file():
 
 def test_every_make_target_that_pages_name_exists():
     """Each `make target` in README and CONTRIBUTING is in the Makefile."""
-    targets = set(re.findall(r"^([a-z]+):", _text(ROOT / "Makefile"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", _text(ROOT / "Makefile"), re.MULTILINE))
     named = {
         name
         for page in (README, ROOT / "CONTRIBUTING.md")
-        for name in re.findall(r"(?:`|^)make ([a-z]+)", _text(page), re.MULTILINE)
+        for name in re.findall(r"(?:`|^)make ([a-z-]+)", _text(page), re.MULTILINE)
     }
     assert set() == named - targets
 

@@ -4,7 +4,8 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from threading import Lock
 
 import httpx
 import structlog
@@ -18,7 +19,7 @@ from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.group import sweep
 from alertgate.metrics import Metrics, Words
-from alertgate.model import ChannelName, uuid7
+from alertgate.model import ChannelName, time_of, uuid7
 from alertgate.notify.budget import Budget
 from alertgate.notify.channels.base import Channel, Reason
 from alertgate.notify.channels.outbox import Outbox
@@ -31,6 +32,7 @@ from alertgate.prove import audit as auditing
 from alertgate.prove import heartbeat, housekeeping
 from alertgate.prove.audit import Auditor, Finding
 from alertgate.prove.health import Health
+from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store, make_private_dir
 from alertgate.web import api, docs, ops, problems, status, webhooks
 from alertgate.web.guards import Guard
@@ -41,12 +43,32 @@ from alertgate.web.services import Services
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
 
+MICROSECOND = timedelta(microseconds=1)
+MILLISECOND = timedelta(milliseconds=1)
+
 log = structlog.stdlib.get_logger("alertgate")
 
 
 def new_id(at: datetime) -> str:
     """Return a fresh UUIDv7."""
     return uuid7(at, secrets.token_bytes(8))
+
+
+class Ids:
+    """Makes UUIDv7s that only ever go up, also after the clock was set back: what came last must sort last.
+
+    `newest` is the newest id that an earlier run has made.
+    """
+
+    def __init__(self, newest: str | None) -> None:
+        self._last = time_of(newest) + MILLISECOND if newest else datetime.min.replace(tzinfo=UTC)
+        self._lock = Lock()
+
+    def __call__(self, at: datetime) -> str:
+        """Return a fresh id for `at`, or for a microsecond after the one before."""
+        with self._lock:
+            self._last = at if at > self._last else self._last + MICROSECOND
+            return new_id(self._last)
 
 
 def open_channels(settings: Settings) -> list[Channel]:
@@ -66,6 +88,7 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
     clock = clock or SystemClock()
     store = Store(settings)
     store.open(exclusive=True)
+    ids = Ids(store.read_now(newest_id))
     opened = open_channels(settings) if channels is None else channels
     metrics = Metrics(
         __version__,
@@ -87,7 +110,7 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
         clock,
         metrics,
         owner=secrets.token_hex(8),
-        new_id=new_id,
+        new_id=ids,
         chance=random.random,
     )
     auditor = Auditor(
@@ -100,10 +123,10 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
     return Services(
         settings=settings,
         clock=clock,
-        new_id=new_id,
+        new_id=ids,
         store=store,
-        recorder=Recorder(settings.grouping, targets(settings), new_id),
-        by_hand=ByHand(targets(settings), new_id),
+        recorder=Recorder(settings.grouping, targets(settings), ids),
+        by_hand=ByHand(targets(settings), ids),
         channels=opened,
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),

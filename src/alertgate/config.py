@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from limits import parse_many
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from alertgate.errors import ConfigError
 from alertgate.model import Severity
@@ -22,6 +22,7 @@ SHORTEST_SECRET = 16
 PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
 """What only a value copied from a template looks like."""
 PASSWORD_PLACEHOLDER = re.compile(r"change.?me|your[-_ a-z]*password|x+", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s@<>()\[\]:;,\"']+@[\w.-]+")
 SECRETS_DIR = Path("/run/secrets")
 DEFAULT_ENV_FILE = Path(".env")
 
@@ -88,10 +89,12 @@ class Settings(BaseSettings):
 
     # Recipients
     recipient_email: CommaSeparated = Field(
-        (), description="Who is told by email, comma-separated. An address at an SMS gateway is sent a text message."
+        (),
+        repr=False,
+        description="Who is told by email, comma-separated. An address at an SMS gateway is sent a text message.",
     )
     recipient_sms: CommaSeparated = Field(
-        (), description="Addresses at an email-to-SMS gateway, comma-separated: always sent a text message."
+        (), repr=False, description="Addresses at an email-to-SMS gateway, comma-separated: always sent a text message."
     )
 
     # Mail
@@ -106,8 +109,8 @@ class Settings(BaseSettings):
     smtp_security: Literal["starttls", "tls", "none"] = Field(
         "starttls", description="How the connection is protected. Never falls back to plain text."
     )
-    smtp_username: str | None = Field(None, description="The login. Unset: `SMTP_EMAIL`.")
-    smtp_email: str | None = Field(None, description="The address that mails come from.")
+    smtp_username: str | None = Field(None, repr=False, description="The login. Unset: `SMTP_EMAIL`.")
+    smtp_email: str | None = Field(None, repr=False, description="The address that mails come from.")
     smtp_password: SecretStr | None = Field(
         None,
         description="The login's password; for Gmail an app password, with or without its spaces. Unset: no login.",
@@ -189,6 +192,12 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto` is readable lines on a terminal and JSON elsewhere."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: dict[str, object]) -> dict[str, object]:
+        # An empty file among the secrets too; pydantic-settings sees to empty variables alone.
+        return {name: value for name, value in values.items() if value != ""}
 
     @field_validator("recipient_email", "recipient_sms", "trusted_proxies", mode="before")
     @classmethod
@@ -384,6 +393,11 @@ def mask(address: str) -> str:
     return f"{local[:1]}***{at}{domain}" if at else f"{address[:1]}***"
 
 
+def mask_all(text: str) -> str:
+    """Mask every address in a text, such as a mail server's answer."""
+    return _ADDRESS.sub(lambda match: mask(match[0]), text)
+
+
 def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings:
     """Read the settings; raise ConfigError with one readable line for each problem.
 
@@ -398,6 +412,8 @@ def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings
         raise ConfigError(
             [_line(problem) for problem in error.errors(include_url=False, include_input=False)]
         ) from None
+    except SettingsError as error:
+        raise ConfigError([f"a file in {SECRETS_DIR} can't be read: {error}"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{env_file} can't be read: {error}"]) from None
     if problems := _inconsistent(settings):

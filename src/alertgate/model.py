@@ -1,7 +1,7 @@
 """The nouns of alertgate: frozen, with their states and the legal transitions in one table."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -126,16 +126,17 @@ class Alert:
     key: str
     """The key of the incident that it belongs to."""
     device: str | None = None
-    message: str | None = None
-    data: Json = None
-    fields: dict[str, Json] = field(default_factory=dict)
+    # What it says stays out of `repr`, and so out of logs.
+    message: str | None = field(default=None, repr=False)
+    data: Json = field(default=None, repr=False)
+    fields: dict[str, Json] = field(default_factory=dict, repr=False)
     """Everything else that the body said, as it said it."""
     published_at: datetime | None = None
     dedup: str | None = None
     """What makes a second delivery of the same event recognisable; None when nothing does."""
     errors: tuple[str, ...] = ()
     """Why it is quarantined."""
-    raw: bytes | None = None
+    raw: bytes | None = field(default=None, repr=False)
     """The whole body, when it is quarantined."""
     request_id: str | None = None
     incident_id: str | None = None
@@ -170,7 +171,7 @@ class Notification:
     id: str
     incident_id: str
     channel: ChannelName
-    address: str
+    address: str = field(repr=False)
     kind: Kind
     status: NotificationStatus
     severity: Severity
@@ -202,7 +203,7 @@ class Attempt:
     """`sent`, `transient` or `permanent`."""
     reason: str
     """A word from the closed list in `notify/channels/base.py`; also a metric's label."""
-    reply: str
+    reply: str = field(repr=False)
     """The server's own words, or the error's."""
     queue_id: str | None = None
     """The name under which the server has queued it, if it said one."""
@@ -223,6 +224,11 @@ class Heard:
     """When it was last told; a message that is being sent counts from when that began."""
     failed_at: datetime | None = None
     """When a message to it last failed for good."""
+
+
+def time_of(made: str) -> datetime:
+    """Return when a UUIDv7 was made, to the millisecond."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=UUID(made).int >> 80)
 
 
 def uuid7(at: datetime, randomness: bytes) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -69,6 +70,8 @@ async def _port(child: asyncio.subprocess.Process, lines: list[str]) -> int:
     async with asyncio.timeout(60):
         async for line in child.stderr:
             lines.append(line.decode())
+            if found := re.search(rb"\] listening .* port=(\d+)", line):
+                return int(found[1])
             if line.startswith(b"{") and (entry := json.loads(line)).get("event") == "listening":
                 return int(entry["port"])
     raise AssertionError("the service didn't start:\n" + "".join(lines))

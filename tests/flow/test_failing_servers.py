@@ -136,6 +136,12 @@ async def test_a_message_that_nobody_takes_fails_after_give_up_after(make_settin
         settings = make_settings(**mail_settings(sink.port), give_up_after=3600)
         async with serving(settings, clock=clock) as service:
             ids = [await raise_alert(service.client, coreid=f"d{number}") for number in range(PATIENCE + 2)]
+
+            async def paused():
+                lane = service.gate.deliverer._lanes[ChannelName.EMAIL]
+                return not lane.state.up and not lane.sending
+
+            await until(paused)
             clock.move(hours=1, seconds=1)
             service.gate.deliverer.wake()
 

@@ -82,3 +82,10 @@ def test_a_paused_channel_has_room_for_one_message_at_its_time():
     assert paused.room(2, 0, START + timedelta(seconds=4)) == 0
     assert paused.room(2, 0, START + timedelta(seconds=5)) == 1
     assert paused.room(2, 1, START + timedelta(seconds=5)) == 0
+
+
+def test_a_clock_that_is_set_back_doesnt_keep_a_channel_paused():
+    """A probe planned an hour ahead by a clock that was wrong is due at once."""
+    state = failing(Reason.CONNECTION, PATIENCE)
+    assert state.room(2, 0, START + timedelta(seconds=PATIENCE)) == 0
+    assert state.room(2, 0, START - timedelta(hours=1)) == 1

@@ -235,6 +235,49 @@ def test_an_expired_lease_is_released_and_a_living_one_is_not(store: Store, leas
     assert (stored.status, stored.attempts, stored.due_at) == (NotificationStatus.PENDING, 0, leased.due_at)
 
 
+def test_a_lease_whose_claim_was_never_heard_of_is_released_at_once(store: Store, leased: Notification):
+    """The answer to a claim was lost with its connection: who holds the lease and isn't sending gives it back."""
+    soon = START + timedelta(seconds=1)
+    with store.transaction() as connection:
+        assert notifications.release_expired(connection, soon, {leased.id}, "me") == []
+        assert notifications.release_expired(connection, soon, set(), "you") == []
+        assert notifications.release_expired(connection, soon, set(), "me") == [leased.id]
+
+
+def test_a_lease_from_the_future_is_released(store: Store, leased: Notification):
+    """Its process is gone, and the clock was set back by an hour since: nobody waits an hour for it."""
+    with store.transaction() as connection:
+        assert notifications.release_expired(connection, START - timedelta(hours=1), set()) == [leased.id]
+
+
+def test_what_is_due_later_than_any_wait_comes_forward(store: Store):
+    """After the clock was set back, a message waits as long as it would have, and not for the clock."""
+    incident = an_incident()
+    waiting = [
+        a_notification(incident, due_at=START + timedelta(hours=1)),
+        a_notification(incident, address="b@example.com", due_at=START + timedelta(hours=1), attempts=1),
+        a_notification(incident, address="c@example.com", due_at=START + timedelta(hours=1), attempts=7),
+        a_notification(incident, address="d@example.com", due_at=START + timedelta(minutes=4)),
+    ]
+    latest = [START + timedelta(minutes=wait) for wait in (5, 1, 15)]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, waiting)
+        assert notifications.heed_clock(connection, latest) == 3
+    stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
+    due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored}
+    assert due == {"m": 5, "b": 1, "c": 15, "d": 4}
+
+
+def test_attempts_are_stored_once(store: Store, leased: Notification):
+    """The answer to a commit was lost, and the same attempts come again: that isn't an error."""
+    attempt = Attempt("a" * 36, leased.id, START, 0.1, "sent", "sent", "250 OK", None)
+    with store.transaction() as connection:
+        assert notifications.add_attempts(connection, [attempt]) == set()
+        assert notifications.add_attempts(connection, [attempt]) == {attempt.id}
+    assert store.read_now(lambda c: notifications.attempts_of(c, [leased.id])) == [attempt]
+
+
 def test_a_process_releases_its_own_leases(store: Store, leased: Notification):
     """At its end a process gives back what it holds, and nothing else."""
     with store.transaction() as connection:

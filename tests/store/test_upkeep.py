@@ -10,7 +10,7 @@ from alertgate.app import new_id
 from alertgate.errors import StoreError, StoreUnavailable
 from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus
 from alertgate.prove.housekeeping import forget_old
-from alertgate.store import alerts, incidents, notifications, retention
+from alertgate.store import alerts, engine, incidents, notifications, retention
 from alertgate.store.engine import Store
 from tests import examples
 from tests.fakes import START, FakeClock
@@ -145,4 +145,25 @@ async def test_a_checkpoint_moves_the_log_into_the_database(make_settings):
     await store.checkpoint()
     after = settings.sqlite_file.read_bytes()
     assert (alert.id.encode() in before, alert.id.encode() in after) == (False, True)
+    store.close()
+
+
+async def test_a_long_log_is_emptied_while_others_write(make_settings, monkeypatch: pytest.MonkeyPatch):
+    """Under a steady load the log is never moved as a whole, and mustn't grow for that; nothing in it is lost."""
+    monkeypatch.setattr(engine, "LONG_LOG", 50)
+    settings = make_settings()
+    store = Store(settings)
+    store.open(exclusive=True)
+    assert settings.sqlite_file
+    log = settings.sqlite_file.with_name(settings.sqlite_file.name + "-wal")
+    sizes = []
+    for _ in range(3):
+        for _ in range(40):
+            with store.transaction() as connection:
+                alerts.add(connection, [replace(examples.alert(), id=new_id(START), incident_id=None, dedup=None)])
+        sizes.append(log.stat().st_size)
+        await store.checkpoint()
+        assert log.stat().st_size == 0
+    assert min(sizes) > 0
+    assert store.read_now(lambda c: c.exec_driver_sql("SELECT count(*) FROM alerts").scalar()) == 120
     store.close()

@@ -246,7 +246,7 @@ async def test_the_openapi_document_gives_it_a_scheme_of_its_own(service: Runnin
     document = (await service.client.get("/openapi.json")).json()
     operation = document["paths"]["/metrics"]["get"]
     assert operation["security"] == [{"MetricsToken": []}]
-    assert set(operation["responses"]) == {"200", "401", "429"}
+    assert set(operation["responses"]) == {"200", "401", "429", "503"}
     assert set(operation["responses"]["200"]["content"]) == {"text/plain"}
     others = [item for p, methods in document["paths"].items() if p != "/metrics" for item in methods.values()]
     assert all({"MetricsToken": []} not in item.get("security", []) for item in others)

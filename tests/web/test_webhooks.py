@@ -96,11 +96,19 @@ async def test_an_unreadable_particle_request_is_kept_whole(service: Running, bo
 
 async def test_unreadable_requests_are_grouped_like_any_other(service: Running):
     """A broken template that fires again and again is one incident."""
-    answers = [
-        await service.client.post("/webhook/particle", content=b'{"event": "e', headers={**BEARER, **JSON})
-        for _ in range(3)
-    ]
-    trail = await service.trail(answers[-1].json()["id"])
+
+    async def broken() -> str:
+        answer = await service.client.post("/webhook/particle", content=b'{"event": "e', headers={**BEARER, **JSON})
+        return answer.json()["id"]
+
+    first = await broken()
+
+    async def told():
+        return (await service.trail(first))["notifications"][0]["status"] == "sent"
+
+    await until(told)
+    await broken()
+    trail = await service.trail(await broken())
     assert trail["incident"]["alert_count"] == 3
     assert len(trail["notifications"]) == 2
 

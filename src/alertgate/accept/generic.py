@@ -2,9 +2,18 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
 
-from alertgate.accept.receipt import LONGEST_NAME, Receipt, field_errors, finite, incident_key, read_time
+from alertgate.accept.receipt import (
+    LATEST,
+    LONGEST_NAME,
+    TIME_SCHEMA,
+    Receipt,
+    field_errors,
+    finite,
+    incident_key,
+    read_time,
+)
 from alertgate.accept.severity import judge, parse_severity
 from alertgate.errors import Invalid, Malformed
 from alertgate.model import Alert, AlertStatus, Json, Severity, Signal, Source
@@ -43,13 +52,20 @@ class GenericBody(BaseModel):
         Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, description="What makes alerts one incident.")]
         | None
     ) = None
-    timestamp: Annotated[str | float, Field(description="When it happened: ISO 8601 or Unix seconds.")] | None = None
+    timestamp: (
+        Annotated[
+            str | float,
+            WithJsonSchema({**TIME_SCHEMA, "description": "When it happened: ISO 8601 or Unix seconds."}),
+        ]
+        | None
+    ) = None
     details: dict[str, Any] = Field(default_factory=dict, description="Anything else; shown as a table.")
 
     @field_validator("timestamp", mode="before")
     @classmethod
     def _time(cls, value: Json) -> Json:
-        if value is not None and read_time(value) is None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if (is_number and not 0 <= value <= LATEST) or (value is not None and read_time(value) is None):
             raise ValueError("is neither ISO 8601 nor Unix seconds")
         return value
 

@@ -15,6 +15,13 @@ LONGEST_EVENT = 256
 LONGEST_NAME = 128
 """Characters of a device id, a source and the like."""
 
+LATEST = 253_370_764_799_999
+"""The largest number that is a time: the end of the year 9998 in milliseconds; up to 20,000,000,000 it is seconds."""
+TIME_SCHEMA = {
+    "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number", "minimum": 0, "maximum": LATEST}]
+}
+"""How the OpenAPI document shows a time."""
+
 _DATETIME = TypeAdapter(datetime)
 
 

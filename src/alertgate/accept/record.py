@@ -36,6 +36,8 @@ class Recorded:
     incident_id: str | None
     speaks: bool = False
     """Whether a message became due with it."""
+    because: str | None = None
+    """What it did to its incident, and who hears of it when, in words."""
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ class Recorder:
             if stored.dedup:
                 known[stored.dedup] = stored
             result = Result.QUARANTINED if stored.status is AlertStatus.QUARANTINED else Result.ACCEPTED
-            results.append(Recorded(result, stored.id, stored.incident_id, speaks))
+            results.append(Recorded(result, stored.id, stored.incident_id, speaks, stored.grouping))
         _write(connection, draft)
         return results
 

@@ -1,5 +1,29 @@
-"""The command line."""
+"""The command line. Each command says what went wrong in words; 2 when settings are to blame, else 1."""
 
-from alertgate.cli.main import main
+import sys
 
-__all__ = ["main"]
+import typer
+
+from alertgate.errors import AlertgateError, ConfigError
+
+
+def main() -> None:
+    """Run the command line; the console script's entry."""
+    try:
+        if sys.argv[1:2] == ["healthcheck"]:  # all the other commands' imports cost ten times what it does
+            from alertgate.cli.health import app  # noqa: PLC0415
+
+            app(sys.argv[2:], prog_name="alertgate healthcheck")
+        else:
+            from alertgate.cli.main import app  # noqa: PLC0415
+
+            app()
+    except ConfigError as error:
+        typer.echo("The settings can't be used:", err=True)
+        for problem in error.problems:
+            typer.echo(f"  - {problem}", err=True)
+        typer.echo("Mend them in the environment or in .env; `alertgate init` writes a .env to start from.", err=True)
+        sys.exit(2)
+    except AlertgateError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)

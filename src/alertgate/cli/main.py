@@ -1,8 +1,7 @@
-"""The commands. Each says what went wrong in words, and exits with 2 when settings are to blame, else with 1."""
+"""The commands."""
 
 import asyncio
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
-import httpx
 import structlog
 import typer
 import uvicorn
@@ -19,13 +17,14 @@ from alertgate import __version__
 from alertgate.app import create_app, new_id, open_channels, open_gate
 from alertgate.cli import check as checks
 from alertgate.cli import simulate as simulation
+from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
 from alertgate.cli.retry import failed
 from alertgate.cli.retry import retry as retry_messages
 from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
 from alertgate.config import DEFAULT_ENV_FILE, Settings, load
-from alertgate.errors import AlertgateError, ConfigError, NotFound
+from alertgate.errors import ConfigError, NotFound
 from alertgate.notify.replay import Verdict
 from alertgate.notify.trial import Tried, send_tests
 from alertgate.prove.health import Health
@@ -33,6 +32,7 @@ from alertgate.prove.history import trail
 from alertgate.prove.story import tell
 from alertgate.store.engine import Store
 from alertgate.telemetry import configure_logging
+from alertgate.web.server import allow_many_files, listen, server_config
 
 log = structlog.stdlib.get_logger("alertgate")
 app = typer.Typer(
@@ -43,22 +43,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command()(healthcheck)
+
 EnvFile = Annotated[Path, typer.Option("--env-file", help="Where settings are read from, beside the environment.")]
-
-
-def main() -> None:
-    """Run the command line; the console script's entry."""
-    try:
-        app()
-    except ConfigError as error:
-        typer.echo("The settings can't be used:", err=True)
-        for problem in error.problems:
-            typer.echo(f"  - {problem}", err=True)
-        typer.echo("Mend them in the environment or in .env; `alertgate init` writes a .env to start from.", err=True)
-        sys.exit(2)
-    except AlertgateError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(1)
 
 
 def _version(wanted: bool) -> None:
@@ -118,10 +105,11 @@ def serve(
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = load(env_file, **given)
     configure_logging(settings.log_level, settings.log_format)
-    listener = _listen(settings.host, settings.port)
+    allow_many_files()
+    listener = listen(settings.host, settings.port)
     gate = open_gate(settings)
     show_curl = first_steps and settings.particle_webhook_secret is not None
-    server = _Server(_uvicorn_config(create_app(gate), settings), gate.health, show_curl)
+    server = _Server(server_config(create_app(gate), settings), gate.health, show_curl)
     # uvicorn raises the signal that stopped it once more when all is done; a stop that was asked for is a success.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
@@ -132,36 +120,6 @@ def serve(
 
 def _leave(*_: object) -> None:
     sys.exit(0)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Take the address before anything else starts. Raises AlertgateError that says why it can't be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        raise AlertgateError(
-            f"alertgate can't listen on {host}:{port}: {error.strerror}. "
-            "Set HOST and PORT to an address of this machine that is free."
-        ) from None
-    return listener
-
-
-def _uvicorn_config(application: Any, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        application,
-        host=settings.host,
-        port=settings.port,
-        log_config=None,  # ours is set up already
-        access_log=False,  # the frame writes its own line
-        server_header=False,
-        proxy_headers=False,  # the application reads them itself, from TRUSTED_PROXIES alone
-        ws="none",
-        timeout_graceful_shutdown=int(settings.shutdown_timeout),
-        h11_max_incomplete_event_size=64 * 1024,
-    )
 
 
 @app.command()
@@ -281,7 +239,7 @@ def simulate(
     if secret is None:
         raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
     run = simulation.Run(
-        url=(url or simulation.local_url(settings)).rstrip("/") + "/webhook/particle",
+        url=(url or local_url(settings)).rstrip("/") + "/webhook/particle",
         token=secret.get_secret_value(),
         count=count,
         rate=rate,
@@ -331,19 +289,3 @@ def migrate(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     store.open(exclusive=False)
     store.close()
     typer.echo(f"The {store.dialect} database has the newest schema.")
-
-
-@app.command()
-def healthcheck(
-    url: Annotated[str | None, typer.Option(help="The service; unset: the one that the settings describe.")] = None,
-    env_file: EnvFile = DEFAULT_ENV_FILE,
-) -> None:
-    """Exit with 0 when the running service can store alerts: for containers, which have no curl."""
-    try:
-        answer = httpx.get((url or simulation.local_url(load(env_file))).rstrip("/") + "/health", timeout=4)
-    except httpx.HTTPError as error:
-        typer.echo(f"no answer: {error}", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(answer.text)
-    if answer.status_code != httpx.codes.OK:
-        raise typer.Exit(1)

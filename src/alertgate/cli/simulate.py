@@ -12,7 +12,6 @@ import httpx
 from rich.progress import Progress
 
 from alertgate.clock import Clock
-from alertgate.config import Settings
 
 USER_AGENT = "ParticleBot/1.1 (https://docs.particle.io/webhooks)"
 IN_FLIGHT = 64
@@ -23,7 +22,7 @@ class Run:
     """What to send, and how fast (events a second)."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
     count: int
     rate: float
     device: str
@@ -55,12 +54,6 @@ class Summary:
         else:
             latency = f"{self.seconds[0] * 1000:.1f} ms" if self.seconds else "no answer"
         return f"answers: {answers}\nlatency: {latency}"
-
-
-def local_url(settings: Settings) -> str:
-    """Return the address at which this machine reaches the service that the settings describe."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
 async def simulate(run: Run, clock: Clock, new_id: Callable[[datetime], str]) -> Summary:

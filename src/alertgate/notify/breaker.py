@@ -41,7 +41,8 @@ class ChannelState:
         """Return how many more messages may be taken up now: one at a time while it is probed."""
         if self.probe_at is None:
             return max(0, capacity - sending)
-        return 1 if sending == 0 and now >= self.probe_at else 0
+        set_back = self.failed_at is not None and now < self.failed_at  # the clock was: its hour isn't waited for
+        return 1 if sending == 0 and (now >= self.probe_at or set_back) else 0
 
 
 def after(state: ChannelState, outcome: Outcome, now: datetime, chance: float) -> ChannelState:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 import structlog
 
 from alertgate.clock import Clock
-from alertgate.config import Settings, mask
+from alertgate.config import Settings, mask, mask_all
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName, Notification, Target
@@ -21,6 +21,7 @@ from alertgate.notify.budget import Budget, budget
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.handover import HandOver
 from alertgate.notify.plan import targets
+from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 from alertgate.store import Connection, notifications
 from alertgate.store.engine import Store
 from alertgate.store.notifications import Claim
@@ -161,9 +162,12 @@ class Deliverer:
             return
         self._swept = moment
         here = frozenset(lane_id for lane in self._lanes.values() for lane_id in lane.sending.values())
-        expired = await self._store.writer.do(_release_expired, (now, here))
+        expired = await self._store.writer.do(_release_expired, (now, here, self._owner))
         if expired:
             log.warning("took over messages whose sender is gone", notifications=expired)
+        waits = (self._settings.grouping.interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))
+        if early := await self._store.writer.do(_heed_clock, tuple(now + wait for wait in waits)):
+            log.warning("messages were due later than any wait can be; was the clock set back?", notifications=early)
         patience = timedelta(seconds=self._settings.give_up_after)
         for failed in await self._store.writer.do(_give_up, (now - patience, now)):
             self._metrics.failed(failed.channel)
@@ -239,7 +243,7 @@ class Deliverer:
                 "channel paused: its messages wait, and one is tried now and then",
                 channel=name,
                 reason=state.reason,
-                reply=state.reply,
+                reply=mask_all(state.reply),
                 probe_at=str(state.probe_at),
             )
 
@@ -256,8 +260,12 @@ def _release_owned(connection: Connection, items: Sequence[tuple[str, datetime]]
     return [notifications.release_owned(connection, owner, now) for owner, now in items]
 
 
-def _release_expired(connection: Connection, items: Sequence[tuple[datetime, frozenset[str]]]) -> list[list[str]]:
-    return [notifications.release_expired(connection, now, here) for now, here in items]
+def _release_expired(connection: Connection, items: Sequence[tuple[datetime, frozenset[str], str]]) -> list[list[str]]:
+    return [notifications.release_expired(connection, now, here, owner) for now, here, owner in items]
+
+
+def _heed_clock(connection: Connection, items: Sequence[tuple[datetime, ...]]) -> list[int]:
+    return [notifications.heed_clock(connection, latest_due) for latest_due in items]
 
 
 def _take_in(

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from alertgate.clock import Clock
-from alertgate.config import Settings, mask
+from alertgate.config import Settings, mask, mask_all
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
@@ -25,7 +25,7 @@ from alertgate.store.engine import Store
 from alertgate.store.notifications import Finish
 
 SEND_TIMEOUT = 45.0
-"""Seconds for one send: shorter than the lease, so that it ends while the message is still ours."""
+"""Seconds for one message, all tries: shorter than the lease, so that they end while the message is still ours."""
 RECORD_AGAIN = 1.0
 """Seconds between two tries to record an attempt."""
 SHOWN_ALERTS = 11
@@ -69,6 +69,8 @@ class HandOver:
 
     async def hand_over(self, channel: Channel, notification: Notification) -> Outcome | None:
         """Send one leased notification and record what became of it; None when it is no longer ours to send."""
+        # From before the lease is looked at: a process that sleeps in between must not send when it wakes.
+        deadline = asyncio.get_running_loop().time() + SEND_TIMEOUT
         try:
             story = await self._store.read(lambda connection: self._story(connection, notification))
         except StoreUnavailable as error:
@@ -79,9 +81,9 @@ class HandOver:
                 "a message was taken over by another process before it was sent", notification_id=notification.id
             )
             return None
-        tries = [await self._try(channel, notification, lambda: render(story))]
+        tries = [await self._try(channel, notification, lambda: render(story), deadline)]
         if tries[-1][1].reason is Reason.TOO_LARGE and render(story).picture:
-            tries.append(await self._try(channel, notification, lambda: render(story, with_picture=False)))
+            tries.append(await self._try(channel, notification, lambda: render(story, with_picture=False), deadline))
         outcome = tries[-1][1]
         finish = self._finish(story, outcome)
         await self._record(notification, _End(tuple(attempt for attempt, _ in tries), finish))
@@ -113,13 +115,13 @@ class HandOver:
         )
 
     async def _try(
-        self, channel: Channel, notification: Notification, make: Callable[[], Message]
+        self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float
     ) -> tuple[Attempt, Outcome]:
-        """Send once; trouble of any kind is an outcome."""
+        """Send once, until `deadline` by the event loop's clock; trouble of any kind is an outcome."""
         started_at, start = self._clock.now(), self._clock.monotonic()
         outcome: Outcome
         try:
-            async with asyncio.timeout(SEND_TIMEOUT):
+            async with asyncio.timeout_at(deadline):
                 outcome = await channel.send(make())
         except TimeoutError:
             outcome = Transient(Reason.TIMEOUT, f"not handed over within {SEND_TIMEOUT:g} s")
@@ -169,8 +171,9 @@ class HandOver:
 
 
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
-    notifications.add_attempts(connection, [attempt for end in ends for attempt in end.attempts])
-    return [notifications.finish(connection, end.finish) for end in ends]
+    """Tell of each end whether the lease was still ours, or the end was recorded before."""
+    known = notifications.add_attempts(connection, [attempt for end in ends for attempt in end.attempts])
+    return [notifications.finish(connection, end.finish) or end.attempts[-1].id in known for end in ends]
 
 
 def _say(notification: Notification, end: _End, *, ours: bool) -> None:
@@ -184,7 +187,7 @@ def _say(notification: Notification, end: _End, *, ours: bool) -> None:
             "kind": notification.kind,
             "attempt": number,
             "reason": attempt.reason,
-            "reply": attempt.reply.replace(notification.address, mask(notification.address)),
+            "reply": mask_all(attempt.reply),
             "seconds": round(attempt.seconds, 3),
         }
         if attempt is not end.attempts[-1]:

@@ -24,13 +24,14 @@ _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\ud800-\udfff\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
     "\U000e0000-\U000e007f]"
 )
+_BREAK = re.compile("\r\n?|[\u2028\u2029]")
 _SPACE = re.compile(r"\s+")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.IGNORECASE)
 
 
 def clean(text: str) -> str:
     """Return text without control, surrogate and direction-changing characters; line breaks stay."""
-    return _UNSEEN.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _UNSEEN.sub("\ufffd", _BREAK.sub("\n", text))
 
 
 def one_line(text: str, longest: int) -> str:

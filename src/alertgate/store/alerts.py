@@ -1,13 +1,16 @@
 """Queries on alerts."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from alertgate.model import Alert
 from alertgate.store.pages import Wanted, select_page
-from alertgate.store.tables import alerts
+from alertgate.store.tables import alerts, columns
+
+# Statements on the path of every request are built once: building one costs as much as running it.
+_KNOWN = select(alerts).where(alerts.c.dedup.in_(bindparam("dedups", expanding=True)))
+_INSERT = insert(alerts)
 
 
 def _alert(row: Row[tuple[object, ...]]) -> Alert:
@@ -17,20 +20,25 @@ def _alert(row: Row[tuple[object, ...]]) -> Alert:
 
 def known(connection: Connection, dedups: Collection[str]) -> dict[str, Alert]:
     """Return the stored alerts with one of these dedup keys, by key."""
-    rows = connection.execute(select(alerts).where(alerts.c.dedup.in_(dedups))) if dedups else ()
+    rows = connection.execute(_KNOWN, {"dedups": list(dedups)}) if dedups else ()
     return {str(row.dedup): _alert(row) for row in rows}
 
 
 def add(connection: Connection, new: Sequence[Alert]) -> None:
     """Store alerts; their incidents must be there. Raises IntegrityError for a known id or dedup key."""
     if new:
-        connection.execute(insert(alerts), [asdict(alert) for alert in new])
+        connection.execute(_INSERT, [columns(alert) for alert in new])
 
 
 def get(connection: Connection, alert_id: str) -> Alert | None:
     """Return one alert, or None."""
     row = connection.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
     return _alert(row) if row else None
+
+
+def newest_id(connection: Connection) -> str | None:
+    """Return the id of the newest alert, or None."""
+    return connection.execute(select(func.max(alerts.c.id))).scalar()
 
 
 def latest(connection: Connection, incident_id: str, limit: int) -> list[Alert]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, exists, or_, select
 
 from alertgate.model import ChannelName, IncidentStatus, Kind, NotificationStatus, Severity
-from alertgate.store.tables import incidents, notifications
+from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
 MOST = 20
@@ -26,7 +26,12 @@ def overdue(
     goes_now = or_(_n.channel.not_in(holding_back), _n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
     query = (
         select(_n.id)
-        .where(_n.status == NotificationStatus.PENDING, _n.due_at <= due_before, _n.channel.in_(channels), goes_now)
+        .where(
+            _n.status == constant(NotificationStatus.PENDING),
+            _n.due_at <= due_before,
+            _n.channel.in_(channels),
+            goes_now,
+        )
         .limit(MOST)
     )
     return connection.execute(query).scalars().all()
@@ -34,7 +39,11 @@ def overdue(
 
 def expired(connection: Connection, lease_before: datetime) -> Sequence[str]:
     """Return notifications whose lease ran out before then and that nobody has taken over."""
-    query = select(_n.id).where(_n.status == NotificationStatus.SENDING, _n.lease_until <= lease_before).limit(MOST)
+    query = (
+        select(_n.id)
+        .where(_n.status == constant(NotificationStatus.SENDING), _n.lease_until <= lease_before)
+        .limit(MOST)
+    )
     return connection.execute(query).scalars().all()
 
 
@@ -44,7 +53,7 @@ def untold(connection: Connection, opened_before: datetime) -> Sequence[str]:
     told = exists().where(_n.incident_id == incidents.c.id, _n.status.in_(alive))
     query = (
         select(incidents.c.id)
-        .where(incidents.c.status == IncidentStatus.OPEN, incidents.c.opened_at <= opened_before, ~told)
+        .where(incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.opened_at <= opened_before, ~told)
         .limit(MOST)
     )
     return connection.execute(query).scalars().all()

@@ -26,6 +26,10 @@ from alertgate.store.writer import Writer
 WRITE_LOCK = 0x616C657274  # "alert": the advisory lock that makes PostgreSQL have one writer at a time, as SQLite has
 MIGRATE_LOCK = WRITE_LOCK + 1
 READERS = 4
+LONG_LOG = 8192
+"""Pages, 32 MiB: from this length SQLite's write-ahead log is emptied."""
+TRUNCATE_WITHIN = 200
+"""Milliseconds to wait for readers of the log, while the writer waits too; else it's tried at the next checkpoint."""
 
 T = TypeVar("T")
 
@@ -53,6 +57,7 @@ class Store:
         """Connect, migrate to the newest schema, and start the writing thread."""
         if self._file:
             make_private_dir(self._file.parent)
+            _make_private(self._file)
             if exclusive:
                 self._lock = _claim(self._file)
         try:
@@ -109,7 +114,16 @@ class Store:
 
     def _checkpoint(self) -> None:
         with translated(), self._bare() as cursor:
-            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _, frames, _ = cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if frames < LONG_LOG:
+                return
+            # Under a steady load the log never has all its frames moved, and so would grow for ever. What came since
+            # the line above is little: moving that too, with the writer waiting, takes milliseconds.
+            cursor.execute(f"PRAGMA busy_timeout={TRUNCATE_WITHIN}")
+            try:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute("PRAGMA busy_timeout=5000")
 
     def backup(self, target: Path) -> None:
         """Write a consistent copy of an SQLite store, while it is being served.
@@ -164,6 +178,20 @@ def make_private_dir(path: Path) -> None:
         ) from None
 
 
+def _make_private(file: Path) -> None:
+    """Let only its owner read an SQLite file, wherever it is; SQLite gives its mode to the files beside it.
+
+    Raises StoreUnavailable.
+    """
+    try:
+        if not file.exists():
+            file.touch(mode=0o600)
+        elif file.stat().st_mode & 0o077 and file.stat().st_uid == os.getuid():
+            file.chmod(0o600)
+    except OSError as error:
+        raise StoreUnavailable(f"{file} can't be opened: {error}. Give it to this user.") from None
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn a database in trouble into StoreUnavailable; errors that one row made pass as they are."""
@@ -212,6 +240,7 @@ def _sqlite(url: str, *, writing: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,
+        hide_parameters=True,  # its errors would show what alerts say
         connect_args={"check_same_thread": False, "timeout": 5},
     )
 
@@ -237,12 +266,13 @@ def _sqlite(url: str, *, writing: bool) -> Engine:
 
 
 def _postgresql(url: str, *, writing: bool) -> Engine:
-    # A replica that is paused inside a transaction would hold the write lock; the server then ends its session.
+    # A replica that is paused inside a transaction would hold the write lock; the server then ends its session, before
+    # the others give up waiting for the lock.
     session = (
         "synchronous_commit=on",  # a commit is on disk when it returns
         "lock_timeout=8s",
         "statement_timeout=30s",
-        "idle_in_transaction_session_timeout=10s",
+        "idle_in_transaction_session_timeout=5s",
     )
     options = " ".join(f"-c {setting}" for setting in session)
     try:
@@ -250,6 +280,7 @@ def _postgresql(url: str, *, writing: bool) -> Engine:
             url,
             pool_size=1 if writing else READERS,
             max_overflow=0,
+            hide_parameters=True,  # its errors would show what alerts say
             pool_pre_ping=True,
             connect_args={
                 "options": options,

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from alertgate.model import ChannelName, NotificationStatus
-from alertgate.store.tables import alerts, attempts, notifications
+from alertgate.store.tables import alerts, attempts, constant, notifications
 
 _n = notifications.c
 
@@ -26,7 +26,7 @@ def queues(connection: Connection) -> dict[ChannelName, Queue]:
     rows = {
         (row.channel, status): row
         for status in (NotificationStatus.PENDING, NotificationStatus.SENDING)  # each has a small index of its own
-        for row in connection.execute(query.where(_n.status == status))
+        for row in connection.execute(query.where(_n.status == constant(status)))
     }
     found = {}
     for channel in {channel for channel, _ in rows}:
@@ -53,5 +53,5 @@ def attempts_since(connection: Connection, since: datetime) -> dict[str, int]:
 
 def failed_since(connection: Connection, since: datetime) -> int:
     """Return how many notifications failed for good since then."""
-    failed = (_n.status == NotificationStatus.FAILED, _n.finished_at >= since)
+    failed = (_n.status == constant(NotificationStatus.FAILED), _n.finished_at >= since)
     return connection.execute(select(func.count()).select_from(notifications).where(*failed)).scalar_one()

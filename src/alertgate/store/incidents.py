@@ -1,16 +1,25 @@
 """Queries on incidents."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
 
 from alertgate.model import Incident, IncidentStatus, NotificationStatus
 from alertgate.store.pages import Wanted, select_page
-from alertgate.store.tables import incidents, notifications
+from alertgate.store.tables import columns, constant, incidents, notifications
 
-_COLUMNS = [field.name for field in fields(Incident)]
+# Statements on the path of every request are built once: building one costs as much as running it.
+_UNRESOLVED = select(incidents).where(
+    incidents.c.key.in_(bindparam("keys", expanding=True)), incidents.c.status != constant(IncidentStatus.RESOLVED)
+)
+_INSERT = insert(incidents)
+_SAVE = (
+    update(incidents)
+    .where(incidents.c.id == bindparam("b_id"))
+    .values({field.name: bindparam(f"b_{field.name}") for field in fields(Incident) if field.name != "id"})
+)
 
 
 def _incident(row: Row[tuple[object, ...]]) -> Incident:
@@ -19,22 +28,20 @@ def _incident(row: Row[tuple[object, ...]]) -> Incident:
 
 def unresolved(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
     """Return the unresolved incidents with one of these keys, by key."""
-    query = select(incidents).where(incidents.c.key.in_(keys), incidents.c.status != IncidentStatus.RESOLVED)
-    return {incident.key: incident for incident in map(_incident, connection.execute(query))}
+    found = connection.execute(_UNRESOLVED, {"keys": list(keys)})
+    return {incident.key: incident for incident in map(_incident, found)}
 
 
 def add(connection: Connection, new: Sequence[Incident]) -> None:
     """Store new incidents. Raises IntegrityError when one with the same key is unresolved."""
     if new:
-        connection.execute(insert(incidents), [asdict(incident) for incident in new])
+        connection.execute(_INSERT, [columns(incident) for incident in new])
 
 
 def save(connection: Connection, changed: Sequence[Incident]) -> None:
     """Store what became of incidents that are there already."""
     if changed:
-        statement = update(incidents).where(incidents.c.id == bindparam("b_id"))
-        statement = statement.values({name: bindparam(f"b_{name}") for name in _COLUMNS if name != "id"})
-        connection.execute(statement, [{f"b_{name}": value for name, value in asdict(i).items()} for i in changed])
+        connection.execute(_SAVE, [{f"b_{name}": value for name, value in columns(i).items()} for i in changed])
 
 
 def get(connection: Connection, incident_id: str) -> Incident | None:
@@ -52,7 +59,11 @@ def resolve_quiet(connection: Connection, last_alert_before: datetime, now: date
     waiting = exists().where(notifications.c.incident_id == incidents.c.id, notifications.c.status.in_(coming))
     statement = (
         update(incidents)
-        .where(incidents.c.status != IncidentStatus.RESOLVED, incidents.c.last_alert_at <= last_alert_before, ~waiting)
+        .where(
+            incidents.c.status != constant(IncidentStatus.RESOLVED),
+            incidents.c.last_alert_at <= last_alert_before,
+            ~waiting,
+        )
         .values(status=IncidentStatus.RESOLVED, resolved_at=now, resolved_by="silence")
         .returning(incidents.c.id)
     )

@@ -1,11 +1,26 @@
 """Queries on notifications and their attempts."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from alertgate.model import (
     Attempt,
@@ -19,10 +34,32 @@ from alertgate.model import (
     Target,
     states_before,
 )
-from alertgate.store.tables import attempts, incidents, notifications
+from alertgate.store.tables import attempts, columns, constant, incidents, notifications
 
 _n = notifications.c
+AHEAD = timedelta(minutes=1)
+"""By how much another process's clock may be ahead."""
 _PRESSING = or_(_n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
+# Statements on the path of every request are built once: building one costs as much as running it.
+_IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
+_TOLD_AT = case(
+    (_n.status == constant(NotificationStatus.SENT), _n.finished_at),
+    (_n.status == constant(NotificationStatus.SENDING), _n.claimed_at),
+)
+_HEARD = (
+    select(
+        _n.incident_id,
+        _n.channel,
+        _n.address,
+        func.max(case((_IS_PENDING, _n.id))).label("pending_id"),
+        func.max(case((_IS_PENDING, _n.attempts), else_=0)).label("pending_tries"),
+        func.max(_TOLD_AT).label("told_at"),
+        func.max(case((_n.status == constant(NotificationStatus.FAILED), _n.finished_at))).label("failed_at"),
+    )
+    .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))
+    .group_by(_n.incident_id, _n.channel, _n.address)
+)
+_INSERT = insert(notifications)
 
 
 def _notification(row: Row[tuple[object, ...]]) -> Notification:
@@ -33,34 +70,19 @@ def heard(connection: Connection, incident_ids: Collection[str]) -> dict[tuple[s
     """Return, for each incident and each address that was ever planned for it, what it has heard."""
     if not incident_ids:
         return {}
-    pending, sending, sent = NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT
-    told_at = case((_n.status == sent, _n.finished_at), (_n.status == sending, _n.claimed_at))
-    failed_at = case((_n.status == NotificationStatus.FAILED, _n.finished_at))
-    query = (
-        select(
-            _n.incident_id,
-            _n.channel,
-            _n.address,
-            func.max(case((_n.status == pending, _n.id))).label("pending_id"),
-            func.max(case((_n.status == pending, _n.attempts), else_=0)).label("pending_tries"),
-            func.max(told_at).label("told_at"),
-            func.max(failed_at).label("failed_at"),
-        )
-        .where(_n.incident_id.in_(incident_ids))
-        .group_by(_n.incident_id, _n.channel, _n.address)
-    )
+    rows = connection.execute(_HEARD, {"incident_ids": list(incident_ids)})
     return {
         (row.incident_id, (row.channel, row.address)): Heard(
             row.pending_id, row.pending_tries, row.told_at, row.failed_at
         )
-        for row in connection.execute(query)
+        for row in rows
     }
 
 
 def add(connection: Connection, new: Sequence[Notification]) -> None:
     """Store new notifications. Raises IntegrityError where one is pending for the same incident and address."""
     if new:
-        connection.execute(insert(notifications), [asdict(notification) for notification in new])
+        connection.execute(_INSERT, [columns(notification) for notification in new])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +105,7 @@ def hurry(connection: Connection, raises: Sequence[Raise]) -> None:
             values["kind"] = case((_n.kind == Kind.UPDATE, raise_.kind), else_=_n.kind)
         if raise_.due_at:
             values["due_at"] = raise_.due_at
-        connection.execute(
-            update(notifications).where(_n.id == raise_.id, _n.status == NotificationStatus.PENDING).values(**values)
-        )
+        connection.execute(update(notifications).where(_n.id == raise_.id, _IS_PENDING).values(**values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +130,7 @@ def claim(connection: Connection, wanted: Claim) -> list[Notification]:
         select(notifications)
         .where(
             _n.channel == wanted.channel,
-            _n.status == NotificationStatus.PENDING,
+            _IS_PENDING,
             or_(is_due, _n.attempts > 0) if wanted.probe else is_due,
             _PRESSING if wanted.pressing_only else true(),
         )
@@ -131,12 +151,17 @@ def claim(connection: Connection, wanted: Claim) -> list[Notification]:
     return claimed
 
 
-def release_expired(connection: Connection, now: datetime, sending_here: Collection[str]) -> list[str]:
+def release_expired(
+    connection: Connection, now: datetime, sending_here: Collection[str], owner: str | None = None
+) -> list[str]:
     """Make pending again what a process leased and didn't finish in time; return the ids.
 
-    What this process is sending right now is left alone, however the clock may have jumped.
+    What this process, `owner`, is sending right now is left alone, however the clock may have jumped. What it has
+    leased and isn't sending is released at once: the database's answer to its claim was lost. So is what was claimed
+    in the future, before the clock was set back.
     """
-    return _release(connection, and_(_n.lease_until <= now, _n.id.not_in(sending_here)), now)
+    gone = or_(_n.lease_until <= now, _n.lease_owner == owner, _n.claimed_at > now + AHEAD)
+    return _release(connection, and_(gone, _n.id.not_in(sending_here)), now)
 
 
 def release_owned(connection: Connection, owner: str, now: datetime) -> list[str]:
@@ -150,7 +175,7 @@ def release_all(connection: Connection, now: datetime) -> list[str]:
 
 
 def _release(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[str]:
-    query = select(notifications).where(_n.status == NotificationStatus.SENDING, which)
+    query = select(notifications).where(_n.status == constant(NotificationStatus.SENDING), which)
     leased = [_notification(row) for row in connection.execute(query)]
     for each in leased:
         _end(connection, each, Finish(each.id, "", NotificationStatus.PENDING, now, due_at=each.due_at, tried=False))
@@ -170,11 +195,25 @@ class Finish:
     tried: bool = True
 
 
+def heed_clock(connection: Connection, latest_due: Sequence[datetime]) -> int:
+    """Bring forward what is due later than any wait can be, because the clock was set back; return how many.
+
+    `latest_due` has the latest right time for a message that was tried never, once, twice and so on; the last one
+    holds for all that were tried more often.
+    """
+    latest = case(
+        *((_n.attempts == tries, literal(at, _n.due_at.type)) for tries, at in enumerate(latest_due[:-1])),
+        else_=literal(latest_due[-1], _n.due_at.type),
+    )
+    late = (_n.status == NotificationStatus.PENDING, _n.due_at > latest)
+    return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
+
+
 def finish(connection: Connection, end: Finish) -> bool:
     """Record the end of a lease; False where it was no longer the owner's, and nothing was changed."""
     row = connection.execute(
         select(notifications).where(
-            _n.id == end.id, _n.status == NotificationStatus.SENDING, _n.lease_owner == end.owner
+            _n.id == end.id, _n.status == constant(NotificationStatus.SENDING), _n.lease_owner == end.owner
         )
     ).one_or_none()
     if row is None:
@@ -201,7 +240,7 @@ def _end(connection: Connection, leased: Notification, end: Finish) -> None:
 def _acknowledged(connection: Connection, incident_id: str) -> str | None:
     """Return who acknowledged an incident, if somebody did: then a message that didn't get out isn't needed."""
     query = select(incidents.c.acknowledged_by).where(
-        incidents.c.id == incident_id, incidents.c.status == IncidentStatus.ACKNOWLEDGED
+        incidents.c.id == incident_id, incidents.c.status == constant(IncidentStatus.ACKNOWLEDGED)
     )
     return connection.execute(query).scalar()
 
@@ -214,7 +253,7 @@ def _give_way(connection: Connection, returning: Notification, now: datetime) ->
             _n.incident_id == returning.incident_id,
             _n.channel == returning.channel,
             _n.address == returning.address,
-            _n.status == NotificationStatus.PENDING,
+            _IS_PENDING,
         )
         .values(
             status=NotificationStatus.CANCELLED,
@@ -224,10 +263,13 @@ def _give_way(connection: Connection, returning: Notification, now: datetime) ->
     )
 
 
-def add_attempts(connection: Connection, new: Sequence[Attempt]) -> None:
-    """Store attempts."""
-    if new:
-        connection.execute(insert(attempts), [asdict(attempt) for attempt in new])
+def add_attempts(connection: Connection, new: Sequence[Attempt]) -> set[str]:
+    """Store attempts; return the ids of those that are stored already, because the answer to their commit was lost."""
+    ids = [attempt.id for attempt in new]
+    known = set(connection.execute(select(attempts.c.id).where(attempts.c.id.in_(ids))).scalars())
+    if fresh := [columns(attempt) for attempt in new if attempt.id not in known]:
+        connection.execute(insert(attempts), fresh)
+    return known
 
 
 def get(connection: Connection, notification_id: str) -> Notification | None:
@@ -238,7 +280,7 @@ def get(connection: Connection, notification_id: str) -> Notification | None:
 
 def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
     """Make due now what waits for a retry on a channel that works again; return how many."""
-    waiting = (_n.channel == channel, _n.status == NotificationStatus.PENDING, _n.attempts > 0, _n.due_at > now)
+    waiting = (_n.channel == channel, _IS_PENDING, _n.attempts > 0, _n.due_at > now)
     return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
 
 
@@ -248,7 +290,7 @@ def give_up(connection: Connection, since_before: datetime, now: datetime) -> li
     A message has to carry its incident's latest alert too, so its time counts from that.
     """
     fresh = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
-    old = (_n.status == NotificationStatus.PENDING, _n.due_at <= now, _n.retry_since <= since_before, ~fresh)
+    old = (_IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, ~fresh)
     given_up = [_notification(row) for row in connection.execute(select(notifications).where(*old))]
     failed = {"status": NotificationStatus.FAILED, "finished_at": now}
     connection.execute(update(notifications).where(_n.id.in_([n.id for n in given_up])).values(**failed))
@@ -263,7 +305,7 @@ def take_in_stranded(
     Returns the ids that moved and those that failed.
     """
     by_address = {address: channel for channel, address in targets}
-    query = select(notifications).where(_n.status == NotificationStatus.PENDING, _n.channel.not_in(channels))
+    query = select(notifications).where(_IS_PENDING, _n.channel.not_in(channels))
     moved, failed = [], []
     for stranded in [_notification(row) for row in connection.execute(query)]:
         channel = by_address.get(stranded.address)
@@ -280,7 +322,7 @@ def take_in_stranded(
 
 def sent_since(connection: Connection, channels: Collection[ChannelName], since: datetime) -> int:
     """Return how many messages were handed over on these channels since then."""
-    sent = (_n.status == NotificationStatus.SENT, _n.finished_at > since, _n.channel.in_(channels))
+    sent = (_n.status == constant(NotificationStatus.SENT), _n.finished_at > since, _n.channel.in_(channels))
     return connection.execute(select(func.count()).select_from(notifications).where(*sent)).scalar_one()
 
 
@@ -298,7 +340,7 @@ def attempts_of(connection: Connection, notification_ids: Collection[str]) -> li
 
 def next_due(connection: Connection) -> datetime | None:
     """Return when the next pending notification is due, or None."""
-    return connection.execute(select(func.min(_n.due_at)).where(_n.status == NotificationStatus.PENDING)).scalar()
+    return connection.execute(select(func.min(_n.due_at)).where(_IS_PENDING)).scalar()
 
 
 def pending_to(connection: Connection, incident_id: str, target: Target) -> str | None:
@@ -308,14 +350,14 @@ def pending_to(connection: Connection, incident_id: str, target: Target) -> str 
         _n.incident_id == incident_id,
         _n.channel == channel,
         _n.address == address,
-        _n.status == NotificationStatus.PENDING,
+        _IS_PENDING,
     )
     return connection.execute(query).scalar_one_or_none()
 
 
 def failed(connection: Connection) -> list[str]:
     """Return the ids of the messages that were given up on, newest first."""
-    query = select(_n.id).where(_n.status == NotificationStatus.FAILED).order_by(_n.id.desc())
+    query = select(_n.id).where(_n.status == constant(NotificationStatus.FAILED)).order_by(_n.id.desc())
     return list(connection.execute(query).scalars())
 
 
@@ -339,6 +381,6 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
 
 def cancel(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
     """Cancel what is pending of an incident, for `reason`; return how many."""
-    pending = (_n.incident_id == incident_id, _n.status == NotificationStatus.PENDING)
+    pending = (_n.incident_id == incident_id, _IS_PENDING)
     cancelled = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": reason}
     return connection.execute(update(notifications).where(*pending).values(**cancelled)).rowcount

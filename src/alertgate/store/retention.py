@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, exists, select
 
 from alertgate.model import IncidentStatus, NotificationStatus
-from alertgate.store.tables import alerts, attempts, incidents, notifications
+from alertgate.store.tables import alerts, attempts, constant, incidents, notifications
 
 ALERTS_AT_A_TIME = 500
 INCIDENTS_AT_A_TIME = 50
@@ -24,7 +24,7 @@ def _forget(connection: Connection, before: datetime) -> int:
     )
     ended = (
         select(incidents.c.id)
-        .where(incidents.c.status == IncidentStatus.RESOLVED, incidents.c.last_alert_at < before, ~alive)
+        .where(incidents.c.status == constant(IncidentStatus.RESOLVED), incidents.c.last_alert_at < before, ~alive)
         .order_by(incidents.c.last_alert_at)
         .limit(INCIDENTS_AT_A_TIME)
     )

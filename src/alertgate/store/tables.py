@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Dialect,
     Enum,
     Float,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    literal_column,
     text,
 )
 
@@ -113,6 +115,16 @@ def _word(enum: type[StrEnum]) -> Enum:
     return Enum(
         enum, native_enum=False, create_constraint=False, length=16, values_callable=lambda e: [m.value for m in e]
     )
+
+
+def constant(word: StrEnum) -> ColumnElement[Any]:
+    """Return a word as part of the SQL itself: only so does a database see that a partial index fits."""
+    return literal_column(f"'{word.value}'")
+
+
+def columns(row: Any) -> dict[str, Any]:
+    """Return a dataclass's fields as column values, without the deep copies that `asdict` makes."""
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 _ID = String(36)

@@ -7,7 +7,7 @@ import structlog
 from fastapi import APIRouter, Query, Request
 
 from alertgate.accept.by_hand import Ruled, Word
-from alertgate.config import mask
+from alertgate.config import mask, mask_all
 from alertgate.errors import Conflict, NotFound
 from alertgate.group.manual import Verdict
 from alertgate.notify.replay import Replay, replay
@@ -17,7 +17,7 @@ from alertgate.prove.history import incident_trail, told, trail
 from alertgate.store import alerts, incidents
 from alertgate.web.body import read_body
 from alertgate.web.cursor import seal, unseal
-from alertgate.web.guards import ApiGuard
+from alertgate.web.guards import GUARDED, ApiGuard
 from alertgate.web.problems import documented
 from alertgate.web.queries import AlertQuery, By, IncidentQuery, ListQuery
 from alertgate.web.services import Services, WithServices
@@ -41,11 +41,6 @@ from alertgate.web.views import (
 
 Answers = dict[int | str, dict[str, Any]]
 
-GUARDED: Answers = {
-    401: documented("No or wrong token", "WWW-Authenticate"),
-    429: documented("Too many failed requests from this address", "Retry-After"),
-    503: documented("The database can't be used now, or the API is switched off", "Retry-After"),
-}
 WRONG: Answers = {422: documented("Parameters or fields are missing or wrong")}
 MISSING: Answers = {404: documented("There is no such thing")}
 CONFLICT: Answers = {409: documented("Not possible as it stands")}
@@ -153,7 +148,7 @@ async def send_test(services: WithServices) -> AsciiJson:
     """Send a test message to every recipient, and report each server's answer."""
     tried = await send_tests(services.settings, services.channels, services.clock, services.new_id)
     for one in tried:
-        log.info("test message", channel=one.channel, to=mask(one.address), sent=one.sent, reply=one.text)
+        log.info("test message", channel=one.channel, to=mask(one.address), sent=one.sent, reply=mask_all(one.text))
     return show_trial(tried)
 
 

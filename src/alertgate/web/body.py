@@ -14,8 +14,8 @@ async def read_body(request: Request, services: Services) -> bytes:
     settings = services.settings
     most = settings.max_body_bytes
     too_large = f"The body is larger than {most:,} bytes (MAX_BODY_BYTES); nothing was stored."
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared[:20]) > most:
+    declared = request.headers.get("content-length", "").lstrip("0")[:20]
+    if declared.isdecimal() and int(declared) > most:
         raise BodyTooLarge(too_large)
     body = bytearray()
     try:

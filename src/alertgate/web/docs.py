@@ -1,5 +1,6 @@
 """Swagger UI from the service itself: no outside host, no inline script, under a strict policy."""
 
+from functools import cache
 from importlib.resources import files
 
 from fastapi import APIRouter
@@ -61,5 +62,10 @@ async def style() -> Response:
 
 
 def _asset(name: str, media_type: str) -> Response:
-    content = (files("fastapi_offline") / "static" / name).read_bytes()
-    return Response(content, media_type=media_type, headers=_CACHED)
+    return Response(_content(name), media_type=media_type, headers=_CACHED)
+
+
+@cache
+def _content(name: str) -> bytes:
+    """Read a file once: all answers that wait to be sent share it."""
+    return (files("fastapi_offline") / "static" / name).read_bytes()

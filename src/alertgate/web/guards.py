@@ -4,7 +4,7 @@ They are `async`, because the framework runs others in a thread pool, which halv
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from alertgate.accept.authenticate import Verdict, bearer, hub_signature, standard_webhook
 from alertgate.errors import SwitchedOff, Unauthenticated
 from alertgate.web.body import read_body
+from alertgate.web.problems import documented
 from alertgate.web.services import Services, WithServices, client_address
 
 
@@ -106,6 +107,13 @@ async def signed_body(
         )
     return body
 
+
+GUARDED: dict[int | str, dict[str, Any]] = {
+    401: documented("No or wrong token", "WWW-Authenticate"),
+    429: documented("Too many failed requests from this address", "Retry-After"),
+    503: documented("The database can't be used now, or this is switched off", "Retry-After"),
+}
+"""How the OpenAPI document shows what a bearer's guard answers."""
 
 ParticleGuard = Depends(particle_guard)
 ApiGuard = Depends(api_guard)

@@ -27,6 +27,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+LONGEST_PATH = 200
+"""Characters of a path that are logged."""
 HSTS = "max-age=31536000; includeSubDomains"
 
 log = structlog.stdlib.get_logger("alertgate.access")
@@ -67,7 +69,7 @@ class Frame:
             try:
                 await self._app(scope, receive, framed)
             except Exception:
-                log.exception("a defect in alertgate", path=scope["path"])
+                log.exception("a defect in alertgate", path=scope["path"][:LONGEST_PATH])
                 if status:
                     raise  # the answer has begun; the server closes the connection
                 await response(internal_problem())(scope, receive, framed)
@@ -76,7 +78,7 @@ class Frame:
             log.info(
                 "request",
                 method=scope["method"],
-                path=scope["path"],
+                path=scope["path"][:LONGEST_PATH],
                 status=status,
                 ms=round((self._clock.monotonic() - start) * 1000, 1),
                 client=client[0] if client else None,

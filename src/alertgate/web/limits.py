@@ -22,6 +22,8 @@ from alertgate.metrics import Metrics
 MOST_KEYS = 20_000
 """Addresses and devices that are remembered at a time; the one that was quiet longest is forgotten first."""
 
+LONGEST_ADDRESS = 64
+
 
 class BoundedMemory(Storage, MovingWindowSupport):
     """The times of the latest requests of at most MOST_KEYS callers. `clock` tells the time."""
@@ -149,7 +151,7 @@ def _network(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return address
+        return address[:LONGEST_ADDRESS]  # a proxy may forward anything
     if isinstance(parsed, IPv6Address):
         return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
     return address

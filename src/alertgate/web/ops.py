@@ -12,17 +12,14 @@ from alertgate.errors import StoreUnavailable
 from alertgate.model import ChannelName, NotificationStatus
 from alertgate.prove.health import OK
 from alertgate.store.figures import queues
-from alertgate.web.guards import MetricsGuard
-from alertgate.web.problems import MEDIA_TYPE
+from alertgate.web.guards import GUARDED, MetricsGuard
 from alertgate.web.services import Services, WithServices
 
 router = APIRouter(tags=["health"])
 
-_PROBLEM = {"content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 METRICS_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text form"},
-    401: {**_PROBLEM, "description": "`METRICS_TOKEN` is set, and the credential is missing or wrong"},
-    429: {**_PROBLEM, "description": "Over the rate limit for failed authentication"},
+    **GUARDED,
 }
 
 

@@ -108,7 +108,7 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after)
     detail = str(error)
     if isinstance(error, errors.StoreError):
-        log.error("the store failed", path=request.url.path, error=detail)
+        log.error("the store failed", path=request.url.path[:200], error=detail)
         # The database's own words may name hosts and users.
         detail = SLOW_DETAIL if isinstance(error, errors.StoreTooSlow) else STORE_DETAIL
     return response(problem(status, kind, title, detail, **more), headers)
@@ -125,7 +125,7 @@ def _http(error: Exception, methods: set[str]) -> JSONResponse:
     }
     body = problem(error.status_code, title.lower().replace(" ", "-"), title, details.get(error.status_code, title))
     headers = dict(error.headers or {})
-    if error.status_code == 405:
+    if error.status_code == 405 and methods:  # a route of the framework's own has named them rightly
         headers["Allow"] = ", ".join(sorted(methods))  # the framework names the first route's alone
     return response(body, headers)
 

@@ -4,8 +4,9 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
+from alertgate.accept.receipt import LATEST, TIME_SCHEMA
 from alertgate.errors import FieldError, Invalid, Malformed
 from alertgate.model import AlertStatus, IncidentStatus, Severity, Source
 from alertgate.store.pages import Wanted
@@ -18,15 +19,28 @@ _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")
 
 
 def _with_plus(value: object) -> object:
-    """Give `+00:00` back its plus, which a query string reads as a space."""
-    return _LOST_PLUS.sub(r"\1+\2", value) if isinstance(value, str) else value
+    """Give `+00:00` back its plus, which a query string reads as a space; take Unix seconds as nothing else."""
+    if not isinstance(value, str):
+        return value
+    try:
+        seconds = float(value)
+    except ValueError:
+        return _LOST_PLUS.sub(r"\1+\2", value)
+    if not 0 <= seconds <= LATEST:
+        raise ValueError("a number is Unix seconds, from 0 on")
+    return value
 
 
 def _aware(value: datetime) -> datetime:
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
-Time = Annotated[datetime, BeforeValidator(_with_plus), AfterValidator(_aware)]
+Time = Annotated[
+    datetime,
+    BeforeValidator(_with_plus),
+    AfterValidator(_aware),
+    WithJsonSchema(TIME_SCHEMA),
+]
 
 
 class ListQuery(BaseModel):

@@ -7,16 +7,17 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from alertgate import __version__
+from alertgate.config import mask_all
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import ChannelState
 from alertgate.store import Connection
 from alertgate.store.figures import Queue, alerts_since, attempts_since, failed_since, queues
-from alertgate.web.guards import ApiGuard
+from alertgate.web.guards import GUARDED, ApiGuard
 from alertgate.web.ops import degraded
 from alertgate.web.services import Services, WithServices
 from alertgate.web.views import AsciiJson
 
-router = APIRouter(tags=["health"], dependencies=[ApiGuard])
+router = APIRouter(tags=["health"], dependencies=[ApiGuard], responses=GUARDED)
 
 
 class ChannelView(BaseModel):
@@ -112,5 +113,5 @@ def _channel(state: ChannelState | None, queue: Queue) -> dict[str, Any]:
         "last_success": known.succeeded_at,
         "last_error": known.failed_at,
         "last_error_reason": known.reason,
-        "last_error_reply": known.reply or None,
+        "last_error_reply": mask_all(known.reply) or None,
     }

@@ -60,6 +60,24 @@ def _problem(description: str, *headers: str) -> dict[str, Any]:
     }
 
 
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema whose references to its own `$defs`, which nobody finds in a larger document, are resolved."""
+    definitions = schema.pop("$defs", {})
+
+    def resolved(node: Any) -> Any:
+        if isinstance(node, list):
+            return [resolved(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if reference := node.get("$ref"):
+            rest = {name: value for name, value in node.items() if name != "$ref"}
+            return resolved({**definitions[reference.rpartition("/")[2]], **rest})
+        return {name: resolved(value) for name, value in node.items()}
+
+    inlined: dict[str, Any] = resolved(schema)
+    return inlined
+
+
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: _problem("No or wrong credential", "WWW-Authenticate"),
     408: _problem("The body took too long"),
@@ -109,7 +127,7 @@ PARTICLE_BODY = {
 GENERIC_BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": generic.GenericBody.model_json_schema()}},
+        "content": {"application/json": {"schema": _inlined(generic.GenericBody.model_json_schema())}},
     },
     "parameters": [
         {
@@ -173,6 +191,8 @@ async def generic_webhook(request: Request, services: WithServices, body: Signed
     """Take a signed alert from any other system."""
     if (kind := media_type(request)) and kind != "application/json" and not kind.endswith("+json"):
         raise WrongContentType(f"The content type is {kind[:80]}; send application/json. Nothing was stored.")
+    if (coding := request.headers.get("content-encoding", "").strip().lower()) not in ("", "identity"):
+        raise WrongContentType(f"The body is compressed ({coding[:20]}); send it as it is. Nothing was stored.")
     alert = generic.read(body, _idempotency_key(request), _receipt(request, services))
     return _answer(await _record(alert, request, services), alert)
 
@@ -212,6 +232,7 @@ async def _record(alert: Alert, request: Request, services: Services) -> Recorde
         event_name=alert.event,
         device=alert.device,
         severity=alert.severity,
+        because=recorded.because,
         **facts,
     )
     return recorded

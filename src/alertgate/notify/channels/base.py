@@ -1,6 +1,6 @@
 """What every channel is, and the one model of what became of a try."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol
@@ -85,22 +85,22 @@ class Picture:
 
     subtype: str
     """Such as `jpeg`."""
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """What a recipient gets. A text message has neither subject nor HTML."""
 
-    to: str
-    text: str
+    to: str = field(repr=False)
+    text: str = field(repr=False)
     message_id: str
     """The same for every try, so that a repeat can be recognised (RFC 5322, 3.6.4); without angle brackets."""
     thread_id: str
     """The same for all messages about one incident."""
     date: datetime
-    subject: str | None = None
-    html: str | None = None
+    subject: str | None = field(default=None, repr=False)
+    html: str | None = field(default=None, repr=False)
     picture: Picture | None = None
     urgent: bool = False
 

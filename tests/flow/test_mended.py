@@ -1,0 +1,117 @@
+"""What `make torture` found once, so that it stays mended. docs/reliability.md says how it was found."""
+
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+
+from alertgate.app import Ids
+from alertgate.errors import StoreUnavailable
+from alertgate.model import ChannelName
+from alertgate.notify import handover
+from alertgate.notify.channels.base import Permanent, Reason, Sent
+from tests.conftest import serving
+from tests.fakes import START, FakeClock, mail_sink, until
+from tests.flow.test_failing_servers import attempted
+from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
+
+
+@dataclass
+class WrongClock(FakeClock):
+    """A clock that is an hour ahead until somebody sets it right; its monotonic time goes on as ever."""
+
+    ahead: timedelta = timedelta(hours=1)
+
+    def now(self) -> datetime:
+        return self.time + self.ahead
+
+
+async def test_an_update_doesnt_wait_for_a_clock_that_was_wrong(make_settings):
+    """Told while the clock was an hour ahead; set back, the next update comes after GROUP_INTERVAL, not an hour."""
+    clock = WrongClock()
+    async with mail_sink() as sink, serving(make_settings(**mail_settings(sink.port)), clock=clock) as service:
+        await attempted(service, await raise_alert(service.client))
+        clock.ahead = timedelta()
+        await raise_alert(service.client, data="after the jump")
+
+        async def heeded():
+            clock.move(minutes=1)
+            service.gate.deliverer.wake()
+            await asyncio.sleep(0.02)
+            return len(sink.messages) == 2
+
+        await until(heeded)
+        assert clock.now() < START + timedelta(minutes=45)
+    assert "after the jump" in sink.messages[1].text
+
+
+async def test_what_came_last_sorts_last_after_the_clock_was_set_back(make_settings):
+    """The alerts of a mail are chosen by their ids: those after the jump are the newest, over a restart too."""
+    clock = FakeClock(START + timedelta(hours=1))
+    ids = []
+    for hours in (0, -1, 0):
+        clock.move(hours=hours)
+        async with serving(make_settings(), clock=clock) as service:
+            ids += [await raise_alert(service.client) for _ in range(3)]
+    assert sorted(ids) == ids
+
+
+def test_ids_go_up():
+    """Ids of one microsecond, and of an earlier one, sort as they were made."""
+    ids = Ids(None)
+    made = [ids(START), ids(START), ids(START - timedelta(hours=1)), ids(START + timedelta(seconds=1))]
+    assert sorted(made) == made
+
+
+async def test_a_recorded_send_whose_commit_wasnt_heard_of_is_recorded_once(make_settings):
+    """The connection breaks after the commit: the attempt is recorded once, and the message isn't sent again."""
+    async with mail_sink() as sink, serving(make_settings(**mail_settings(sink.port))) as service:
+        broken = []
+        writer = service.gate.store.writer
+        whole = writer._transaction
+
+        @contextmanager
+        def breaking():
+            with whole() as connection:
+                yield connection
+            if sink.messages and not broken:
+                broken.append(True)
+                raise StoreUnavailable("the connection broke after the commit")
+
+        writer._transaction = breaking
+        notification = await attempted(service, await raise_alert(service.client))
+        await until(lambda: asyncio.sleep(0, not service.gate.deliverer._lanes[ChannelName.EMAIL].sending))
+    assert broken
+    assert (notification["status"], len(notification["attempts"]), len(sink.messages)) == ("sent", 1, 1)
+
+
+class TwoTries:
+    """A channel that finds a mail too large after a while, and would take long over the next try."""
+
+    name = ChannelName.EMAIL
+    capacity = 1
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    async def send(self, message):
+        self.tries += 1
+        await asyncio.sleep(0.3)
+        return Permanent(Reason.TOO_LARGE, "552 5.3.4 too large") if message.picture else Sent("250 OK")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_all_tries_of_a_message_end_before_its_lease(make_settings, monkeypatch: pytest.MonkeyPatch):
+    """The time for a send counts from before the lease was looked at, and for both tries of a mail with a picture."""
+    monkeypatch.setattr(handover, "SEND_TIMEOUT", 0.45)
+    channel = TwoTries()
+    settings = make_settings(**mail_settings(1))
+    async with serving(settings, channels=[channel]) as service:
+        alert_id = await raise_alert(service.client, data="data:image/png;base64,iVBORw0KGgo=")
+        notification = await attempted(service, alert_id, 2)
+    reasons = [attempt["reason"] for attempt in notification["attempts"]]
+    assert (channel.tries, reasons) == (2, ["too_large", "timeout"])

@@ -1,0 +1,1 @@
+"""What enemies send, and what nobody may see."""

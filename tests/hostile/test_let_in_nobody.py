@@ -1,0 +1,268 @@
+"""No path without its credential, no guessing, no forged addresses, and no memory without bounds."""
+
+import asyncio
+import hashlib
+import os
+import re
+import stat
+from functools import partial
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from fastapi.routing import APIRoute
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.routing import BaseRoute, Route
+
+from alertgate.accept.authenticate import Verdict, bearer, hub_signature, standard_webhook
+from alertgate.app import create_app
+from alertgate.errors import RateLimited
+from alertgate.web.limits import MOST_KEYS, Limits
+from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
+from tests.examples import for_any
+from tests.fakes import START, FakeClock, until
+from tests.scrape import scrape
+
+METRICS = "metrics-token-0123456789abcdef"
+UUID = "01890000-0000-7000-8000-000000000000"
+PUBLIC = {
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/openapi.json",
+    "/docs",
+    "/docs/start.js",
+    "/docs/swagger-ui-bundle.js",
+    "/docs/swagger-ui.css",
+}
+"""Everything that anybody may ask. A path isn't added here without a reason."""
+METHODS = [
+    *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"),
+    *("PROPFIND", "MKCOL", "COPY", "MOVE", "LOCK", "SEARCH", "PURGE", "M-SEARCH", "LINK"),
+]
+
+
+def _flat(routes: list[BaseRoute]) -> list[Route]:
+    """All routes, also those of routers that were included and stand nested."""
+    found = []
+    for route in routes:
+        if isinstance(route, Route):
+            found.append(route)
+        else:
+            nested = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
+            assert nested, f"{route!r} hides its routes from this test"
+            found += _flat(nested)
+    return found
+
+
+def _path(template: str) -> str:
+    return re.sub(r"\{[^}]*\}", UUID, template)
+
+
+@pytest.fixture
+async def closed(make_settings):
+    """A service on which everything that can have a credential has one."""
+    async with serving(make_settings(metrics_token=METRICS, rate_limit="100000/minute")) as running:
+        yield running
+        assert (await running.particle()).status_code == 202
+
+
+def _operations(running: Running) -> set[tuple[str, str]]:
+    routes = _flat(create_app(running.gate).routes)
+    assert {route.path for route in routes} > PUBLIC
+    assert sum(isinstance(route, APIRoute) for route in routes) >= 20
+    return {(method, route.path) for route in routes for method in route.methods or ()}
+
+
+async def test_every_path_but_the_public_ones_wants_its_credential(closed: Running):
+    """Each route of the real table: 401 without a credential, and 401 with every credential but its own."""
+    others = {
+        "none": {},
+        "particle": BEARER,
+        "api": API_BEARER,
+        "metrics": {"Authorization": f"Bearer {METRICS}"},
+        "signature": {"X-Hub-Signature-256": sign(b"other")},
+        "basic": {"Authorization": "Basic " + API},
+    }
+    own = {"/webhook/particle": "particle", "/metrics": "metrics", "/webhook/generic": "none of these"}
+    for method, template in sorted(_operations(closed)):
+        for name, headers in others.items():
+            if name == own.get(template, "api"):
+                continue
+            answer = await closed.client.request(method, _path(template), headers=headers)
+            assert (answer.status_code == 401) != (template in PUBLIC), (method, template, name)
+
+
+async def test_every_method_on_every_path_is_answered_in_good_order(closed: Running):
+    """What a path doesn't take is 405 with the right Allow, also with every credential; nothing is 500."""
+    taken: dict[str, set[str]] = {}
+    for method, template in _operations(closed):
+        taken.setdefault(template, set()).add(method)
+    for template, allowed in taken.items():
+        for method in METHODS:
+            answer = await closed.client.request(method, _path(template), headers=API_BEARER)
+            if method in allowed:
+                assert answer.status_code < 500, (method, template)
+                continue
+            assert answer.status_code == 405, (method, template)
+            assert set(answer.headers["allow"].split(", ")) == allowed
+            assert answer.headers["content-type"] == "application/problem+json"
+    for method in METHODS:
+        assert (await closed.client.request(method, "/nowhere")).status_code == 404
+
+
+NO_CREDENTIALS = [
+    b"",
+    b"Bearer",
+    b"bearer:%b",
+    b"Bearer%b",
+    b"Basic %b",
+    b"Digest %b",
+    b"Bearer %b%b",
+    b"Bearer %b %b",
+    b"Bearer %b,Bearer %b",
+    b"Bearer\t%b",
+    b'Bearer "%b"',
+    b"Bearer %b\xe4",
+    b"Bearer \xe4%b",
+    b"Bearer \xff\xfe\x80",
+    "Bearer пароль".encode(),
+    b"Bearer None",
+    b"Bearer null",
+    b"Bearer undefined",
+    b"Bearer **********",
+    b"Bearer " + b"a" * 30_000,
+]
+"""`%b` stands for the right token."""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "secret"), [("POST", "/webhook/particle", PARTICLE), ("GET", "/api/alerts", API)]
+)
+async def test_what_is_no_credential_is_refused(closed: Running, method, path, secret):
+    """401: doubled, quoted, joined, cut, non-ASCII, empty, huge, or a masked secret copied from a log."""
+    token = secret.encode()
+    for credential in [*NO_CREDENTIALS, b"Bearer " + token[:-1], b"Bearer " + token[1:]]:
+        headers = [(b"Authorization", credential.replace(b"%b", token))]
+        answer = await closed.client.request(method, path, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json"), credential
+        assert secret not in answer.text
+
+
+@for_any
+@given(st.lists(st.binary(max_size=80), max_size=3), st.binary(max_size=80))
+def test_no_guess_passes_any_guard(guesses, body):
+    """Whatever bytes headers hold, as Starlette decodes them: no guard raises, and none lets them in."""
+    headers = [guess.decode("latin-1") for guess in guesses]
+    verdicts = [
+        bearer([f"Bearer {header}" for header in headers], [PARTICLE]),
+        hub_signature(headers, body, [SIGNING]),
+        *(standard_webhook(header, header, header, body, [SIGNING], START) for header in headers),
+    ]
+    assert Verdict.OK not in verdicts
+
+
+async def test_what_is_no_signature_is_refused(closed: Running):
+    """401: empty, cut, doubled, of another kind, of nothing secret; and one that is right beside one that is wrong."""
+    body = b'{"event":"e","message":"m"}'
+    good = sign(body)
+    digest = good.removeprefix("sha256=")
+    for bad in [
+        *("", "sha256=", digest, good[:-1], good + "0", "sha1=" + digest, "SHA512=" + digest),
+        *(good + "," + good, good + " " + good, "sha256=" + good, "sha256=" + "0" * 64, "sha256=" + "\xe4" * 64),
+        "sha256=" + hashlib.sha256(body).hexdigest(),
+    ]:
+        for headers in ([bad], [good, bad], [bad, good]):
+            pairs = [(b"X-Hub-Signature-256", header.encode("latin-1")) for header in headers]
+            answer = await closed.client.post("/webhook/generic", content=body, headers=pairs)
+            assert answer.status_code == 401, headers
+
+
+async def test_guessing_a_bearer_is_slowed_and_counted(make_settings):
+    """After the budget 429 with Retry-After, without a look at the credential; both kinds of answer are counted."""
+    async with serving(make_settings(rate_limit="20/minute"), clock=FakeClock()) as service:
+        guesses = [{"Authorization": f"Bearer guess-{n:030}"} for n in range(50)]
+        answers = [await service.client.get("/api/alerts", headers=guess) for guess in guesses]
+        assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 30
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in answers[20:])
+        assert (await service.client.get("/api/alerts", headers=API_BEARER)).status_code == 429
+        counted = scrape((await service.client.get("/metrics")).text)
+    assert counted("alertgate_auth_failures_total", guard="api") == 20
+    assert counted("alertgate_rate_limited_total", budget="failed") == 31
+
+
+FORGED = [
+    *({"X-Forwarded-For": f"198.51.100.{n}"} for n in range(3)),
+    {"X-Forwarded-For": "127.0.0.1, 198.51.100.9"},
+    {"X-Real-IP": "198.51.100.10"},
+    {"Forwarded": "for=198.51.100.11"},
+    {"X-Client-IP": "198.51.100.12", "CF-Connecting-IP": "198.51.100.13", "True-Client-IP": "198.51.100.14"},
+    {"X-Forwarded-For": "\xff" * 100},
+]
+
+
+async def test_a_forged_address_gets_no_budget_of_its_own(make_settings):
+    """Of an untrusted peer no header is believed; of a trusted one only what it added itself, at the end."""
+    async with serving(make_settings(rate_limit="1/minute"), clock=FakeClock()) as service:
+        wrong = [await service.client.get("/api/alerts", headers=_latin(headers)) for headers in FORGED]
+        assert [answer.status_code for answer in wrong] == [401] + [429] * (len(FORGED) - 1)
+    trusting = make_settings(
+        rate_limit="1/minute", trusted_proxies="127.0.0.1", data_dir=service.gate.settings.data_dir
+    )
+    async with serving(trusting, clock=FakeClock()) as service:
+        chains = [f"{forged}, 203.0.113.7" for forged in ("198.51.100.1", "198.51.100.2", "127.0.0.1", "x", "")]
+        wrong = [await service.client.get("/api/alerts", headers={"X-Forwarded-For": chain}) for chain in chains]
+        assert [answer.status_code for answer in wrong] == [401] + [429] * (len(chains) - 1)
+
+
+def _latin(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+async def test_a_million_addresses_fill_a_bounded_memory(make_settings):
+    """No more than MOST_KEYS are remembered, whatever comes; the one who fails right now still is."""
+    async with serving(make_settings(rate_limit="2/minute", particle_rate_limit="2/minute")) as service:
+        clock = FakeClock()
+        limits = Limits(service.gate.settings, clock, service.gate.metrics)
+        for number in range(1_000_000):
+            limits.count_failure(str(IPv4Address(number)))
+        storage = limits._limiter.storage
+        assert len(storage._times) == MOST_KEYS
+        for number in range(MOST_KEYS):
+            limits.count_device("d" * 128 + str(number))
+            limits.count_failure(f"2001:db8:0:{number % 65536:x}::{number:x}")
+        limits.count_failure("\xff" * 100_000)
+        assert len(storage._times) == MOST_KEYS
+        assert max(map(len, storage._times)) < 300
+        for _ in range(2):
+            limits.count_failure("203.0.113.7")
+        with pytest.raises(RateLimited):
+            limits.check_failures("203.0.113.7")
+
+
+async def _is_there(path: Path) -> bool:
+    return await asyncio.to_thread(path.exists)
+
+
+async def test_what_is_stored_is_for_its_owner_alone(make_settings, tmp_path):
+    """DATA_DIR and the outbox 0700, the database 0600: whatever the umask, and in a directory that was open before."""
+    (tmp_path / "open").mkdir(mode=0o755)
+    (tmp_path / "open" / "alertgate.db").touch(mode=0o644)
+    before = os.umask(0)
+    try:
+        for directory in (tmp_path / "data", tmp_path / "open"):
+            configured = make_settings(data_dir=directory, recipient_email="me@example.com")
+            async with serving(configured) as service:
+                assert (await service.particle()).status_code == 202
+                await until(partial(_is_there, directory / "outbox" / "new"))
+                modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
+            assert {name: mode for name, mode in modes.items() if name.startswith("alertgate.db")} == {
+                "alertgate.db": 0o600,
+                "alertgate.db-wal": 0o600,
+                "alertgate.db-shm": 0o600,
+            }
+            assert modes["outbox"] == 0o700
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700

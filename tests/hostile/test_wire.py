@@ -1,0 +1,214 @@
+"""Requests that are no requests, half requests, slow ones, and more connections than anybody needs."""
+
+import asyncio
+import resource
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from alertgate.web.server import HEAD_TIMEOUT, LARGEST_HEAD, LINGER
+from tests.conftest import Running, serving
+from tests.hostile.wire import AUTHORIZATION, BODY, HEAD, statuses, talk
+
+NEXT = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n"
+LENGTH = b"Content-Length: 13\r\n"
+
+REFUSED = {
+    "length and chunked": HEAD + LENGTH + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + NEXT,
+    "chunked and length": CHUNKED + b"Content-Length: 4\r\n\r\nd\r\n" + BODY + b"\r\n0\r\n\r\n" + NEXT,
+    "two lengths": HEAD + LENGTH + b"Content-Length: 0\r\n\r\n" + BODY + NEXT,
+    "the same length twice": HEAD + LENGTH + LENGTH + b"\r\n" + BODY,
+    "a list of lengths": HEAD + b"Content-Length: 13, 13\r\n\r\n" + BODY,
+    "a signed length": HEAD + b"Content-Length: +13\r\n\r\n" + BODY,
+    "a negative length": HEAD + b"Content-Length: -13\r\n\r\n" + BODY,
+    "a length over 64 bits": HEAD + b"Content-Length: 99999999999999999999999999\r\n\r\n" + BODY,
+    "a hexadecimal length": HEAD + b"Content-Length: 0xd\r\n\r\n" + BODY,
+    "a folded header": HEAD + b"X-A: b\r\n c\r\n" + LENGTH + b"\r\n" + BODY,
+    "a folded transfer coding": HEAD + b"Transfer-Encoding:\r\n chunked\r\n" + LENGTH + b"\r\n" + BODY,
+    "a space before the colon": HEAD + b"Content-Length : 13\r\n\r\n" + BODY,
+    "an unknown transfer coding": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n" + BODY,
+    "chunked isn't last": HEAD + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+    "two transfer codings": CHUNKED + b"Transfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "a negative chunk": CHUNKED + b"\r\n-1\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "a chunk over 64 bits": CHUNKED + b"\r\nffffffffffffffffff\r\n" + BODY + b"\r\n0\r\n\r\n",
+    "a chunk that is longer than it says": CHUNKED + b"\r\n5\r\n" + BODY + b"\r\n0\r\n\r\n" + NEXT,
+    "chunks with line feeds alone": CHUNKED + b"\r\nd\n" + BODY + b"\n0\n\n" + NEXT,
+    "lines with line feeds alone": HEAD.replace(b"\r\n", b"\n") + b"Content-Length: 13\n\n" + BODY,
+    "a bare carriage return": HEAD + b"X: a\rY: b\r\n" + LENGTH + b"\r\n" + BODY,
+    "a NUL in a header": HEAD + b"X: a\x00b\r\n" + LENGTH + b"\r\n" + BODY,
+    "a header without a name": HEAD + b": a\r\n" + LENGTH + b"\r\n" + BODY,
+    "a nonsense method": b"FOO /health HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a nonsense version": b"GET /health HTTP/1.2\r\nHost: x\r\n\r\n",
+    "HTTP/2 without asking": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),
+    "a tunnel": b"CONNECT a:1 HTTP/1.1\r\nHost: x\r\n\r\n" + NEXT,
+    "an address without a path": b"GET http://x HTTP/1.1\r\nHost: x\r\n\r\n",
+    "an address without a host": b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a control character in the path": b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "raw UTF-8 in the path": b"GET /\xc3\xa4 HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+async def test_what_is_no_request_gets_one_400_and_no_more(service: Running):
+    """A problem with the security headers, then the end: nothing behind it is taken for a request, nothing stored."""
+    for name, request in REFUSED.items():
+        answer = await talk(service.port, request)
+        assert statuses(answer) == [400], name
+        assert b"content-type: application/problem+json" in answer
+        assert b"x-content-type-options: nosniff" in answer
+    with service.gate.store.transaction() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM alerts").scalar() == 0
+
+
+async def test_headers_after_the_body_are_no_headers(service: Running):
+    """A trailer can't bring the credential, take it away, forge an address or an id."""
+    trailers = b"\r\nd\r\n" + BODY + b"\r\n0\r\n%s: %s\r\n\r\n" + NEXT
+    without = b"POST /webhook/particle HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    name, token = AUTHORIZATION.strip().split(b": ")
+    assert statuses(await talk(service.port, without + trailers % (name, token))) == [401, 200]
+    assert statuses(await talk(service.port, CHUNKED + trailers % (name, b"Bearer wrong"))) == [202, 200]
+    assert b"forged" not in await talk(service.port, CHUNKED + trailers % (b"X-Request-ID", b"forged"))
+
+
+async def test_a_request_before_garbage_gets_its_own_answer(service: Running):
+    """What follows isn't answered in its stead: a proxy would give that answer to the wrong caller."""
+    whole = HEAD + LENGTH + b"\r\n" + BODY
+    assert statuses(await talk(service.port, whole + b"GARBAGE\r\n\r\n")) == [202]
+    assert statuses(await talk(service.port, whole + whole + b"\x00")) == [202, 202]
+
+
+@pytest.mark.parametrize("upgrade", [b"websocket", b"h2c", b"TLS/1.0", b"nonsense"])
+async def test_no_upgrade_is_taken(service: Running, upgrade):
+    """The request is answered like any other, and what follows it isn't read as requests."""
+    asked = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: %s\r\n\r\n" % upgrade
+    assert statuses(await talk(service.port, asked + NEXT)) == [200]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"X: " + b"a" * 1_000_000 + b"\r\n\r\n",
+        b"X: a\r\n" * 100_000 + b"\r\n",
+        b"X: " + b"a" * (LARGEST_HEAD + 1) + b"\r\n\r\n",
+        b"Cookie: " + b"a=b; " * 50_000,
+    ],
+    ids=["a large one", "many", "one byte too many", "no end"],
+)
+async def test_oversized_headers_are_refused(service: Running, head):
+    """431 as soon as they are too large: nobody's headers fill the memory."""
+    assert statuses(await talk(service.port, b"GET /health HTTP/1.1\r\nHost: x\r\n" + head)) == [431]
+    assert statuses(await talk(service.port, b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\n\r\n")) == [431]
+
+
+async def test_endless_trailers_and_chunk_extensions_are_refused(service: Running):
+    """431, while the body is still awaited; and just the end where the answer is out already."""
+    endless = b"a" * 1_000_000
+    assert statuses(await talk(service.port, CHUNKED + b"\r\n1\r\n{\r\n0\r\nX: " + endless)) == [431]
+    assert statuses(await talk(service.port, CHUNKED + b"\r\n1;" + endless)) == [431]
+    stranger = CHUNKED.replace(AUTHORIZATION, b"")
+    assert statuses(await talk(service.port, stranger + b"\r\n", b"1\r\n{\r\n0\r\nX: " + endless)) in ([401], [431])
+
+
+async def test_repeated_headers_are_judged_by_all_of_them(service: Running):
+    """Two credentials, two signatures or two ids are none; two hosts and a hundred harmless headers don't matter."""
+    twice = HEAD + AUTHORIZATION + LENGTH + b"Connection: close\r\n\r\n" + BODY
+    assert statuses(await talk(service.port, twice)) == [401]
+    many = HEAD + b"X-A: b\r\n" * 100 + b"Host: y\r\n" + LENGTH + b"Connection: close\r\n\r\n" + BODY
+    assert statuses(await talk(service.port, many)) == [202]
+
+
+@asynccontextmanager
+async def _connected(port: int, sent: bytes = b""):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+
+
+async def _trickle(port: int, start: bytes, drop: bytes) -> bytes:
+    """Send a byte whenever the service hasn't ended the connection for a tenth of a second."""
+    came = b""
+    async with _connected(port, start) as (reader, writer):
+        while True:
+            try:
+                async with asyncio.timeout(0.1):
+                    piece = await reader.read(65536)
+            except TimeoutError:
+                writer.write(drop)
+                continue
+            except ConnectionError:
+                return came
+            if not piece:
+                return came
+            came += piece
+
+
+async def test_slow_callers_are_cut_off_and_others_are_served(make_settings):
+    """Slow headers, slow bodies, silence and empty lines all end in seconds; a good request is answered meanwhile."""
+    live = b"GET /health/live HTTP/1.1\r\nHost: x\r\n"
+    stranger = HEAD.replace(AUTHORIZATION, b"") + b"Content-Length: 100000\r\n\r\n"
+    slow = {
+        "headers": (live + b"X: ", b"a"),
+        "a header a time": (live, b"X: a\r\n"),
+        "the second request's headers": (live + b"\r\n" + live, b"X: a\r\n"),
+        "silence": (b"", b""),
+        "empty lines": (live + b"\r\n", b"\r\n"),
+        "a body": (HEAD + b"Content-Length: 1000\r\n\r\n", b" "),
+        "a chunked body": (CHUNKED + b"\r\n", b"1\r\n \r\n"),
+        "a body that was refused": (stranger, b"x"),
+    }
+    async with serving(make_settings(body_timeout=1, particle_rate_limit="100000/minute")) as service:
+        async with asyncio.timeout(4 * (HEAD_TIMEOUT + LINGER)):
+            tasks = {name: asyncio.create_task(_trickle(service.port, *way)) for name, way in slow.items()}
+            assert (await service.particle()).status_code == 202
+            ended = dict(zip(tasks, await asyncio.gather(*tasks.values()), strict=True))
+        assert (await service.particle()).status_code == 202
+    assert {name: statuses(came) for name, came in ended.items()} == {
+        "headers": [408],
+        "a header a time": [408],
+        "the second request's headers": [200, 408],
+        "silence": [],
+        "empty lines": [200],
+        "a body": [408],
+        "a chunked body": [408],
+        "a body that was refused": [401],
+    }
+
+
+def _allow(files: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < files:
+        pytest.skip(f"this machine allows {hard} open files")
+    if soft != resource.RLIM_INFINITY and soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+
+
+async def test_a_thousand_half_open_connections_keep_nobody_out(service: Running):
+    """While a thousand callers have sent half a request and wait, a good one is answered."""
+    _allow(5000)  # both ends are in this process
+    async with AsyncExitStack() as stack:
+        for half in (b"", b"GET /health HTTP/1.1\r\n", HEAD, HEAD + LENGTH + b"\r\n{") * 250:
+            await stack.enter_async_context(_connected(service.port, half))
+        start = time.perf_counter()
+        answer = await service.particle()
+        print(f"\nwith 1,000 half-open connections: {(time.perf_counter() - start) * 1000:.1f} ms")  # noqa: T201
+        assert answer.status_code == 202
+
+
+async def test_when_too_many_wait_the_one_that_waited_longest_goes(make_settings):
+    """A new caller is always let in, and a request in work is never cut off for one."""
+    async with serving(make_settings(), most_waiting=20) as service, AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        reader, writer = await enter(_connected(service.port, HEAD + LENGTH + b"Connection: close\r\n\r\n{"))
+        waiting = [await enter(_connected(service.port, b"GET /")) for _ in range(30)]
+        assert (await service.particle()).status_code == 202
+        assert await waiting[0][0].read() == b""
+        writer.write(BODY[1:])
+        assert statuses(await reader.read()) == [202]
+        late = waiting[-1]
+        late[1].write(b"health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert statuses(await late[0].read()) == [200]

@@ -1,0 +1,152 @@
+"""alertgate as a process of its own, on an address that stays the same over restarts."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torture.load import TOKEN
+
+API = "api-token-0123456789abcdefghijkl"
+SETTINGS = {
+    "particle_webhook_secret": TOKEN,
+    "api_token": API,
+    "rate_limit": "100000/minute",
+    "particle_rate_limit": "1000000/minute",
+    "group_interval": 1,
+    "smtp_host": "127.0.0.1",
+    "smtp_security": "none",
+    "smtp_email": "alerts@example.net",
+    "smtp_timeout": 2,
+    "smtp_daily_limit": 0,
+    "recipient_email": "me@example.com",
+    "recipient_sms": "555@sms.example.net",
+    "log_level": "warning",
+}
+MAIL_ADDRESS = "me@example.com"
+ADDRESSES = (MAIL_ADDRESS, "555@sms.example.net")
+"""Who must be told of every incident."""
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Gate:
+    """A gate in `directory`. `program` are the arguments to Python: `alertgate` itself, or a variant of it."""
+
+    directory: Path
+    settings: dict[str, Any]
+    program: tuple[str, ...] = ("-m", "alertgate")
+    name: str = "gate"
+    port: int = field(default_factory=free_port)
+    child: asyncio.subprocess.Process | None = None
+    started: float = 0.0
+
+    @property
+    def log(self) -> Path:
+        """What it wrote to standard error, over all its runs."""
+        return self.directory / f"{self.name}.log"
+
+    @property
+    def database(self) -> Path:
+        """Its SQLite file."""
+        return Path(self.settings.get("data_dir", self.directory / "data")) / "alertgate.db"
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self.child
+        return self.child.pid
+
+    async def spawn(self, stderr: int | None = None) -> None:
+        """Start it, without waiting until it serves."""
+        given = {**SETTINGS, "data_dir": self.directory / "data", **self.settings}
+        environment = {name.upper(): str(value) for name, value in given.items()}
+        root = Path(__file__).parent.parent
+        with self.log.open("ab") as log:
+            self.started = time.monotonic()
+            self.child = await asyncio.create_subprocess_exec(
+                *(sys.executable, *self.program, "serve", "--port", str(self.port)),
+                cwd=self.directory,
+                env={"PATH": os.environ["PATH"], "PYTHONPATH": f"{root}:{root / 'src'}", **environment},
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=log if stderr is None else stderr,
+            )
+
+    async def start(self, stderr: int | None = None) -> float:
+        """Start it; return after how many seconds it was healthy."""
+        await self.spawn(stderr)
+        return await self.healthy()
+
+    async def healthy(self, within: float = 30.0) -> float:
+        """Wait until /health says 200; return how many seconds after the start."""
+        async with asyncio.timeout(within):
+            while await self.status() != 200:
+                assert self.child
+                if self.child.returncode is not None:
+                    raise RuntimeError(f"the gate ended with {self.child.returncode}: {self.said()[-2000:]}")
+                await asyncio.sleep(0.01)
+        return time.monotonic() - self.started
+
+    async def status(self, path: str = "/health") -> int:
+        """Return the status of /health, 0 when nobody answers."""
+        return (await self.get(path))[0]
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """Return a page's status and text, 0 when nobody answers."""
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return 0, ""
+        try:
+            head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {API}\r\nConnection: close\r\n\r\n"
+            writer.write(head.encode())
+            async with asyncio.timeout(10):
+                answer = (await reader.read()).decode()
+            return int(answer[9:12] or 0), answer.partition("\r\n\r\n")[2]
+        except (OSError, TimeoutError, ValueError):
+            return 0, ""
+        finally:
+            writer.close()
+
+    def said(self) -> str:
+        """Return all that it logged."""
+        return self.log.read_text(errors="replace")
+
+    def says(self, pattern: str) -> bool:
+        """Tell whether it logged something like that."""
+        return re.search(pattern, self.said()) is not None
+
+    async def signal(self, which: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self.child
+        if self.child.returncode is None:
+            self.child.send_signal(which)
+
+    async def kill(self) -> None:
+        """End it as a power cut would."""
+        await self.signal(signal.SIGKILL)
+        assert self.child
+        await self.child.wait()
+
+    async def stop(self, within: float = 60.0) -> int:
+        """Ask it to end; return its exit status."""
+        assert self.child
+        await self.signal(signal.SIGTERM)
+        try:
+            async with asyncio.timeout(within):
+                return await self.child.wait()
+        except TimeoutError:
+            await self.kill()
+            return -9

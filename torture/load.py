@@ -1,0 +1,186 @@
+"""A Particle Cloud that never tires: many devices, deliberate duplicates, and retries of what wasn't answered."""
+
+import asyncio
+import json
+import random
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+TOKEN = "particle-token-0123456789abcdef"  # noqa: S105  (made up)
+ANSWER_WITHIN = 30.0
+"""Seconds; Particle itself gives up after 20."""
+DUPLICATES = 0.05
+RETRIES = 0.3
+
+
+def mark(number: int) -> str:
+    """Return the words by which an event is known again in a mail."""
+    return f"mark-{number}."
+
+
+@dataclass
+class Answer:
+    """When a request was sent, by the monotonic clock, how long it took, and what came back."""
+
+    at: float
+    seconds: float
+    status: int
+
+
+@dataclass
+class Load:
+    """Posts distinct events at a steady rate to one or more gates, and remembers what each was answered.
+
+    `acked` holds, for each event that was answered 2xx, the alert id it was given; `changed` what was contradicted
+    later: an event that was accepted once and is accepted again wasn't kept.
+    """
+
+    ports: Sequence[int]
+    rate: float
+    devices: int = 24
+    connections: int = 12
+    run: str = field(default_factory=lambda: f"{random.getrandbits(48):012x}")
+    acked: dict[int, str] = field(default_factory=dict)
+    changed: list[int] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    answers: list[Answer] = field(default_factory=list)
+    unanswered: deque[int] = field(default_factory=deque)
+    paused: bool = False
+    _accepted: dict[int, float] = field(default_factory=dict)
+    _issued: int = 0
+    _slot: float = 0.0
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _stopping: bool = False
+
+    def start(self) -> None:
+        """Begin."""
+        self._stopping = False
+        self._slot = time.monotonic()
+        self._tasks = [asyncio.create_task(self._work(number)) for number in range(self.connections)]
+
+    async def stop(self) -> None:
+        """Send nothing new; then send again, for as long as it takes, what was never answered 2xx."""
+        self._stopping = True
+        await asyncio.gather(*self._tasks)
+
+    async def abandon(self) -> None:
+        """Stop at once, whatever is unanswered."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def issued(self) -> int:
+        """How many distinct events there are."""
+        return self._issued
+
+    def latest(self) -> list[list[int]]:
+        """Return, for each device, the events that were accepted last, within a second; the very last one last.
+
+        What was answered as a duplicate may have been stored long before.
+        """
+        devices: dict[int, list[int]] = {}
+        for number in self._accepted:
+            devices.setdefault(self.device(number), []).append(number)
+        since = {device: self._accepted[numbers[-1]] - 1 for device, numbers in devices.items()}
+        return [[n for n in numbers if self._accepted[n] > since[device]] for device, numbers in devices.items()]
+
+    def dedup(self, number: int) -> str:
+        """Return the key under which the store knows an event."""
+        return f"particle:{self.run}-{number}"
+
+    def device(self, number: int) -> int:
+        """Return which device published an event."""
+        return number % self.devices
+
+    async def _work(self, number: int) -> None:
+        """Keep one connection busy; a broken one is opened anew."""
+        while not self._done():
+            port = self.ports[number % len(self.ports)]
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                number += 1  # another replica may be up
+                await asyncio.sleep(0.02)
+                continue
+            try:
+                while not self._done():
+                    await self._pace()
+                    await self._post(reader, writer)
+            except (OSError, asyncio.IncompleteReadError, TimeoutError):
+                number += 1
+            finally:
+                writer.close()
+
+    def _done(self) -> bool:
+        return self._stopping and not self.unanswered
+
+    async def _pace(self) -> None:
+        now = time.monotonic()
+        self._slot = max(self._slot + 1 / self.rate, now - 0.2)  # what was missed in a pause isn't made up for
+        await asyncio.sleep(max(0.0, self._slot - now))
+        while self.paused:
+            await asyncio.sleep(0.01)
+
+    def _next(self) -> int | None:
+        """Return the number of the event to send now."""
+        if self.unanswered and (self._stopping or random.random() < RETRIES):
+            return self.unanswered.popleft()
+        if self._stopping:
+            return None
+        if self._issued and random.random() < DUPLICATES:
+            return random.randrange(max(0, self._issued - 500), self._issued)
+        self._issued += 1
+        return self._issued - 1
+
+    async def _post(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = self._next()
+        if number is None:
+            return
+        start = time.monotonic()
+        known = number in self.acked  # an answer to an earlier request, not to one on its way at the same time
+        status, body = 0, b""
+        try:
+            writer.write(self._request(number))
+            async with asyncio.timeout(ANSWER_WITHIN):
+                head = await reader.readuntil(b"\r\n\r\n")
+                status = int(head[9:12])
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+                body = await reader.readexactly(length)
+        finally:
+            self._note(number, status, body, known=known)
+            self.answers.append(Answer(start, time.monotonic() - start, status))
+        if status >= 500:
+            await asyncio.sleep(0.05)
+
+    def _request(self, number: int) -> bytes:
+        event = {
+            "event": "alarm/motion",
+            "coreid": f"{self.device(number):024x}",
+            "data": mark(number),
+            "event_id": f"{self.run}-{number}",
+        }
+        body = json.dumps(event).encode()
+        return (
+            f"POST /webhook/particle HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+
+    def _note(self, number: int, status: int, body: bytes, *, known: bool) -> None:
+        self.statuses[status] += 1
+        if not 200 <= status < 300:
+            self.unanswered.append(number)
+            return
+        try:
+            answer = json.loads(body)
+        except ValueError:  # the 2xx was sent, and the gate died in the middle of its body: it counts
+            self.acked.setdefault(number, "")
+            return
+        before = self.acked.get(number)
+        if answer["status"] == "accepted":
+            self._accepted[number] = time.monotonic()
+        if (before and before != answer["id"]) or (known and answer["status"] == "accepted"):
+            self.changed.append(number)
+        self.acked[number] = answer["id"]
