@@ -338,11 +338,6 @@ def attempts_of(connection: Connection, notification_ids: Collection[str]) -> li
     return [Attempt(**row._asdict()) for row in connection.execute(query)] if notification_ids else []
 
 
-def next_due(connection: Connection) -> datetime | None:
-    """Return when the next pending notification is due, or None."""
-    return connection.execute(select(func.min(_n.due_at)).where(_IS_PENDING)).scalar()
-
-
 def pending_to(connection: Connection, incident_id: str, target: Target) -> str | None:
     """Return the id of the message about an incident that is pending for an address, or None."""
     channel, address = target

@@ -16,7 +16,7 @@ from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
 from alertgate.model import Alert, AlertStatus
 from alertgate.web.body import media_type, read_body
 from alertgate.web.guards import ParticleGuard, SignedBody
-from alertgate.web.problems import MEDIA_TYPE, Problem
+from alertgate.web.problems import Problem, documented
 from alertgate.web.services import Services, WithServices
 
 STORE_WITHIN = 12.0
@@ -51,15 +51,6 @@ class Quarantined(BaseModel):
     errors: list[str]
 
 
-def _problem(description: str, *headers: str) -> dict[str, Any]:
-    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
-    return {
-        "description": description,
-        "content": {MEDIA_TYPE: schema},
-        "headers": {name: {"schema": {"type": "string"}} for name in headers},
-    }
-
-
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema whose references to its own `$defs`, which nobody finds in a larger document, are resolved."""
     definitions = schema.pop("$defs", {})
@@ -79,24 +70,24 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    401: _problem("No or wrong credential", "WWW-Authenticate"),
-    408: _problem("The body took too long"),
-    413: _problem("The body is too large"),
-    429: _problem("Over the rate limit", "Retry-After"),
-    503: _problem("Can't be stored now, or this webhook is switched off", "Retry-After"),
+    401: documented("No or wrong credential", "WWW-Authenticate"),
+    408: documented("The body took too long"),
+    413: documented("The body is too large"),
+    429: documented("Over the rate limit", "Retry-After"),
+    503: documented("Can't be stored now, or this webhook is switched off", "Retry-After"),
 }
 PARTICLE_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": Duplicate, "description": "Seen before"},
     202: {"model": Accepted | Quarantined, "description": "On disk"},
-    422: _problem("Can't be read; kept all the same (with PARTICLE_STRICT)"),
+    422: documented("Can't be read; kept all the same (with PARTICLE_STRICT)"),
     **PROBLEMS,
 }
 GENERIC_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": Duplicate, "description": "Seen before"},
     202: {"model": Accepted, "description": "On disk"},
-    400: {**_problem("Not valid JSON"), "model": Problem},
-    415: _problem("Not JSON by its content type"),
-    422: _problem("Fields are missing or wrong"),
+    400: {**documented("Not valid JSON"), "model": Problem},
+    415: documented("Not JSON by its content type"),
+    422: documented("Fields are missing or wrong"),
     **PROBLEMS,
 }
 
