@@ -61,6 +61,11 @@ class Books:
         except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return {}
 
+    def newest(self) -> list[str]:
+        """Return the dedup key of each device's newest alert; ids go up."""
+        query = "SELECT dedup FROM alerts WHERE id IN (SELECT max(id) FROM alerts GROUP BY device)"
+        return [row[0] for row in self.ask(query) if row[0]]
+
     def in_flight(self) -> set[str]:
         """Return the notifications that are being sent."""
         try:

@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 TOKEN = "particle-token-0123456789abcdef"  # noqa: S105  (made up)
@@ -48,7 +48,6 @@ class Load:
     answers: list[Answer] = field(default_factory=list)
     unanswered: deque[int] = field(default_factory=deque)
     paused: bool = False
-    _accepted: dict[int, float] = field(default_factory=dict)
     _issued: int = 0
     _slot: float = 0.0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -76,20 +75,14 @@ class Load:
         """How many distinct events there are."""
         return self._issued
 
-    def latest(self) -> list[list[int]]:
-        """Return, for each device, the events that were accepted last, within a second; the very last one last.
-
-        What was answered as a duplicate may have been stored long before.
-        """
-        devices: dict[int, list[int]] = {}
-        for number in self._accepted:
-            devices.setdefault(self.device(number), []).append(number)
-        since = {device: self._accepted[numbers[-1]] - 1 for device, numbers in devices.items()}
-        return [[n for n in numbers if self._accepted[n] > since[device]] for device, numbers in devices.items()]
-
     def dedup(self, number: int) -> str:
         """Return the key under which the store knows an event."""
         return f"particle:{self.run}-{number}"
+
+    def numbers(self, dedups: Iterable[str]) -> list[int]:
+        """Return the events that have these keys, leaving out what isn't of this run."""
+        ours = self.dedup(0)[:-1]
+        return [int(dedup.removeprefix(ours)) for dedup in dedups if dedup.startswith(ours)]
 
     def device(self, number: int) -> int:
         """Return which device published an event."""
@@ -179,8 +172,6 @@ class Load:
             self.acked.setdefault(number, "")
             return
         before = self.acked.get(number)
-        if answer["status"] == "accepted":
-            self._accepted[number] = time.monotonic()
         if (before and before != answer["id"]) or (known and answer["status"] == "accepted"):
             self.changed.append(number)
         self.acked[number] = answer["id"]

@@ -39,6 +39,10 @@ MAIL = {
     "says 421": ("say:mail:421 4.7.0 try again later", "try_later"),
     "says 451": ("say:end:451 4.3.0 try again later", "recipient_busy"),
     "says 452": ("say:rcpt:452 4.2.2 mailbox full", "mailbox_full"),
+    "says 535": ("say:mail:535 5.7.8 bad credentials", "credentials"),
+    "says 550": ("say:rcpt:550 5.1.1 no such user", "no_such_recipient"),
+    "says 552": ("say:end:552 5.3.4 too large", "too_large"),
+    "says 554": ("say:end:554 5.7.1 refused", "policy"),
     "greylists": ("greylist", "recipient_busy"),
     "trickles": ("trickle", ""),
 }
@@ -73,9 +77,9 @@ class Scene:
         await self.first(lambda: any(a.at >= now and 200 <= a.status < 300 for a in self.load.answers[-50:]))
 
     async def tells_again(self) -> None:
-        """Note how long it takes until a mail arrives."""
+        """Note how long it takes until a mail arrives; after a refused login the next probe is a minute away."""
         count = len(self.ledger.mails)
-        await self.first(lambda: len(self.ledger.mails) > count)
+        await self.first(lambda: len(self.ledger.mails) > count, within=90.0)
 
     def expect(self, pattern: str) -> None:
         """Look whether the log says what is wrong."""
