@@ -12,7 +12,8 @@ import structlog
 
 # Tracebacks without the values of variables, which may be secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
-_JSON = structlog.processors.JSONRenderer(ensure_ascii=False)
+_encoder = json.JSONEncoder(ensure_ascii=False, default=repr)
+_JSON = structlog.processors.JSONRenderer(serializer=lambda event, **_: _encoder.encode(event))
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,

@@ -1,13 +1,16 @@
 """The conformance suite of the store: the same on SQLite and PostgreSQL."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -29,7 +32,7 @@ from alertgate.model import (
     Source,
 )
 from alertgate.store import alerts, incidents, notifications
-from alertgate.store.engine import Store
+from alertgate.store.engine import VERSIONS, Store
 from alertgate.store.notifications import Claim, Finish, Raise
 from alertgate.store.pulse import beat
 from alertgate.store.tables import metadata
@@ -135,7 +138,7 @@ def test_any_text_survives_the_round_trip(store: Store):
     with store.transaction() as connection:
         alerts.add(connection, [alert])
     assert store.read_now(lambda c: alerts.get(c, alert.id)) == alert
-    assert store.read_now(lambda c: alerts.known(c, {NASTY, "other"})) == {NASTY: alert}
+    assert store.read_now(lambda c: alerts.known(c, {NASTY, "other"})) == {NASTY: alerts.Known(alert.id, None)}
 
 
 def test_a_dedup_key_is_stored_once(store: Store):
@@ -430,6 +433,66 @@ def test_opening_again_finds_everything(make_settings, database):
     second.open(exclusive=True)
     assert second.read_now(lambda c: alerts.get(c, alert.id)) == alert
     second.close()
+
+
+def test_the_versions_are_those_of_the_migrations():
+    """The store knows every migration without loading them, so that a start that needs none is quick."""
+    config = Config()
+    config.set_main_option("script_location", "alertgate:store/migrations")
+    assert [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1] == list(VERSIONS)
+
+
+def test_what_joins_an_incident_is_stored(store: Store):
+    """Several at a time, and nothing but what joining changes."""
+    first, second = an_incident(), an_incident(key="another")
+    later = START + timedelta(minutes=1)
+    with store.transaction() as connection:
+        incidents.add(connection, [first, second])
+    joined = [replace(each, alert_count=7, last_alert_at=later, severity=Severity.CRITICAL) for each in (first, second)]
+    with store.transaction() as connection:
+        incidents.join(connection, [replace(each, event="not written") for each in joined])
+    with store.transaction() as connection:
+        assert [incidents.get(connection, each.id) for each in joined] == joined
+
+
+def test_a_list_of_any_length_is_looked_up(store: Store):
+    """Lists are filled up inside; each one finds just what it names."""
+    many = [an_incident(key=f"key {number}") for number in range(9)]
+    with store.transaction() as connection:
+        incidents.add(connection, many)
+        for length in range(len(many) + 1):
+            keys = [incident.key for incident in many[:length]]
+            assert list(incidents.unresolved(connection, keys).values()) == many[:length]
+
+
+@pytest.mark.postgres
+def test_a_writer_that_freezes_is_ended_after_writing_many_rows(make_settings, postgres_database):
+    """PostgreSQL ends its session, and so frees the lock for other replicas, wherever it froze.
+
+    A driver that sends many rows at once may leave the server without its watch over idle transactions.
+    """
+    store = Store(make_settings(database_url=postgres_database))
+    store.open(exclusive=True)
+    first, second = an_incident(), an_incident(key="another")
+    with store.transaction() as connection:
+        incidents.add(connection, [first, second])
+
+    def freeze() -> None:
+        with store.transaction() as connection:
+            pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            incidents.join(connection, [first, second])
+            end = time.monotonic() + 20
+            while store.read_now(lambda other: _is_alive(other, pid)):
+                assert time.monotonic() < end, "the frozen session holds the lock"
+                time.sleep(0.1)
+
+    with pytest.raises(StoreUnavailable):
+        freeze()
+    store.close()
+
+
+def _is_alive(connection, pid: int) -> bool:
+    return connection.execute(text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid}).scalar() > 0
 
 
 def test_a_database_from_a_newer_version_is_refused(store: Store, make_settings, database):

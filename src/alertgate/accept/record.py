@@ -47,12 +47,19 @@ class _Draft:
     open: dict[str, Incident]
     messages: Draft
     opened: dict[str, Incident] = field(default_factory=dict)
+    joined: dict[str, Incident] = field(default_factory=dict)
     changed: dict[str, Incident] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
 
-    def put(self, incident: Incident) -> None:
-        """Take over an incident's new state."""
-        (self.opened if incident.id in self.opened else self.changed)[incident.id] = incident
+    def put(self, incident: Incident, *, joined: bool = False) -> None:
+        """Take over an incident's new state; `joined` where an alert joined it, and that is all."""
+        if incident.id in self.opened:
+            self.opened[incident.id] = incident
+        elif joined and incident.id not in self.changed:
+            self.joined[incident.id] = incident
+        else:
+            self.joined.pop(incident.id, None)
+            self.changed[incident.id] = incident
         if incident.status is IncidentStatus.RESOLVED:
             self.open.pop(incident.key, None)
         else:
@@ -78,7 +85,7 @@ class Recorder:
                 continue
             stored, speaks = self._add(draft, alert)
             if stored.dedup:
-                known[stored.dedup] = stored
+                known[stored.dedup] = alert_rows.Known(stored.id, stored.incident_id)
             result = Result.QUARANTINED if stored.status is AlertStatus.QUARANTINED else Result.ACCEPTED
             results.append(Recorded(result, stored.id, stored.incident_id, speaks, stored.grouping))
         _write(connection, draft)
@@ -116,7 +123,7 @@ class Recorder:
             draft.opened[after.id] = after
         else:
             after = _joined(before, alert, step)
-        draft.put(after)
+        draft.put(after, joined=step is Step.JOINED)
         return after
 
     def _open(self, alert: Alert) -> Incident:
@@ -164,6 +171,7 @@ def _joined(before: Incident, alert: Alert, step: Step) -> Incident:
 
 
 def _write(connection: Connection, draft: _Draft) -> None:
+    incident_rows.join(connection, list(draft.joined.values()))
     incident_rows.save(connection, list(draft.changed.values()))
     incident_rows.add(connection, list(draft.opened.values()))
     alert_rows.add(connection, draft.alerts)

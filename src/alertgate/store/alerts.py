@@ -1,16 +1,28 @@
 """Queries on alerts."""
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, func, insert, select
 
 from alertgate.model import Alert
 from alertgate.store.pages import Wanted, select_page
-from alertgate.store.tables import alerts, columns
+from alertgate.store.ready import ReadyQuery, ReadyWrite
+from alertgate.store.tables import alerts
 
-# Statements on the path of every request are built once: building one costs as much as running it.
-_KNOWN = select(alerts).where(alerts.c.dedup.in_(bindparam("dedups", expanding=True)))
-_INSERT = insert(alerts)
+_KNOWN = ReadyQuery(
+    select(alerts.c.dedup, alerts.c.id, alerts.c.incident_id).where(
+        alerts.c.dedup.in_(bindparam("these", expanding=True))
+    )
+)
+_INSERT = ReadyWrite(insert(alerts))
+
+
+class Known(NamedTuple):
+    """An alert that is stored already."""
+
+    id: str
+    incident_id: str | None
 
 
 def _alert(row: Row[tuple[object, ...]]) -> Alert:
@@ -18,16 +30,14 @@ def _alert(row: Row[tuple[object, ...]]) -> Alert:
     return Alert(**{**values, "errors": tuple(values["errors"])})
 
 
-def known(connection: Connection, dedups: Collection[str]) -> dict[str, Alert]:
+def known(connection: Connection, dedups: Collection[str]) -> dict[str, Known]:
     """Return the stored alerts with one of these dedup keys, by key."""
-    rows = connection.execute(_KNOWN, {"dedups": list(dedups)}) if dedups else ()
-    return {str(row.dedup): _alert(row) for row in rows}
+    return {dedup: Known(id_, incident_id) for dedup, id_, incident_id in _KNOWN.rows(connection, dedups)}
 
 
 def add(connection: Connection, new: Sequence[Alert]) -> None:
     """Store alerts; their incidents must be there. Raises IntegrityError for a known id or dedup key."""
-    if new:
-        connection.execute(_INSERT, [columns(alert) for alert in new])
+    _INSERT.run(connection, new)
 
 
 def get(connection: Connection, alert_id: str) -> Alert | None:

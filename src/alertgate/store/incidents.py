@@ -8,17 +8,26 @@ from sqlalchemy import Connection, Row, bindparam, exists, insert, select, updat
 
 from alertgate.model import Incident, IncidentStatus, NotificationStatus
 from alertgate.store.pages import Wanted, select_page
-from alertgate.store.tables import columns, constant, incidents, notifications
+from alertgate.store.ready import ReadyQuery, ReadyWrite
+from alertgate.store.tables import constant, incidents, notifications
 
-# Statements on the path of every request are built once: building one costs as much as running it.
-_UNRESOLVED = select(incidents).where(
-    incidents.c.key.in_(bindparam("keys", expanding=True)), incidents.c.status != constant(IncidentStatus.RESOLVED)
+_UNRESOLVED = ReadyQuery(
+    select(*(incidents.c[field.name] for field in fields(Incident))).where(
+        incidents.c.key.in_(bindparam("these", expanding=True)), incidents.c.status != constant(IncidentStatus.RESOLVED)
+    )
 )
-_INSERT = insert(incidents)
-_SAVE = (
+_INSERT = ReadyWrite(insert(incidents))
+_SAVE = ReadyWrite(
     update(incidents)
     .where(incidents.c.id == bindparam("b_id"))
     .values({field.name: bindparam(f"b_{field.name}") for field in fields(Incident) if field.name != "id"})
+)
+
+
+_JOIN = ReadyWrite(
+    update(incidents)
+    .where(incidents.c.id == bindparam("b_id"))
+    .values({name: bindparam(f"b_{name}") for name in ("alert_count", "last_alert_at", "severity")})
 )
 
 
@@ -28,20 +37,23 @@ def _incident(row: Row[tuple[object, ...]]) -> Incident:
 
 def unresolved(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
     """Return the unresolved incidents with one of these keys, by key."""
-    found = connection.execute(_UNRESOLVED, {"keys": list(keys)})
-    return {incident.key: incident for incident in map(_incident, found)}
+    found = (Incident(*row) for row in _UNRESOLVED.rows(connection, keys))
+    return {incident.key: incident for incident in found}
 
 
 def add(connection: Connection, new: Sequence[Incident]) -> None:
     """Store new incidents. Raises IntegrityError when one with the same key is unresolved."""
-    if new:
-        connection.execute(_INSERT, [columns(incident) for incident in new])
+    _INSERT.run(connection, new)
 
 
 def save(connection: Connection, changed: Sequence[Incident]) -> None:
     """Store what became of incidents that are there already."""
-    if changed:
-        connection.execute(_SAVE, [{f"b_{name}": value for name, value in columns(i).items()} for i in changed])
+    _SAVE.run(connection, changed)
+
+
+def join(connection: Connection, joined: Sequence[Incident]) -> None:
+    """Store that alerts joined incidents and changed nothing else of them: what isn't written touches no index."""
+    _JOIN.run(connection, joined)
 
 
 def get(connection: Connection, incident_id: str) -> Incident | None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -34,32 +35,32 @@ from alertgate.model import (
     Target,
     states_before,
 )
+from alertgate.store.ready import ReadyQuery, ReadyWrite
 from alertgate.store.tables import attempts, columns, constant, incidents, notifications
 
 _n = notifications.c
 AHEAD = timedelta(minutes=1)
 """By how much another process's clock may be ahead."""
 _PRESSING = or_(_n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
-# Statements on the path of every request are built once: building one costs as much as running it.
 _IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 _TOLD_AT = case(
     (_n.status == constant(NotificationStatus.SENT), _n.finished_at),
     (_n.status == constant(NotificationStatus.SENDING), _n.claimed_at),
 )
-_HEARD = (
+_HEARD = ReadyQuery(
     select(
         _n.incident_id,
         _n.channel,
         _n.address,
         func.max(case((_IS_PENDING, _n.id))).label("pending_id"),
-        func.max(case((_IS_PENDING, _n.attempts), else_=0)).label("pending_tries"),
+        func.max(case((_IS_PENDING, _n.attempts), else_=literal_column("0"))).label("pending_tries"),
         func.max(_TOLD_AT).label("told_at"),
         func.max(case((_n.status == constant(NotificationStatus.FAILED), _n.finished_at))).label("failed_at"),
     )
-    .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))
+    .where(_n.incident_id.in_(bindparam("these", expanding=True)))
     .group_by(_n.incident_id, _n.channel, _n.address)
 )
-_INSERT = insert(notifications)
+_INSERT = ReadyWrite(insert(notifications))
 
 
 def _notification(row: Row[tuple[object, ...]]) -> Notification:
@@ -68,21 +69,13 @@ def _notification(row: Row[tuple[object, ...]]) -> Notification:
 
 def heard(connection: Connection, incident_ids: Collection[str]) -> dict[tuple[str, Target], Heard]:
     """Return, for each incident and each address that was ever planned for it, what it has heard."""
-    if not incident_ids:
-        return {}
-    rows = connection.execute(_HEARD, {"incident_ids": list(incident_ids)})
-    return {
-        (row.incident_id, (row.channel, row.address)): Heard(
-            row.pending_id, row.pending_tries, row.told_at, row.failed_at
-        )
-        for row in rows
-    }
+    rows = _HEARD.rows(connection, incident_ids)
+    return {(incident_id, (channel, address)): Heard(*rest) for incident_id, channel, address, *rest in rows}
 
 
 def add(connection: Connection, new: Sequence[Notification]) -> None:
     """Store new notifications. Raises IntegrityError where one is pending for the same incident and address."""
-    if new:
-        connection.execute(_INSERT, [columns(notification) for notification in new])
+    _INSERT.run(connection, new)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Who may pass: FastAPI dependencies around the pure checks of `accept.authenticate`.
+"""Who may pass: guards around the pure checks of `accept.authenticate`.
 
-They are `async`, because the framework runs others in a thread pool, which halves the throughput.
+Those of the API are FastAPI dependencies, and `async`, because the framework runs others in a thread pool.
 """
 
 from enum import StrEnum
@@ -48,7 +48,7 @@ _STANDARD = APIKeyHeader(
 )
 
 
-async def particle_guard(request: Request, services: WithServices, _: Annotated[object, Security(_PARTICLE)]) -> None:
+def particle_guard(request: Request, services: Services) -> None:
     """Let Particle pass. Raises SwitchedOff, RateLimited, Unauthenticated."""
     settings = services.settings
     _check_bearer(
@@ -80,12 +80,7 @@ async def metrics_guard(request: Request, services: WithServices, _: Annotated[o
         _check_bearer(request, services, Guard.METRICS, "METRICS_TOKEN", present, previous)
 
 
-async def signed_body(
-    request: Request,
-    services: WithServices,
-    _: Annotated[object, Security(_HUB)],
-    __: Annotated[object, Security(_STANDARD)],
-) -> bytes:
+async def signed_body(request: Request, services: Services) -> bytes:
     """Return the raw body of a generic webhook, once its signature holds.
 
     Raises SwitchedOff, RateLimited, BodyTooLarge, BodyTooSlow, ClientGone, Unauthenticated.
@@ -115,10 +110,11 @@ GUARDED: dict[int | str, dict[str, Any]] = {
 }
 """How the OpenAPI document shows what a bearer's guard answers."""
 
-ParticleGuard = Depends(particle_guard)
+# The webhooks call their guards themselves (docs/adr/0007); to the framework these only show the credentials.
+SHOW_PARTICLE = [Security(_PARTICLE)]
+SHOW_SIGNATURES = [Security(_HUB), Security(_STANDARD)]
 ApiGuard = Depends(api_guard)
 MetricsGuard = Depends(metrics_guard)
-SignedBody = Annotated[bytes, Depends(signed_body)]
 
 
 def _check_bearer(

@@ -6,9 +6,9 @@ Plain ASGI: Starlette's BaseHTTPMiddleware would cost more than the rest of the 
 import re
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alertgate.clock import Clock
@@ -31,11 +31,17 @@ LONGEST_PATH = 200
 """Characters of a path that are logged."""
 HSTS = "max-age=31536000; includeSubDomains"
 
+_RAW = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_RAW_HTTPS = [*_RAW, (b"strict-transport-security", HSTS.encode())]
+
 log = structlog.stdlib.get_logger("alertgate.access")
 
 
 class Frame:
-    """Wraps the whole application. `new_id` makes an id for a time."""
+    """Wraps the whole application. `new_id` makes an id for a time.
+
+    What a route puts into the state's `facts` stands in the request's line: an alert needs no line of its own.
+    """
 
     def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics, new_id: Callable[[datetime], str]) -> None:
         self._app = app
@@ -50,19 +56,19 @@ class Frame:
             return
         request_id = _given_id(scope) or self._new_id(self._clock.now())
         start = self._clock.monotonic()
-        scope.setdefault("state", {}).update(request_id=request_id, started=start)
+        facts: dict[str, Any] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, started=start, facts=facts)
+        secure = _RAW_HTTPS if scope["scheme"] == "https" else _RAW
         status = 0
 
         async def framed(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", HSTS)
+                given = message["headers"]
+                names = {name for name, _ in given}
+                missing = [header for header in secure if header[0] not in names]
+                message["headers"] = [*given, *missing, (b"x-request-id", request_id.encode())]
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -82,6 +88,7 @@ class Frame:
                 status=status,
                 ms=round((self._clock.monotonic() - start) * 1000, 1),
                 client=client[0] if client else None,
+                **facts,
             )
 
 

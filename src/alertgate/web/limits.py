@@ -133,17 +133,22 @@ class Limits:
         self._spend(self._device, RateBudget.DEVICE, device, "Too many requests of this device.")
 
     def _spend(self, items: list[RateLimitItem], budget: RateBudget, key: str, detail: str) -> None:
-        self._check(items, budget, key, detail)
+        if len(items) > 1:
+            self._check(items, budget, key, detail)  # what one of them refuses doesn't count for the others
         for item in items:
-            self._limiter.hit(item, budget, key)
+            if not self._limiter.hit(item, budget, key):
+                raise self._refusal(item, budget, key, detail)
 
     def _check(self, items: list[RateLimitItem], budget: RateBudget, key: str, detail: str) -> None:
         for item in items:
             if not self._limiter.test(item, budget, key):
-                self._metrics.rate_limited(budget)
-                reset = self._limiter.get_window_stats(item, budget, key).reset_time
-                wait = max(1, math.ceil(reset - self._now()))
-                raise RateLimited(f"{detail} The limit is {item}; try again in {wait} s.", retry_after=wait)
+                raise self._refusal(item, budget, key, detail)
+
+    def _refusal(self, item: RateLimitItem, budget: RateBudget, key: str, detail: str) -> RateLimited:
+        self._metrics.rate_limited(budget)
+        reset = self._limiter.get_window_stats(item, budget, key).reset_time
+        wait = max(1, math.ceil(reset - self._now()))
+        return RateLimited(f"{detail} The limit is {item}; try again in {wait} s.", retry_after=wait)
 
 
 def _network(address: str) -> str:
