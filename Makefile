@@ -41,6 +41,15 @@ check: $(STAMP) ## Format, lint, types, import contracts and tests: what CI runs
 torture: $(STAMP) ## Kill, fill, cut and freeze it under load; at most 20 minutes (docs/reliability.md)
 	$(BIN)/python -m torture
 
+$(VENV)/bench/.stamp: requirements/bench.txt
+	$(PYTHON) -m venv $(VENV)/bench
+	$(VENV)/bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+.PHONY: bench
+bench: $(STAMP) $(VENV)/bench/.stamp ## Measure against what its users would pick instead; at most 10 minutes (docs/benchmarks.md)
+	$(BIN)/python -m bench
+
 .PHONY: deploy-test
 deploy-test: $(STAMP) ## Build the image and try compose.yaml with its real parts; needs root on Debian
 	deploy/test.sh

@@ -1,0 +1,96 @@
+"""`python -m bench [figure …]`: measure and print; when all was measured, write docs/benchmarks.md and its plot."""
+
+import asyncio
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from bench import figures, sides
+from bench.figures import Figure
+
+LONGEST = 10 * 60
+"""Seconds for a whole run."""
+PAGE = sides.ROOT / "docs" / "benchmarks.md"
+HEAD = (
+    "| figure | against | goal | median (least to most) | reached | in numbers |\n| --- | --- | --- | --- | --- | --- |"
+)
+NEEDED = {"wrk": "wrk", "/usr/sbin/smtp-sink": "postfix", "prometheus-alertmanager": "prometheus-alertmanager"}
+PACKAGES = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "sqlalchemy", "aiosmtplib")
+
+
+async def run(wanted: Sequence[str]) -> list[Figure]:
+    """Measure what is wanted, all by default, one after the other."""
+    found: list[Figure] = []
+    directory = Path(tempfile.mkdtemp(prefix="bench-"))
+    directory.chmod(0o755)
+    print(HEAD, flush=True)
+    try:
+        async with asyncio.timeout(LONGEST):
+            for name, measure in figures.ALL.items():
+                if wanted and name not in wanted:
+                    continue
+                for figure in await measure(directory / name):
+                    found.append(figure)
+                    print(figure.line(), flush=True)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return found
+
+
+def machine() -> str:
+    """Say what it was measured on."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory:.0f} GiB; "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, {versions}"
+    )
+
+
+def write(found: Sequence[Figure], seconds: float) -> None:
+    """Put the table between its marks in docs/benchmarks.md, and the plot beside it."""
+    table = "\n".join([HEAD, *(figure.line() for figure in found)])
+    made = f"{time.strftime('%Y-%m-%d')}, `make bench`, {seconds:.0f} s. {machine()}."
+    text = PAGE.read_text()
+    start, end = text.index("<!-- figures -->"), text.index("<!-- end -->")
+    PAGE.write_text(f"{text[:start]}<!-- figures -->\n{made}\n\n{table}\n{text[end:]}")
+    data = [
+        {"name": figure.name, "against": figure.against, "goal": figure.goal, "ratios": figure.ratios}
+        for figure in found
+    ]
+    subprocess.run(
+        [sides.TOOLS / "python", "-m", "bench.plot", PAGE.with_suffix(".png")],
+        input=json.dumps(data),
+        text=True,
+        check=True,
+        cwd=sides.ROOT,
+    )
+
+
+def main() -> int:
+    """Return 1 where something that is needed isn't there; a goal that isn't reached is no error, but said."""
+    missing = [package for program, package in NEEDED.items() if not shutil.which(program)]
+    if missing or not (sides.TOOLS / "gunicorn").exists():
+        print(f"needs Debian's {', '.join(missing)}" if missing else "needs `make bench`, which sets up Flask")
+        return 1
+    begun = time.monotonic()
+    found = asyncio.run(run(sys.argv[1:]))
+    if not sys.argv[1:]:
+        write(found, time.monotonic() - begun)
+    missed = [figure.name for figure in found if "no" in figure.reached]
+    print(f"\n{len(found)} figures in {time.monotonic() - begun:.0f} s; not reached: {', '.join(missed) or 'none'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
