@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import figures, sides
+from bench import figures, sides, stages
 from bench.figures import Figure
 
 LONGEST = 10 * 60
@@ -62,8 +62,8 @@ def write(found: Sequence[Figure], seconds: float) -> None:
     table = "\n".join([HEAD, *(figure.line() for figure in found)])
     made = f"{time.strftime('%Y-%m-%d')}, `make bench`, {seconds:.0f} s. {machine()}."
     text = PAGE.read_text()
-    start, end = text.index("<!-- figures -->"), text.index("<!-- end -->")
-    PAGE.write_text(f"{text[:start]}<!-- figures -->\n{made}\n\n{table}\n{text[end:]}")
+    text = _between(text, "figures", f"{made}\n\n{table}")
+    PAGE.write_text(_between(text, "stages", stages.table()))
     data = [
         {"name": figure.name, "against": figure.against, "goal": figure.goal, "ratios": figure.ratios}
         for figure in found
@@ -75,6 +75,12 @@ def write(found: Sequence[Figure], seconds: float) -> None:
         check=True,
         cwd=sides.ROOT,
     )
+
+
+def _between(text: str, name: str, inner: str) -> str:
+    """Replace what stands between a pair of marks."""
+    start, end = text.index(f"<!-- {name} -->"), text.index(f"<!-- end of {name} -->")
+    return f"{text[:start]}<!-- {name} -->\n{inner}\n{text[end:]}"
 
 
 def main() -> int:

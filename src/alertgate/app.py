@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
-import httpx
 import structlog
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -29,7 +28,7 @@ from alertgate.notify.gateways import doubts
 from alertgate.notify.plan import targets
 from alertgate.periodic import Periodic
 from alertgate.prove import audit as auditing
-from alertgate.prove import heartbeat, housekeeping
+from alertgate.prove import housekeeping
 from alertgate.prove.audit import Auditor, Finding
 from alertgate.prove.health import Health
 from alertgate.store.alerts import newest_id
@@ -144,8 +143,8 @@ def create_app(gate: Services) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         _announce(gate)
         try:
-            async with httpx.AsyncClient(timeout=heartbeat.TIMEOUT) as client:
-                jobs = _background(gate, client)
+            async with _beats(gate) as beats:
+                jobs = [*_background(gate), *beats]
                 await gate.deliverer.start()
                 for job in jobs:
                     job.start()
@@ -185,14 +184,30 @@ def create_app(gate: Services) -> FastAPI:
     return app
 
 
-def _background(gate: Services, client: httpx.AsyncClient) -> list[Periodic]:
+@asynccontextmanager
+async def _beats(gate: Services) -> AsyncIterator[list[Periodic]]:
+    """Give the job that tells the outside of us, if it is wanted."""
+    settings = gate.settings
+    if not settings.heartbeat_url:
+        yield []
+        return
+    import httpx  # noqa: PLC0415  (part of the time and memory of a start, and few want it)
+
+    from alertgate.prove.heartbeat import TIMEOUT, Heartbeat  # noqa: PLC0415
+
+    async with httpx.AsyncClient(timeout=TIMEOUT) as client:
+        beat = Heartbeat(settings.heartbeat_url.get_secret_value(), gate.auditor, client).beat
+        yield [Periodic("heartbeat", settings.heartbeat_interval, beat)]
+
+
+def _background(gate: Services) -> list[Periodic]:
     """The jobs that run beside requests and delivery."""
     settings, store, clock = gate.settings, gate.store, gate.clock
 
     async def audit() -> None:
         await gate.auditor.run()
 
-    jobs = [
+    return [
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
         Periodic("audit", auditing.EVERY, audit),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
@@ -202,10 +217,6 @@ def _background(gate: Services, client: httpx.AsyncClient) -> list[Periodic]:
             lambda: housekeeping.forget_old(store, clock, settings.retention_days),
         ),
     ]
-    if settings.heartbeat_url:
-        beat = heartbeat.Heartbeat(settings.heartbeat_url.get_secret_value(), gate.auditor, client).beat
-        jobs.append(Periodic("heartbeat", settings.heartbeat_interval, beat))
-    return jobs
 
 
 def _announce(gate: Services) -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
 from alertgate.config import DEFAULT_ENV_FILE, Settings, load
@@ -17,6 +16,8 @@ def healthcheck(
     env_file: Annotated[Path, typer.Option("--env-file", help="Where settings are read from.")] = DEFAULT_ENV_FILE,
 ) -> None:
     """Exit with 0 when the running service can store alerts: for containers, which have no curl."""
+    import httpx  # noqa: PLC0415  (the service, which shares this module, needs no HTTP client to start)
+
     try:
         answer = httpx.get((url or local_url(load(env_file))).rstrip("/") + "/health", timeout=4)
     except httpx.HTTPError as error:

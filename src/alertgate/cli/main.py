@@ -17,7 +17,6 @@ import uvicorn
 from alertgate import __version__
 from alertgate.app import create_app, new_id, open_channels, open_gate
 from alertgate.cli import check as checks
-from alertgate.cli import simulate as simulation
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
 from alertgate.cli.retry import failed
@@ -118,7 +117,6 @@ def serve(
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     # What is there now stays: a full garbage collection needn't walk through it again and again.
-    gc.collect()
     gc.freeze()
     sys.setswitchinterval(SWITCH_EVERY)
     server.run(sockets=[listener])
@@ -242,6 +240,8 @@ def simulate(
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
     """Be a Particle device: send events to a running service, and sum up answers and latencies."""
+    from alertgate.cli import simulate as simulation  # noqa: PLC0415  (brings an HTTP client, which no start needs)
+
     settings = load(env_file)
     secret = settings.particle_webhook_secret
     if secret is None:

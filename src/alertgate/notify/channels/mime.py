@@ -1,10 +1,29 @@
 """A Message as the mail that carries it (RFC 5322; RFC 3834 for Auto-Submitted)."""
 
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
+from typing import Any
 
 from alertgate.notify.channels.base import PICTURE_ID, Message
+
+
+class _Headers(HeaderRegistry):
+    """The standard headers, whose classes are made once: the library makes them anew for each header that is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the class for a header's name."""
+        name = name.lower()
+        if name not in self._made:
+            self._made[name] = super().__getitem__(name)
+        return self._made[name]
+
+
+_POLICY = SMTP.clone(header_factory=_Headers())
 
 
 def compose(message: Message, sender: str) -> EmailMessage:
@@ -13,7 +32,7 @@ def compose(message: Message, sender: str) -> EmailMessage:
     Headers can't be broken out of: the library refuses line breaks in them, and what looks like an encoded word
     (RFC 2047), which it would decode, line breaks and all (CVE-2024-6923), is taken apart.
     """
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = _address("alertgate", sender)
     mail["To"] = _address("", message.to)
     if message.subject is not None:

@@ -1,0 +1,176 @@
+"""Where the time of one alert goes: processor time of each stage, in one process and one thread, without HTTP."""
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+from torture.gate import SETTINGS
+from torture.load import TOKEN
+
+from alertgate.accept import particle, record
+from alertgate.accept.authenticate import bearer
+from alertgate.accept.receipt import Receipt
+from alertgate.app import Ids
+from alertgate.config import load
+from alertgate.metrics import Metrics, Words
+from alertgate.model import Alert, ChannelName
+from alertgate.notify.channels.mime import compose
+from alertgate.notify.plan import targets
+from alertgate.notify.render import Story, render
+from alertgate.store import alerts, incidents, notifications
+from alertgate.store.engine import Store
+
+TIMES = 2000
+BATCHES = {1: 400, 16: 150}
+"""How often a batch of each size is recorded."""
+DEVICES = 200
+
+
+class Stages:
+    """Measures on a database of its own in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._settings = load(None, **{**SETTINGS, "data_dir": directory, "recipient_sms": ""})
+        self._store = Store(self._settings)
+        self._store.open(exclusive=True)
+        self._ids = Ids(None)
+        self._recorder = record.Recorder(self._settings.grouping, targets(self._settings), self._ids)
+        self._number = 0
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._store.close()
+
+    def rows(self) -> list[tuple[str, float]]:
+        """Return each stage with its microseconds of processor time for one alert, or one message."""
+        found = [*self._request()]
+        self._record(DEVICES)
+        for size, times in BATCHES.items():
+            found += [(f"store, batch of {size}: {name}", took) for name, took in self._batches(size, times)]
+        return [*found, *self._message()]
+
+    def _body(self) -> bytes:
+        self._number += 1
+        device = f"{self._number % DEVICES:024x}"
+        return (
+            f'{{"event":"alarm/motion","data":"{{\\"zone\\":\\"hall\\",\\"battery\\":87}}","coreid":"{device}",'
+            f'"published_at":"2026-11-25T08:30:12.345Z","event_id":"stage-{self._number}"}}'
+        ).encode()
+
+    def _read(self, body: bytes) -> Alert:
+        now = datetime.now(UTC)
+        return particle.read(body, "application/json", Receipt("", now, self._settings.severities, "stage"))
+
+    def _alerts(self, count: int) -> list[Alert]:
+        found = []
+        for _ in range(count):
+            now = datetime.now(UTC)
+            receipt = Receipt(self._ids(now), now, self._settings.severities, "stage")
+            found.append(particle.read(self._body(), "application/json", receipt))
+        return found
+
+    def _request(self) -> Iterable[tuple[str, float]]:
+        body, secrets, sent = self._body(), [TOKEN], [f"Bearer {TOKEN}"]
+        words = Words([ChannelName.EMAIL], record.Result, (), (), (), ())
+        metrics = Metrics("bench", _NoClock(), words)
+        log = _log()
+        yield "request: bearer", _each(lambda: bearer(sent, secrets))
+        yield "request: an id", _each(lambda: self._ids(datetime.now(UTC)))
+        yield "request: body to alert", _each(lambda: self._read(body))
+        yield "request: metrics", _each(lambda: metrics.alert_recorded("particle", "accepted", 0.001))
+        facts = {"path": "/webhook/particle", "status": 202, "ms": 1.2, "alert_id": "0" * 36, "because": "joined" * 10}
+        yield "request: log line", _each(lambda: log.info("request", **facts))
+
+    def _record(self, count: int) -> None:
+        with self._store.transaction() as connection:
+            self._recorder.record(connection, self._alerts(count))
+
+    def _batches(self, size: int, times: int) -> list[tuple[str, float]]:
+        took = dict.fromkeys(("begin", "read", "decide", "write", "commit with fsync"), 0.0)
+        for _ in range(times):
+            batch = self._alerts(size)
+            marks = [time.process_time()]
+            with self._store.transaction() as connection:
+                marks.append(time.process_time())
+                known = alerts.known(connection, {alert.dedup for alert in batch if alert.dedup})
+                assert not known
+                draft = self._recorder._read(connection, batch)
+                marks.append(time.process_time())
+                for alert in batch:
+                    self._recorder._add(draft, alert)
+                marks.append(time.process_time())
+                record._write(connection, draft)
+                marks.append(time.process_time())
+            marks.append(time.process_time())
+            for name, start, end in zip(took, marks, marks[1:], strict=False):
+                took[name] += end - start
+        return [(name, seconds / times / size * 1e6) for name, seconds in took.items()]
+
+    def _message(self) -> Iterable[tuple[str, float]]:
+        with self._store.transaction() as connection:
+            [newest] = self._alerts(1)
+            incident = incidents.unresolved(connection, [newest.key])[newest.key]
+            [message, *_] = notifications.of_incident(connection, incident.id)
+        latest = tuple(self._store.read_now(lambda connection: alerts.latest(connection, incident.id, 11)))
+        story = Story(message, incident, latest, "Front door", ZoneInfo("UTC"), datetime.now(UTC), "example.net")
+        made = render(story)
+
+        def reading() -> None:
+            self._store.read_now(lambda connection: alerts.latest(connection, incident.id, 11))
+
+        yield "message: read its incident's latest alerts", _each(reading, 200)
+        yield "message: render", _each(lambda: render(story), 200)
+        yield "message: compose the mail", _each(lambda: compose(made, "alerts@example.net").as_bytes(), 200)
+
+
+class _NoClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def _log() -> structlog.typing.FilteringBoundLogger:
+    """Return the logger that requests use, writing to memory."""
+    from alertgate.telemetry import configure_logging  # noqa: PLC0415  (it changes the whole process)
+
+    configure_logging("info", "json")
+    structlog.configure(logger_factory=structlog.BytesLoggerFactory(BytesIO()))
+    logging.disable()
+    log: structlog.typing.FilteringBoundLogger = structlog.stdlib.get_logger("bench")
+    return log
+
+
+def _each(act: Callable[[], object], times: int = TIMES) -> float:
+    """Return the microseconds of processor time that one call takes."""
+    act()
+    start = time.process_time()
+    for _ in range(times):
+        act()
+    return (time.process_time() - start) / times * 1e6
+
+
+def table() -> str:
+    """Measure; return the stages as a table."""
+    with suppress(AttributeError, OSError):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    with tempfile.TemporaryDirectory(prefix="stages-") as directory:
+        stages = Stages(Path(directory))
+        try:
+            rows = [f"| {name} | {took:.0f} |" for name, took in stages.rows()]
+        finally:
+            stages.close()
+    return "\n".join(["| stage | µs |", "| --- | ---: |", *rows])
+
+
+if __name__ == "__main__":
+    print(table())
