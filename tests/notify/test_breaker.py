@@ -11,10 +11,11 @@ from tests.fakes import START
 
 
 def failing(reason: Reason, times: int, state: ChannelState | None = None) -> ChannelState:
-    """The state after so many failures for one reason, one a second."""
-    state = state or ChannelState()
-    for second in range(times):
-        state = after(state, Transient(reason, "words"), START + timedelta(seconds=second), 0.5)
+    """The state after so many failures for one reason: one a second, and when the channel is paused, each probe."""
+    state, at = state or ChannelState(), START
+    for _ in range(times):
+        state = after(state, Transient(reason, "words"), at, 0.5)
+        at = state.probe_at or at + timedelta(seconds=1)
     return state
 
 
@@ -46,6 +47,22 @@ def test_probes_come_ever_later_up_to_a_quarter_of_an_hour():
         assert state.probe_at
         gaps.append((state.probe_at - state.failed_at).total_seconds())
     assert gaps == [5, 15, 45, 120, 300, 900, 900, 900]
+
+
+@pytest.mark.parametrize("reason", [Reason.CREDENTIALS, Reason.TIMEOUT])
+def test_what_was_on_its_way_when_the_channel_was_paused_is_no_probe(reason):
+    """It fails for the same reason, and the next probe stays where it was."""
+    paused = failing(reason, PATIENCE)
+    assert paused.failed_at
+    late = after(paused, Transient(reason, "again"), paused.failed_at + timedelta(seconds=1), 0.5)
+    assert (late.probe_at, late.failures, late.reply) == (paused.probe_at, paused.failures, "again")
+
+
+def test_a_probe_after_the_clock_was_set_back_counts():
+    """The time of the next one is reckoned from the new time."""
+    paused = failing(Reason.CONNECTION, PATIENCE)
+    probed = after(paused, Transient(Reason.CONNECTION, "words"), START - timedelta(hours=1), 0.5)
+    assert probed.probe_at == START - timedelta(hours=1) + timedelta(seconds=15)
 
 
 def test_the_pause_is_counted_from_its_beginning():

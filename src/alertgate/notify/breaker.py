@@ -54,6 +54,8 @@ def after(state: ChannelState, outcome: Outcome, now: datetime, chance: float) -
     failed = replace(state, reason=outcome.reason, reply=outcome.reply, failed_at=now)
     if outcome.reason not in CHANNEL_WIDE:
         return replace(failed, failures=0, paused_at=None, probe_at=None)  # it refused one message, so it works
+    if state.probe_at and state.failed_at and state.failed_at <= now < state.probe_at:
+        return failed  # it was on its way when the channel was paused, and is no probe that failed
     failed = replace(failed, failures=state.failures + 1)
     if state.up and outcome.reason not in AT_ONCE and failed.failures < PATIENCE:
         return failed
