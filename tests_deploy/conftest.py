@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,36 @@ def network() -> Iterator[str]:
 def surroundings(image: str, network: str, caller: None, authority_dir: Path, socket: Path) -> tuple[Path, Path]:  # noqa: ARG001
     """Everything that a stack needs."""
     return authority_dir, socket
+
+
+@pytest.fixture(scope="session")
+def stacks(
+    tmp_path_factory: pytest.TempPathFactory, surroundings: tuple[Path, Path], mail: Mail
+) -> Iterator[Callable[..., Stack]]:
+    """Return the running stack, if it was started with the same options; else start one in its place.
+
+    There is one at a time, as all of them have the same names and ports.
+    """
+    running: dict[str, Stack] = {}
+
+    def stop() -> None:
+        while running:
+            running.popitem()[1].down()
+
+    def having(**options: Any) -> Stack:
+        if repr(options) not in running:
+            stop()
+            running[repr(options)] = start(tmp_path_factory.mktemp("stack"), surroundings, mail, **options)
+        return running[repr(options)]
+
+    yield having
+    stop()
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Callable[..., Stack]) -> Stack:
+    """The stack on SQLite, with the profile traefik; modules share it."""
+    return stacks(profiles="traefik")
 
 
 def start(directory: Path, surroundings: tuple[Path, Path], mail: Mail, **options: Any) -> Stack:

@@ -24,8 +24,8 @@ HTTP, HTTPS = 18080, 18443
 NETWORK, SUBNET = f"{NAME}-edge", "172.30.91.0/24"
 OUTSIDE = "198.18.7.1"
 """This machine, as the caller sees it (RFC 2544: addresses for tests)."""
-CALLERS = [f"198.18.7.{last}" for last in range(2, 8)]
-"""The edge counts by address: a test that floods it uses one of its own."""
+CALLERS = [f"198.18.7.{last}" for last in range(2, 16)]
+"""The edge counts by address: a test that floods it uses one of its own, and those of smuggling use the last eight."""
 DEVICE = "3f002b000000000000000000"
 
 

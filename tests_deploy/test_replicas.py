@@ -1,10 +1,10 @@
 """compose.yaml with its own PostgreSQL and two replicas, one of which is killed."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 
-from tests_deploy.conftest import measured, start
+from tests_deploy.conftest import measured
 from tests_deploy.mail import Mail
 from tests_deploy.stack import CALLERS, NAME, Stack, both, call, podman, wait_for
 from tests_deploy.test_stack import _all_arrive
@@ -12,11 +12,9 @@ from tests_deploy.traffic import Fleet
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory, surroundings, mail) -> Iterator[Stack]:
+def stack(stacks: Callable[..., Stack]) -> Stack:
     """Two replicas behind one Traefik, on one PostgreSQL."""
-    running = start(tmp_path_factory.mktemp("postgres"), surroundings, mail, profiles="traefik,postgres", replicas=2)
-    yield running
-    running.down()
+    return stacks(profiles="traefik,postgres", replicas=2)
 
 
 def test_both_replicas_serve(stack: Stack, mail: Mail):

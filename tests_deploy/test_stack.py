@@ -4,11 +4,10 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from tests_deploy.conftest import measured, start
+from tests_deploy.conftest import measured
 from tests_deploy.mail import USER, Mail
 from tests_deploy.stack import (
     CALLERS,
@@ -35,14 +34,6 @@ ONCE = {
     "referrer-policy": "no-referrer",
 }
 ONCE_FROM_ALERTGATE = [*ONCE, "content-security-policy", "x-request-id", "permissions-policy", "cache-control"]
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory, surroundings, mail) -> Iterator[Stack]:
-    """The stack on SQLite, with the profile traefik."""
-    running = start(tmp_path_factory.mktemp("sqlite"), surroundings, mail, profiles="traefik")
-    yield running
-    running.down()
 
 
 def test_a_particle_event_becomes_a_mail(stack: Stack, mail: Mail):

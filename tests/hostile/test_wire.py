@@ -86,6 +86,29 @@ async def test_no_upgrade_is_taken(service: Running, upgrade):
     assert statuses(await talk(service.port, asked + NEXT)) == [200]
 
 
+@pytest.mark.parametrize("upgrade", [b"websocket", b"h2c"])
+async def test_a_request_that_asks_for_an_upgrade_keeps_its_body(service: Running, upgrade):
+    """The body is part of the alert, and neither lost nor the next request, whether it comes at once or later."""
+    asking = HEAD + b"Connection: upgrade\r\nUpgrade: %s\r\n" % upgrade
+    chunks = b"Transfer-Encoding: chunked\r\n\r\nd\r\n" + BODY + b"\r\n0\r\n\r\n"
+    for rest in (LENGTH + b"\r\n" + BODY, chunks):
+        answer = await talk(service.port, asking + rest + NEXT)
+        assert statuses(answer) == [202, 200]
+        assert b'"status":"accepted"' in answer
+    hidden = NEXT.replace(b"Connection: close\r\n", b"")
+    later = asking + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(hidden)
+    async with _connected(service.port, later) as (reader, writer):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(hidden + NEXT)
+        assert statuses(await reader.read()) == [202, 200]
+
+
+async def test_many_requests_that_ask_for_an_upgrade_are_answered_one_by_one(service: Running):
+    """However many come at once."""
+    asking = NEXT.replace(b"close", b"upgrade\r\nUpgrade: h2c")
+    assert statuses(await talk(service.port, asking * 500 + NEXT)) == [200] * 501
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -1,7 +1,7 @@
 """The HTTP server: uvicorn, with the limits on connections and requests that it hasn't itself.
 
 uvicorn with httptools waits for ever for a request's headers, takes any amount of them, reads on for ever after an
-early answer, and takes a chunked body's trailers for headers.
+early answer, takes a chunked body's trailers for headers, and an upgrading request's body for the next request.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
+import httptools
 import structlog
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -55,11 +56,41 @@ class Bounds:
     """The connections without a request in work; the one that has waited longest is the first."""
 
 
+class Parser(httptools.HttpRequestParser):
+    """A parser that takes no upgrade, as a server may.
+
+    httptools ends a request that asks for one with its headers, and takes its body for the next request. Here such a
+    request is parsed once more, as one that doesn't ask.
+    """
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        self._begin()
+
+    def _begin(self) -> None:
+        super().__init__(self._connection)
+        self.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does: such data is passed over
+
+    def feed_data(self, data: Any) -> None:
+        """Parse what has come."""
+        while True:
+            try:
+                super().feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                head = self._connection.head_without_upgrade()
+                self._begin()  # after `Connection: close` it would pass over what comes
+                super().feed_data(head)
+                data = memoryview(data)[upgrade.args[0] :]
+            else:
+                return
+
+
 class Connection(HttpToolsProtocol):
     """One caller's connection, bounded in time and size."""
 
     def __init__(self, *args: Any, bounds: Bounds, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.parser = Parser(self)
         self._bounds = bounds
         self._deadline: asyncio.TimerHandle | None = None
         self._in_head = False
@@ -101,6 +132,10 @@ class Connection(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > LARGEST_HEAD:
             self._too_large = True
             raise ValueError("too large")  # the parser gives up, and `send_400_response` is called
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                raise ValueError("a tunnel")
+            return  # it comes again, without
         super().on_headers_complete()
         self._in_head, self._in_body = False, True
         self._idle_bytes = 0
@@ -115,6 +150,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """It is here as a whole."""
+        if self.parser.should_upgrade():
+            return
         self._in_body = False
         self._idle_bytes = 0
         self._disarm()
@@ -150,8 +187,11 @@ class Connection(HttpToolsProtocol):
         self._disarm()
         self.transport.close()
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """The answer is that of any other request; there is nothing to say."""
+    def head_without_upgrade(self) -> bytes:
+        """Return the first line and the headers that have just come, but for the wish for an upgrade."""
+        line = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        headers = [b"%s: %s" % (name, value) for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([line, *headers, b"", b""])
 
     def _in_work(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
