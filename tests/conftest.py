@@ -22,6 +22,7 @@ from sqlalchemy import create_engine, text
 
 from alertgate.app import create_app, open_gate
 from alertgate.config import Settings, load
+from alertgate.store.engine import Store
 from alertgate.web.server import MOST_WAITING, listen, server_config
 from alertgate.web.services import Services
 
@@ -101,6 +102,15 @@ def make_settings(tmp_path: Path) -> MakeSettings:
         return load(None, **{**defaults, **overrides})
 
     return make
+
+
+@pytest.fixture
+def store(make_settings: MakeSettings, database: dict[str, Any]) -> Iterator[Store]:
+    """An open store on each database."""
+    opened = Store(make_settings(**database))
+    opened.open(exclusive=True)
+    yield opened
+    opened.close()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Batches of alerts take their places in incidents as they would one by one."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,15 +15,6 @@ from tests.fakes import START
 from tests.store.test_store import an_alert
 
 RULES = GroupingRules(interval=timedelta(minutes=5), resolve_after=timedelta(minutes=30))
-
-
-@pytest.fixture
-def store(make_settings, database) -> Iterator[Store]:
-    """An open store on each database."""
-    opened = Store(make_settings(**database))
-    opened.open(exclusive=True)
-    yield opened
-    opened.close()
 
 
 def alert(number: int, **changes) -> Alert:

@@ -1,6 +1,5 @@
 """The lists' queries and those of replay, the same on SQLite and PostgreSQL."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,15 +14,6 @@ from tests import examples
 from tests.fakes import START
 
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def store(make_settings, database) -> Iterator[Store]:
-    """An open store on each database."""
-    opened = Store(make_settings(**database))
-    opened.open(exclusive=True)
-    yield opened
-    opened.close()
 
 
 def put_alert(store: Store, number: int, **changes) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -39,15 +38,6 @@ from alertgate.store.tables import metadata
 from tests.fakes import START
 
 EMAIL = (ChannelName.EMAIL, "me@example.com")
-
-
-@pytest.fixture
-def store(make_settings, database) -> Iterator[Store]:
-    """An open store on each database."""
-    opened = Store(make_settings(**database))
-    opened.open(exclusive=True)
-    yield opened
-    opened.close()
 
 
 def an_incident(**changes) -> Incident:
