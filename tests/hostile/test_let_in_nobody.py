@@ -220,6 +220,23 @@ def _latin(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
+async def test_who_is_quiet_for_longer_than_any_limit_is_forgotten(make_settings):
+    """Devices and callers of last week take no memory; whoever may still be over a limit is kept."""
+    async with serving(make_settings(rate_limit="2/minute;3/hour", particle_rate_limit="2/minute")) as service:
+        clock = FakeClock()
+        limits = Limits(service.gate.settings, clock, service.gate.metrics)
+        for number in range(100):
+            limits.count_device(f"old {number}")
+            limits.count_failure(f"192.0.2.{number}")
+        clock.move(minutes=59)
+        limits.count_device("new")
+        assert len(limits._limiter.storage._times) == 301
+        clock.move(minutes=2)
+        for number in range(150):
+            limits.count_device(f"newer {number}")
+        assert len(limits._limiter.storage._times) == 151
+
+
 async def test_a_million_addresses_fill_a_bounded_memory(make_settings):
     """No more than MOST_KEYS are remembered, whatever comes; the one who fails right now still is."""
     async with serving(make_settings(rate_limit="2/minute", particle_rate_limit="2/minute")) as service:

@@ -34,6 +34,8 @@ class BoundedMemory(Storage, MovingWindowSupport):
         super().__init__(uri, wrap_exceptions=wrap_exceptions)
         self._now = clock.monotonic
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
+        self._longest = 0
+        """Seconds of the longest limit: who has been quiet for that long counts nowhere any more."""
 
     def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count a request, unless `limit` in the last `expiry` seconds are reached."""
@@ -43,9 +45,16 @@ class BoundedMemory(Storage, MovingWindowSupport):
         times.extend([self._now()] * amount)
         self._times[key] = times
         self._times.move_to_end(key)
-        if len(self._times) > MOST_KEYS:
-            self._times.popitem(last=False)
+        self._longest = max(self._longest, expiry)
+        for _ in range(2):  # for each that comes, up to two may go
+            self._forget_quietest()
         return True
+
+    def _forget_quietest(self) -> None:
+        """Forget who was quiet longest, if that is long enough, or there are too many."""
+        times = next(iter(self._times.values()))
+        if len(self._times) > MOST_KEYS or not times or times[-1] <= self._now() - self._longest:
+            self._times.popitem(last=False)
 
     def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002
         """Return the start of the window and how many requests are in it."""
