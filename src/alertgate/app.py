@@ -191,7 +191,7 @@ async def _beats(gate: Services) -> AsyncIterator[list[Periodic]]:
     if not settings.heartbeat_url:
         yield []
         return
-    import httpx  # noqa: PLC0415  (part of the time and memory of a start, and few want it)
+    import httpx  # noqa: PLC0415  (a start is quicker without, and few want it)
 
     from alertgate.prove.heartbeat import TIMEOUT, Heartbeat  # noqa: PLC0415
 

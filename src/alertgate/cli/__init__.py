@@ -16,7 +16,7 @@ def main() -> None:
 
             app(sys.argv[2:], prog_name="alertgate healthcheck")
         else:
-            gc.disable()  # imports make next to no garbage; looking for it is a fifth of their time
+            gc.disable()  # imports make next to no garbage, and looking for it takes time
             from alertgate.cli.main import app  # noqa: PLC0415
 
             gc.enable()

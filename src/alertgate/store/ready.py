@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Dialect, Insert, Select, Update
 from sqlalchemy.types import TypeEngine
 
-Convert = Callable[[Any], Any]
+from alertgate.store.tables import Convert
 
 
 class _Read(NamedTuple):
