@@ -128,7 +128,7 @@ class Stages:
 
         yield "message: read its incident's latest alerts", _each(reading, 200)
         yield "message: render", _each(lambda: render(story), 200)
-        yield "message: compose the mail", _each(lambda: compose(made, "alerts@example.net").as_bytes(), 200)
+        yield "message: compose the mail", _each(lambda: compose(made, "alerts@example.net"), 200)
 
 
 class _NoClock:

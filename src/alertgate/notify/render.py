@@ -11,7 +11,7 @@ from alertgate.notify import wording
 from alertgate.notify.channels.base import PICTURE_ID, Message, Picture
 from alertgate.notify.gateways import is_text_message
 from alertgate.notify.story import Story, happened
-from alertgate.notify.text import Blob, clean, data_url, gsm7, one_line, rows, shorten
+from alertgate.notify.text import Blob, aligned, clean, data_url, gsm7, one_line, rows, shorten
 
 __all__ = ["Story", "render"]
 
@@ -37,11 +37,12 @@ def render(story: Story, *, with_picture: bool = True) -> Message:
     if is_text_message(notification.channel, notification.address):
         return _message(story, text=sms(story))
     picture = _picture(story.latest)
-    bodies = _bodies(story, picture=picture is not None and with_picture, left_out=picture is not None)
+    said = subject(story)
+    bodies = _bodies(story, said, picture=picture is not None and with_picture, left_out=picture is not None)
     return _message(
         story,
         text=bodies.text,
-        subject=subject(story),
+        subject=said,
         html=bodies.html,
         picture=picture if with_picture else None,
     )
@@ -91,19 +92,26 @@ def _message(
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("alertgate.notify"),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["aligned"] = aligned
+    return environment
 
 
-def _bodies(story: Story, *, picture: bool, left_out: bool) -> _Bodies:
+def _bodies(story: Story, subject: str, *, picture: bool, left_out: bool) -> _Bodies:
     """Write a mail's text and HTML, with as much of the data as there is room for."""
     text, html = (_environment().get_template(name) for name in ("mail.txt", "mail.html"))
-    shown = {**_headline(story), "notes": wording.notes(story, left_out=left_out and not picture), "picture": picture}
+    shown = {
+        **_headline(story, subject),
+        "notes": wording.notes(story, left_out=left_out and not picture),
+        "picture": picture,
+    }
     for room in ROOMS:
         view = {**shown, **_details(story, room)}
         bodies = _Bodies(text.render(view), html.render(view))
@@ -119,11 +127,11 @@ def _travelling(body: str) -> int:
     return max(len(quoted) + quoted.count(b"\n"), len(plain) * 7 // 5)
 
 
-def _headline(story: Story) -> dict[str, object]:
+def _headline(story: Story, subject: str) -> dict[str, object]:
     """What a reader sees first, as clean text."""
     lead = wording.lead(story)
     return {
-        "subject": subject(story),
+        "subject": subject,
         "preview": f"{lead} {shorten(wording.essence(story.latest), 100)}".strip(),
         "tag": story.tag,
         "color": "#15803d" if story.resolved else _COLORS[story.incident.severity],

@@ -115,6 +115,13 @@ def _flatten(name: str, value: Json, found: list[tuple[str, str]], most: int) ->
         found.append((name or "data", say(value)))
 
 
+def aligned(pairs: list[tuple[str, str]]) -> str:
+    """Return rows as indented lines, with their texts beneath each other."""
+    width = min(max((len(name) for name, _ in pairs), default=0), 24)
+    margin = "\n" + " " * (width + 4)
+    return "".join(f"  {name.ljust(width)}  {text.replace(chr(10), margin)}\n" for name, text in pairs)
+
+
 def say(value: Json) -> str:
     """Return a JSON scalar as a person would write it."""
     if value is None:

@@ -37,5 +37,5 @@ class Outbox:
 
     def _write(self, message: Message) -> Path:
         box = Maildir(self._path, create=True)
-        key = box.add(compose(message, self._sender).as_bytes())
+        key = box.add(compose(message, self._sender))
         return self._path / "new" / key

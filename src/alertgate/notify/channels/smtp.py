@@ -162,7 +162,7 @@ class MailChannel:
 
     async def send(self, message: Message) -> Outcome:
         """Hand a message over to the mail server."""
-        return await self._server.hand_over(self._sender, message.to, compose(message, self._sender).as_bytes())
+        return await self._server.hand_over(self._sender, message.to, compose(message, self._sender))
 
     async def close(self) -> None:
         """Close the server's connections."""
