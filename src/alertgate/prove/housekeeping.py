@@ -9,8 +9,9 @@ from alertgate.store.engine import Store
 from alertgate.store.retention import forget
 
 RETENTION_EVERY = 600.0
-CHECKPOINT_EVERY = 5.0
-"""Seconds. A checkpoint moves what SQLite's write-ahead log holds into the database file."""
+CHECKPOINT_EVERY = 1.0
+"""Seconds. A checkpoint moves what SQLite's write-ahead log holds into the database file. Commits wait for it:
+for tens of milliseconds, if the log is of five seconds of a heavy load (docs/benchmarks.md)."""
 
 log = structlog.stdlib.get_logger("alertgate.housekeeping")
 

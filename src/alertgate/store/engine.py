@@ -17,6 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from alertgate.config import Settings
 from alertgate.errors import ConfigError, StoreError, StoreInUse, StoreTooNew, StoreUnavailable
+from alertgate.store.ready import run
 from alertgate.store.writer import Writer
 
 WRITE_LOCK = 0x616C657274  # "alert": the advisory lock that makes PostgreSQL have one writer at a time, as SQLite has
@@ -25,8 +26,10 @@ VERSIONS = ("0001",)
 """Every version of the schema, as the migrations name them; the newest last."""
 READERS = 4
 LONG_LOG = 8192
-"""Pages, 32 MiB: from this length SQLite's write-ahead log is emptied."""
-TRUNCATE_WITHIN = 200
+"""Pages, 32 MiB: from this length SQLite's write-ahead log is begun anew."""
+LOG_KEPT = 64 * 2**20
+"""Bytes of the log's file that are kept then: to write into a file is quicker than to make it longer."""
+RESTART_WITHIN = 200
 """Milliseconds to wait for readers of the log, while the writer waits too; else it's tried at the next checkpoint."""
 
 T = TypeVar("T")
@@ -100,8 +103,8 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
 
     def read_now(self, query: Callable[[Connection], T]) -> T:
-        """Run `query` with a reading connection in this thread. Raises StoreUnavailable."""
-        with translated(), self._read_engine.connect() as connection:
+        """Run `query`, which sees one state of the database, in this thread. Raises StoreUnavailable."""
+        with translated(), self._read_engine.begin() as connection:
             return query(connection)
 
     async def checkpoint(self) -> None:
@@ -116,9 +119,9 @@ class Store:
                 return
             # Under a steady load the log never has all its frames moved, and so would grow for ever. What came since
             # the line above is little: moving that too, with the writer waiting, takes milliseconds.
-            cursor.execute(f"PRAGMA busy_timeout={TRUNCATE_WITHIN}")
+            cursor.execute(f"PRAGMA busy_timeout={RESTART_WITHIN}")
             try:
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                cursor.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
             finally:
                 cursor.execute("PRAGMA busy_timeout=5000")
 
@@ -250,6 +253,7 @@ def _sqlite(url: str, *, writing: bool) -> Engine:
             "foreign_keys=ON",
             "busy_timeout=5000",  # command-line tools write beside the service
             "temp_store=MEMORY",
+            f"journal_size_limit={LOG_KEPT}",
             "wal_autocheckpoint=0",  # a request would pay for it; `checkpoint` does it beside them
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -257,7 +261,7 @@ def _sqlite(url: str, *, writing: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # IMMEDIATE takes the write lock at once; a transaction that read first could fail to get it later.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        run(connection, "BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
 
@@ -278,6 +282,7 @@ def _postgresql(url: str, *, writing: bool) -> Engine:
             pool_size=1 if writing else READERS,
             max_overflow=0,
             hide_parameters=True,  # its errors would show what alerts say
+            isolation_level="READ COMMITTED" if writing else "REPEATABLE READ",  # the latter: one state for a query
             pool_pre_ping=True,
             connect_args={
                 "options": options,

@@ -1,17 +1,32 @@
 """Statements on the path of every request, made ready once: their SQL, and how each value is kept.
 
 For one execution SQLAlchemy does more work than the database (docs/benchmarks.md). Here its compiler and its types do
-theirs once for each database; an execution then is a plain call of the driver, through SQLAlchemy's connection.
+theirs once for each database; an execution then is a plain call of the driver: SQLite's own where it is that, for even
+SQLAlchemy's short way to it costs several times what such a statement does.
 """
 
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Connection, Dialect, Insert, Select, Update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from alertgate.store.tables import Convert
+
+
+def run(connection: Connection, sql: str, parameters: Any = (), *, many: bool = False) -> Sequence[Any]:
+    """Execute SQL as the driver wants it; return the rows, if it gives any. Raises DBAPIError, as SQLAlchemy does."""
+    if connection.dialect.name != "sqlite":
+        result = connection.exec_driver_sql(sql, parameters or None)
+        return result.all() if result.returns_rows else ()
+    driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+    try:
+        return driver.executemany(sql, parameters).fetchall() if many else driver.execute(sql, parameters).fetchall()
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(sql, None, error, sqlite3.Error, hide_parameters=True) from error
 
 
 class _Read(NamedTuple):
@@ -43,7 +58,7 @@ class ReadyQuery:
         values += values[:1] * ((1 << (len(values) - 1).bit_length()) - len(values))
         sql, names = ready.texts.get(len(values)) or _text(ready, len(values))
         parameters = tuple(values) if ready.compiled.positional else dict(zip(names, values, strict=True))
-        rows = list(map(list, connection.exec_driver_sql(sql, parameters).all()))
+        rows = list(map(list, run(connection, sql, parameters)))
         for row in rows:
             for at, convert in ready.found:
                 row[at] = convert(row[at])
@@ -92,12 +107,12 @@ class ReadyWrite:
         ready = self._ready.get(connection.dialect.name) or self._prepare(connection.dialect)
         parameters = [_parameters(ready, each) for each in objects]
         if ready.names is None and len(parameters) > 1:
-            connection.exec_driver_sql(ready.sql, parameters)
+            run(connection, ready.sql, parameters, many=True)
             return
         # psycopg would send many at once in pipeline mode, and end that with a Flush. After it PostgreSQL no longer
         # watches for an idle transaction: a replica that freezes just then would hold the write lock for ever.
         for each in parameters:
-            connection.exec_driver_sql(ready.sql, each)
+            run(connection, ready.sql, each)
 
     def _prepare(self, dialect: Dialect) -> _Write:
         compiled: Any = self._statement.compile(dialect=dialect)
