@@ -94,7 +94,7 @@ class Stages:
             self._recorder.record(connection, self._alerts(count))
 
     def _batches(self, size: int, times: int) -> list[tuple[str, float]]:
-        took = dict.fromkeys(("begin", "read", "decide", "write", "commit with fsync"), 0.0)
+        took = dict.fromkeys(("begin", "read", "decide", "write", "commit"), 0.0)
         for _ in range(times):
             batch = self._alerts(size)
             marks = [time.process_time()]
@@ -107,7 +107,7 @@ class Stages:
                 for alert in batch:
                     self._recorder._add(draft, alert)
                 marks.append(time.process_time())
-                record._write(connection, draft)
+                record._write(connection, draft, None)
                 marks.append(time.process_time())
             marks.append(time.process_time())
             for name, start, end in zip(took, marks, marks[1:], strict=False):

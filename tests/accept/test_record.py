@@ -8,8 +8,9 @@ import pytest
 from alertgate.accept.record import Recorder
 from alertgate.app import Ids
 from alertgate.config import GroupingRules
-from alertgate.model import Alert, ChannelName, IncidentStatus, Severity, Signal
-from alertgate.store import incidents
+from alertgate.model import Alert, ChannelName, IncidentStatus, NotificationStatus, Severity, Signal
+from alertgate.notify.lease import Leases
+from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
 from tests.fakes import START
 from tests.store.test_store import an_alert
@@ -51,3 +52,22 @@ def test_an_incident_is_the_same_however_its_alerts_are_batched(store: Store, la
         4,
         came[-1].received_at,
     )
+
+
+def test_what_is_due_at_once_is_leased_in_the_same_commit(store: Store):
+    """Who has room for it gets the message with what it is about; what comes later, or doesn't fit, is pending."""
+    targets = [(ChannelName.EMAIL, "a@example.com"), (ChannelName.EMAIL, "b@example.com")]
+    now = START + timedelta(seconds=1)
+    recorder = Recorder(RULES, targets, Ids(None), Leases("me", now, {ChannelName.EMAIL: 1}).grant)
+    first, second = alert(0), alert(1)
+    with store.transaction() as connection:
+        [opened, joined] = recorder.record(connection, [first, second])
+    stored = store.read_now(lambda c: notifications.of_incident(c, opened.incident_id))
+    [facts] = opened.leased
+    assert (opened.due, joined.due, joined.leased) == (2, 0, ())
+    assert [each.status for each in stored] == [NotificationStatus.SENDING, NotificationStatus.PENDING]
+    assert facts.notification == stored[0]
+    assert (facts.incident.alert_count, [each.id for each in facts.alerts]) == (2, [second.id, first.id])
+    with store.transaction() as connection:
+        [later] = recorder.record(connection, [alert(2)])
+    assert (later.due, later.leased) == (0, ())

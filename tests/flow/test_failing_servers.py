@@ -1,11 +1,13 @@
 """What becomes of a message, and of its channel, when the mail server refuses: every row of the table of answers."""
 
+import asyncio
 from datetime import datetime
 
 import pytest
 
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import PATIENCE
+from alertgate.notify.budget import Budget
 from tests.conftest import API_BEARER, serving
 from tests.fakes import START, FakeClock, mail_sink, until
 from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
@@ -189,6 +191,7 @@ async def test_near_the_daily_limit_updates_wait_and_first_messages_go(make_sett
             await raise_alert(service.client, coreid="d0")  # joins: an update, due in five minutes
             clock.move(minutes=6)
             service.gate.deliverer.wake()
+            await until(lambda: asyncio.sleep(0, service.gate.deliverer.budget is Budget.RESERVE))
             await raise_alert(service.client, coreid="new")
             mails = await sink.received(5)
             assert mails[4].mail["Subject"] == "[WARNING] new: alarm"
@@ -221,8 +224,8 @@ async def test_a_clock_that_jumps_sends_nothing_twice(make_settings):
             alert_id = await raise_alert(service.client)
             await sink.talking.wait()
             clock.move(hours=1)
-            service.gate.deliverer.wake()
-            await raise_alert(service.client, coreid="another")  # a round of the loop has passed once this is claimed
+            await service.gate.deliverer._sweep()
+            await raise_alert(service.client, coreid="another")
             sink.open.set()
             await attempted(service, alert_id)
             await sink.received(2)

@@ -208,14 +208,39 @@ def leased(store: Store) -> Notification:
 
 def test_only_the_owner_of_a_lease_ends_it(store: Store, leased: Notification):
     """Another's end changes nothing; the owner's is recorded, once."""
-    end = Finish(leased.id, "me", NotificationStatus.SENT, START + timedelta(seconds=1))
+    end = Finish(leased, NotificationStatus.SENT, START + timedelta(seconds=1))
     with store.transaction() as connection:
-        assert notifications.finish(connection, replace(end, owner="you")) is False
-        assert notifications.finish(connection, end) is True
-        assert notifications.finish(connection, end) is False
+        assert notifications.finish(connection, [replace(end, leased=replace(leased, lease_owner="you"))]) == [False]
+        earlier = replace(leased, claimed_at=START - timedelta(seconds=1))
+        assert notifications.finish(connection, [replace(end, leased=earlier)]) == [False]
+        assert notifications.finish(connection, [end]) == [True]
+        assert notifications.finish(connection, [end]) == [False]
     [stored] = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
     assert (stored.status, stored.attempts, stored.lease_owner) == (NotificationStatus.SENT, 1, None)
     assert stored.finished_at == START + timedelta(seconds=1)
+
+
+def test_only_the_very_lease_that_a_message_shows_is_held(store: Store, leased: Notification):
+    """Whoever lost its lease doesn't take a later one of the same process for it, nor one that has run out."""
+    soon = START + timedelta(seconds=1)
+    with store.transaction() as connection:
+        assert notifications.held(connection, [leased], soon) == {leased.id}
+        assert notifications.held(connection, [replace(leased, claimed_at=soon)], soon) == set()
+        assert notifications.held(connection, [replace(leased, lease_owner="you")], soon) == set()
+        assert notifications.held(connection, [leased], START + timedelta(seconds=60)) == set()
+
+
+def test_a_query_sees_one_state_of_the_database(store: Store):
+    """What is committed between two of its statements is in neither."""
+
+    def query(connection) -> list[bool]:
+        before = alerts.known(connection, ["event"])
+        with store.transaction() as writing:
+            alerts.add(writing, [an_alert(dedup="event")])
+        return [bool(before), bool(alerts.known(connection, ["event"]))]
+
+    assert store.read_now(query) == [False, False]
+    assert store.read_now(lambda c: alerts.known(c, ["event"]))
 
 
 def test_an_expired_lease_is_released_and_a_living_one_is_not(store: Store, leased: Notification):
@@ -228,10 +253,11 @@ def test_an_expired_lease_is_released_and_a_living_one_is_not(store: Store, leas
     assert (stored.status, stored.attempts, stored.due_at) == (NotificationStatus.PENDING, 0, leased.due_at)
 
 
-def test_a_lease_whose_claim_was_never_heard_of_is_released_at_once(store: Store, leased: Notification):
+def test_a_lease_whose_claim_was_never_heard_of_is_released(store: Store, leased: Notification):
     """The answer to a claim was lost with its connection: who holds the lease and isn't sending gives it back."""
-    soon = START + timedelta(seconds=1)
+    soon = START + timedelta(seconds=10)
     with store.transaction() as connection:
+        assert notifications.release_expired(connection, START + timedelta(seconds=9), set(), "me") == []
         assert notifications.release_expired(connection, soon, {leased.id}, "me") == []
         assert notifications.release_expired(connection, soon, set(), "you") == []
         assert notifications.release_expired(connection, soon, set(), "me") == [leased.id]
@@ -286,9 +312,8 @@ def test_a_message_that_returns_takes_over_what_was_planned_meanwhile(store: Sto
     again = START + timedelta(seconds=5)
     with store.transaction() as connection:
         notifications.add(connection, [update])
-        assert notifications.finish(
-            connection, Finish(leased.id, "me", NotificationStatus.PENDING, START, due_at=again)
-        )
+        end = Finish(leased, NotificationStatus.PENDING, START, due_at=again)
+        assert notifications.finish(connection, [end]) == [True]
     first, second = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
     assert (first.id, first.status, first.due_at, first.attempts) == (leased.id, NotificationStatus.PENDING, again, 1)
     assert (second.status, second.reason) == (
@@ -303,7 +328,7 @@ def test_a_message_that_did_not_get_out_is_not_tried_again_once_somebody_knows(s
     assert incident is not None
     with store.transaction() as connection:
         incidents.save(connection, [replace(incident, status=IncidentStatus.ACKNOWLEDGED, acknowledged_by="Ada")])
-        notifications.finish(connection, Finish(leased.id, "me", NotificationStatus.PENDING, START, due_at=START))
+        notifications.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     [after] = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
     assert (after.status, after.reason) == (NotificationStatus.CANCELLED, "acknowledged by Ada")
 
@@ -311,7 +336,7 @@ def test_a_message_that_did_not_get_out_is_not_tried_again_once_somebody_knows(s
 def test_an_illegal_change_of_state_is_refused(store: Store, leased: Notification):
     """No code path can take a notification from sending back to a state that the table doesn't allow."""
     with pytest.raises(ValueError, match="can't go from sending to lost"), store.transaction() as connection:
-        notifications.finish(connection, Finish(leased.id, "me", "lost", START))  # type: ignore[arg-type]
+        notifications.finish(connection, [Finish(leased, "lost", START)])  # type: ignore[arg-type]
 
 
 def test_what_an_address_has_heard(store: Store, leased: Notification):
@@ -320,7 +345,7 @@ def test_what_an_address_has_heard(store: Store, leased: Notification):
     heard = store.read_now(lambda c: notifications.heard(c, [incident_id]))
     assert heard == {(incident_id, EMAIL): Heard(None, 0, START)}
     with store.transaction() as connection:
-        notifications.finish(connection, Finish(leased.id, "me", NotificationStatus.PENDING, START, due_at=START))
+        notifications.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     heard = store.read_now(lambda c: notifications.heard(c, [incident_id]))
     assert heard == {(incident_id, EMAIL): Heard(leased.id, 1, None)}
     assert store.read_now(lambda c: notifications.heard(c, [])) == {}

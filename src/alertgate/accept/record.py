@@ -10,9 +10,11 @@ from enum import StrEnum
 
 from alertgate.config import GroupingRules
 from alertgate.group.decide import Step, decide, is_quiet
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Target
+from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notification, Target
 from alertgate.notify.draft import Draft
-from alertgate.notify.plan import Choice, Hurry, Speak, on_alert, on_escalation, on_resolution
+from alertgate.notify.lease import Grant
+from alertgate.notify.plan import Choice, Quiet, on_alert, on_escalation, on_resolution
+from alertgate.notify.story import SHOWN_ALERTS, Facts
 from alertgate.store import Connection
 from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
@@ -34,8 +36,10 @@ class Recorded:
     result: Result
     alert_id: str
     incident_id: str | None
-    speaks: bool = False
-    """Whether a message became due with it."""
+    due: int = 0
+    """How many messages became due with it."""
+    leased: tuple[Facts, ...] = ()
+    """Those of them that are leased, and that this process has to send now."""
     because: str | None = None
     """What it did to its incident, and who hears of it when, in words."""
 
@@ -67,12 +71,19 @@ class _Draft:
 
 
 class Recorder:
-    """Records alerts for `targets`. `new_id` makes an id for a time."""
+    """Records alerts for `targets`. `new_id` makes an id for a time; `grant` leases what can be sent at once."""
 
-    def __init__(self, rules: GroupingRules, targets: Sequence[Target], new_id: Callable[[datetime], str]) -> None:
+    def __init__(
+        self,
+        rules: GroupingRules,
+        targets: Sequence[Target],
+        new_id: Callable[[datetime], str],
+        grant: Grant | None = None,
+    ) -> None:
         self._rules = rules
         self._targets = targets
         self._new_id = new_id
+        self._grant = grant
 
     def record(self, connection: Connection, batch: Sequence[Alert]) -> list[Recorded]:
         """Store a batch in the open transaction; a kind of work for the store's writer."""
@@ -83,21 +94,21 @@ class Recorder:
             if alert.dedup and (first := known.get(alert.dedup)):
                 results.append(Recorded(Result.DUPLICATE, first.id, first.incident_id))
                 continue
-            stored, speaks = self._add(draft, alert)
+            stored, due = self._add(draft, alert)
             if stored.dedup:
                 known[stored.dedup] = alert_rows.Known(stored.id, stored.incident_id)
             result = Result.QUARANTINED if stored.status is AlertStatus.QUARANTINED else Result.ACCEPTED
-            results.append(Recorded(result, stored.id, stored.incident_id, speaks, stored.grouping))
-        _write(connection, draft)
-        return results
+            results.append(Recorded(result, stored.id, stored.incident_id, due, because=stored.grouping))
+        leased = _write(connection, draft, self._grant)
+        return _handed_out(results, _facts(connection, draft, leased)) if leased else results
 
     def _read(self, connection: Connection, batch: Sequence[Alert]) -> _Draft:
         open_ = incident_rows.unresolved(connection, {alert.key for alert in batch})
         heard = notification_rows.heard(connection, [incident.id for incident in open_.values()])
         return _Draft(open_, Draft(heard, self._new_id))
 
-    def _add(self, draft: _Draft, alert: Alert) -> tuple[Alert, bool]:
-        """Let one alert take its place in the draft; tell whether a message became due."""
+    def _add(self, draft: _Draft, alert: Alert) -> tuple[Alert, int]:
+        """Let one alert take its place in the draft; tell how many messages became due."""
         now = alert.received_at
         before = draft.open.get(alert.key)
         waiting = before is not None and is_quiet(before, now, self._rules) and draft.messages.waiting(before)
@@ -109,7 +120,9 @@ class Recorder:
         because = "; ".join(dict.fromkeys([decision.because, *(choice.because for choice in choices)]))
         stored = replace(alert, incident_id=incident.id if incident else None, grouping=because)
         draft.alerts.append(stored)
-        return stored, any(isinstance(choice, Speak | Hurry) for choice in choices)
+        return stored, sum(
+            choice.due_at is None or choice.due_at <= now for choice in choices if not isinstance(choice, Quiet)
+        )
 
     def _incident(self, draft: _Draft, before: Incident | None, alert: Alert, step: Step) -> Incident | None:
         """Bring the incident to its state after the step."""
@@ -170,9 +183,24 @@ def _joined(before: Incident, alert: Alert, step: Step) -> Incident:
     return after
 
 
-def _write(connection: Connection, draft: _Draft) -> None:
+def _facts(connection: Connection, draft: _Draft, leased: list[Notification]) -> list[Facts]:
+    """Return what leased messages are about, so that it needn't be read again to send them."""
+    latest = {id_: tuple(alert_rows.latest(connection, id_, SHOWN_ALERTS)) for id_ in {n.incident_id for n in leased}}
+    known = {**draft.joined, **draft.changed, **draft.opened}
+    return [Facts(each, known[each.incident_id], latest[each.incident_id]) for each in leased]
+
+
+def _handed_out(results: list[Recorded], leased: list[Facts]) -> list[Recorded]:
+    """Give the leased messages of an incident to its first alert."""
+    waiting: dict[str | None, list[Facts]] = {}
+    for facts in leased:
+        waiting.setdefault(facts.incident.id, []).append(facts)
+    return [replace(result, leased=tuple(waiting.pop(result.incident_id, ()))) for result in results]
+
+
+def _write(connection: Connection, draft: _Draft, grant: Grant | None) -> list[Notification]:
     incident_rows.join(connection, list(draft.joined.values()))
     incident_rows.save(connection, list(draft.changed.values()))
     incident_rows.add(connection, list(draft.opened.values()))
     alert_rows.add(connection, draft.alerts)
-    draft.messages.write(connection)
+    return draft.messages.write(connection, grant)

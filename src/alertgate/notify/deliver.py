@@ -1,12 +1,15 @@
 """The background loop: who is due, on which channel there is room, and how each channel is doing.
 
-A notification is leased first, so that no other process sends it too; `handover` does the rest.
+A notification is leased first, so that no other process sends it too; `handover` does the rest. Most are leased by the
+transaction that plans them, others are claimed here.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from threading import Lock
 from types import MappingProxyType
 
 import structlog
@@ -15,18 +18,23 @@ from alertgate.clock import Clock
 from alertgate.config import Settings, mask, mask_all
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
-from alertgate.model import ChannelName, Notification, Target
+from alertgate.model import ChannelName, Notification, NotificationStatus, Target
 from alertgate.notify.breaker import ChannelState, after
 from alertgate.notify.budget import Budget, budget
-from alertgate.notify.channels.base import Channel
-from alertgate.notify.handover import HandOver
+from alertgate.notify.channels.base import Channel, Sent
+from alertgate.notify.handover import HandedOver, HandOver
+from alertgate.notify.lease import LEASE, Leases, ahead, pace_after
 from alertgate.notify.plan import targets
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
+from alertgate.notify.story import Facts, Story
 from alertgate.store import Connection, notifications
 from alertgate.store.engine import Store
 from alertgate.store.notifications import Claim
 
-LEASE = timedelta(seconds=60)
+QUEUED_WITHIN = 5.0
+"""Seconds that a message waits for its turn; then it is given back, for others to send it, or for a fresh lease."""
+FRESH = timedelta(seconds=5)
+"""For so long what a transaction saw is taken for true, and its leases for held."""
 POLL = 1.0
 """Seconds between two looks when nothing wakes the loop: what is due later, and what other replicas left."""
 SWEEP = 5.0
@@ -42,9 +50,26 @@ class _Lane:
     """One channel, how it is doing, and what it is sending."""
 
     channel: Channel
+    slots: asyncio.Semaphore
+    """One for each message that the channel takes at the same time."""
     state: ChannelState = field(default_factory=ChannelState)
+    pace: float | None = None
+    """Seconds that it takes for a message; None while that isn't known."""
+    hungry: bool = False
+    """Whether more may be due than was taken up."""
+    granted: int = 0
+    """How many messages were granted leases and aren't taken up yet."""
     sending: dict[asyncio.Task[None], str] = field(default_factory=dict)
     """The tasks that send, with the ids of their notifications."""
+
+    @property
+    def capacity(self) -> int:
+        """How many messages may be taken up, those that wait for a slot included."""
+        return self.channel.capacity + ahead(self.channel.capacity, self.pace)
+
+    def room(self, now: datetime) -> int:
+        """Return how many more messages may be taken up."""
+        return self.state.room(self.capacity, len(self.sending), now)
 
 
 class Deliverer:
@@ -71,10 +96,11 @@ class Deliverer:
         self._metrics = metrics
         self._owner = owner
         self._chance = chance
-        self._hand_over = HandOver(store, settings, clock, metrics, owner=owner, new_id=new_id, chance=chance)
-        self._lanes = {channel.name: _Lane(channel) for channel in channels}
+        self._hand_over = HandOver(store, settings, clock, metrics, new_id=new_id, chance=chance)
+        self._lanes = {channel.name: _Lane(channel, asyncio.Semaphore(channel.capacity)) for channel in channels}
         for name in self._lanes:
             metrics.channel_state(name, up=True)
+        self._granting = Lock()
         self._budget = Budget.PLENTY
         self._wake = asyncio.Event()
         self._stopping = False
@@ -122,6 +148,40 @@ class Deliverer:
         for lane in self._lanes.values():
             await lane.channel.close()
 
+    def grant(self, planned: Sequence[Notification]) -> list[Notification]:
+        """Return planned messages, those leased that can be sent at once. Called in the store's writing thread.
+
+        While more is due than is taken up, nothing is: the claims keep the order.
+        """
+        now = self._clock.now()
+        with self._granting:
+            room = {
+                name: lane.room(now) - lane.granted
+                for name, lane in self._lanes.items()
+                if lane.state.up and not lane.hungry and not self._stopping
+            }
+            granted = Leases(self._owner, now, room, MAIL if self._budget is Budget.RESERVE else ()).grant(planned)
+            for each in granted:
+                if each.status is NotificationStatus.SENDING:
+                    self._lanes[each.channel].granted += 1
+        return granted
+
+    def take_up(self, leased: Sequence[Facts]) -> None:
+        """Send what was granted a lease just now."""
+        now = self._clock.now()
+        for facts in leased:
+            notification = facts.notification
+            lane = self._lanes[notification.channel]
+            with self._granting:
+                lane.granted = max(0, lane.granted - 1)
+            if notification.claimed_at and timedelta(0) <= now - notification.claimed_at < FRESH:
+                self._start(lane, [notification], {notification.id: self._hand_over.story(facts)})
+            else:
+                # A process that slept since then can't know whose it is by now. If its own, the sweep finds it.
+                log.warning(
+                    "a message waits, because its lease wasn't taken up in time", notification_id=notification.id
+                )
+
     def wake(self) -> None:
         """Look at once: something became due."""
         self._wake.set()
@@ -161,6 +221,9 @@ class Deliverer:
         if moment - self._swept < SWEEP:
             return
         self._swept = moment
+        with self._granting:
+            for lane in self._lanes.values():
+                lane.granted = 0  # whose transaction was undone is never taken up
         here = frozenset(lane_id for lane in self._lanes.values() for lane_id in lane.sending.values())
         expired = await self._store.writer.do(_release_expired, (now, here, self._owner))
         if expired:
@@ -196,10 +259,11 @@ class Deliverer:
         self._budget = level
 
     async def _fill(self, lane: _Lane) -> None:
-        """Start to send what is due and fits."""
+        """Claim what is due and fits, once a good part of the channel is free."""
         now = self._clock.now()
-        room = lane.state.room(lane.channel.capacity, len(lane.sending), now)
-        if not room:
+        room = lane.room(now)
+        if room < (max(1, lane.capacity // 2) if lane.state.up else 1):
+            lane.hungry = True
             return
         name = lane.channel.name
         wanted = Claim(
@@ -211,23 +275,82 @@ class Deliverer:
             probe=not lane.state.up,
             pressing_only=name in MAIL and self._budget is Budget.RESERVE,
         )
-        for notification in await self._store.writer.do(_claim, wanted):
-            task = asyncio.create_task(self._deliver(lane, notification), name=f"send-{notification.id}")
-            lane.sending[task] = notification.id
-            task.add_done_callback(lane.sending.pop)
+        claimed = await self._store.writer.do(_claim, wanted)
+        lane.hungry = len(claimed) == room
+        self._start(lane, claimed, probe=wanted.probe)
 
-    async def _deliver(self, lane: _Lane, notification: Notification) -> None:
+    def _start(
+        self,
+        lane: _Lane,
+        leased: Sequence[Notification],
+        stories: Mapping[str, Story] | None = None,
+        *,
+        probe: bool = False,
+    ) -> None:
+        """Send what is leased, each message in a task of its own; what they say is read for all at once."""
+        if not leased:
+            return
+        loop = asyncio.get_running_loop()
+        # From before the leases are looked at: a process that sleeps in between must not send when it wakes.
+        now = loop.time()
+        known: asyncio.Future[Mapping[str, Story]] = loop.create_future()
+        if stories is None:
+            known = loop.create_task(self._hand_over.read(leased))
+        else:
+            known.set_result(stories)
+        for notification in leased:
+            sending = self._deliver(lane, notification, known, now, probe=probe)
+            task = asyncio.create_task(sending, name=f"send-{notification.id}")
+            lane.sending[task] = notification.id
+            task.add_done_callback(partial(self._done, lane))
+
+    async def _deliver(
+        self,
+        lane: _Lane,
+        notification: Notification,
+        stories: asyncio.Future[Mapping[str, Story]],
+        leased_at: float,
+        *,
+        probe: bool,
+    ) -> None:
         """Hand one message over, learn from it how the channel is doing, and make room for the next."""
         try:
-            outcome = await self._hand_over.hand_over(lane.channel, notification)
-            if outcome is None:
+            story = (await stories).get(notification.id)
+            if story is None:
+                return
+            done = await self._send(lane, story, leased_at, probe=probe)
+            if done is None:
+                await self._hand_over.give_back(notification)
                 return
             before, now = lane.state, self._clock.now()
-            lane.state = after(before, outcome, now, self._chance())
+            lane.state = after(before, done.outcome, now, self._chance())
+            await self._hand_over.record(lane.channel, story, done)
             await self._say_change(lane.channel.name, before, lane.state, now)
         except Exception:
             log.exception("a message is left to its lease; this is a defect", notification_id=notification.id)
+
+    async def _send(self, lane: _Lane, story: Story, leased_at: float, *, probe: bool) -> HandedOver | None:
+        """Send a message in its turn; None where that doesn't come in time, or the channel is paused by then."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(leased_at + QUEUED_WITHIN):
+                await lane.slots.acquire()
+        except TimeoutError:
+            lane.pace = None  # it isn't quick any more
+            return None
+        try:
+            start = loop.time()
+            if self._stopping or start > leased_at + QUEUED_WITHIN or not (probe or lane.state.up):
+                return None
+            done = await self._hand_over.send(lane.channel, story, leased_at)
+            lane.pace = pace_after(lane.pace, loop.time() - start) if isinstance(done.outcome, Sent) else None
+            return done
         finally:
+            lane.slots.release()
+
+    def _done(self, lane: _Lane, task: asyncio.Task[None]) -> None:
+        del lane.sending[task]
+        if lane.hungry or not lane.state.up:
             self._wake.set()
 
     async def _say_change(self, name: ChannelName, before: ChannelState, state: ChannelState, now: datetime) -> None:
@@ -238,6 +361,7 @@ class Deliverer:
         if state.up:
             waited = await self._store.writer.do(_bring_forward, (name, now))
             log.warning("channel works again", channel=name, paused_at=str(before.paused_at), hurried=waited)
+            self._wake.set()
         else:
             log.error(
                 "channel paused: its messages wait, and one is tried now and then",

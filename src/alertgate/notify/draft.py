@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from alertgate.model import Heard, Incident, Kind, Notification, NotificationStatus, Target
+from alertgate.notify.lease import Grant
 from alertgate.notify.plan import Choice, Hurry, Speak
 from alertgate.store import Connection, notifications
 from alertgate.store.notifications import Raise
@@ -40,10 +41,14 @@ class Draft:
         elif isinstance(choice, Hurry) and heard.pending_id:
             self._hurry(heard.pending_id, incident, choice)
 
-    def write(self, connection: Connection) -> None:
-        """Store it all; the incidents must be there."""
+    def write(self, connection: Connection, grant: Grant | None = None) -> list[Notification]:
+        """Store it all, and return what was granted a lease. The incidents must be there."""
+        planned = list(self._planned.values())
+        if grant and planned:
+            planned = grant(planned)
         notifications.hurry(connection, list(self._raises.values()))
-        notifications.add(connection, list(self._planned.values()))
+        notifications.add(connection, planned)
+        return [each for each in planned if each.status is NotificationStatus.SENDING]
 
     def _plan(self, incident: Incident, target: Target, choice: Speak, now: datetime) -> Notification:
         channel, address = target

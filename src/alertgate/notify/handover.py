@@ -6,7 +6,7 @@ with the same Message-ID, and loses none.
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,8 +18,9 @@ from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
 from alertgate.notify.channels.base import Channel, Message, Outcome, Permanent, Reason, Sent, Transient
-from alertgate.notify.render import Story, render
+from alertgate.notify.render import render
 from alertgate.notify.retry import Again, next_try
+from alertgate.notify.story import SHOWN_ALERTS, Facts, Story
 from alertgate.store import Connection, alerts, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.notifications import Finish
@@ -28,8 +29,6 @@ SEND_TIMEOUT = 45.0
 """Seconds for one message, all tries: shorter than the lease, so that they end while the message is still ours."""
 RECORD_AGAIN = 1.0
 """Seconds between two tries to record an attempt."""
-SHOWN_ALERTS = 11
-"""The latest one, and ten before it."""
 
 _QUEUED = re.compile(
     r"\b(?:queued(?: mail)? (?:as|for delivery as)|queued with id|id=|ok:?\s+id)\s*<?([\w.\-]+)", re.IGNORECASE
@@ -45,8 +44,16 @@ class _End:
     finish: Finish
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """The attempts at one message, mostly one, and what came of the last."""
+
+    attempts: tuple[Attempt, ...]
+    outcome: Outcome
+
+
 class HandOver:
-    """Hands notifications over. `owner` names this process in leases; `chance` gives a number from 0 to 1."""
+    """Hands notifications over. `new_id` makes an id for a time; `chance` gives a number from 0 to 1."""
 
     def __init__(
         self,
@@ -55,7 +62,6 @@ class HandOver:
         clock: Clock,
         metrics: Metrics,
         *,
-        owner: str,
         new_id: Callable[[datetime], str],
         chance: Callable[[], float],
     ) -> None:
@@ -63,56 +69,73 @@ class HandOver:
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
-        self._owner = owner
         self._new_id = new_id
         self._chance = chance
 
-    async def hand_over(self, channel: Channel, notification: Notification) -> Outcome | None:
-        """Send one leased notification and record what became of it; None when it is no longer ours to send."""
-        # From before the lease is looked at: a process that sleeps in between must not send when it wakes.
-        deadline = asyncio.get_running_loop().time() + SEND_TIMEOUT
+    async def read(self, leased: Sequence[Notification]) -> Mapping[str, Story]:
+        """Read what leased notifications say, by id; those aren't there whose lease doesn't hold any more."""
         try:
-            story = await self._store.read(lambda connection: self._story(connection, notification))
+            held = await self._store.read(lambda connection: self._read(connection, leased))
         except StoreUnavailable as error:
-            log.error("a message waits, because its incident can't be read", error=str(error))  # noqa: TRY400
-            return None  # nothing was sent; the lease runs out and it is tried again
-        if story is None:
-            log.warning(
-                "a message was taken over by another process before it was sent", notification_id=notification.id
-            )
-            return None
-        tries = [await self._try(channel, notification, lambda: render(story), deadline)]
+            # Nothing was sent; the leases run out, and it is tried again.
+            log.error("messages wait, because their incidents can't be read", error=str(error))  # noqa: TRY400
+            return {}
+        stories = {facts.notification.id: self.story(facts) for facts in held}
+        for notification in leased:
+            if notification.id not in stories:
+                log.warning(
+                    "a message was taken over by another process before it was sent", notification_id=notification.id
+                )
+        return stories
+
+    async def send(self, channel: Channel, story: Story, leased_at: float) -> HandedOver:
+        """Try until the lease's time is up; trouble of any kind is an outcome.
+
+        `leased_at` is a time of the event loop's clock from before the lease was looked at.
+        """
+        deadline = leased_at + SEND_TIMEOUT
+        tries = [await self._try(channel, story.notification, lambda: render(story), deadline)]
         if tries[-1][1].reason is Reason.TOO_LARGE and render(story).picture:
-            tries.append(await self._try(channel, notification, lambda: render(story, with_picture=False), deadline))
-        outcome = tries[-1][1]
-        finish = self._finish(story, outcome)
-        await self._record(notification, _End(tuple(attempt for attempt, _ in tries), finish))
-        if isinstance(outcome, Sent):
+            smaller = lambda: render(story, with_picture=False)  # noqa: E731
+            tries.append(await self._try(channel, story.notification, smaller, deadline))
+        return HandedOver(tuple(attempt for attempt, _ in tries), tries[-1][1])
+
+    async def record(self, channel: Channel, story: Story, done: HandedOver) -> None:
+        """Record what became of a notification."""
+        notification = story.notification
+        finish = self._finish(story, done.outcome)
+        await self._record(notification, _End(done.attempts, finish))
+        if isinstance(done.outcome, Sent):
             told_of = story.latest.received_at if notification.kind is Kind.UPDATE else notification.created_at
             self._metrics.delivered(channel.name, (self._clock.now() - told_of).total_seconds())
         elif finish.status is NotificationStatus.FAILED:
             self._metrics.failed(channel.name)
-        return outcome
 
-    def _story(self, connection: Connection, notification: Notification) -> Story | None:
-        """Read what the message says, and whether the lease is still ours."""
-        leased = notifications.get(connection, notification.id)
-        now = self._clock.now()
-        if leased is None or leased.lease_owner != self._owner or not leased.lease_until or leased.lease_until <= now:
-            return None
-        incident = incidents.get(connection, notification.incident_id)
-        latest = alerts.latest(connection, notification.incident_id, SHOWN_ALERTS)
-        if incident is None or not latest:
-            raise LookupError(f"notification {notification.id} has no incident")
+    async def give_back(self, notification: Notification) -> None:
+        """Make a notification pending again that wasn't tried."""
+        pending = NotificationStatus.PENDING
+        now, due_at = self._clock.now(), notification.due_at
+        await self._record(notification, _End((), Finish(notification, pending, now, due_at, tried=False)))
+
+    def story(self, facts: Facts) -> Story:
+        """Return what a message says, now."""
         return Story(
-            notification,
-            incident,
-            tuple(latest),
-            self._settings.device_name(incident.device),
+            facts.notification,
+            facts.incident,
+            facts.alerts,
+            self._settings.device_name(facts.incident.device),
             self._settings.zone,
-            now,
+            self._clock.now(),
             self._settings.mail_from.rpartition("@")[2],
         )
+
+    def _read(self, connection: Connection, leased: Sequence[Notification]) -> list[Facts]:
+        """Read what messages are about, of those whose leases still hold."""
+        ours = notifications.held(connection, leased, self._clock.now())
+        held = [notification for notification in leased if notification.id in ours]
+        about = incidents.by_id(connection, {notification.incident_id for notification in held})
+        latest = {incident_id: tuple(alerts.latest(connection, incident_id, SHOWN_ALERTS)) for incident_id in about}
+        return [Facts(each, about[each.incident_id], latest[each.incident_id]) for each in held]
 
     async def _try(
         self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float
@@ -146,15 +169,15 @@ class HandOver:
         notification = story.notification
         now = self._clock.now()
         if isinstance(outcome, Sent):
-            return Finish(notification.id, self._owner, NotificationStatus.SENT, now)
+            return Finish(notification, NotificationStatus.SENT, now)
         if isinstance(outcome, Permanent):
-            return Finish(notification.id, self._owner, NotificationStatus.FAILED, now)
+            return Finish(notification, NotificationStatus.FAILED, now)
         patience = timedelta(seconds=self._settings.give_up_after)
         since = max(notification.retry_since, story.incident.last_alert_at)  # it carries the latest alert too
         step = next_try(notification.attempts + 1, since, now, patience, self._chance())
         if isinstance(step, Again):
-            return Finish(notification.id, self._owner, NotificationStatus.PENDING, now, due_at=step.at)
-        return Finish(notification.id, self._owner, NotificationStatus.FAILED, now)
+            return Finish(notification, NotificationStatus.PENDING, now, due_at=step.at)
+        return Finish(notification, NotificationStatus.FAILED, now)
 
     async def _record(self, notification: Notification, end: _End) -> None:
         """Record, however long the store takes: what was sent and isn't recorded would be sent again."""
@@ -173,7 +196,10 @@ class HandOver:
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
     """Tell of each end whether the lease was still ours, or the end was recorded before."""
     known = notifications.add_attempts(connection, [attempt for end in ends for attempt in end.attempts])
-    return [notifications.finish(connection, end.finish) or end.attempts[-1].id in known for end in ends]
+    ours = notifications.finish(connection, [end.finish for end in ends])
+    return [
+        finished or not known.isdisjoint(a.id for a in end.attempts) for finished, end in zip(ours, ends, strict=True)
+    ]
 
 
 def _say(notification: Notification, end: _End, *, ours: bool) -> None:

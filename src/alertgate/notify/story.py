@@ -9,6 +9,17 @@ from alertgate.notify.text import one_line
 
 LATE = timedelta(minutes=1)
 """From this delay on, a message says that it is late."""
+SHOWN_ALERTS = 11
+"""The latest one, and ten before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a message is about, as one transaction saw it. `alerts` are the incident's newest, newest first."""
+
+    notification: Notification
+    incident: Incident
+    alerts: tuple[Alert, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """Queries on alerts."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import fields
+from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select
+from sqlalchemy import Connection, Row, bindparam, func, insert, literal_column, select
 
 from alertgate.model import Alert
 from alertgate.store.pages import Wanted, select_page
@@ -16,6 +18,7 @@ _KNOWN = ReadyQuery(
     )
 )
 _INSERT = ReadyWrite(insert(alerts))
+_FIELDS = [field.name for field in fields(Alert)]
 
 
 class Known(NamedTuple):
@@ -53,8 +56,20 @@ def newest_id(connection: Connection) -> str | None:
 
 def latest(connection: Connection, incident_id: str, limit: int) -> list[Alert]:
     """Return an incident's newest alerts, newest first."""
-    query = select(alerts).where(alerts.c.incident_id == incident_id).order_by(alerts.c.id.desc()).limit(limit)
-    return [_alert(row) for row in connection.execute(query)]
+    rows = _latest(limit).rows(connection, [incident_id])
+    values = (dict(zip(_FIELDS, row, strict=True)) for row in rows)
+    return [Alert(**{**each, "errors": tuple(each["errors"])}) for each in values]
+
+
+@cache
+def _latest(limit: int) -> ReadyQuery:
+    return ReadyQuery(
+        select(*(alerts.c[name] for name in _FIELDS))
+        .where(alerts.c.incident_id.in_(bindparam("these", expanding=True)))
+        .order_by(alerts.c.id.desc())
+        .limit(literal_column(str(limit)))
+        .offset(literal_column("0"))  # or SQLite gets one as a parameter
+    )
 
 
 def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Alert]:

@@ -11,11 +11,13 @@ from alertgate.store.pages import Wanted, select_page
 from alertgate.store.ready import ReadyQuery, ReadyWrite
 from alertgate.store.tables import constant, incidents, notifications
 
+_COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
 _UNRESOLVED = ReadyQuery(
-    select(*(incidents.c[field.name] for field in fields(Incident))).where(
+    select(*_COLUMNS).where(
         incidents.c.key.in_(bindparam("these", expanding=True)), incidents.c.status != constant(IncidentStatus.RESOLVED)
     )
 )
+_BY_ID = ReadyQuery(select(*_COLUMNS).where(incidents.c.id.in_(bindparam("these", expanding=True))))
 _INSERT = ReadyWrite(insert(incidents))
 _SAVE = ReadyWrite(
     update(incidents)
@@ -39,6 +41,12 @@ def unresolved(connection: Connection, keys: Collection[str]) -> dict[str, Incid
     """Return the unresolved incidents with one of these keys, by key."""
     found = (Incident(*row) for row in _UNRESOLVED.rows(connection, keys))
     return {incident.key: incident for incident in found}
+
+
+def by_id(connection: Connection, ids: Collection[str]) -> dict[str, Incident]:
+    """Return the incidents with these ids, by id."""
+    found = (Incident(*row) for row in _BY_ID.rows(connection, ids))
+    return {incident.id: incident for incident in found}
 
 
 def add(connection: Connection, new: Sequence[Incident]) -> None:

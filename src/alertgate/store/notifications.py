@@ -1,7 +1,8 @@
 """Queries on notifications and their attempts."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from sqlalchemy import (
     insert,
     literal,
     literal_column,
+    null,
     or_,
     select,
     true,
@@ -36,11 +38,13 @@ from alertgate.model import (
     states_before,
 )
 from alertgate.store.ready import ReadyQuery, ReadyWrite
-from alertgate.store.tables import attempts, columns, constant, incidents, notifications
+from alertgate.store.tables import attempts, constant, incidents, notifications
 
 _n = notifications.c
 AHEAD = timedelta(minutes=1)
 """By how much another process's clock may be ahead."""
+TAKEN_UP_WITHIN = timedelta(seconds=10)
+"""From a lease to its sending: a process that holds an older one, and isn't sending, has lost sight of it."""
 _PRESSING = or_(_n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
 _IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 _TOLD_AT = case(
@@ -61,6 +65,25 @@ _HEARD = ReadyQuery(
     .group_by(_n.incident_id, _n.channel, _n.address)
 )
 _INSERT = ReadyWrite(insert(notifications))
+_SENDING = ReadyQuery(
+    select(*(_n[field.name] for field in fields(Notification))).where(
+        _n.id.in_(bindparam("these", expanding=True)), _n.status == constant(NotificationStatus.SENDING)
+    )
+)
+_DONE = ReadyWrite(
+    update(notifications)
+    .where(_n.id == bindparam("b_id"))
+    .values(
+        status=bindparam("b_status"),
+        finished_at=bindparam("b_now"),
+        attempts=_n.attempts + literal_column("1"),
+        lease_owner=null(),
+        lease_until=null(),
+    )
+)
+_FINAL = frozenset({NotificationStatus.SENT, NotificationStatus.FAILED})
+_KNOWN_ATTEMPTS = ReadyQuery(select(attempts.c.id).where(attempts.c.id.in_(bindparam("these", expanding=True))))
+_INSERT_ATTEMPTS = ReadyWrite(insert(attempts))
 
 
 def _notification(row: Row[tuple[object, ...]]) -> Notification:
@@ -137,7 +160,7 @@ def claim(connection: Connection, wanted: Claim) -> list[Notification]:
         "lease_until": wanted.lease_until,
         "claimed_at": wanted.now,
     }
-    claimed = [replace(_notification(row), **lease) for row in connection.execute(due)]
+    claimed = [Notification(**{**row._asdict(), **lease}) for row in connection.execute(due)]
     if claimed:
         ids = [notification.id for notification in claimed]
         connection.execute(update(notifications).where(_n.id.in_(ids)).values(**lease))
@@ -150,10 +173,11 @@ def release_expired(
     """Make pending again what a process leased and didn't finish in time; return the ids.
 
     What this process, `owner`, is sending right now is left alone, however the clock may have jumped. What it has
-    leased and isn't sending is released at once: the database's answer to its claim was lost. So is what was claimed
-    in the future, before the clock was set back.
+    leased for a while and isn't sending is released: the database's answer to its claim was lost. So is what was
+    claimed in the future, before the clock was set back.
     """
-    gone = or_(_n.lease_until <= now, _n.lease_owner == owner, _n.claimed_at > now + AHEAD)
+    lost = and_(_n.lease_owner == owner, _n.claimed_at <= now - TAKEN_UP_WITHIN)
+    gone = or_(_n.lease_until <= now, lost, _n.claimed_at > now + AHEAD)
     return _release(connection, and_(gone, _n.id.not_in(sending_here)), now)
 
 
@@ -171,21 +195,25 @@ def _release(connection: Connection, which: ColumnElement[bool], now: datetime) 
     query = select(notifications).where(_n.status == constant(NotificationStatus.SENDING), which)
     leased = [_notification(row) for row in connection.execute(query)]
     for each in leased:
-        _end(connection, each, Finish(each.id, "", NotificationStatus.PENDING, now, due_at=each.due_at, tried=False))
+        _end(connection, each, Finish(each, NotificationStatus.PENDING, now, due_at=each.due_at, tried=False))
     return [each.id for each in leased]
 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What becomes of a leased notification."""
+    """What becomes of a notification under the lease that it shows."""
 
-    id: str
-    owner: str
+    leased: Notification
     status: NotificationStatus
     now: datetime
     due_at: datetime | None = None
     """When it is tried again, if it is pending again."""
     tried: bool = True
+
+    @property
+    def id(self) -> str:
+        """The notification's id."""
+        return self.leased.id
 
 
 def heed_clock(connection: Connection, latest_due: Sequence[datetime]) -> int:
@@ -202,17 +230,35 @@ def heed_clock(connection: Connection, latest_due: Sequence[datetime]) -> int:
     return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
 
 
-def finish(connection: Connection, end: Finish) -> bool:
-    """Record the end of a lease; False where it was no longer the owner's, and nothing was changed."""
-    row = connection.execute(
-        select(notifications).where(
-            _n.id == end.id, _n.status == constant(NotificationStatus.SENDING), _n.lease_owner == end.owner
-        )
-    ).one_or_none()
-    if row is None:
-        return False
-    _end(connection, _notification(row), end)
-    return True
+def held(connection: Connection, leased: Collection[Notification], now: datetime) -> set[str]:
+    """Return the ids of those that are still under the very lease that they show."""
+    sending = _sending(connection, leased)
+    return {each.id for each in leased if _same_lease(each, sending) and each.lease_until and each.lease_until > now}
+
+
+def _sending(connection: Connection, leased: Collection[Notification]) -> dict[str, Notification]:
+    rows = _SENDING.rows(connection, [each.id for each in leased])
+    return {row[0]: Notification(*row) for row in rows}
+
+
+def _same_lease(leased: Notification, sending: Mapping[str, Notification]) -> bool:
+    """Tell whether a notification is still under the lease that it shows, not under a later one of the same owner."""
+    now = sending.get(leased.id)
+    return now is not None and (now.lease_owner, now.claimed_at) == (leased.lease_owner, leased.claimed_at)
+
+
+def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
+    """Record the ends of leases; False where one was over before, and nothing was changed."""
+    sending = _sending(connection, [end.leased for end in ends])
+    ours = [_same_lease(end.leased, sending) for end in ends]
+    done = []
+    for end in itertools.compress(ends, ours):
+        if end.status in _FINAL and end.tried:
+            done.append(end)
+        else:
+            _end(connection, sending[end.id], end)
+    _DONE.run(connection, done)
+    return ours
 
 
 def _end(connection: Connection, leased: Notification, end: Finish) -> None:
@@ -258,10 +304,8 @@ def _give_way(connection: Connection, returning: Notification, now: datetime) ->
 
 def add_attempts(connection: Connection, new: Sequence[Attempt]) -> set[str]:
     """Store attempts; return the ids of those that are stored already, because the answer to their commit was lost."""
-    ids = [attempt.id for attempt in new]
-    known = set(connection.execute(select(attempts.c.id).where(attempts.c.id.in_(ids))).scalars())
-    if fresh := [columns(attempt) for attempt in new if attempt.id not in known]:
-        connection.execute(insert(attempts), fresh)
+    known = {id_ for (id_,) in _KNOWN_ATTEMPTS.rows(connection, [attempt.id for attempt in new])}
+    _INSERT_ATTEMPTS.run(connection, [attempt for attempt in new if attempt.id not in known])
     return known
 
 

@@ -134,11 +134,6 @@ def constant(word: StrEnum) -> ColumnElement[Any]:
     return literal_column(f"'{word.value}'")
 
 
-def columns(row: Any) -> dict[str, Any]:
-    """Return a dataclass's fields as column values, without the deep copies that `asdict` makes."""
-    return {name: getattr(row, name) for name in row.__dataclass_fields__}
-
-
 _ID = String(36)
 
 metadata = MetaData()

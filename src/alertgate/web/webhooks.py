@@ -232,7 +232,9 @@ async def _record(alert: Alert, request: Request, services: Services) -> Recorde
             recorded = await services.store.writer.do(services.recorder.record, alert)
     except TimeoutError:
         raise StoreTooSlow(f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may yet.") from None
-    if recorded.speaks:
+    if recorded.leased:
+        services.deliverer.take_up(recorded.leased)
+    if recorded.due > len(recorded.leased):
         services.deliverer.wake()
     seconds = services.clock.monotonic() - request.state.started
     services.metrics.alert_recorded(alert.source, recorded.result, seconds)
