@@ -12,6 +12,8 @@ from email.message import EmailMessage
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 START = datetime(2026, 11, 23, 14, 3, 0, tzinfo=UTC)
+LATER = 1e9
+"""A time of any event loop's clock that no test lives to see."""
 
 
 @dataclass

@@ -28,7 +28,7 @@ class Gated:
     name: ChannelName = ChannelName.EMAIL
     capacity: int = 1
 
-    async def send(self, message):
+    async def send(self, message, _deadline):
         self.sent.append(message.message_id)
         await self.door.wait()
         return self.outcome

@@ -96,7 +96,7 @@ class TwoTries:
     def __init__(self) -> None:
         self.tries = 0
 
-    async def send(self, message):
+    async def send(self, message, _deadline):
         self.tries += 1
         await asyncio.sleep(0.3)
         return Permanent(Reason.TOO_LARGE, "552 5.3.4 too large") if message.picture else Sent("250 OK")

@@ -4,7 +4,7 @@ from mailbox import Maildir
 
 from alertgate.notify.channels.base import Message, Reason, Sent, Transient
 from alertgate.notify.channels.outbox import Outbox
-from tests.fakes import START
+from tests.fakes import LATER, START
 
 MESSAGE = Message("me@example.com", "text", "id@x", "thread@x", START, "subject", "<p>html</p>")
 
@@ -12,7 +12,7 @@ MESSAGE = Message("me@example.com", "text", "id@x", "thread@x", START, "subject"
 async def test_a_message_becomes_a_file_in_a_maildir(tmp_path):
     """Any mail reader finds it there, and the outcome says where."""
     outbox = Outbox(tmp_path / "outbox", "alerts@example.net")
-    outcome = await outbox.send(MESSAGE)
+    outcome = await outbox.send(MESSAGE, LATER)
     [mail] = list(Maildir(tmp_path / "outbox"))
     assert (mail["To"], mail["Subject"], mail["Message-ID"]) == ("me@example.com", "subject", "<id@x>")
     assert isinstance(outcome, Sent)
@@ -22,5 +22,5 @@ async def test_a_message_becomes_a_file_in_a_maildir(tmp_path):
 async def test_a_place_that_cannot_be_written_is_a_trouble_that_may_pass(tmp_path):
     """A file where the directory should be is an outcome, not an exception."""
     (tmp_path / "outbox").touch()
-    outcome = await Outbox(tmp_path / "outbox", "alerts@example.net").send(MESSAGE)
+    outcome = await Outbox(tmp_path / "outbox", "alerts@example.net").send(MESSAGE, LATER)
     assert (type(outcome), outcome.reason) == (Transient, Reason.STORAGE)

@@ -1,14 +1,22 @@
 """The mail server's connections and answers, against a real SMTP server."""
 
+import asyncio
+import socket
 import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 
 import pytest
 import trustme
+import uvloop
 
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Message, Permanent, Reason, Sent, Transient
 from alertgate.notify.channels.smtp import MailChannel, MailServer
-from tests.fakes import START, MailSink, mail_sink
+from tests.fakes import LATER, START, MailSink, mail_sink
 
 
 def settings_for(make_settings, sink: MailSink, **changes):
@@ -31,7 +39,7 @@ MESSAGE = Message("me@example.com", "text", "id@x", "thread@x", START, "subject"
 async def send(server_settings, message: Message = MESSAGE, times: int = 1):
     """Send over a channel of its own, some times; return the last outcome."""
     channel = MailChannel(ChannelName.EMAIL, MailServer(server_settings), server_settings)
-    outcomes = [await channel.send(message) for _ in range(times)]
+    outcomes = [await channel.send(message, LATER) for _ in range(times)]
     await channel.close()
     return outcomes[-1]
 
@@ -55,10 +63,10 @@ async def test_a_connection_that_the_server_closed_is_replaced(make_settings):
         settings = settings_for(make_settings, sink)
         server = MailServer(settings)
         channel = MailChannel(ChannelName.EMAIL, server, settings)
-        await channel.send(MESSAGE)
+        await channel.send(MESSAGE, LATER)
         sink.answer("MAIL", "421 4.7.0 closing")
-        assert await channel.send(MESSAGE) == Transient(Reason.TRY_LATER, "421 4.7.0 closing")
-        assert isinstance(await channel.send(MESSAGE), Sent)
+        assert await channel.send(MESSAGE, LATER) == Transient(Reason.TRY_LATER, "421 4.7.0 closing")
+        assert isinstance(await channel.send(MESSAGE, LATER), Sent)
         await channel.close()
         assert sink.connections == 2
 
@@ -163,3 +171,45 @@ async def test_check_logs_in_and_sends_nothing(make_settings):
         assert (type(outcome), sink.messages) == (Sent, [])
         settings = settings_for(make_settings, sink, smtp_username="u", smtp_password="other")
         assert (await MailServer(settings).check()).reason == Reason.CREDENTIALS
+
+
+def frozen_at_data(listener: socket.socket, freeze: Callable[[], None]) -> list[bytes]:
+    """Speak SMTP once; freeze the other side while it waits for the answer to DATA. Return what came after that."""
+    connection, _ = listener.accept()
+    with connection, connection.makefile("rwb", buffering=0) as wire:
+        wire.write(b"220 mail.test\r\n")
+        while line := wire.readline():
+            if line.startswith(b"DATA"):
+                freeze()
+                wire.write(b"354 go on\r\n")
+                return wire.readlines()
+            wire.write(b"250 yes\r\n")
+    return []
+
+
+@pytest.mark.parametrize("policy", [asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy])
+def test_what_slept_past_its_deadline_does_not_send(make_settings, policy):
+    """The server's `354` lies in the socket when the process wakes: by then another may have sent the message."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        port = listener.getsockname()[1]
+        settings = make_settings(
+            smtp_host="127.0.0.1", smtp_port=port, smtp_security="none", smtp_email="a@x.net", recipient_email="m@x.net"
+        )
+
+        async def sending():
+            loop = asyncio.get_running_loop()
+            frozen = partial(loop.call_soon_threadsafe, time.sleep, 0.8)
+            server = loop.run_in_executor(pool, frozen_at_data, listener, frozen)
+            channel = MailChannel(ChannelName.EMAIL, MailServer(settings), settings)
+            deadline = loop.time() + 0.4
+            outcome = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    outcome = await channel.send(MESSAGE, deadline)
+            await channel.close()
+            return outcome, await server
+
+        with asyncio.Runner(loop_factory=policy().new_event_loop) as runner:
+            outcome, came = runner.run(sending())
+    assert not isinstance(outcome, Sent)
+    assert came == []

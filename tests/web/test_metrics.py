@@ -110,7 +110,7 @@ class Never:
     name = ChannelName.EMAIL
     capacity = 0
 
-    async def send(self, message):
+    async def send(self, message, _deadline):
         raise NotImplementedError
 
     async def close(self) -> None:

@@ -17,7 +17,7 @@ from alertgate.config import Settings, mask, mask_all
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
-from alertgate.notify.channels.base import Channel, Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Outcome, Permanent, Reason, Sent, Transient
 from alertgate.notify.render import render
 from alertgate.notify.retry import Again, next_try
 from alertgate.notify.story import SHOWN_ALERTS, Facts, Story
@@ -25,8 +25,6 @@ from alertgate.store import Connection, alerts, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.notifications import Finish
 
-SEND_TIMEOUT = 45.0
-"""Seconds for one message, all tries: shorter than the lease, so that they end while the message is still ours."""
 RECORD_AGAIN = 1.0
 """Seconds between two tries to record an attempt."""
 
@@ -145,7 +143,7 @@ class HandOver:
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
-                outcome = await channel.send(make())
+                outcome = await channel.send(make(), deadline)
         except TimeoutError:
             outcome = Transient(Reason.TIMEOUT, f"not handed over within {SEND_TIMEOUT:g} s")
         except Exception as error:

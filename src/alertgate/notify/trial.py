@@ -1,5 +1,6 @@
 """A test message through every channel to every recipient, with each server's own answer."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
-from alertgate.notify.channels.base import Channel, Message, Sent
+from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Sent
 from alertgate.notify.gateways import is_text_message
 from alertgate.notify.plan import targets
 
@@ -28,7 +29,8 @@ async def send_tests(
     by_name = {channel.name: channel for channel in channels}
     results = []
     for name, address in targets(settings):
-        outcome = await by_name[name].send(_message(settings, (name, address), clock.now(), new_id))
+        message = _message(settings, (name, address), clock.now(), new_id)
+        outcome = await by_name[name].send(message, asyncio.get_running_loop().time() + SEND_TIMEOUT)
         text = outcome.reply if isinstance(outcome, Sent) else f"{outcome.reason}: {outcome.reply}"
         results.append(Tried(name, address, isinstance(outcome, Sent), text))
     return results

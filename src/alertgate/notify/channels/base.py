@@ -105,6 +105,10 @@ class Message:
     urgent: bool = False
 
 
+SEND_TIMEOUT = 45.0
+"""Seconds for one message, all tries: shorter than the lease, so that they end while the message is still ours."""
+
+
 class Channel(Protocol):
     """A way to reach recipients."""
 
@@ -112,8 +116,11 @@ class Channel(Protocol):
     capacity: int
     """How many messages it can hand over at the same time."""
 
-    async def send(self, message: Message) -> Outcome:
-        """Try once to hand a message over; trouble is an outcome, never an exception."""
+    async def send(self, message: Message, deadline: float) -> Outcome:
+        """Try once to hand a message over; trouble is an outcome, never an exception.
+
+        After `deadline`, by the event loop's clock, another process may send it: nothing may leave any more.
+        """
 
     async def close(self) -> None:
         """Let go of connections."""

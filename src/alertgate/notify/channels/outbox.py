@@ -23,7 +23,7 @@ class Outbox:
         self._path = path
         self._sender = sender
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, deadline: float) -> Outcome:  # noqa: ARG002  (a file takes no time)
         """Write a message; a full or read-only disk is a trouble that may pass."""
         try:
             file = await asyncio.to_thread(self._write, message)

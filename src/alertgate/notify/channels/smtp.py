@@ -33,11 +33,11 @@ class MailServer:
         self._idle: list[_Idle] = []
         self._tls: ssl.SSLContext | None = None
 
-    async def hand_over(self, sender: str, to: str, mail: bytes) -> Outcome:
-        """Hand one mail over for one recipient; trouble is an outcome, never an exception."""
+    async def hand_over(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
+        """Hand one mail over for one recipient until `deadline`; trouble is an outcome, never an exception."""
         try:
             async with self._slots:
-                return await self._hand_over(sender, to, mail)
+                return await self._hand_over(sender, to, mail, deadline)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return _outcome(error)
 
@@ -57,11 +57,15 @@ class MailServer:
         while self._idle:
             await self._quit(self._idle.pop().connection)
 
-    async def _hand_over(self, sender: str, to: str, mail: bytes) -> Outcome:
+    async def _hand_over(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
         connection = await self._alive() or await self._connect()
+        # To cancel the task isn't enough. Where the process slept, and the server's answer came in meanwhile, that of
+        # Python 3.11 (`wait_for`) is swallowed, and the library goes on with the mail: on a closed connection it can't.
+        late = asyncio.get_running_loop().call_at(deadline, connection.close)
         try:
             _, reply = await connection.sendmail(sender, [to], mail)
         finally:
+            late.cancel()
             # A connection that broke, timed out or was cancelled in mid-conversation is closed by the library or here.
             if connection.is_connected and not _cancelled():
                 self._idle.append(_Idle(connection, monotonic()))
@@ -160,9 +164,9 @@ class MailChannel:
         self._server = server
         self._sender = settings.mail_from
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, deadline: float) -> Outcome:
         """Hand a message over to the mail server."""
-        return await self._server.hand_over(self._sender, message.to, compose(message, self._sender))
+        return await self._server.hand_over(self._sender, message.to, compose(message, self._sender), deadline)
 
     async def close(self) -> None:
         """Close the server's connections."""
