@@ -5,10 +5,13 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Lock
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
@@ -38,6 +41,7 @@ from alertgate.web.guards import Guard
 from alertgate.web.headers import Frame
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.services import Services
+from alertgate.web.webhooks import Straight
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -135,8 +139,19 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
     )
 
 
-def create_app(gate: Services) -> FastAPI:
+def create_app(gate: Services) -> ASGIApp:
     """Return the application that serves an open gate, and closes it at the end."""
+    served: ASGIApp = Straight(
+        documented_app(gate), partial(Frame, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
+    )
+    if gate.settings.trusted_proxies:
+        proxied: Any = served
+        served = ProxyHeadersMiddleware(proxied, trusted_hosts=list(gate.settings.trusted_proxies))  # type: ignore[assignment]
+    return served
+
+
+def documented_app(gate: Services) -> FastAPI:
+    """Return the framework's part of the application, which is all of it but the way of the webhooks' requests."""
     settings = gate.settings
 
     @asynccontextmanager
@@ -175,12 +190,9 @@ def create_app(gate: Services) -> FastAPI:
         *([docs.router] if settings.docs_enabled else []),
     ]
     problems.install(app, routers)
-    app.router.routes += webhooks.router.routes  # as the application's own: an included router is searched twice
-    for router in routers[1:]:
+    for router in routers:
         app.include_router(router)
     app.add_middleware(Frame, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
-    if settings.trusted_proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     return app
 
 

@@ -240,4 +240,5 @@ def uuid7(at: datetime, randomness: bytes) -> str:
     microseconds = int(at.timestamp()) * 1_000_000 + at.microsecond
     milliseconds, rest = divmod(microseconds, 1000)
     low = int.from_bytes(randomness[:8], "big") & (1 << 62) - 1
-    return str(UUID(int=milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1000 << 64 | 0x2 << 62 | low))
+    digits = f"{milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1000 << 64 | 0x2 << 62 | low:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from starlette.routing import BaseRoute, Route
 
 from alertgate.accept.authenticate import Verdict, bearer, hub_signature, standard_webhook
-from alertgate.app import create_app
+from alertgate.app import documented_app
 from alertgate.errors import RateLimited
 from alertgate.web.limits import MOST_KEYS, Limits
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
@@ -69,7 +69,7 @@ async def closed(make_settings):
 
 
 def _operations(running: Running) -> set[tuple[str, str]]:
-    routes = _flat(create_app(running.gate).routes)
+    routes = _flat(documented_app(running.gate).routes)
     assert {route.path for route in routes} > PUBLIC
     assert sum(isinstance(route, APIRoute) for route in routes) >= 20
     return {(method, route.path) for route in routes for method in route.methods or ()}

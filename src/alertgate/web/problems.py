@@ -91,12 +91,16 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
             error, {m for route in routes if route.path_regex.match(request.url.path) for m in route.methods or ()}
         )
 
-    app.add_exception_handler(errors.AlertgateError, _ours)
+    async def ours(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, error)
+
+    app.add_exception_handler(errors.AlertgateError, ours)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, _parameters)
 
 
-async def _ours(request: Request, error: Exception) -> JSONResponse:
+def answer(request: Request, error: Exception) -> JSONResponse:
+    """Return the answer for an error of the table, and log what only the log may say."""
     status, kind, title = next(PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS)
     more: dict[str, Any] = {}
     headers: dict[str, str] = {}

@@ -85,6 +85,38 @@ class Parser(httptools.HttpRequestParser):
                 return
 
 
+class OneWrite:
+    """A transport that sends the head of an answer together with the first piece of its body.
+
+    uvicorn writes them one by one, and each is a system call and a packet.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head = b""
+        self.is_closing = transport.is_closing
+        self.get_extra_info = transport.get_extra_info
+
+    def write(self, data: bytes) -> None:
+        """Send, unless it is a head."""
+        if not self._head and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100"):
+            self._head = data
+        else:
+            self._transport.write(self._head + data)
+            self._head = b""
+
+    def flush(self) -> None:
+        """Send what there is."""
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+    def close(self) -> None:
+        """Send what there is, and close."""
+        self.flush()
+        self._transport.close()
+
+
 class Connection(HttpToolsProtocol):
     """One caller's connection, bounded in time and size."""
 
@@ -92,7 +124,9 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.parser = Parser(self)
         self._bounds = bounds
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None
+        """By the event loop's clock."""
+        self._timer: asyncio.TimerHandle | None = None
         self._in_head = False
         self._in_body = False
         self._idle_bytes = 0
@@ -102,6 +136,8 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request."""
         super().connection_made(transport)
+        self._one_write = OneWrite(transport)
+        self.transport = cast("asyncio.Transport", self._one_write)
         self._wait()
         waiting = self._bounds.waiting
         if len(waiting) > self._bounds.most_waiting:
@@ -111,6 +147,7 @@ class Connection(HttpToolsProtocol):
         """Let go of everything."""
         self._bounds.waiting.pop(self, None)
         self._disarm()
+        self._set_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -161,6 +198,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """It is answered."""
+        self._one_write.flush()
         super().on_response_complete()
         if self.transport.is_closing() or not self.cycle.response_complete:
             return  # in the second case the next request was here already
@@ -229,13 +267,29 @@ class Connection(HttpToolsProtocol):
             self.end()
 
     def _arm(self, seconds: float) -> None:
-        self._disarm()
-        self._deadline = self.loop.call_later(seconds, self._late)
+        """Set the deadline. One timer that looks at it now and then costs less than one for each part of a request."""
+        self._deadline = self.loop.time() + seconds
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._set_timer()
 
     def _disarm(self) -> None:
-        if self._deadline:
-            self._deadline.cancel()
+        self._deadline = None
+
+    def _set_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if self._deadline:  # a timer for right now would be no timer to uvloop
+            self._timer = self.loop.call_at(max(self._deadline, self.loop.time() + 0.001), self._look)
+        else:
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._deadline and self._deadline <= self.loop.time():
             self._deadline = None
+            self._late()
+        else:
+            self._set_timer()
 
 
 def server_config(application: Any, settings: Settings, most_waiting: int = MOST_WAITING) -> uvicorn.Config:

@@ -5,19 +5,19 @@ import json
 from collections.abc import Callable
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alertgate.accept import generic, particle
 from alertgate.accept.receipt import Receipt
 from alertgate.accept.record import Recorded, Result
-from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
+from alertgate.errors import AlertgateError, FieldError, Invalid, StoreTooSlow, WrongContentType
 from alertgate.model import Alert, AlertStatus
 from alertgate.web.body import media_type, read_body
 from alertgate.web.guards import SHOW_PARTICLE, SHOW_SIGNATURES, particle_guard, signed_body
-from alertgate.web.problems import Problem, documented
+from alertgate.web.problems import Problem, answer, documented
 from alertgate.web.services import Services
 
 STORE_WITHIN = 12.0
@@ -26,24 +26,39 @@ LONGEST_ANSWER = 500
 """Bytes: Particle publishes the answer to the device in chunks of 512, each of which is billed."""
 
 
-class Webhook(APIRoute):
-    """A route that stands in the OpenAPI document like any other, and whose endpoint is called straight.
+router = APIRouter(tags=["webhooks"])
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-    The framework's dependency injection costs more than storing an alert does (docs/adr/0007).
+
+class Straight:
+    """Calls the webhooks' endpoints straight, within a frame of their own, and leaves everything else to `app`.
+
+    In `app` they stand for the OpenAPI document, and for what comes by another method. What the framework does around
+    and before an endpoint costs more than storing an alert does (docs/adr/0007).
     """
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        super().__init__(path, endpoint, **options)
+    def __init__(self, app: FastAPI, frame: Callable[[ASGIApp], ASGIApp]) -> None:
+        self._app = app
+        self._framed = frame(self._call)
+        routes = [route for route in router.routes if isinstance(route, APIRoute)]
+        self._routes = {(method, route.path): route for route in routes for method in route.methods or ()}
 
-        async def straight(scope: Scope, receive: Receive, send: Send) -> None:
-            response = await endpoint(Request(scope, receive))
-            await response(scope, receive, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the application's life."""
+        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["app"], scope["route"] = self._app, route
+        await self._framed(scope, receive, send)
 
-        self.app = straight
-
-
-router = APIRouter(tags=["webhooks"], route_class=Webhook)
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            response = await scope["route"].endpoint(request)
+        except AlertgateError as error:
+            response = answer(request, error)
+        await response(scope, receive, send)
 
 
 class Accepted(BaseModel):
