@@ -1,8 +1,12 @@
 """The benchmarks say honestly whether a goal was reached."""
 
+import asyncio
+import time
+
 import pytest
 from bench.figures import Figure
 from bench.load import measured
+from bench.mail import alone, answers, as_bytes, as_object
 
 
 @pytest.mark.parametrize(
@@ -25,3 +29,13 @@ def test_the_load_generator_s_summary_is_read():
     said = {"requests": 900, "microseconds": 3e6, "refused": 1, "broken": 2, "p50": 1500.0, "p99": 9000.0}
     found = measured(said)
     assert (found.rate, found.refused, found.broken, found.p50, found.p99) == (300.0, 1, 2, 1.5, 9.0)
+
+
+async def test_the_mail_server_tells_when_it_answered():
+    """Each mail that is taken ends what is measured, once, and the time is that of its 250."""
+    async with answers() as taken:
+        for send in (as_bytes(), as_object()):
+            taken.next = asyncio.get_running_loop().create_future()
+            before = time.monotonic()
+            await alone(taken.port, 2, send)
+            assert before < await taken.next < time.monotonic()
