@@ -146,22 +146,19 @@ def _first_202(port: int, event_id: str) -> None:
     end = time.monotonic() + 20
     while time.monotonic() < end:
         try:
-            if _post(port, event_id, "first") == 202:
+            if _post(port, event_id) == 202:
                 return
         except OSError:
             time.sleep(0.005)
     raise RuntimeError("no 202 within 20 s")
 
 
-def _post(port: int, event_id: str, device: str) -> int:
-    body = json.dumps({"event": "alarm/motion", "data": "mark-1.", "coreid": device, "event_id": event_id})
-    return _request(port, "/webhook/particle", body, {"Authorization": f"Bearer {TOKEN}"})
-
-
-def _request(port: int, path: str, body: str, headers: dict[str, str]) -> int:
+def _post(port: int, event_id: str) -> int:
+    body = json.dumps({"event": "alarm/motion", "data": "mark-1.", "coreid": "first", "event_id": event_id})
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {TOKEN}"}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request("POST", path, body, {"Content-Type": "application/json", **headers})
+        connection.request("POST", "/webhook/particle", body, headers)
         return connection.getresponse().status
     finally:
         connection.close()

@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -141,9 +141,7 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
 
 def create_app(gate: Services) -> ASGIApp:
     """Return the application that serves an open gate, and closes it at the end."""
-    served: ASGIApp = Straight(
-        documented_app(gate), partial(Frame, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
-    )
+    served: ASGIApp = Straight(documented_app(gate), _frame(gate))
     if gate.settings.trusted_proxies:
         proxied: Any = served
         served = ProxyHeadersMiddleware(proxied, trusted_hosts=list(gate.settings.trusted_proxies))  # type: ignore[assignment]
@@ -192,8 +190,12 @@ def documented_app(gate: Services) -> FastAPI:
     problems.install(app, routers)
     for router in routers:
         app.include_router(router)
-    app.add_middleware(Frame, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
+    app.add_middleware(_frame(gate))
     return app
+
+
+def _frame(gate: Services) -> Callable[[ASGIApp], Frame]:
+    return partial(Frame, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
 
 
 @asynccontextmanager

@@ -11,10 +11,10 @@ from enum import StrEnum
 from alertgate.config import GroupingRules
 from alertgate.group.decide import Step, decide, is_quiet
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notification, Target
-from alertgate.notify.draft import Draft
+from alertgate.notify.draft import Draft, facts_of
 from alertgate.notify.lease import Grant
 from alertgate.notify.plan import Choice, Quiet, on_alert, on_escalation, on_resolution
-from alertgate.notify.story import SHOWN_ALERTS, Facts
+from alertgate.notify.story import Facts
 from alertgate.store import Connection
 from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
@@ -100,7 +100,10 @@ class Recorder:
             result = Result.QUARANTINED if stored.status is AlertStatus.QUARANTINED else Result.ACCEPTED
             results.append(Recorded(result, stored.id, stored.incident_id, due, because=stored.grouping))
         leased = _write(connection, draft, self._grant)
-        return _handed_out(results, _facts(connection, draft, leased)) if leased else results
+        if not leased:
+            return results
+        about = {**draft.joined, **draft.changed, **draft.opened}
+        return _handed_out(results, facts_of(connection, leased, about))
 
     def _read(self, connection: Connection, batch: Sequence[Alert]) -> _Draft:
         open_ = incident_rows.unresolved(connection, {alert.key for alert in batch})
@@ -181,13 +184,6 @@ def _joined(before: Incident, alert: Alert, step: Step) -> Incident:
             after, status=IncidentStatus.RESOLVED, resolved_at=alert.received_at, resolved_by=f"alert {alert.id}"
         )
     return after
-
-
-def _facts(connection: Connection, draft: _Draft, leased: list[Notification]) -> list[Facts]:
-    """Return what leased messages are about, so that it needn't be read again to send them."""
-    latest = {id_: tuple(alert_rows.latest(connection, id_, SHOWN_ALERTS)) for id_ in {n.incident_id for n in leased}}
-    known = {**draft.joined, **draft.changed, **draft.opened}
-    return [Facts(each, known[each.incident_id], latest[each.incident_id]) for each in leased]
 
 
 def _handed_out(results: list[Recorded], leased: list[Facts]) -> list[Recorded]:

@@ -179,7 +179,8 @@ class Deliverer:
             else:
                 # A process that slept since then can't know whose it is by now. If its own, the sweep finds it.
                 log.warning(
-                    "a message waits, because its lease wasn't taken up in time", notification_id=notification.id
+                    "a message waits for seconds, because its lease wasn't taken up in time; did the process sleep?",
+                    notification_id=notification.id,
                 )
 
     def wake(self) -> None:

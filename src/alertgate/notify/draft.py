@@ -1,14 +1,22 @@
 """The messages that one transaction plans: choices in, rows out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from alertgate.model import Heard, Incident, Kind, Notification, NotificationStatus, Target
 from alertgate.notify.lease import Grant
 from alertgate.notify.plan import Choice, Hurry, Speak
-from alertgate.store import Connection, notifications
+from alertgate.notify.story import SHOWN_ALERTS, Facts
+from alertgate.store import Connection, alerts, notifications
 from alertgate.store.notifications import Raise
+
+
+def facts_of(connection: Connection, messages: Sequence[Notification], about: Mapping[str, Incident]) -> list[Facts]:
+    """Return what messages about these incidents, which are given by id, have to say."""
+    ids = {message.incident_id for message in messages}
+    latest = {id_: tuple(alerts.latest(connection, id_, SHOWN_ALERTS)) for id_ in ids}
+    return [Facts(each, about[each.incident_id], latest[each.incident_id]) for each in messages]
 
 
 class Draft:

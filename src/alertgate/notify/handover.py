@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -18,10 +19,11 @@ from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.draft import facts_of
 from alertgate.notify.render import render
 from alertgate.notify.retry import Again, next_try
-from alertgate.notify.story import SHOWN_ALERTS, Facts, Story
-from alertgate.store import Connection, alerts, incidents, notifications
+from alertgate.notify.story import Facts, Story
+from alertgate.store import Connection, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.notifications import Finish
 
@@ -92,9 +94,9 @@ class HandOver:
         `leased_at` is a time of the event loop's clock from before the lease was looked at.
         """
         deadline = leased_at + SEND_TIMEOUT
-        tries = [await self._try(channel, story.notification, lambda: render(story), deadline)]
+        tries = [await self._try(channel, story.notification, partial(render, story), deadline)]
         if tries[-1][1].reason is Reason.TOO_LARGE and render(story).picture:
-            smaller = lambda: render(story, with_picture=False)  # noqa: E731
+            smaller = partial(render, story, with_picture=False)
             tries.append(await self._try(channel, story.notification, smaller, deadline))
         return HandedOver(tuple(attempt for attempt, _ in tries), tries[-1][1])
 
@@ -132,8 +134,7 @@ class HandOver:
         ours = notifications.held(connection, leased, self._clock.now())
         held = [notification for notification in leased if notification.id in ours]
         about = incidents.by_id(connection, {notification.incident_id for notification in held})
-        latest = {incident_id: tuple(alerts.latest(connection, incident_id, SHOWN_ALERTS)) for incident_id in about}
-        return [Facts(each, about[each.incident_id], latest[each.incident_id]) for each in held]
+        return facts_of(connection, held, about)
 
     async def _try(
         self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float

@@ -1,11 +1,11 @@
 """Queries on alerts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, literal_column, select
+from sqlalchemy import Connection, bindparam, func, insert, literal_column, select
 
 from alertgate.model import Alert
 from alertgate.store.pages import Wanted, select_page
@@ -28,8 +28,7 @@ class Known(NamedTuple):
     incident_id: str | None
 
 
-def _alert(row: Row[tuple[object, ...]]) -> Alert:
-    values = row._asdict()
+def _alert(values: Mapping[str, Any]) -> Alert:
     return Alert(**{**values, "errors": tuple(values["errors"])})
 
 
@@ -46,7 +45,7 @@ def add(connection: Connection, new: Sequence[Alert]) -> None:
 def get(connection: Connection, alert_id: str) -> Alert | None:
     """Return one alert, or None."""
     row = connection.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
-    return _alert(row) if row else None
+    return _alert(row._asdict()) if row else None
 
 
 def newest_id(connection: Connection) -> str | None:
@@ -57,8 +56,7 @@ def newest_id(connection: Connection) -> str | None:
 def latest(connection: Connection, incident_id: str, limit: int) -> list[Alert]:
     """Return an incident's newest alerts, newest first."""
     rows = _latest(limit).rows(connection, [incident_id])
-    values = (dict(zip(_FIELDS, row, strict=True)) for row in rows)
-    return [Alert(**{**each, "errors": tuple(each["errors"])}) for each in values]
+    return [_alert(dict(zip(_FIELDS, row, strict=True))) for row in rows]
 
 
 @cache
@@ -74,4 +72,4 @@ def _latest(limit: int) -> ReadyQuery:
 
 def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Alert]:
     """Return the newest `limit` alerts that are wanted, newest first; with `before`, those older than that id."""
-    return [_alert(row) for row in connection.execute(select_page(alerts, wanted, before, limit))]
+    return [_alert(row._asdict()) for row in connection.execute(select_page(alerts, wanted, before, limit))]

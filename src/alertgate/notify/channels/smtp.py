@@ -59,8 +59,8 @@ class MailServer:
 
     async def _hand_over(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
         connection = await self._alive() or await self._connect()
-        # To cancel the task isn't enough. Where the process slept, and the server's answer came in meanwhile, that of
-        # Python 3.11 (`wait_for`) is swallowed, and the library goes on with the mail: on a closed connection it can't.
+        # To cancel the task isn't enough. If the server's answer came in while the process slept, `wait_for` of Python
+        # 3.11 swallows the cancellation, and the library goes on with the mail: on a closed connection it can't.
         late = asyncio.get_running_loop().call_at(deadline, connection.close)
         try:
             _, reply = await connection.sendmail(sender, [to], mail)
