@@ -15,13 +15,13 @@ import aiosmtplib
 from torture.gate import SETTINGS
 
 from alertgate.accept import particle
-from alertgate.accept.receipt import Receipt
+from alertgate.accept.intake import IntakeContext
 from alertgate.config import load
 from alertgate.model import ChannelName, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Severity
 from alertgate.notify.channels.base import Message
-from alertgate.notify.channels.mime import compose
-from alertgate.notify.render import render
-from alertgate.notify.story import Story
+from alertgate.notify.channels.mail import compose
+from alertgate.notify.context import MessageContext
+from alertgate.notify.render.message import render
 
 SENDER, RECIPIENT = "alerts@example.net", "me@example.com"
 REPLIES = {b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
@@ -128,7 +128,7 @@ def as_bytes() -> Send:
 def _message() -> Message:
     now = datetime.now(UTC)
     body = b'{"event":"e","data":"{\\"zone\\":\\"hall\\",\\"battery\\":50}","coreid":"old-1","event_id":"1"}'
-    receipt = Receipt("a" * 36, now, load(None, **SETTINGS).severities, "bench")
+    receipt = IntakeContext("a" * 36, now, load(None, **SETTINGS).severities, "bench")
     alert = particle.read(body, "application/json", receipt)
     incident = Incident(
         "i" * 36, alert.key, IncidentStatus.OPEN, alert.source, "e", "old-1", Severity.WARNING, now, now, 1
@@ -146,4 +146,4 @@ def _message() -> Message:
         due_at=now,
         retry_since=now,
     )
-    return render(Story(message, incident, (alert,), None, ZoneInfo("UTC"), now, "example.net"))
+    return render(MessageContext(message, incident, (alert,), None, ZoneInfo("UTC"), now, "example.net"))

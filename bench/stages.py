@@ -16,15 +16,16 @@ from torture.gate import SETTINGS
 from torture.load import TOKEN
 
 from alertgate.accept import particle, record
-from alertgate.accept.authenticate import bearer
-from alertgate.accept.receipt import Receipt
+from alertgate.accept.credentials import bearer
+from alertgate.accept.intake import IntakeContext
 from alertgate.app import Ids
 from alertgate.config import load
-from alertgate.metrics import Metrics, Words
+from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import Alert, ChannelName
-from alertgate.notify.channels.mime import compose
+from alertgate.notify.channels.mail import compose
+from alertgate.notify.context import MessageContext
 from alertgate.notify.plan import targets
-from alertgate.notify.render import Story, render
+from alertgate.notify.render.message import render
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
 
@@ -67,19 +68,19 @@ class Stages:
 
     def _read(self, body: bytes) -> Alert:
         now = datetime.now(UTC)
-        return particle.read(body, "application/json", Receipt("", now, self._settings.severities, "stage"))
+        return particle.read(body, "application/json", IntakeContext("", now, self._settings.severities, "stage"))
 
     def _alerts(self, count: int) -> list[Alert]:
         found = []
         for _ in range(count):
             now = datetime.now(UTC)
-            receipt = Receipt(self._ids(now), now, self._settings.severities, "stage")
+            receipt = IntakeContext(self._ids(now), now, self._settings.severities, "stage")
             found.append(particle.read(self._body(), "application/json", receipt))
         return found
 
     def _request(self) -> Iterable[tuple[str, float]]:
         body, secrets, sent = self._body(), [TOKEN], [f"Bearer {TOKEN}"]
-        words = Words([ChannelName.EMAIL], record.Result, (), (), (), ())
+        words = LabelValues([ChannelName.EMAIL], record.Result, (), (), (), ())
         metrics = Metrics("bench", _NoClock(), words)
         log = _log()
         yield "request: bearer", _each(lambda: bearer(sent, secrets))
@@ -120,7 +121,9 @@ class Stages:
             incident = incidents.unresolved(connection, [newest.key])[newest.key]
             [message, *_] = notifications.of_incident(connection, incident.id)
         latest = tuple(self._store.read_now(lambda connection: alerts.latest(connection, incident.id, 11)))
-        story = Story(message, incident, latest, "Front door", ZoneInfo("UTC"), datetime.now(UTC), "example.net")
+        story = MessageContext(
+            message, incident, latest, "Front door", ZoneInfo("UTC"), datetime.now(UTC), "example.net"
+        )
         made = render(story)
 
         def reading() -> None:

@@ -23,8 +23,8 @@ from sqlalchemy import create_engine, text
 from alertgate.app import create_app, open_gate
 from alertgate.config import Settings, load
 from alertgate.store.engine import Store
+from alertgate.web.dependencies import Gate
 from alertgate.web.server import MOST_WAITING, listen, server_config
-from alertgate.web.services import Services
 
 PARTICLE = "particle-token-0123456789abcdef"
 SIGNING = "signing-key-0123456789abcdefghi"
@@ -117,7 +117,7 @@ def store(make_settings: MakeSettings, database: dict[str, Any]) -> Iterator[Sto
 class Running:
     """A service that listens, and a client that speaks to it."""
 
-    gate: Services
+    gate: Gate
     client: httpx.AsyncClient
     port: int
 

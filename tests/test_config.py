@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from alertgate.config import GroupingRules, Settings, SeverityRules, check_address, load, mask
+from alertgate.addresses import check_address, mask
+from alertgate.config import GroupingRules, Settings, SeverityRules, load
 from alertgate.errors import ConfigError
 from alertgate.model import Severity
 from tests.examples import DOOR, for_any

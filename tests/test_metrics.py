@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
-from alertgate.metrics import Metrics, Words
+from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, NotificationStatus
 from tests.fakes import START, FakeClock
 from tests.scrape import Scrape, scrape
@@ -16,7 +16,7 @@ PENDING, SENDING = NotificationStatus.PENDING, NotificationStatus.SENDING
 @pytest.fixture
 def metrics() -> Metrics:
     """Metrics with short closed lists."""
-    words = Words(
+    words = LabelValues(
         channels=[EMAIL, SMS],
         results=["accepted", "duplicate"],
         reasons=["sent", "timeout"],
@@ -171,7 +171,7 @@ def test_process_metrics_are_there(metrics: Metrics):
 
 def test_nothing_is_global(metrics: Metrics):
     """Two gates in one process don't count into each other, nor into the library's own registry."""
-    other = Metrics("2", FakeClock(), Words([EMAIL], ["accepted"], ["sent"], [], [], []))
+    other = Metrics("2", FakeClock(), LabelValues([EMAIL], ["accepted"], ["sent"], [], [], []))
     metrics.alert_recorded("particle", "accepted", 1)
     assert taken(other)("alertgate_alerts_accepted_total", source="particle", result="accepted") == 0
     assert [family.name for family in REGISTRY.collect() if family.name.startswith("alertgate")] == []

@@ -23,7 +23,8 @@ from alertgate.model import (
     Source,
 )
 from alertgate.notify.channels.base import PICTURE_ID, Message
-from alertgate.notify.render import Story, render
+from alertgate.notify.context import MessageContext
+from alertgate.notify.render.message import render
 from tools.settings_table import ROOT
 
 SAMPLES = ROOT / "docs" / "samples"
@@ -53,7 +54,7 @@ class Sample(NamedTuple):
 
     name: str
     about: str
-    story: Story
+    story: MessageContext
     with_picture: bool = True
 
     def mail(self) -> Message:
@@ -114,11 +115,11 @@ def _openable(mail: Message) -> str:
     return html.replace(f"cid:{PICTURE_ID}", url)
 
 
-def _opening() -> Story:
+def _opening() -> MessageContext:
     return _story([_alert(1, data={"celsius": -9.5, "limit": -15, "door": "open", "battery": {"volts": 3.71}})])
 
 
-def _update() -> Story:
+def _update() -> MessageContext:
     alerts = [
         _alert(
             number, after=timedelta(seconds=20 * number), data={"celsius": round(-9.5 + number / 10, 1), "limit": -15}
@@ -128,7 +129,7 @@ def _update() -> Story:
     return _story(alerts, Kind.UPDATE)
 
 
-def _escalation() -> Story:
+def _escalation() -> MessageContext:
     alerts = [
         _alert(number, after=timedelta(minutes=2 * number), data={"celsius": -9.5 + number, "limit": -15})
         for number in range(4)
@@ -142,7 +143,7 @@ def _escalation() -> Story:
     return _story([*alerts, worst], Kind.ESCALATION)
 
 
-def _resolution() -> Story:
+def _resolution() -> MessageContext:
     alerts = [
         _alert(1, data={"celsius": -9.5, "limit": -15}),
         _alert(2, after=timedelta(minutes=6), severity=Severity.CRITICAL, data={"celsius": -3.5, "limit": -15}),
@@ -163,7 +164,7 @@ def _resolution() -> Story:
     return replace(story, incident=over)
 
 
-def _quarantined() -> Story:
+def _quarantined() -> MessageContext:
     raw = b'{"event":"temperature/high","data":"{"celsius":-9.5,"limit":-15}","coreid":"3f002b000000000000000000"}'
     return _story(
         [
@@ -179,20 +180,20 @@ def _quarantined() -> Story:
     )
 
 
-def _late() -> Story:
+def _late() -> MessageContext:
     story = _story(
         [_alert(1, published_at=NIGHT - timedelta(hours=5, minutes=12), data={"celsius": -9.5, "limit": -15})]
     )
     return replace(story, now=NIGHT + timedelta(minutes=7))
 
 
-def _with_picture() -> Story:
+def _with_picture() -> MessageContext:
     url = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
     alert = _alert(1, event="camera/motion", data={"zone": "porch", "confidence": 0.93, "photo": url})
     return _story([alert], name="Front door")
 
 
-def _words() -> Story:
+def _words() -> MessageContext:
     alert = _alert(
         1,
         source=Source.GENERIC,
@@ -206,7 +207,7 @@ def _words() -> Story:
     return _story([alert], name=None)
 
 
-def _large() -> Story:
+def _large() -> MessageContext:
     data = {f"sensor_{number:02}": f"{number * 1.25:.2f} °C, in <range> & steady" for number in range(1, 60)}
     alerts = [_alert(number, after=timedelta(minutes=number), data=data) for number in range(1, 7)]
     return _story(alerts, Kind.UPDATE)
@@ -230,7 +231,7 @@ def _alert(number: int, *, after: timedelta = timedelta(), **changes: Any) -> Al
     return replace(alert, **changes)
 
 
-def _story(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = "Cold room") -> Story:
+def _story(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = "Cold room") -> MessageContext:
     """Return the story of these alerts, the oldest first, told as soon as the last has come in."""
     first, last = alerts[0], alerts[-1]
     incident = Incident(
@@ -258,7 +259,7 @@ def _story(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = "C
         due_at=last.received_at,
         retry_since=last.received_at,
     )
-    return Story(
+    return MessageContext(
         notification=notification,
         incident=incident,
         alerts=tuple(reversed(alerts[-6:])),

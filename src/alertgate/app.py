@@ -15,19 +15,19 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
-from alertgate.accept.by_hand import ByHand
 from alertgate.accept.record import Recorder, Result
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.group import sweep
-from alertgate.metrics import Metrics, Words
+from alertgate.group.actions import IncidentActions
+from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, time_of, uuid7
 from alertgate.notify.budget import Budget
 from alertgate.notify.channels.base import Channel, Reason
 from alertgate.notify.channels.outbox import Outbox
 from alertgate.notify.channels.smtp import MailChannel, MailServer
 from alertgate.notify.deliver import MAIL, Deliverer
-from alertgate.notify.gateways import doubts
+from alertgate.notify.gateways import gateway_warning
 from alertgate.notify.plan import targets
 from alertgate.periodic import Periodic
 from alertgate.prove import audit as auditing
@@ -36,12 +36,13 @@ from alertgate.prove.audit import Auditor, Finding
 from alertgate.prove.health import Health
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store, make_private_dir
-from alertgate.web import api, docs, ops, problems, status, webhooks
+from alertgate.web import problems
+from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
-from alertgate.web.headers import Frame
 from alertgate.web.limits import Limits, RateBudget
-from alertgate.web.services import Services
-from alertgate.web.webhooks import Straight
+from alertgate.web.middleware import RequestMiddleware
+from alertgate.web.routes import api, docs, ops, status, webhooks
+from alertgate.web.routes.webhooks import Straight
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -83,7 +84,7 @@ def open_channels(settings: Settings) -> list[Channel]:
     return [MailChannel(ChannelName.EMAIL, server, settings), MailChannel(ChannelName.SMS, server, settings)]
 
 
-def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Sequence[Channel] | None = None) -> Services:
+def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Sequence[Channel] | None = None) -> Gate:
     """Open the store and put all parts together; nothing runs yet but the store's writer.
 
     Raises ConfigError, StoreInUse, StoreTooNew, StoreUnavailable.
@@ -96,7 +97,7 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
     metrics = Metrics(
         __version__,
         clock,
-        Words(
+        LabelValues(
             channels=[channel.name for channel in opened],
             results=Result,
             reasons=Reason,
@@ -123,13 +124,13 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
         working=lambda: [name for name, state in deliverer.states.items() if state.up],
         holding_back=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
     )
-    return Services(
+    return Gate(
         settings=settings,
         clock=clock,
         new_id=ids,
         store=store,
         recorder=Recorder(settings.grouping, targets(settings), ids, deliverer.grant),
-        by_hand=ByHand(targets(settings), ids),
+        actions=IncidentActions(targets(settings), ids),
         channels=opened,
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
@@ -139,7 +140,7 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
     )
 
 
-def create_app(gate: Services) -> ASGIApp:
+def create_app(gate: Gate) -> ASGIApp:
     """Return the application that serves an open gate, and closes it at the end."""
     served: ASGIApp = Straight(documented_app(gate), _frame(gate))
     if gate.settings.trusted_proxies:
@@ -148,7 +149,7 @@ def create_app(gate: Services) -> ASGIApp:
     return served
 
 
-def documented_app(gate: Services) -> FastAPI:
+def documented_app(gate: Gate) -> FastAPI:
     """Return the framework's part of the application, which is all of it but the way of the webhooks' requests."""
     settings = gate.settings
 
@@ -179,7 +180,7 @@ def documented_app(gate: Services) -> FastAPI:
         openapi_url="/openapi.json" if settings.docs_enabled else None,
         redirect_slashes=False,
     )
-    app.state.services = gate
+    app.state.gate = gate
     routers = [
         webhooks.router,
         ops.router,
@@ -194,12 +195,12 @@ def documented_app(gate: Services) -> FastAPI:
     return app
 
 
-def _frame(gate: Services) -> Callable[[ASGIApp], Frame]:
-    return partial(Frame, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
+def _frame(gate: Gate) -> Callable[[ASGIApp], RequestMiddleware]:
+    return partial(RequestMiddleware, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
 
 
 @asynccontextmanager
-async def _beats(gate: Services) -> AsyncIterator[list[Periodic]]:
+async def _beats(gate: Gate) -> AsyncIterator[list[Periodic]]:
     """Give the job that tells the outside of us, if it is wanted."""
     settings = gate.settings
     if not settings.heartbeat_url:
@@ -214,7 +215,7 @@ async def _beats(gate: Services) -> AsyncIterator[list[Periodic]]:
         yield [Periodic("heartbeat", settings.heartbeat_interval, beat)]
 
 
-def _background(gate: Services) -> list[Periodic]:
+def _background(gate: Gate) -> list[Periodic]:
     """The jobs that run beside requests and delivery."""
     settings, store, clock = gate.settings, gate.store, gate.clock
 
@@ -233,7 +234,7 @@ def _background(gate: Services) -> list[Periodic]:
     ]
 
 
-def _announce(gate: Services) -> None:
+def _announce(gate: Gate) -> None:
     """Say at start what an operator should know before anything happens."""
     settings = gate.settings
     log.info("starting", version=__version__, store=gate.store.dialect, recipients=len(targets(settings)))
@@ -243,7 +244,7 @@ def _announce(gate: Services) -> None:
             outbox=str(settings.outbox_dir),
         )
     for _, address in targets(settings):
-        if doubt := doubts(address, gate.clock.now().date()):
+        if doubt := gateway_warning(address, gate.clock.now().date()):
             log.warning("a text message gateway is in doubt", problem=doubt.text)
     for name, secret in (
         ("PARTICLE_WEBHOOK_SECRET", settings.particle_webhook_secret),

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from email.utils import parseaddr
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +14,7 @@ from limits import parse_many
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from alertgate.addresses import check_address
 from alertgate.errors import ConfigError
 from alertgate.model import Severity
 
@@ -22,7 +22,6 @@ SHORTEST_SECRET = 16
 PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
 """What only a value copied from a template looks like."""
 PASSWORD_PLACEHOLDER = re.compile(r"change.?me|your[-_ a-z]*password|x+", re.IGNORECASE)
-_ADDRESS = re.compile(r"[^\s@<>()\[\]:;,\"']+@[\w.-]+")
 SECRETS_DIR = Path("/run/secrets")
 DEFAULT_ENV_FILE = Path(".env")
 
@@ -375,27 +374,6 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         if "=" not in part:
             raise ValueError(f"{part!r} has no '=': write name=value, comma-separated")
     return [(name.strip(), value.strip()) for name, _, value in (part.partition("=") for part in parts)]
-
-
-def check_address(address: str) -> None:
-    """Raise ValueError unless `address` is one bare address that SMTP can carry (RFC 5321, 4.1.2)."""
-    name, bare = parseaddr(address)
-    local, _, domain = bare.rpartition("@")
-    if name or bare != address or not local or not domain or not address.isascii() or not address.isprintable():
-        raise ValueError(f"{mask(address)!r} is not an email address; write name@example.org, without a display name")
-    if any(c in address for c in ' <>,;"\\'):
-        raise ValueError(f"{mask(address)!r} holds a character that an address can't")
-
-
-def mask(address: str) -> str:
-    """Return an address that a log may show: its first character and its domain."""
-    local, at, domain = address.rpartition("@")
-    return f"{local[:1]}***{at}{domain}" if at else f"{address[:1]}***"
-
-
-def mask_all(text: str) -> str:
-    """Mask every address in a text, such as a mail server's answer."""
-    return _ADDRESS.sub(lambda match: mask(match[0]), text)
 
 
 def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings:

@@ -35,7 +35,7 @@ _CHANNELS = frozenset(ChannelName)
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class LabelValues:
     """The closed lists that label values come from, where a later stage holds them."""
 
     channels: Collection[ChannelName]
@@ -50,7 +50,7 @@ class Words:
 class Metrics:
     """All that is counted and timed, on a registry of its own. Thread-safe."""
 
-    def __init__(self, version: str, clock: Clock, words: Words) -> None:
+    def __init__(self, version: str, clock: Clock, words: LabelValues) -> None:
         self._clock = clock
         self._channels = tuple(words.channels)
         self._results = frozenset(words.results)

@@ -214,7 +214,7 @@ Target = tuple[ChannelName, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class ContactState:
     """What one address has heard of one incident, or is about to hear."""
 
     pending_id: str | None = None

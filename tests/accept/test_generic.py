@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.accept.generic import read
-from alertgate.accept.receipt import Receipt
+from alertgate.accept.intake import IntakeContext
 from alertgate.config import SeverityRules
 from alertgate.errors import FieldError, Invalid, Malformed, Rejected
 from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
 from tests.examples import for_any
 from tests.fakes import START
 
-RECEIPT = Receipt("alert-1", START, SeverityRules((("backup/*", Severity.CRITICAL),), Severity.WARNING), "request-1")
+RECEIPT = IntakeContext(
+    "alert-1", START, SeverityRules((("backup/*", Severity.CRITICAL),), Severity.WARNING), "request-1"
+)
 
 
 def _read(idempotency_key: str | None = None, **fields) -> Alert:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alertgate.accept.intake import IntakeContext
 from alertgate.accept.particle import FORM, MOST_FIELDS, read, read_data
-from alertgate.accept.receipt import Receipt
 from alertgate.config import SeverityRules
 from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
 from tests.examples import for_any
@@ -20,7 +20,9 @@ from tests.fakes import START
 
 JSON = "application/json"
 DEVICE = "3f002b000000000000000000"
-RECEIPT = Receipt("alert-1", START, SeverityRules((("alarm*", Severity.CRITICAL),), Severity.WARNING), "request-1")
+RECEIPT = IntakeContext(
+    "alert-1", START, SeverityRules((("alarm*", Severity.CRITICAL),), Severity.WARNING), "request-1"
+)
 
 # Particle's "Webhooks" reference, the request of a webhook with only an event and a URL.
 DEFAULT_FORM = b"event=demo&data=mydata&published_at=2017-02-01T21%3A08%3A05.763Z&coreid=3f002b000000000000000000"

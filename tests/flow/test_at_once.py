@@ -9,8 +9,8 @@ import pytest
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify import deliver
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
+from alertgate.notify.context import Snapshot
 from alertgate.notify.lease import LEASE
-from alertgate.notify.story import Facts
 from alertgate.store import alerts, incidents, notifications
 from tests.conftest import Running, serving
 from tests.fakes import until
@@ -164,7 +164,7 @@ async def test_a_lease_that_is_old_isnt_relied_on(make_settings, ours):
             incidents.add(connection, [incident])
             alerts.add(connection, [alert])
             notifications.add(connection, [message])
-        gate.deliverer.take_up([Facts(message, incident, (alert,))])
+        gate.deliverer.take_up([Snapshot(message, incident, (alert,))])
         assert not taken_up(service)
         if ours:
             await until(lambda: asyncio.sleep(0, channel.sent))

@@ -10,7 +10,7 @@ import pytest
 from alertgate.app import Ids
 from alertgate.errors import StoreUnavailable
 from alertgate.model import ChannelName
-from alertgate.notify import handover
+from alertgate.notify import attempt as attempt_module
 from alertgate.notify.channels.base import Permanent, Reason, Sent
 from tests.conftest import serving
 from tests.fakes import START, FakeClock, mail_sink, until
@@ -107,7 +107,7 @@ class TwoTries:
 
 async def test_all_tries_of_a_message_end_before_its_lease(make_settings, monkeypatch: pytest.MonkeyPatch):
     """The time for a send counts from before the lease was looked at, and for both tries of a mail with a picture."""
-    monkeypatch.setattr(handover, "SEND_TIMEOUT", 0.45)
+    monkeypatch.setattr(attempt_module, "SEND_TIMEOUT", 0.45)
     channel = TwoTries()
     settings = make_settings(**mail_settings(1))
     async with serving(settings, channels=[channel]) as service:

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.routing import BaseRoute, Route
 
-from alertgate.accept.authenticate import Verdict, bearer, hub_signature, standard_webhook
+from alertgate.accept.credentials import Verdict, bearer, hub_signature, standard_webhook
 from alertgate.app import documented_app
 from alertgate.errors import RateLimited
 from alertgate.web.limits import MOST_KEYS, Limits

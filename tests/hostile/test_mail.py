@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import BEARER, Running, serving, sign
 from tests.fakes import until
-from tests.web.test_frame import CHROMIUM
+from tests.web.test_middleware import CHROMIUM
 
 RUN = "top.document.title='OWNED'"
 ODD = [

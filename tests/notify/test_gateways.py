@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from alertgate.notify.gateways import GATEWAYS, Doubt, doubts, is_gateway
+from alertgate.notify.gateways import GATEWAYS, GatewayWarning, gateway_warning, is_gateway
 
 TODAY = date(2026, 11, 23)
 USELESS = "no text will arrive; use a paid email-to-SMS gateway or another address"
@@ -29,38 +29,48 @@ def test_other_addresses_are_no_gateways(address):
     [
         (
             "tmomail.net",
-            Doubt(dead=True, text=f"T-Mobile's gateway tmomail.net: shut down in December 2024, silently; {USELESS}"),
+            GatewayWarning(
+                dead=True, text=f"T-Mobile's gateway tmomail.net: shut down in December 2024, silently; {USELESS}"
+            ),
         ),
-        ("txt.att.net", Doubt(dead=True, text=f"AT&T's gateway txt.att.net: shut down on 17 June 2025; {USELESS}")),
-        ("mms.att.net", Doubt(dead=True, text=f"AT&T's gateway mms.att.net: shut down on 17 June 2025; {USELESS}")),
+        (
+            "txt.att.net",
+            GatewayWarning(dead=True, text=f"AT&T's gateway txt.att.net: shut down on 17 June 2025; {USELESS}"),
+        ),
+        (
+            "mms.att.net",
+            GatewayWarning(dead=True, text=f"AT&T's gateway mms.att.net: shut down on 17 June 2025; {USELESS}"),
+        ),
         (
             "messaging.sprintpcs.com",
-            Doubt(dead=True, text=f"Sprint's gateway messaging.sprintpcs.com: retired; {USELESS}"),
+            GatewayWarning(dead=True, text=f"Sprint's gateway messaging.sprintpcs.com: retired; {USELESS}"),
         ),
-        ("pm.sprint.com", Doubt(dead=True, text=f"Sprint's gateway pm.sprint.com: retired; {USELESS}")),
+        ("pm.sprint.com", GatewayWarning(dead=True, text=f"Sprint's gateway pm.sprint.com: retired; {USELESS}")),
         (
             "vtext.com",
-            Doubt(
+            GatewayWarning(
                 dead=False,
                 text="Verizon's gateway vtext.com: unreliable; ends on 31 March 2027; plan a replacement",
             ),
         ),
         (
             "vzwpix.com",
-            Doubt(
+            GatewayWarning(
                 dead=False,
                 text="Verizon's gateway vzwpix.com: unreliable; ends on 31 March 2027; plan a replacement",
             ),
         ),
         (
             "email.uscc.net",
-            Doubt(dead=False, text="US Cellular's gateway email.uscc.net: unverified or dead; plan a replacement"),
+            GatewayWarning(
+                dead=False, text="US Cellular's gateway email.uscc.net: unverified or dead; plan a replacement"
+            ),
         ),
     ],
 )
 def test_doubtful_gateways_are_named_with_their_fate(domain, doubt):
     """An operator learns by carrier, domain and date what became of a gateway, and what to do."""
-    assert doubts(f"5551234567@{domain}", TODAY) == doubt
+    assert gateway_warning(f"5551234567@{domain}", TODAY) == doubt
 
 
 @pytest.mark.parametrize(
@@ -79,7 +89,7 @@ def test_doubtful_gateways_are_named_with_their_fate(domain, doubt):
 )
 def test_unverified_gateways_are_doubtful_but_not_dead(domain):
     """Gateways of which nobody knows are warned of, and still used."""
-    doubt = doubts(f"5551234567@{domain}", TODAY)
+    doubt = gateway_warning(f"5551234567@{domain}", TODAY)
     assert doubt is not None
     assert (doubt.dead, "unverified or dead" in doubt.text) == (False, True)
 
@@ -89,7 +99,7 @@ def test_unverified_gateways_are_doubtful_but_not_dead(domain):
 )
 def test_verizons_gateway_dies_after_its_last_day(today, dead):
     """A gateway with an end is usable on its last day, and dead on the next."""
-    doubt = doubts("5551234567@vtext.com", today)
+    doubt = gateway_warning("5551234567@vtext.com", today)
     assert doubt is not None
     assert (doubt.dead, doubt.text.endswith(USELESS)) == (dead, dead)
 
@@ -97,4 +107,4 @@ def test_verizons_gateway_dies_after_its_last_day(today, dead):
 @pytest.mark.parametrize("address", ["me@example.com", "5551234567@msg.fi.google.com", ""])
 def test_nothing_is_said_of_other_addresses(address):
     """Mail addresses, and the one gateway that works, raise no doubt."""
-    assert doubts(address, TODAY) is None
+    assert gateway_warning(address, TODAY) is None

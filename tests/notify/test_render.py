@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kind, Severity, Source
 from alertgate.notify.channels.base import Message, Picture
-from alertgate.notify.channels.mime import compose
-from alertgate.notify.render import Story, render
-from alertgate.notify.story import late
-from alertgate.notify.text import GSM7, GSM7_DOUBLE
+from alertgate.notify.channels.mail import compose
+from alertgate.notify.context import MessageContext, late
+from alertgate.notify.render.message import render
+from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
 from tests.examples import DOOR, alert, for_any, incident, notification
 from tests.fakes import START
 
@@ -29,8 +29,8 @@ HOSTILE = (
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202e\u2066\ud800]")
 
 
-def _story(*alerts: Alert, **changes: Any) -> Story:
-    story = Story(
+def _story(*alerts: Alert, **changes: Any) -> MessageContext:
+    story = MessageContext(
         notification=notification(),
         incident=incident(),
         alerts=alerts or (alert(),),
@@ -114,7 +114,7 @@ def test_a_message_is_recognisable_and_threaded():
     )
 
 
-def _update(*alerts: Alert, **changes: Any) -> Story:
+def _update(*alerts: Alert, **changes: Any) -> MessageContext:
     """An update of 3 alerts in 4 minutes, sent when it was due."""
     at = START + timedelta(minutes=5)
     update = notification(kind=Kind.UPDATE, due_at=at, **changes)
@@ -203,7 +203,7 @@ def test_an_escalation_says_that_it_got_worse():
     assert message.urgent is True
 
 
-def _resolved(**changes: Any) -> Story:
+def _resolved(**changes: Any) -> MessageContext:
     """A resolution half an hour after the beginning."""
     over = {
         "status": IncidentStatus.RESOLVED,

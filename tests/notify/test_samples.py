@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from tools.samples import SAMPLES, Sample, files, picture, samples
 
-from alertgate.notify.text import GSM7, GSM7_DOUBLE
+from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
 
 LARGEST = 20_000
 LARGEST_PICTURE = 60_000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.notify.text import (
+from alertgate.notify.render.text import (
     GSM7,
     GSM7_DOUBLE,
     MORE,

@@ -20,7 +20,7 @@ from alertgate.model import (
     AlertStatus,
     Attempt,
     ChannelName,
-    Heard,
+    ContactState,
     Incident,
     IncidentStatus,
     Kind,
@@ -32,9 +32,9 @@ from alertgate.model import (
 )
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import VERSIONS, Store
-from alertgate.store.notifications import Claim, Finish, Raise
-from alertgate.store.pulse import beat
+from alertgate.store.notifications import Claim, Expedited, Finish
 from alertgate.store.tables import metadata
+from alertgate.store.write_probe import beat
 from tests.fakes import START
 
 EMAIL = (ChannelName.EMAIL, "me@example.com")
@@ -282,7 +282,7 @@ def test_what_is_due_later_than_any_wait_comes_forward(store: Store):
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         notifications.add(connection, waiting)
-        assert notifications.heed_clock(connection, latest) == 3
+        assert notifications.clamp_due_times(connection, latest) == 3
     stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
     due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored}
     assert due == {"m": 5, "b": 1, "c": 15, "d": 4}
@@ -343,11 +343,11 @@ def test_what_an_address_has_heard(store: Store, leased: Notification):
     """An address that is being told counts as told; a pending message and its tries are known."""
     incident_id = leased.incident_id
     heard = store.read_now(lambda c: notifications.heard(c, [incident_id]))
-    assert heard == {(incident_id, EMAIL): Heard(None, 0, START)}
+    assert heard == {(incident_id, EMAIL): ContactState(None, 0, START)}
     with store.transaction() as connection:
         notifications.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     heard = store.read_now(lambda c: notifications.heard(c, [incident_id]))
-    assert heard == {(incident_id, EMAIL): Heard(leased.id, 1, None)}
+    assert heard == {(incident_id, EMAIL): ContactState(leased.id, 1, None)}
     assert store.read_now(lambda c: notifications.heard(c, [])) == {}
 
 
@@ -358,7 +358,7 @@ def test_a_pending_message_can_be_hurried(store: Store):
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         notifications.add(connection, [planned])
-        notifications.hurry(connection, [Raise(planned.id, Severity.CRITICAL, START)])
+        notifications.expedite(connection, [Expedited(planned.id, Severity.CRITICAL, START)])
     [stored] = store.read_now(lambda c: notifications.of_incident(c, incident.id))
     assert (stored.severity, stored.due_at) == (Severity.CRITICAL, START)
 

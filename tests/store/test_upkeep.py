@@ -88,7 +88,7 @@ def test_what_waits_on_a_channel_that_is_gone_is_taken_in(store: Store):
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         notifications.add(connection, [known, unknown])
-        moved, failed = notifications.take_in_stranded(
+        moved, failed = notifications.reassign_orphaned(
             connection, {ChannelName.OUTBOX}, [(ChannelName.OUTBOX, "me@example.com")], START
         )
     assert (moved, failed) == ([known.id], [unknown.id])

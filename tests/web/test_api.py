@@ -406,8 +406,8 @@ async def test_lists_have_the_documented_fields(timed):
     trail = (await get(service, f"/incidents/{incident_id}")).json()
     assert set(trail) == set(schemas["IncidentTrailView"]["properties"])
     tried = (await post(service, "/send-test")).json()
-    assert set(tried) == set(schemas["TrialList"]["properties"])
-    assert set(tried["items"][0]) == set(schemas["TrialView"]["properties"])
+    assert set(tried) == set(schemas["TestSendList"]["properties"])
+    assert set(tried["items"][0]) == set(schemas["TestSendView"]["properties"])
 
 
 ANSWERS = {

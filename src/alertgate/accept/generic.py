@@ -4,17 +4,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
 
-from alertgate.accept.receipt import (
-    LATEST,
-    LONGEST_NAME,
-    TIME_SCHEMA,
-    Receipt,
-    field_errors,
-    finite,
-    incident_key,
-    read_time,
-)
+from alertgate.accept.fields import LONGEST_NAME, field_errors, finite
+from alertgate.accept.intake import IntakeContext
+from alertgate.accept.keys import incident_key
 from alertgate.accept.severity import judge, parse_severity
+from alertgate.accept.times import LATEST, TIME_SCHEMA, read_time
 from alertgate.errors import Invalid, Malformed
 from alertgate.model import Alert, AlertStatus, Json, Severity, Signal, Source
 
@@ -70,7 +64,7 @@ class GenericBody(BaseModel):
         return value
 
 
-def read(body: bytes, idempotency_key: str | None, receipt: Receipt) -> Alert:
+def read(body: bytes, idempotency_key: str | None, receipt: IntakeContext) -> Alert:
     """Return the alert that a generic body holds.
 
     Raises Malformed when it isn't JSON, Invalid when fields are missing or wrong, each naming the field.

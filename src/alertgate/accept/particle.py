@@ -18,8 +18,11 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from alertgate.accept.receipt import LONGEST_EVENT, LONGEST_NAME, Receipt, field_errors, finite, incident_key, read_time
+from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, field_errors, finite
+from alertgate.accept.intake import IntakeContext
+from alertgate.accept.keys import incident_key
 from alertgate.accept.severity import judge
+from alertgate.accept.times import read_time
 from alertgate.config import SeverityRules
 from alertgate.errors import FieldError
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
@@ -70,7 +73,7 @@ class _Salvage(NamedTuple):
     device: str | None
 
 
-def read(body: bytes, content_type: str | None, receipt: Receipt) -> Alert:
+def read(body: bytes, content_type: str | None, receipt: IntakeContext) -> Alert:
     """Return the alert that a Particle body holds; quarantined, with the reasons, when it can't be read.
 
     `content_type` is the header's bare media type in lower case, or None: Particle sends none with a custom body.
@@ -146,7 +149,7 @@ def _dedup(parsed: ParticleBody, published_at: datetime | None) -> str | None:
     return f"particle:{hashlib.sha256(seen.encode()).hexdigest()}"
 
 
-def _quarantined(body: bytes, errors: tuple[FieldError, ...], receipt: Receipt) -> Alert:
+def _quarantined(body: bytes, errors: tuple[FieldError, ...], receipt: IntakeContext) -> Alert:
     salvage = _salvage(body)
     event = salvage.event or UNREADABLE
     return Alert(

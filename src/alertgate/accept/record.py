@@ -11,10 +11,10 @@ from enum import StrEnum
 from alertgate.config import GroupingRules
 from alertgate.group.decide import Step, decide, is_quiet
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notification, Target
-from alertgate.notify.draft import Draft, facts_of
+from alertgate.notify.batch import NotificationBatch, snapshots_of
+from alertgate.notify.context import Snapshot
 from alertgate.notify.lease import Grant
-from alertgate.notify.plan import Choice, Quiet, on_alert, on_escalation, on_resolution
-from alertgate.notify.story import Facts
+from alertgate.notify.plan import Choice, Skip, on_alert, on_escalation, on_resolution
 from alertgate.store import Connection
 from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
@@ -38,18 +38,18 @@ class Recorded:
     incident_id: str | None
     due: int = 0
     """How many messages became due with it."""
-    leased: tuple[Facts, ...] = ()
+    leased: tuple[Snapshot, ...] = ()
     """Those of them that are leased, and that this process has to send now."""
     because: str | None = None
     """What it did to its incident, and who hears of it when, in words."""
 
 
 @dataclass(slots=True)
-class _Draft:
+class AlertBatch:
     """What one transaction has read, and what it will write."""
 
     open: dict[str, Incident]
-    messages: Draft
+    messages: NotificationBatch
     opened: dict[str, Incident] = field(default_factory=dict)
     joined: dict[str, Incident] = field(default_factory=dict)
     changed: dict[str, Incident] = field(default_factory=dict)
@@ -103,14 +103,14 @@ class Recorder:
         if not leased:
             return results
         about = {**draft.joined, **draft.changed, **draft.opened}
-        return _handed_out(results, facts_of(connection, leased, about))
+        return _handed_out(results, snapshots_of(connection, leased, about))
 
-    def _read(self, connection: Connection, batch: Sequence[Alert]) -> _Draft:
+    def _read(self, connection: Connection, batch: Sequence[Alert]) -> AlertBatch:
         open_ = incident_rows.unresolved(connection, {alert.key for alert in batch})
         heard = notification_rows.heard(connection, [incident.id for incident in open_.values()])
-        return _Draft(open_, Draft(heard, self._new_id))
+        return AlertBatch(open_, NotificationBatch(heard, self._new_id))
 
-    def _add(self, draft: _Draft, alert: Alert) -> tuple[Alert, int]:
+    def _add(self, draft: AlertBatch, alert: Alert) -> tuple[Alert, int]:
         """Let one alert take its place in the draft; tell how many messages became due."""
         now = alert.received_at
         before = draft.open.get(alert.key)
@@ -124,10 +124,10 @@ class Recorder:
         stored = replace(alert, incident_id=incident.id if incident else None, grouping=because)
         draft.alerts.append(stored)
         return stored, sum(
-            choice.due_at is None or choice.due_at <= now for choice in choices if not isinstance(choice, Quiet)
+            choice.due_at is None or choice.due_at <= now for choice in choices if not isinstance(choice, Skip)
         )
 
-    def _incident(self, draft: _Draft, before: Incident | None, alert: Alert, step: Step) -> Incident | None:
+    def _incident(self, draft: AlertBatch, before: Incident | None, alert: Alert, step: Step) -> Incident | None:
         """Bring the incident to its state after the step."""
         now = alert.received_at
         if step is Step.NOTHING_TO_RESOLVE:
@@ -156,7 +156,7 @@ class Recorder:
             alert_count=1,
         )
 
-    def _speak(self, draft: _Draft, incident: Incident, target: Target, step: Step, now: datetime) -> Choice:
+    def _speak(self, draft: AlertBatch, incident: Incident, target: Target, step: Step, now: datetime) -> Choice:
         """Decide what one address hears, and draft it."""
         heard = draft.messages.heard(incident, target)
         if step is Step.RESOLVED:
@@ -186,15 +186,15 @@ def _joined(before: Incident, alert: Alert, step: Step) -> Incident:
     return after
 
 
-def _handed_out(results: list[Recorded], leased: list[Facts]) -> list[Recorded]:
+def _handed_out(results: list[Recorded], leased: list[Snapshot]) -> list[Recorded]:
     """Give the leased messages of an incident to its first alert."""
-    waiting: dict[str | None, list[Facts]] = {}
+    waiting: dict[str | None, list[Snapshot]] = {}
     for facts in leased:
         waiting.setdefault(facts.incident.id, []).append(facts)
     return [replace(result, leased=tuple(waiting.pop(result.incident_id, ()))) for result in results]
 
 
-def _write(connection: Connection, draft: _Draft, grant: Grant | None) -> list[Notification]:
+def _write(connection: Connection, draft: AlertBatch, grant: Grant | None) -> list[Notification]:
     incident_rows.join(connection, list(draft.joined.values()))
     incident_rows.save(connection, list(draft.changed.values()))
     incident_rows.add(connection, list(draft.opened.values()))

@@ -12,7 +12,7 @@ from alertgate.config import Settings
 from alertgate.errors import StoreInUse, Unavailable
 from alertgate.notify.channels.base import Sent
 from alertgate.notify.channels.smtp import MailServer
-from alertgate.notify.gateways import doubts
+from alertgate.notify.gateways import gateway_warning
 from alertgate.notify.plan import targets
 from alertgate.store.engine import Store
 
@@ -77,7 +77,7 @@ def _recipients(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield Finding(Level.WARN, "recipients", "none is set: nobody is told; set RECIPIENT_EMAIL")
         return
     for channel, address in targets(settings):
-        doubt = doubts(address, now.date())
+        doubt = gateway_warning(address, now.date())
         if doubt:
             yield Finding(Level.FAIL if doubt.dead else Level.WARN, f"recipient {address}", doubt.text)
         else:

@@ -26,10 +26,10 @@ from alertgate.clock import SystemClock
 from alertgate.config import DEFAULT_ENV_FILE, Settings, load
 from alertgate.errors import ConfigError, NotFound
 from alertgate.notify.replay import Verdict
-from alertgate.notify.trial import Tried, send_tests
+from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.prove.health import Health
 from alertgate.prove.history import trail
-from alertgate.prove.story import tell
+from alertgate.prove.timeline import tell
 from alertgate.store.engine import Store
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import allow_many_files, listen, server_config
@@ -170,7 +170,7 @@ def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
         raise typer.Exit(1)
 
 
-async def _send_tests(settings: Settings) -> list[Tried]:
+async def _send_tests(settings: Settings) -> list[TestSend]:
     channels = open_channels(settings)
     try:
         return await send_tests(settings, channels, SystemClock(), new_id)

@@ -14,19 +14,20 @@ from types import MappingProxyType
 
 import structlog
 
+from alertgate.addresses import mask, mask_all
 from alertgate.clock import Clock
-from alertgate.config import Settings, mask, mask_all
+from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus, Target
+from alertgate.notify.attempt import HandedOver, HandOver
 from alertgate.notify.breaker import ChannelState, after
 from alertgate.notify.budget import Budget, budget
 from alertgate.notify.channels.base import Channel, Sent
-from alertgate.notify.handover import HandedOver, HandOver
+from alertgate.notify.context import MessageContext, Snapshot
 from alertgate.notify.lease import LEASE, Leases, ahead, pace_after
 from alertgate.notify.plan import targets
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
-from alertgate.notify.story import Facts, Story
 from alertgate.store import Connection, notifications
 from alertgate.store.engine import Store
 from alertgate.store.notifications import Claim
@@ -166,7 +167,7 @@ class Deliverer:
                     self._lanes[each.channel].granted += 1
         return granted
 
-    def take_up(self, leased: Sequence[Facts]) -> None:
+    def take_up(self, leased: Sequence[Snapshot]) -> None:
         """Send what was granted a lease just now."""
         now = self._clock.now()
         for facts in leased:
@@ -204,10 +205,10 @@ class Deliverer:
             except TimeoutError:
                 continue
 
-    async def _take_in_stranded(self) -> None:
+    async def _reassign_orphaned(self) -> None:
         """Hand what waits on a channel that isn't configured any more to the one that now reaches its address."""
         moved, failed = await self._store.writer.do(
-            _take_in, (frozenset(self._lanes), tuple(targets(self._settings)), self._clock.now())
+            _reassign, (frozenset(self._lanes), tuple(targets(self._settings)), self._clock.now())
         )
         if moved:
             log.info("messages go by another channel than when they were planned", notifications=moved)
@@ -230,7 +231,7 @@ class Deliverer:
         if expired:
             log.warning("took over messages whose sender is gone", notifications=expired)
         waits = (self._settings.grouping.interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))
-        if early := await self._store.writer.do(_heed_clock, tuple(now + wait for wait in waits)):
+        if early := await self._store.writer.do(_clamp_due_times, tuple(now + wait for wait in waits)):
             log.warning("messages were due later than any wait can be; was the clock set back?", notifications=early)
         patience = timedelta(seconds=self._settings.give_up_after)
         for failed in await self._store.writer.do(_give_up, (now - patience, now)):
@@ -243,7 +244,7 @@ class Deliverer:
                 to=mask(failed.address),
                 reason="gave up",
             )
-        await self._take_in_stranded()
+        await self._reassign_orphaned()
         await self._look_at_budget(now)
 
     async def _look_at_budget(self, now: datetime) -> None:
@@ -284,7 +285,7 @@ class Deliverer:
         self,
         lane: _Lane,
         leased: Sequence[Notification],
-        stories: Mapping[str, Story] | None = None,
+        stories: Mapping[str, MessageContext] | None = None,
         *,
         probe: bool = False,
     ) -> None:
@@ -294,7 +295,7 @@ class Deliverer:
         loop = asyncio.get_running_loop()
         # From before the leases are looked at: a process that sleeps in between must not send when it wakes.
         now = loop.time()
-        known: asyncio.Future[Mapping[str, Story]] = loop.create_future()
+        known: asyncio.Future[Mapping[str, MessageContext]] = loop.create_future()
         if stories is None:
             known = loop.create_task(self._hand_over.read(leased))
         else:
@@ -309,7 +310,7 @@ class Deliverer:
         self,
         lane: _Lane,
         notification: Notification,
-        stories: asyncio.Future[Mapping[str, Story]],
+        stories: asyncio.Future[Mapping[str, MessageContext]],
         leased_at: float,
         *,
         probe: bool,
@@ -330,7 +331,7 @@ class Deliverer:
         except Exception:
             log.exception("a message is left to its lease; this is a defect", notification_id=notification.id)
 
-    async def _send(self, lane: _Lane, story: Story, leased_at: float, *, probe: bool) -> HandedOver | None:
+    async def _send(self, lane: _Lane, story: MessageContext, leased_at: float, *, probe: bool) -> HandedOver | None:
         """Send a message in its turn; None where that doesn't come in time, or the channel is paused by then."""
         loop = asyncio.get_running_loop()
         try:
@@ -389,14 +390,14 @@ def _release_expired(connection: Connection, items: Sequence[tuple[datetime, fro
     return [notifications.release_expired(connection, now, here, owner) for now, here, owner in items]
 
 
-def _heed_clock(connection: Connection, items: Sequence[tuple[datetime, ...]]) -> list[int]:
-    return [notifications.heed_clock(connection, latest_due) for latest_due in items]
+def _clamp_due_times(connection: Connection, items: Sequence[tuple[datetime, ...]]) -> list[int]:
+    return [notifications.clamp_due_times(connection, latest_due) for latest_due in items]
 
 
-def _take_in(
+def _reassign(
     connection: Connection, items: Sequence[tuple[frozenset[ChannelName], tuple[Target, ...], datetime]]
 ) -> list[tuple[list[str], list[str]]]:
-    return [notifications.take_in_stranded(connection, channels, now_by, now) for channels, now_by, now in items]
+    return [notifications.reassign_orphaned(connection, channels, now_by, now) for channels, now_by, now in items]
 
 
 def _give_up(connection: Connection, items: Sequence[tuple[datetime, datetime]]) -> list[list[Notification]]:

@@ -57,21 +57,21 @@ def is_text_message(channel: ChannelName, address: str) -> bool:
     return channel is ChannelName.SMS or is_gateway(address)
 
 
-class Doubt(NamedTuple):
+class GatewayWarning(NamedTuple):
     """What is wrong with a gateway; `dead` when no message will arrive."""
 
     dead: bool
     text: str
 
 
-def doubts(address: str, today: date) -> Doubt | None:
+def gateway_warning(address: str, today: date) -> GatewayWarning | None:
     """Return what an operator should know of the gateway of `address`, or None."""
     gateway = GATEWAYS.get(_domain(address))
     if gateway is None or not gateway.note:
         return None
     dead = gateway.dead or (gateway.ends is not None and today > gateway.ends)
     advice = "no text will arrive; use a paid email-to-SMS gateway or another address" if dead else "plan a replacement"
-    return Doubt(dead, f"{gateway.carrier}'s gateway {_domain(address)}: {gateway.note}; {advice}")
+    return GatewayWarning(dead, f"{gateway.carrier}'s gateway {_domain(address)}: {gateway.note}; {advice}")
 
 
 def _domain(address: str) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alertgate.config import Settings
-from alertgate.model import ChannelName, Heard, Incident, IncidentStatus, Kind, Target
+from alertgate.model import ChannelName, ContactState, Incident, IncidentStatus, Kind, Target
 from alertgate.notify.gateways import is_gateway
 
 NOBODY = "operator@localhost"
@@ -25,7 +25,7 @@ def targets(settings: Settings) -> list[Target]:
 
 
 @dataclass(frozen=True, slots=True)
-class Speak:
+class Plan:
     """Plan a new message."""
 
     kind: Kind
@@ -34,7 +34,7 @@ class Speak:
 
 
 @dataclass(frozen=True, slots=True)
-class Hurry:
+class Expedite:
     """Send the message that is pending at `due_at`; None leaves its time, because it waits for a retry."""
 
     due_at: datetime | None
@@ -44,55 +44,55 @@ class Hurry:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class Skip:
     """Say nothing more than is planned already."""
 
     because: str
 
 
-Choice = Speak | Hurry | Quiet
+Choice = Plan | Expedite | Skip
 
 
-def on_alert(incident: Incident, heard: Heard, now: datetime, interval: timedelta) -> Choice:
+def on_alert(incident: Incident, heard: ContactState, now: datetime, interval: timedelta) -> Choice:
     """Decide what one address hears of an alert that joined, or opened, `incident`."""
     if incident.status is IncidentStatus.ACKNOWLEDGED:
-        return Quiet(f"acknowledged by {incident.acknowledged_by}")
+        return Skip(f"acknowledged by {incident.acknowledged_by}")
     if heard.pending_id:
-        return Quiet("the message that is pending will say it")
+        return Skip("the message that is pending will say it")
     if heard.told_at is None:
         return _first(heard, now, interval)
     if heard.told_at + interval <= now:
-        return Speak(Kind.UPDATE, now, f"last told at {heard.told_at:%H:%M:%S}, longer ago than the group interval")
+        return Plan(Kind.UPDATE, now, f"last told at {heard.told_at:%H:%M:%S}, longer ago than the group interval")
     due_at = heard.told_at + interval
-    return Speak(Kind.UPDATE, due_at, f"update due at {due_at:%H:%M:%S}, because told at {heard.told_at:%H:%M:%S} UTC")
+    return Plan(Kind.UPDATE, due_at, f"update due at {due_at:%H:%M:%S}, because told at {heard.told_at:%H:%M:%S} UTC")
 
 
-def on_escalation(incident: Incident, heard: Heard, now: datetime) -> Choice:
+def on_escalation(incident: Incident, heard: ContactState, now: datetime) -> Choice:
     """Decide what one address hears of an alert that raised the severity: it speaks at once."""
     if heard.pending_id:
-        return _hurry(heard, Kind.ESCALATION, now, f"severity rose to {incident.severity}")
-    return Speak(Kind.ESCALATION, now, f"severity rose to {incident.severity}")
+        return _expedite(heard, Kind.ESCALATION, now, f"severity rose to {incident.severity}")
+    return Plan(Kind.ESCALATION, now, f"severity rose to {incident.severity}")
 
 
-def on_resolution(heard: Heard, now: datetime) -> Choice:
+def on_resolution(heard: ContactState, now: datetime) -> Choice:
     """Decide what one address hears of the end: once, and only if it heard, or will hear, of the beginning."""
     if heard.pending_id:
-        return _hurry(heard, Kind.RESOLUTION, now, "resolved; the message that is pending will say it")
+        return _expedite(heard, Kind.RESOLUTION, now, "resolved; the message that is pending will say it")
     if heard.told_at is None:
-        return Quiet("never told of this incident")
-    return Speak(Kind.RESOLUTION, now, "resolved")
+        return Skip("never told of this incident")
+    return Plan(Kind.RESOLUTION, now, "resolved")
 
 
-def _first(heard: Heard, now: datetime, interval: timedelta) -> Speak:
+def _first(heard: ContactState, now: datetime, interval: timedelta) -> Plan:
     """Tell an address that hasn't heard of the incident; one that refused a message isn't tried for every alert."""
     if heard.failed_at is None or heard.failed_at + interval <= now:
-        return Speak(Kind.OPENING, now, "nothing said of this incident yet")
+        return Plan(Kind.OPENING, now, "nothing said of this incident yet")
     due_at = heard.failed_at + interval
-    return Speak(
+    return Plan(
         Kind.OPENING, due_at, f"due at {due_at:%H:%M:%S}, because a message failed at {heard.failed_at:%H:%M:%S} UTC"
     )
 
 
-def _hurry(heard: Heard, kind: Kind, now: datetime, because: str) -> Hurry:
+def _expedite(heard: ContactState, kind: Kind, now: datetime, because: str) -> Expedite:
     # A message that waits for a retry keeps its time: its server is in trouble, and hammering it helps nobody.
-    return Hurry(None if heard.pending_tries else now, kind, because)
+    return Expedite(None if heard.pending_tries else now, kind, because)

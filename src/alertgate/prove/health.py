@@ -9,7 +9,7 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.errors import StoreUnavailable
 from alertgate.store.engine import Store
-from alertgate.store.pulse import beat
+from alertgate.store.write_probe import beat
 
 WRITE_TIMEOUT = 3.0
 """Seconds within which the store must take a write."""

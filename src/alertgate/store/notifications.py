@@ -28,7 +28,7 @@ from sqlalchemy import (
 from alertgate.model import (
     Attempt,
     ChannelName,
-    Heard,
+    ContactState,
     IncidentStatus,
     Kind,
     Notification,
@@ -90,10 +90,10 @@ def _notification(row: Row[tuple[object, ...]]) -> Notification:
     return Notification(**row._asdict())
 
 
-def heard(connection: Connection, incident_ids: Collection[str]) -> dict[tuple[str, Target], Heard]:
+def heard(connection: Connection, incident_ids: Collection[str]) -> dict[tuple[str, Target], ContactState]:
     """Return, for each incident and each address that was ever planned for it, what it has heard."""
     rows = _HEARD.rows(connection, incident_ids)
-    return {(incident_id, (channel, address)): Heard(*rest) for incident_id, channel, address, *rest in rows}
+    return {(incident_id, (channel, address)): ContactState(*rest) for incident_id, channel, address, *rest in rows}
 
 
 def add(connection: Connection, new: Sequence[Notification]) -> None:
@@ -102,7 +102,7 @@ def add(connection: Connection, new: Sequence[Notification]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Raise:
+class Expedited:
     """A pending notification that has become more pressing."""
 
     id: str
@@ -113,7 +113,7 @@ class Raise:
     """What an update becomes; any other message stays what it is."""
 
 
-def hurry(connection: Connection, raises: Sequence[Raise]) -> None:
+def expedite(connection: Connection, raises: Sequence[Expedited]) -> None:
     """Give pending notifications a new severity and, where one is given, an earlier time."""
     for raise_ in raises:
         values: dict[str, Any] = {"severity": raise_.severity}
@@ -216,7 +216,7 @@ class Finish:
         return self.leased.id
 
 
-def heed_clock(connection: Connection, latest_due: Sequence[datetime]) -> int:
+def clamp_due_times(connection: Connection, latest_due: Sequence[datetime]) -> int:
     """Bring forward what is due later than any wait can be, because the clock was set back; return how many.
 
     `latest_due` has the latest right time for a message that was tried never, once, twice and so on; the last one
@@ -269,7 +269,7 @@ def _end(connection: Connection, leased: Notification, end: Finish) -> None:
     if end.status is NotificationStatus.PENDING and (by := _acknowledged(connection, leased.incident_id)):
         values |= {"status": NotificationStatus.CANCELLED, "finished_at": end.now, "reason": f"acknowledged by {by}"}
     elif end.status is NotificationStatus.PENDING:
-        _give_way(connection, leased, end.now)
+        _cancel_superseded(connection, leased, end.now)
         values["due_at"] = end.due_at
     else:
         values["finished_at"] = end.now
@@ -284,7 +284,7 @@ def _acknowledged(connection: Connection, incident_id: str) -> str | None:
     return connection.execute(query).scalar()
 
 
-def _give_way(connection: Connection, returning: Notification, now: datetime) -> None:
+def _cancel_superseded(connection: Connection, returning: Notification, now: datetime) -> None:
     """Cancel the message that was planned meanwhile: the returning one is rendered anew and says it all."""
     connection.execute(
         update(notifications)
@@ -334,7 +334,7 @@ def give_up(connection: Connection, since_before: datetime, now: datetime) -> li
     return given_up
 
 
-def take_in_stranded(
+def reassign_orphaned(
     connection: Connection, channels: Collection[ChannelName], targets: Sequence[Target], now: datetime
 ) -> tuple[list[str], list[str]]:
     """Give what is pending on other channels than `channels` to the target with its address; fail what has none.
@@ -350,7 +350,7 @@ def take_in_stranded(
             values = {"status": NotificationStatus.FAILED, "finished_at": now}
             failed.append(stranded.id)
         else:
-            _give_way(connection, replace(stranded, channel=channel), now)
+            _cancel_superseded(connection, replace(stranded, channel=channel), now)
             values = {"channel": channel, "due_at": now}
             moved.append(stranded.id)
         connection.execute(update(notifications).where(_n.id == stranded.id).values(**values))

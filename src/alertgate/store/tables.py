@@ -50,7 +50,7 @@ _SEVERITIES = tuple(sorted(Severity, key=lambda severity: severity.rank))
 Convert = Callable[[Any], Any]
 
 
-class Kept(TypeDecorator[Any]):
+class PortableType(TypeDecorator[Any]):
     """A type whose values are kept by `keep` and read by `read`, neither of which is given None, in both databases.
 
     The two take the place of SQLAlchemy's own converters, which cost two calls more for each value.
@@ -72,7 +72,7 @@ class Kept(TypeDecorator[Any]):
         return lambda value: None if value is None else read(value)
 
 
-class Instant(Kept):
+class Instant(PortableType):
     """An aware time, kept as microseconds since 1970 in UTC: exact, sortable, and the same in both databases."""
 
     impl = BigInteger
@@ -89,7 +89,7 @@ class Instant(Kept):
         return _EPOCH + value * _MICROSECOND
 
 
-class AnyText(Kept):
+class AnyText(PortableType):
     r"""Any Python text. PostgreSQL holds no NUL, UTF-8 no lone surrogate: they become \x1a and four hex digits."""
 
     cache_ok = True
@@ -105,7 +105,7 @@ class AnyText(Kept):
         return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value) if "\x1a" in value else value
 
 
-class JsonText(Kept):
+class JsonText(PortableType):
     """A JSON value as ASCII text, in which every odd character is escaped by JSON itself."""
 
     cache_ok = True
@@ -113,7 +113,7 @@ class JsonText(Kept):
     read = staticmethod(json.loads)
 
 
-class Rank(Kept):
+class Rank(PortableType):
     """A severity as its rank, so that the database can order by it."""
 
     impl = SmallInteger

@@ -6,12 +6,12 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from alertgate.errors import BodyTooLarge, BodyTooSlow, ClientGone
-from alertgate.web.services import Services
+from alertgate.web.dependencies import Gate
 
 
-async def read_body(request: Request, services: Services) -> bytes:
+async def read_body(request: Request, gate: Gate) -> bytes:
     """Return the raw body. Raises BodyTooLarge, BodyTooSlow, ClientGone."""
-    settings = services.settings
+    settings = gate.settings
     most = settings.max_body_bytes
     too_large = f"The body is larger than {most:,} bytes (MAX_BODY_BYTES); nothing was stored."
     declared = request.headers.get("content-length", "").lstrip("0")[:20]

@@ -10,11 +10,11 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import SecretStr
 
-from alertgate.accept.authenticate import Verdict, bearer, hub_signature, standard_webhook
+from alertgate.accept.credentials import Verdict, bearer, hub_signature, standard_webhook
 from alertgate.errors import SwitchedOff, Unauthenticated
 from alertgate.web.body import read_body
+from alertgate.web.dependencies import CurrentGate, Gate, client_address
 from alertgate.web.problems import documented
-from alertgate.web.services import Services, WithServices, client_address
 
 
 class Guard(StrEnum):
@@ -48,12 +48,12 @@ _STANDARD = APIKeyHeader(
 )
 
 
-def particle_guard(request: Request, services: Services) -> None:
+def particle_guard(request: Request, gate: Gate) -> None:
     """Let Particle pass. Raises SwitchedOff, RateLimited, Unauthenticated."""
-    settings = services.settings
+    settings = gate.settings
     _check_bearer(
         request,
-        services,
+        gate,
         Guard.PARTICLE,
         "PARTICLE_WEBHOOK_SECRET",
         settings.particle_webhook_secret,
@@ -64,37 +64,37 @@ def particle_guard(request: Request, services: Services) -> None:
     )
 
 
-async def api_guard(request: Request, services: WithServices, _: Annotated[object, Security(_API)]) -> None:
+async def api_guard(request: Request, gate: CurrentGate, _: Annotated[object, Security(_API)]) -> None:
     """Let holders of the API token pass. Raises SwitchedOff, RateLimited, Unauthenticated."""
-    settings = services.settings
-    _check_bearer(request, services, Guard.API, "API_TOKEN", settings.api_token, settings.api_token_previous)
+    settings = gate.settings
+    _check_bearer(request, gate, Guard.API, "API_TOKEN", settings.api_token, settings.api_token_previous)
 
 
-async def metrics_guard(request: Request, services: WithServices, _: Annotated[object, Security(_METRICS)]) -> None:
+async def metrics_guard(request: Request, gate: CurrentGate, _: Annotated[object, Security(_METRICS)]) -> None:
     """Let holders of the metrics token pass, and anyone while none is set.
 
     Raises SwitchedOff (the previous token alone is set), RateLimited, Unauthenticated.
     """
-    present, previous = services.settings.metrics_token, services.settings.metrics_token_previous
+    present, previous = gate.settings.metrics_token, gate.settings.metrics_token_previous
     if present or previous:
-        _check_bearer(request, services, Guard.METRICS, "METRICS_TOKEN", present, previous)
+        _check_bearer(request, gate, Guard.METRICS, "METRICS_TOKEN", present, previous)
 
 
-async def signed_body(request: Request, services: Services) -> bytes:
+async def signed_body(request: Request, gate: Gate) -> bytes:
     """Return the raw body of a generic webhook, once its signature holds.
 
     Raises SwitchedOff, RateLimited, BodyTooLarge, BodyTooSlow, ClientGone, Unauthenticated.
     """
-    settings = services.settings
+    settings = gate.settings
     secrets = _secrets("WEBHOOK_SECRET", settings.webhook_secret, settings.webhook_secret_previous)
     address = client_address(request)
-    services.limits.check_failures(address)
-    services.limits.count_generic(address)
-    body = await read_body(request, services)
-    verdict = _judge_signature(request, body, secrets, services)
+    gate.limits.check_failures(address)
+    gate.limits.count_generic(address)
+    body = await read_body(request, gate)
+    verdict = _judge_signature(request, body, secrets, gate)
     if verdict is not Verdict.OK:
-        services.metrics.auth_failed(Guard.GENERIC)
-        services.limits.count_failure(address)
+        gate.metrics.auth_failed(Guard.GENERIC)
+        gate.limits.count_failure(address)
         raise Unauthenticated(
             f"{_sentence(verdict)} Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three "
             "Standard Webhooks headers.",
@@ -119,7 +119,7 @@ MetricsGuard = Depends(metrics_guard)
 
 def _check_bearer(
     request: Request,
-    services: Services,
+    gate: Gate,
     guard: Guard,
     setting: str,
     present: SecretStr | None,
@@ -131,16 +131,16 @@ def _check_bearer(
     secrets = _secrets(setting, present, previous)
     address = client_address(request)
     if not shared:
-        services.limits.check_failures(address)
+        gate.limits.check_failures(address)
     verdict = bearer(request.headers.getlist("authorization"), secrets)
     if verdict is not Verdict.OK:
-        services.metrics.auth_failed(guard)
-        services.limits.check_failures(address)
-        services.limits.count_failure(address)
+        gate.metrics.auth_failed(guard)
+        gate.limits.check_failures(address)
+        gate.limits.count_failure(address)
         raise Unauthenticated(f"{_sentence(verdict)} Send Authorization: Bearer with {setting}.", scheme="Bearer")
 
 
-def _judge_signature(request: Request, body: bytes, secrets: list[str], services: Services) -> Verdict:
+def _judge_signature(request: Request, body: bytes, secrets: list[str], gate: Gate) -> Verdict:
     headers = request.headers
     if "x-hub-signature-256" in headers or "webhook-signature" not in headers:
         return hub_signature(headers.getlist("x-hub-signature-256"), body, secrets)
@@ -150,7 +150,7 @@ def _judge_signature(request: Request, body: bytes, secrets: list[str], services
         headers["webhook-signature"],
         body,
         secrets,
-        services.clock.now(),
+        gate.clock.now(),
     )
 
 

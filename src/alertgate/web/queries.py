@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from alertgate.accept.receipt import LATEST, TIME_SCHEMA
+from alertgate.accept.times import LATEST, TIME_SCHEMA
 from alertgate.errors import FieldError, Invalid, Malformed
 from alertgate.model import AlertStatus, IncidentStatus, Severity, Source
 from alertgate.store.pages import Wanted

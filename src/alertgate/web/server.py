@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from alertgate.config import Settings
 from alertgate.errors import AlertgateError
-from alertgate.web.headers import SECURITY_HEADERS
+from alertgate.web.middleware import SECURITY_HEADERS
 from alertgate.web.problems import MEDIA_TYPE, problem
 
 HEAD_TIMEOUT = 10.0

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from alertgate.model import Alert, Attempt, Incident
-from alertgate.notify.trial import Tried
+from alertgate.notify.test_send import TestSend
 from alertgate.prove.history import IncidentTrail, Told, Trail
 
 
@@ -120,7 +120,7 @@ class IncidentTrailView(BaseModel):
     notifications: list[NotificationView] = Field(description="All of them, oldest first")
 
 
-class TrialView(BaseModel):
+class TestSendView(BaseModel):
     """What became of one test message."""
 
     channel: str
@@ -129,11 +129,11 @@ class TrialView(BaseModel):
     reply: str = Field(description="The server's own words; of a failure with its reason before them")
 
 
-class TrialList(BaseModel):
+class TestSendList(BaseModel):
     """What became of a test message to each recipient."""
 
     ok: bool = Field(description="Whether every server took its message")
-    items: list[TrialView]
+    items: list[TestSendView]
 
 
 def show_trail(trail: Trail) -> "AsciiJson":
@@ -168,7 +168,7 @@ def show_notification(told: Told) -> "AsciiJson":
     return AsciiJson(_told([told])[0])
 
 
-def show_trial(tried: Iterable[Tried]) -> "AsciiJson":
+def show_test_send(tried: Iterable[TestSend]) -> "AsciiJson":
     """Return what became of test messages as the API's answer."""
     items = [{"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text} for one in tried]
     return AsciiJson({"ok": all(item["sent"] for item in items), "items": items})

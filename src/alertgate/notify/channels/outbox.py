@@ -8,7 +8,7 @@ import structlog
 
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Message, Outcome, Reason, Sent, Transient
-from alertgate.notify.channels.mime import compose
+from alertgate.notify.channels.mail import compose
 
 log = structlog.stdlib.get_logger("alertgate.outbox")
 

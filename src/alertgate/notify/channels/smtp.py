@@ -11,7 +11,7 @@ from aiosmtplib import SMTP
 from alertgate.config import Settings
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Message, Outcome, Permanent, Reason, Sent, Transient
-from alertgate.notify.channels.mime import compose
+from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.replies import Stage, judge
 
 FRESH_FOR = 5.0

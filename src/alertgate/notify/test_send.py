@@ -13,7 +13,7 @@ from alertgate.notify.gateways import is_text_message
 from alertgate.notify.plan import targets
 
 
-class Tried(NamedTuple):
+class TestSend(NamedTuple):
     """What became of one test message."""
 
     channel: ChannelName
@@ -24,7 +24,7 @@ class Tried(NamedTuple):
 
 async def send_tests(
     settings: Settings, channels: Sequence[Channel], clock: Clock, new_id: Callable[[datetime], str]
-) -> list[Tried]:
+) -> list[TestSend]:
     """Send one test message to each recipient, over the channel that would reach it; one after the other."""
     by_name = {channel.name: channel for channel in channels}
     results = []
@@ -32,7 +32,7 @@ async def send_tests(
         message = _message(settings, (name, address), clock.now(), new_id)
         outcome = await by_name[name].send(message, asyncio.get_running_loop().time() + SEND_TIMEOUT)
         text = outcome.reply if isinstance(outcome, Sent) else f"{outcome.reason}: {outcome.reply}"
-        results.append(Tried(name, address, isinstance(outcome, Sent), text))
+        results.append(TestSend(name, address, isinstance(outcome, Sent), text))
     return results
 
 

@@ -11,14 +11,14 @@ from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alertgate.accept import generic, particle
-from alertgate.accept.receipt import Receipt
+from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorded, Result
 from alertgate.errors import AlertgateError, FieldError, Invalid, StoreTooSlow, WrongContentType
 from alertgate.model import Alert, AlertStatus
 from alertgate.web.body import media_type, read_body
+from alertgate.web.dependencies import Gate
 from alertgate.web.guards import SHOW_PARTICLE, SHOW_SIGNATURES, particle_guard, signed_body
 from alertgate.web.problems import Problem, answer, documented
-from alertgate.web.services import Services
 
 STORE_WITHIN = 12.0
 """Seconds for a commit: Particle waits for 20, and a locked SQLite file is given up on after 5."""
@@ -194,13 +194,13 @@ GENERIC_BODY = {
 )
 async def particle_webhook(request: Request) -> Response:
     """Take an event from Particle Cloud, in any of the forms that it sends."""
-    services: Services = request.app.state.services
-    particle_guard(request, services)
-    body = await read_body(request, services)
-    alert = particle.read(body, media_type(request), _receipt(request, services))
-    services.limits.count_device(alert.device or "unknown")
-    recorded = await _record(alert, request, services)
-    if recorded.result is Result.QUARANTINED and services.settings.particle_strict:
+    gate: Gate = request.app.state.gate
+    particle_guard(request, gate)
+    body = await read_body(request, gate)
+    alert = particle.read(body, media_type(request), _intake(request, gate))
+    gate.limits.count_device(alert.device or "unknown")
+    recorded = await _record(alert, request, gate)
+    if recorded.result is Result.QUARANTINED and gate.settings.particle_strict:
         errors = tuple(FieldError("", error) for error in alert.errors)
         raise Invalid(f"The body can't be read; it is kept as alert {alert.id}. Mend the webhook's template.", errors)
     return _answer(recorded, alert)
@@ -216,19 +216,19 @@ async def particle_webhook(request: Request) -> Response:
 )
 async def generic_webhook(request: Request) -> Response:
     """Take a signed alert from any other system."""
-    services: Services = request.app.state.services
-    body = await signed_body(request, services)
+    gate: Gate = request.app.state.gate
+    body = await signed_body(request, gate)
     if (kind := media_type(request)) and kind != "application/json" and not kind.endswith("+json"):
         raise WrongContentType(f"The content type is {kind[:80]}; send application/json. Nothing was stored.")
     if (coding := request.headers.get("content-encoding", "").strip().lower()) not in ("", "identity"):
         raise WrongContentType(f"The body is compressed ({coding[:20]}); send it as it is. Nothing was stored.")
-    alert = generic.read(body, _idempotency_key(request), _receipt(request, services))
-    return _answer(await _record(alert, request, services), alert)
+    alert = generic.read(body, _idempotency_key(request), _intake(request, gate))
+    return _answer(await _record(alert, request, gate), alert)
 
 
-def _receipt(request: Request, services: Services) -> Receipt:
-    now = services.clock.now()
-    return Receipt(services.new_id(now), now, services.settings.severities, request.state.request_id)
+def _intake(request: Request, gate: Gate) -> IntakeContext:
+    now = gate.clock.now()
+    return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id)
 
 
 def _idempotency_key(request: Request) -> str | None:
@@ -240,19 +240,19 @@ def _idempotency_key(request: Request) -> str | None:
     return key or None
 
 
-async def _record(alert: Alert, request: Request, services: Services) -> Recorded:
+async def _record(alert: Alert, request: Request, gate: Gate) -> Recorded:
     """Commit; only then is there anything to answer."""
     try:
         async with asyncio.timeout(STORE_WITHIN):
-            recorded = await services.store.writer.do(services.recorder.record, alert)
+            recorded = await gate.store.writer.do(gate.recorder.record, alert)
     except TimeoutError:
         raise StoreTooSlow(f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may yet.") from None
     if recorded.leased:
-        services.deliverer.take_up(recorded.leased)
+        gate.deliverer.take_up(recorded.leased)
     if recorded.due > len(recorded.leased):
-        services.deliverer.wake()
-    seconds = services.clock.monotonic() - request.state.started
-    services.metrics.alert_recorded(alert.source, recorded.result, seconds)
+        gate.deliverer.wake()
+    seconds = gate.clock.monotonic() - request.state.started
+    gate.metrics.alert_recorded(alert.source, recorded.result, seconds)
     request.state.facts.update(
         result=recorded.result,
         alert_id=recorded.alert_id,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.accept.authenticate import Verdict, bearer, hub_signature, standard_webhook
+from alertgate.accept.credentials import Verdict, bearer, hub_signature, standard_webhook
 from tests.examples import for_any
 
 TOKEN = "particle-token-0123456789abcdef"

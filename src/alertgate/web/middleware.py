@@ -37,7 +37,7 @@ _RAW_HTTPS = [*_RAW, (b"strict-transport-security", HSTS.encode())]
 log = structlog.stdlib.get_logger("alertgate.access")
 
 
-class Frame:
+class RequestMiddleware:
     """Wraps the whole application. `new_id` makes an id for a time.
 
     What a route puts into the state's `facts` stands in the request's line: an alert needs no line of its own.

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from alertgate.group.manual import Ruling, Verdict, acknowledge, resolve
+from alertgate.group.transitions import Transition, Verdict, acknowledge, resolve
 from alertgate.model import IncidentStatus
 from tests.examples import incident
 from tests.fakes import START
@@ -17,7 +17,7 @@ def test_acknowledging_says_who_and_when():
     """An open incident becomes acknowledged, with the name and the time."""
     open_ = incident()
     after = replace(open_, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=LATER, acknowledged_by="Anna")
-    assert Ruling(Verdict.CHANGED, after, "acknowledged by Anna") == acknowledge(open_, "Anna", LATER)
+    assert Transition(Verdict.CHANGED, after, "acknowledged by Anna") == acknowledge(open_, "Anna", LATER)
 
 
 @pytest.mark.parametrize("status", [IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED])
@@ -25,7 +25,7 @@ def test_resolving_says_who_and_when(status):
     """An open or acknowledged incident becomes resolved, and keeps who acknowledged it."""
     before = incident(status=status, acknowledged_by="Bea")
     after = replace(before, status=IncidentStatus.RESOLVED, resolved_at=LATER, resolved_by="Anna")
-    assert Ruling(Verdict.CHANGED, after, "resolved by Anna") == resolve(before, "Anna", LATER)
+    assert Transition(Verdict.CHANGED, after, "resolved by Anna") == resolve(before, "Anna", LATER)
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,11 @@ def test_resolving_says_who_and_when(status):
 def test_saying_it_again_changes_nothing(decide, status):
     """The first one to say so stays on record."""
     before = incident(status=status)
-    assert Ruling(Verdict.ALREADY, before, f"it is {status} already") == decide(before, "Anna", LATER)
+    assert Transition(Verdict.ALREADY, before, f"it is {status} already") == decide(before, "Anna", LATER)
 
 
 def test_what_is_over_cannot_be_acknowledged():
     """A resolved incident never changes again."""
     over = incident(status=IncidentStatus.RESOLVED)
     because = "it is resolved, and can't become acknowledged any more"
-    assert Ruling(Verdict.REFUSED, over, because) == acknowledge(over, "Anna", LATER)
+    assert Transition(Verdict.REFUSED, over, because) == acknowledge(over, "Anna", LATER)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notification
-from alertgate.notify.text import one_line
+from alertgate.notify.render.text import one_line
 
 LATE = timedelta(minutes=1)
 """From this delay on, a message says that it is late."""
@@ -14,7 +14,7 @@ SHOWN_ALERTS = 11
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Snapshot:
     """What a message is about, as one transaction saw it. `alerts` are the incident's newest, newest first."""
 
     notification: Notification
@@ -23,7 +23,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class MessageContext:
     """The facts of one message. `alerts` are the incident's newest, newest first, at least one."""
 
     notification: Notification

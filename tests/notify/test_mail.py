@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.notify.channels.base import Message, Picture
-from alertgate.notify.channels.mime import compose
-from alertgate.notify.text import one_line
+from alertgate.notify.channels.mail import compose
+from alertgate.notify.render.text import one_line
 from tests.examples import for_any
 
 PLAIN = Message(

@@ -16,7 +16,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class Transition:
     """A verdict with its reason in words, and the incident as it stands afterwards."""
 
     verdict: Verdict
@@ -24,21 +24,21 @@ class Ruling:
     because: str
 
 
-def acknowledge(incident: Incident, by: str, now: datetime) -> Ruling:
+def acknowledge(incident: Incident, by: str, now: datetime) -> Transition:
     """Decide what it does that `by` knows of the incident."""
     after = replace(incident, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=by)
     return _rule(incident, after, f"acknowledged by {by}")
 
 
-def resolve(incident: Incident, by: str, now: datetime) -> Ruling:
+def resolve(incident: Incident, by: str, now: datetime) -> Transition:
     """Decide what it does that `by` calls the incident over."""
     after = replace(incident, status=IncidentStatus.RESOLVED, resolved_at=now, resolved_by=by)
     return _rule(incident, after, f"resolved by {by}")
 
 
-def _rule(before: Incident, after: Incident, because: str) -> Ruling:
+def _rule(before: Incident, after: Incident, because: str) -> Transition:
     if before.status is after.status:
-        return Ruling(Verdict.ALREADY, before, f"it is {before.status} already")
+        return Transition(Verdict.ALREADY, before, f"it is {before.status} already")
     if after.status not in TRANSITIONS[before.status]:
-        return Ruling(Verdict.REFUSED, before, f"it is {before.status}, and can't become {after.status} any more")
-    return Ruling(Verdict.CHANGED, after, because)
+        return Transition(Verdict.REFUSED, before, f"it is {before.status}, and can't become {after.status} any more")
+    return Transition(Verdict.CHANGED, after, because)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from alertgate.accept.by_hand import ByHand
 from alertgate.accept.record import Recorder
 from alertgate.clock import Clock
 from alertgate.config import Settings
+from alertgate.group.actions import IncidentActions
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
@@ -21,7 +21,7 @@ from alertgate.web.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Gate:
     """One running gate."""
 
     settings: Settings
@@ -29,7 +29,7 @@ class Services:
     new_id: Callable[[datetime], str]
     store: Store
     recorder: Recorder
-    by_hand: ByHand
+    actions: IncidentActions
     channels: Sequence[Channel]
     deliverer: Deliverer
     health: Health
@@ -38,12 +38,12 @@ class Services:
     metrics: Metrics
 
 
-async def _services(request: Request) -> Services:
-    services: Services = request.app.state.services
-    return services
+async def _gate(request: Request) -> Gate:
+    gate: Gate = request.app.state.gate
+    return gate
 
 
-WithServices = Annotated[Services, Depends(_services)]
+CurrentGate = Annotated[Gate, Depends(_gate)]
 
 
 def client_address(request: Request) -> str:

@@ -11,9 +11,9 @@ from alertgate import __version__
 from alertgate.errors import StoreUnavailable
 from alertgate.model import ChannelName, NotificationStatus
 from alertgate.prove.health import OK
-from alertgate.store.figures import queues
+from alertgate.store.counts import queues
+from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import GUARDED, MetricsGuard
-from alertgate.web.services import Services, WithServices
 
 router = APIRouter(tags=["health"])
 
@@ -57,14 +57,14 @@ class Ready(BaseModel):
 
 
 @router.get("/health", responses={200: {"model": Healthy}, 503: {"model": Unhealthy}})
-async def health(services: WithServices) -> JSONResponse:
+async def health(gate: CurrentGate) -> JSONResponse:
     """Tell whether alerts can be stored. Never depends on a mail server."""
-    stored = await services.health.can_store()
+    stored = await gate.health.can_store()
     if stored != OK:
         return JSONResponse({"status": "unhealthy", "checks": {"store": stored}}, status_code=503)
-    now = services.clock.now().isoformat()
+    now = gate.clock.now().isoformat()
     answer: dict[str, Any] = {"status": "healthy", "timestamp": now, "version": __version__}
-    if troubles := degraded(services):
+    if troubles := degraded(gate):
         answer["degraded"] = troubles
     return JSONResponse(answer)
 
@@ -76,40 +76,40 @@ async def live() -> JSONResponse:
 
 
 @router.get("/health/ready", responses={200: {"model": Ready}, 503: {"model": Unhealthy}})
-async def ready(services: WithServices) -> JSONResponse:
+async def ready(gate: CurrentGate) -> JSONResponse:
     """Tell whether the store is writable, the delivery loop runs, and the service isn't stopping."""
-    checks = dict(await services.health.ready())
-    troubles = degraded(services)
+    checks = dict(await gate.health.ready())
+    troubles = degraded(gate)
     if all(check == OK for check in checks.values()):
         return JSONResponse({"status": "ready", "checks": checks, "degraded": troubles})
     return JSONResponse({"status": "unhealthy", "checks": checks, "degraded": troubles}, status_code=503)
 
 
-def degraded(services: Services) -> list[str]:
+def degraded(gate: Gate) -> list[str]:
     """Say what doesn't work as it should while alerts are still taken: no load balancer can mend it by turning away."""
     paused = [
-        f"channel {name} is paused: {state.reason}" for name, state in services.deliverer.states.items() if not state.up
+        f"channel {name} is paused: {state.reason}" for name, state in gate.deliverer.states.items() if not state.up
     ]
-    audit = services.auditor.latest
+    audit = gate.auditor.latest
     return [*paused, *(audit.say() if audit else [])]
 
 
 @router.get("/metrics", dependencies=[MetricsGuard], responses=METRICS_ANSWERS, response_class=Response)
-async def metrics(request: Request, services: WithServices) -> Response:
+async def metrics(request: Request, gate: CurrentGate) -> Response:
     """Give the metrics to Prometheus, as text or as OpenMetrics."""
-    services.metrics.store_state(up=await services.health.can_store() == OK)
-    await _look_at_queue(services)
-    content, content_type = services.metrics.exposition(request.headers.get("accept", ""))
+    gate.metrics.store_state(up=await gate.health.can_store() == OK)
+    await _look_at_queue(gate)
+    content, content_type = gate.metrics.exposition(request.headers.get("accept", ""))
     return Response(content, headers={"Content-Type": content_type})
 
 
-async def _look_at_queue(services: Services) -> None:
+async def _look_at_queue(gate: Gate) -> None:
     try:
-        waiting = await services.store.read(queues)
+        waiting = await gate.store.read(queues)
     except StoreUnavailable:
-        services.metrics.queue_unknown()
+        gate.metrics.queue_unknown()
         return
-    now = services.clock.now()
+    now = gate.clock.now()
     depths: dict[tuple[ChannelName, NotificationStatus], int] = {}
     for channel, queue in waiting.items():
         depths[channel, NotificationStatus.PENDING] = queue.pending
@@ -119,4 +119,4 @@ async def _look_at_queue(services: Services) -> None:
         for channel, queue in waiting.items()
         if queue.oldest_due_at
     }
-    services.metrics.queue(depths, oldest)
+    gate.metrics.queue(depths, oldest)

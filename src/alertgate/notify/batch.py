@@ -4,36 +4,38 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from alertgate.model import Heard, Incident, Kind, Notification, NotificationStatus, Target
+from alertgate.model import ContactState, Incident, Kind, Notification, NotificationStatus, Target
+from alertgate.notify.context import SHOWN_ALERTS, Snapshot
 from alertgate.notify.lease import Grant
-from alertgate.notify.plan import Choice, Hurry, Speak
-from alertgate.notify.story import SHOWN_ALERTS, Facts
+from alertgate.notify.plan import Choice, Expedite, Plan
 from alertgate.store import Connection, alerts, notifications
-from alertgate.store.notifications import Raise
+from alertgate.store.notifications import Expedited
 
 
-def facts_of(connection: Connection, messages: Sequence[Notification], about: Mapping[str, Incident]) -> list[Facts]:
+def snapshots_of(
+    connection: Connection, messages: Sequence[Notification], about: Mapping[str, Incident]
+) -> list[Snapshot]:
     """Return what messages about these incidents, which are given by id, have to say."""
     ids = {message.incident_id for message in messages}
     latest = {id_: tuple(alerts.latest(connection, id_, SHOWN_ALERTS)) for id_ in ids}
-    return [Facts(each, about[each.incident_id], latest[each.incident_id]) for each in messages]
+    return [Snapshot(each, about[each.incident_id], latest[each.incident_id]) for each in messages]
 
 
-class Draft:
+class NotificationBatch:
     """Messages that are planned or hurried, until `write` stores them.
 
     `heard` is what each address has heard of each incident; `new_id` makes an id for a time.
     """
 
-    def __init__(self, heard: Mapping[tuple[str, Target], Heard], new_id: Callable[[datetime], str]) -> None:
+    def __init__(self, heard: Mapping[tuple[str, Target], ContactState], new_id: Callable[[datetime], str]) -> None:
         self._heard = dict(heard)
         self._new_id = new_id
         self._planned: dict[str, Notification] = {}
-        self._raises: dict[str, Raise] = {}
+        self._raises: dict[str, Expedited] = {}
 
-    def heard(self, incident: Incident, target: Target) -> Heard:
+    def heard(self, incident: Incident, target: Target) -> ContactState:
         """Return what an address has heard of an incident, or is about to hear with this draft."""
-        return self._heard.get((incident.id, target), Heard())
+        return self._heard.get((incident.id, target), ContactState())
 
     def waiting(self, incident: Incident) -> bool:
         """Tell whether a message about an incident is still to come."""
@@ -42,23 +44,23 @@ class Draft:
     def take(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
         """Draft what was chosen for one address."""
         heard = self.heard(incident, target)
-        if isinstance(choice, Speak):
+        if isinstance(choice, Plan):
             planned = self._plan(incident, target, choice, now)
             self._planned[planned.id] = planned
             self._heard[incident.id, target] = replace(heard, pending_id=planned.id)
-        elif isinstance(choice, Hurry) and heard.pending_id:
-            self._hurry(heard.pending_id, incident, choice)
+        elif isinstance(choice, Expedite) and heard.pending_id:
+            self._expedite(heard.pending_id, incident, choice)
 
     def write(self, connection: Connection, grant: Grant | None = None) -> list[Notification]:
         """Store it all, and return what was granted a lease. The incidents must be there."""
         planned = list(self._planned.values())
         if grant and planned:
             planned = grant(planned)
-        notifications.hurry(connection, list(self._raises.values()))
+        notifications.expedite(connection, list(self._raises.values()))
         notifications.add(connection, planned)
         return [each for each in planned if each.status is NotificationStatus.SENDING]
 
-    def _plan(self, incident: Incident, target: Target, choice: Speak, now: datetime) -> Notification:
+    def _plan(self, incident: Incident, target: Target, choice: Plan, now: datetime) -> Notification:
         channel, address = target
         return Notification(
             id=self._new_id(now),
@@ -74,11 +76,11 @@ class Draft:
             due_at=choice.due_at,
         )
 
-    def _hurry(self, pending_id: str, incident: Incident, choice: Hurry) -> None:
+    def _expedite(self, pending_id: str, incident: Incident, choice: Expedite) -> None:
         """Make a pending message more pressing, whether it is stored or still in the draft."""
         if planned := self._planned.get(pending_id):
             due_at = min(planned.due_at, choice.due_at or planned.due_at)
             kind = choice.kind if planned.kind is Kind.UPDATE else planned.kind
             self._planned[pending_id] = replace(planned, severity=incident.severity, due_at=due_at, kind=kind)
         else:
-            self._raises[pending_id] = Raise(pending_id, incident.severity, choice.due_at, choice.kind)
+            self._raises[pending_id] = Expedited(pending_id, incident.severity, choice.due_at, choice.kind)

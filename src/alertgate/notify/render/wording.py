@@ -1,19 +1,19 @@
 """What messages say of their alerts, in sentences. Pure."""
 
 from alertgate.model import Alert, AlertStatus, IncidentStatus, Kind, Signal
-from alertgate.notify.story import Story, duration, happened, late
-from alertgate.notify.text import clean, data_url, one_line, rows, say, shorten
+from alertgate.notify.context import MessageContext, duration, happened, late
+from alertgate.notify.render.text import clean, data_url, one_line, rows, say, shorten
 
 
-def lead(story: Story) -> str:
+def lead(context: MessageContext) -> str:
     """The first sentences: why this message comes now."""
-    incident = story.incident
-    if story.resolved:
-        return _end(story)
-    sentences = [f"It got worse: now {incident.severity}."] if story.notification.kind is Kind.ESCALATION else []
+    incident = context.incident
+    if context.resolved:
+        return _end(context)
+    sentences = [f"It got worse: now {incident.severity}."] if context.notification.kind is Kind.ESCALATION else []
     if incident.alert_count > 1:
-        sentences.append(f"{count(story)}, since {story.minute(incident.opened_at)}.")
-    if story.unreadable:
+        sentences.append(f"{count(context)}, since {context.minute(incident.opened_at)}.")
+    if context.unreadable:
         came = "The latest can't be read" if incident.alert_count > 1 else "An alert came in that can't be read"
         sentences.append(f"{came}; it is kept whole, and shown below as it came.")
     elif incident.alert_count > 1:
@@ -21,11 +21,11 @@ def lead(story: Story) -> str:
     return " ".join(sentences) or "A new alert."
 
 
-def _end(story: Story) -> str:
+def _end(context: MessageContext) -> str:
     """How an incident came to its end, in sentences of their own."""
-    incident = story.incident
+    incident = context.incident
     ended_at = incident.resolved_at or incident.last_alert_at
-    already = " already" if story.notification.kind is Kind.OPENING else ""
+    already = " already" if context.notification.kind is Kind.OPENING else ""
     by = incident.resolved_by or ""
     if by == "silence":
         how = ", because no more alerts came"
@@ -33,41 +33,41 @@ def _end(story: Story) -> str:
         how = " by its sender"
     else:
         how = f" by {one_line(by, 60)}" if by else ""
-    began = f"It began at {story.minute(incident.opened_at)}"
-    return f"It is over{already}: resolved at {story.minute(ended_at)}{how}. {began}: {count(story)}."
+    began = f"It began at {context.minute(incident.opened_at)}"
+    return f"It is over{already}: resolved at {context.minute(ended_at)}{how}. {began}: {count(context)}."
 
 
 _ONE = "1 alert"
 
 
-def count(story: Story) -> str:
+def count(context: MessageContext) -> str:
     """Say how many alerts came in which time, such as `37 alerts in 12 min`."""
-    incident = story.incident
+    incident = context.incident
     # The alert that ends an incident is counted in it, but is none to its reader.
-    ending = story.resolved and (incident.resolved_by or "").startswith("alert ")
+    ending = context.resolved and (incident.resolved_by or "").startswith("alert ")
     told = max(incident.alert_count - ending, 1)
     if told == 1:
         return _ONE
     return f"{told:,} alerts in {duration(incident.last_alert_at - incident.opened_at)}"
 
 
-def short_count(story: Story) -> str | None:
+def short_count(context: MessageContext) -> str | None:
     """Say the same in brackets, or None where it goes without saying."""
-    said = count(story)
+    said = count(context)
     return None if said == _ONE else said
 
 
-def notes(story: Story, *, left_out: bool) -> list[str]:
+def notes(context: MessageContext, *, left_out: bool) -> list[str]:
     """What a reader must know to read the rest right."""
-    latest, incident = story.latest, story.incident
+    latest, incident = context.latest, context.incident
     found = []
     if delay := late(latest.received_at - happened(latest)):
-        found.append(f"The alert came in {delay} late, at {story.time(latest.received_at)}.")
-    if delay := late(story.now - story.wanted_at):
+        found.append(f"The alert came in {delay} late, at {context.time(latest.received_at)}.")
+    if delay := late(context.now - context.wanted_at):
         found.append(f"This message is {delay} late: it couldn't be sent earlier.")
     if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at:
         by = one_line(incident.acknowledged_by or "somebody", 60)
-        found.append(f"Acknowledged by {by} at {story.minute(incident.acknowledged_at)}.")
+        found.append(f"Acknowledged by {by} at {context.minute(incident.acknowledged_at)}.")
     if left_out:
         found.append(
             "The picture was left out, because the mail server found the message too large. The API has it, "
@@ -76,45 +76,45 @@ def notes(story: Story, *, left_out: bool) -> list[str]:
     return found
 
 
-def facts(story: Story, longest: int) -> list[tuple[str, str]]:
+def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
     """What tells one device, event and alert from another, for whoever looks further."""
-    incident, latest = story.incident, story.latest
+    incident, latest = context.incident, context.latest
     found = [("Severity", str(incident.severity))]
     if incident.device:
         label = "Device" if incident.source == "particle" else "Source"
-        named = f"{story.device_name} ({incident.device})" if story.device_name else incident.device
+        named = f"{context.device_name} ({incident.device})" if context.device_name else incident.device
         found.append((label, one_line(named, longest)))
     return [
         *found,
         ("Event", one_line(incident.event, longest)),
-        ("Received", story.time(latest.received_at)),
+        ("Received", context.time(latest.received_at)),
         ("Alert", latest.id),
         ("Incident", incident.id),
     ]
 
 
-def how_late(story: Story) -> str | None:
+def how_late(context: MessageContext) -> str | None:
     """Say how old an alert is when its reader hears of it, if anything went late."""
-    wanted = late(story.latest.received_at - happened(story.latest)) or late(story.now - story.wanted_at)
-    delay = late(story.now - happened(story.latest))
+    wanted = late(context.latest.received_at - happened(context.latest)) or late(context.now - context.wanted_at)
+    delay = late(context.now - happened(context.latest))
     return f"{delay} late" if wanted and delay else None
 
 
-def when(story: Story) -> str:
+def when(context: MessageContext) -> str:
     """Say when the latest alert happened, and how late it came in."""
-    delay = late(story.latest.received_at - happened(story.latest))
-    return story.time(happened(story.latest)) + (f" ({delay} late)" if delay else "")
+    delay = late(context.latest.received_at - happened(context.latest))
+    return context.time(happened(context.latest)) + (f" ({delay} late)" if delay else "")
 
 
-def earlier_title(story: Story, shown: int) -> str:
+def earlier_title(context: MessageContext, shown: int) -> str:
     """Say what the list of earlier alerts is, and how many it leaves out."""
-    before = story.incident.alert_count - 1
+    before = context.incident.alert_count - 1
     return "Before that" if shown >= before else f"Before that, the last {shown} of {before:,}"
 
 
-def line(story: Story, alert: Alert, longest: int) -> str:
+def line(context: MessageContext, alert: Alert, longest: int) -> str:
     """An earlier alert in one line; its severity is said where it wasn't the incident's."""
-    severity = "" if alert.severity is story.incident.severity else f"{alert.severity} - "
+    severity = "" if alert.severity is context.incident.severity else f"{alert.severity} - "
     return severity + shorten(essence(alert) or str(alert.signal), longest)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alertgate.notify.handover import queue_id
+from alertgate.notify.attempt import queue_id
 
 
 @pytest.mark.parametrize(

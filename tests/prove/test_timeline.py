@@ -8,7 +8,7 @@ import pytest
 
 from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus
 from alertgate.prove.history import Told, Trail
-from alertgate.prove.story import tell
+from alertgate.prove.timeline import tell
 from tests.examples import alert, incident, notification
 from tests.fakes import START
 

@@ -13,16 +13,17 @@ from functools import partial
 
 import structlog
 
+from alertgate.addresses import mask, mask_all
 from alertgate.clock import Clock
-from alertgate.config import Settings, mask, mask_all
+from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
+from alertgate.notify.batch import snapshots_of
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Outcome, Permanent, Reason, Sent, Transient
-from alertgate.notify.draft import facts_of
-from alertgate.notify.render import render
+from alertgate.notify.context import MessageContext, Snapshot
+from alertgate.notify.render.message import render
 from alertgate.notify.retry import Again, next_try
-from alertgate.notify.story import Facts, Story
 from alertgate.store import Connection, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.notifications import Finish
@@ -72,7 +73,7 @@ class HandOver:
         self._new_id = new_id
         self._chance = chance
 
-    async def read(self, leased: Sequence[Notification]) -> Mapping[str, Story]:
+    async def read(self, leased: Sequence[Notification]) -> Mapping[str, MessageContext]:
         """Read what leased notifications say, by id; those aren't there whose lease doesn't hold any more."""
         try:
             held = await self._store.read(lambda connection: self._read(connection, leased))
@@ -88,7 +89,7 @@ class HandOver:
                 )
         return stories
 
-    async def send(self, channel: Channel, story: Story, leased_at: float) -> HandedOver:
+    async def send(self, channel: Channel, story: MessageContext, leased_at: float) -> HandedOver:
         """Try until the lease's time is up; trouble of any kind is an outcome.
 
         `leased_at` is a time of the event loop's clock from before the lease was looked at.
@@ -100,7 +101,7 @@ class HandOver:
             tries.append(await self._try(channel, story.notification, smaller, deadline))
         return HandedOver(tuple(attempt for attempt, _ in tries), tries[-1][1])
 
-    async def record(self, channel: Channel, story: Story, done: HandedOver) -> None:
+    async def record(self, channel: Channel, story: MessageContext, done: HandedOver) -> None:
         """Record what became of a notification."""
         notification = story.notification
         finish = self._finish(story, done.outcome)
@@ -117,9 +118,9 @@ class HandOver:
         now, due_at = self._clock.now(), notification.due_at
         await self._record(notification, _End((), Finish(notification, pending, now, due_at, tried=False)))
 
-    def story(self, facts: Facts) -> Story:
+    def story(self, facts: Snapshot) -> MessageContext:
         """Return what a message says, now."""
-        return Story(
+        return MessageContext(
             facts.notification,
             facts.incident,
             facts.alerts,
@@ -129,12 +130,12 @@ class HandOver:
             self._settings.mail_from.rpartition("@")[2],
         )
 
-    def _read(self, connection: Connection, leased: Sequence[Notification]) -> list[Facts]:
+    def _read(self, connection: Connection, leased: Sequence[Notification]) -> list[Snapshot]:
         """Read what messages are about, of those whose leases still hold."""
         ours = notifications.held(connection, leased, self._clock.now())
         held = [notification for notification in leased if notification.id in ours]
         about = incidents.by_id(connection, {notification.incident_id for notification in held})
-        return facts_of(connection, held, about)
+        return snapshots_of(connection, held, about)
 
     async def _try(
         self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float
@@ -163,7 +164,7 @@ class HandOver:
         )
         return attempt, outcome
 
-    def _finish(self, story: Story, outcome: Outcome) -> Finish:
+    def _finish(self, story: MessageContext, outcome: Outcome) -> Finish:
         """Decide what becomes of a notification after this outcome."""
         notification = story.notification
         now = self._clock.now()

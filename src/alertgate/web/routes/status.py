@@ -7,14 +7,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from alertgate import __version__
-from alertgate.config import mask_all
+from alertgate.addresses import mask_all
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import ChannelState
 from alertgate.store import Connection
-from alertgate.store.figures import Queue, alerts_since, attempts_since, failed_since, queues
+from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, queues
+from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import GUARDED, ApiGuard
-from alertgate.web.ops import degraded
-from alertgate.web.services import Services, WithServices
+from alertgate.web.routes.ops import degraded
 from alertgate.web.views import AsciiJson
 
 router = APIRouter(tags=["health"], dependencies=[ApiGuard], responses=GUARDED)
@@ -57,9 +57,9 @@ class Status(BaseModel):
 
 
 @router.get("/status", response_model=Status)
-async def status(services: WithServices) -> AsciiJson:
+async def status(gate: CurrentGate) -> AsciiJson:
     """Tell how long the queue is, how each channel is doing, and what was done lately."""
-    now = services.clock.now()
+    now = gate.clock.now()
 
     def ask(connection: Connection) -> tuple[dict[ChannelName, Queue], dict[str, Any], dict[str, Any]]:
         return (
@@ -68,14 +68,14 @@ async def status(services: WithServices) -> AsciiJson:
             _counts(connection, now - timedelta(days=1)),
         )
 
-    waiting, hour, day = await services.store.read(ask)
+    waiting, hour, day = await gate.store.read(ask)
     return AsciiJson(
         {
             "version": __version__,
             "timestamp": now,
-            "degraded": degraded(services),
-            "mail_budget": services.deliverer.budget,
-            "channels": _channels(services, waiting),
+            "degraded": degraded(gate),
+            "mail_budget": gate.deliverer.budget,
+            "channels": _channels(gate, waiting),
             "last_hour": hour,
             "last_day": day,
         }
@@ -90,9 +90,9 @@ def _counts(connection: Connection, since: datetime) -> dict[str, Any]:
     }
 
 
-def _channels(services: Services, waiting: dict[ChannelName, Queue]) -> dict[str, Any]:
+def _channels(gate: Gate, waiting: dict[ChannelName, Queue]) -> dict[str, Any]:
     """What waits on a channel that isn't configured any more is shown too: nobody sends it."""
-    states = services.deliverer.states
+    states = gate.deliverer.states
     return {
         name: _channel(states.get(name), waiting.get(name, Queue(0, 0, None)))
         for name in ChannelName

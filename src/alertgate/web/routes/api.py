@@ -6,21 +6,21 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Query, Request
 
-from alertgate.accept.by_hand import Ruled, Word
-from alertgate.config import mask, mask_all
+from alertgate.addresses import mask, mask_all
 from alertgate.errors import Conflict, NotFound
-from alertgate.group.manual import Verdict
+from alertgate.group.actions import Action, Applied
+from alertgate.group.transitions import Verdict
 from alertgate.notify.replay import Replay, replay
 from alertgate.notify.replay import Verdict as ReplayVerdict
-from alertgate.notify.trial import send_tests
+from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
 from alertgate.store import alerts, incidents
 from alertgate.web.body import read_body
 from alertgate.web.cursor import seal, unseal
+from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import GUARDED, ApiGuard
 from alertgate.web.problems import documented
 from alertgate.web.queries import AlertQuery, By, IncidentQuery, ListQuery
-from alertgate.web.services import Services, WithServices
 from alertgate.web.views import (
     AlertList,
     AlertTrail,
@@ -29,14 +29,14 @@ from alertgate.web.views import (
     IncidentTrailView,
     IncidentView,
     NotificationView,
-    TrialList,
+    TestSendList,
     show_alerts,
     show_incident,
     show_incident_trail,
     show_incidents,
     show_notification,
+    show_test_send,
     show_trail,
-    show_trial,
 )
 
 Answers = dict[int | str, dict[str, Any]]
@@ -61,36 +61,36 @@ router = APIRouter(prefix="/api", tags=["api"], dependencies=[ApiGuard], respons
 
 
 @router.get("/alerts", response_model=AlertList, responses=WRONG)
-async def list_alerts(services: WithServices, query: Annotated[AlertQuery, Query()]) -> AsciiJson:
+async def list_alerts(gate: CurrentGate, query: Annotated[AlertQuery, Query()]) -> AsciiJson:
     """Return alerts, newest first; what arrives between two pages neither repeats nor hides older ones."""
-    before, wanted = _before("alerts", query, services), query.wanted()
-    found = await services.store.read(lambda connection: alerts.page(connection, wanted, before, query.limit + 1))
+    before, wanted = _before("alerts", query, gate), query.wanted()
+    found = await gate.store.read(lambda connection: alerts.page(connection, wanted, before, query.limit + 1))
     page = found[: query.limit]
-    return show_alerts(page, _next("alerts", page[-1].id, services) if len(found) > query.limit else None)
+    return show_alerts(page, _next("alerts", page[-1].id, gate) if len(found) > query.limit else None)
 
 
 @router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**MISSING, **WRONG})
-async def get_alert(alert_id: UUID, services: WithServices) -> AsciiJson:
+async def get_alert(alert_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one alert's whole trail: received, grouped, each notification, each attempt."""
-    found = await services.store.read(lambda connection: trail(connection, str(alert_id)))
+    found = await gate.store.read(lambda connection: trail(connection, str(alert_id)))
     if found is None:
         raise NotFound(f"There is no alert {alert_id}; it never was, or retention has removed it.")
     return show_trail(found)
 
 
 @router.get("/incidents", response_model=IncidentList, responses=WRONG)
-async def list_incidents(services: WithServices, query: Annotated[IncidentQuery, Query()]) -> AsciiJson:
+async def list_incidents(gate: CurrentGate, query: Annotated[IncidentQuery, Query()]) -> AsciiJson:
     """Return incidents, newest first; what opens between two pages neither repeats nor hides older ones."""
-    before, wanted = _before("incidents", query, services), query.wanted()
-    found = await services.store.read(lambda connection: incidents.page(connection, wanted, before, query.limit + 1))
+    before, wanted = _before("incidents", query, gate), query.wanted()
+    found = await gate.store.read(lambda connection: incidents.page(connection, wanted, before, query.limit + 1))
     page = found[: query.limit]
-    return show_incidents(page, _next("incidents", page[-1].id, services) if len(found) > query.limit else None)
+    return show_incidents(page, _next("incidents", page[-1].id, gate) if len(found) > query.limit else None)
 
 
 @router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**MISSING, **WRONG})
-async def get_incident(incident_id: UUID, services: WithServices) -> AsciiJson:
+async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one incident with its latest alerts, each notification, each attempt."""
-    found = await services.store.read(lambda connection: incident_trail(connection, str(incident_id)))
+    found = await gate.store.read(lambda connection: incident_trail(connection, str(incident_id)))
     if found is None:
         raise _no_incident(incident_id)
     return show_incident_trail(found)
@@ -102,10 +102,10 @@ async def get_incident(incident_id: UUID, services: WithServices) -> AsciiJson:
     responses={**MISSING, **CONFLICT, **WRONG, **BODY},
     openapi_extra=BY,
 )
-async def acknowledge(incident_id: UUID, request: Request, services: WithServices) -> AsciiJson:
+async def acknowledge(incident_id: UUID, request: Request, gate: CurrentGate) -> AsciiJson:
     """Say that somebody knows: what is pending is cancelled, and only something worse speaks again."""
-    word = await _word(incident_id, request, services)
-    ruled = await services.store.writer.do(services.by_hand.acknowledge, word)
+    word = await _word(incident_id, request, gate)
+    ruled = await gate.store.writer.do(gate.actions.acknowledge, word)
     return _answer(ruled, word)
 
 
@@ -115,12 +115,12 @@ async def acknowledge(incident_id: UUID, request: Request, services: WithService
     responses={**MISSING, **WRONG, **BODY},
     openapi_extra=BY,
 )
-async def resolve(incident_id: UUID, request: Request, services: WithServices) -> AsciiJson:
+async def resolve(incident_id: UUID, request: Request, gate: CurrentGate) -> AsciiJson:
     """Say that it is over: everybody who was told of the incident is told, and the next alert opens a new one."""
-    word = await _word(incident_id, request, services)
-    ruled = await services.store.writer.do(services.by_hand.resolve, word)
+    word = await _word(incident_id, request, gate)
+    ruled = await gate.store.writer.do(gate.actions.resolve, word)
     if ruled and ruled.due:
-        services.deliverer.wake()
+        gate.deliverer.wake()
     return _answer(ruled, word)
 
 
@@ -129,43 +129,43 @@ async def resolve(incident_id: UUID, request: Request, services: WithServices) -
     response_model=NotificationView,
     responses={**MISSING, **CONFLICT, **WRONG},
 )
-async def retry(notification_id: UUID, services: WithServices) -> AsciiJson:
+async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed message after all: it is due now, and has all its patience again."""
-    done = await services.store.writer.do(replay, Replay(str(notification_id), services.clock.now()))
+    done = await gate.store.writer.do(replay, Replay(str(notification_id), gate.clock.now()))
     if done.notification is None:
         raise NotFound(done.because)
     if done.verdict is not ReplayVerdict.PENDING:
         raise Conflict(done.because)
-    services.deliverer.wake()
+    gate.deliverer.wake()
     again = done.notification
     log.info("pending again by hand", notification_id=again.id, incident_id=again.incident_id, to=mask(again.address))
-    [shown] = await services.store.read(lambda connection: told(connection, [again]))
+    [shown] = await gate.store.read(lambda connection: told(connection, [again]))
     return show_notification(shown)
 
 
-@router.post("/send-test", response_model=TrialList)
-async def send_test(services: WithServices) -> AsciiJson:
+@router.post("/send-test", response_model=TestSendList)
+async def send_test(gate: CurrentGate) -> AsciiJson:
     """Send a test message to every recipient, and report each server's answer."""
-    tried = await send_tests(services.settings, services.channels, services.clock, services.new_id)
+    tried = await send_tests(gate.settings, gate.channels, gate.clock, gate.new_id)
     for one in tried:
         log.info("test message", channel=one.channel, to=mask(one.address), sent=one.sent, reply=mask_all(one.text))
-    return show_trial(tried)
+    return show_test_send(tried)
 
 
-def _before(listing: str, query: ListQuery, services: Services) -> str | None:
-    return unseal(listing, query.cursor, services.settings.secret_key) if query.cursor is not None else None
+def _before(listing: str, query: ListQuery, gate: Gate) -> str | None:
+    return unseal(listing, query.cursor, gate.settings.secret_key) if query.cursor is not None else None
 
 
-def _next(listing: str, last_id: str, services: Services) -> str:
-    return seal(listing, last_id, services.settings.secret_key)
+def _next(listing: str, last_id: str, gate: Gate) -> str:
+    return seal(listing, last_id, gate.settings.secret_key)
 
 
-async def _word(incident_id: UUID, request: Request, services: Services) -> Word:
-    by = By.read(await read_body(request, services)).by
-    return Word(str(incident_id), by, services.clock.now())
+async def _word(incident_id: UUID, request: Request, gate: Gate) -> Action:
+    by = By.read(await read_body(request, gate)).by
+    return Action(str(incident_id), by, gate.clock.now())
 
 
-def _answer(ruled: Ruled | None, word: Word) -> AsciiJson:
+def _answer(ruled: Applied | None, word: Action) -> AsciiJson:
     """Say what a word did. Raises NotFound, Conflict."""
     if ruled is None:
         raise _no_incident(word.incident_id)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from alertgate.accept.receipt import field_errors, finite, read_time
+from alertgate.accept.fields import field_errors, finite
+from alertgate.accept.times import read_time
 from alertgate.errors import FieldError
 from tests.examples import for_any
 

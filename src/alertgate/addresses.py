@@ -1,0 +1,27 @@
+"""Mail addresses: are they ones that SMTP can carry, and how a log may show them. Pure."""
+
+import re
+from email.utils import parseaddr
+
+_ADDRESS = re.compile(r"[^\s@<>()\[\]:;,\"']+@[\w.-]+")
+
+
+def check_address(address: str) -> None:
+    """Raise ValueError unless `address` is one bare address that SMTP can carry (RFC 5321, 4.1.2)."""
+    name, bare = parseaddr(address)
+    local, _, domain = bare.rpartition("@")
+    if name or bare != address or not local or not domain or not address.isascii() or not address.isprintable():
+        raise ValueError(f"{mask(address)!r} is not an email address; write name@example.org, without a display name")
+    if any(c in address for c in ' <>,;"\\'):
+        raise ValueError(f"{mask(address)!r} holds a character that an address can't")
+
+
+def mask(address: str) -> str:
+    """Return an address that a log may show: its first character and its domain."""
+    local, at, domain = address.rpartition("@")
+    return f"{local[:1]}***{at}{domain}" if at else f"{address[:1]}***"
+
+
+def mask_all(text: str) -> str:
+    """Mask every address in a text, such as a mail server's answer."""
+    return _ADDRESS.sub(lambda match: mask(match[0]), text)

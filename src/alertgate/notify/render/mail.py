@@ -1,0 +1,128 @@
+"""A notification as a mail: its subject, its text and its HTML. Pure."""
+
+from binascii import b2a_qp
+from functools import cache
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from alertgate.model import Alert, Json, Severity
+from alertgate.notify.channels.base import PICTURE_ID, Picture
+from alertgate.notify.context import MessageContext, happened
+from alertgate.notify.render import wording
+from alertgate.notify.render.text import Blob, aligned, clean, data_url, one_line, rows, shorten
+
+PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
+LARGEST = 18_000
+"""Bytes for text and HTML together, as they travel. With its headers a mail stays under 20 kB, but for its picture."""
+ROOMS = (4000, 2000, 1000, 500, 250, 100)
+"""Characters for an alert's data, tried in this order until a mail is small enough; the first nearly always is."""
+MOST_EARLIER = 10
+
+
+class Bodies(NamedTuple):
+    """The two forms of a mail's body."""
+
+    text: str
+    html: str
+
+
+def subject(context: MessageContext) -> str:
+    """Return a subject such as `[CRITICAL] Front door: alarm/motion`.
+
+    It stays the same for an incident but for its first word, so that the incident is one conversation in Gmail, which
+    wants References to one and the same id *and* the same subject (workspaceupdates.googleblog.com, 2019-03-29). It
+    disregards `Re:` and what stands in square brackets in front (seen in github.com/TwiN/gatus/issues/1563 and
+    getredash/redash/issues/1144), as IMAP's base subject does (RFC 5256, 2.1). A count at the end would start a new
+    conversation with each update, so counts stand in the first sentence, which inboxes show beside the subject.
+    """
+    return one_line(f"[{context.tag}] {context.where}: {context.event}", 140)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("alertgate.notify.render"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["aligned"] = aligned
+    return environment
+
+
+def bodies(context: MessageContext, subject: str, *, picture: bool, left_out: bool) -> Bodies:
+    """Write a mail's text and HTML, with as much of the data as there is room for."""
+    text, html = (_environment().get_template(name) for name in ("mail.txt", "mail.html"))
+    shown = {
+        **_headline(context, subject),
+        "notes": wording.notes(context, left_out=left_out and not picture),
+        "picture": picture,
+    }
+    for room in ROOMS:
+        view = {**shown, **_details(context, room)}
+        made = Bodies(text.render(view), html.render(view))
+        if sum(map(_travelling, made)) <= LARGEST:
+            break
+    return made
+
+
+def _travelling(body: str) -> int:
+    """Return the bytes that a body takes at most in a mail: as quoted-printable or as base64 (RFC 2045)."""
+    plain = body.encode()
+    quoted = b2a_qp(plain)
+    return max(len(quoted) + quoted.count(b"\n"), len(plain) * 7 // 5)
+
+
+def _headline(context: MessageContext, subject: str) -> dict[str, object]:
+    """What a reader sees first, as clean text."""
+    lead = wording.lead(context)
+    return {
+        "subject": subject,
+        "preview": f"{lead} {shorten(wording.essence(context.latest), 100)}".strip(),
+        "tag": context.tag,
+        "color": "#15803d" if context.resolved else _COLORS[context.incident.severity],
+        "where": context.where,
+        "event": context.event,
+        "when": wording.when(context),
+        "lead": lead,
+        "picture_id": PICTURE_ID,
+    }
+
+
+_COLORS = {Severity.INFO: "#2563eb", Severity.WARNING: "#b45309", Severity.CRITICAL: "#b91c1c"}
+"""Each has a contrast of more than 4.5 to the white text on it (WCAG 2.2, 1.4.3)."""
+
+
+def _details(context: MessageContext, room: int) -> dict[str, object]:
+    """What the alerts said, in `room` characters or somewhat more, as clean text."""
+    latest, earlier = context.latest, context.alerts[1 : 1 + MOST_EARLIER]
+    words = wording.words(latest)
+    return {
+        "words": shorten(words, room // 2) if words else None,
+        "rows": rows(latest.data, room=room) if wording.is_table(latest) else [],
+        "errors": [one_line(error, max(room // 16, 40)) for error in latest.errors[:5]],
+        "raw": shorten(clean(latest.raw.decode(errors="replace")), room // 2) if latest.raw is not None else None,
+        "earlier_title": wording.earlier_title(context, len(earlier)),
+        "earlier": [
+            (context.clock(happened(alert)), wording.line(context, alert, max(room // 32, 10))) for alert in earlier
+        ],
+        "dated": not all(context.is_today(happened(alert)) for alert in earlier),
+        "fields": rows(latest.fields, longest=200, room=room // 4) if latest.fields else [],
+        "facts": wording.facts(context, max(room // 16, 40)),
+    }
+
+
+def picture(alert: Alert) -> Picture | None:
+    """Return the first picture in an alert's data, or None."""
+    blob = _blob(alert.data)
+    return Picture(blob.media_type.removeprefix("image/"), blob.content) if blob else None
+
+
+def _blob(data: Json) -> Blob | None:
+    """The first picture among an alert's data."""
+    values = list(data.values()) if isinstance(data, dict) else [data]
+    blobs = (data_url(value) for value in values)
+    return next((blob for blob in blobs if blob and blob.media_type in PICTURES and blob.content), None)
