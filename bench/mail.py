@@ -131,7 +131,7 @@ def _message() -> Message:
     receipt = IntakeContext("a" * 36, now, load(None, **SETTINGS).severities, "bench")
     alert = particle.read(body, "application/json", receipt)
     incident = Incident(
-        "i" * 36, alert.key, IncidentStatus.OPEN, alert.source, "e", "old-1", Severity.WARNING, now, now, 1
+        "i" * 36, alert.incident_key, IncidentStatus.OPEN, alert.source, "e", "old-1", Severity.WARNING, now, now, 1
     )
     message = Notification(
         id="n" * 36,

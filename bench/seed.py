@@ -7,14 +7,14 @@ from pathlib import Path
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})"
 _INCIDENTS = """
 INSERT INTO incidents (id, key, status, source, event, device, severity, opened_at, last_alert_at, alert_count,
-                       resolved_at, resolved_by)
+                       resolved_at, resolution)
 {numbers}
 SELECT printf('01900000-0000-7000-8000-%012x', i), printf('particle:["old-%d","e"]', i), '{status}', 'particle', 'e',
-       printf('old-%d', i), 1, {at}, {at}, {each}, {resolved}, {by} FROM n
+       printf('old-%d', i), 1, {at}, {at}, {each}, {resolved}, {resolution} FROM n
 """
 _ALERTS = """
-INSERT INTO alerts (id, received_at, source, status, signal, event, severity, "key", device, data, fields, dedup,
-                    errors, request_id, incident_id, grouping)
+INSERT INTO alerts (id, received_at, source, status, signal, event, severity, incident_key, device, data, fields,
+                    repeat_key, errors, request_id, incident_id, reason)
 {numbers}
 SELECT printf('01900000-0000-7001-8000-%012x', i), {at} + i, 'particle', 'accepted', 'firing', 'e', 1,
        printf('particle:["old-%d","e"]', i / {each}), printf('old-%d', i / {each}), '{{"zone":"hall","battery":50}}',
@@ -26,7 +26,7 @@ INSERT INTO notifications (id, incident_id, channel, address, kind, status, seve
                            retry_since, attempts)
 {numbers}
 SELECT printf('01900000-0000-7002-8000-%012x', i), printf('01900000-0000-7000-8000-%012x', i), 'email',
-       'me@example.com', 'opening', 'pending', 1, 'nothing said of this incident yet', {at}, {at}, {at}, 0 FROM n
+       'me@example.com', 'opening', 'pending', 1, 'nothing was said about this incident yet', {at}, {at}, {at}, 0 FROM n
 """
 
 
@@ -34,11 +34,13 @@ def seed(file: Path, now: float, *, incidents: int, each: int, pending: bool = F
     """Add incidents with so many alerts each: ended ones, or open ones of which a message is still pending."""
     at = int((now - 3600) * 1e6)
     numbers = _NUMBERS.format(count=incidents)
-    status, resolved, by = ("open", "NULL", "NULL") if pending else ("resolved", at, "'silence'")
+    status, resolved, resolution = ("open", "NULL", "NULL") if pending else ("resolved", at, "'silence'")
     with closing(sqlite3.connect(file, timeout=60)) as connection:
         connection.execute("PRAGMA cache_size=-400000")
         connection.execute(
-            _INCIDENTS.format(numbers=numbers, status=status, at=at, each=each, resolved=resolved, by=by)
+            _INCIDENTS.format(
+                numbers=numbers, status=status, at=at, each=each, resolved=resolved, resolution=resolution
+            )
         )
         connection.execute(_ALERTS.format(numbers=_NUMBERS.format(count=incidents * each), at=at, each=each))
         if pending:

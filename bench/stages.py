@@ -101,14 +101,14 @@ class Stages:
             marks = [time.process_time()]
             with self._store.transaction() as connection:
                 marks.append(time.process_time())
-                known = alerts.known(connection, {alert.dedup for alert in batch if alert.dedup})
+                known = alerts.known(connection, {alert.repeat_key for alert in batch if alert.repeat_key})
                 assert not known
-                draft = self._recorder._read(connection, batch)
+                planned = self._recorder.read(connection, batch)
                 marks.append(time.process_time())
                 for alert in batch:
-                    self._recorder._add(draft, alert)
+                    self._recorder.add(planned, alert)
                 marks.append(time.process_time())
-                record._write(connection, draft, None)
+                planned.write(connection)
                 marks.append(time.process_time())
             marks.append(time.process_time())
             for name, start, end in zip(took, marks, marks[1:], strict=False):

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alertgate.addresses import check_address, mask
-from alertgate.config import GroupingRules, Settings, SeverityRules, load
+from alertgate.config import Settings, load
 from alertgate.errors import ConfigError
 from alertgate.model import Severity
-from tests.examples import DOOR, for_any
+from alertgate.rules import GroupingRules, SeverityRules
+from tests.builders import DOOR, for_any
 
 GOOD_SECRET = "a-good-secret-0123456789abcdef"
 SECRETS = [
@@ -133,7 +134,6 @@ def test_every_setting_is_in_the_table_of_problems():
     assert named | ANY_TEXT == {name.upper() for name in Settings.model_fields}
 
 
-@pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
@@ -155,9 +155,9 @@ def test_every_setting_is_in_the_table_of_problems():
     ],
     ids=ascii,
 )
-def test_a_bad_secret_is_refused_without_being_shown(problems_with, name, value, problem):
+def test_a_bad_secret_is_refused_without_being_shown(problems_with, value, problem):
     """A placeholder, a short secret, and one that no header can carry are refused, and not repeated."""
-    assert problems_with(**{name: value}) == [f"{name} {problem}"]
+    assert problems_with(API_TOKEN=value) == [f"API_TOKEN {problem}"]
 
 
 @pytest.mark.parametrize("name", SECRETS)
@@ -171,7 +171,7 @@ def test_a_secret_of_sixteen_characters_is_long_enough(load_with, name):
     ("name", "value"),
     [
         *((name, "hunter2") for name in SECRETS),
-        *((name, "hunter2 hunter2 hunter2") for name in SECRETS),
+        ("API_TOKEN", "hunter2 hunter2 hunter2"),
         ("HEARTBEAT_URL", "hunter2"),
         ("DATABASE_URL", "mysql://user:hunter2@host/name"),
         ("DATABASE_URL", "hunter2"),
@@ -193,7 +193,7 @@ def test_settings_do_not_show_their_secrets(load_with):
 
 
 def test_all_problems_are_named_at_once(problems_with):
-    """An operator mends the settings in one go."""
+    """An operator fixes the settings in one go."""
     assert problems_with(API_TOKEN="short", PORT="many", TIMEZONE="Mars/Phobos") == [
         f"API_TOKEN {SHORT}",
         "TIMEZONE 'Mars/Phobos' is not a time zone; write one like Europe/Berlin or America/New_York",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.model import TRANSITIONS, IncidentStatus, NotificationStatus, Severity, states_before, uuid7
-from tests.examples import alert, for_any, incident, notification
+from tests.builders import alert, for_any, incident, notification
 
 OPEN, ACKNOWLEDGED, RESOLVED = IncidentStatus
 PENDING, SENDING, SENT, FAILED, CANCELLED = NotificationStatus

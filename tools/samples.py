@@ -18,6 +18,7 @@ from alertgate.model import (
     Kind,
     Notification,
     NotificationStatus,
+    Resolution,
     Severity,
     Signal,
     Source,
@@ -159,7 +160,8 @@ def _resolution() -> MessageContext:
         story.incident,
         status=IncidentStatus.RESOLVED,
         resolved_at=alerts[-1].received_at,
-        resolved_by=f"alert {alerts[-1].id}",
+        resolution=Resolution.ALERT,
+        resolved_by=alerts[-1].id,
     )
     return replace(story, incident=over)
 
@@ -223,7 +225,7 @@ def _alert(number: int, *, after: timedelta = timedelta(), **changes: Any) -> Al
         signal=Signal.FIRING,
         event="temperature/high",
         severity=Severity.WARNING,
-        key="sample",
+        incident_key="sample",
         device="3f002b000000000000000000",
         published_at=at,
         fields={"fw_version": 7},
@@ -236,7 +238,7 @@ def _story(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = "C
     first, last = alerts[0], alerts[-1]
     incident = Incident(
         id=_id(0x1000),
-        key=first.key,
+        key=first.incident_key,
         status=IncidentStatus.OPEN,
         source=first.source,
         event=first.event,

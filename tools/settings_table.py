@@ -5,9 +5,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import SecretStr
-
 from alertgate.config import Settings
+from alertgate.setting_types import Password, Secret
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -65,10 +64,8 @@ def env_example() -> str:
 
 
 def _is_secret(name: str) -> bool:
-    return SecretStr in get_args(Settings.model_fields[name].annotation) and name not in {
-        "database_url",
-        "heartbeat_url",
-    }
+    kinds = get_args(Settings.model_fields[name].annotation)
+    return Secret in kinds or Password in kinds
 
 
 def _text(value: Any) -> str:

@@ -55,15 +55,15 @@ class Books:
             shutil.rmtree(self.place.parent)
 
     def stored(self) -> dict[str, str]:
-        """Return every alert's id by its dedup key; empty where the schema isn't made yet."""
+        """Return every alert's id by its repeat key; empty where the schema isn't made yet."""
         try:
-            return dict(self.ask("SELECT dedup, id FROM alerts WHERE dedup IS NOT NULL"))
+            return dict(self.ask("SELECT repeat_key, id FROM alerts WHERE repeat_key IS NOT NULL"))
         except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return {}
 
     def newest(self) -> list[str]:
-        """Return the dedup key of each device's newest alert; ids go up."""
-        query = "SELECT dedup FROM alerts WHERE id IN (SELECT max(id) FROM alerts GROUP BY device)"
+        """Return the repeat key of each device's newest alert; ids go up."""
+        query = "SELECT repeat_key FROM alerts WHERE id IN (SELECT max(id) FROM alerts GROUP BY device)"
         return [row[0] for row in self.ask(query) if row[0]]
 
     def in_flight(self) -> set[str]:

@@ -75,14 +75,14 @@ class Load:
         """How many distinct events there are."""
         return self._issued
 
-    def dedup(self, number: int) -> str:
+    def repeat_key(self, number: int) -> str:
         """Return the key under which the store knows an event."""
         return f"particle:{self.run}-{number}"
 
-    def numbers(self, dedups: Iterable[str]) -> list[int]:
+    def numbers(self, keys: Iterable[str]) -> list[int]:
         """Return the events that have these keys, leaving out what isn't of this run."""
-        ours = self.dedup(0)[:-1]
-        return [int(dedup.removeprefix(ours)) for dedup in dedups if dedup.startswith(ours)]
+        ours = self.repeat_key(0)[:-1]
+        return [int(key.removeprefix(ours)) for key in keys if key.startswith(ours)]
 
     def device(self, number: int) -> int:
         """Return which device published an event."""

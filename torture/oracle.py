@@ -14,7 +14,7 @@ def missing(load: Load, books: Books) -> list[str]:
     stored = books.stored()
     lost = []
     for number, alert_id in list(load.acked.items()):
-        kept = stored.get(load.dedup(number))
+        kept = stored.get(load.repeat_key(number))
         if kept is None:
             lost.append(f"event {number}, answered with {alert_id}, isn't stored")
         elif alert_id and kept != alert_id:

@@ -112,7 +112,7 @@ def _missing_lately(load: Load, books: Books) -> list[str]:
     """Return what was answered 2xx a moment ago and isn't stored; what is older may have been forgotten rightly."""
     recent = [number for number in load.acked if number >= load.issued - int(load.rate * 10)]
     stored = books.stored()
-    return [f"event {number} isn't stored" for number in recent if load.dedup(number) not in stored]
+    return [f"event {number} isn't stored" for number in recent if load.repeat_key(number) not in stored]
 
 
 async def _sample(gate: Gate, books: Books, load: Load, ledger: Ledger, minute: float) -> Sample:

@@ -22,17 +22,20 @@ from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, time_of, uuid7
-from alertgate.notify.budget import Budget
+from alertgate.notify.attempt import Sender
+from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels.base import Channel, Reason
 from alertgate.notify.channels.outbox import Outbox
 from alertgate.notify.channels.smtp import MailChannel, MailServer
-from alertgate.notify.deliver import MAIL, Deliverer
+from alertgate.notify.deliver import Deliverer
 from alertgate.notify.gateways import gateway_warning
+from alertgate.notify.lane import DeliveryTimes
 from alertgate.notify.plan import targets
+from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.periodic import Periodic
 from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
-from alertgate.prove.audit import Auditor, Finding
+from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store, make_private_dir
@@ -84,13 +87,20 @@ def open_channels(settings: Settings) -> list[Channel]:
     return [MailChannel(ChannelName.EMAIL, server, settings), MailChannel(ChannelName.SMS, server, settings)]
 
 
-def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Sequence[Channel] | None = None) -> Gate:
+def open_gate(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    channels: Sequence[Channel] | None = None,
+    store: Store | None = None,
+    times: DeliveryTimes | None = None,
+) -> Gate:
     """Open the store and put all parts together; nothing runs yet but the store's writer.
 
     Raises ConfigError, StoreInUse, StoreTooNew, StoreUnavailable.
     """
     clock = clock or SystemClock()
-    store = Store(settings)
+    store = store or Store(settings)
     store.open(exclusive=True)
     ids = Ids(store.read_now(newest_id))
     opened = open_channels(settings) if channels is None else channels
@@ -101,22 +111,13 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
             channels=[channel.name for channel in opened],
             results=Result,
             reasons=Reason,
-            findings=Finding,
+            findings=AuditFinding,
             guards=Guard,
             budgets=RateBudget,
         ),
     )
     store.writer.on_commit = metrics.committed
-    deliverer = Deliverer(
-        store,
-        opened,
-        settings,
-        clock,
-        metrics,
-        owner=secrets.token_hex(8),
-        new_id=ids,
-        chance=random.random,
-    )
+    deliverer = _deliverer(store, opened, settings, clock, metrics, ids, times or DeliveryTimes())
     auditor = Auditor(
         store,
         clock,
@@ -129,7 +130,7 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
         clock=clock,
         new_id=ids,
         store=store,
-        recorder=Recorder(settings.grouping, targets(settings), ids, deliverer.grant),
+        recorder=Recorder(settings.grouping, targets(settings), ids),
         actions=IncidentActions(targets(settings), ids),
         channels=opened,
         deliverer=deliverer,
@@ -137,6 +138,30 @@ def open_gate(settings: Settings, *, clock: Clock | None = None, channels: Seque
         auditor=auditor,
         limits=Limits(settings, clock, metrics),
         metrics=metrics,
+    )
+
+
+def _deliverer(
+    store: Store,
+    channels: Sequence[Channel],
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    ids: Ids,
+    times: DeliveryTimes,
+) -> Deliverer:
+    owner = secrets.token_hex(8)
+    names = [channel.name for channel in channels]
+    return Deliverer(
+        store,
+        channels,
+        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
+        NotificationUpkeep(store, settings, clock, metrics, channels=names, owner=owner),
+        clock,
+        metrics,
+        owner=owner,
+        chance=random.random,
+        times=times,
     )
 
 
@@ -168,7 +193,7 @@ def documented_app(gate: Gate) -> FastAPI:
                 await gate.deliverer.stop(settings.shutdown_timeout)
         finally:
             gate.store.close()
-            log.info("stopped")
+            log.info("service.stopped")
 
     app = FastAPI(
         title="alertgate",
@@ -229,7 +254,7 @@ def _background(gate: Gate) -> list[Periodic]:
         Periodic(
             "retention",
             housekeeping.RETENTION_EVERY,
-            lambda: housekeeping.forget_old(store, clock, settings.retention_days),
+            lambda: housekeeping.delete_expired(store, clock, settings.retention_days),
         ),
     ]
 
@@ -237,19 +262,20 @@ def _background(gate: Gate) -> list[Periodic]:
 def _announce(gate: Gate) -> None:
     """Say at start what an operator should know before anything happens."""
     settings = gate.settings
-    log.info("starting", version=__version__, store=gate.store.dialect, recipients=len(targets(settings)))
+    log.info("service.starting", version=__version__, store=gate.store.dialect, recipients=len(targets(settings)))
     if settings.mail_host is None:
         log.warning(
-            "no mail server is configured: messages go to the outbox and nobody is told; set SMTP_EMAIL or SMTP_HOST",
+            "mail.unconfigured",
+            detail="messages go to the outbox and nobody is told; set SMTP_EMAIL or SMTP_HOST",
             outbox=str(settings.outbox_dir),
         )
     for _, address in targets(settings):
-        if doubt := gateway_warning(address, gate.clock.now().date()):
-            log.warning("a text message gateway is in doubt", problem=doubt.text)
+        if warning := gateway_warning(address, gate.clock.now().date()):
+            log.warning("gateway.doubtful", detail=warning.text)
     for name, secret in (
         ("PARTICLE_WEBHOOK_SECRET", settings.particle_webhook_secret),
         ("WEBHOOK_SECRET", settings.webhook_secret),
         ("API_TOKEN", settings.api_token),
     ):
         if secret is None:
-            log.warning("a secret isn't set: what it guards is switched off and answers 503", setting=name)
+            log.warning("secret.unset", detail="what it guards is switched off and answers 503", setting=name)

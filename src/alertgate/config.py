@@ -1,48 +1,34 @@
 """Every setting, once: its name, type, default, unit and help. There is no global instance."""
 
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
-from limits import parse_many
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from alertgate.addresses import check_address
 from alertgate.errors import ConfigError
 from alertgate.model import Severity
+from alertgate.rules import GroupingRules, SeverityRules
+from alertgate.setting_types import (
+    Address,
+    Addresses,
+    AnyCase,
+    DatabaseUrl,
+    DeviceNames,
+    Networks,
+    Password,
+    RateLimit,
+    Seconds,
+    Secret,
+    SeverityByEvent,
+    TimeZone,
+    WebAddress,
+)
 
-SHORTEST_SECRET = 16
-PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
-"""What only a value copied from a template looks like."""
-PASSWORD_PLACEHOLDER = re.compile(r"change.?me|your[-_ a-z]*password|x+", re.IGNORECASE)
 SECRETS_DIR = Path("/run/secrets")
 DEFAULT_ENV_FILE = Path(".env")
-
-Seconds = Annotated[float, Field(gt=0, lt=1_000_000_000)]  # infinity, and centuries, can't be added to a time
-CommaSeparated = Annotated[tuple[str, ...], NoDecode]
-
-
-@dataclass(frozen=True, slots=True)
-class GroupingRules:
-    """How long an incident keeps quiet towards one recipient, and after how long a silence it is over."""
-
-    interval: timedelta
-    resolve_after: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class SeverityRules:
-    """Event globs with their severities, first match wins, and the severity of the rest."""
-
-    rules: tuple[tuple[str, Severity], ...]
-    default: Severity
 
 
 class Settings(BaseSettings):
@@ -56,43 +42,39 @@ class Settings(BaseSettings):
     )
 
     # Secrets
-    secret_key: SecretStr | None = Field(
+    secret_key: Secret | None = Field(
         None,
         validation_alias=AliasChoices("SECRET_KEY", "FLASK_SECRET_KEY"),
         description="Signs what the API hands out and takes back, such as cursors. Also read as `FLASK_SECRET_KEY`.",
     )
-    particle_webhook_secret: SecretStr | None = Field(
+    particle_webhook_secret: Secret | None = Field(
         None, description="The bearer token that Particle sends. Unset: the Particle webhook is off and answers 503."
     )
-    particle_webhook_secret_previous: SecretStr | None = Field(
+    particle_webhook_secret_previous: Secret | None = Field(
         None, description="The token before the last change, still accepted, so that it can be rotated without a gap."
     )
-    webhook_secret: SecretStr | None = Field(
+    webhook_secret: Secret | None = Field(
         None,
         description="The key that signs generic webhooks (a `whsec_…` value works too). "
         "Unset: the generic webhook is off and answers 503.",
     )
-    webhook_secret_previous: SecretStr | None = Field(
-        None, description="The key before the last change, still accepted."
-    )
-    api_token: SecretStr | None = Field(
+    webhook_secret_previous: Secret | None = Field(None, description="The key before the last change, still accepted.")
+    api_token: Secret | None = Field(
         None, description="The bearer token for `/api`. Unset: the API is off and answers 503."
     )
-    api_token_previous: SecretStr | None = Field(None, description="The token before the last change, still accepted.")
-    metrics_token: SecretStr | None = Field(
+    api_token_previous: Secret | None = Field(None, description="The token before the last change, still accepted.")
+    metrics_token: Secret | None = Field(
         None, description="The bearer token for `/metrics`. Unset: anyone who reaches the service may read them."
     )
-    metrics_token_previous: SecretStr | None = Field(
-        None, description="The token before the last change, still accepted."
-    )
+    metrics_token_previous: Secret | None = Field(None, description="The token before the last change, still accepted.")
 
     # Recipients
-    recipient_email: CommaSeparated = Field(
+    recipient_email: Addresses = Field(
         (),
         repr=False,
         description="Who is told by email, comma-separated. An address at an SMS gateway is sent a text message.",
     )
-    recipient_sms: CommaSeparated = Field(
+    recipient_sms: Addresses = Field(
         (), repr=False, description="Addresses at an email-to-SMS gateway, comma-separated: always sent a text message."
     )
 
@@ -105,12 +87,12 @@ class Settings(BaseSettings):
     smtp_port: int | None = Field(
         None, ge=1, le=65535, description="Unset: 587 for `starttls`, 465 for `tls`, 25 for `none`."
     )
-    smtp_security: Literal["starttls", "tls", "none"] = Field(
+    smtp_security: Annotated[Literal["starttls", "tls", "none"], AnyCase] = Field(
         "starttls", description="How the connection is protected. Never falls back to plain text."
     )
     smtp_username: str | None = Field(None, repr=False, description="The login. Unset: `SMTP_EMAIL`.")
-    smtp_email: str | None = Field(None, repr=False, description="The address that mails come from.")
-    smtp_password: SecretStr | None = Field(
+    smtp_email: Address | None = Field(None, repr=False, description="The address that mails come from.")
+    smtp_password: Password | None = Field(
         None,
         description="The login's password; for Gmail an app password, with or without its spaces. Unset: no login.",
     )
@@ -129,14 +111,14 @@ class Settings(BaseSettings):
     )
 
     # Alerts
-    devices: Annotated[Mapping[str, str], NoDecode] = Field(
+    devices: DeviceNames = Field(
         default_factory=dict,
         description="Names of devices, as `id=Front door,id=Cellar`, or as a JSON object.",
     )
-    default_severity: Severity = Field(
+    default_severity: Annotated[Severity, AnyCase] = Field(
         Severity.WARNING, description="The severity of an alert that names none and that no rule matches."
     )
-    severity_rules: Annotated[tuple[tuple[str, Severity], ...], NoDecode] = Field(
+    severity_rules: SeverityByEvent = Field(
         (), description="Severity by event name, first match wins: `alarm/*=critical,battery*=info`."
     )
     particle_strict: bool = Field(
@@ -151,13 +133,13 @@ class Settings(BaseSettings):
     give_up_after: Seconds = Field(
         86400.0, description="Seconds for which a message is retried before it counts as failed."
     )
-    timezone: str = Field("UTC", description="The time zone of the times in messages, such as `Europe/Berlin`.")
+    timezone: TimeZone = Field("UTC", description="The time zone of the times in messages, such as `Europe/Berlin`.")
 
     # Service
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
     data_dir: Path = Field(Path("data"), description="Where the database and the outbox are kept.")
-    database_url: SecretStr | None = Field(
+    database_url: DatabaseUrl | None = Field(
         None,
         description="A PostgreSQL database, `postgresql+psycopg://user:password@host/name` (needs the extra "
         "`postgres`). Unset: SQLite in `DATA_DIR/alertgate.db`.",
@@ -165,30 +147,30 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         90, ge=0, le=36500, description="Days for which alerts, and what became of them, are kept. 0: for ever."
     )
-    heartbeat_url: SecretStr | None = Field(
+    heartbeat_url: WebAddress | None = Field(
         None,
         description="Fetched every `HEARTBEAT_INTERVAL` while all is well, and with `/fail` added when it isn't: the "
         "address that an outside dead-man service (healthchecks.io and its like) gives you.",
     )
     heartbeat_interval: Seconds = Field(60.0, description="Seconds between two heartbeats.")
-    trusted_proxies: CommaSeparated = Field(
+    trusted_proxies: Networks = Field(
         (), description="Addresses or networks whose `X-Forwarded-For` is believed, comma-separated."
     )
     max_body_bytes: int = Field(131072, ge=1024, le=16777216, description="The largest webhook body, in bytes.")
     body_timeout: Seconds = Field(10.0, description="Seconds for a webhook's body to arrive.")
-    rate_limit: str = Field(
+    rate_limit: RateLimit = Field(
         "20/minute;100/10 minutes",
         description="Requests of one client address: failed authentication, and all of the generic webhook.",
     )
-    particle_rate_limit: str = Field("600/minute", description="Authenticated Particle requests of one device.")
+    particle_rate_limit: RateLimit = Field("600/minute", description="Authenticated Particle requests of one device.")
     docs_enabled: bool = Field(True, description="Serve `/docs` and `/openapi.json`.")
     shutdown_timeout: Seconds = Field(
         10.0, description="Seconds for messages that are being sent when the service stops."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = Field(
         "info", description="The least important line to log."
     )
-    log_format: Literal["auto", "json", "console"] = Field(
+    log_format: Annotated[Literal["auto", "json", "console"], AnyCase] = Field(
         "auto", description="`auto` is readable lines on a terminal and JSON elsewhere."
     )
 
@@ -197,116 +179,6 @@ class Settings(BaseSettings):
     def _empty_is_unset(cls, values: dict[str, object]) -> dict[str, object]:
         # An empty file among the secrets too; pydantic-settings sees to empty variables alone.
         return {name: value for name, value in values.items() if value != ""}
-
-    @field_validator("recipient_email", "recipient_sms", "trusted_proxies", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("devices", mode="before")
-    @classmethod
-    def _devices(cls, value: object) -> object:
-        return {device.lower(): name for device, name in _pairs(value)} if isinstance(value, str) else value
-
-    @field_validator("severity_rules", mode="before")
-    @classmethod
-    def _severity_rules(cls, value: object) -> object:
-        return tuple(_pairs(value)) if isinstance(value, str) else value
-
-    @field_validator("recipient_email", "recipient_sms")
-    @classmethod
-    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for address in value:
-            check_address(address)
-        return tuple(dict.fromkeys(value))
-
-    @field_validator("smtp_email")
-    @classmethod
-    def _sender(cls, value: str | None) -> str | None:
-        if value is not None:
-            check_address(value)
-        return value
-
-    @field_validator("default_severity", "smtp_security", "log_level", "log_format", mode="before")
-    @classmethod
-    def _word(cls, value: object) -> object:
-        return value.lower() if isinstance(value, str) else value
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError(f"{value!r} is not a time zone; write one like Europe/Berlin or America/New_York")
-        return value
-
-    @field_validator("rate_limit", "particle_rate_limit")
-    @classmethod
-    def _rate(cls, value: str) -> str:
-        try:
-            amounts = [item.amount for item in parse_many(value)]
-        except ValueError:
-            amounts = [0]
-        if min(amounts) < 1:
-            raise ValueError(f"{value!r} is not a rate limit; write one like 20/minute;100/10 minutes")
-        return value
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for network in value:
-            if network == "*":
-                raise ValueError("'*' would let any caller forge its address; name the proxy's address or network")
-            ip_network(network, strict=False)
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _database(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith("postgresql+psycopg://"):
-            raise ValueError("must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite")
-        return value
-
-    @field_validator(
-        "secret_key",
-        "particle_webhook_secret",
-        "particle_webhook_secret_previous",
-        "webhook_secret",
-        "webhook_secret_previous",
-        "api_token",
-        "api_token_previous",
-        "metrics_token",
-        "metrics_token_previous",
-    )
-    @classmethod
-    def _secret(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None:
-            text = value.get_secret_value()
-            if PLACEHOLDER.search(text):
-                raise ValueError(
-                    "is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets"
-                )
-            if len(text) < SHORTEST_SECRET:
-                raise ValueError(f"is shorter than {SHORTEST_SECRET} characters; `alertgate init` writes fresh secrets")
-            if not text.isascii() or not text.isprintable() or " " in text:
-                raise ValueError("must be printable ASCII without spaces, so that it fits into an HTTP header")
-        return value
-
-    @field_validator("heartbeat_url")
-    @classmethod
-    def _web_address(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not re.match(r"https?://[^/\s]+", value.get_secret_value()):
-            raise ValueError("is not a web address; write one like https://hc-ping.com/…")
-        return value
-
-    @field_validator("smtp_password")
-    @classmethod
-    def _password(cls, value: SecretStr | None) -> SecretStr | None:
-        # Only what a template says as a whole: a real password may hold any of its words.
-        if value is not None and PASSWORD_PLACEHOLDER.fullmatch(value.get_secret_value()):
-            raise ValueError("is still the placeholder of a template; docs: README, Gmail")
-        return value
 
     @property
     def mail_host(self) -> str | None:
@@ -359,21 +231,6 @@ class Settings(BaseSettings):
     def severities(self) -> SeverityRules:
         """The settings that a severity is decided by."""
         return SeverityRules(self.severity_rules, self.default_severity)
-
-
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """Read `name=value,name=value`, or a JSON object; raise ValueError that says what is wrong."""
-    if text.lstrip().startswith("{"):
-        try:
-            parsed = json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"is not a JSON object: {error}") from None
-        return [(str(name), str(value)) for name, value in parsed.items()]
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    for part in parts:
-        if "=" not in part:
-            raise ValueError(f"{part!r} has no '=': write name=value, comma-separated")
-    return [(name.strip(), value.strip()) for name, _, value in (part.partition("=") for part in parts)]
 
 
 def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings:

@@ -56,6 +56,14 @@ class IncidentStatus(StrEnum):
     RESOLVED = "resolved"  # over; the next alert opens a new incident
 
 
+class Resolution(StrEnum):
+    """What ended an incident; `resolved_by` says who or which."""
+
+    ALERT = "alert"  # its sender said so
+    PERSON = "person"
+    SILENCE = "silence"  # no alert came for RESOLVE_AFTER
+
+
 class NotificationStatus(StrEnum):
     """What is truly known of a message."""
 
@@ -123,7 +131,7 @@ class Alert:
     signal: Signal
     event: str
     severity: Severity
-    key: str
+    incident_key: str
     """The key of the incident that it belongs to."""
     device: str | None = None
     # What it says stays out of `repr`, and so out of logs.
@@ -132,16 +140,16 @@ class Alert:
     fields: dict[str, Json] = field(default_factory=dict, repr=False)
     """Everything else that the body said, as it said it."""
     published_at: datetime | None = None
-    dedup: str | None = None
-    """What makes a second delivery of the same event recognisable; None when nothing does."""
+    repeat_key: str | None = None
+    """Makes a second delivery of the same event recognisable; None when nothing does."""
     errors: tuple[str, ...] = ()
     """Why it is quarantined."""
     raw: bytes | None = field(default=None, repr=False)
     """The whole body, when it is quarantined."""
     request_id: str | None = None
     incident_id: str | None = None
-    grouping: str | None = None
-    """Why it opened, joined or resolved its incident, in words."""
+    reason: str | None = None
+    """Why it opened, joined or resolved its incident, and who hears of it when: for the trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +169,9 @@ class Incident:
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     resolved_at: datetime | None = None
+    resolution: Resolution | None = None
     resolved_by: str | None = None
+    """The person's name, or the alert's id; None for silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +225,15 @@ Target = tuple[ChannelName, str]
 
 @dataclass(frozen=True, slots=True)
 class ContactState:
-    """What one address has heard of one incident, or is about to hear."""
+    """What one contact was told about one incident, or is about to be told."""
 
     pending_id: str | None = None
-    """The message that is still to come, if there is one."""
-    pending_tries: int = 0
+    """The notification that is still to be sent, if there is one."""
+    pending_attempts: int = 0
     told_at: datetime | None = None
-    """When it was last told; a message that is being sent counts from when that began."""
+    """When it was last told; a notification that is being sent counts from its claim."""
     failed_at: datetime | None = None
-    """When a message to it last failed for good."""
+    """When a notification to it last failed for good."""
 
 
 def time_of(made: str) -> datetime:

@@ -35,9 +35,9 @@ class Periodic:
             try:
                 await self._job()
             except AlertgateError as error:
-                log.error("a background job failed; it runs again", job=self._name, error=str(error))  # noqa: TRY400
+                log.error("job.failed", detail="it runs again", job=self._name, error=str(error))  # noqa: TRY400
             except Exception:
-                log.exception("a background job failed; this is a defect", job=self._name)
+                log.exception("job.defect", detail="this is a defect in alertgate; it runs again", job=self._name)
             try:
                 await asyncio.wait_for(self._stop.wait(), self._interval)
             except TimeoutError:

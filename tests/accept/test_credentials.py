@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.accept.credentials import Verdict, bearer, hub_signature, standard_webhook
-from tests.examples import for_any
+from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
+from tests.builders import for_any
 
 TOKEN = "particle-token-0123456789abcdef"
 PREVIOUS = "particle-token-of-last-year-0123"
@@ -38,7 +38,7 @@ def _standard(
     body: bytes = STANDARD_BODY,
     secrets: tuple[str, ...] = (STANDARD_SECRET,),
     now: datetime = STANDARD_TIME,
-) -> Verdict:
+) -> CredentialCheck:
     return standard_webhook(message_id, timestamp, signatures, body, secrets, now)
 
 
@@ -53,7 +53,7 @@ def _signed_with(key: bytes, timestamp: str = STANDARD_TIMESTAMP) -> str:
 )
 def test_the_right_token_passes(header):
     """The token passes, whatever the case of the scheme and the spaces around it."""
-    assert bearer([header], [TOKEN]) == Verdict.OK
+    assert bearer([header], [TOKEN]) == CredentialCheck.OK
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_the_right_token_passes(header):
 )
 def test_a_wrong_token_is_a_mismatch(token):
     """A truncated, prolonged, doubled or look-alike token doesn't pass."""
-    assert bearer([f"Bearer {token}"], [TOKEN]) == Verdict.MISMATCH
+    assert bearer([f"Bearer {token}"], [TOKEN]) == CredentialCheck.MISMATCH
 
 
 def test_no_authorization_header_is_missing():
     """A request without the header is told that it has none."""
-    assert bearer([], [TOKEN]) == Verdict.MISSING
+    assert bearer([], [TOKEN]) == CredentialCheck.MISSING
 
 
 @pytest.mark.parametrize(
@@ -100,39 +100,39 @@ def test_no_authorization_header_is_missing():
 )
 def test_any_other_authorization_is_malformed(headers):
     """An empty token, another scheme, or the header twice isn't what the path expects."""
-    assert bearer(headers, [TOKEN]) == Verdict.MALFORMED
+    assert bearer(headers, [TOKEN]) == CredentialCheck.MALFORMED
 
 
 @pytest.mark.parametrize("token", [TOKEN, PREVIOUS])
 def test_both_tokens_pass_during_a_rotation(token):
     """The present and the previous token are both good."""
-    assert bearer([f"Bearer {token}"], [TOKEN, PREVIOUS]) == Verdict.OK
+    assert bearer([f"Bearer {token}"], [TOKEN, PREVIOUS]) == CredentialCheck.OK
 
 
 def test_the_previous_token_fails_after_a_rotation():
     """Once the previous token isn't set any more, it doesn't pass."""
-    assert bearer([f"Bearer {PREVIOUS}"], [TOKEN]) == Verdict.MISMATCH
+    assert bearer([f"Bearer {PREVIOUS}"], [TOKEN]) == CredentialCheck.MISMATCH
 
 
 def test_no_secret_lets_nobody_pass():
     """Without any secret every token is wrong."""
-    assert bearer([f"Bearer {TOKEN}"], []) == Verdict.MISMATCH
+    assert bearer([f"Bearer {TOKEN}"], []) == CredentialCheck.MISMATCH
 
 
 def test_githubs_published_signature_passes():
     """The example in GitHub's own documentation holds."""
-    assert hub_signature([f"sha256={GITHUB_DIGEST}"], GITHUB_BODY, [GITHUB_SECRET]) == Verdict.OK
+    assert hub_signature([f"sha256={GITHUB_DIGEST}"], GITHUB_BODY, [GITHUB_SECRET]) == CredentialCheck.OK
 
 
 def test_a_signature_in_capitals_passes():
     """Hex digits are the same in either case."""
-    assert hub_signature([f"sha256={GITHUB_DIGEST.upper()}"], GITHUB_BODY, [GITHUB_SECRET]) == Verdict.OK
+    assert hub_signature([f"sha256={GITHUB_DIGEST.upper()}"], GITHUB_BODY, [GITHUB_SECRET]) == CredentialCheck.OK
 
 
 @pytest.mark.parametrize("secrets", [["another secret", GITHUB_SECRET], [GITHUB_SECRET, "another secret"]])
 def test_both_signing_keys_pass_during_a_rotation(secrets):
     """A signature may be made with the present or the previous key."""
-    assert hub_signature([f"sha256={GITHUB_DIGEST}"], GITHUB_BODY, secrets) == Verdict.OK
+    assert hub_signature([f"sha256={GITHUB_DIGEST}"], GITHUB_BODY, secrets) == CredentialCheck.OK
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_both_signing_keys_pass_during_a_rotation(secrets):
 )
 def test_a_signature_of_something_else_is_a_mismatch(body, secret):
     """A changed body or another key doesn't pass."""
-    assert hub_signature([f"sha256={GITHUB_DIGEST}"], body, [secret]) == Verdict.MISMATCH
+    assert hub_signature([f"sha256={GITHUB_DIGEST}"], body, [secret]) == CredentialCheck.MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_signature_of_something_else_is_a_mismatch(body, secret):
 )
 def test_a_wrong_digest_is_a_mismatch(digest):
     """A digest of the right length that isn't the body's doesn't pass."""
-    assert hub_signature([f"sha256={digest}"], GITHUB_BODY, [GITHUB_SECRET]) == Verdict.MISMATCH
+    assert hub_signature([f"sha256={digest}"], GITHUB_BODY, [GITHUB_SECRET]) == CredentialCheck.MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -176,17 +176,17 @@ def test_a_wrong_digest_is_a_mismatch(digest):
 )
 def test_any_other_signature_header_is_malformed(headers):
     """Another algorithm, a truncated or doubled digest, or the header twice isn't what the path expects."""
-    assert hub_signature(headers, GITHUB_BODY, [GITHUB_SECRET]) == Verdict.MALFORMED
+    assert hub_signature(headers, GITHUB_BODY, [GITHUB_SECRET]) == CredentialCheck.MALFORMED
 
 
 def test_no_signature_header_is_missing():
     """A request without the header is told that it has none."""
-    assert hub_signature([], GITHUB_BODY, [GITHUB_SECRET]) == Verdict.MISSING
+    assert hub_signature([], GITHUB_BODY, [GITHUB_SECRET]) == CredentialCheck.MISSING
 
 
 def test_the_specifications_standard_webhook_passes():
     """The example in the Standard Webhooks specification holds."""
-    assert _standard() == Verdict.OK
+    assert _standard() == CredentialCheck.OK
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_the_specifications_standard_webhook_passes():
 )
 def test_one_fitting_signature_among_several_is_enough(signatures):
     """A sender that rotates its key signs with both; one that fits is enough."""
-    assert _standard(signatures=signatures) == Verdict.OK
+    assert _standard(signatures=signatures) == CredentialCheck.OK
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_one_fitting_signature_among_several_is_enough(signatures):
 )
 def test_both_standard_keys_pass_during_a_rotation(secrets):
     """The receiver may know the present and the previous key."""
-    assert _standard(secrets=secrets) == Verdict.OK
+    assert _standard(secrets=secrets) == CredentialCheck.OK
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_both_standard_keys_pass_during_a_rotation(secrets):
 )
 def test_a_secret_may_be_plain_text_or_base64(secret, key):
     """What people type is taken as it is, and as base64 where it can be that."""
-    assert _standard(signatures=_signed_with(key), secrets=(secret,)) == Verdict.OK
+    assert _standard(signatures=_signed_with(key), secrets=(secret,)) == CredentialCheck.OK
 
 
 @pytest.mark.parametrize(
@@ -246,7 +246,7 @@ def test_a_secret_may_be_plain_text_or_base64(secret, key):
 )
 def test_a_standard_signature_of_something_else_is_a_mismatch(changes):
     """Id, timestamp, body and key are all signed; a truncated or doubled signature doesn't pass."""
-    assert _standard(**changes) == Verdict.MISMATCH
+    assert _standard(**changes) == CredentialCheck.MISMATCH
 
 
 @pytest.mark.parametrize(
@@ -268,18 +268,18 @@ def test_a_standard_signature_of_something_else_is_a_mismatch(changes):
 )
 def test_incomplete_standard_headers_are_malformed(changes):
     """All three headers are needed, with a timestamp in seconds and a signature of version 1."""
-    assert _standard(**changes) == Verdict.MALFORMED
+    assert _standard(**changes) == CredentialCheck.MALFORMED
 
 
 @pytest.mark.parametrize(
     ("away", "verdict"),
     [
-        (timedelta(minutes=5), Verdict.OK),
-        (timedelta(minutes=-5), Verdict.OK),
-        (timedelta(minutes=5, microseconds=1), Verdict.EXPIRED),
-        (timedelta(minutes=-5, microseconds=-1), Verdict.EXPIRED),
-        (timedelta(days=400), Verdict.EXPIRED),
-        (timedelta(days=-400), Verdict.EXPIRED),
+        (timedelta(minutes=5), CredentialCheck.OK),
+        (timedelta(minutes=-5), CredentialCheck.OK),
+        (timedelta(minutes=5, microseconds=1), CredentialCheck.EXPIRED),
+        (timedelta(minutes=-5, microseconds=-1), CredentialCheck.EXPIRED),
+        (timedelta(days=400), CredentialCheck.EXPIRED),
+        (timedelta(days=-400), CredentialCheck.EXPIRED),
     ],
 )
 def test_a_replay_outside_five_minutes_is_refused(away, verdict):
@@ -289,21 +289,25 @@ def test_a_replay_outside_five_minutes_is_refused(away, verdict):
 
 def test_an_old_request_with_a_wrong_signature_is_a_mismatch():
     """Only who knows the key is told that the clocks differ."""
-    assert _standard(body=b"{}", now=STANDARD_TIME + timedelta(days=1)) == Verdict.MISMATCH
+    assert _standard(body=b"{}", now=STANDARD_TIME + timedelta(days=1)) == CredentialCheck.MISMATCH
 
 
 @for_any
 @given(st.lists(any_text | any_text.map("Bearer {}".format), max_size=2), st.lists(any_text.filter(str.isascii)))
 def test_no_authorization_makes_bearer_raise(headers, secrets):
     """Whatever the header holds, the answer is a verdict."""
-    assert bearer(headers, secrets) in Verdict
+    assert bearer(headers, secrets) in CredentialCheck
 
 
 @for_any
 @given(st.lists(any_text | any_text.map("sha256={}".format), max_size=2), st.binary())
 def test_no_header_makes_hub_signature_raise(headers, body):
     """Whatever the header holds, the answer is a verdict, and never OK."""
-    assert hub_signature(headers, body, [TOKEN]) in {Verdict.MISSING, Verdict.MALFORMED, Verdict.MISMATCH}
+    assert hub_signature(headers, body, [TOKEN]) in {
+        CredentialCheck.MISSING,
+        CredentialCheck.MALFORMED,
+        CredentialCheck.MISMATCH,
+    }
 
 
 @for_any
@@ -317,7 +321,7 @@ def test_no_header_makes_hub_signature_raise(headers, body):
 def test_no_header_makes_standard_webhook_raise(message_id, timestamp, signatures, body, secret):
     """Whatever the headers and the secret hold, the answer is a verdict, and never OK."""
     verdict = standard_webhook(message_id, timestamp, signatures, body, [secret], STANDARD_TIME)
-    assert verdict in {Verdict.MALFORMED, Verdict.MISMATCH}
+    assert verdict in {CredentialCheck.MALFORMED, CredentialCheck.MISMATCH}
 
 
 @for_any
@@ -325,4 +329,4 @@ def test_no_header_makes_standard_webhook_raise(message_id, timestamp, signature
 def test_whatever_is_signed_rightly_passes(body, secret):
     """A signature made by the rule passes for any body and any key."""
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    assert hub_signature([f"sha256={digest}"], body, [secret]) == Verdict.OK
+    assert hub_signature([f"sha256={digest}"], body, [secret]) == CredentialCheck.OK

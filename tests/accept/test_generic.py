@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from alertgate.accept.generic import read
 from alertgate.accept.intake import IntakeContext
-from alertgate.config import SeverityRules
 from alertgate.errors import FieldError, Invalid, Malformed, Rejected
 from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
-from tests.examples import for_any
+from alertgate.rules import SeverityRules
+from tests.builders import for_any
 from tests.fakes import START
 
 RECEIPT = IntakeContext(
@@ -40,7 +40,7 @@ def test_the_smallest_body_is_an_alert():
         signal=Signal.FIRING,
         event="backup",
         severity=Severity.WARNING,
-        key='generic:["generic","backup"]',
+        incident_key='generic:["generic","backup"]',
         message="No backup",
         request_id="request-1",
     )
@@ -67,13 +67,13 @@ def test_a_whole_body_is_an_alert():
         signal=Signal.RESOLVED,
         event="backup/failed",
         severity=Severity.INFO,
-        key='key:["nas-backup"]',
+        incident_key='key:["nas-backup"]',
         device="nas",
         message="No backup for 26 hours",
         data={"volume": "tank"},
         fields={"ticket": 7, "source": "nas"},
         published_at=datetime(2026, 11, 23, 12, 0, 0, 0, UTC),
-        dedup="generic:once",
+        repeat_key="generic:once",
         request_id="request-1",
     )
 
@@ -90,13 +90,13 @@ def test_a_whole_body_is_an_alert():
 )
 def test_incidents_go_by_dedup_key_else_by_source_and_event(fields, key):
     """A dedup_key makes alerts one incident; without it, source and event do."""
-    assert _read(**fields).key == key
+    assert _read(**fields).incident_key == key
 
 
 @pytest.mark.parametrize(("key", "dedup"), [("once", "generic:once"), ("", None), (None, None)])
 def test_only_an_idempotency_key_makes_a_repeat_recognisable(key, dedup):
     """Two equal bodies without a key are two alerts."""
-    assert _read(key).dedup == dedup
+    assert _read(key).repeat_key == dedup
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from alertgate.accept.fields import field_errors, finite
 from alertgate.accept.times import read_time
 from alertgate.errors import FieldError
-from tests.examples import for_any
+from tests.builders import for_any
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.particle import FORM, MOST_FIELDS, read, read_data
-from alertgate.config import SeverityRules
 from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
-from tests.examples import for_any
+from alertgate.rules import SeverityRules
+from tests.builders import for_any
 from tests.fakes import START
 
 JSON = "application/json"
@@ -38,11 +38,11 @@ DEFAULT_ALERT = Alert(
     signal=Signal.FIRING,
     event="demo",
     severity=Severity.WARNING,
-    key=f'particle:["{DEVICE}","demo"]',
+    incident_key=f'particle:["{DEVICE}","demo"]',
     device=DEVICE,
     data="mydata",
     published_at=datetime(2017, 2, 1, 21, 8, 5, 763000, UTC),
-    dedup=f"particle:{sha256(DEFAULT_IDENTITY).hexdigest()}",
+    repeat_key=f"particle:{sha256(DEFAULT_IDENTITY).hexdigest()}",
     request_id="request-1",
 )
 
@@ -198,14 +198,14 @@ def test_a_device_can_say_that_it_is_over(data, signal):
 def test_a_template_without_quotes_sends_numbers(value, text):
     """Names and ids that look like numbers are read as text."""
     alert = _json(event=value, coreid=value, event_id=value)
-    assert (alert.event, alert.device, alert.dedup) == (text, text, f"particle:{text}")
+    assert (alert.event, alert.device, alert.repeat_key) == (text, text, f"particle:{text}")
 
 
 @pytest.mark.parametrize("unfilled", ["{{PARTICLE_DEVICE_ID}}", "{{{PARTICLE_DEVICE_ID}}}", "", "  ", None])
 def test_an_unfilled_device_is_no_device(unfilled):
     """A template variable that wasn't filled in isn't taken for a device."""
     alert = _json(coreid=unfilled)
-    assert (alert.status, alert.device, alert.key) == (AlertStatus.ACCEPTED, None, 'particle:["","demo"]')
+    assert (alert.status, alert.device, alert.incident_key) == (AlertStatus.ACCEPTED, None, 'particle:["","demo"]')
 
 
 @pytest.mark.parametrize("published_at", ["{{PARTICLE_PUBLISHED_AT}}", "yesterday", 1e300, ["2017"]])
@@ -217,14 +217,23 @@ def test_a_time_that_cannot_be_read_is_kept(published_at):
 
 def test_the_same_event_id_is_the_same_event():
     """An event id makes a repeat recognisable, whatever else differs."""
-    assert _json(event_id="e-1").dedup == _form(event_id="e-1", data="x", published_at="2017").dedup == "particle:e-1"
+    assert (
+        _json(event_id="e-1").repeat_key
+        == _form(event_id="e-1", data="x", published_at="2017").repeat_key
+        == "particle:e-1"
+    )
 
 
 def test_without_an_event_id_four_fields_make_an_event():
     """The same device, event, time and data are the same event, in either form and in any order."""
     first = read(DEFAULT_FORM, FORM, RECEIPT)
     turned = b"&".join(reversed(DEFAULT_FORM.split(b"&"))) + b"&fw_version=8"
-    assert first.dedup == read(DEFAULT_JSON, JSON, RECEIPT).dedup == read(turned, FORM, RECEIPT).dedup is not None
+    assert (
+        first.repeat_key
+        == read(DEFAULT_JSON, JSON, RECEIPT).repeat_key
+        == read(turned, FORM, RECEIPT).repeat_key
+        is not None
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,7 +249,7 @@ def test_without_an_event_id_four_fields_make_an_event():
 )
 def test_a_change_makes_another_event(change):
     """An event that differs in any of the four is another event."""
-    assert _json(**{**json.loads(DEFAULT_JSON), **change}).dedup not in {None, DEFAULT_ALERT.dedup}
+    assert _json(**{**json.loads(DEFAULT_JSON), **change}).repeat_key not in {None, DEFAULT_ALERT.repeat_key}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +267,7 @@ def test_a_change_makes_another_event(change):
 )
 def test_without_time_or_device_every_event_is_new(fields):
     """Two equal bodies may well be two events, so neither is dropped as a repeat of the other."""
-    assert _json(**fields).dedup is None
+    assert _json(**fields).repeat_key is None
 
 
 @pytest.mark.parametrize(
@@ -300,7 +309,7 @@ def test_what_cannot_be_read_is_quarantined_whole(body, content_type, error):
         (error,),
         body,
     )
-    assert (alert.id, alert.received_at, alert.request_id, alert.dedup) == ("alert-1", START, "request-1", None)
+    assert (alert.id, alert.received_at, alert.request_id, alert.repeat_key) == ("alert-1", START, "request-1", None)
 
 
 @pytest.mark.parametrize("depth", [199, 300, 60_000])
@@ -313,7 +322,7 @@ def test_deep_nesting_does_no_harm(depth):
 def test_a_body_without_any_name_is_grouped_as_unreadable():
     """What names neither event nor device makes one incident of its own, by the default severity."""
     alert = read(b"????", None, RECEIPT)
-    assert (alert.event, alert.device, alert.key, alert.severity) == (
+    assert (alert.event, alert.device, alert.incident_key, alert.severity) == (
         "unreadable",
         None,
         'unreadable:["","unreadable"]',
@@ -343,7 +352,7 @@ def test_a_broken_template_still_names_event_and_device(body):
         Severity.CRITICAL,
         body,
     )
-    assert alert.key == f'unreadable:["{DEVICE}","alarm/motion"]'
+    assert alert.incident_key == f'unreadable:["{DEVICE}","alarm/motion"]'
 
 
 @pytest.mark.parametrize("event", ["", "x" * 129, "a\nb", 'a\\"b'])

@@ -1,27 +1,25 @@
 """Batches of alerts take their places in incidents as they would one by one."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from alertgate.accept.record import Recorder
 from alertgate.app import Ids
-from alertgate.config import GroupingRules
-from alertgate.model import Alert, ChannelName, IncidentStatus, NotificationStatus, Severity, Signal
-from alertgate.notify.lease import Leases
+from alertgate.model import Alert, ChannelName, IncidentStatus, NotificationStatus, Resolution, Severity, Signal
+from alertgate.rules import GroupingRules
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
+from tests.builders import new_alert
 from tests.fakes import START
-from tests.store.test_store import an_alert
 
 RULES = GroupingRules(interval=timedelta(minutes=5), resolve_after=timedelta(minutes=30))
 
 
-def alert(number: int, **changes) -> Alert:
+def alert(number: float, **changes) -> Alert:
     """The alert that came so many seconds after the start."""
     at = START + timedelta(seconds=number)
-    return replace(an_alert(), id=Ids(None)(at), received_at=at, dedup=None, incident_id=None, **changes)
+    return new_alert(id=Ids(None)(at), received_at=at, **changes)
 
 
 @pytest.mark.parametrize(
@@ -54,20 +52,26 @@ def test_an_incident_is_the_same_however_its_alerts_are_batched(store: Store, la
     )
 
 
-def test_what_is_due_at_once_is_leased_in_the_same_commit(store: Store):
-    """Who has room for it gets the message with what it is about; what comes later, or doesn't fit, is pending."""
+def test_what_is_due_at_once_is_counted(store: Store):
+    """The first alert plans a notification for each contact, due now; the next one waits, and so does what ends it."""
     targets = [(ChannelName.EMAIL, "a@example.com"), (ChannelName.EMAIL, "b@example.com")]
-    now = START + timedelta(seconds=1)
-    recorder = Recorder(RULES, targets, Ids(None), Leases("me", now, {ChannelName.EMAIL: 1}).grant)
-    first, second = alert(0), alert(1)
+    recorder = Recorder(RULES, targets, Ids(None))
     with store.transaction() as connection:
-        [opened, joined] = recorder.record(connection, [first, second])
+        [opened, joined] = recorder.record(connection, [alert(0), alert(1)])
     stored = store.read_now(lambda c: notifications.of_incident(c, opened.incident_id))
-    [facts] = opened.leased
-    assert (opened.due, joined.due, joined.leased) == (2, 0, ())
-    assert [each.status for each in stored] == [NotificationStatus.SENDING, NotificationStatus.PENDING]
-    assert facts.notification == stored[0]
-    assert (facts.incident.alert_count, [each.id for each in facts.alerts]) == (2, [second.id, first.id])
+    assert (opened.due, joined.due) == (2, 0)
+    assert [(each.status, each.due_at) for each in stored] == [(NotificationStatus.PENDING, START)] * 2
+    assert joined.reason == f"joined incident {opened.incident_id}; the pending notification will say it"
+
+
+def test_an_incident_that_went_quiet_is_ended_by_the_alert_that_opens_the_next(store: Store):
+    """Both are stored in one commit, and the next alert of the batch joins the new one."""
+    recorder = Recorder(RULES, [], Ids(None))
+    late = RULES.resolve_after.total_seconds()
     with store.transaction() as connection:
-        [later] = recorder.record(connection, [alert(2)])
-    assert (later.due, later.leased) == (0, ())
+        [first, second, third] = recorder.record(connection, [alert(0), alert(late), alert(late + 1)])
+        ended, opened = (incidents.get(connection, each.incident_id) for each in (first, second))
+    assert ended is not None
+    assert opened is not None
+    assert (ended.status, ended.resolution, ended.alert_count) == (IncidentStatus.RESOLVED, Resolution.SILENCE, 1)
+    assert (opened.status, opened.alert_count, third.incident_id) == (IncidentStatus.OPEN, 2, opened.id)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from alertgate.accept.severity import Judged, judge, parse_severity
-from alertgate.config import SeverityRules
+from alertgate.accept.severity import DecidedSeverity, decide_severity, parse_severity
 from alertgate.model import Severity
+from alertgate.rules import SeverityRules
 
 RULES = SeverityRules(
     (
@@ -53,11 +53,11 @@ def test_anything_else_is_no_severity(value):
 
 def test_the_payload_wins_over_the_rules():
     """An alert that names its severity has it."""
-    assert judge("info", "alarm/motion", RULES) == Judged(Severity.INFO, "payload")
+    assert decide_severity("info", "alarm/motion", RULES) == DecidedSeverity(Severity.INFO, "payload")
 
 
 @pytest.mark.parametrize(
-    ("event", "severity", "because"),
+    ("event", "severity", "reason"),
     [
         ("alarm/motion", Severity.CRITICAL, "rule alarm/*"),
         ("alarm/test", Severity.INFO, "rule alarm/test"),
@@ -67,17 +67,17 @@ def test_the_payload_wins_over_the_rules():
         ("", Severity.WARNING, "rule *"),
     ],
 )
-def test_the_first_rule_that_matches_decides(event, severity, because):
+def test_the_first_rule_that_matches_decides(event, severity, reason):
     """Rules are globs, in order, and mind the case."""
-    assert judge(None, event, RULES) == Judged(severity, because)
+    assert decide_severity(None, event, RULES) == DecidedSeverity(severity, reason)
 
 
 @pytest.mark.parametrize("claimed", [None, "", "so so", 3, {"level": "critical"}])
 def test_an_unreadable_claim_leaves_it_to_the_rules(claimed):
     """A severity that can't be read is as good as none."""
-    assert judge(claimed, "alarm/motion", RULES) == Judged(Severity.CRITICAL, "rule alarm/*")
+    assert decide_severity(claimed, "alarm/motion", RULES) == DecidedSeverity(Severity.CRITICAL, "rule alarm/*")
 
 
 def test_without_a_match_the_default_holds():
     """What no rule matches has the default severity."""
-    assert judge(None, "alarm/motion", NO_RULES) == Judged(Severity.WARNING, "default")
+    assert decide_severity(None, "alarm/motion", NO_RULES) == DecidedSeverity(Severity.WARNING, "default")

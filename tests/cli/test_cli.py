@@ -212,13 +212,3 @@ async def test_first_steps_print_a_curl_that_works(tmp_path):
     assert await child.wait() == 0
     assert '"status":"accepted"' in done.stdout
     assert len(list((tmp_path / "data" / "outbox" / "new").iterdir())) == 1
-
-
-def test_the_log_does_not_load_what_it_does_not_use():
-    """A start leaves rich alone, which only the help and the errors of commands are drawn with, and they still can."""
-    code = (
-        "import sys; from alertgate import cli; cli._import_structlog(); import alertgate.cli.main;"
-        "loaded = 'rich' in sys.modules; import rich; print(loaded, rich.__name__)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "rich"]

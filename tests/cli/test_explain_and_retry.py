@@ -67,7 +67,7 @@ async def test_explain_tells_the_story_that_the_documentation_shows(make_setting
     assert (told.returncode, told.stderr) == (0, "")
     [shown] = re.findall(r"\$ alertgate explain \S+\n(.*?)```", STORY.read_text(encoding="utf-8"), re.DOTALL)
     assert words(shown) == words(told.stdout)
-    assert "15:03:40.000  try 3 of email to anna@example.org: sent in 0.00 s" in told.stdout
+    assert "15:03:40.000  attempt 3 of email to anna@example.org: sent in 0.00 s" in told.stdout
 
 
 async def test_an_alert_that_is_not_there_has_no_story(tmp_path, beside):
@@ -87,12 +87,12 @@ async def test_retry_sends_one_failed_message(make_settings, database, tmp_path,
             failed = (await message(service, alert_id, "failed", 1))["id"]
             done = await alertgate("retry", failed, cwd=tmp_path, env=beside)
             assert (done.returncode, done.stderr) == (0, "")
-            assert done.stdout == f"email  anna@example.org: Message {failed} is pending again and due now.\n"
+            assert done.stdout == f"email  anna@example.org: Notification {failed} is pending again and due now.\n"
             await message(service, alert_id, "sent", 2)
             again = await alertgate("retry", failed, cwd=tmp_path, env=beside)
-            assert (again.returncode, "only a failed one can be tried again" in again.stdout) == (1, True)
+            assert (again.returncode, "only a failed one can be retried" in again.stdout) == (1, True)
             missing = await alertgate("retry", NOWHERE, cwd=tmp_path, env=beside)
-            assert (missing.returncode, missing.stdout.startswith("There is no message")) == (1, True)
+            assert (missing.returncode, missing.stdout.startswith("There is no notification")) == (1, True)
 
 
 async def test_retry_sends_all_failed_messages(make_settings, database, tmp_path, beside):
@@ -110,7 +110,7 @@ async def test_retry_sends_all_failed_messages(make_settings, database, tmp_path
             for alert_id in ids:
                 await message(service, alert_id, "sent", 2)
             nothing = await alertgate("retry", "--all", cwd=tmp_path, env=beside)
-            assert (nothing.returncode, nothing.stdout) == (0, "No message has failed.\n")
+            assert (nothing.returncode, nothing.stdout) == (0, "No notification has failed.\n")
 
 
 @pytest.mark.parametrize("arguments", [(), (NOWHERE, "--all")])

@@ -140,8 +140,8 @@ async def test_a_message_that_nobody_takes_fails_after_give_up_after(make_settin
             ids = [await raise_alert(service.client, coreid=f"d{number}") for number in range(PATIENCE + 2)]
 
             async def paused():
-                lane = service.gate.deliverer._lanes[ChannelName.EMAIL]
-                return not lane.state.up and not lane.sending
+                deliverer = service.gate.deliverer
+                return not deliverer.states[ChannelName.EMAIL].up and not deliverer.here
 
             await until(paused)
             clock.move(hours=1, seconds=1)
@@ -224,7 +224,7 @@ async def test_a_clock_that_jumps_sends_nothing_twice(make_settings):
             alert_id = await raise_alert(service.client)
             await sink.talking.wait()
             clock.move(hours=1)
-            await service.gate.deliverer._sweep()
+            service.gate.deliverer.wake()
             await raise_alert(service.client, coreid="another")
             sink.open.set()
             await attempted(service, alert_id)

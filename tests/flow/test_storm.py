@@ -104,7 +104,7 @@ async def test_a_quiet_incident_resolves_in_silence_and_the_next_alert_opens_a_n
             assert second["incident"] != first["incident"]
             await sink.received(3)
             old = (await service.trail(first["id"]))["incident"]
-    assert (old["status"], old["resolved_by"]) == ("resolved", "silence")
+    assert (old["status"], old["resolution"], old["resolved_by"]) == ("resolved", "silence", None)
     assert [mail.mail["Subject"].partition(" (")[0] for mail in sink.messages] == ["[WARNING] d: alarm"] * 3
 
 
@@ -116,7 +116,7 @@ async def test_the_reason_of_every_decision_stands_in_the_trail(make_settings):
         await all_sent(service, first["id"])
         clock.move(seconds=60)
         second = await event(service.client, "d", n=1)
-        opened = (await service.trail(first["id"]))["alert"]["grouping"]
-        joined = (await service.trail(second["id"]))["alert"]["grouping"]
-    assert opened == "opened the incident, because none was open for it; nothing said of this incident yet"
+        opened = (await service.trail(first["id"]))["alert"]["reason"]
+        joined = (await service.trail(second["id"]))["alert"]["reason"]
+    assert opened == "opened the incident, because none was open for it; nothing was said about this incident yet"
     assert joined == (f"joined incident {first['incident']}; update due at 14:08:00, because told at 14:03:00 UTC")

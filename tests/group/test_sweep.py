@@ -9,7 +9,7 @@ from alertgate.group.sweep import resolve_quiet
 from alertgate.model import IncidentStatus, NotificationStatus
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
-from tests import examples
+from tests import builders
 from tests.fakes import FakeClock
 
 
@@ -23,14 +23,14 @@ from tests.fakes import FakeClock
     ],
 )
 async def test_a_quiet_incident_is_over_once_nobody_waits_to_be_told(make_settings, database, notified, expected):
-    """After RESOLVE_AFTER it resolves in silence, unless a message about it is still on its way."""
+    """After RESOLVE_AFTER it resolves in silence, unless a notification about it is still on its way."""
     settings = make_settings(**database)
     store = Store(settings)
     store.open(exclusive=True)
-    incident = examples.incident()
+    incident = builders.incident()
     with store.transaction() as connection:
         incidents.add(connection, [incident])
-        told = replace(examples.notification(), incident_id=incident.id, status=notified)
+        told = replace(builders.notification(), incident_id=incident.id, status=notified)
         notifications.add(connection, [told])
     clock = FakeClock(incident.last_alert_at)
     clock.move(seconds=settings.resolve_after - 1)

@@ -1,13 +1,13 @@
-"""What a person's word does to an incident."""
+"""What a person does to an incident."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from alertgate.group.transitions import Transition, Verdict, acknowledge, resolve
-from alertgate.model import IncidentStatus
-from tests.examples import incident
+from alertgate.group.transitions import Transition, TransitionResult, acknowledge, resolve
+from alertgate.model import IncidentStatus, Resolution
+from tests.builders import incident
 from tests.fakes import START
 
 LATER = START + timedelta(minutes=1)
@@ -17,15 +17,17 @@ def test_acknowledging_says_who_and_when():
     """An open incident becomes acknowledged, with the name and the time."""
     open_ = incident()
     after = replace(open_, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=LATER, acknowledged_by="Anna")
-    assert Transition(Verdict.CHANGED, after, "acknowledged by Anna") == acknowledge(open_, "Anna", LATER)
+    assert Transition(TransitionResult.CHANGED, after, "acknowledged by Anna") == acknowledge(open_, "Anna", LATER)
 
 
 @pytest.mark.parametrize("status", [IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED])
 def test_resolving_says_who_and_when(status):
     """An open or acknowledged incident becomes resolved, and keeps who acknowledged it."""
     before = incident(status=status, acknowledged_by="Bea")
-    after = replace(before, status=IncidentStatus.RESOLVED, resolved_at=LATER, resolved_by="Anna")
-    assert Transition(Verdict.CHANGED, after, "resolved by Anna") == resolve(before, "Anna", LATER)
+    after = replace(
+        before, status=IncidentStatus.RESOLVED, resolved_at=LATER, resolution=Resolution.PERSON, resolved_by="Anna"
+    )
+    assert Transition(TransitionResult.CHANGED, after, "resolved by Anna") == resolve(before, "Anna", LATER)
 
 
 @pytest.mark.parametrize(
@@ -34,11 +36,11 @@ def test_resolving_says_who_and_when(status):
 def test_saying_it_again_changes_nothing(decide, status):
     """The first one to say so stays on record."""
     before = incident(status=status)
-    assert Transition(Verdict.ALREADY, before, f"it is {status} already") == decide(before, "Anna", LATER)
+    assert Transition(TransitionResult.ALREADY, before, f"it is {status} already") == decide(before, "Anna", LATER)
 
 
 def test_what_is_over_cannot_be_acknowledged():
     """A resolved incident never changes again."""
     over = incident(status=IncidentStatus.RESOLVED)
-    because = "it is resolved, and can't become acknowledged any more"
-    assert Transition(Verdict.REFUSED, over, because) == acknowledge(over, "Anna", LATER)
+    reason = "it is resolved, and can't become acknowledged any more"
+    assert Transition(TransitionResult.REFUSED, over, reason) == acknowledge(over, "Anna", LATER)

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.routing import BaseRoute, Route
 
-from alertgate.accept.credentials import Verdict, bearer, hub_signature, standard_webhook
+from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
 from alertgate.app import documented_app
 from alertgate.errors import RateLimited
 from alertgate.web.limits import MOST_KEYS, Limits
+from tests.builders import for_any
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
-from tests.examples import for_any
 from tests.fakes import START, FakeClock, until
 from tests.scrape import scrape
 
@@ -160,7 +160,7 @@ def test_no_guess_passes_any_guard(guesses, body):
         hub_signature(headers, body, [SIGNING]),
         *(standard_webhook(header, header, header, body, [SIGNING], START) for header in headers),
     ]
-    assert Verdict.OK not in verdicts
+    assert CredentialCheck.OK not in verdicts
 
 
 async def test_what_is_no_signature_is_refused(closed: Running):

@@ -11,8 +11,8 @@ from alertgate.cli.simulate import Run
 from alertgate.notify.channels.base import Message, Picture
 from alertgate.store.engine import Store
 from alertgate.store.tables import alerts
+from tests.builders import alert, notification
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, sign
-from tests.examples import alert, notification
 from tests.fakes import START, mail_sink, until
 from tests.flow.process import process
 

@@ -94,15 +94,15 @@ def test_a_defect_of_our_own_says_nothing_of_the_channel():
 def test_a_paused_channel_has_room_for_one_message_at_its_time():
     """Before the probe's time there is room for none, then for one while nothing is being sent."""
     up = ChannelState()
-    assert [up.room(2, sending, START) for sending in (0, 1, 2, 3)] == [2, 1, 0, 0]
+    assert [up.free_slots(2, sending, START) for sending in (0, 1, 2, 3)] == [2, 1, 0, 0]
     paused = replace(up, paused_at=START, probe_at=START + timedelta(seconds=5))
-    assert paused.room(2, 0, START + timedelta(seconds=4)) == 0
-    assert paused.room(2, 0, START + timedelta(seconds=5)) == 1
-    assert paused.room(2, 1, START + timedelta(seconds=5)) == 0
+    assert paused.free_slots(2, 0, START + timedelta(seconds=4)) == 0
+    assert paused.free_slots(2, 0, START + timedelta(seconds=5)) == 1
+    assert paused.free_slots(2, 1, START + timedelta(seconds=5)) == 0
 
 
 def test_a_clock_that_is_set_back_doesnt_keep_a_channel_paused():
     """A probe planned an hour ahead by a clock that was wrong is due at once."""
     state = failing(Reason.CONNECTION, PATIENCE)
-    assert state.room(2, 0, START + timedelta(seconds=PATIENCE)) == 0
-    assert state.room(2, 0, START - timedelta(hours=1)) == 1
+    assert state.free_slots(2, 0, START + timedelta(seconds=PATIENCE)) == 0
+    assert state.free_slots(2, 0, START - timedelta(hours=1)) == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alertgate.notify.channels.base import Message, Picture
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.render.text import one_line
-from tests.examples import for_any
+from tests.builders import for_any
 
 PLAIN = Message(
     to="5551234567@vtext.com",
@@ -153,6 +153,23 @@ def test_a_line_break_in_an_address_is_refused(address):
     """An address can't break out of its header either."""
     with pytest.raises(ValueError, match="CR or LF"):
         compose(Message(address, "x", PLAIN.message_id, PLAIN.thread_id, PLAIN.date), "alerts@example.net")
+
+
+def test_a_long_subject_keeps_its_spaces():
+    """Words that aren't ASCII are encoded one by one where a line is full; the spaces between them stay."""
+    subject = "offen [CRITICAL] 🚪 offen Küche a 日本語 日本語テキスト 日本語テキスト 🚪 offen"
+    mail = compose(_with_subject(subject), "alerts@example.net")
+    assert message_from_bytes(mail, policy=policy.default)["Subject"] == subject
+    assert max(map(len, mail.split(b"\r\n"))) <= 76
+
+
+def test_a_thread_is_recognised_however_long_the_domain_is():
+    """Mail programs compare the ids as they stand, so no id is folded or encoded."""
+    domain = "a-long-label-of-a-domain-name-that-goes-on-and-on.and-another-long-label.example.co.uk"
+    thread = f"incident.019aaee5-a003-7000-8000-000000000000@{domain}"
+    mail = compose(Message(PLAIN.to, PLAIN.text, f"n@{domain}", thread, PLAIN.date), f"alerts@{domain}")
+    assert f"\r\nReferences: <{thread}>\r\n".encode() in mail
+    assert f"\r\nMessage-ID: <n@{domain}>\r\n".encode() in mail
 
 
 @for_any

@@ -5,8 +5,20 @@ from datetime import timedelta
 import pytest
 
 from alertgate.model import ChannelName, ContactState, IncidentStatus, Kind, Severity
-from alertgate.notify.plan import NOBODY, Expedite, Plan, Skip, on_alert, on_escalation, on_resolution, targets
-from tests.examples import incident
+from alertgate.notify.plan import (
+    NOBODY,
+    Expedite,
+    Plan,
+    PlanReason,
+    Skip,
+    is_due,
+    on_alert,
+    on_resolution,
+    on_rise,
+    sentence,
+    targets,
+)
+from tests.builders import incident
 from tests.fakes import START
 
 FIVE_MINUTES = timedelta(minutes=5)
@@ -47,26 +59,22 @@ def test_without_any_recipient_the_outbox_still_speaks(make_settings):
 
 
 def test_the_first_alert_speaks_at_once():
-    """An address that has heard nothing is told now."""
-    assert on_alert(incident(), ContactState(), START, FIVE_MINUTES) == Plan(
-        Kind.OPENING, START, "nothing said of this incident yet"
-    )
+    """An address that has state nothing is told now."""
+    assert on_alert(incident(), ContactState(), START, FIVE_MINUTES) == Plan(Kind.OPENING, START, PlanReason.FIRST)
 
 
 def test_an_update_waits_for_the_interval():
     """An address that was just told hears the next thing when the interval is over."""
-    heard = ContactState(told_at=START - timedelta(minutes=2))
-    assert on_alert(incident(), heard, START, FIVE_MINUTES) == Plan(
-        Kind.UPDATE, START + timedelta(minutes=3), "update due at 14:06:00, because told at 14:01:00 UTC"
+    state = ContactState(told_at=START - timedelta(minutes=2))
+    assert on_alert(incident(), state, START, FIVE_MINUTES) == Plan(
+        Kind.UPDATE, START + timedelta(minutes=3), PlanReason.UPDATE_LATER
     )
 
 
 def test_an_update_after_the_interval_says_why_it_comes_now():
     """An address that was told a whole interval ago hears the next thing at once."""
-    heard = ContactState(told_at=START - FIVE_MINUTES)
-    assert on_alert(incident(), heard, START, FIVE_MINUTES) == Plan(
-        Kind.UPDATE, START, "last told at 13:58:00, longer ago than the group interval"
-    )
+    state = ContactState(told_at=START - FIVE_MINUTES)
+    assert on_alert(incident(), state, START, FIVE_MINUTES) == Plan(Kind.UPDATE, START, PlanReason.UPDATE)
 
 
 @pytest.mark.parametrize(
@@ -89,68 +97,104 @@ def test_two_messages_are_an_interval_apart(told_ago, due_in):
 @pytest.mark.parametrize("told_at", [None, START - timedelta(minutes=1), START - timedelta(hours=1)])
 def test_a_pending_message_will_say_it(told_at):
     """While a message waits, another alert needs none of its own."""
-    heard = ContactState(pending_id="notification-1", pending_tries=1, told_at=told_at)
-    assert on_alert(incident(), heard, START, FIVE_MINUTES) == Skip("the message that is pending will say it")
+    state = ContactState(pending_id="notification-1", pending_attempts=1, told_at=told_at)
+    assert on_alert(incident(), state, START, FIVE_MINUTES) == Skip(PlanReason.PENDING_SAYS_IT)
 
 
 def test_an_address_that_refused_a_message_is_not_tried_for_every_alert():
     """After a failure the next message waits for the interval, so that a storm isn't a storm of refusals."""
     assert on_alert(incident(), ContactState(failed_at=START), START, FIVE_MINUTES) == Plan(
-        Kind.OPENING, START + FIVE_MINUTES, "due at 14:08:00, because a message failed at 14:03:00 UTC"
+        Kind.OPENING, START + FIVE_MINUTES, PlanReason.FIRST_AFTER_FAILURE
     )
     assert on_alert(incident(), ContactState(failed_at=START), START + FIVE_MINUTES, FIVE_MINUTES) == Plan(
-        Kind.OPENING, START + FIVE_MINUTES, "nothing said of this incident yet"
+        Kind.OPENING, START + FIVE_MINUTES, PlanReason.FIRST
     )
 
 
 @pytest.mark.parametrize(
-    "heard", [ContactState(), ContactState("notification-1"), ContactState(told_at=START - timedelta(days=1))]
+    "state", [ContactState(), ContactState("notification-1"), ContactState(told_at=START - timedelta(days=1))]
 )
-def test_an_acknowledged_incident_is_quiet(heard):
+def test_an_acknowledged_incident_is_quiet(state):
     """Once a person has said that they know, more of the same says nothing."""
     known = incident(status=IncidentStatus.ACKNOWLEDGED, acknowledged_by="Ada")
-    assert on_alert(known, heard, START, FIVE_MINUTES) == Skip("acknowledged by Ada")
+    assert on_alert(known, state, START, FIVE_MINUTES) == Skip(PlanReason.ACKNOWLEDGED)
 
 
 @pytest.mark.parametrize("told_at", [None, START, START - timedelta(hours=1)])
 def test_an_escalation_speaks_at_once(told_at):
     """A rise in severity doesn't wait for the interval."""
-    worse = incident(severity=Severity.CRITICAL)
-    assert on_escalation(worse, ContactState(told_at=told_at), START) == Plan(
-        Kind.ESCALATION, START, "severity rose to critical"
-    )
+    assert on_rise(ContactState(told_at=told_at), START) == Plan(Kind.ESCALATION, START, PlanReason.ROSE)
 
 
 def test_an_escalation_hurries_the_message_that_waits_for_the_interval():
     """An update that is planned for later says it now."""
-    worse = incident(severity=Severity.CRITICAL)
-    assert on_escalation(worse, ContactState("notification-1", 0, START), START) == Expedite(
-        START, Kind.ESCALATION, "severity rose to critical"
-    )
+    assert on_rise(ContactState("notification-1", 0, START), START) == Expedite(START, Kind.ESCALATION, PlanReason.ROSE)
 
 
 def test_an_escalation_leaves_a_retry_its_time():
     """A message whose server is in trouble isn't sent any sooner."""
-    worse = incident(severity=Severity.CRITICAL)
-    assert on_escalation(worse, ContactState("notification-1", 2), START) == Expedite(
-        None, Kind.ESCALATION, "severity rose to critical"
-    )
+    assert on_rise(ContactState("notification-1", 2), START) == Expedite(None, Kind.ESCALATION, PlanReason.ROSE)
 
 
 def test_a_resolution_speaks_at_once():
-    """Who heard of the beginning hears of the end."""
-    assert on_resolution(ContactState(told_at=START), START) == Plan(Kind.RESOLUTION, START, "resolved")
+    """Who state of the beginning hears of the end."""
+    assert on_resolution(ContactState(told_at=START), START) == Plan(Kind.RESOLUTION, START, PlanReason.RESOLVED)
 
 
-def test_a_resolution_is_silent_towards_who_never_heard():
-    """Who never heard of the beginning isn't told of the end."""
-    assert on_resolution(ContactState(), START) == Skip("never told of this incident")
+def test_a_resolution_is_silent_towards_who_never_state():
+    """Who never state of the beginning isn't told of the end."""
+    assert on_resolution(ContactState(), START) == Skip(PlanReason.NEVER_TOLD)
 
 
-@pytest.mark.parametrize(("tries", "due_at"), [(0, START), (3, None)])
+@pytest.mark.parametrize(("attempts", "due_at"), [(0, START), (3, None)])
 @pytest.mark.parametrize("told_at", [None, START])
-def test_a_pending_message_says_the_resolution(tries, due_at, told_at):
+def test_a_pending_message_says_the_resolution(attempts, due_at, told_at):
     """The message that is pending tells of the end too, now or at its retry."""
-    assert on_resolution(ContactState("notification-1", tries, told_at), START) == Expedite(
-        due_at, Kind.RESOLUTION, "resolved; the message that is pending will say it"
+    assert on_resolution(ContactState("notification-1", attempts, told_at), START) == Expedite(
+        due_at, Kind.RESOLUTION, PlanReason.RESOLVED
     )
+
+
+WORSE = incident(severity=Severity.CRITICAL, acknowledged_by="Ada")
+TOLD = ContactState(told_at=START - timedelta(minutes=2), failed_at=START)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (Plan(Kind.OPENING, START, PlanReason.FIRST), "nothing was said about this incident yet"),
+        (
+            Plan(Kind.OPENING, START + FIVE_MINUTES, PlanReason.FIRST_AFTER_FAILURE),
+            "due at 14:08:00, because a notification failed at 14:03:00 UTC",
+        ),
+        (Plan(Kind.UPDATE, START, PlanReason.UPDATE), "last told at 14:01:00 UTC, longer ago than the group interval"),
+        (
+            Plan(Kind.UPDATE, START + timedelta(minutes=3), PlanReason.UPDATE_LATER),
+            "update due at 14:06:00, because told at 14:01:00 UTC",
+        ),
+        (Plan(Kind.ESCALATION, START, PlanReason.ROSE), "severity rose to critical"),
+        (Expedite(START, Kind.ESCALATION, PlanReason.ROSE), "severity rose to critical"),
+        (Plan(Kind.RESOLUTION, START, PlanReason.RESOLVED), "resolved"),
+        (Expedite(None, Kind.RESOLUTION, PlanReason.RESOLVED), "resolved; the pending notification will say it"),
+        (Skip(PlanReason.ACKNOWLEDGED), "acknowledged by Ada"),
+        (Skip(PlanReason.PENDING_SAYS_IT), "the pending notification will say it"),
+        (Skip(PlanReason.NEVER_TOLD), "never told about this incident"),
+    ],
+)
+def test_each_reason_has_a_sentence(choice, expected):
+    """The trail says why a contact is told now, later, or not."""
+    assert sentence(choice, WORSE, TOLD) == expected
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (Plan(Kind.OPENING, START, PlanReason.FIRST), True),
+        (Plan(Kind.UPDATE, START + A_MOMENT, PlanReason.UPDATE_LATER), False),
+        (Expedite(START, Kind.ESCALATION, PlanReason.ROSE), True),
+        (Skip(PlanReason.NEVER_TOLD), False),
+    ],
+)
+def test_what_is_due_wakes_the_delivery(choice, expected):
+    """Only what may be sent now does."""
+    assert is_due(choice, START) is expected

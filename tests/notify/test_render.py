@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kind, Severity, Source
+from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kind, Resolution, Severity, Source
 from alertgate.notify.channels.base import Message, Picture
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.context import MessageContext, late
 from alertgate.notify.render.message import render
 from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
-from tests.examples import DOOR, alert, for_any, incident, notification
+from tests.builders import DOOR, alert, for_any, incident, notification
 from tests.fakes import START
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -221,19 +221,31 @@ def _resolved(**changes: Any) -> MessageContext:
 
 
 @pytest.mark.parametrize(
-    ("by", "count", "said"),
+    ("how", "by", "count", "said"),
     [
-        ("alert alert-8", 8, "resolved at 14:33 by its sender. It began at 14:03: 7 alerts in 30 min."),
-        ("alert alert-2", 2, "resolved at 14:33 by its sender. It began at 14:03: 1 alert."),
-        ("silence", 7, "resolved at 14:33, because no more alerts came. It began at 14:03: 7 alerts in 30 min."),
-        ("Ann\r\nBcc: x", 7, "resolved at 14:33 by Ann Bcc: x. It began at 14:03: 7 alerts in 30 min."),
-        (None, 7, "resolved at 14:33. It began at 14:03: 7 alerts in 30 min."),
+        (Resolution.ALERT, "alert-8", 8, "resolved at 14:33 by its sender. It began at 14:03: 7 alerts in 30 min."),
+        (Resolution.ALERT, "alert-2", 2, "resolved at 14:33 by its sender. It began at 14:03: 1 alert."),
+        (
+            Resolution.SILENCE,
+            None,
+            7,
+            "resolved at 14:33, because no more alerts came. It began at 14:03: 7 alerts in 30 min.",
+        ),
+        (
+            Resolution.PERSON,
+            "Ann\r\nBcc: x",
+            7,
+            "resolved at 14:33 by Ann Bcc: x. It began at 14:03: 7 alerts in 30 min.",
+        ),
+        (Resolution.PERSON, "silence", 7, "resolved at 14:33 by silence. It began at 14:03: 7 alerts in 30 min."),
+        (Resolution.PERSON, "alert X", 7, "resolved at 14:33 by alert X. It began at 14:03: 7 alerts in 30 min."),
+        (None, None, 7, "resolved at 14:33. It began at 14:03: 7 alerts in 30 min."),
     ],
-    ids=["sender", "sender, one alert", "silence", "person", "nobody"],
+    ids=["sender", "sender, one alert", "silence", "person", "a person called silence", "called alert X", "nobody"],
 )
-def test_a_resolution_says_that_it_is_over(by, count, said):
+def test_a_resolution_says_that_it_is_over(how, by, count, said):
     """The last mail says so first, with how and after what, whatever the severity was, and is not urgent."""
-    message = render(_resolved(resolved_by=by, alert_count=count))
+    message = render(_resolved(resolution=how, resolved_by=by, alert_count=count))
     assert message.subject == "[RESOLVED] Front door: alarm/motion"
     lead = f"It is over: {said}"
     assert (message.text.split("\n")[3], lead in _page(message).text) == (lead, True)
@@ -573,12 +585,12 @@ def test_a_text_message_says_the_essence(changes, text):
             "CRITICAL Front door: alarm/motion (got worse, 2 alerts in 1 s) - motion in the hall",
         ),
         (
-            _resolved(alert_count=8, resolved_by="alert alert-8"),
+            _resolved(alert_count=8, resolution=Resolution.ALERT),
             "RESOLVED Front door: alarm/motion (7 alerts in 30 min) - motion in the hall",
         ),
         (
             replace(
-                _resolved(alert_count=2, resolved_by="alert alert-2"), alerts=(alert(data={"status": "resolved"}),)
+                _resolved(alert_count=2, resolution=Resolution.ALERT), alerts=(alert(data={"status": "resolved"}),)
             ),
             "RESOLVED Front door: alarm/motion",
         ),

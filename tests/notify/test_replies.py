@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.notify.channels.base import CHANNEL_WIDE, Permanent, Reason, Transient
-from alertgate.notify.channels.replies import Stage, judge
-from tests.examples import for_any
+from alertgate.notify.channels.replies import Stage, classify
+from tests.builders import for_any
 
 CONNECT, LOGIN, SENDER, RECIPIENT, CONTENT = Stage
 
@@ -48,7 +48,7 @@ CONNECT, LOGIN, SENDER, RECIPIENT, CONTENT = Stage
 )
 def test_what_may_pass_is_transient(stage, code, text, reason):
     """Answers that pass with time, or once the operator mends the cause, are tried again."""
-    assert judge(stage, code, text) == Transient(reason, f"{code} {text}")
+    assert classify(stage, code, text) == Transient(reason, f"{code} {text}")
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_what_may_pass_is_transient(stage, code, text, reason):
 )
 def test_what_will_not_pass_is_permanent(stage, code, text, reason):
     """Answers about this recipient or this message are final."""
-    assert judge(stage, code, text) == Permanent(reason, f"{code} {text}")
+    assert classify(stage, code, text) == Permanent(reason, f"{code} {text}")
 
 
 def test_the_servers_words_are_kept_on_one_line():
     """An answer of several lines is recorded as one."""
-    assert judge(RECIPIENT, 550, "5.1.1 No such\r\n5.1.1   user\n") == Permanent(
+    assert classify(RECIPIENT, 550, "5.1.1 No such\r\n5.1.1   user\n") == Permanent(
         Reason.NO_SUCH_RECIPIENT, "550 5.1.1 No such 5.1.1 user"
     )
 
@@ -94,20 +94,20 @@ def test_the_servers_words_are_kept_on_one_line():
 )
 def test_an_address_is_not_taken_for_a_code(text):
     """Digits of an IP address or a version aren't an enhanced status code."""
-    assert judge(RECIPIENT, 554, text) == Permanent(Reason.POLICY, f"554 {text}")
+    assert classify(RECIPIENT, 554, text) == Permanent(Reason.POLICY, f"554 {text}")
 
 
 @pytest.mark.parametrize("text", ["rejected: 5.7.1.", "(5.7.1) rejected", "#5.7.1 rejected", "5.7.1"])
 def test_a_code_is_found_where_servers_put_it(text):
     """An enhanced status code counts wherever in the answer it stands."""
-    assert judge(RECIPIENT, 550, text) == Permanent(Reason.POLICY, f"550 {text}")
+    assert classify(RECIPIENT, 550, text) == Permanent(Reason.POLICY, f"550 {text}")
 
 
 @for_any
 @given(st.sampled_from(Stage), st.integers(400, 599), st.text())
 def test_every_answer_has_a_meaning(stage, code, text):
-    """Any refusing answer at any stage is judged; a 4xx never ends a message, and no final one stops a channel."""
-    outcome = judge(stage, code, text)
+    """Any refusing answer at any stage is classifyd; a 4xx never ends a message, and no final one stops a channel."""
+    outcome = classify(stage, code, text)
     if isinstance(outcome, Permanent):
         assert (code >= 500, outcome.reason in CHANNEL_WIDE) == (True, False)
     assert outcome.reply.startswith(str(code))

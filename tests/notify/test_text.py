@@ -21,7 +21,7 @@ from alertgate.notify.render.text import (
     say,
     shorten,
 )
-from tests.examples import for_any
+from tests.builders import for_any
 
 any_text = st.text(st.characters(exclude_categories=()))
 media_types = st.from_regex(r"[a-z]{1,8}/[a-z0-9.+-]{1,12}", fullmatch=True)

@@ -12,10 +12,10 @@ from sqlalchemy import text
 
 from alertgate.app import open_gate
 from alertgate.model import NotificationStatus
-from alertgate.prove.audit import Finding
+from alertgate.prove.audit import AuditFinding
 from alertgate.prove.heartbeat import Heartbeat
 from alertgate.store import incidents, notifications
-from tests import examples
+from tests import builders
 from tests.conftest import serving
 from tests.fakes import START, FakeClock, until
 
@@ -31,9 +31,9 @@ async def gate(make_settings, database):
 
 def plant(gate, **changes) -> str:
     """Store an open incident with one notification, changed as asked; return the notification's id."""
-    planted = replace(examples.notification(), **{"status": NotificationStatus.PENDING, **changes})
+    planted = replace(builders.notification(), **{"status": NotificationStatus.PENDING, **changes})
     with gate.store.transaction() as connection:
-        incidents.add(connection, [examples.incident(id=planted.incident_id)])
+        incidents.add(connection, [builders.incident(id=planted.incident_id)])
         notifications.add(connection, [planted])
     return planted.id
 
@@ -45,7 +45,7 @@ async def test_a_due_message_that_nobody_claims_is_found(gate):
     assert (await opened.auditor.run()).passed
     clock.move(seconds=60)
     audit = await opened.auditor.run()
-    assert (audit.passed, audit.found[Finding.OVERDUE]) == (False, [stuck])
+    assert (audit.passed, audit.found[AuditFinding.OVERDUE]) == (False, [stuck])
 
 
 async def test_a_lease_whose_owner_is_gone_is_found(gate):
@@ -54,7 +54,7 @@ async def test_a_lease_whose_owner_is_gone_is_found(gate):
     lease = {"lease_owner": "gone", "lease_until": START, "status": NotificationStatus.SENDING}
     stuck = plant(opened, channel="outbox", **lease)
     clock.move(seconds=60)
-    assert (await opened.auditor.run()).found[Finding.LEASE_EXPIRED] == [stuck]
+    assert (await opened.auditor.run()).found[AuditFinding.LEASE_EXPIRED] == [stuck]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ async def test_an_incident_of_which_nobody_was_told_is_found(gate, status, found
     opened, clock = gate
     plant(opened, channel="outbox", status=status, due_at=START + timedelta(hours=1))
     clock.move(seconds=60)
-    assert bool((await opened.auditor.run()).found[Finding.NOBODY_TOLD]) is found
+    assert bool((await opened.auditor.run()).found[AuditFinding.NOBODY_TOLD]) is found
 
 
 async def test_an_acknowledged_incident_needs_nobody_told(gate):
@@ -90,7 +90,7 @@ async def test_a_store_that_cannot_be_asked_is_found(make_settings):
     with opened.store.transaction() as connection:
         connection.execute(text("DROP TABLE attempts"))
         connection.execute(text("DROP TABLE notifications"))
-    assert (await opened.auditor.run()).found[Finding.UNREADABLE]
+    assert (await opened.auditor.run()).found[AuditFinding.UNREADABLE]
     opened.store.close()
 
 
@@ -105,7 +105,7 @@ async def test_findings_are_said_once_when_they_begin_and_once_when_they_are_ove
         with opened.store.transaction() as connection:
             connection.execute(text("UPDATE notifications SET status = 'sent'"))
         await opened.auditor.run()
-    assert [line["event"] for line in lines] == ["audit found something", "audit: that is over"]
+    assert [line["event"] for line in lines] == ["audit.found", "audit.cleared"]
 
 
 class Outside:
@@ -147,7 +147,7 @@ async def test_the_heartbeat_goes_out_while_the_audit_passes_and_fails_when_it_d
         clock.move(seconds=61)
         await heartbeat.beat()
     assert [(method, path) for method, path, _ in app.asked] == [("GET", "/ping/abc"), ("POST", "/ping/abc/fail")]
-    assert app.asked[1][2].startswith("overdue: 1 (messages are due and nobody sends them")
+    assert app.asked[1][2].startswith("overdue: 1 (notifications are due and nobody sends them")
 
 
 async def test_an_outside_that_does_not_answer_is_said_once(gate, outside):
@@ -162,7 +162,7 @@ async def test_an_outside_that_does_not_answer_is_said_once(gate, outside):
             await heartbeat.beat()
             app.status = 200
             await heartbeat.beat()
-    assert [line["event"] for line in lines] == ["the heartbeat isn't heard", "the heartbeat is heard again"]
+    assert [line["event"] for line in lines] == ["heartbeat.unheard", "heartbeat.heard"]
     assert "abc" not in str(lines)
 
 

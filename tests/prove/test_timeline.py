@@ -6,10 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus
+from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus, Resolution
 from alertgate.prove.history import Told, Trail
 from alertgate.prove.timeline import tell
-from tests.examples import alert, incident, notification
+from tests.builders import alert, incident, notification
 from tests.fakes import START
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -48,7 +48,7 @@ def test_the_whole_story_of_an_alert_that_needed_two_tries():
         name="Front door",
         published_at=later(-2.5),
         request_id="request-1",
-        grouping="opened the incident, because none was open for it",
+        reason="opened the incident, because none was open for it",
     )
     assert lines == [
         "[WARNING] alarm/motion from Front door (3f002b000000000000000000)",
@@ -59,12 +59,12 @@ def test_the_whole_story_of_an_alert_that_needed_two_tries():
         "15:02:57.500  published, by its own time",
         "15:03:00.000  received by the particle webhook, 2.50 s after it was published (request request-1)",
         "15:03:00.000  grouped: opened the incident, because none was open for it",
-        "15:03:00.000  opening planned as email to me@example.com: nothing said of this incident yet",
+        "15:03:00.000  opening planned as email to me@example.com: nothing was said about this incident yet",
         (
-            "15:03:01.000  try 1 of email to me@example.com: not taken after 0.02 s (recipient_busy), "
+            "15:03:01.000  attempt 1 of email to me@example.com: not taken after 0.02 s (recipient_busy), "
             'answered "450 4.2.1 busy"'
         ),
-        '15:03:21.000  try 2 of email to me@example.com: sent in 0.02 s, answered "250 OK queued as 1"',
+        '15:03:21.000  attempt 2 of email to me@example.com: sent in 0.02 s, answered "250 OK queued as 1"',
         "",
         (
             "now (15:04:00): the incident, of 1 alert, is open; "
@@ -120,13 +120,13 @@ def test_failing_and_starting_afresh_are_told():
     lines = story(Told(message, (BUSY, gone)), now=200)
     who = "email to me@example.com"
     assert lines[-6:] == [
-        f'15:03:01.000  try 1 of {who}: not taken after 0.02 s (recipient_busy), answered "450 4.2.1 busy"',
+        f'15:03:01.000  attempt 1 of {who}: not taken after 0.02 s (recipient_busy), answered "450 4.2.1 busy"',
         f"15:04:40.000  {who} started afresh by hand",
         (
-            f"15:04:41.000  try 2 of {who}: not taken after 0.02 s (no_such_recipient, which won't pass), "
+            f"15:04:41.000  attempt 2 of {who}: not taken after 0.02 s (no_such_recipient, which won't pass), "
             'answered "550 5.1.1 no such user"'
         ),
-        f"15:04:41.000  given up on {who}; it wasn't told by this message",
+        f"15:04:41.000  given up on {who}; this notification did not reach it",
         "",
         (
             f"now (15:06:20): the incident, of 1 alert, is open; {who} FAILED at 15:04:41: "
@@ -147,6 +147,7 @@ def test_an_incident_that_people_dealt_with_says_who():
         acknowledged_at=later(30),
         acknowledged_by="Anna",
         resolved_at=later(40),
+        resolution=Resolution.PERSON,
         resolved_by="Bea",
     )
     lines = tell(Trail(alert(incident_id=closed.id), closed, (Told(cancelled, ()),)), None, BERLIN, later(60))

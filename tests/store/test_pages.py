@@ -10,7 +10,7 @@ from alertgate.model import AlertStatus, IncidentStatus, NotificationStatus, Sev
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.pages import Wanted
-from tests import examples
+from tests import builders
 from tests.fakes import START
 
 SECOND = timedelta(seconds=1)
@@ -19,7 +19,7 @@ SECOND = timedelta(seconds=1)
 def put_alert(store: Store, number: int, **changes) -> str:
     """Store an alert that came `number` seconds after the start; return its id."""
     at = START + number * SECOND
-    alert = examples.alert(id=new_id(at), received_at=at, **changes)
+    alert = builders.alert(id=new_id(at), received_at=at, **changes)
     with store.transaction() as connection:
         alerts.add(connection, [alert])
     return alert.id
@@ -28,7 +28,7 @@ def put_alert(store: Store, number: int, **changes) -> str:
 def put_incident(store: Store, number: int, **changes) -> str:
     """Store an incident that opened `number` seconds after the start; return its id."""
     at = START + number * SECOND
-    incident = examples.incident(id=new_id(at), opened_at=at, key=f"key-{number}", **changes)
+    incident = builders.incident(id=new_id(at), opened_at=at, key=f"key-{number}", **changes)
     with store.transaction() as connection:
         incidents.add(connection, [incident])
     return incident.id
@@ -37,7 +37,7 @@ def put_incident(store: Store, number: int, **changes) -> str:
 def put_notification(store: Store, incident_id: str, **changes) -> str:
     """Store a notification, failed unless something else is asked for; return its id."""
     changes = {"status": NotificationStatus.FAILED, "lease_owner": None, "lease_until": None, **changes}
-    notification = examples.notification(id=new_id(START), incident_id=incident_id, **changes)
+    notification = builders.notification(id=new_id(START), incident_id=incident_id, **changes)
     with store.transaction() as connection:
         notifications.add(connection, [notification])
     return notification.id
@@ -147,7 +147,7 @@ def test_cancelling_takes_what_is_pending_of_one_incident(store: Store):
         put_notification(store, one, status=NotificationStatus.SENT),
         put_notification(store, other, status=NotificationStatus.PENDING),
     ]
-    target = (examples.notification().channel, examples.notification().address)
+    target = (builders.notification().channel, builders.notification().address)
     assert store.read_now(lambda c: notifications.pending_to(c, one, target)) == pending
     with store.transaction() as connection:
         assert notifications.cancel(connection, one, "acknowledged by Anna", START) == 1

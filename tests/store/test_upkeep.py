@@ -10,10 +10,10 @@ import pytest
 from alertgate.app import new_id
 from alertgate.errors import StoreError, StoreUnavailable
 from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus
-from alertgate.prove.housekeeping import forget_old
-from alertgate.store import alerts, engine, incidents, notifications, retention
-from alertgate.store.engine import Store
-from tests import examples
+from alertgate.prove.housekeeping import delete_expired
+from alertgate.store import alerts, attempts, incidents, notifications, retention, upkeep
+from alertgate.store.engine import LogLimits, Store
+from tests import builders
 from tests.fakes import START, FakeClock
 
 OLD = START - timedelta(days=91)
@@ -30,17 +30,19 @@ def store(make_settings, database):
 
 def plant(store: Store, *, ended, status=IncidentStatus.RESOLVED, notified=NotificationStatus.SENT, alerts_=1) -> str:
     """Store an incident that had its last alert at `ended`, with its alerts, a notification and an attempt."""
-    incident = replace(examples.incident(), id=new_id(ended), key=new_id(ended), status=status, last_alert_at=ended)
-    told = replace(examples.notification(), id=new_id(ended), incident_id=incident.id, status=notified)
+    over = ended if status is IncidentStatus.RESOLVED else None
+    own = {"id": new_id(ended), "key": new_id(ended)}
+    incident = builders.incident(**own, status=status, last_alert_at=ended, resolved_at=over)
+    told = replace(builders.notification(), id=new_id(ended), incident_id=incident.id, status=notified)
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         new = [
-            replace(examples.alert(), id=new_id(ended), incident_id=incident.id, dedup=None, received_at=ended)
+            replace(builders.alert(), id=new_id(ended), incident_id=incident.id, repeat_key=None, received_at=ended)
             for _ in range(alerts_)
         ]
         alerts.add(connection, new)
         notifications.add(connection, [told])
-        notifications.add_attempts(
+        attempts.add(
             connection,
             [Attempt(new_id(ended), told.id, ended, 0.1, "sent", "sent", "250 ok")],
         )
@@ -57,10 +59,10 @@ async def test_what_is_old_and_over_goes_and_the_rest_stays(store: Store):
         plant(store, ended=OLD, notified=NotificationStatus.PENDING),
         plant(store, ended=OLD, notified=NotificationStatus.SENDING),
     ]
-    orphan = replace(examples.alert(), id=new_id(OLD), received_at=OLD, incident_id=None, dedup=None)
+    orphan = replace(builders.alert(), id=new_id(OLD), received_at=OLD, incident_id=None, repeat_key=None)
     with store.transaction() as connection:
         alerts.add(connection, [orphan])
-    await forget_old(store, FakeClock(), 90)
+    await delete_expired(store, FakeClock(), 90)
     assert store.read_now(lambda c: incidents.get(c, gone)) is None
     assert store.read_now(lambda c: alerts.latest(c, gone, 9)) == []
     assert store.read_now(lambda c: notifications.of_incident(c, gone)) == []
@@ -73,22 +75,22 @@ async def test_what_is_old_and_over_goes_and_the_rest_stays(store: Store):
 async def test_zero_days_keep_everything(store: Store):
     """RETENTION_DAYS=0 is for ever."""
     incident_id = plant(store, ended=START - timedelta(days=9999))
-    await forget_old(store, FakeClock(), 0)
+    await delete_expired(store, FakeClock(), 0)
     assert store.read_now(lambda c: incidents.get(c, incident_id)) is not None
 
 
 def test_what_waits_on_a_channel_that_is_gone_is_taken_in(store: Store):
     """A known address gets its message by another channel; one that is in no setting any more fails visibly."""
-    incident = replace(examples.incident(), key="k")
+    incident = replace(builders.incident(), key="k")
     message = replace(
-        examples.notification(), incident_id=incident.id, status=NotificationStatus.PENDING, channel=ChannelName.EMAIL
+        builders.notification(), incident_id=incident.id, status=NotificationStatus.PENDING, channel=ChannelName.EMAIL
     )
     known = replace(message, id=new_id(START), address="me@example.com")
     unknown = replace(message, id=new_id(START), address="gone@example.com")
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         notifications.add(connection, [known, unknown])
-        moved, failed = notifications.reassign_orphaned(
+        moved, failed = upkeep.reassign_orphaned(
             connection, {ChannelName.OUTBOX}, [(ChannelName.OUTBOX, "me@example.com")], START
         )
     assert (moved, failed) == ([known.id], [unknown.id])
@@ -102,7 +104,7 @@ def test_a_backup_is_a_whole_copy_that_opens(make_settings, tmp_path):
     settings = make_settings()
     store = Store(settings)
     store.open(exclusive=True)
-    alert = replace(examples.alert(), incident_id=None, status=AlertStatus.ACCEPTED)
+    alert = replace(builders.alert(), incident_id=None, status=AlertStatus.ACCEPTED)
     with store.transaction() as connection:
         alerts.add(connection, [alert])
     copy = tmp_path / "restored" / "alertgate.db"
@@ -137,7 +139,7 @@ async def test_a_checkpoint_moves_the_log_into_the_database(make_settings):
     settings = make_settings()
     store = Store(settings)
     store.open(exclusive=True)
-    alert = replace(examples.alert(), incident_id=None)
+    alert = replace(builders.alert(), incident_id=None)
     with store.transaction() as connection:
         assert connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar() == 0
         alerts.add(connection, [alert])
@@ -152,20 +154,21 @@ async def test_a_checkpoint_moves_the_log_into_the_database(make_settings):
 def _write(store: Store, times: int) -> None:
     for _ in range(times):
         with store.transaction() as connection:
-            alerts.add(connection, [replace(examples.alert(), id=new_id(START), incident_id=None, dedup=None)])
+            alerts.add(connection, [replace(builders.alert(), id=new_id(START), incident_id=None, repeat_key=None)])
 
 
-async def test_a_long_log_is_begun_anew_while_others_read_and_write(make_settings, monkeypatch: pytest.MonkeyPatch):
+async def test_a_long_log_is_begun_anew_while_others_read_and_write(make_settings):
     """Under a steady load the log is never moved as a whole, and mustn't grow for that; nothing in it is lost."""
-    monkeypatch.setattr(engine, "LONG_LOG", 50)
-    store = Store(make_settings())
+    settings = make_settings()
+    store = Store(settings, LogLimits(restart_from=50))
     store.open(exclusive=True)
-    log = store._file.with_name(store._file.name + "-wal")
+    log = settings.data_dir / "alertgate.db-wal"
     sizes = []
     for _ in range(3):
         _write(store, 20)
-        reader = store._read_engine.connect()
-        reader.exec_driver_sql("SELECT count(*) FROM alerts")
+        reader = sqlite3.connect(settings.data_dir / "alertgate.db")
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM alerts").fetchone()
         _write(store, 20)  # what the reader doesn't see can't be moved until it ends
         sizes.append(log.stat().st_size)
         asyncio.get_running_loop().call_later(0.05, reader.close)
@@ -175,13 +178,12 @@ async def test_a_long_log_is_begun_anew_while_others_read_and_write(make_setting
     store.close()
 
 
-async def test_of_a_log_that_was_begun_anew_only_so_much_is_kept(make_settings, monkeypatch: pytest.MonkeyPatch):
+async def test_of_a_log_that_was_begun_anew_only_so_much_is_kept(make_settings):
     """One storm doesn't take the disk's room for ever."""
-    monkeypatch.setattr(engine, "LONG_LOG", 50)
-    monkeypatch.setattr(engine, "LOG_KEPT", 100_000)
-    store = Store(make_settings())
+    settings = make_settings()
+    store = Store(settings, LogLimits(restart_from=50, kept=100_000))
     store.open(exclusive=True)
-    log = store._file.with_name(store._file.name + "-wal")
+    log = settings.data_dir / "alertgate.db-wal"
     _write(store, 40)
     grown = log.stat().st_size
     await store.checkpoint()

@@ -243,7 +243,7 @@ async def test_acknowledging_cancels_what_is_pending(make_settings, database):
         incident = answer.json()
         assert (incident["status"], incident["acknowledged_by"]) == ("acknowledged", "Anna")
         assert incident["acknowledged_at"] == "2026-11-23T14:03:01+00:00"
-        [line] = [line for line in logs if line["event"] == "incident changed by hand"]
+        [line] = [line for line in logs if line["event"] in ("incident.acknowledged", "incident.resolved")]
         assert (line["incident_id"], line["status"], line["by"], line["cancelled"]) == (
             incident_id,
             "acknowledged",
@@ -269,7 +269,7 @@ async def test_acknowledging_again_changes_nothing(timed):
     with capture_logs() as logs:
         again = await post(service, f"/incidents/{incident_id}/acknowledge", {"by": "Bea"})
     assert (again.status_code, again.json()) == (200, first.json())
-    assert [line for line in logs if line["event"] == "incident changed by hand"] == []
+    assert [line for line in logs if line["event"] in ("incident.acknowledged", "incident.resolved")] == []
 
 
 async def test_resolving_tells_each_address_that_was_told_once(make_settings, database):

@@ -7,7 +7,7 @@ from alertgate.accept.record import Result
 from alertgate.metrics import METHODS, OUTCOMES
 from alertgate.model import ChannelName, NotificationStatus, Source
 from alertgate.notify.channels.base import Reason
-from alertgate.prove.audit import Finding
+from alertgate.prove.audit import AuditFinding
 from alertgate.web.guards import Guard
 from alertgate.web.limits import RateBudget
 from tests.conftest import API, BEARER, DEVICE, PARTICLE, SIGNING, Running, serving
@@ -207,7 +207,7 @@ async def test_every_label_is_from_a_closed_list(service: Running):
         "channel": set(ChannelName),
         "outcome": set(OUTCOMES),
         "reason": set(Reason),
-        "kind": set(Finding),
+        "kind": set(AuditFinding),
         "guard": set(Guard),
         "budget": set(RateBudget),
         "method": {*METHODS, "other"},

@@ -16,7 +16,7 @@ TOLERANCE = timedelta(minutes=5)
 """How old or how far ahead a Standard Webhooks timestamp may be."""
 
 
-class Verdict(StrEnum):
+class CredentialCheck(StrEnum):
     """What a credential turned out to be."""
 
     OK = "ok"
@@ -26,46 +26,46 @@ class Verdict(StrEnum):
     EXPIRED = "the signature's timestamp is more than five minutes from now; check both clocks"
 
 
-def bearer(authorization: Sequence[str], secrets: Sequence[str]) -> Verdict:
+def bearer(authorization: Sequence[str], secrets: Sequence[str]) -> CredentialCheck:
     """Judge the Authorization headers of a request (RFC 6750, 2.1); exactly one is wanted."""
     if not authorization:
-        return Verdict.MISSING
+        return CredentialCheck.MISSING
     scheme, _, token = authorization[0].partition(" ")
     if len(authorization) > 1 or scheme.lower() != "bearer" or not token.strip():
-        return Verdict.MALFORMED
+        return CredentialCheck.MALFORMED
     return _any_equal(token.strip().encode(errors="surrogatepass"), [secret.encode() for secret in secrets])
 
 
-def hub_signature(headers: Sequence[str], body: bytes, secrets: Sequence[str]) -> Verdict:
+def hub_signature(headers: Sequence[str], body: bytes, secrets: Sequence[str]) -> CredentialCheck:
     """Judge the X-Hub-Signature-256 headers: `sha256=` and the hex HMAC-SHA256 of the raw body.
 
     Source: GitHub's "Validating webhook deliveries".
     """
     if not headers:
-        return Verdict.MISSING
+        return CredentialCheck.MISSING
     name, _, digest = headers[0].strip().partition("=")
     if len(headers) > 1 or name != "sha256" or len(digest) != 64:
-        return Verdict.MALFORMED
+        return CredentialCheck.MALFORMED
     wanted = [hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode() for secret in secrets]
     return _any_equal(digest.lower().encode(errors="surrogatepass"), wanted)
 
 
 def standard_webhook(
     message_id: str, timestamp: str, signatures: str, body: bytes, secrets: Sequence[str], now: datetime
-) -> Verdict:
+) -> CredentialCheck:
     """Judge the three Standard Webhooks headers (standardwebhooks.com, "Signature scheme").
 
     `signatures` is a space-separated list of `v1,<base64>`; one that fits is enough.
     """
     if not (message_id and timestamp and signatures):
-        return Verdict.MALFORMED
+        return CredentialCheck.MALFORMED
     try:
         sent = datetime.fromtimestamp(int(timestamp), UTC)
     except (ValueError, OverflowError, OSError):
-        return Verdict.MALFORMED
+        return CredentialCheck.MALFORMED
     presented = [text for version, _, text in (part.partition(",") for part in signatures.split()) if version == "v1"]
     if not presented:
-        return Verdict.MALFORMED
+        return CredentialCheck.MALFORMED
     content = f"{message_id}.{timestamp}.".encode(errors="surrogatepass") + body
     wanted = [
         base64.b64encode(hmac.new(key, content, hashlib.sha256).digest())
@@ -73,9 +73,9 @@ def standard_webhook(
         for key in _signing_keys(secret)
     ]
     verdicts = [_any_equal(text.encode(errors="surrogatepass"), wanted) for text in presented]
-    if Verdict.OK not in verdicts:
-        return Verdict.MISMATCH
-    return Verdict.OK if abs(now - sent) <= TOLERANCE else Verdict.EXPIRED
+    if CredentialCheck.OK not in verdicts:
+        return CredentialCheck.MISMATCH
+    return CredentialCheck.OK if abs(now - sent) <= TOLERANCE else CredentialCheck.EXPIRED
 
 
 def _signing_keys(secret: str) -> list[bytes]:
@@ -86,8 +86,8 @@ def _signing_keys(secret: str) -> list[bytes]:
     return keys
 
 
-def _any_equal(presented: bytes, wanted: Sequence[bytes]) -> Verdict:
+def _any_equal(presented: bytes, wanted: Sequence[bytes]) -> CredentialCheck:
     found = False
     for value in wanted:
         found |= hmac.compare_digest(presented, value)
-    return Verdict.OK if found else Verdict.MISMATCH
+    return CredentialCheck.OK if found else CredentialCheck.MISMATCH

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from alertgate.accept.fields import LONGEST_NAME, field_errors, finite
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key
-from alertgate.accept.severity import judge, parse_severity
+from alertgate.accept.severity import decide_severity, parse_severity
 from alertgate.accept.times import LATEST, TIME_SCHEMA, read_time
 from alertgate.errors import Invalid, Malformed
 from alertgate.model import Alert, AlertStatus, Json, Severity, Signal, Source
@@ -92,13 +92,13 @@ def read(body: bytes, idempotency_key: str | None, receipt: IntakeContext) -> Al
         status=AlertStatus.ACCEPTED,
         signal=parsed.status,
         event=parsed.event,
-        severity=judge(parsed.severity, parsed.event, receipt.severities).severity,
-        key=key,
+        severity=decide_severity(parsed.severity, parsed.event, receipt.severities).severity,
+        incident_key=key,
         device=parsed.source,
         message=parsed.message,
         data=finite(parsed.details) or None,
         fields=fields,
         published_at=read_time(parsed.timestamp),
-        dedup=f"generic:{idempotency_key}" if idempotency_key else None,
+        repeat_key=f"generic:{idempotency_key}" if idempotency_key else None,
         request_id=receipt.request_id,
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from alertgate.config import SeverityRules
+from alertgate.rules import SeverityRules
 
 
 @dataclass(frozen=True, slots=True)

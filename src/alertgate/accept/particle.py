@@ -21,11 +21,11 @@ from pydantic_core import from_json
 from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, field_errors, finite
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key
-from alertgate.accept.severity import judge
+from alertgate.accept.severity import decide_severity
 from alertgate.accept.times import read_time
-from alertgate.config import SeverityRules
 from alertgate.errors import FieldError
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
+from alertgate.rules import SeverityRules
 
 UNREADABLE = "unreadable"
 """The event of a quarantined alert whose own event can't be made out."""
@@ -98,13 +98,13 @@ def read(body: bytes, content_type: str | None, receipt: IntakeContext) -> Alert
         status=AlertStatus.ACCEPTED,
         signal=_signal(data),
         event=parsed.event,
-        severity=judge(_claimed(data, fields), parsed.event, receipt.severities).severity,
-        key=incident_key("particle", parsed.coreid or "", parsed.event),
+        severity=decide_severity(_claimed(data, fields), parsed.event, receipt.severities).severity,
+        incident_key=incident_key("particle", parsed.coreid or "", parsed.event),
         device=parsed.coreid,
         data=data,
         fields=fields,
         published_at=published_at,
-        dedup=_dedup(parsed, published_at),
+        repeat_key=_repeat_key(parsed, published_at),
         request_id=receipt.request_id,
     )
 
@@ -140,7 +140,7 @@ def _signal(data: Json) -> Signal:
     return Signal.RESOLVED if isinstance(data, dict) and data.get("status") == Signal.RESOLVED else Signal.FIRING
 
 
-def _dedup(parsed: ParticleBody, published_at: datetime | None) -> str | None:
+def _repeat_key(parsed: ParticleBody, published_at: datetime | None) -> str | None:
     if parsed.event_id:
         return f"particle:{parsed.event_id}"
     if published_at is None or not parsed.coreid:
@@ -160,7 +160,7 @@ def _quarantined(body: bytes, errors: tuple[FieldError, ...], receipt: IntakeCon
         signal=Signal.FIRING,
         event=event,
         severity=_severity_of_unreadable(event, receipt.severities),
-        key=incident_key(UNREADABLE, salvage.device or "", event),
+        incident_key=incident_key(UNREADABLE, salvage.device or "", event),
         device=salvage.device,
         errors=tuple(map(str, errors)),
         raw=body,
@@ -169,7 +169,7 @@ def _quarantined(body: bytes, errors: tuple[FieldError, ...], receipt: IntakeCon
 
 
 def _severity_of_unreadable(event: str, rules: SeverityRules) -> Any:
-    return judge(None, event, rules).severity
+    return decide_severity(None, event, rules).severity
 
 
 def _salvage(body: bytes) -> _Salvage:

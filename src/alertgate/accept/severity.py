@@ -3,8 +3,8 @@
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from alertgate.config import SeverityRules
 from alertgate.model import Json, Severity
+from alertgate.rules import SeverityRules
 
 SYNONYMS = {
     "crit": Severity.CRITICAL,
@@ -23,11 +23,11 @@ SYNONYMS = {
 """What senders call the three severities (syslog's and other gateways' words)."""
 
 
-class Judged(NamedTuple):
+class DecidedSeverity(NamedTuple):
     """A severity, and what decided it: `payload`, `rule <glob>` or `default`."""
 
     severity: Severity
-    because: str
+    reason: str
 
 
 def parse_severity(value: Json) -> Severity | None:
@@ -38,11 +38,11 @@ def parse_severity(value: Json) -> Severity | None:
     return SYNONYMS.get(word) or (Severity(word) if word in set(Severity) else None)
 
 
-def judge(claimed: Json, event: str, rules: SeverityRules) -> Judged:
+def decide_severity(claimed: Json, event: str, rules: SeverityRules) -> DecidedSeverity:
     """Decide by what the payload claims, else by the first rule whose glob matches the event, else by the default."""
     if (severity := parse_severity(claimed)) is not None:
-        return Judged(severity, "payload")
+        return DecidedSeverity(severity, "payload")
     for glob, severity in rules.rules:
         if fnmatchcase(event, glob):
-            return Judged(severity, f"rule {glob}")
-    return Judged(rules.default, "default")
+            return DecidedSeverity(severity, f"rule {glob}")
+    return DecidedSeverity(rules.default, "default")

@@ -1,21 +1,10 @@
 """The command line. Each command says what went wrong in words; 2 when settings are to blame, else 1."""
 
-import gc
 import sys
 
 import typer
 
 from alertgate.errors import AlertgateError, ConfigError
-
-
-def _import_structlog() -> None:
-    """Import structlog without rich, for whose tracebacks we have no use: 4 MiB, and a thirtieth of the start."""
-    if "rich" in sys.modules:
-        return
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    import structlog  # noqa: F401, PLC0415
-
-    del sys.modules["rich"]
 
 
 def main() -> None:
@@ -26,17 +15,14 @@ def main() -> None:
 
             app(sys.argv[2:], prog_name="alertgate healthcheck")
         else:
-            gc.disable()  # imports make next to no garbage, and looking for it takes time
-            _import_structlog()
             from alertgate.cli.main import app  # noqa: PLC0415
 
-            gc.enable()
             app()
     except ConfigError as error:
         typer.echo("The settings can't be used:", err=True)
         for problem in error.problems:
             typer.echo(f"  - {problem}", err=True)
-        typer.echo("Mend them in the environment or in .env; `alertgate init` writes a .env to start from.", err=True)
+        typer.echo("Fix them in the environment or in .env; `alertgate init` writes a .env to start from.", err=True)
         sys.exit(2)
     except AlertgateError as error:
         typer.echo(str(error), err=True)

@@ -25,7 +25,7 @@ from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
 from alertgate.config import DEFAULT_ENV_FILE, Settings, load
 from alertgate.errors import ConfigError, NotFound
-from alertgate.notify.replay import Verdict
+from alertgate.notify.replay import ReplayResult
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.prove.health import Health
 from alertgate.prove.history import trail
@@ -196,23 +196,23 @@ def explain(
 
 @app.command()
 def retry(
-    message_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The message's id.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every message that failed.")] = False,
+    notification_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The notification's id.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every notification that failed.")] = False,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Send a message that failed after all, or every one; the running service does the sending."""
-    if (message_id is None) is not all_:
-        raise typer.BadParameter("name one message by its id, or say --all")
+    """Send a failed notification after all, or every one; the running service does the sending."""
+    if (notification_id is None) is not all_:
+        raise typer.BadParameter("name one notification by its id, or say --all")
     with _beside_the_service(load(env_file)) as store:
-        ids = [message_id.strip().lower()] if message_id else failed(store)
-        verdicts = []
+        ids = [notification_id.strip().lower()] if notification_id else failed(store)
+        results = []
         for done in retry_messages(store, ids, SystemClock()):
-            verdicts.append(done.verdict)
+            results.append(done.result)
             to = f"{done.notification.channel:6} {done.notification.address}: " if done.notification else ""
-            typer.echo(f"{to}{done.because}")
+            typer.echo(f"{to}{done.reason}")
     if not ids:
-        typer.echo("No message has failed.")
-    if message_id and verdicts != [Verdict.PENDING]:
+        typer.echo("No notification has failed.")
+    if notification_id and results != [ReplayResult.PENDING]:
         raise typer.Exit(1)
 
 

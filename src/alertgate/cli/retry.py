@@ -1,4 +1,4 @@
-"""Messages that failed are sent after all, by the service that shares the database."""
+"""Notifications that failed are sent after all, by the service that shares the database."""
 
 from collections.abc import Iterator, Sequence
 
@@ -14,8 +14,8 @@ def failed(store: Store) -> list[str]:
 
 
 def retry(store: Store, ids: Sequence[str], clock: Clock) -> Iterator[Replayed]:
-    """Start messages afresh, each in a short transaction of its own, so that a service beside it goes on."""
+    """Start notifications afresh, each in a short transaction of its own, so that a service beside it goes on."""
     for notification_id in ids:
         with store.transaction() as connection:
-            [done] = replay(connection, [Replay(notification_id, clock.now())])
+            done = replay(connection, Replay(notification_id, clock.now()))
         yield done

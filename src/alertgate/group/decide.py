@@ -1,65 +1,126 @@
-"""Which incident an alert belongs to, and what that changes. Pure: facts and a time in, a named decision out."""
+"""Which incident an alert belongs to, and what it does to it. Pure: facts in, the incident afterwards out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from alertgate.config import GroupingRules
-from alertgate.model import Alert, Incident, IncidentStatus, Signal, Source
+from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Signal, Source
+from alertgate.rules import GroupingRules
 
 
-class Step(StrEnum):
-    """What an alert does to the incidents with its key."""
+class GroupReason(StrEnum):
+    """What an alert did to the incidents with its key, and why."""
 
-    OPENED = "opened"  # none was open: a new incident
-    REOPENED = "reopened"  # one was open, but quiet for too long: it resolves in silence, and a new one opens
+    OPENED = "opened"  # none was open
+    OPENED_AFTER_SILENCE = "opened_after_silence"  # one was open, but quiet for RESOLVE_AFTER: it ended in silence
+    OPENED_BY_ALL_CLEAR = "opened_by_all_clear"  # it says "resolved", but none was open: told like any other
     JOINED = "joined"  # one is open: this alert is part of it
-    ESCALATED = "escalated"  # one is open, and this alert is worse than all before
+    ROSE = "rose"  # one is open, and this alert is more severe than all before
     RESOLVED = "resolved"  # this alert ends the open one
-    NOTHING_TO_RESOLVE = "nothing-to-resolve"  # it says "resolved", and nothing is open
+    NOTHING_TO_RESOLVE = "nothing_to_resolve"  # it says "resolved", and none is open
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A step with its reason in words, for the alert's trail."""
+    """The incident after an alert, and why; None where the alert belongs to none.
 
-    step: Step
-    because: str
+    `ended` is the incident that was found to have ended in silence before.
+    """
+
+    reason: GroupReason
+    incident: Incident | None
+    ended: Incident | None = None
 
 
 def decide(
-    incident: Incident | None, alert: Alert, now: datetime, rules: GroupingRules, *, waiting: bool = False
+    current: Incident | None, alert: Alert, rules: GroupingRules, *, new_id: str, waiting: bool = False
 ) -> Decision:
-    """Decide what `alert` does to `incident`, the unresolved one with its key, if there is one.
+    """Decide what `alert` does to `current`, the unresolved incident with its key, if there is one.
 
-    `waiting`: somebody is still to be told of the incident, so it can't be over in silence.
+    `new_id` is the id of the incident that it may open. `waiting`: somebody is still to be told about `current`, so it
+    can't have ended in silence.
     """
-    if incident is None:
-        return _first(alert)
+    now = alert.received_at
+    if current is None:
+        return _first(alert, new_id)
     if alert.signal is Signal.RESOLVED:
-        return Decision(Step.RESOLVED, f"resolved incident {incident.id}")
-    if is_quiet(incident, now, rules) and not waiting:
-        minutes = rules.resolve_after.total_seconds() / 60
-        return Decision(
-            Step.REOPENED, f"opened a new incident, because {incident.id} was quiet for over {minutes:g} min"
-        )
-    if alert.severity.rank > incident.severity.rank:
-        return Decision(
-            Step.ESCALATED, f"joined incident {incident.id} and raised it from {incident.severity} to {alert.severity}"
-        )
-    return Decision(Step.JOINED, f"joined incident {incident.id}")
-
-
-def _first(alert: Alert) -> Decision:
-    """Decide about an alert for which no incident is open."""
-    if alert.signal is not Signal.RESOLVED:
-        return Decision(Step.OPENED, "opened the incident, because none was open for it")
-    if alert.source is Source.PARTICLE:
-        # A device's data is its own affair: what looks like an end must not make an alert vanish.
-        return Decision(Step.OPENED, "says resolved, but no incident was open for it: told like any other")
-    return Decision(Step.NOTHING_TO_RESOLVE, "says resolved, but no incident is open for it")
+        return Decision(GroupReason.RESOLVED, _resolved(_joined(current, alert), alert))
+    if is_quiet(current, now, rules) and not waiting:
+        ended = replace(current, status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
+        return Decision(GroupReason.OPENED_AFTER_SILENCE, _opened(alert, new_id), ended)
+    if alert.severity.rank > current.severity.rank:
+        # Worse than what was acknowledged.
+        return Decision(GroupReason.ROSE, replace(_joined(current, alert), status=IncidentStatus.OPEN))
+    return Decision(GroupReason.JOINED, _joined(current, alert))
 
 
 def is_quiet(incident: Incident, now: datetime, rules: GroupingRules) -> bool:
     """Tell whether an unresolved incident has had no alert for RESOLVE_AFTER."""
     return incident.status is not IncidentStatus.RESOLVED and now - incident.last_alert_at >= rules.resolve_after
+
+
+def sentence(decision: Decision, rules: GroupingRules) -> str:
+    """Say a decision in words, for an alert's trail."""
+    match decision:
+        case Decision(GroupReason.OPENED_AFTER_SILENCE, _, Incident() as ended):
+            minutes = rules.resolve_after.total_seconds() / 60
+            return f"opened a new incident, because {ended.id} was quiet for over {minutes:g} min"
+        case Decision(GroupReason.JOINED, Incident() as incident):
+            return f"joined incident {incident.id}"
+        case Decision(GroupReason.ROSE, Incident() as incident):
+            return f"joined incident {incident.id} and raised it to {incident.severity}"
+        case Decision(GroupReason.RESOLVED, Incident() as incident):
+            return f"resolved incident {incident.id}"
+    return _SENTENCES[decision.reason]
+
+
+_SENTENCES = {
+    GroupReason.OPENED: "opened the incident, because none was open for it",
+    GroupReason.OPENED_BY_ALL_CLEAR: "says resolved, but no incident was open for it: told like any other",
+    GroupReason.NOTHING_TO_RESOLVE: "says resolved, but no incident is open for it",
+}
+
+
+def _first(alert: Alert, new_id: str) -> Decision:
+    """Decide about an alert for which no incident is open."""
+    if alert.signal is not Signal.RESOLVED:
+        return Decision(GroupReason.OPENED, _opened(alert, new_id))
+    if alert.source is Source.PARTICLE:
+        # A device's data is its own affair: what looks like an end must not make an alert vanish.
+        return Decision(GroupReason.OPENED_BY_ALL_CLEAR, _opened(alert, new_id))
+    return Decision(GroupReason.NOTHING_TO_RESOLVE, None)
+
+
+def _opened(alert: Alert, new_id: str) -> Incident:
+    return Incident(
+        id=new_id,
+        key=alert.incident_key,
+        status=IncidentStatus.OPEN,
+        source=alert.source,
+        event=alert.event,
+        device=alert.device,
+        severity=alert.severity,
+        opened_at=alert.received_at,
+        last_alert_at=alert.received_at,
+        alert_count=1,
+    )
+
+
+def _joined(current: Incident, alert: Alert) -> Incident:
+    """Return the incident with one more alert."""
+    return replace(
+        current,
+        alert_count=current.alert_count + 1,
+        last_alert_at=max(current.last_alert_at, alert.received_at),
+        severity=max(current.severity, alert.severity, key=lambda severity: severity.rank),
+    )
+
+
+def _resolved(incident: Incident, alert: Alert) -> Incident:
+    return replace(
+        incident,
+        status=IncidentStatus.RESOLVED,
+        resolved_at=alert.received_at,
+        resolution=Resolution.ALERT,
+        resolved_by=alert.id,
+    )

@@ -3,8 +3,8 @@
 import structlog
 
 from alertgate.clock import Clock
-from alertgate.config import GroupingRules
-from alertgate.store import Connection, incidents
+from alertgate.rules import GroupingRules
+from alertgate.store import incidents
 from alertgate.store.engine import Store
 
 EVERY = 30.0
@@ -16,10 +16,12 @@ log = structlog.stdlib.get_logger("alertgate.group")
 async def resolve_quiet(store: Store, rules: GroupingRules, clock: Clock) -> None:
     """Resolve every incident that had no alert for RESOLVE_AFTER. Raises StoreUnavailable."""
     now = clock.now()
-
-    def work(connection: Connection, items: object) -> list[list[str]]:
-        del items  # one sweep does for all
-        return [incidents.resolve_quiet(connection, now - rules.resolve_after, now)]
-
-    for incident_id in await store.writer.do(work, None):
-        log.info("incident resolved in silence", incident_id=incident_id, after=str(rules.resolve_after))
+    quiet_since = now - rules.resolve_after
+    for incident_id in await store.write(lambda connection: incidents.resolve_quiet(connection, quiet_since, now)):
+        log.info(
+            "incident.resolved",
+            detail="no alert came for RESOLVE_AFTER",
+            incident_id=incident_id,
+            resolution="silence",
+            after=str(rules.resolve_after),
+        )

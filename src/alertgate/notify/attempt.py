@@ -1,12 +1,12 @@
-"""One notification's hand-over: read its incident, render, send with no transaction open, record the attempts.
+"""One notification is handed over: render, send with no transaction open, record the attempts.
 
-The order is what keeps the promise: an attempt is recorded after the send, so a crash in between repeats the message,
-with the same Message-ID, and loses none.
+The order keeps the promise: an attempt is recorded after the send, so a crash in between repeats the notification, with
+the same Message-ID, and loses none.
 """
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,14 +19,13 @@ from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
-from alertgate.notify.batch import snapshots_of
-from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.channels.base import Channel, Message, Outcome, Permanent, Reason, Sent, Transient
 from alertgate.notify.context import MessageContext, Snapshot
 from alertgate.notify.render.message import render
-from alertgate.notify.retry import Again, next_try
-from alertgate.store import Connection, incidents, notifications
+from alertgate.notify.retry import Again, next_attempt
+from alertgate.store import Connection, attempts, leases
 from alertgate.store.engine import Store
-from alertgate.store.notifications import Finish
+from alertgate.store.leases import Finish
 
 RECORD_AGAIN = 1.0
 """Seconds between two tries to record an attempt."""
@@ -40,21 +39,21 @@ log = structlog.stdlib.get_logger("alertgate.deliver")
 
 
 @dataclass(frozen=True, slots=True)
-class _End:
-    attempts: tuple[Attempt, ...]
-    finish: Finish
-
-
-@dataclass(frozen=True, slots=True)
-class HandedOver:
-    """The attempts at one message, mostly one, and what came of the last."""
+class Attempted:
+    """The attempts under one lease, mostly one, and the outcome of the last."""
 
     attempts: tuple[Attempt, ...]
     outcome: Outcome
 
 
-class HandOver:
-    """Hands notifications over. `new_id` makes an id for a time; `chance` gives a number from 0 to 1."""
+@dataclass(frozen=True, slots=True)
+class _End:
+    attempts: tuple[Attempt, ...]
+    finish: Finish
+
+
+class Sender:
+    """Sends notifications. `new_id` makes an id for a time; `chance` gives a number from 0 to 1."""
 
     def __init__(
         self,
@@ -73,83 +72,61 @@ class HandOver:
         self._new_id = new_id
         self._chance = chance
 
-    async def read(self, leased: Sequence[Notification]) -> Mapping[str, MessageContext]:
-        """Read what leased notifications say, by id; those aren't there whose lease doesn't hold any more."""
-        try:
-            held = await self._store.read(lambda connection: self._read(connection, leased))
-        except StoreUnavailable as error:
-            # Nothing was sent; the leases run out, and it is tried again.
-            log.error("messages wait, because their incidents can't be read", error=str(error))  # noqa: TRY400
-            return {}
-        stories = {facts.notification.id: self.story(facts) for facts in held}
-        for notification in leased:
-            if notification.id not in stories:
-                log.warning(
-                    "a message was taken over by another process before it was sent", notification_id=notification.id
-                )
-        return stories
-
-    async def send(self, channel: Channel, story: MessageContext, leased_at: float) -> HandedOver:
-        """Try until the lease's time is up; trouble of any kind is an outcome.
-
-        `leased_at` is a time of the event loop's clock from before the lease was looked at.
-        """
-        deadline = leased_at + SEND_TIMEOUT
-        tries = [await self._try(channel, story.notification, partial(render, story), deadline)]
-        if tries[-1][1].reason is Reason.TOO_LARGE and render(story).picture:
-            smaller = partial(render, story, with_picture=False)
-            tries.append(await self._try(channel, story.notification, smaller, deadline))
-        return HandedOver(tuple(attempt for attempt, _ in tries), tries[-1][1])
-
-    async def record(self, channel: Channel, story: MessageContext, done: HandedOver) -> None:
-        """Record what became of a notification."""
-        notification = story.notification
-        finish = self._finish(story, done.outcome)
-        await self._record(notification, _End(done.attempts, finish))
-        if isinstance(done.outcome, Sent):
-            told_of = story.latest.received_at if notification.kind is Kind.UPDATE else notification.created_at
-            self._metrics.delivered(channel.name, (self._clock.now() - told_of).total_seconds())
-        elif finish.status is NotificationStatus.FAILED:
-            self._metrics.failed(channel.name)
-
-    async def give_back(self, notification: Notification) -> None:
-        """Make a notification pending again that wasn't tried."""
-        pending = NotificationStatus.PENDING
-        now, due_at = self._clock.now(), notification.due_at
-        await self._record(notification, _End((), Finish(notification, pending, now, due_at, tried=False)))
-
-    def story(self, facts: Snapshot) -> MessageContext:
-        """Return what a message says, now."""
+    def context(self, snapshot: Snapshot) -> MessageContext:
+        """Return what a notification says if it is sent now."""
         return MessageContext(
-            facts.notification,
-            facts.incident,
-            facts.alerts,
-            self._settings.device_name(facts.incident.device),
+            snapshot.notification,
+            snapshot.incident,
+            snapshot.alerts,
+            self._settings.device_name(snapshot.incident.device),
             self._settings.zone,
             self._clock.now(),
             self._settings.mail_from.rpartition("@")[2],
         )
 
-    def _read(self, connection: Connection, leased: Sequence[Notification]) -> list[Snapshot]:
-        """Read what messages are about, of those whose leases still hold."""
-        ours = notifications.held(connection, leased, self._clock.now())
-        held = [notification for notification in leased if notification.id in ours]
-        about = incidents.by_id(connection, {notification.incident_id for notification in held})
-        return snapshots_of(connection, held, about)
+    async def send(self, channel: Channel, context: MessageContext, deadline: float) -> Attempted:
+        """Attempt it until `deadline`, by the event loop's clock; trouble of any kind is an outcome."""
+        made = [await self._attempt(channel, context.notification, partial(render, context), deadline)]
+        if made[-1][1].reason is Reason.TOO_LARGE and render(context).picture:
+            smaller = partial(render, context, with_picture=False)
+            made.append(await self._attempt(channel, context.notification, smaller, deadline))
+        return Attempted(tuple(attempt for attempt, _ in made), made[-1][1])
 
-    async def _try(
+    async def record(self, channel: Channel, context: MessageContext, attempted: Attempted) -> None:
+        """Record what became of a notification."""
+        notification = context.notification
+        finish = self._finish(context, attempted.outcome)
+        await self._record(notification, _End(attempted.attempts, finish))
+        if isinstance(attempted.outcome, Sent):
+            told_of = context.latest.received_at if notification.kind is Kind.UPDATE else notification.created_at
+            self._metrics.delivered(channel.name, (self._clock.now() - told_of).total_seconds())
+        elif finish.status is NotificationStatus.FAILED:
+            self._metrics.failed(channel.name)
+
+    async def give_back(self, notification: Notification) -> None:
+        """Make a claimed notification pending again that wasn't attempted."""
+        pending, due_at = NotificationStatus.PENDING, notification.due_at
+        await self._record(
+            notification, _End((), Finish(notification, pending, self._clock.now(), due_at, tried=False))
+        )
+
+    async def _attempt(
         self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float
     ) -> tuple[Attempt, Outcome]:
-        """Send once, until `deadline` by the event loop's clock; trouble of any kind is an outcome."""
+        """Send once; trouble of any kind is an outcome."""
         started_at, start = self._clock.now(), self._clock.monotonic()
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
                 outcome = await channel.send(make(), deadline)
         except TimeoutError:
-            outcome = Transient(Reason.TIMEOUT, f"not handed over within {SEND_TIMEOUT:g} s")
+            outcome = Transient(Reason.TIMEOUT, "not handed over before the lease's deadline")
         except Exception as error:
-            log.exception("a message couldn't be made or sent; this is a defect", notification_id=notification.id)
+            log.exception(
+                "notification.defect",
+                detail="it couldn't be rendered or sent; this is a defect in alertgate",
+                notification_id=notification.id,
+            )
             outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
         self._metrics.attempted(channel.name, outcome.word, outcome.reason)
         attempt = Attempt(
@@ -164,17 +141,17 @@ class HandOver:
         )
         return attempt, outcome
 
-    def _finish(self, story: MessageContext, outcome: Outcome) -> Finish:
+    def _finish(self, context: MessageContext, outcome: Outcome) -> Finish:
         """Decide what becomes of a notification after this outcome."""
-        notification = story.notification
+        notification = context.notification
         now = self._clock.now()
         if isinstance(outcome, Sent):
             return Finish(notification, NotificationStatus.SENT, now)
         if isinstance(outcome, Permanent):
             return Finish(notification, NotificationStatus.FAILED, now)
         patience = timedelta(seconds=self._settings.give_up_after)
-        since = max(notification.retry_since, story.incident.last_alert_at)  # it carries the latest alert too
-        step = next_try(notification.attempts + 1, since, now, patience, self._chance())
+        since = max(notification.retry_since, context.incident.last_alert_at)  # it carries the latest alert too
+        step = next_attempt(notification.attempts + 1, since, now, patience, self._chance())
         if isinstance(step, Again):
             return Finish(notification, NotificationStatus.PENDING, now, due_at=step.at)
         return Finish(notification, NotificationStatus.FAILED, now)
@@ -183,26 +160,29 @@ class HandOver:
         """Record, however long the store takes: what was sent and isn't recorded would be sent again."""
         while True:
             try:
-                ours = await self._store.writer.do(_record, end)
+                ours = await self._store.write_batch(_record, end)
                 break
             except StoreUnavailable as error:
-                log.error("an attempt can't be recorded; trying again", error=str(error))  # noqa: TRY400
+                log.error("attempt.unrecorded", detail="an attempt can't be recorded; trying again", error=str(error))  # noqa: TRY400
             except Exception:
-                log.exception("an attempt can't be recorded; this is a defect; trying again")
+                log.exception(
+                    "attempt.unrecorded",
+                    detail="an attempt can't be recorded; this is a defect in alertgate; trying again",
+                )
             await asyncio.sleep(RECORD_AGAIN)
-        _say(notification, end, ours=ours)
+        _log_end(notification, end, ours=ours)
 
 
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
     """Tell of each end whether the lease was still ours, or the end was recorded before."""
-    known = notifications.add_attempts(connection, [attempt for end in ends for attempt in end.attempts])
-    ours = notifications.finish(connection, [end.finish for end in ends])
+    known = attempts.add(connection, [attempt for end in ends for attempt in end.attempts])
+    ours = leases.finish(connection, [end.finish for end in ends])
     return [
         finished or not known.isdisjoint(a.id for a in end.attempts) for finished, end in zip(ours, ends, strict=True)
     ]
 
 
-def _say(notification: Notification, end: _End, *, ours: bool) -> None:
+def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
     """Write one line for each attempt."""
     for number, attempt in enumerate(end.attempts, start=notification.attempts + 1):
         facts = {
@@ -217,18 +197,21 @@ def _say(notification: Notification, end: _End, *, ours: bool) -> None:
             "seconds": round(attempt.seconds, 3),
         }
         if attempt is not end.attempts[-1]:
-            log.warning("too large for the server; sent again without its picture", **facts)
+            log.warning("attempt.too_large", detail="too large for the server; sent again without its picture", **facts)
         elif not ours:
-            log.warning("a message outlived its lease; another process may have sent it too", **facts)
+            log.warning(
+                "notification.lease_lost", detail="its lease ran out; another process may have sent it too", **facts
+            )
         elif end.finish.status is NotificationStatus.SENT:
-            log.info("sent", **facts)
+            log.info("notification.sent", detail="the server took it", **facts)
         elif end.finish.status is NotificationStatus.FAILED:
-            log.error("failed for good; this recipient was not told", **facts)
+            log.error("notification.failed", detail="failed for good; this recipient was not told", **facts)
         elif end.finish.due_at:
-            log.warning("not sent; it is tried again", again_at=end.finish.due_at.isoformat(), **facts)
+            again_at = end.finish.due_at.isoformat()
+            log.warning("notification.postponed", detail="not sent; it is tried again", again_at=again_at, **facts)
 
 
 def queue_id(reply: str) -> str | None:
-    """Return the name under which a server says that it has queued a mail, as the common servers write it."""
+    """Return the id under which a server says that it has queued a mail, as the common servers write it."""
     match = _GMAIL.search(reply) or _QUEUED.search(reply)
     return match[1] if match else None

@@ -1,64 +1,49 @@
-"""The messages that one transaction plans: choices in, rows out."""
+"""The notifications that one transaction plans: choices in, rows out."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from alertgate.model import ContactState, Incident, Kind, Notification, NotificationStatus, Target
-from alertgate.notify.context import SHOWN_ALERTS, Snapshot
-from alertgate.notify.lease import Grant
-from alertgate.notify.plan import Choice, Expedite, Plan
-from alertgate.store import Connection, alerts, notifications
+from alertgate.notify.plan import Choice, Expedite, Plan, sentence
+from alertgate.store import Connection, notifications
 from alertgate.store.notifications import Expedited
 
 
-def snapshots_of(
-    connection: Connection, messages: Sequence[Notification], about: Mapping[str, Incident]
-) -> list[Snapshot]:
-    """Return what messages about these incidents, which are given by id, have to say."""
-    ids = {message.incident_id for message in messages}
-    latest = {id_: tuple(alerts.latest(connection, id_, SHOWN_ALERTS)) for id_ in ids}
-    return [Snapshot(each, about[each.incident_id], latest[each.incident_id]) for each in messages]
-
-
 class NotificationBatch:
-    """Messages that are planned or hurried, until `write` stores them.
+    """Notifications that are planned or expedited, until `write` stores them.
 
-    `heard` is what each address has heard of each incident; `new_id` makes an id for a time.
+    `states` is what each contact was told about each incident; `new_id` makes an id for a time.
     """
 
-    def __init__(self, heard: Mapping[tuple[str, Target], ContactState], new_id: Callable[[datetime], str]) -> None:
-        self._heard = dict(heard)
+    def __init__(self, states: Mapping[tuple[str, Target], ContactState], new_id: Callable[[datetime], str]) -> None:
+        self._states = dict(states)
         self._new_id = new_id
         self._planned: dict[str, Notification] = {}
-        self._raises: dict[str, Expedited] = {}
+        self._expedited: dict[str, Expedited] = {}
 
-    def heard(self, incident: Incident, target: Target) -> ContactState:
-        """Return what an address has heard of an incident, or is about to hear with this draft."""
-        return self._heard.get((incident.id, target), ContactState())
+    def state(self, incident: Incident, target: Target) -> ContactState:
+        """Return what a contact was told about an incident, or is about to be told with this batch."""
+        return self._states.get((incident.id, target), ContactState())
 
-    def waiting(self, incident: Incident) -> bool:
-        """Tell whether a message about an incident is still to come."""
-        return any(heard.pending_id for (incident_id, _), heard in self._heard.items() if incident_id == incident.id)
+    def is_waiting(self, incident: Incident) -> bool:
+        """Tell whether a notification about an incident is still to be sent."""
+        return any(state.pending_id for (incident_id, _), state in self._states.items() if incident_id == incident.id)
 
-    def take(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
-        """Draft what was chosen for one address."""
-        heard = self.heard(incident, target)
+    def add(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
+        """Add what was chosen for one contact."""
+        state = self.state(incident, target)
         if isinstance(choice, Plan):
             planned = self._plan(incident, target, choice, now)
             self._planned[planned.id] = planned
-            self._heard[incident.id, target] = replace(heard, pending_id=planned.id)
-        elif isinstance(choice, Expedite) and heard.pending_id:
-            self._expedite(heard.pending_id, incident, choice)
+            self._states[incident.id, target] = replace(state, pending_id=planned.id)
+        elif isinstance(choice, Expedite) and state.pending_id:
+            self._expedite(state.pending_id, incident, choice)
 
-    def write(self, connection: Connection, grant: Grant | None = None) -> list[Notification]:
-        """Store it all, and return what was granted a lease. The incidents must be there."""
-        planned = list(self._planned.values())
-        if grant and planned:
-            planned = grant(planned)
-        notifications.expedite(connection, list(self._raises.values()))
-        notifications.add(connection, planned)
-        return [each for each in planned if each.status is NotificationStatus.SENDING]
+    def write(self, connection: Connection) -> None:
+        """Store it all. The incidents must be stored."""
+        notifications.expedite(connection, list(self._expedited.values()))
+        notifications.add(connection, list(self._planned.values()))
 
     def _plan(self, incident: Incident, target: Target, choice: Plan, now: datetime) -> Notification:
         channel, address = target
@@ -70,17 +55,17 @@ class NotificationBatch:
             kind=choice.kind,
             status=NotificationStatus.PENDING,
             severity=incident.severity,
-            reason=choice.because,
+            reason=sentence(choice, incident, self.state(incident, target)),
             created_at=now,
             retry_since=now,
             due_at=choice.due_at,
         )
 
     def _expedite(self, pending_id: str, incident: Incident, choice: Expedite) -> None:
-        """Make a pending message more pressing, whether it is stored or still in the draft."""
+        """Make a pending notification more pressing, whether it is stored or planned by this batch."""
         if planned := self._planned.get(pending_id):
             due_at = min(planned.due_at, choice.due_at or planned.due_at)
             kind = choice.kind if planned.kind is Kind.UPDATE else planned.kind
             self._planned[pending_id] = replace(planned, severity=incident.severity, due_at=due_at, kind=kind)
         else:
-            self._raises[pending_id] = Expedited(pending_id, incident.severity, choice.due_at, choice.kind)
+            self._expedited[pending_id] = Expedited(pending_id, incident.severity, choice.due_at, choice.kind)

@@ -37,12 +37,14 @@ class ChannelState:
         """Whether messages flow."""
         return self.paused_at is None
 
-    def room(self, capacity: int, sending: int, now: datetime) -> int:
-        """Return how many more messages may be taken up now: one at a time while it is probed."""
+    def free_slots(self, capacity: int, claimed: int, now: datetime) -> int:
+        """Return how many more notifications may be claimed now: one at a time while the channel is probed."""
         if self.probe_at is None:
-            return max(0, capacity - sending)
-        set_back = self.failed_at is not None and now < self.failed_at  # the clock was: its hour isn't waited for
-        return 1 if sending == 0 and (now >= self.probe_at or set_back) else 0
+            return max(0, capacity - claimed)
+        set_back = (
+            self.failed_at is not None and now < self.failed_at
+        )  # the clock was set back: don't wait for the old time
+        return 1 if claimed == 0 and (now >= self.probe_at or set_back) else 0
 
 
 def after(state: ChannelState, outcome: Outcome, now: datetime, chance: float) -> ChannelState:

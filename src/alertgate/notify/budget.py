@@ -6,6 +6,10 @@ one message that matters doesn't go out. So what can wait, waits before that.
 
 from enum import StrEnum
 
+from alertgate.model import ChannelName
+
+MAIL = (ChannelName.EMAIL, ChannelName.SMS)
+"""The channels that go through the mail account, and share its daily limit."""
 WARN_FROM = 0.80
 RESERVE_FROM = 0.95
 

@@ -1,6 +1,5 @@
-"""A message that failed is started afresh, by hand."""
+"""A notification that failed for good is started afresh, by hand."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -9,18 +8,18 @@ from alertgate.model import Notification, NotificationStatus
 from alertgate.store import Connection, notifications
 
 
-class Verdict(StrEnum):
-    """What came of it."""
+class ReplayResult(StrEnum):
+    """Whether the notification starts afresh."""
 
-    PENDING = "pending"  # it is due now, and has all its patience again
-    UNKNOWN = "unknown"  # there is no such message
+    PENDING = "pending"  # it is due now, and GIVE_UP_AFTER counts anew
+    UNKNOWN = "unknown"  # there is no such notification
     NOT_FAILED = "not-failed"  # only what was given up on can start afresh
-    SAID_ALREADY = "said-already"  # another message to this address is pending, and will say it
+    SAID_ALREADY = "said-already"  # another notification to this address is pending, and will say it
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The wish to start a message afresh."""
+    """Which notification to start afresh, and when."""
 
     notification_id: str
     now: datetime
@@ -28,39 +27,34 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A verdict with its reason in words, and the message as it stands afterwards, if there is one."""
+    """A result with its reason in words, and the notification afterwards, if there is one."""
 
-    verdict: Verdict
-    because: str
+    result: ReplayResult
+    reason: str
     notification: Notification | None = None
 
 
-def replay(connection: Connection, wanted: Sequence[Replay]) -> list[Replayed]:
-    """Make failed messages pending, due now; a kind of work for the store's writer."""
-    return [_replay(connection, each) for each in wanted]
-
-
-def _replay(connection: Connection, wanted: Replay) -> Replayed:
+def replay(connection: Connection, wanted: Replay) -> Replayed:
+    """Make a failed notification pending, due now."""
     found = notifications.get(connection, wanted.notification_id)
     if found is None:
         return Replayed(
-            Verdict.UNKNOWN,
-            f"There is no message {wanted.notification_id}; it never was, or retention has removed it.",
+            ReplayResult.UNKNOWN,
+            f"There is no notification {wanted.notification_id}; it was never stored, or retention deleted it.",
         )
     pending = notifications.pending_to(connection, found.incident_id, (found.channel, found.address))
-    verdict, because = judge(found, pending)
-    if verdict is Verdict.PENDING:
+    result, reason = decide_replay(found, pending)
+    if result is ReplayResult.PENDING:
         found = notifications.restart(connection, found, wanted.now)
-    return Replayed(verdict, because, found)
+    return Replayed(result, reason, found)
 
 
-def judge(found: Notification, pending_id: str | None) -> tuple[Verdict, str]:
-    """Decide whether a message may start afresh; `pending_id` is the one that waits for the same address."""
+def decide_replay(found: Notification, pending_id: str | None) -> tuple[ReplayResult, str]:
+    """Decide whether a notification may start afresh; `pending_id` is the one that waits for the same contact."""
     if found.status is not NotificationStatus.FAILED:
-        return Verdict.NOT_FAILED, f"Message {found.id} is {found.status}; only a failed one can be tried again."
+        reason = f"Notification {found.id} is {found.status}; only a failed one can be retried."
+        return ReplayResult.NOT_FAILED, reason
     if pending_id:
-        return (
-            Verdict.SAID_ALREADY,
-            f"Message {pending_id} to the same address about the same incident is pending and will say it.",
-        )
-    return Verdict.PENDING, f"Message {found.id} is pending again and due now."
+        reason = f"Notification {pending_id} to the same address about the same incident is pending and will say it."
+        return ReplayResult.SAID_ALREADY, reason
+    return ReplayResult.PENDING, f"Notification {found.id} is pending again and due now."

@@ -20,21 +20,18 @@ class Again:
 class GiveUp:
     """Don't try again."""
 
-    because: str
 
-
-def next_try(tries: int, since: datetime, now: datetime, give_up_after: timedelta, chance: float) -> Again | GiveUp:
-    """Decide what follows the `tries`-th failure that may pass (1 for the first).
+def next_attempt(
+    attempts: int, since: datetime, now: datetime, give_up_after: timedelta, chance: float
+) -> Again | GiveUp:
+    """Decide what follows the `attempts`-th failure that may pass (1 for the first).
 
     `chance` is a random number from 0 to 1. Gives up once the next try would come later than `give_up_after`
     after `since`, when the message was planned or started afresh.
     """
-    delay = DELAYS[tries - 1] if tries <= len(DELAYS) else LAST_DELAY
+    delay = DELAYS[attempts - 1] if attempts <= len(DELAYS) else LAST_DELAY
     at = now + spread(delay, chance)
-    if at - since > give_up_after:
-        hours = give_up_after.total_seconds() / 3600
-        return GiveUp(f"given up after {tries} tries in {hours:g} h")
-    return Again(at)
+    return GiveUp() if at - since > give_up_after else Again(at)
 
 
 def spread(delay: timedelta, chance: float) -> timedelta:

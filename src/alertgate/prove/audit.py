@@ -22,7 +22,7 @@ PATIENCE = timedelta(seconds=60)
 log = structlog.stdlib.get_logger("alertgate.audit")
 
 
-class Finding(StrEnum):
+class AuditFinding(StrEnum):
     """What can be wrong; also a metric's label."""
 
     OVERDUE = "overdue"  # due for longer than a minute, its channel works, and nobody has claimed it
@@ -33,11 +33,11 @@ class Finding(StrEnum):
 
 ADVICE = MappingProxyType(
     {
-        Finding.OVERDUE: "messages are due and nobody sends them; if it lasts, restart the service",
-        Finding.LEASE_EXPIRED: "messages are held by a process that is gone; if it lasts, restart the service",
-        Finding.NOBODY_TOLD: "an open incident has no message that was sent or will be; look at why they failed, and "
-        "retry them",
-        Finding.UNREADABLE: "the store can't be asked",
+        AuditFinding.OVERDUE: "notifications are due and nobody sends them; if it lasts, restart the service",
+        AuditFinding.LEASE_EXPIRED: "a process that is gone holds notifications; if it lasts, restart the service",
+        AuditFinding.NOBODY_TOLD: "no notification about an open incident was sent or will be; see why they failed, "
+        "and retry them",
+        AuditFinding.UNREADABLE: "the store can't be asked",
     }
 )
 
@@ -47,7 +47,7 @@ class Audit:
     """The result of one audit: ids by finding; at most twenty are named for each."""
 
     at: datetime
-    found: Mapping[Finding, Sequence[str]] = field(default_factory=dict)
+    found: Mapping[AuditFinding, Sequence[str]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -85,21 +85,21 @@ class Auditor:
         try:
             found = await self._store.read(lambda connection: self._ask(connection, now))
         except Exception as error:  # noqa: BLE001  (whatever keeps the audit from passing must be seen)
-            found = {Finding.UNREADABLE: [str(error)]}
+            found = {AuditFinding.UNREADABLE: [str(error)]}
         for finding, ids in found.items():
             if ids and not before.get(finding):
-                log.error("audit found something", finding=finding, ids=list(ids), advice=ADVICE[finding])
+                log.error("audit.found", detail=ADVICE[finding], finding=finding, ids=list(ids))
         for finding, ids in before.items():
             if ids and not found.get(finding):
-                log.info("audit: that is over", finding=finding)
-        self._metrics.audit({finding.value: len(found.get(finding, ())) for finding in Finding})
+                log.info("audit.cleared", detail="the finding is over", finding=finding)
+        self._metrics.audit({finding.value: len(found.get(finding, ())) for finding in AuditFinding})
         self.latest = Audit(now, MappingProxyType(found))
         return self.latest
 
-    def _ask(self, connection: Connection, now: datetime) -> dict[Finding, Sequence[str]]:
+    def _ask(self, connection: Connection, now: datetime) -> dict[AuditFinding, Sequence[str]]:
         then = now - PATIENCE
         return {
-            Finding.OVERDUE: audit.overdue(connection, then, self._working(), self._holding_back()),
-            Finding.LEASE_EXPIRED: audit.expired(connection, then),
-            Finding.NOBODY_TOLD: audit.untold(connection, then),
+            AuditFinding.OVERDUE: audit.overdue(connection, then, self._working(), self._holding_back()),
+            AuditFinding.LEASE_EXPIRED: audit.expired(connection, then),
+            AuditFinding.NOBODY_TOLD: audit.untold(connection, then),
         }

@@ -1,4 +1,4 @@
-"""Is the gate alive: each check says why not. Never looks at mail servers, whose trouble a restart can't mend."""
+"""Is alertgate alive: each check says why not. It never looks at mail servers: a restart can't fix those."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.errors import StoreUnavailable
 from alertgate.store.engine import Store
-from alertgate.store.write_probe import beat
+from alertgate.store.write_probe import probe
 
 WRITE_TIMEOUT = 3.0
 """Seconds within which the store must take a write."""
@@ -52,13 +52,14 @@ class Health:
     async def _write(self) -> str:
         try:
             async with asyncio.timeout(WRITE_TIMEOUT):
-                await self._store.writer.do(beat, self._clock.now())
+                now = self._clock.now()
+                await self._store.write(lambda connection: probe(connection, now))
         except TimeoutError:
             return (
                 f"the database didn't take a write within {WRITE_TIMEOUT:g} s; it may be locked, or its disk too slow"
             )
         except StoreUnavailable as error:
-            log.error("the store can't write", error=str(error))  # noqa: TRY400
+            log.error("store.unwritable", detail="no alert can be stored", error=str(error))  # noqa: TRY400
             return "the database can't be used; the log says why"
         return OK
 

@@ -34,9 +34,14 @@ class Heartbeat:
             answer.raise_for_status()
         except httpx.HTTPError as error:
             if self._reached:  # the address is a secret of its own, so it isn't repeated
-                log.warning("the heartbeat isn't heard", host=self._url.host, error=type(error).__name__)
+                log.warning(
+                    "heartbeat.unheard",
+                    detail="HEARTBEAT_URL doesn't answer",
+                    host=self._url.host,
+                    error=type(error).__name__,
+                )
             self._reached = False
         else:
             if not self._reached:
-                log.info("the heartbeat is heard again", host=self._url.host)
+                log.info("heartbeat.heard", detail="HEARTBEAT_URL answers again", host=self._url.host)
             self._reached = True

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from alertgate.model import Alert, Attempt, Incident, Notification
-from alertgate.store import Connection, alerts, incidents, notifications
+from alertgate.store import Connection, alerts, attempts, incidents, notifications
 
 LATEST = 20
 """How many of an incident's alerts are shown with it."""
@@ -58,7 +58,7 @@ def incident_trail(connection: Connection, incident_id: str) -> IncidentTrail | 
 
 def told(connection: Connection, planned: list[Notification]) -> tuple[Told, ...]:
     """Return notifications with their attempts, in the same order."""
-    tries: dict[str, list[Attempt]] = {notification.id: [] for notification in planned}
-    for attempt in notifications.attempts_of(connection, list(tries)):
-        tries[attempt.notification_id].append(attempt)
-    return tuple(Told(notification, tuple(tries[notification.id])) for notification in planned)
+    made: dict[str, list[Attempt]] = {notification.id: [] for notification in planned}
+    for attempt in attempts.of_notifications(connection, list(made)):
+        made[attempt.notification_id].append(attempt)
+    return tuple(Told(notification, tuple(made[notification.id])) for notification in planned)

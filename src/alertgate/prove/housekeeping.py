@@ -6,7 +6,7 @@ import structlog
 
 from alertgate.clock import Clock
 from alertgate.store.engine import Store
-from alertgate.store.retention import forget
+from alertgate.store.retention import delete_old
 
 RETENTION_EVERY = 600.0
 CHECKPOINT_EVERY = 1.0
@@ -16,13 +16,15 @@ for tens of milliseconds, if the log is of five seconds of a heavy load (docs/be
 log = structlog.stdlib.get_logger("alertgate.housekeeping")
 
 
-async def forget_old(store: Store, clock: Clock, retention_days: int) -> None:
+async def delete_expired(store: Store, clock: Clock, retention_days: int) -> None:
     """Delete what is older than `retention_days`, batch by batch, letting others write in between."""
     if not retention_days:
         return
     before = clock.now() - timedelta(days=retention_days)
     total = 0
-    while gone := await store.writer.do(forget, before):
-        total += gone
+    while deleted := await store.write(lambda connection: delete_old(connection, before)):
+        total += deleted
     if total:
-        log.info("forgot what is older than RETENTION_DAYS", rows=total, days=retention_days)
+        log.info(
+            "retention.deleted", detail="rows older than RETENTION_DAYS were deleted", rows=total, days=retention_days
+        )

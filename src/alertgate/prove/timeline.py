@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus
+from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution
 from alertgate.prove.history import Told, Trail
 
 LONGEST_QUOTE = 200
@@ -62,8 +62,8 @@ def _alert_events(trail: Trail) -> Iterator[_Event]:
     yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
         yield _Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
-    if alert.grouping:
-        yield _Event(alert.received_at, f"grouped: {alert.grouping}")
+    if alert.reason:
+        yield _Event(alert.received_at, f"grouped: {alert.reason}")
 
 
 def _delay(alert: Alert) -> str:
@@ -84,22 +84,22 @@ def _incident_events(trail: Trail) -> Iterator[_Event]:
     if incident.acknowledged_at:
         yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {incident.acknowledged_by}")
     if incident.resolved_at:
-        yield _Event(incident.resolved_at, f"the incident was resolved by {incident.resolved_by}")
+        yield _Event(incident.resolved_at, f"the incident was resolved{_resolution(incident)}")
 
 
 def _told(told: Told) -> Iterator[_Event]:
-    message = told.notification
-    who = _who(message)
-    planned = "" if message.status is NotificationStatus.CANCELLED else f": {message.reason}"
-    yield _Event(message.created_at, f"{message.kind} planned as {who}{planned}")
-    if message.retry_since > message.created_at:
-        yield _Event(message.retry_since, f"{who} started afresh by hand")
+    notification = told.notification
+    who = _who(notification)
+    planned = "" if notification.status is NotificationStatus.CANCELLED else f": {notification.reason}"
+    yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
+    if notification.retry_since > notification.created_at:
+        yield _Event(notification.retry_since, f"{who} started afresh by hand")
     for number, attempt in enumerate(told.attempts, start=1):
-        yield _Event(attempt.started_at, f"try {number} of {who}: {_outcome(attempt)}")
-    if message.finished_at and message.status is NotificationStatus.FAILED:
-        yield _Event(message.finished_at, f"given up on {who}; it wasn't told by this message")
-    if message.finished_at and message.status is NotificationStatus.CANCELLED:
-        yield _Event(message.finished_at, f"{who} cancelled: {message.reason}")
+        yield _Event(attempt.started_at, f"attempt {number} of {who}: {_outcome(attempt)}")
+    if notification.finished_at and notification.status is NotificationStatus.FAILED:
+        yield _Event(notification.finished_at, f"given up on {who}; this notification did not reach it")
+    if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
+        yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
 
 
 def _outcome(attempt: Attempt) -> str:
@@ -124,9 +124,21 @@ def _standing(trail: Trail, zone: ZoneInfo, now: datetime) -> str:
 
 
 def _incident(incident: Incident) -> str:
-    by = {"acknowledged": f" by {incident.acknowledged_by}", "resolved": f" by {incident.resolved_by}"}
+    by = {"acknowledged": f" by {incident.acknowledged_by}", "resolved": _resolution(incident)}
     alerts = "1 alert" if incident.alert_count == 1 else f"{incident.alert_count} alerts"
     return f"the incident, of {alerts}, is {incident.status}{by.get(incident.status, '')}"
+
+
+def _resolution(incident: Incident) -> str:
+    match incident.resolution:
+        case Resolution.SILENCE:
+            return " by silence"
+        case Resolution.ALERT:
+            return f" by alert {incident.resolved_by}"
+        case Resolution.PERSON:
+            return f" by {incident.resolved_by}"
+        case None:
+            return ""
 
 
 _TELLING = (
@@ -140,7 +152,7 @@ _TELLING = (
 
 
 def _stands(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
-    """Say whether one address knows of the alert: by the first message that could speak of it and got furthest."""
+    """Say whether one address knows of the alert: by the first notification that could speak of it and got furthest."""
     could = [one for one in told if _could_speak_of(alert, one)]
     if not could:
         return f"{_who(told[-1].notification)} was told of the incident before this alert, and hears no more of it"
@@ -160,14 +172,14 @@ def _stands(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
 
 
 def _could_speak_of(alert: Alert, told: Told) -> bool:
-    """Tell whether the alert was there when the message was made, which is when it is sent."""
+    """Tell whether the alert was there when the notification was rendered, which is when it is sent."""
     if told.notification.status is NotificationStatus.SENT and told.attempts:
         return told.attempts[-1].started_at >= alert.received_at
     return told.notification.finished_at is None or told.notification.finished_at >= alert.received_at
 
 
-def _who(message: Notification) -> str:
-    return f"{message.channel} to {message.address}"
+def _who(notification: Notification) -> str:
+    return f"{notification.channel} to {notification.address}"
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:

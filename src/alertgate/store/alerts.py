@@ -2,23 +2,25 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, insert, literal_column, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from alertgate.model import Alert
 from alertgate.store.pages import Wanted, select_page
-from alertgate.store.ready import ReadyQuery, ReadyWrite
+from alertgate.store.rows import insert_rows
 from alertgate.store.tables import alerts
 
-_KNOWN = ReadyQuery(
-    select(alerts.c.dedup, alerts.c.id, alerts.c.incident_id).where(
-        alerts.c.dedup.in_(bindparam("these", expanding=True))
-    )
+_COLUMNS = [alerts.c[field.name] for field in fields(Alert)]
+_KNOWN = select(alerts.c.repeat_key, alerts.c.id, alerts.c.incident_id).where(
+    alerts.c.repeat_key.in_(bindparam("repeat_keys", expanding=True))
 )
-_INSERT = ReadyWrite(insert(alerts))
-_FIELDS = [field.name for field in fields(Alert)]
+_LATEST = (
+    select(*_COLUMNS)
+    .where(alerts.c.incident_id == bindparam("incident_id"))
+    .order_by(alerts.c.id.desc())
+    .limit(bindparam("most"))
+)
 
 
 class Known(NamedTuple):
@@ -32,14 +34,17 @@ def _alert(values: Mapping[str, Any]) -> Alert:
     return Alert(**{**values, "errors": tuple(values["errors"])})
 
 
-def known(connection: Connection, dedups: Collection[str]) -> dict[str, Known]:
-    """Return the stored alerts with one of these dedup keys, by key."""
-    return {dedup: Known(id_, incident_id) for dedup, id_, incident_id in _KNOWN.rows(connection, dedups)}
+def known(connection: Connection, repeat_keys: Collection[str]) -> dict[str, Known]:
+    """Return the stored alerts with one of these repeat keys, by key."""
+    if not repeat_keys:
+        return {}
+    rows = connection.execute(_KNOWN, {"repeat_keys": list(repeat_keys)})
+    return {repeat_key: Known(id_, incident_id) for repeat_key, id_, incident_id in rows}
 
 
 def add(connection: Connection, new: Sequence[Alert]) -> None:
-    """Store alerts; their incidents must be there. Raises IntegrityError for a known id or dedup key."""
-    _INSERT.run(connection, new)
+    """Store alerts; their incidents must be stored. Raises IntegrityError for a known id or repeat key."""
+    insert_rows(connection, alerts, new)
 
 
 def get(connection: Connection, alert_id: str) -> Alert | None:
@@ -55,19 +60,8 @@ def newest_id(connection: Connection) -> str | None:
 
 def latest(connection: Connection, incident_id: str, limit: int) -> list[Alert]:
     """Return an incident's newest alerts, newest first."""
-    rows = _latest(limit).rows(connection, [incident_id])
-    return [_alert(dict(zip(_FIELDS, row, strict=True))) for row in rows]
-
-
-@cache
-def _latest(limit: int) -> ReadyQuery:
-    return ReadyQuery(
-        select(*(alerts.c[name] for name in _FIELDS))
-        .where(alerts.c.incident_id.in_(bindparam("these", expanding=True)))
-        .order_by(alerts.c.id.desc())
-        .limit(literal_column(str(limit)))
-        .offset(literal_column("0"))  # or SQLite gets one as a parameter
-    )
+    rows = connection.execute(_LATEST, {"incident_id": incident_id, "most": limit})
+    return [_alert(row._asdict()) for row in rows]
 
 
 def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Alert]:

@@ -4,35 +4,39 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, NoSuchModuleError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from alertgate.config import Settings
-from alertgate.errors import ConfigError, StoreError, StoreInUse, StoreTooNew, StoreUnavailable
-from alertgate.store.ready import run
-from alertgate.store.writer import Writer
+from alertgate.errors import ConfigError, StoreError, StoreInUse, StoreUnavailable
+from alertgate.store import schema
+from alertgate.store.errors import translated
+from alertgate.store.writer import In, Out, Writer
 
 WRITE_LOCK = 0x616C657274  # "alert": the advisory lock that makes PostgreSQL have one writer at a time, as SQLite has
-MIGRATE_LOCK = WRITE_LOCK + 1
-VERSIONS = ("0001",)
-"""Every version of the schema, as the migrations name them; the newest last."""
 READERS = 4
-LONG_LOG = 8192
-"""Pages, 32 MiB: from this length SQLite's write-ahead log is begun anew."""
-LOG_KEPT = 64 * 2**20
-"""Bytes of the log's file that are kept then: to write into a file is quicker than to make it longer."""
 RESTART_WITHIN = 200
 """Milliseconds to wait for readers of the log, while the writer waits too; else it's tried at the next checkpoint."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How long SQLite's write-ahead log may get."""
+
+    restart_from: int = 8192
+    """Pages, 32 MiB: from this length on, the log is restarted from its beginning."""
+    kept: int = 64 * 2**20
+    """Bytes of the log's file that are kept then: writing into a file is faster than growing it."""
 
 
 class Store:
@@ -41,12 +45,13 @@ class Store:
     `open` raises StoreInUse, StoreTooNew or StoreUnavailable; `exclusive` claims an SQLite file for one process.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, log_limits: LogLimits | None = None) -> None:
         self._file = settings.sqlite_file
+        self._log_limits = log_limits or LogLimits()
         self._url = settings.database_url.get_secret_value() if settings.database_url else f"sqlite:///{self._file}"
         self._lock: IO[str] | None = None
-        self._write_engine = _engine(self._url, writing=True)  # connects when first used
-        self._read_engine = _engine(self._url, writing=False)
+        self._write_engine = _engine(self._url, self._log_limits, writing=True)  # connects when first used
+        self._read_engine = _engine(self._url, self._log_limits, writing=False)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
     @property
@@ -62,7 +67,7 @@ class Store:
             if exclusive:
                 self._lock = _claim(self._file)
         try:
-            migrate(self._write_engine)
+            schema.migrate(self._write_engine)
         except BaseException:
             self._disconnect()
             raise
@@ -77,7 +82,7 @@ class Store:
             _claim(self._file).close()
         try:
             with translated(), self._write_engine.begin() as connection:
-                newest = _revision(connection) == VERSIONS[-1]
+                newest = schema.is_newest(connection)
                 connection.execute(text("CREATE TABLE alertgate_check (id INTEGER)"))  # is it writable?
                 connection.rollback()
         finally:
@@ -98,14 +103,28 @@ class Store:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
             yield connection
 
-    async def read(self, query: Callable[[Connection], T]) -> T:
-        """Run `query` with a reading connection in another thread. Raises StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, query)
+    async def read(self, act: Callable[[Connection], T]) -> T:
+        """Return what `act` gives, run with a reading connection in another thread. Raises StoreUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
 
-    def read_now(self, query: Callable[[Connection], T]) -> T:
-        """Run `query`, which sees one state of the database, in this thread. Raises StoreUnavailable."""
+    def read_now(self, act: Callable[[Connection], T]) -> T:
+        """Return what `act`, which sees one state of the database, gives in this thread. Raises StoreUnavailable."""
         with translated(), self._read_engine.begin() as connection:
-            return query(connection)
+            return act(connection)
+
+    async def write(self, act: Callable[[Connection], T]) -> T:
+        """Return what `act` gives, once it is committed. Raises StoreUnavailable, or what `act` raises.
+
+        A caller that is cancelled doesn't take it back: it is done all the same.
+        """
+        return await self.writer.do(_each, act)
+
+    async def write_batch(self, act: Callable[[Connection, Sequence[In]], Sequence[Out]], item: In) -> Out:
+        """Return what `act` gives for `item`, once it is committed together with what else waits for the same `act`.
+
+        `act` takes many items at once and returns one result for each, in order. Raises as `write` does.
+        """
+        return await self.writer.do(act, item)
 
     async def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into its file, beside readers and writers; PostgreSQL does it itself."""
@@ -115,7 +134,7 @@ class Store:
     def _checkpoint(self) -> None:
         with translated(), self._bare() as cursor:
             _, frames, _ = cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if frames < LONG_LOG:
+            if frames < self._log_limits.restart_from:
                 return
             # Under a steady load the log never has all its frames moved, and so would grow for ever. What came since
             # the line above is little: moving that too, with the writer waiting, takes milliseconds.
@@ -166,6 +185,10 @@ class Store:
             self._lock = None
 
 
+def _each(connection: Connection, acts: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+    return [act(connection) for act in acts]
+
+
 def make_private_dir(path: Path) -> None:
     """Make a directory that only its owner can enter. Raises StoreUnavailable that says why it can't."""
     try:
@@ -192,22 +215,6 @@ def _make_private(file: Path) -> None:
         raise StoreUnavailable(f"{file} can't be opened: {error}. Give it to this user.") from None
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn a database in trouble into StoreUnavailable; errors that one row made pass as they are."""
-    try:
-        yield
-    except (IntegrityError, DataError):
-        raise
-    except (DBAPIError, PoolTimeoutError) as error:
-        words = _first_line(error.orig if isinstance(error, DBAPIError) else error)
-        raise StoreUnavailable(f"The database can't be used: {words}. Nothing was stored.") from error
-
-
-def _first_line(error: Any) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def _claim(file: Path) -> IO[str]:
     """Claim an SQLite file for this process, until it ends however it ends."""
     try:
@@ -227,13 +234,13 @@ def _claim(file: Path) -> IO[str]:
     return lock
 
 
-def _engine(url: str, *, writing: bool) -> Engine:
+def _engine(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
     if url.startswith("sqlite"):
-        return _sqlite(url, writing=writing)
+        return _sqlite(url, log_limits, writing=writing)
     return _postgresql(url, writing=writing)
 
 
-def _sqlite(url: str, *, writing: bool) -> Engine:
+def _sqlite(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
     size = 1 if writing else READERS
     engine = create_engine(
         url,
@@ -253,7 +260,7 @@ def _sqlite(url: str, *, writing: bool) -> Engine:
             "foreign_keys=ON",
             "busy_timeout=5000",  # command-line tools write beside the service
             "temp_store=MEMORY",
-            f"journal_size_limit={LOG_KEPT}",
+            f"journal_size_limit={log_limits.kept}",
             "wal_autocheckpoint=0",  # a request would pay for it; `checkpoint` does it beside them
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -261,7 +268,7 @@ def _sqlite(url: str, *, writing: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # IMMEDIATE takes the write lock at once; a transaction that read first could fail to get it later.
-        run(connection, "BEGIN IMMEDIATE" if writing else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
 
@@ -269,12 +276,16 @@ def _sqlite(url: str, *, writing: bool) -> Engine:
 def _postgresql(url: str, *, writing: bool) -> Engine:
     # A replica that is paused inside a transaction would hold the write lock; the server then ends its session, before
     # the others give up waiting for the lock.
-    session = (
+    session = [
         "synchronous_commit=on",  # a commit is on disk when it returns
         "lock_timeout=8s",
         "statement_timeout=30s",
         "idle_in_transaction_session_timeout=5s",
-    )
+    ]
+    if writing:
+        # Plans are cached per session. One made while a table was empty is a scan of it, and stays one as the table
+        # grows.
+        session.append("enable_seqscan=off")
     options = " ".join(f"-c {setting}" for setting in session)
     try:
         return create_engine(
@@ -302,35 +313,3 @@ def _postgresql(url: str, *, writing: bool) -> Engine:
     except (ModuleNotFoundError, NoSuchModuleError):
         problem = "DATABASE_URL names PostgreSQL, but its driver isn't installed: install requirements/postgres.txt"
         raise ConfigError([problem]) from None
-
-
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version, one process at a time. Raises StoreTooNew, StoreUnavailable."""
-    with translated(), engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATE_LOCK})
-        if _revision(connection) != VERSIONS[-1]:
-            _upgrade(connection)
-
-
-def _upgrade(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415  (a start that needs no migration is quicker without)
-    from alembic.config import Config  # noqa: PLC0415
-
-    config = Config()
-    config.set_main_option("script_location", "alertgate:store/migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-def _revision(connection: Connection) -> str | None:
-    """Return the schema's version, None for an empty database. Raises StoreTooNew for one that isn't known here."""
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    present: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if present and present not in VERSIONS:
-        raise StoreTooNew(
-            f"The database's schema is {present}, which this alertgate doesn't know: a newer one wrote it. "
-            "Start that version again, or restore a backup made before the update."
-        )
-    return present

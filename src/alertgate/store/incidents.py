@@ -4,33 +4,21 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, select, update
 
-from alertgate.model import Incident, IncidentStatus, NotificationStatus
+from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution
 from alertgate.store.pages import Wanted, select_page
-from alertgate.store.ready import ReadyQuery, ReadyWrite
+from alertgate.store.rows import insert_rows, update_rows
 from alertgate.store.tables import constant, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
-_UNRESOLVED = ReadyQuery(
-    select(*_COLUMNS).where(
-        incidents.c.key.in_(bindparam("these", expanding=True)), incidents.c.status != constant(IncidentStatus.RESOLVED)
-    )
+_UNRESOLVED = select(*_COLUMNS).where(
+    incidents.c.key.in_(bindparam("keys", expanding=True)), incidents.c.status != constant(IncidentStatus.RESOLVED)
 )
-_BY_ID = ReadyQuery(select(*_COLUMNS).where(incidents.c.id.in_(bindparam("these", expanding=True))))
-_INSERT = ReadyWrite(insert(incidents))
-_SAVE = ReadyWrite(
-    update(incidents)
-    .where(incidents.c.id == bindparam("b_id"))
-    .values({field.name: bindparam(f"b_{field.name}") for field in fields(Incident) if field.name != "id"})
-)
-
-
-_JOIN = ReadyWrite(
-    update(incidents)
-    .where(incidents.c.id == bindparam("b_id"))
-    .values({name: bindparam(f"b_{name}") for name in ("alert_count", "last_alert_at", "severity")})
-)
+_BY_ID = select(*_COLUMNS).where(incidents.c.id.in_(bindparam("ids", expanding=True)))
+JOINED = ("alert_count", "last_alert_at", "severity")
+"""What an alert that joins an incident changes: no index has these columns, so none is touched."""
+CHANGED = tuple(field.name for field in fields(Incident) if field.name != "id")
 
 
 def _incident(row: Row[tuple[object, ...]]) -> Incident:
@@ -39,29 +27,31 @@ def _incident(row: Row[tuple[object, ...]]) -> Incident:
 
 def unresolved(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
     """Return the unresolved incidents with one of these keys, by key."""
-    found = (Incident(*row) for row in _UNRESOLVED.rows(connection, keys))
+    found = (Incident(*row) for row in connection.execute(_UNRESOLVED, {"keys": list(keys)}))
     return {incident.key: incident for incident in found}
 
 
 def by_id(connection: Connection, ids: Collection[str]) -> dict[str, Incident]:
     """Return the incidents with these ids, by id."""
-    found = (Incident(*row) for row in _BY_ID.rows(connection, ids))
+    if not ids:
+        return {}
+    found = (Incident(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)}))
     return {incident.id: incident for incident in found}
 
 
 def add(connection: Connection, new: Sequence[Incident]) -> None:
     """Store new incidents. Raises IntegrityError when one with the same key is unresolved."""
-    _INSERT.run(connection, new)
+    insert_rows(connection, incidents, new)
 
 
 def save(connection: Connection, changed: Sequence[Incident]) -> None:
-    """Store what became of incidents that are there already."""
-    _SAVE.run(connection, changed)
+    """Store the present state of incidents that are stored already."""
+    update_rows(connection, incidents, changed, CHANGED)
 
 
 def join(connection: Connection, joined: Sequence[Incident]) -> None:
-    """Store that alerts joined incidents and changed nothing else of them: what isn't written touches no index."""
-    _JOIN.run(connection, joined)
+    """Store that alerts joined incidents, and changed nothing else of them."""
+    update_rows(connection, incidents, joined, JOINED)
 
 
 def get(connection: Connection, incident_id: str) -> Incident | None:
@@ -73,7 +63,7 @@ def get(connection: Connection, incident_id: str) -> Incident | None:
 def resolve_quiet(connection: Connection, last_alert_before: datetime, now: datetime) -> list[str]:
     """Resolve every incident whose last alert is that old, in silence; return their ids.
 
-    One that somebody is still to be told of stays open: the gate was silent about it, not the device.
+    One that somebody is still to be told about stays open: alertgate was silent about it, not the device.
     """
     coming = (NotificationStatus.PENDING, NotificationStatus.SENDING)
     waiting = exists().where(notifications.c.incident_id == incidents.c.id, notifications.c.status.in_(coming))
@@ -84,7 +74,7 @@ def resolve_quiet(connection: Connection, last_alert_before: datetime, now: date
             incidents.c.last_alert_at <= last_alert_before,
             ~waiting,
         )
-        .values(status=IncidentStatus.RESOLVED, resolved_at=now, resolved_by="silence")
+        .values(status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
         .returning(incidents.c.id)
     )
     return list(connection.execute(statement).scalars())

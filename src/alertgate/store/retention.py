@@ -1,31 +1,26 @@
-"""What is old enough goes, in small batches; never what is open or pending."""
+"""Old alerts and incidents are deleted in small batches; never what is open or pending."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, select
 
-from alertgate.model import IncidentStatus, NotificationStatus
-from alertgate.store.tables import alerts, attempts, constant, incidents, notifications
+from alertgate.model import NotificationStatus
+from alertgate.store.tables import alerts, attempts, incidents, notifications
 
 ALERTS_AT_A_TIME = 500
 INCIDENTS_AT_A_TIME = 50
 
 
-def forget(connection: Connection, cut_offs: Sequence[datetime]) -> list[int]:
-    """Delete a batch of what ended before the cut-off; return how many alerts and incidents. Zero: all is done."""
-    return [_forget(connection, before) for before in cut_offs]
-
-
-def _forget(connection: Connection, before: datetime) -> int:
+def delete_old(connection: Connection, before: datetime) -> int:
+    """Delete a batch of what ended before then; return how many alerts and incidents: zero when all is done."""
     alive = exists().where(
         notifications.c.incident_id == incidents.c.id,
         notifications.c.status.in_((NotificationStatus.PENDING, NotificationStatus.SENDING)),
     )
     ended = (
         select(incidents.c.id)
-        .where(incidents.c.status == constant(IncidentStatus.RESOLVED), incidents.c.last_alert_at < before, ~alive)
-        .order_by(incidents.c.last_alert_at)
+        .where(incidents.c.resolved_at < before, ~alive)  # an unresolved one has no such time
+        .order_by(incidents.c.resolved_at)
         .limit(INCIDENTS_AT_A_TIME)
     )
     ids = connection.execute(ended).scalars().all()
@@ -42,7 +37,7 @@ def _forget(connection: Connection, before: datetime) -> int:
 
 
 def _orphans(connection: Connection, before: datetime) -> int:
-    """Alerts without an incident: they said that something was resolved which wasn't open."""
+    """Delete alerts without an incident: they said that something was over which wasn't open."""
     old = (
         select(alerts.c.id).where(alerts.c.incident_id.is_(None), alerts.c.received_at < before).limit(ALERTS_AT_A_TIME)
     )

@@ -35,6 +35,7 @@ from alertgate.model import (
     IncidentStatus,
     Kind,
     NotificationStatus,
+    Resolution,
     Severity,
     Signal,
     Source,
@@ -47,44 +48,36 @@ _ESCAPED = re.compile("\x1a([0-9a-f]{4})")
 _SEVERITIES = tuple(sorted(Severity, key=lambda severity: severity.rank))
 
 
-Convert = Callable[[Any], Any]
-
-
 class PortableType(TypeDecorator[Any]):
-    """A type whose values are kept by `keep` and read by `read`, neither of which is given None, in both databases.
-
-    The two take the place of SQLAlchemy's own converters, which cost two calls more for each value.
-    """
+    """A type that both databases store alike: subclasses say how a value, never None, goes in and comes out."""
 
     impl: Any = Text
     cache_ok = True
-    keep: Convert
-    read: Convert
+    to_database: Callable[[Any], Any]
+    from_database: Callable[[Any], Any]
 
-    def bind_processor(self, dialect: Dialect) -> Convert:  # noqa: ARG002
-        """Return how a value is kept."""
-        keep = type(self).keep
-        return lambda value: None if value is None else keep(value)
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Return a value as it is stored."""
+        return None if value is None else type(self).to_database(value)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Convert:  # noqa: ARG002
-        """Return how a kept value is read."""
-        read = type(self).read
-        return lambda value: None if value is None else read(value)
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
+        """Return a stored value as it is used."""
+        return None if value is None else type(self).from_database(value)
 
 
 class Instant(PortableType):
-    """An aware time, kept as microseconds since 1970 in UTC: exact, sortable, and the same in both databases."""
+    """An aware time, stored as microseconds since 1970 in UTC: exact, sortable, and the same in both databases."""
 
     impl = BigInteger
     cache_ok = True
 
     @staticmethod
-    def keep(value: datetime) -> int:
+    def to_database(value: datetime) -> int:
         """Turn a time into microseconds."""
         return (value - _EPOCH) // _MICROSECOND
 
     @staticmethod
-    def read(value: int) -> datetime:
+    def from_database(value: int) -> datetime:
         """Turn microseconds into a time."""
         return _EPOCH + value * _MICROSECOND
 
@@ -95,22 +88,22 @@ class AnyText(PortableType):
     cache_ok = True
 
     @staticmethod
-    def keep(value: str) -> str:
+    def to_database(value: str) -> str:
         """Escape what can't be stored."""
         return _UNSTORABLE.sub(lambda match: f"\x1a{ord(match[0]):04x}", value)
 
     @staticmethod
-    def read(value: str) -> str:
+    def from_database(value: str) -> str:
         """Undo the escapes."""
         return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value) if "\x1a" in value else value
 
 
 class JsonText(PortableType):
-    """A JSON value as ASCII text, in which every odd character is escaped by JSON itself."""
+    """A JSON value as ASCII text, in which JSON itself escapes every odd character."""
 
     cache_ok = True
-    keep = staticmethod(json.JSONEncoder(separators=(",", ":")).encode)
-    read = staticmethod(json.loads)
+    to_database = staticmethod(json.JSONEncoder(separators=(",", ":")).encode)
+    from_database = staticmethod(json.loads)
 
 
 class Rank(PortableType):
@@ -118,8 +111,8 @@ class Rank(PortableType):
 
     impl = SmallInteger
     cache_ok = True
-    keep = staticmethod(attrgetter("rank"))
-    read = staticmethod(_SEVERITIES.__getitem__)
+    to_database = staticmethod(attrgetter("rank"))
+    from_database = staticmethod(_SEVERITIES.__getitem__)
 
 
 def _word(enum: type[StrEnum]) -> Enum:
@@ -130,7 +123,7 @@ def _word(enum: type[StrEnum]) -> Enum:
 
 
 def constant(word: StrEnum) -> ColumnElement[Any]:
-    """Return a word as part of the SQL itself: only so does a database see that a partial index fits."""
+    """Return a word as part of the SQL itself: a database only uses a partial index if it sees the condition."""
     return literal_column(f"'{word.value}'")
 
 
@@ -148,19 +141,19 @@ alerts = Table(
     Column("signal", _word(Signal), nullable=False),
     Column("event", AnyText, nullable=False),
     Column("severity", Rank, nullable=False),
-    Column("key", AnyText, nullable=False),
+    Column("incident_key", AnyText, nullable=False),
     Column("device", AnyText),
     Column("message", AnyText),
     Column("data", JsonText),
     Column("fields", JsonText, nullable=False),
     Column("published_at", Instant),
-    Column("dedup", AnyText),
+    Column("repeat_key", AnyText),
     Column("errors", JsonText, nullable=False),
     Column("raw", LargeBinary),
     Column("request_id", AnyText),
     Column("incident_id", _ID, ForeignKey("incidents.id")),
-    Column("grouping", AnyText),
-    Index("alerts_dedup", "dedup", unique=True),
+    Column("reason", AnyText),
+    Index("alerts_repeat_key", "repeat_key", unique=True),
     Index("alerts_incident", "incident_id", "id"),
     Index("alerts_device", "device", "id"),
     Index("alerts_event", "event", "id"),
@@ -182,6 +175,7 @@ incidents = Table(
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", AnyText),
     Column("resolved_at", Instant),
+    Column("resolution", _word(Resolution)),
     Column("resolved_by", AnyText),
     Index("incidents_status", "status", "id"),
     Index(
@@ -191,17 +185,12 @@ incidents = Table(
         sqlite_where=text("status <> 'resolved'"),
         postgresql_where=text("status <> 'resolved'"),
     ),
+    # None on last_alert_at: every alert that joins changes it, and would rewrite all indexes of its incident.
     Index(
-        "incidents_ended",
-        "last_alert_at",
-        sqlite_where=text("status = 'resolved'"),
-        postgresql_where=text("status = 'resolved'"),
-    ),
-    Index(
-        "incidents_quiet",
-        "last_alert_at",
-        sqlite_where=text("status <> 'resolved'"),
-        postgresql_where=text("status <> 'resolved'"),
+        "incidents_resolved_at",
+        "resolved_at",
+        sqlite_where=text("resolved_at IS NOT NULL"),
+        postgresql_where=text("resolved_at IS NOT NULL"),
     ),
 )
 
@@ -268,10 +257,10 @@ attempts = Table(
     Column("queue_id", AnyText),
 )
 
-pulse = Table(
-    "pulse",
+write_probe = Table(
+    "write_probe",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, nullable=False),
 )
-"""One row, written to learn whether the store can write."""
+"""One row, written to find out whether the store takes writes."""

@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from pydantic import SecretStr
 
-from alertgate.accept.credentials import Verdict, bearer, hub_signature, standard_webhook
+from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
 from alertgate.errors import SwitchedOff, Unauthenticated
 from alertgate.web.body import read_body
 from alertgate.web.dependencies import CurrentGate, Gate, client_address
@@ -92,7 +92,7 @@ async def signed_body(request: Request, gate: Gate) -> bytes:
     gate.limits.count_generic(address)
     body = await read_body(request, gate)
     verdict = _judge_signature(request, body, secrets, gate)
-    if verdict is not Verdict.OK:
+    if verdict is not CredentialCheck.OK:
         gate.metrics.auth_failed(Guard.GENERIC)
         gate.limits.count_failure(address)
         raise Unauthenticated(
@@ -133,14 +133,14 @@ def _check_bearer(
     if not shared:
         gate.limits.check_failures(address)
     verdict = bearer(request.headers.getlist("authorization"), secrets)
-    if verdict is not Verdict.OK:
+    if verdict is not CredentialCheck.OK:
         gate.metrics.auth_failed(guard)
         gate.limits.check_failures(address)
         gate.limits.count_failure(address)
         raise Unauthenticated(f"{_sentence(verdict)} Send Authorization: Bearer with {setting}.", scheme="Bearer")
 
 
-def _judge_signature(request: Request, body: bytes, secrets: list[str], gate: Gate) -> Verdict:
+def _judge_signature(request: Request, body: bytes, secrets: list[str], gate: Gate) -> CredentialCheck:
     headers = request.headers
     if "x-hub-signature-256" in headers or "webhook-signature" not in headers:
         return hub_signature(headers.getlist("x-hub-signature-256"), body, secrets)
@@ -160,5 +160,5 @@ def _secrets(setting: str, present: SecretStr | None, previous: SecretStr | None
     return [secret.get_secret_value() for secret in (present, previous) if secret is not None]
 
 
-def _sentence(verdict: Verdict) -> str:
+def _sentence(verdict: CredentialCheck) -> str:
     return f"{verdict[0].upper()}{verdict[1:]}."

@@ -24,18 +24,18 @@ class AlertView(BaseModel):
     signal: str = Field(description="`firing` or `resolved`")
     event: str
     severity: str
-    key: str = Field(description="The key of its incident")
+    incident_key: str = Field(description="What makes alerts belong to one incident")
     device: str | None
     message: str | None
     data: Any
     fields: dict[str, Any] = Field(description="Everything else that the body said")
     published_at: datetime | None
-    dedup: str | None
+    repeat_key: str | None = Field(description="What makes a repeat of the same event recognisable")
     errors: list[str] = Field(description="Why it is quarantined")
     raw: str | None = Field(description="The whole body of a quarantined alert; bytes that are no UTF-8 as escapes")
     request_id: str | None
     incident_id: str | None
-    grouping: str | None = Field(description="Why it opened, joined or resolved its incident, and who hears of it when")
+    reason: str | None = Field(description="Why it opened, joined or resolved its incident, and who hears of it when")
 
 
 class IncidentView(BaseModel):
@@ -54,7 +54,8 @@ class IncidentView(BaseModel):
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     resolved_at: datetime | None
-    resolved_by: str | None
+    resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")
+    resolved_by: str | None = Field(description="The person, or the id of the alert, that ended it")
 
 
 class AttemptView(BaseModel):

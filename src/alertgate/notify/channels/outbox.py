@@ -24,12 +24,12 @@ class Outbox:
         self._sender = sender
 
     async def send(self, message: Message, deadline: float) -> Outcome:  # noqa: ARG002  (a file takes no time)
-        """Write a message; a full or read-only disk is a trouble that may pass."""
+        """Write a message; a full or read-only disk may pass."""
         try:
             file = await asyncio.to_thread(self._write, message)
         except OSError as error:
             return Transient(Reason.STORAGE, f"the outbox {self._path} can't be written: {error}")
-        log.warning("no mail server is configured; the message went to the outbox", file=str(file))
+        log.warning("outbox.written", detail="no mail server is configured, so nobody was told", file=str(file))
         return Sent(f"written to {file}")
 
     async def close(self) -> None:

@@ -22,7 +22,7 @@ class Stage(StrEnum):
     CONTENT = "content"
 
 
-def judge(stage: Stage, code: int, text: str) -> Transient | Permanent:
+def classify(stage: Stage, code: int, text: str) -> Transient | Permanent:
     """Return what a refusing answer means. `code` is 400 to 599, `text` the server's words."""
     reply = f"{code} {' '.join(text.split())}"
     match = _ENHANCED.search(text)

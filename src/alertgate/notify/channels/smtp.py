@@ -12,7 +12,7 @@ from alertgate.config import Settings
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Message, Outcome, Permanent, Reason, Sent, Transient
 from alertgate.notify.channels.mail import compose
-from alertgate.notify.channels.replies import Stage, judge
+from alertgate.notify.channels.replies import Stage, classify
 
 FRESH_FOR = 5.0
 """Seconds for which an idle connection is taken to be alive; after that it is asked first."""
@@ -131,9 +131,9 @@ def _outcome(error: Exception) -> Outcome:  # noqa: PLR0911  (one line for each 
     """Translate the library's exceptions, once."""
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
         refused = error.recipients[0]
-        return judge(Stage.RECIPIENT, refused.code, refused.message)
+        return classify(Stage.RECIPIENT, refused.code, refused.message)
     if isinstance(error, aiosmtplib.SMTPResponseException):
-        return judge(_stage(error), error.code, error.message)
+        return classify(_stage(error), error.code, error.message)
     if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):
         return Transient(Reason.TIMEOUT, str(error) or "timed out")
     if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):

@@ -1,6 +1,6 @@
 """What messages say of their alerts, in sentences. Pure."""
 
-from alertgate.model import Alert, AlertStatus, IncidentStatus, Kind, Signal
+from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal
 from alertgate.notify.context import MessageContext, duration, happened, late
 from alertgate.notify.render.text import clean, data_url, one_line, rows, say, shorten
 
@@ -26,15 +26,22 @@ def _end(context: MessageContext) -> str:
     incident = context.incident
     ended_at = incident.resolved_at or incident.last_alert_at
     already = " already" if context.notification.kind is Kind.OPENING else ""
-    by = incident.resolved_by or ""
-    if by == "silence":
-        how = ", because no more alerts came"
-    elif by.startswith("alert "):
-        how = " by its sender"
-    else:
-        how = f" by {one_line(by, 60)}" if by else ""
     began = f"It began at {context.minute(incident.opened_at)}"
-    return f"It is over{already}: resolved at {context.minute(ended_at)}{how}. {began}: {count(context)}."
+    return (
+        f"It is over{already}: resolved at {context.minute(ended_at)}{_ended_how(incident)}. {began}: {count(context)}."
+    )
+
+
+def _ended_how(incident: Incident) -> str:
+    match incident.resolution:
+        case Resolution.SILENCE:
+            return ", because no more alerts came"
+        case Resolution.ALERT:
+            return " by its sender"
+        case Resolution.PERSON:
+            return f" by {one_line(incident.resolved_by or 'somebody', 60)}"
+        case None:
+            return ""
 
 
 _ONE = "1 alert"
@@ -44,7 +51,7 @@ def count(context: MessageContext) -> str:
     """Say how many alerts came in which time, such as `37 alerts in 12 min`."""
     incident = context.incident
     # The alert that ends an incident is counted in it, but is none to its reader.
-    ending = context.resolved and (incident.resolved_by or "").startswith("alert ")
+    ending = context.resolved and incident.resolution is Resolution.ALERT
     told = max(incident.alert_count - ending, 1)
     if told == 1:
         return _ONE

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, Request
 from alertgate.addresses import mask, mask_all
 from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
-from alertgate.group.transitions import Verdict
-from alertgate.notify.replay import Replay, replay
-from alertgate.notify.replay import Verdict as ReplayVerdict
+from alertgate.group.transitions import TransitionResult
+from alertgate.model import IncidentStatus
+from alertgate.notify.replay import Replay, ReplayResult, replay
 from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
 from alertgate.store import alerts, incidents
@@ -104,9 +104,9 @@ async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
 )
 async def acknowledge(incident_id: UUID, request: Request, gate: CurrentGate) -> AsciiJson:
     """Say that somebody knows: what is pending is cancelled, and only something worse speaks again."""
-    word = await _word(incident_id, request, gate)
-    ruled = await gate.store.writer.do(gate.actions.acknowledge, word)
-    return _answer(ruled, word)
+    action = await _action(incident_id, request, gate)
+    applied = await gate.store.write(lambda connection: gate.actions.acknowledge(connection, action))
+    return _answer(applied, action)
 
 
 @router.post(
@@ -117,11 +117,11 @@ async def acknowledge(incident_id: UUID, request: Request, gate: CurrentGate) ->
 )
 async def resolve(incident_id: UUID, request: Request, gate: CurrentGate) -> AsciiJson:
     """Say that it is over: everybody who was told of the incident is told, and the next alert opens a new one."""
-    word = await _word(incident_id, request, gate)
-    ruled = await gate.store.writer.do(gate.actions.resolve, word)
-    if ruled and ruled.due:
+    action = await _action(incident_id, request, gate)
+    applied = await gate.store.write(lambda connection: gate.actions.resolve(connection, action))
+    if applied and applied.due:
         gate.deliverer.wake()
-    return _answer(ruled, word)
+    return _answer(applied, action)
 
 
 @router.post(
@@ -131,11 +131,12 @@ async def resolve(incident_id: UUID, request: Request, gate: CurrentGate) -> Asc
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed message after all: it is due now, and has all its patience again."""
-    done = await gate.store.writer.do(replay, Replay(str(notification_id), gate.clock.now()))
+    wanted = Replay(str(notification_id), gate.clock.now())
+    done = await gate.store.write(lambda connection: replay(connection, wanted))
     if done.notification is None:
-        raise NotFound(done.because)
-    if done.verdict is not ReplayVerdict.PENDING:
-        raise Conflict(done.because)
+        raise NotFound(done.reason)
+    if done.result is not ReplayResult.PENDING:
+        raise Conflict(done.reason)
     gate.deliverer.wake()
     again = done.notification
     log.info("pending again by hand", notification_id=again.id, incident_id=again.incident_id, to=mask(again.address))
@@ -160,28 +161,31 @@ def _next(listing: str, last_id: str, gate: Gate) -> str:
     return seal(listing, last_id, gate.settings.secret_key)
 
 
-async def _word(incident_id: UUID, request: Request, gate: Gate) -> Action:
+async def _action(incident_id: UUID, request: Request, gate: Gate) -> Action:
     by = By.read(await read_body(request, gate)).by
     return Action(str(incident_id), by, gate.clock.now())
 
 
-def _answer(ruled: Applied | None, word: Action) -> AsciiJson:
-    """Say what a word did. Raises NotFound, Conflict."""
-    if ruled is None:
-        raise _no_incident(word.incident_id)
-    ruling = ruled.ruling
-    if ruling.verdict is Verdict.REFUSED:
-        raise Conflict(f"Incident {word.incident_id} stays as it was: {ruling.because}.")
-    if ruling.verdict is Verdict.CHANGED:
+def _answer(applied: Applied | None, action: Action) -> AsciiJson:
+    """Say what an action did. Raises NotFound, Conflict."""
+    if applied is None:
+        raise _no_incident(action.incident_id)
+    transition = applied.transition
+    if transition.result is TransitionResult.REFUSED:
+        raise Conflict(f"Incident {action.incident_id} stays as it was: {transition.reason}.")
+    if transition.result is TransitionResult.CHANGED:
         log.info(
-            "incident changed by hand",
-            status=ruling.incident.status,
-            incident_id=word.incident_id,
-            by=word.by,
-            cancelled=ruled.cancelled,
-            due=ruled.due,
+            _EVENTS[transition.incident.status],
+            detail=transition.reason,
+            incident_id=action.incident_id,
+            by=action.by,
+            cancelled=applied.cancelled,
+            due=applied.due,
         )
-    return show_incident(ruling.incident)
+    return show_incident(transition.incident)
+
+
+_EVENTS = {IncidentStatus.ACKNOWLEDGED: "incident.acknowledged", IncidentStatus.RESOLVED: "incident.resolved"}
 
 
 def _no_incident(incident_id: UUID | str) -> NotFound:

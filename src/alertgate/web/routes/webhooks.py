@@ -244,12 +244,10 @@ async def _record(alert: Alert, request: Request, gate: Gate) -> Recorded:
     """Commit; only then is there anything to answer."""
     try:
         async with asyncio.timeout(STORE_WITHIN):
-            recorded = await gate.store.writer.do(gate.recorder.record, alert)
+            recorded = await gate.store.write_batch(gate.recorder.record, alert)
     except TimeoutError:
         raise StoreTooSlow(f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may yet.") from None
-    if recorded.leased:
-        gate.deliverer.take_up(recorded.leased)
-    if recorded.due > len(recorded.leased):
+    if recorded.due:
         gate.deliverer.wake()
     seconds = gate.clock.monotonic() - request.state.started
     gate.metrics.alert_recorded(alert.source, recorded.result, seconds)
@@ -261,7 +259,7 @@ async def _record(alert: Alert, request: Request, gate: Gate) -> Recorded:
         event_name=alert.event,
         device=alert.device,
         severity=alert.severity,
-        because=recorded.because,
+        reason=recorded.reason,
         **({"errors": list(alert.errors)} if alert.errors else {}),
     )
     return recorded

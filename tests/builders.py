@@ -1,4 +1,4 @@
-"""An alert, an incident and a notification to vary, and how property tests run."""
+"""Alerts, incidents and notifications to vary, and how property tests run."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
+from alertgate.app import new_id
 from alertgate.model import (
     Alert,
     AlertStatus,
@@ -34,13 +35,13 @@ _ALERT = Alert(
     signal=Signal.FIRING,
     event="alarm/motion",
     severity=Severity.WARNING,
-    key=f"particle:{DOOR}:alarm/motion",
+    incident_key=f"particle:{DOOR}:alarm/motion",
     device=DOOR,
     data="motion in the hall",
 )
 _INCIDENT = Incident(
     id="incident-1",
-    key=_ALERT.key,
+    key=_ALERT.incident_key,
     status=IncidentStatus.OPEN,
     source=Source.PARTICLE,
     event="alarm/motion",
@@ -58,7 +59,7 @@ _NOTIFICATION = Notification(
     kind=Kind.OPENING,
     status=NotificationStatus.SENDING,
     severity=Severity.WARNING,
-    reason="nothing said of this incident yet",
+    reason="nothing was said about this incident yet",
     created_at=START,
     retry_since=START,
     due_at=START,
@@ -80,3 +81,21 @@ def incident(**changes: Any) -> Incident:
 def notification(**changes: Any) -> Notification:
     """Return the mail about that incident which is being sent, with changes."""
     return replace(_NOTIFICATION, **changes)
+
+
+def new_incident(**changes: Any) -> Incident:
+    """Return an open incident with an id of its own, with changes."""
+    return incident(**{"id": new_id(START), "key": "particle:d:e", "event": "e", "device": "d", **changes})
+
+
+def new_alert(**changes: Any) -> Alert:
+    """Return an alert of that incident's key with an id of its own, with changes."""
+    own = {"id": new_id(START), "incident_key": "particle:d:e", "event": "e", "device": "d", "data": None}
+    return alert(**{**own, **changes})
+
+
+def new_notification(about: Incident, **changes: Any) -> Notification:
+    """Return a pending notification about an incident, with an id of its own and changes."""
+    own = {"id": new_id(START), "incident_id": about.id, "severity": about.severity}
+    waiting = {"status": NotificationStatus.PENDING, "lease_owner": None, "lease_until": None}
+    return notification(**{**own, **waiting, **changes})

@@ -1,0 +1,137 @@
+"""What keeps waiting notifications moving: one method for each periodic job of the delivery loop."""
+
+from collections.abc import Collection
+from datetime import timedelta
+
+import structlog
+
+from alertgate.addresses import mask
+from alertgate.clock import Clock
+from alertgate.config import Settings
+from alertgate.metrics import Metrics
+from alertgate.model import ChannelName
+from alertgate.notify.budget import MAIL, Budget, budget
+from alertgate.notify.plan import targets
+from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
+from alertgate.store import leases, notifications, upkeep
+from alertgate.store.engine import Store
+
+EVERY = 5.0
+"""Seconds between two runs."""
+
+log = structlog.stdlib.get_logger("alertgate.deliver")
+
+
+class NotificationUpkeep:
+    """Runs the jobs, at most once every EVERY seconds. `channels` are in use; `owner` names this process in leases."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        channels: Collection[ChannelName],
+        owner: str,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._channels = frozenset(channels)
+        self._owner = owner
+        self._last_run = float("-inf")
+        self._budget = Budget.PLENTY
+
+    async def run_if_due(self, here: frozenset[str]) -> Budget:
+        """Run all jobs if that is due; return how much of the mail account's daily limit is used.
+
+        `here` are the notifications in this process. Raises StoreUnavailable.
+        """
+        moment = self._clock.monotonic()
+        if moment - self._last_run >= EVERY:
+            self._last_run = moment
+            await self.run(here)
+        return self._budget
+
+    async def run(self, here: frozenset[str]) -> None:
+        """Run all jobs. Raises StoreUnavailable."""
+        await self.release_expired(here)
+        await self.clamp_due_times()
+        await self.give_up()
+        await self.reassign_orphaned()
+        await self.measure_budget()
+
+    async def release_expired(self, here: frozenset[str]) -> None:
+        """Take over from processes that are gone."""
+        now, owner = self._clock.now(), self._owner
+        expired = await self._store.write(lambda connection: leases.release_expired(connection, now, here, owner))
+        if expired:
+            log.warning("notifications.released", detail="their sender is gone", number=len(expired), ids=expired[:20])
+
+    async def clamp_due_times(self) -> None:
+        """Bring forward what is due later than any wait can be: then the clock was set back."""
+        now = self._clock.now()
+        waits = (self._settings.grouping.interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))
+        latest = [now + wait for wait in waits]
+        if number := await self._store.write(lambda connection: upkeep.clamp_due_times(connection, latest)):
+            log.warning(
+                "notifications.clamped",
+                detail="they were due later than any wait can be and are due earlier now; was the clock set back?",
+                number=number,
+            )
+
+    async def give_up(self) -> None:
+        """Fail what has been retried for GIVE_UP_AFTER."""
+        now = self._clock.now()
+        since = now - timedelta(seconds=self._settings.give_up_after)
+        for failed in await self._store.write(lambda connection: upkeep.give_up(connection, since, now)):
+            self._metrics.failed(failed.channel)
+            log.error(
+                "notification.failed",
+                detail="failed for good after GIVE_UP_AFTER; this recipient was not told",
+                notification_id=failed.id,
+                incident_id=failed.incident_id,
+                channel=failed.channel,
+                to=mask(failed.address),
+                reason="gave_up",
+            )
+
+    async def reassign_orphaned(self) -> None:
+        """Move what waits on a channel that isn't configured any more to the one that reaches its address now."""
+        now, reachable = self._clock.now(), targets(self._settings)
+        moved, failed = await self._store.write(
+            lambda connection: upkeep.reassign_orphaned(connection, self._channels, reachable, now)
+        )
+        if moved:
+            log.info(
+                "notifications.reassigned", detail="they go by another channel than was planned", number=len(moved)
+            )
+        if failed:
+            log.error(
+                "notifications.failed",
+                detail="failed for good: their recipients aren't in the settings any more",
+                number=len(failed),
+                ids=failed[:20],
+            )
+
+    async def measure_budget(self) -> None:
+        """Count what the mail account has sent in a day, and log when that comes near its limit."""
+        limit = self._settings.smtp_daily_limit
+        if not limit or ChannelName.EMAIL not in self._channels:
+            return
+        since = self._clock.now() - timedelta(hours=24)
+        sent = await self._store.read(lambda connection: notifications.sent_since(connection, MAIL, since))
+        level = budget(sent, limit)
+        if level is not self._budget:
+            say = log.info if level is Budget.PLENTY else log.warning
+            say("mail.daily_limit", detail=_LEVELS[level], used=sent, limit=limit, level=level)
+        self._budget = level
+
+
+_LEVELS = {
+    Budget.PLENTY: "the mail account is well below SMTP_DAILY_LIMIT again",
+    Budget.LOW: "the mail account comes near SMTP_DAILY_LIMIT",
+    Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only first and critical notifications go out",
+}

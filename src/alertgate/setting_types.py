@@ -1,0 +1,134 @@
+"""The types of settings: how each is written in the environment, and what is wrong with it. Pure."""
+
+import json
+import re
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from limits import parse_many
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from alertgate.addresses import check_address
+from alertgate.model import Severity
+
+SHORTEST_SECRET = 16
+PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
+"""What only a value copied from a template looks like."""
+PASSWORD_PLACEHOLDER = re.compile(r"change.?me|your[-_ a-z]*password|x+", re.IGNORECASE)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Read `name=value,name=value`, or a JSON object; raise ValueError that says what is wrong."""
+    if text.lstrip().startswith("{"):
+        try:
+            parsed = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"is not a JSON object: {error}") from None
+        return [(str(name), str(value)) for name, value in parsed.items()]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if "=" not in part:
+            raise ValueError(f"{part!r} has no '=': write name=value, comma-separated")
+    return [(name.strip(), value.strip()) for name, _, value in (part.partition("=") for part in parts)]
+
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _device_names(value: object) -> object:
+    return {device.lower(): name for device, name in _pairs(value)} if isinstance(value, str) else value
+
+
+def _rules(value: object) -> object:
+    return tuple(_pairs(value)) if isinstance(value, str) else value
+
+
+def _checked_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    for address in value:
+        check_address(address)
+    return tuple(dict.fromkeys(value))
+
+
+def _checked_address(value: str) -> str:
+    check_address(value)
+    return value
+
+
+def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for network in value:
+        if network == "*":
+            raise ValueError("'*' would let any caller forge its address; name the proxy's address or network")
+        ip_network(network, strict=False)
+    return value
+
+
+def _checked_timezone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError(f"{value!r} is not a time zone; write one like Europe/Berlin or America/New_York")
+    return value
+
+
+def _checked_rate(value: str) -> str:
+    try:
+        amounts = [item.amount for item in parse_many(value)]
+    except ValueError:
+        amounts = [0]
+    if min(amounts) < 1:
+        raise ValueError(f"{value!r} is not a rate limit; write one like 20/minute;100/10 minutes")
+    return value
+
+
+def _checked_secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if PLACEHOLDER.search(text):
+        raise ValueError("is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets")
+    if len(text) < SHORTEST_SECRET:
+        raise ValueError(f"is shorter than {SHORTEST_SECRET} characters; `alertgate init` writes fresh secrets")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be printable ASCII without spaces, so that it fits into an HTTP header")
+    return value
+
+
+def _checked_password(value: SecretStr) -> SecretStr:
+    # Only what a template says as a whole: a real password may hold any of its words.
+    if PASSWORD_PLACEHOLDER.fullmatch(value.get_secret_value()):
+        raise ValueError("is still the placeholder of a template; docs: README, Gmail")
+    return value
+
+
+def _checked_web_address(value: SecretStr) -> SecretStr:
+    if not re.match(r"https?://[^/\s]+", value.get_secret_value()):
+        raise ValueError("is not a web address; write one like https://hc-ping.com/…")
+    return value
+
+
+def _checked_database(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith("postgresql+psycopg://"):
+        raise ValueError("must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite")
+    return value
+
+
+Seconds = Annotated[float, Field(gt=0, lt=1_000_000_000)]  # infinity, and centuries, can't be added to a time
+Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
+Password = Annotated[SecretStr, AfterValidator(_checked_password)]
+WebAddress = Annotated[SecretStr, AfterValidator(_checked_web_address)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]
+Address = Annotated[str, AfterValidator(_checked_address)]
+Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_addresses)]
+Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_networks)]
+RateLimit = Annotated[str, AfterValidator(_checked_rate)]
+TimeZone = Annotated[str, AfterValidator(_checked_timezone)]
+AnyCase = BeforeValidator(_lower)
+"""For a word of a closed list, in any case of letters."""
+DeviceNames = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_device_names)]
+SeverityByEvent = Annotated[tuple[tuple[str, Severity], ...], NoDecode, BeforeValidator(_rules)]

@@ -1,0 +1,25 @@
+"""Queries on attempts."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, select
+
+from alertgate.model import Attempt
+from alertgate.store.rows import insert_rows
+from alertgate.store.tables import attempts
+
+
+def add(connection: Connection, new: Sequence[Attempt]) -> set[str]:
+    """Store attempts; return the ids of those that were stored before, because the answer to their commit was lost."""
+    if not new:
+        return set()
+    known = select(attempts.c.id).where(attempts.c.id.in_([attempt.id for attempt in new]))
+    stored = set(connection.execute(known).scalars())
+    insert_rows(connection, attempts, [attempt for attempt in new if attempt.id not in stored])
+    return stored
+
+
+def of_notifications(connection: Connection, notification_ids: Collection[str]) -> list[Attempt]:
+    """Return the attempts of these notifications, oldest first."""
+    query = select(attempts).where(attempts.c.notification_id.in_(notification_ids)).order_by(attempts.c.id)
+    return [Attempt(**row._asdict()) for row in connection.execute(query)] if notification_ids else []

@@ -1,0 +1,171 @@
+"""Leases: which process is sending a notification, until when, and what becomes of it.
+
+A lease is known by its owner *and* the time of its claim, so that a process which lost one doesn't end a later one of
+its own by mistake.
+"""
+
+import itertools
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, true, update
+
+from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus, states_before
+from alertgate.store.notifications import (
+    COLUMNS,
+    IS_PENDING,
+    IS_PRESSING,
+    IS_SENDING,
+    cancel_superseded,
+    notification_of,
+)
+from alertgate.store.rows import update_rows
+from alertgate.store.tables import constant, incidents, notifications
+
+_n = notifications.c
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far another process's clock may be ahead of ours."""
+SENT_WITHIN = timedelta(seconds=10)
+"""From a claim to its sending: whoever holds an older lease and isn't sending never heard of it."""
+_CHANGED = tuple(field.name for field in fields(Notification) if field.name != "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one process takes on one channel."""
+
+    channel: ChannelName
+    limit: int
+    owner: str
+    now: datetime
+    lease_until: datetime
+    probe: bool = False
+    """Take what waits for a retry too: the channel is paused, and one notification is to probe it."""
+    pressing_only: bool = False
+    """Leave updates that aren't critical, because the daily limit is near."""
+
+
+def claim(connection: Connection, wanted: Claim) -> list[Notification]:
+    """Lease what is due on a channel: most severe first, then oldest. Replicas share the work."""
+    is_due = _n.due_at <= wanted.now
+    due = (
+        select(*COLUMNS)
+        .where(
+            _n.channel == wanted.channel,
+            IS_PENDING,
+            or_(is_due, _n.attempts > 0) if wanted.probe else is_due,
+            IS_PRESSING if wanted.pressing_only else true(),
+        )
+        .order_by(_n.severity.desc(), _n.due_at)
+        .limit(wanted.limit)
+        .with_for_update(skip_locked=True)  # SQLite has one writer at a time and ignores it
+    )
+    lease: dict[str, Any] = {
+        "status": NotificationStatus.SENDING,
+        "lease_owner": wanted.owner,
+        "lease_until": wanted.lease_until,
+        "claimed_at": wanted.now,
+    }
+    claimed = [replace(notification_of(row), **lease) for row in connection.execute(due)]
+    if claimed:
+        ids = [notification.id for notification in claimed]
+        connection.execute(update(notifications).where(_n.id.in_(ids)).values(**lease))
+    return claimed
+
+
+def release_expired(
+    connection: Connection, now: datetime, sending_here: Collection[str], owner: str | None = None
+) -> list[str]:
+    """Make pending again what a process claimed and didn't finish in time; return the ids.
+
+    What this process, `owner`, is sending right now (`sending_here`) stays, however the clock may have jumped. What it
+    claimed a while ago and isn't sending is released: it never heard of its claim's commit. So is what was claimed in
+    the future, before the clock was set back.
+    """
+    lost = and_(_n.lease_owner == owner, _n.claimed_at <= now - SENT_WITHIN)
+    gone = or_(_n.lease_until <= now, lost, _n.claimed_at > now + CLOCK_SKEW)
+    return _release(connection, and_(gone, _n.id.not_in(sending_here)), now)
+
+
+def release_owned(connection: Connection, owner: str, now: datetime) -> list[str]:
+    """Make pending again what `owner` has claimed; return the ids."""
+    return _release(connection, _n.lease_owner == owner, now)
+
+
+def release_all(connection: Connection, now: datetime) -> list[str]:
+    """Make pending again all that is claimed: right where nobody else can hold a lease, on SQLite at start."""
+    return _release(connection, true(), now)
+
+
+def _release(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[str]:
+    query = select(*COLUMNS).where(IS_SENDING, which)
+    leased = [notification_of(row) for row in connection.execute(query)]
+    ends = [Finish(each, NotificationStatus.PENDING, now, due_at=each.due_at, tried=False) for each in leased]
+    _end(connection, zip(ends, leased, strict=True))
+    return [each.id for each in leased]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """What becomes of a notification under the lease that it shows."""
+
+    leased: Notification
+    status: NotificationStatus
+    now: datetime
+    due_at: datetime | None = None
+    """When it is tried again, if it is pending again."""
+    tried: bool = True
+
+
+def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
+    """Record the ends of leases; False where one was over before, and nothing was changed."""
+    query = select(*COLUMNS).where(_n.id.in_([end.leased.id for end in ends]), IS_SENDING)
+    sending = {row.id: notification_of(row) for row in connection.execute(query)}
+    ours = [_same_lease(end.leased, sending.get(end.leased.id)) for end in ends]
+    _end(connection, ((end, sending[end.leased.id]) for end in itertools.compress(ends, ours)))
+    return ours
+
+
+def _same_lease(shown: Notification, stored: Notification | None) -> bool:
+    return stored is not None and (stored.lease_owner, stored.claimed_at) == (shown.lease_owner, shown.claimed_at)
+
+
+def _end(connection: Connection, ends: Iterable[tuple[Finish, Notification]]) -> None:
+    """End leases of notifications, given as they are stored."""
+    over = []
+    for end, stored in ends:
+        after = _after(connection, end, stored)
+        if after.status is NotificationStatus.PENDING:
+            _save(connection, [after])  # at once: the next one to the same contact supersedes it
+        else:
+            over.append(after)
+    _save(connection, over)
+
+
+def _after(connection: Connection, end: Finish, stored: Notification) -> Notification:
+    """Return the notification as it is after its lease; what a returning one supersedes is cancelled."""
+    if stored.status not in states_before(end.status):
+        raise ValueError(f"a notification can't go from {stored.status} to {end.status}")
+    attempts = stored.attempts + end.tried
+    over = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
+    if end.status is not NotificationStatus.PENDING:
+        return replace(over, finished_at=end.now)
+    if by := _acknowledged_by(connection, stored.incident_id):
+        cancelled = NotificationStatus.CANCELLED
+        return replace(over, status=cancelled, finished_at=end.now, reason=f"acknowledged by {by}")
+    cancel_superseded(connection, stored, end.now)
+    return replace(over, due_at=end.due_at or stored.due_at)
+
+
+def _acknowledged_by(connection: Connection, incident_id: str) -> str | None:
+    """Return who acknowledged an incident, if somebody did: then what didn't get out isn't needed."""
+    query = select(incidents.c.acknowledged_by).where(
+        incidents.c.id == incident_id, incidents.c.status == constant(IncidentStatus.ACKNOWLEDGED)
+    )
+    return connection.execute(query).scalar()
+
+
+def _save(connection: Connection, changed: Sequence[Notification]) -> None:
+    update_rows(connection, notifications, changed, _CHANGED)

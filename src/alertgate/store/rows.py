@@ -1,0 +1,49 @@
+"""Many rows in one statement, on both databases.
+
+Without RETURNING, SQLAlchemy hands many rows to psycopg's `executemany`, which sends them one by one in pipeline mode
+and ends that with a Flush message. After a Flush PostgreSQL no longer watches for an idle transaction: a replica that
+freezes just then would hold the write lock until it wakes (docs/adr/0012). With RETURNING, SQLAlchemy makes one INSERT
+of many rows ("insertmanyvalues" in its documentation).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, Insert, Table, insert
+from sqlalchemy.dialects import postgresql, sqlite
+
+_UPSERTS: Mapping[str, Any] = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.insert})
+
+
+def insert_rows(connection: Connection, table: Table, new: Sequence[Any]) -> None:
+    """Store new dataclass instances whose fields are named as the table's columns. Raises IntegrityError."""
+    if new:
+        connection.execute(_insert(table), _parameters(new))
+
+
+def update_rows(connection: Connection, table: Table, changed: Sequence[Any], columns: Collection[str]) -> None:
+    """Write these columns of rows that are stored already; `changed` are whole dataclass instances."""
+    if changed:
+        connection.execute(_upsert(table, connection.dialect.name, tuple(columns)), _parameters(changed))
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return insert(table).returning(table.c.id)
+
+
+@cache
+def _upsert(table: Table, dialect: str, columns: tuple[str, ...]) -> Insert:
+    """An INSERT whose rows all exist, so that each becomes an UPDATE: one statement for many rows in both databases."""
+    statement = _UPSERTS[dialect](table)
+    new_values = {name: statement.excluded[name] for name in columns}
+    upsert: Insert = statement.on_conflict_do_update(index_elements=["id"], set_=new_values).returning(table.c.id)
+    return upsert
+
+
+def _parameters(instances: Sequence[Any]) -> list[dict[str, Any]]:
+    names = [field.name for field in fields(instances[0])]
+    return [{name: getattr(instance, name) for name in names} for instance in instances]

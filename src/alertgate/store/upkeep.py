@@ -1,0 +1,69 @@
+"""The upkeep of notifications that wait: due times, patience, and channels that are gone."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, case, exists, literal, select, update
+
+from alertgate.model import ChannelName, Notification, NotificationStatus, Target
+from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
+from alertgate.store.tables import incidents, notifications
+
+_n = notifications.c
+
+
+def clamp_due_times(connection: Connection, latest_due: Sequence[datetime]) -> int:
+    """Bring forward what is due later than any wait can be, because the clock was set back; return how many.
+
+    `latest_due` has the latest possible time for a notification with no attempt, with one, with two and so on; the last
+    one is for all with more.
+    """
+    latest = case(
+        *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
+        else_=literal(latest_due[-1], _n.due_at.type),
+    )
+    late = (IS_PENDING, _n.due_at > latest)
+    return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
+
+
+def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
+    """Make due now what waits for a retry on a channel that works again; return how many."""
+    waiting = (_n.channel == channel, IS_PENDING, _n.attempts > 0, _n.due_at > now)
+    return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
+
+
+def give_up(connection: Connection, since_before: datetime, now: datetime) -> list[Notification]:
+    """Fail what has been pending for too long, such as behind a paused channel; return it as it was.
+
+    A notification carries its incident's latest alert too, so its patience counts from that.
+    """
+    fresh = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
+    old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, ~fresh)
+    given_up = [notification_of(row) for row in connection.execute(select(*COLUMNS).where(*old))]
+    failed = {"status": NotificationStatus.FAILED, "finished_at": now}
+    connection.execute(update(notifications).where(_n.id.in_([each.id for each in given_up])).values(**failed))
+    return given_up
+
+
+def reassign_orphaned(
+    connection: Connection, channels: Collection[ChannelName], targets: Sequence[Target], now: datetime
+) -> tuple[list[str], list[str]]:
+    """Give what is pending on other channels than `channels` to the target with its address; fail what has none.
+
+    Returns the ids that moved and those that failed.
+    """
+    by_address = {address: channel for channel, address in targets}
+    query = select(*COLUMNS).where(IS_PENDING, _n.channel.not_in(channels))
+    moved, failed = [], []
+    for orphan in [notification_of(row) for row in connection.execute(query)]:
+        channel = by_address.get(orphan.address)
+        if channel is None:
+            values = {"status": NotificationStatus.FAILED, "finished_at": now}
+            failed.append(orphan.id)
+        else:
+            cancel_superseded(connection, replace(orphan, channel=channel), now)
+            values = {"channel": channel, "due_at": now}
+            moved.append(orphan.id)
+        connection.execute(update(notifications).where(_n.id == orphan.id).values(**values))
+    return moved, failed

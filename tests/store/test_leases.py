@@ -1,0 +1,248 @@
+"""Leases of notifications, the same on SQLite and PostgreSQL."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from alertgate.app import new_id
+from alertgate.model import (
+    Attempt,
+    ChannelName,
+    ContactState,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Severity,
+)
+from alertgate.store import alerts, attempts, incidents, leases, notifications, upkeep
+from alertgate.store.engine import Store
+from alertgate.store.leases import Claim, Finish
+from alertgate.store.notifications import Expedited
+from tests.builders import new_alert, new_incident, new_notification
+from tests.fakes import START
+
+EMAIL = (ChannelName.EMAIL, "me@example.com")
+
+
+def test_the_most_severe_is_claimed_first_then_the_oldest(store: Store):
+    """A claim takes critical before warning, older before newer, no more than asked, and nothing that isn't due."""
+    incident = new_incident()
+    wanted = [
+        new_notification(incident, address="critical-old@x.y", severity=Severity.CRITICAL),
+        new_notification(incident, address="critical-new@x.y", severity=Severity.CRITICAL, due_at=START + timedelta(1)),
+        new_notification(incident, address="warning-older@x.y", due_at=START - timedelta(1)),
+        new_notification(incident, address="warning-old@x.y"),
+    ]
+    now = START + timedelta(2)
+    later = new_notification(incident, address="not-due@x.y", due_at=now + timedelta(seconds=1))
+    other = new_notification(incident, channel=ChannelName.SMS)
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [other, later, *reversed(wanted)])
+    until = now + timedelta(seconds=60)
+    with store.transaction() as connection:
+        claimed = leases.claim(connection, Claim(ChannelName.EMAIL, 3, "me", now, until))
+    leased = {"status": NotificationStatus.SENDING, "lease_owner": "me", "lease_until": until, "claimed_at": now}
+    assert claimed == [replace(n, **leased) for n in wanted[:3]]
+    with store.transaction() as connection:
+        rest = leases.claim(connection, Claim(ChannelName.EMAIL, 9, "you", now, until))
+    assert [n.id for n in rest] == [wanted[3].id]
+    assert store.read_now(lambda c: notifications.of_incident(c, incident.id))[0].lease_owner in {None, "me", "you"}
+
+
+@pytest.fixture
+def leased(store: Store) -> Notification:
+    """A notification that `me` has leased for a minute."""
+    incident = new_incident()
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        alerts.add(connection, [new_alert(incident_id=incident.id)])
+        notifications.add(connection, [new_notification(incident)])
+        [claimed] = leases.claim(connection, Claim(ChannelName.EMAIL, 1, "me", START, START + timedelta(seconds=60)))
+    return claimed
+
+
+def test_only_the_owner_of_a_lease_ends_it(store: Store, leased: Notification):
+    """Another's end changes nothing; the owner's is recorded, once."""
+    end = Finish(leased, NotificationStatus.SENT, START + timedelta(seconds=1))
+    with store.transaction() as connection:
+        assert leases.finish(connection, [replace(end, leased=replace(leased, lease_owner="you"))]) == [False]
+        earlier = replace(leased, claimed_at=START - timedelta(seconds=1))
+        assert leases.finish(connection, [replace(end, leased=earlier)]) == [False]
+        assert leases.finish(connection, [end]) == [True]
+        assert leases.finish(connection, [end]) == [False]
+    [stored] = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
+    assert (stored.status, stored.attempts, stored.lease_owner) == (NotificationStatus.SENT, 1, None)
+    assert stored.finished_at == START + timedelta(seconds=1)
+
+
+def test_an_expired_lease_is_released_and_a_living_one_is_not(store: Store, leased: Notification):
+    """A message whose process is gone is pending again after its lease; one that is being sent right here isn't."""
+    with store.transaction() as connection:
+        assert leases.release_expired(connection, START + timedelta(seconds=59), set()) == []
+        assert leases.release_expired(connection, START + timedelta(seconds=60), {leased.id}) == []
+        assert leases.release_expired(connection, START + timedelta(seconds=60), set()) == [leased.id]
+    [stored] = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
+    assert (stored.status, stored.attempts, stored.due_at) == (NotificationStatus.PENDING, 0, leased.due_at)
+
+
+def test_a_lease_whose_claim_was_never_heard_of_is_released(store: Store, leased: Notification):
+    """The answer to a claim was lost with its connection: who holds the lease and isn't sending gives it back."""
+    soon = START + timedelta(seconds=10)
+    with store.transaction() as connection:
+        assert leases.release_expired(connection, START + timedelta(seconds=9), set(), "me") == []
+        assert leases.release_expired(connection, soon, {leased.id}, "me") == []
+        assert leases.release_expired(connection, soon, set(), "you") == []
+        assert leases.release_expired(connection, soon, set(), "me") == [leased.id]
+
+
+def test_a_lease_from_the_future_is_released(store: Store, leased: Notification):
+    """Its process is gone, and the clock was set back by an hour since: nobody waits an hour for it."""
+    with store.transaction() as connection:
+        assert leases.release_expired(connection, START - timedelta(hours=1), set()) == [leased.id]
+
+
+def test_what_is_due_later_than_any_wait_comes_forward(store: Store):
+    """After the clock was set back, a message waits as long as it would have, and not for the clock."""
+    incident = new_incident()
+    waiting = [
+        new_notification(incident, due_at=START + timedelta(hours=1)),
+        new_notification(incident, address="b@example.com", due_at=START + timedelta(hours=1), attempts=1),
+        new_notification(incident, address="c@example.com", due_at=START + timedelta(hours=1), attempts=7),
+        new_notification(incident, address="d@example.com", due_at=START + timedelta(minutes=4)),
+    ]
+    latest = [START + timedelta(minutes=wait) for wait in (5, 1, 15)]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, waiting)
+        assert upkeep.clamp_due_times(connection, latest) == 3
+    stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
+    due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored}
+    assert due == {"m": 5, "b": 1, "c": 15, "d": 4}
+
+
+def test_attempts_are_stored_once(store: Store, leased: Notification):
+    """The answer to a commit was lost, and the same attempts come again: that isn't an error."""
+    attempt = Attempt("a" * 36, leased.id, START, 0.1, "sent", "sent", "250 OK", None)
+    with store.transaction() as connection:
+        assert attempts.add(connection, [attempt]) == set()
+        assert attempts.add(connection, [attempt]) == {attempt.id}
+    assert store.read_now(lambda c: attempts.of_notifications(c, [leased.id])) == [attempt]
+
+
+def test_a_process_releases_its_own_leases(store: Store, leased: Notification):
+    """At its end a process gives back what it holds, and nothing else."""
+    with store.transaction() as connection:
+        assert leases.release_owned(connection, "you", START) == []
+        assert leases.release_owned(connection, "me", START) == [leased.id]
+
+
+def test_a_message_that_returns_takes_over_what_was_planned_meanwhile(store: Store, leased: Notification):
+    """When a try fails while an update is pending, one of the two remains: the returning one says it all."""
+    incident = store.read_now(lambda c: incidents.get(c, leased.incident_id))
+    assert incident is not None
+    update = new_notification(incident, id=new_id(START + timedelta(seconds=1)), kind=Kind.UPDATE)
+    again = START + timedelta(seconds=5)
+    with store.transaction() as connection:
+        notifications.add(connection, [update])
+        end = Finish(leased, NotificationStatus.PENDING, START, due_at=again)
+        assert leases.finish(connection, [end]) == [True]
+    first, second = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
+    assert (first.id, first.status, first.due_at, first.attempts) == (leased.id, NotificationStatus.PENDING, again, 1)
+    assert (second.status, second.reason) == (
+        NotificationStatus.CANCELLED,
+        f"said by {leased.id}, which is tried again",
+    )
+
+
+def test_a_message_that_did_not_get_out_is_not_tried_again_once_somebody_knows(store: Store, leased: Notification):
+    """Acknowledging cancels what is pending; what was just being sent, and failed, is cancelled on its return."""
+    incident = store.read_now(lambda c: incidents.get(c, leased.incident_id))
+    assert incident is not None
+    with store.transaction() as connection:
+        incidents.save(connection, [replace(incident, status=IncidentStatus.ACKNOWLEDGED, acknowledged_by="Ada")])
+        leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
+    [after] = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
+    assert (after.status, after.reason) == (NotificationStatus.CANCELLED, "acknowledged by Ada")
+
+
+def test_an_illegal_change_of_state_is_refused(store: Store, leased: Notification):
+    """No code path can take a notification from sending back to a state that the table doesn't allow."""
+    with pytest.raises(ValueError, match="can't go from sending to lost"), store.transaction() as connection:
+        leases.finish(connection, [Finish(leased, "lost", START)])  # type: ignore[arg-type]
+
+
+def test_what_an_contact_was_told(store: Store, leased: Notification):
+    """An address that is being told counts as told; a pending message and its tries are known."""
+    incident_id = leased.incident_id
+    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id]))
+    assert states == {(incident_id, EMAIL): ContactState(None, 0, START)}
+    with store.transaction() as connection:
+        leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
+    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id]))
+    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None)}
+    assert store.read_now(lambda c: notifications.contact_states(c, [])) == {}
+
+
+def test_a_pending_message_can_be_expedited(store: Store):
+    """A pending message takes a new severity and an earlier time; one that is being sent is left alone."""
+    incident = new_incident()
+    planned = new_notification(incident, due_at=START + timedelta(minutes=5))
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [planned])
+        notifications.expedite(connection, [Expedited(planned.id, Severity.CRITICAL, START)])
+    [stored] = store.read_now(lambda c: notifications.of_incident(c, incident.id))
+    assert (stored.severity, stored.due_at) == (Severity.CRITICAL, START)
+
+
+def test_attempts_are_kept_in_order(store: Store, leased: Notification):
+    """Every attempt comes back as it was recorded, oldest first."""
+    made = [
+        Attempt(new_id(START + timedelta(seconds=n)), leased.id, START, 0.25, "transient", "timeout", f"reply {n}\x00")
+        for n in range(3)
+    ]
+    with store.transaction() as connection:
+        attempts.add(connection, list(reversed(made)))
+    assert store.read_now(lambda c: attempts.of_notifications(c, [leased.id])) == made
+    assert store.read_now(lambda c: attempts.of_notifications(c, [])) == []
+
+
+def test_two_that_return_to_one_contact_at_once_become_one(store: Store, leased: Notification):
+    """Both were being sent when their process ended: the later one is rendered anew and says it all."""
+    incident = store.read_now(lambda c: incidents.get(c, leased.incident_id))
+    assert incident is not None
+    later = replace(leased, id=new_id(START + timedelta(seconds=1)), kind=Kind.UPDATE)
+    with store.transaction() as connection:
+        notifications.add(connection, [later])
+        assert leases.release_all(connection, START) == [leased.id, later.id]
+    stored = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
+    assert [each.status for each in stored] == [NotificationStatus.CANCELLED, NotificationStatus.PENDING]
+
+
+def test_many_leases_end_in_one_commit_each_in_its_own_way(store: Store):
+    """Sent, failed and pending again, side by side; a lease that isn't ours changes nothing."""
+    incident = new_incident()
+    own = {"status": NotificationStatus.SENDING, "lease_owner": "me", "claimed_at": START}
+    sent, failed, again, lost = [new_notification(incident, address=f"{n}@x.y", **own) for n in range(4)]
+    at = START + timedelta(seconds=1)
+    ends = [
+        Finish(sent, NotificationStatus.SENT, at),
+        Finish(failed, NotificationStatus.FAILED, at),
+        Finish(again, NotificationStatus.PENDING, at, due_at=at),
+        Finish(replace(lost, claimed_at=at), NotificationStatus.SENT, at),
+    ]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [sent, failed, again, lost])
+        assert leases.finish(connection, ends) == [True, True, True, False]
+    by_id = {each.id: each for each in store.read_now(lambda c: notifications.of_incident(c, incident.id))}
+    ended = {"attempts": 1, "lease_owner": None, "lease_until": None}
+    assert [by_id[end.leased.id] for end in ends] == [
+        replace(sent, status=NotificationStatus.SENT, finished_at=at, **ended),
+        replace(failed, status=NotificationStatus.FAILED, finished_at=at, **ended),
+        replace(again, status=NotificationStatus.PENDING, due_at=at, **ended),
+        lost,
+    ]

@@ -1,0 +1,135 @@
+"""The schema: its migrations, from each released version with data in it."""
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+
+from alertgate.errors import StoreTooNew
+from alertgate.model import Resolution
+from alertgate.store import alerts, incidents
+from alertgate.store.engine import Store
+from alertgate.store.schema import VERSIONS
+from alertgate.store.tables import metadata
+from tests.fakes import START
+
+
+def test_the_migrations_make_the_schema_that_the_tables_describe(store: Store):
+    """Alembic finds nothing to change between the migrated database and the tables."""
+
+    def comparable(_, name, kind, *__):
+        # SQLite doesn't tell that an index's column is descending, so this one would always differ there.
+        return not (store.dialect == "sqlite" and kind == "index" and name == "notifications_due")
+
+    def differences(connection):
+        options = {"compare_type": True, "compare_server_default": True, "include_object": comparable}
+        return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+    assert store.read_now(differences) == []
+
+
+def test_the_versions_are_those_of_the_migrations():
+    """The store knows every migration without loading them, so that a start that needs none is quick."""
+    config = Config()
+    config.set_main_option("script_location", "alertgate:store/migrations")
+    assert [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1] == list(VERSIONS)
+
+
+def test_a_database_from_a_newer_version_is_refused(store: Store, make_settings, database):
+    """An older alertgate doesn't touch a schema that it doesn't know."""
+    with store.transaction() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreTooNew, match="9999"):
+        Store(make_settings(**database)).open(exclusive=False)
+
+
+ALERT_ID = "01900000-0000-7000-8000-000000000001"
+ENDED = {
+    "quiet": ("resolved", "silence"),
+    "by sender": ("resolved", f"alert {ALERT_ID}"),
+    "by Anna": ("resolved", "Anna"),
+    "by somebody called alert": ("resolved", "alert Anna"),
+    "open": ("open", None),
+}
+"""Incidents of the first schema, by key: status and what `resolved_by` said."""
+
+
+def migrate_to(connection: Connection, version: str) -> None:
+    """Bring an empty or older schema to a version."""
+    config = Config()
+    config.set_main_option("script_location", "alertgate:store/migrations")
+    config.attributes["connection"] = connection
+    command.upgrade(config, version)
+
+
+@pytest.fixture
+def first_schema(make_settings, database):
+    """Settings of a database that the first release has filled."""
+    settings = make_settings(**database)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    url = database.get("database_url") or f"sqlite:///{settings.sqlite_file}"
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        migrate_to(connection, "0001")
+        at = int(START.timestamp() * 1_000_000)
+        for number, (key, (status, by)) in enumerate(ENDED.items()):
+            row = {"id": f"incident-{number}", "key": key, "status": status, "by": by, "at": at}
+            connection.execute(
+                text(
+                    "INSERT INTO incidents (id, key, status, source, event, severity, opened_at, last_alert_at,"
+                    " alert_count, resolved_at, resolved_by) VALUES (:id, :key, :status, 'particle', 'e', 1, :at, :at,"
+                    " 2, :at, :by)"
+                ),
+                row,
+            )
+        connection.execute(
+            text(
+                "INSERT INTO alerts (id, received_at, source, status, signal, event, severity, key, fields, dedup,"
+                " errors, incident_id, grouping) VALUES (:id, :at, 'particle', 'accepted', 'firing', 'e', 1, 'k', '{}',"
+                " 'once', '[]', 'incident-0', 'opened')"
+            ),
+            {"id": ALERT_ID, "at": at},
+        )
+        connection.execute(text("INSERT INTO pulse (id, at) VALUES (1, :at)"), {"at": at})
+    engine.dispose()
+    return settings
+
+
+def test_from_the_first_schema_what_ended_an_incident_is_kept_apart_from_who_did(first_schema):
+    """The one text becomes a kind and a name; alerts keep their keys and reasons under new names."""
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    found = {
+        key: store.read_now(lambda c, number=number: incidents.get(c, f"incident-{number}"))
+        for number, key in enumerate(ENDED)
+    }
+    alert = store.read_now(lambda c: alerts.get(c, ALERT_ID))
+    store.close()
+    assert {key: (incident.resolution, incident.resolved_by) for key, incident in found.items() if incident} == {
+        "quiet": (Resolution.SILENCE, None),
+        "by sender": (Resolution.ALERT, ALERT_ID),
+        "by Anna": (Resolution.PERSON, "Anna"),
+        "by somebody called alert": (Resolution.PERSON, "alert Anna"),
+        "open": (None, None),
+    }
+    assert alert is not None
+    assert (alert.incident_key, alert.repeat_key, alert.reason) == ("k", "once", "opened")
+
+
+def test_the_first_schema_can_be_brought_back(first_schema, database):
+    """A migration can be undone with its data in it."""
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    store.close()
+    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", "alertgate:store/migrations")
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+        rows = connection.execute(text("SELECT key, status, resolved_by FROM incidents ORDER BY id")).all()
+    engine.dispose()
+    assert {row.key: (row.status, row.resolved_by) for row in rows} == ENDED

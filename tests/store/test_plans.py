@@ -1,0 +1,56 @@
+"""Queries on the way of every alert go by an index, on a database that is new as well as on one that is full."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from alertgate.model import IncidentStatus
+from alertgate.store import incidents
+from alertgate.store.engine import Store
+from tests.builders import new_incident
+from tests.fakes import START
+
+SWEEP = "SELECT id FROM incidents WHERE status <> 'resolved' AND last_alert_at <= 1"
+RETENTION = "SELECT id FROM incidents WHERE resolved_at < 1 ORDER BY resolved_at LIMIT 50"
+REPEATS = "SELECT id FROM alerts WHERE repeat_key IN ('a', 'b')"
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [(SWEEP, "incidents_unresolved"), (RETENTION, "incidents_resolved_at"), (REPEATS, "alerts_repeat_key")],
+)
+def test_queries_go_by_their_indexes(store: Store, query, index):
+    """However many incidents are over, the sweep looks at the others alone."""
+    explain = "EXPLAIN QUERY PLAN" if store.dialect == "sqlite" else "EXPLAIN"
+    with store.transaction() as connection:
+        plan = "\n".join(str(row) for row in connection.execute(text(f"{explain} {query}")))
+    assert index in plan
+
+
+@pytest.mark.postgres
+async def test_alerts_that_join_rewrite_no_index(make_settings, postgres_database):
+    """PostgreSQL updates the incident in place (a "heap-only tuple"): no index has what a join changes."""
+    store = Store(make_settings(database_url=postgres_database))
+    store.open(exclusive=True)
+    incident = new_incident()
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+    for number in range(1, 51):
+        later = START + timedelta(seconds=number)
+        joined = replace(incident, alert_count=number + 1, last_alert_at=later)
+        await store.write(lambda connection, joined=joined: incidents.join(connection, [joined]))
+    ended = replace(incident, status=IncidentStatus.RESOLVED, resolved_at=START)
+    await store.write(lambda connection: incidents.save(connection, [ended]))
+    counts = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'incidents'"
+    async with asyncio.timeout(20):
+        while (found := tuple(store.read_now(lambda c: c.execute(text(counts)).one())))[0] < 51:
+            with store.transaction() as connection:
+                connection.execute(text("SELECT pg_stat_force_next_flush()"))
+            await asyncio.sleep(0.05)
+    store.close()
+    updated, in_place = found
+    assert updated == 51
+    assert in_place >= 45  # a full page now and then moves one
