@@ -14,15 +14,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import figures, sides, stages
-from bench.figures import Figure
+from bench import sides, stages
+from bench.figure import HEAD, Figure
+from bench.figures import FIGURES
 
 LONGEST = 10 * 60
 """Seconds for a whole run."""
 PAGE = sides.ROOT / "docs" / "benchmarks.md"
-HEAD = (
-    "| figure | against | goal | median (least to most) | reached | in numbers |\n| --- | --- | --- | --- | --- | --- |"
-)
 NEEDED = {"wrk": "wrk", "/usr/sbin/smtp-sink": "postfix", "prometheus-alertmanager": "prometheus-alertmanager"}
 PACKAGES = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "sqlalchemy", "aiosmtplib")
 
@@ -35,7 +33,7 @@ async def run(wanted: Sequence[str]) -> list[Figure]:
     print(HEAD, flush=True)
     try:
         async with asyncio.timeout(LONGEST):
-            for name, measure in figures.ALL.items():
+            for name, measure in FIGURES.items():
                 if wanted and name not in wanted:
                     continue
                 for figure in await measure(directory / name):
@@ -64,10 +62,7 @@ def write(found: Sequence[Figure], seconds: float) -> None:
     text = PAGE.read_text()
     text = _between(text, "figures", f"{made}\n\n{table}")
     PAGE.write_text(_between(text, "stages", stages.table()))
-    data = [
-        {"name": figure.name, "against": figure.against, "goal": figure.goal, "ratios": figure.ratios}
-        for figure in found
-    ]
+    data = [{"label": figure.label, "score": figure.score} for figure in found if figure.goal]
     subprocess.run(
         [sides.TOOLS / "python", "-m", "bench.plot", PAGE.with_suffix(".png")],
         input=json.dumps(data),

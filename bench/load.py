@@ -1,15 +1,20 @@
-"""wrk as the load generator: distinct alerts of 200 devices, or bad requests."""
+"""wrk as the load generator of distinct alerts, and what its summary says."""
 
 import asyncio
 import json
 import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
+from torture.books import Books
 from torture.load import TOKEN
 
 DEVICES = 200
+ROUNDS = 5
+SECONDS = 3.0
+"""For one side in one round."""
 
 # wrk calls `request` for each request and `done` once at the end; latencies are in microseconds.
 _SCRIPT = """
@@ -44,16 +49,18 @@ class Measured:
     """Answers a second."""
     requests: int
     refused: int
-    """Answers that weren't 2xx or 3xx."""
+    """Answers of 400 and above."""
     broken: int
     p50: float
     """Milliseconds."""
     p99: float
 
 
-async def alerts(port: int, *, connections: int, seconds: float, token: str = TOKEN) -> Measured:
-    """Post as fast as the service answers. Raises RuntimeError where wrk can't run."""
-    script = _SCRIPT % {"devices": DEVICES, "token": token}
+async def alerts(
+    port: int, *, connections: int, seconds: float = SECONDS, devices: int = DEVICES, token: str = TOKEN
+) -> Measured:
+    """Post as fast as the service answers. Raises RuntimeError where wrk can't run, or an alert isn't accepted."""
+    script = _SCRIPT % {"devices": devices, "token": token}
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
         file.flush()
@@ -67,7 +74,18 @@ async def alerts(port: int, *, connections: int, seconds: float, token: str = TO
         output, _ = await child.communicate()
     if child.returncode:
         raise RuntimeError(f"wrk ended with {child.returncode}: {output.decode()}")
-    return measured(json.loads(output.decode().strip().splitlines()[-1]))
+    found = measured(json.loads(output.decode().strip().splitlines()[-1]))
+    if found.refused or found.broken:
+        raise RuntimeError(f"{found.refused} requests were refused and {found.broken} broke: the figure is worthless")
+    return found
+
+
+async def warm(port: int, books: Books) -> None:
+    """Let every device's incident be open and told, so that what follows is the steady state."""
+    await alerts(port, connections=32, seconds=2)
+    untold = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'sending') AND kind = 'opening'"
+    while books.ask(untold)[0][0]:
+        await asyncio.sleep(0.1)
 
 
 def measured(said: Mapping[str, float]) -> Measured:
@@ -80,3 +98,13 @@ def measured(said: Mapping[str, float]) -> Measured:
         p50=said["p50"] / 1000,
         p99=said["p99"] / 1000,
     )
+
+
+def ratios(ours: Sequence[Measured], theirs: Sequence[Measured]) -> list[float]:
+    """Return each round's rate in relation to the other side's."""
+    return [one.rate / other.rate for one, other in zip(ours, theirs, strict=True)]
+
+
+def rates(*sides: Sequence[Measured]) -> str:
+    """Say each side's median rate."""
+    return f"{' and '.join(f'{median(each.rate for each in side):,.0f}' for side in sides)} requests/s"

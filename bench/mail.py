@@ -1,38 +1,37 @@
 """A mail server that tells when it has answered 250, and aiosmtplib alone as a sender."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import aiosmtplib
-from torture.gate import SETTINGS
+from torture.gate import MAIL_ADDRESS, SETTINGS
 
-from alertgate.accept import particle
-from alertgate.accept.intake import IntakeContext
-from alertgate.config import load
-from alertgate.model import ChannelName, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Severity
-from alertgate.notify.channels.base import Message
-from alertgate.notify.channels.mail import compose
-from alertgate.notify.context import MessageContext
-from alertgate.notify.render.message import render
-
-SENDER, RECIPIENT = "alerts@example.net", "me@example.com"
+HEADERS = ("From", "To", "Subject", "Date", "Message-ID", "References", "Auto-Submitted")
 REPLIES = {b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
 
 
 @dataclass
 class Answers:
-    """What a server has taken. `next` is given the time of its next 250 for a mail."""
+    """What a server has taken; times are the monotonic clock's, of its 250 for a mail."""
 
     port: int
+    times: list[float] = field(default_factory=list)
+    latest: bytes = b""
+    """The newest mail, as it came, without the end of its last line."""
     next: asyncio.Future[float] | None = None
+    """Is given the time of the next 250."""
+
+    def took(self, mail: bytes) -> None:
+        """Remember a mail that was just answered."""
+        self.times.append(time.monotonic())
+        self.latest = mail
+        if self.next and not self.next.done():
+            self.next.set_result(self.times[-1])
 
 
 class _Conversation(asyncio.Protocol):
@@ -58,8 +57,7 @@ class _Conversation(asyncio.Protocol):
             self._came = rest
             if self._in_content:
                 self._transport.write(b"250 taken\r\n")
-                if self._answers.next and not self._answers.next.done():
-                    self._answers.next.set_result(time.monotonic())
+                self._answers.took(said)
             else:
                 self._transport.write(REPLIES.get(said[:4].upper(), b"250 yes\r\n"))
             self._in_content = not self._in_content and said[:4].upper() == b"DATA"
@@ -75,20 +73,6 @@ async def answers() -> AsyncIterator[Answers]:
         yield taken
     finally:
         server.close()
-
-
-async def post(port: int, path: str, body: Any, expected: bytes, header: str = "") -> None:
-    """Post JSON on a connection of its own. Raises RuntimeError for another status than the expected one."""
-    content = json.dumps(body)
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n{header}"
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n{content}".encode())
-        answer = await reader.read()
-        if answer[9:12] != expected:
-            raise RuntimeError(f"answered {answer[:200]!r}")
-    finally:
-        writer.close()
 
 
 Send = Callable[[aiosmtplib.SMTP], Awaitable[object]]
@@ -107,43 +91,20 @@ async def alone(port: int, count: int, send: Send) -> float:
     return count / (time.monotonic() - begun)
 
 
-def as_object() -> Send:
-    """Send an opening message as an object of the standard library, which is how aiosmtplib is mostly used."""
-    message = _message()
-    mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = SENDER, RECIPIENT, message.subject
-    mail["Date"], mail["Message-ID"] = message.date, f"<{message.message_id}>"
-    mail["References"], mail["Auto-Submitted"] = f"<{message.thread_id}>", "auto-generated"
-    mail.set_content(message.text)
-    mail.add_alternative(message.html, subtype="html")
-    return lambda connection: connection.send_message(mail)
+def as_object(mail: bytes) -> Send:
+    """Send a mail as an object of the standard library, which is how aiosmtplib is mostly used."""
+    came = message_from_bytes(mail, policy=policy.default)
+    text, html = came.get_body(("plain",)), came.get_body(("html",))
+    assert text
+    assert html
+    message = EmailMessage()
+    for name in HEADERS:
+        message[name] = str(came[name])
+    message.set_content(text.get_content())
+    message.add_alternative(html.get_content(), subtype="html")
+    return lambda connection: connection.send_message(message)
 
 
-def as_bytes() -> Send:
+def as_bytes(mail: bytes) -> Send:
     """Send the same mail, ready made."""
-    mail = compose(_message(), SENDER)
-    return lambda connection: connection.sendmail(SENDER, [RECIPIENT], mail)
-
-
-def _message() -> Message:
-    now = datetime.now(UTC)
-    body = b'{"event":"e","data":"{\\"zone\\":\\"hall\\",\\"battery\\":50}","coreid":"old-1","event_id":"1"}'
-    receipt = IntakeContext("a" * 36, now, load(None, **SETTINGS).severities, "bench")
-    alert = particle.read(body, "application/json", receipt)
-    incident = Incident(
-        "i" * 36, alert.incident_key, IncidentStatus.OPEN, alert.source, "e", "old-1", Severity.WARNING, now, now, 1
-    )
-    message = Notification(
-        id="n" * 36,
-        incident_id=incident.id,
-        channel=ChannelName.EMAIL,
-        address=RECIPIENT,
-        kind=Kind.OPENING,
-        status=NotificationStatus.SENDING,
-        severity=Severity.WARNING,
-        reason="why",
-        created_at=now,
-        due_at=now,
-        retry_since=now,
-    )
-    return render(MessageContext(message, incident, (alert,), None, ZoneInfo("UTC"), now, "example.net"))
+    return lambda connection: connection.sendmail(str(SETTINGS["smtp_email"]), [MAIL_ADDRESS], mail)

@@ -1,8 +1,12 @@
 """Databases that have been in use for long, made by SQL alone."""
 
+import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
+
+from torture.gate import Gate
 
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})"
 _INCIDENTS = """
@@ -47,3 +51,12 @@ def seed(file: Path, now: float, *, incidents: int, each: int, pending: bool = F
             connection.execute(_NOTIFICATIONS.format(numbers=numbers, at=at))
         connection.commit()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+async def seeded(directory: Path, *, incidents: int, each: int, pending: bool = False) -> None:
+    """Make a service's directory with such a database in it; the service itself makes the schema."""
+    directory.mkdir(parents=True)
+    gate = Gate(directory, {"smtp_port": 1})
+    await gate.start()
+    await gate.stop()
+    await asyncio.to_thread(seed, gate.database, time.time(), incidents=incidents, each=each, pending=pending)

@@ -1,0 +1,134 @@
+"""How fast alerts are accepted on PostgreSQL: against SQLite, by replicas, and from an empty database."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+
+from torture.books import Books
+from torture.postgres import Postgres, driver_url, postgres
+
+from bench import processor, sides
+from bench.figure import Figure
+from bench.load import ROUNDS, Measured, alerts, rates, ratios, warm
+
+MOST_REPLICAS = 3
+WINDOWS, WINDOW, FRESH_ROUNDS = 4, 5.0, 3
+"""An empty database takes alerts for so many windows of so many seconds."""
+FRESH_DEVICES = 400
+
+
+@contextmanager
+def _server(directory: Path) -> Iterator[Postgres]:
+    directory.mkdir(parents=True)
+    for path in (directory, directory.parent):
+        path.chmod(0o755)  # PostgreSQL runs as another user when this is root
+    with postgres(directory) as server:
+        yield server
+
+
+async def on_postgres(directory: Path) -> list[Figure]:
+    """Durable accept on PostgreSQL against SQLite, and its processor time, the server's included."""
+    ours: list[Measured] = []
+    base: list[Measured] = []
+    cost: list[tuple[float, float]] = []
+    with _server(directory) as server:
+        address, server_pid = server.database(), _pid(server)
+        async with (
+            sides.sink() as smtp,
+            sides.gate(directory / "a", smtp) as sqlite,
+            sides.gate(directory / "b", smtp, database_url=driver_url(address)) as other,
+        ):
+            await warm(sqlite.port, Books(sqlite.database))
+            await warm(other.port, Books(address))
+            for _ in range(ROUNDS):
+                before = processor.seconds(other.pid), processor.seconds(server_pid)
+                ours.append(await alerts(other.port, connections=32))
+                after = processor.seconds(other.pid), processor.seconds(server_pid)
+                service, database = (1000 * (b - a) / ours[-1].requests for a, b in zip(before, after, strict=True))
+                cost.append((service, database))
+                base.append(await alerts(sqlite.port, connections=32))
+    return [
+        Figure("durable accept on PostgreSQL, 32 connections", "SQLite", "", ratios(ours, base), rates(ours, base)),
+        Figure(
+            "processor time of 1,000 alerts on PostgreSQL, 32 connections",
+            "",
+            "≤ 0.6",
+            [sum(each) for each in cost],
+            f"{median(c[0] for c in cost):.2f} s of the service and {median(c[1] for c in cost):.2f} of PostgreSQL",
+            unit="s",
+        ),
+    ]
+
+
+def _pid(server: Postgres) -> int:
+    """Return the process that starts all others of a server: its file's first line."""
+    return int((Path(server.setting("data_directory")) / "postmaster.pid").read_text().split()[0])
+
+
+async def replicas(directory: Path) -> list[Figure]:
+    """Accept by one, two and three replicas on one database, with 32 connections in all."""
+    taken: dict[int, list[float]] = {count: [] for count in range(1, MOST_REPLICAS + 1)}
+    with _server(directory) as server:
+        address = server.database()
+        async with sides.sink() as smtp, AsyncExitStack() as running:
+            ports = []
+            for number in range(MOST_REPLICAS):
+                replica = sides.gate(directory / str(number), smtp, database_url=driver_url(address))
+                ports.append((await running.enter_async_context(replica)).port)
+            for port in ports:
+                await warm(port, Books(address))
+            Books(address).change("ANALYZE")  # each replica plans anew; `fresh` measures what comes before
+            for _ in range(ROUNDS):
+                for count, rate in taken.items():
+                    rate.append(await _together(ports[:count]))
+    return [
+        Figure(
+            f"accept on PostgreSQL by {count} replicas, 32 connections in all",
+            "one replica",
+            "",
+            [many / one for many, one in zip(taken[count], taken[1], strict=True)],
+            f"{median(taken[count]):,.0f} and {median(taken[1]):,.0f} requests/s",
+        )
+        for count in list(taken)[1:]
+    ]
+
+
+async def _together(ports: Sequence[int]) -> float:
+    """Return the alerts a second that all these replicas take at once."""
+    split = zip(ports, shares(32, len(ports)), strict=True)
+    found = await asyncio.gather(*(alerts(port, connections=connections) for port, connections in split))
+    return sum(each.rate for each in found)
+
+
+def shares(total: int, parts: int) -> list[int]:
+    """Split as evenly as whole numbers allow, the larger ones first."""
+    return [total // parts + (number < total % parts) for number in range(parts)]
+
+
+async def fresh(directory: Path) -> list[Figure]:
+    """Accept from an empty database on, which has no statistics that PostgreSQL could plan by."""
+    rounds: list[list[Measured]] = []
+    for number in range(FRESH_ROUNDS):
+        place = directory / str(number)
+        with _server(place) as server:  # a new one each time: autovacuum would look at the database after a minute
+            settings = {"database_url": driver_url(server.database()), "recipient_sms": ""}
+            async with sides.sink() as smtp, sides.gate(place / "gate", smtp, **settings) as gate:
+                rounds.append(
+                    [
+                        await alerts(gate.port, connections=32, seconds=WINDOW, devices=FRESH_DEVICES)
+                        for _ in range(WINDOWS)
+                    ]
+                )
+    windows = list(zip(*rounds, strict=True))
+    whole = f"{WINDOWS * WINDOW:.0f} s"
+    return [
+        Figure(
+            f"accept from an empty PostgreSQL database, last {WINDOW:.0f} of {whole}",
+            f"the first {WINDOW:.0f} s",
+            "≥ 0.9",
+            ratios(windows[-1], windows[0]),
+            f"{', '.join(f'{median(each.rate for each in window):,.0f}' for window in windows)} requests/s",
+        ),
+    ]
