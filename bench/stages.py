@@ -118,7 +118,7 @@ class Stages:
     def _message(self) -> Iterable[tuple[str, float]]:
         with self._store.transaction() as connection:
             [newest] = self._alerts(1)
-            incident = incidents.unresolved(connection, [newest.key])[newest.key]
+            incident = incidents.unresolved(connection, [newest.incident_key])[newest.incident_key]
             [message, *_] = notifications.of_incident(connection, incident.id)
         latest = tuple(self._store.read_now(lambda connection: alerts.latest(connection, incident.id, 11)))
         story = MessageContext(

@@ -12,10 +12,13 @@ from alertgate.model import ChannelName
 from alertgate.notify.attempt import Attempted, Sender
 from alertgate.notify.breaker import ChannelState, after
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel
-from alertgate.notify.context import Snapshot
+from alertgate.notify.context import MessageContext, Snapshot
 
 AHEAD = 4
 """How many notifications are claimed for each that can be sent at the same time: a sender never waits for a claim."""
+
+SENDERS = 2
+"""How many tasks there are for each slot of the channel: while one records, another one sends."""
 
 log = structlog.stdlib.get_logger("alertgate.deliver")
 
@@ -75,6 +78,7 @@ class Lane:
         self._on_change = on_change
         self._on_free = on_free
         self._capacity = channel.capacity * (1 + AHEAD)
+        self._slots = asyncio.Semaphore(channel.capacity)
         self._queue: asyncio.Queue[Claimed | None] = asyncio.Queue(self._capacity)
         self._here: dict[str, Claimed] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -99,7 +103,7 @@ class Lane:
         """Start the senders."""
         self._tasks = [
             asyncio.create_task(self._send_all(), name=f"send-{self.channel.name}-{number}")
-            for number in range(self.channel.capacity)
+            for number in range(self.channel.capacity * SENDERS)
         ]
 
     async def stop(self, timeout: float) -> None:  # noqa: ASYNC109  (a grace period, not a cancellation)
@@ -133,14 +137,21 @@ class Lane:
 
     async def _deliver(self, claimed: Claimed) -> None:
         """Send one notification, learn from it how the channel is doing, and record it."""
-        if not self._may_send(claimed):
+        async with self._slots:
+            context, attempted = await self._send(claimed)
+            before, self.state = self.state, self._state_after(attempted)
+        if attempted is None:
             await self._sender.give_back(claimed.snapshot.notification)
             return
-        context = self._sender.context(claimed.snapshot)
-        attempted = await self._sender.send(self.channel, context, claimed.at + self._times.send_within)
-        before, self.state = self.state, self._state_after(attempted)
         await self._sender.record(self.channel, context, attempted)
         await self._on_change(self.channel.name, before, self.state)
+
+    async def _send(self, claimed: Claimed) -> tuple[MessageContext, Attempted | None]:
+        """Attempt a notification, unless it may not be sent any more."""
+        context = self._sender.context(claimed.snapshot)
+        if not self._may_send(claimed):
+            return context, None
+        return context, await self._sender.send(self.channel, context, claimed.at + self._times.send_within)
 
     def _may_send(self, claimed: Claimed) -> bool:
         """Tell whether the lease is surely still ours by both clocks, and the channel takes notifications.
@@ -154,5 +165,7 @@ class Lane:
         waited = asyncio.get_running_loop().time() - claimed.at
         return waited <= self._times.queued_within and timedelta(0) <= age <= patience
 
-    def _state_after(self, attempted: Attempted) -> ChannelState:
+    def _state_after(self, attempted: Attempted | None) -> ChannelState:
+        if attempted is None:
+            return self.state
         return after(self.state, attempted.outcome, self._clock.now(), self._chance())

@@ -5,18 +5,13 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, select
 
 from alertgate.model import Attempt
-from alertgate.store.rows import insert_rows
+from alertgate.store.rows import insert_new_rows
 from alertgate.store.tables import attempts
 
 
 def add(connection: Connection, new: Sequence[Attempt]) -> set[str]:
     """Store attempts; return the ids of those that were stored before, because the answer to their commit was lost."""
-    if not new:
-        return set()
-    known = select(attempts.c.id).where(attempts.c.id.in_([attempt.id for attempt in new]))
-    stored = set(connection.execute(known).scalars())
-    insert_rows(connection, attempts, [attempt for attempt in new if attempt.id not in stored])
-    return stored
+    return {attempt.id for attempt in new} - set(insert_new_rows(connection, attempts, new))
 
 
 def of_notifications(connection: Connection, notification_ids: Collection[str]) -> list[Attempt]:

@@ -8,9 +8,10 @@ import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, true, update
 
 from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus, states_before
 from alertgate.store.notifications import (
@@ -32,6 +33,32 @@ SENT_WITHIN = timedelta(seconds=10)
 _CHANGED = tuple(field.name for field in fields(Notification) if field.name != "id")
 
 
+_LEASE = (
+    update(notifications)
+    .where(_n.id.in_(bindparam("ids", expanding=True)))
+    .values({name: bindparam(f"b_{name}") for name in ("status", "lease_owner", "lease_until", "claimed_at")})
+)
+_SENDING = select(*COLUMNS).where(_n.id.in_(bindparam("ids", expanding=True)), IS_SENDING)
+
+
+@cache
+def _due(*, probe: bool, pressing_only: bool) -> Select[Any]:
+    """What may be claimed on `channel` at `now`, `most` at a time."""
+    is_due = _n.due_at <= bindparam("now", type_=_n.due_at.type)
+    return (
+        select(*COLUMNS)
+        .where(
+            _n.channel == bindparam("channel", type_=_n.channel.type),
+            IS_PENDING,
+            or_(is_due, _n.attempts > 0) if probe else is_due,
+            IS_PRESSING if pressing_only else true(),
+        )
+        .order_by(_n.severity.desc(), _n.due_at)
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True)  # SQLite has one writer at a time and ignores it
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What one process takes on one channel."""
@@ -49,29 +76,18 @@ class Claim:
 
 def claim(connection: Connection, wanted: Claim) -> list[Notification]:
     """Lease what is due on a channel: most severe first, then oldest. Replicas share the work."""
-    is_due = _n.due_at <= wanted.now
-    due = (
-        select(*COLUMNS)
-        .where(
-            _n.channel == wanted.channel,
-            IS_PENDING,
-            or_(is_due, _n.attempts > 0) if wanted.probe else is_due,
-            IS_PRESSING if wanted.pressing_only else true(),
-        )
-        .order_by(_n.severity.desc(), _n.due_at)
-        .limit(wanted.limit)
-        .with_for_update(skip_locked=True)  # SQLite has one writer at a time and ignores it
-    )
+    due = _due(probe=wanted.probe, pressing_only=wanted.pressing_only)
+    bound = {"channel": wanted.channel, "now": wanted.now, "most": wanted.limit}
     lease: dict[str, Any] = {
         "status": NotificationStatus.SENDING,
         "lease_owner": wanted.owner,
         "lease_until": wanted.lease_until,
         "claimed_at": wanted.now,
     }
-    claimed = [replace(notification_of(row), **lease) for row in connection.execute(due)]
+    claimed = [replace(notification_of(row), **lease) for row in connection.execute(due, bound)]
     if claimed:
         ids = [notification.id for notification in claimed]
-        connection.execute(update(notifications).where(_n.id.in_(ids)).values(**lease))
+        connection.execute(_LEASE, {"ids": ids, **{f"b_{name}": value for name, value in lease.items()}})
     return claimed
 
 
@@ -121,8 +137,8 @@ class Finish:
 
 def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
     """Record the ends of leases; False where one was over before, and nothing was changed."""
-    query = select(*COLUMNS).where(_n.id.in_([end.leased.id for end in ends]), IS_SENDING)
-    sending = {row.id: notification_of(row) for row in connection.execute(query)}
+    rows = connection.execute(_SENDING, {"ids": [end.leased.id for end in ends]})
+    sending = {row.id: notification_of(row) for row in rows}
     ours = [_same_lease(end.leased, sending.get(end.leased.id)) for end in ends]
     _end(connection, ((end, sending[end.leased.id]) for end in itertools.compress(ends, ours)))
     return ours

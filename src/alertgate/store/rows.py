@@ -24,6 +24,13 @@ def insert_rows(connection: Connection, table: Table, new: Sequence[Any]) -> Non
         connection.execute(_insert(table), _parameters(new))
 
 
+def insert_new_rows(connection: Connection, table: Table, rows: Sequence[Any]) -> Sequence[str]:
+    """Store those of the rows whose ids aren't stored yet; return these ids."""
+    if not rows:
+        return []
+    return connection.execute(_insert_new(table, connection.dialect.name), _parameters(rows)).scalars().all()
+
+
 def update_rows(connection: Connection, table: Table, changed: Sequence[Any], columns: Collection[str]) -> None:
     """Write these columns of rows that are stored already; `changed` are whole dataclass instances."""
     if changed:
@@ -33,6 +40,12 @@ def update_rows(connection: Connection, table: Table, changed: Sequence[Any], co
 @cache
 def _insert(table: Table) -> Insert:
     return insert(table).returning(table.c.id)
+
+
+@cache
+def _insert_new(table: Table, dialect: str) -> Insert:
+    statement: Insert = _UPSERTS[dialect](table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
+    return statement
 
 
 @cache

@@ -25,15 +25,23 @@ class SubjectHeader(UniqueUnstructuredHeader):
         return f"Subject: {folded.lstrip()}{policy.linesep}"  # a first word that fills a line stays on the first one
 
 
-def _headers() -> HeaderRegistry:
-    headers = HeaderRegistry()
-    header_types: Any = headers  # typeshed wants a base class that the library mixes in by itself
-    header_types.map_to_type("subject", SubjectHeader)
-    header_types.map_to_type("references", MessageIDHeader)  # one id, never folded: mail programs thread by it
-    return headers
+class Headers(HeaderRegistry):
+    """The classes of our headers. Each is made once: making one takes longer than parsing a header does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, Any] = {}
+        own: dict[str, Any] = {"subject": SubjectHeader, "references": MessageIDHeader}
+        self.registry.update(own)  # References is one id, never folded or encoded: mail programs thread by it
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the class for a header."""
+        if name not in self._made:
+            self._made[name] = super().__getitem__(name)
+        return self._made[name]
 
 
-POLICY = SMTP.clone(cte_type="7bit", header_factory=_headers())
+POLICY = SMTP.clone(cte_type="7bit", header_factory=Headers())
 """Lines end with CR LF, and nothing relies on 8BITMIME (RFC 6152), which not every server offers."""
 
 
