@@ -4,9 +4,9 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,7 +14,7 @@ import trustme
 import uvloop
 
 from alertgate.model import ChannelName
-from alertgate.notify.channels.base import Message, Permanent, Reason, Sent, Transient
+from alertgate.notify.channels.base import Message, Permanent, Picture, Reason, Sent, Transient
 from alertgate.notify.channels.smtp import MailChannel, MailServer
 from tests.fakes import LATER, START, MailSink, mail_sink
 
@@ -173,43 +173,186 @@ async def test_check_logs_in_and_sends_nothing(make_settings):
         assert (await MailServer(settings).check()).reason == Reason.CREDENTIALS
 
 
-def frozen_at_data(listener: socket.socket, freeze: Callable[[], None]) -> list[bytes]:
-    """Speak SMTP once; freeze the other side while it waits for the answer to DATA. Return what came after that."""
+async def test_a_mail_arrives_as_it_was_written(make_settings):
+    """Lines that begin with a dot, or are nothing else, come through: none of them ends the mail."""
+    dotted = replace(MESSAGE, text=".\n..\n.x\n\n.\nend\n")
+    async with mail_sink() as sink:
+        assert isinstance(await send(settings_for(make_settings, sink), dotted, times=2), Sent)
+        assert [received.text.splitlines() for received in sink.messages] == [dotted.text.splitlines()] * 2
+
+
+async def test_a_server_that_knows_no_ehlo_is_greeted_with_helo(make_settings):
+    """An old server takes mails too."""
+    async with mail_sink() as sink:
+        sink.answer("EHLO", "502 5.5.1 unknown")
+        assert isinstance(await send(settings_for(make_settings, sink)), Sent)
+
+
+async def test_a_refusal_leaves_the_connection_usable(make_settings):
+    """The server forgets what it refused, and the next message goes over the same connection."""
+    async with mail_sink() as sink:
+        sink.answer("RCPT", "550 5.1.1 no such user")
+        sink.answer("DATA", "554 5.7.1 policy")
+        assert isinstance(await send(settings_for(make_settings, sink), times=3), Sent)
+        assert (len(sink.messages), sink.connections) == (1, 1)
+
+
+async def test_a_message_is_given_up_at_its_deadline(make_settings):
+    """A server that hangs is left at the deadline, if that is earlier than `SMTP_TIMEOUT`."""
+    async with mail_sink() as sink:
+        sink.open.clear()
+        settings = settings_for(make_settings, sink, smtp_timeout=30)
+        channel = MailChannel(ChannelName.EMAIL, MailServer(settings), settings)
+        async with asyncio.timeout(10):
+            outcome = await channel.send(MESSAGE, asyncio.get_running_loop().time() + 0.2)
+        assert (type(outcome), outcome.reason) == (Transient, Reason.TIMEOUT)
+        sink.open.set()
+        assert isinstance(await channel.send(MESSAGE, LATER), Sent)
+        await channel.close()
+        assert sink.connections == 2
+
+
+async def test_nothing_is_sent_whose_deadline_passed_before(make_settings):
+    """The process slept after it leased the message: neither a new connection nor an open one carries it."""
+    async with mail_sink() as sink:
+        settings = settings_for(make_settings, sink)
+        channel = MailChannel(ChannelName.EMAIL, MailServer(settings), settings)
+        for _ in range(2):
+            outcome = await channel.send(MESSAGE, asyncio.get_running_loop().time())
+            assert (type(outcome), outcome.reason) == (Transient, Reason.TIMEOUT)
+            assert isinstance(await channel.send(MESSAGE, LATER), Sent)
+        await channel.close()
+        assert len(sink.messages) == 2
+
+
+DEADLINE, SLEEP = 0.4, 0.8
+"""Seconds that a message has, and for which its process sleeps."""
+LARGE = replace(MESSAGE, picture=Picture("png", bytes(4_000_000)))
+"""More than the kernel takes at once, but not twice as much."""
+
+on_both_loops = pytest.mark.parametrize("policy", [asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy])
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """A port for a mail server that lives in a thread."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+def come_after_data(
+    listener: socket.socket, before: Callable[[], None], after: Callable[[], None], tls: ssl.SSLContext | None = None
+) -> bytes:
+    """Speak SMTP once. Return what comes after DATA, whose answer is given between `before` and `after`."""
     connection, _ = listener.accept()
-    with connection, connection.makefile("rwb", buffering=0) as wire:
-        wire.write(b"220 mail.test\r\n")
-        while line := wire.readline():
-            if line.startswith(b"DATA"):
-                freeze()
-                wire.write(b"354 go on\r\n")
-                return wire.readlines()
-            wire.write(b"250 yes\r\n")
-    return []
+    wire = tls.wrap_socket(connection, server_side=True) if tls else connection
+    content = bytearray()
+    with wire, wire.makefile("rb", buffering=0) as lines, suppress(ConnectionError):
+        wire.sendall(b"220 mail.test\r\n")
+        while not lines.readline().startswith(b"DATA"):
+            wire.sendall(b"250 yes\r\n")
+        before()
+        wire.sendall(b"354 go on\r\n")
+        after()
+        while some := wire.recv(65536):
+            content += some
+    return bytes(content)
 
 
-@pytest.mark.parametrize("policy", [asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy])
-def test_what_slept_past_its_deadline_does_not_send(make_settings, policy):
+def late(settings, policy, serving: Callable[[], Awaitable[bytes]], message: Message = MESSAGE) -> bytes:
+    """Send a message that isn't sent by its deadline. Return what the server has of it."""
+
+    async def sending() -> bytes:
+        loop = asyncio.get_running_loop()
+        server = asyncio.ensure_future(serving())
+        channel = MailChannel(ChannelName.EMAIL, MailServer(settings), settings)
+        deadline = loop.time() + DEADLINE
+        outcome = None
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(deadline):
+                outcome = await channel.send(message, deadline)
+        await channel.close()
+        assert not isinstance(outcome, Sent)
+        return await server
+
+    with asyncio.Runner(loop_factory=policy().new_event_loop) as runner:
+        return runner.run(sending())
+
+
+def settings_at(make_settings, port: int, **changes):
+    """Settings for a mail server at a port of this machine."""
+    mail = {"smtp_security": "none", "smtp_email": "a@x.net", "recipient_email": "m@x.net", **changes}
+    return make_settings(smtp_host="localhost", smtp_port=port, **mail)
+
+
+@on_both_loops
+def test_what_slept_past_its_deadline_does_not_send(make_settings, listener, policy):
     """The server's `354` lies in the socket when the process wakes: by then another may have sent the message."""
-    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
-        port = listener.getsockname()[1]
-        settings = make_settings(
-            smtp_host="127.0.0.1", smtp_port=port, smtp_security="none", smtp_email="a@x.net", recipient_email="m@x.net"
-        )
 
-        async def sending():
-            loop = asyncio.get_running_loop()
-            frozen = partial(loop.call_soon_threadsafe, time.sleep, 0.8)
-            server = loop.run_in_executor(pool, frozen_at_data, listener, frozen)
-            channel = MailChannel(ChannelName.EMAIL, MailServer(settings), settings)
-            deadline = loop.time() + 0.4
-            outcome = None
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(deadline):
-                    outcome = await channel.send(MESSAGE, deadline)
-            await channel.close()
-            return outcome, await server
+    async def serving() -> bytes:
+        sleep = partial(asyncio.get_running_loop().call_soon_threadsafe, time.sleep, SLEEP)
+        return await asyncio.to_thread(come_after_data, listener, sleep, lambda: None)
 
-        with asyncio.Runner(loop_factory=policy().new_event_loop) as runner:
-            outcome, came = runner.run(sending())
-    assert not isinstance(outcome, Sent)
-    assert came == []
+    assert late(settings_at(make_settings, listener.getsockname()[1]), policy, serving) == b""
+
+
+@on_both_loops
+def test_what_slept_between_an_answer_and_its_reader_does_not_send(make_settings, listener, policy):
+    """The event loop reads the `354`, the process sleeps, and no timer runs before the task that waits for it."""
+
+    async def serving() -> bytes:
+        came = asyncio.get_running_loop().create_future()
+
+        async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"220 mail.test\r\n")
+            while not (await reader.readline()).startswith(b"DATA"):
+                writer.write(b"250 yes\r\n")
+            writer.write(b"354 go on\r\n")
+            asyncio.get_running_loop().call_soon(time.sleep, SLEEP)
+            came.set_result(await reader.read())
+            writer.close()
+
+        async with await asyncio.start_server(speak, sock=listener):
+            return await came
+
+    assert late(settings_at(make_settings, listener.getsockname()[1]), policy, serving) == b""
+
+
+@on_both_loops
+@pytest.mark.parametrize("security", ["none", "tls"])
+def test_what_is_left_of_a_mail_at_its_deadline_is_dropped(
+    make_settings, listener, policy, security, authority: trustme.CA, authority_file
+):
+    """A server that takes a large mail slowly doesn't get its end when its time is up."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    tls = context if security == "tls" else None
+
+    async def serving() -> bytes:
+        wait = partial(time.sleep, 2 * DEADLINE)
+        return await asyncio.to_thread(come_after_data, listener, lambda: None, wait, tls)
+
+    port = listener.getsockname()[1]
+    settings = settings_at(make_settings, port, smtp_security=security, smtp_ca_file=authority_file)
+    content = late(settings, policy, serving, LARGE)
+    assert content.startswith(b"From:")
+    assert not content.endswith(b"\r\n.\r\n")
+
+
+@on_both_loops
+def test_what_slept_amid_a_large_mail_does_not_end_it(make_settings, listener, policy):
+    """The rest of its content may leave on waking, but never the dot at which the server accepts it."""
+
+    async def serving() -> bytes:
+        loop = asyncio.get_running_loop()
+
+        def sleep() -> None:
+            time.sleep(DEADLINE / 4)
+            loop.call_soon_threadsafe(time.sleep, SLEEP)
+            time.sleep(DEADLINE / 4)
+
+        return await asyncio.to_thread(come_after_data, listener, lambda: None, sleep)
+
+    content = late(settings_at(make_settings, listener.getsockname()[1]), policy, serving, LARGE)
+    assert content.startswith(b"From:")
+    assert not content.endswith(b"\r\n.\r\n")

@@ -2,11 +2,13 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
+from typing import cast
 
 import aiosmtplib
-from aiosmtplib import SMTP
+from aiosmtplib import SMTP, SMTPStatus
 
 from alertgate.config import Settings
 from alertgate.model import ChannelName
@@ -16,6 +18,8 @@ from alertgate.notify.channels.replies import Stage, classify
 
 FRESH_FOR = 5.0
 """Seconds for which an idle connection is taken to be alive; after that it is asked first."""
+DRAIN_PAUSE = 0.01
+"""Seconds between two looks at what the network hasn't taken yet of a large mail."""
 
 
 @dataclass(slots=True)
@@ -34,9 +38,13 @@ class MailServer:
         self._tls: ssl.SSLContext | None = None
 
     async def hand_over(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
-        """Hand one mail over for one recipient until `deadline`; trouble is an outcome, never an exception."""
+        """Hand one mail over for one recipient until `deadline`; trouble is an outcome, never an exception.
+
+        `mail` has CR LF at the end of each line, as `compose` writes it. After `deadline`, by the event loop's clock,
+        a mail isn't completed, even if the process slept past it.
+        """
         try:
-            async with self._slots:
+            async with asyncio.timeout_at(deadline), self._slots:
                 return await self._hand_over(sender, to, mail, deadline)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return _outcome(error)
@@ -59,18 +67,23 @@ class MailServer:
 
     async def _hand_over(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
         connection = await self._alive() or await self._connect()
-        # To cancel the task isn't enough. If the server's answer came in while the process slept, `wait_for` of Python
-        # 3.11 swallows the cancellation, and the library goes on with the mail: on a closed connection it can't.
-        late = asyncio.get_running_loop().call_at(deadline, connection.close)
+        transport = cast("asyncio.WriteTransport | None", connection.transport)
+        if transport is None:
+            raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+        reusable = False
         try:
-            _, reply = await connection.sendmail(sender, [to], mail)
+            reply = await _converse(connection, transport, sender, to, mail, deadline)
+            reusable = True
+        except aiosmtplib.SMTPResponseException:
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await connection.rset()
+                reusable = True
+            raise
         finally:
-            late.cancel()
-            # A connection that broke, timed out or was cancelled in mid-conversation is closed by the library or here.
-            if connection.is_connected and not _cancelled():
+            if reusable and connection.is_connected:
                 self._idle.append(_Idle(connection, monotonic()))
             else:
-                connection.close()
+                transport.abort()  # `close` would first send the rest of the mail, however late
         return Sent(f"250 {reply}")
 
     async def _alive(self) -> SMTP | None:
@@ -122,16 +135,57 @@ def _tls_context(settings: Settings) -> ssl.SSLContext:
     return context
 
 
-def _cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+async def _converse(
+    connection: SMTP, transport: asyncio.WriteTransport, sender: str, to: str, mail: bytes, deadline: float
+) -> str:
+    """Send one mail for one recipient and return the server's reply.
+
+    The library's own `sendmail` sends the content as soon as it sees the answer to DATA. If the process slept past the
+    deadline while that answer came in, the Python version and the event loop decide whether a timer or the library runs
+    first. So this takes the steps one by one, and reads the clock itself before the content leaves.
+    """
+    if connection.is_ehlo_or_helo_needed:
+        await _greet(connection)
+    size = [f"SIZE={len(mail)}"] if connection.supports_extension("size") else []
+    await connection.mail(sender, options=size)
+    await connection.rcpt(to)
+    await _execute(connection, b"DATA", SMTPStatus.start_input)
+    _check_deadline(deadline)
+    if not connection.is_connected:
+        raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+    transport.write(mail.replace(b"\r\n.", b"\r\n.."))  # RFC 5321, 4.5.2
+    # A server accepts a mail at its final dot. What waits in the transport when the process falls asleep leaves as soon
+    # as it wakes, before any timer, so the dot must not wait there behind a large mail.
+    while transport.get_write_buffer_size():  # noqa: ASYNC110  (a transport tells its protocol alone when it is empty)
+        await asyncio.sleep(DRAIN_PAUSE)
+    _check_deadline(deadline)
+    return await _execute(connection, b".", SMTPStatus.completed)
 
 
-def _outcome(error: Exception) -> Outcome:  # noqa: PLR0911  (one line for each kind of trouble)
+async def _execute(connection: SMTP, command: bytes, expected: SMTPStatus) -> str:
+    code, text = await connection.execute_command(command)
+    if code != expected:
+        raise aiosmtplib.SMTPDataError(code, text)
+    return text
+
+
+async def _greet(connection: SMTP) -> None:
+    """Say EHLO, or HELO to a server that doesn't know EHLO."""
+    try:
+        await connection.ehlo()
+    except aiosmtplib.SMTPHeloError:
+        if not connection.is_connected:
+            raise
+        await connection.helo()
+
+
+def _check_deadline(deadline: float) -> None:
+    if asyncio.get_running_loop().time() >= deadline:
+        raise TimeoutError("the mail wasn't complete at its deadline")
+
+
+def _outcome(error: Exception) -> Outcome:
     """Translate the library's exceptions, once."""
-    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        refused = error.recipients[0]
-        return classify(Stage.RECIPIENT, refused.code, refused.message)
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return classify(_stage(error), error.code, error.message)
     if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):
@@ -152,6 +206,8 @@ def _stage(error: aiosmtplib.SMTPResponseException) -> Stage:
         return Stage.CONNECT
     if isinstance(error, aiosmtplib.SMTPSenderRefused):
         return Stage.SENDER
+    if isinstance(error, aiosmtplib.SMTPRecipientRefused):
+        return Stage.RECIPIENT
     return Stage.CONTENT
 
 
