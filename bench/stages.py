@@ -23,8 +23,8 @@ from alertgate.config import load
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import Alert, ChannelName
 from alertgate.notify.channels.mail import compose
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.context import MessageContext
-from alertgate.notify.plan import targets
 from alertgate.notify.render.message import render
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store

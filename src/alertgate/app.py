@@ -16,21 +16,20 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
 from alertgate.accept.record import Recorder, Result
+from alertgate.addresses import mask_all
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
 from alertgate.metrics import LabelValues, Metrics
-from alertgate.model import ChannelName, time_of, uuid7
+from alertgate.model import time_of, uuid7
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import MAIL, Budget
-from alertgate.notify.channels.base import Channel, Reason
-from alertgate.notify.channels.outbox import Outbox
-from alertgate.notify.channels.smtp import MailChannel, MailServer
+from alertgate.notify.channels import registry
+from alertgate.notify.channels.base import Channel, Level, Reason
+from alertgate.notify.channels.registry import open_channels, targets
 from alertgate.notify.deliver import Deliverer
-from alertgate.notify.gateways import gateway_warning
 from alertgate.notify.lane import DeliveryTimes
-from alertgate.notify.plan import targets
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.periodic import Periodic
 from alertgate.prove import audit as auditing
@@ -38,7 +37,7 @@ from alertgate.prove import housekeeping
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
 from alertgate.store.alerts import newest_id
-from alertgate.store.engine import Store, make_private_dir
+from alertgate.store.engine import Store
 from alertgate.web import problems
 from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
@@ -76,15 +75,6 @@ class Ids:
         with self._lock:
             self._last = at if at > self._last else self._last + MICROSECOND
             return new_id(self._last)
-
-
-def open_channels(settings: Settings) -> list[Channel]:
-    """Return the channels that the settings call for: the mail server's two, or the outbox alone."""
-    if settings.mail_host is None:
-        make_private_dir(settings.data_dir)
-        return [Outbox(settings.outbox_dir, settings.mail_from)]
-    server = MailServer(settings)
-    return [MailChannel(ChannelName.EMAIL, server, settings), MailChannel(ChannelName.SMS, server, settings)]
 
 
 def open_gate(
@@ -263,15 +253,9 @@ def _announce(gate: Gate) -> None:
     """Say at start what an operator should know before anything happens."""
     settings = gate.settings
     log.info("service.starting", version=__version__, store=gate.store.dialect, recipients=len(targets(settings)))
-    if settings.mail_host is None:
-        log.warning(
-            "mail.unconfigured",
-            detail="messages go to the outbox and nobody is told; set SMTP_EMAIL or SMTP_HOST",
-            outbox=str(settings.outbox_dir),
-        )
-    for _, address in targets(settings):
-        if warning := gateway_warning(address, gate.clock.now().date()):
-            log.warning("gateway.doubtful", detail=warning.text)
+    for finding in registry.findings(settings, gate.clock.now().date()):
+        if finding.level is not Level.OK:
+            log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
     for name, secret in (
         ("PARTICLE_WEBHOOK_SECRET", settings.particle_webhook_secret),
         ("WEBHOOK_SECRET", settings.webhook_secret),

@@ -4,9 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from alertgate.model import ChannelName, ContactState, IncidentStatus, Kind, Severity
+from alertgate.model import ContactState, IncidentStatus, Kind, Severity
 from alertgate.notify.plan import (
-    NOBODY,
     Expedite,
     Plan,
     PlanReason,
@@ -16,46 +15,12 @@ from alertgate.notify.plan import (
     on_resolution,
     on_rise,
     sentence,
-    targets,
 )
 from tests.builders import incident
 from tests.fakes import START
 
 FIVE_MINUTES = timedelta(minutes=5)
 A_MOMENT = timedelta(microseconds=1)
-EMAIL, SMS, OUTBOX = ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX
-
-
-@pytest.mark.parametrize(
-    ("email", "sms", "wanted"),
-    [
-        ("me@example.com", "", [(EMAIL, "me@example.com")]),
-        ("b@example.com,a@example.com", "", [(EMAIL, "b@example.com"), (EMAIL, "a@example.com")]),
-        ("", "5551234567@texts.example.com", [(SMS, "5551234567@texts.example.com")]),
-        (
-            "me@example.com,5551234567@VTEXT.com",
-            "555@texts.example.com",
-            [(EMAIL, "me@example.com"), (SMS, "555@texts.example.com"), (SMS, "5551234567@VTEXT.com")],
-        ),
-        ("555@texts.example.com", "555@texts.example.com", [(SMS, "555@texts.example.com")]),
-        ("555@vtext.com", "555@vtext.com", [(SMS, "555@vtext.com")]),
-    ],
-)
-def test_each_address_has_one_channel(make_settings, email, sms, wanted):
-    """Mail goes to mail addresses, text to RECIPIENT_SMS and to known gateways, and nobody is told twice."""
-    settings = make_settings(smtp_email="alerts@example.net", recipient_email=email, recipient_sms=sms)
-    assert targets(settings) == wanted
-
-
-def test_without_a_mail_server_all_goes_to_the_outbox(make_settings):
-    """While no mail server is configured, the outbox takes every recipient's messages."""
-    settings = make_settings(recipient_email="me@example.com,5@vtext.com", recipient_sms="5@texts.example.com")
-    assert targets(settings) == [(OUTBOX, "me@example.com"), (OUTBOX, "5@texts.example.com"), (OUTBOX, "5@vtext.com")]
-
-
-def test_without_any_recipient_the_outbox_still_speaks(make_settings):
-    """A fresh machine with nothing set shows its messages all the same."""
-    assert targets(make_settings()) == [(OUTBOX, NOBODY)]
 
 
 def test_the_first_alert_speaks_at_once():

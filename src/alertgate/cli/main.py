@@ -15,7 +15,7 @@ import typer
 import uvicorn
 
 from alertgate import __version__
-from alertgate.app import create_app, new_id, open_channels, open_gate
+from alertgate.app import create_app, new_id, open_gate
 from alertgate.cli import check as checks
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
@@ -25,6 +25,8 @@ from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
 from alertgate.config import DEFAULT_ENV_FILE, Settings, load
 from alertgate.errors import ConfigError, NotFound
+from alertgate.notify.channels.base import Level
+from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.replay import ReplayResult
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.prove.health import Health
@@ -153,7 +155,7 @@ def check(
     findings = asyncio.run(checks.run(settings, SystemClock().now(), offline=offline))
     for finding in findings:
         typer.echo(f"{finding.level:5} {finding.what}: {finding.text}")
-    if any(finding.level is checks.Level.FAIL for finding in findings):
+    if any(finding.level is Level.FAIL for finding in findings):
         typer.echo("alertgate can't do its work like this; mend what says fail.", err=True)
         raise typer.Exit(1)
 

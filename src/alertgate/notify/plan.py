@@ -4,25 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from alertgate.config import Settings
-from alertgate.model import ChannelName, ContactState, Incident, IncidentStatus, Kind, Target
-from alertgate.notify.gateways import is_gateway
-
-NOBODY = "operator@localhost"
-"""Whom notifications in the outbox are addressed to while no recipient is set."""
-
-
-def targets(settings: Settings) -> list[Target]:
-    """Return every address that is told about an incident, with the channel that reaches it."""
-    texts = [*settings.recipient_sms, *filter(is_gateway, settings.recipient_email)]
-    mails = [address for address in settings.recipient_email if address not in texts]
-    if settings.mail_host is None:
-        return [(ChannelName.OUTBOX, address) for address in dict.fromkeys([*mails, *texts])] or [
-            (ChannelName.OUTBOX, NOBODY)
-        ]
-    return [(ChannelName.EMAIL, address) for address in mails] + [
-        (ChannelName.SMS, address) for address in dict.fromkeys(texts)
-    ]
+from alertgate.model import ContactState, Incident, IncidentStatus, Kind
 
 
 class PlanReason(StrEnum):

@@ -9,8 +9,8 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Sent
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.gateways import is_text_message
-from alertgate.notify.plan import targets
 
 
 class TestSend(NamedTuple):

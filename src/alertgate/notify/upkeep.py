@@ -11,7 +11,7 @@ from alertgate.config import Settings
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.budget import MAIL, Budget, budget
-from alertgate.notify.plan import targets
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 from alertgate.store import leases, notifications, upkeep
 from alertgate.store.engine import Store

@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from alertgate.model import ChannelName
+from alertgate.config import Settings
+from alertgate.model import ChannelName, Target
 
 
 class Reason(StrEnum):
@@ -109,6 +110,23 @@ SEND_TIMEOUT = 45.0
 """Seconds for one message, all tries: shorter than the lease, so that they end while the message is still ours."""
 
 
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What an operator should know about a part of the service, and what to do."""
+
+    level: Level
+    what: str
+    text: str
+
+
 class Channel(Protocol):
     """A way to reach recipients."""
 
@@ -124,3 +142,19 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Let go of connections."""
+
+
+class Provider(Protocol):
+    """A module of channels, as `registry` lists it."""
+
+    def from_settings(self, settings: Settings) -> list[Channel]:
+        """Return the channels that the settings call for; none where they don't. Raises StoreUnavailable."""
+
+    def targets(self, settings: Settings) -> list[Target]:
+        """Return the addresses that these channels reach."""
+
+    def findings(self, settings: Settings) -> list[Finding]:
+        """Return what an operator should know about these settings; said at start and by `alertgate check`."""
+
+    async def check(self, settings: Settings) -> Finding | None:
+        """Try whether the channels could send, without sending; None where there is nothing to try."""

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import structlog
 
-from alertgate.model import ChannelName
-from alertgate.notify.channels.base import Message, Outcome, Reason, Sent, Transient
+from alertgate.config import Settings
+from alertgate.model import ChannelName, Target
+from alertgate.notify.channels.base import Channel, Finding, Level, Message, Outcome, Reason, Sent, Transient
 from alertgate.notify.channels.mail import compose
+from alertgate.store.engine import make_private_dir
 
 log = structlog.stdlib.get_logger("alertgate.outbox")
+
+NOBODY = "operator@localhost"
+"""Whom notifications in the outbox are addressed to while no recipient is set."""
 
 
 class Outbox:
@@ -39,3 +44,32 @@ class Outbox:
         box = Maildir(self._path, create=True)
         key = box.add(compose(message, self._sender))
         return self._path / "new" / key
+
+
+def from_settings(settings: Settings) -> list[Channel]:
+    """Return the outbox, if no mail server is configured. Raises StoreUnavailable."""
+    if settings.mail_host is not None:
+        return []
+    make_private_dir(settings.data_dir)
+    return [Outbox(settings.outbox_dir, settings.mail_from)]
+
+
+def targets(settings: Settings) -> list[Target]:
+    """Return all addresses, or the operator of this machine while none is set."""
+    if settings.mail_host is not None:
+        return []
+    addresses = dict.fromkeys([*settings.recipient_email, *settings.recipient_sms]) or [NOBODY]
+    return [(ChannelName.OUTBOX, address) for address in addresses]
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """Say that nobody is told."""
+    if settings.mail_host is not None:
+        return []
+    text = f"no server is set: messages go to {settings.outbox_dir}, and nobody is told; set SMTP_EMAIL or SMTP_HOST"
+    return [Finding(Level.WARN, "mail", text)]
+
+
+async def check(settings: Settings) -> Finding | None:  # noqa: ARG001  (a directory is tried when it is written to)
+    """There is no server to try."""
+    return None

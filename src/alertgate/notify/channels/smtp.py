@@ -11,10 +11,21 @@ import aiosmtplib
 from aiosmtplib import SMTP, SMTPStatus
 
 from alertgate.config import Settings
-from alertgate.model import ChannelName
-from alertgate.notify.channels.base import Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.model import ChannelName, Target
+from alertgate.notify.channels.base import (
+    Channel,
+    Finding,
+    Level,
+    Message,
+    Outcome,
+    Permanent,
+    Reason,
+    Sent,
+    Transient,
+)
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.replies import Stage, classify
+from alertgate.notify.gateways import is_gateway
 
 FRESH_FOR = 5.0
 """Seconds for which an idle connection is taken to be alive; after that it is asked first."""
@@ -227,3 +238,45 @@ class MailChannel:
     async def close(self) -> None:
         """Close the server's connections."""
         await self._server.close()
+
+
+def from_settings(settings: Settings) -> list[Channel]:
+    """Return email and text messages through one mail server, if there is one."""
+    if settings.mail_host is None:
+        return []
+    server = MailServer(settings)
+    return [MailChannel(ChannelName.EMAIL, server, settings), MailChannel(ChannelName.SMS, server, settings)]
+
+
+def targets(settings: Settings) -> list[Target]:
+    """Return mail addresses for email; those of RECIPIENT_SMS and at known gateways for text messages."""
+    if settings.mail_host is None:
+        return []
+    texts = dict.fromkeys([*settings.recipient_sms, *filter(is_gateway, settings.recipient_email)])
+    mails = [address for address in settings.recipient_email if address not in texts]
+    return [*((ChannelName.EMAIL, address) for address in mails), *((ChannelName.SMS, address) for address in texts)]
+
+
+def findings(settings: Settings) -> list[Finding]:
+    """Say what is doubtful about how the mail server is reached."""
+    if settings.mail_host is None:
+        return []
+    found = []
+    if settings.smtp_security == "none":
+        text = "is none: mails, and the password, cross the network readable"
+        found.append(Finding(Level.WARN, "SMTP_SECURITY", text))
+    if settings.smtp_password is None and settings.smtp_security != "none":
+        found.append(Finding(Level.WARN, "SMTP_PASSWORD", "isn't set: mail is handed over without a login"))
+    return found
+
+
+async def check(settings: Settings) -> Finding | None:
+    """Connect to the mail server and log in, without sending anything."""
+    if settings.mail_host is None:
+        return None
+    outcome = await MailServer(settings).check()
+    what = f"mail server {settings.mail_host}:{settings.mail_port}"
+    if isinstance(outcome, Sent):
+        login = "and takes the login" if settings.smtp_password else "without a login"
+        return Finding(Level.OK, what, f"answers {login}: {outcome.reply}")
+    return Finding(Level.FAIL, what, f"{outcome.reason}: {outcome.reply}")

@@ -1,0 +1,79 @@
+"""Which channels there are, whom they reach, and what is doubtful about them."""
+
+from datetime import date
+
+import pytest
+
+from alertgate.model import ChannelName
+from alertgate.notify.channels.base import Finding, Level
+from alertgate.notify.channels.outbox import NOBODY
+from alertgate.notify.channels.registry import PROVIDERS, findings, open_channels, targets
+
+EMAIL, SMS, OUTBOX = ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX
+TODAY = date(2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    ("email", "sms", "wanted"),
+    [
+        ("me@example.com", "", [(EMAIL, "me@example.com")]),
+        ("b@example.com,a@example.com", "", [(EMAIL, "b@example.com"), (EMAIL, "a@example.com")]),
+        ("", "5551234567@texts.example.com", [(SMS, "5551234567@texts.example.com")]),
+        (
+            "me@example.com,5551234567@VTEXT.com",
+            "555@texts.example.com",
+            [(EMAIL, "me@example.com"), (SMS, "555@texts.example.com"), (SMS, "5551234567@VTEXT.com")],
+        ),
+        ("555@texts.example.com", "555@texts.example.com", [(SMS, "555@texts.example.com")]),
+        ("555@vtext.com", "555@vtext.com", [(SMS, "555@vtext.com")]),
+    ],
+)
+def test_each_address_has_one_channel(make_settings, email, sms, wanted):
+    """Mail goes to mail addresses, text to RECIPIENT_SMS and to known gateways, and nobody is told twice."""
+    settings = make_settings(smtp_email="alerts@example.net", recipient_email=email, recipient_sms=sms)
+    assert targets(settings) == wanted
+
+
+def test_without_a_mail_server_all_goes_to_the_outbox(make_settings):
+    """While no mail server is configured, the outbox takes every recipient's messages."""
+    settings = make_settings(recipient_email="me@example.com,5@vtext.com", recipient_sms="5@texts.example.com")
+    assert targets(settings) == [(OUTBOX, "me@example.com"), (OUTBOX, "5@vtext.com"), (OUTBOX, "5@texts.example.com")]
+
+
+def test_without_any_recipient_the_outbox_still_speaks(make_settings):
+    """A fresh machine with nothing set shows its messages all the same."""
+    assert targets(make_settings()) == [(OUTBOX, NOBODY)]
+
+
+@pytest.mark.parametrize(("email", "expected"), [("", [OUTBOX]), ("alerts@example.net", [EMAIL, SMS])])
+def test_the_settings_say_which_channels_there_are(make_settings, email, expected):
+    """A mail server has two, email and text messages; without one there is the outbox."""
+    settings = make_settings(smtp_email=email, recipient_email="me@example.com")
+    assert [channel.name for channel in open_channels(settings)] == expected
+
+
+def test_what_is_doubtful_is_said(make_settings):
+    """A dead gateway fails, one that ends is a warning, and so is a connection that anybody can read."""
+    recipients = "me@example.com,5@tmomail.net,5@vtext.com"
+    settings = make_settings(smtp_email="alerts@example.net", recipient_email=recipients, smtp_security="none")
+    assert [(finding.level, finding.what) for finding in findings(settings, TODAY)] == [
+        (Level.OK, "recipient me@example.com"),
+        (Level.FAIL, "recipient 5@tmomail.net"),
+        (Level.WARN, "recipient 5@vtext.com"),
+        (Level.WARN, "SMTP_SECURITY"),
+    ]
+
+
+def test_without_a_mail_server_that_is_said(make_settings):
+    """Nobody is told by a file."""
+    settings = make_settings(recipient_email="me@example.com")
+    text = f"no server is set: messages go to {settings.outbox_dir}, and nobody is told; set SMTP_EMAIL or SMTP_HOST"
+    assert findings(settings, TODAY) == [
+        Finding(Level.OK, "recipient me@example.com", "is told by outbox"),
+        Finding(Level.WARN, "mail", text),
+    ]
+
+
+async def test_what_is_not_configured_is_not_tried(make_settings):
+    """Without a mail server there is nothing to connect to."""
+    assert [await provider.check(make_settings()) for provider in PROVIDERS] == [None, None]
