@@ -55,7 +55,7 @@ deploy-test: $(STAMP) ## Build the image and try compose.yaml with its real part
 	deploy/test.sh
 
 .PHONY: format
-format: $(STAMP) ## Format, and mend what the linter can mend
+format: $(STAMP) ## Format, and fix what the linter can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

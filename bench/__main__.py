@@ -22,7 +22,7 @@ LONGEST = 10 * 60
 """Seconds for a whole run."""
 PAGE = sides.ROOT / "docs" / "benchmarks.md"
 NEEDED = {"wrk": "wrk", "/usr/sbin/smtp-sink": "postfix", "prometheus-alertmanager": "prometheus-alertmanager"}
-PACKAGES = ("fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "sqlalchemy", "aiosmtplib")
+PACKAGES = ("fastapi", "uvicorn", "uvloop", "h11", "pydantic", "sqlalchemy", "aiosmtplib")
 
 
 async def run(wanted: Sequence[str]) -> list[Figure]:

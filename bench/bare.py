@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from torture.load import TOKEN
 
-from alertgate.accept.particle import ParticleBody
+from alertgate.accept.particle import ParticleEvent
 
 _scheme = HTTPBearer()
 
@@ -28,7 +28,7 @@ app = FastAPI()
 
 
 @app.post("/webhook/particle", status_code=202, dependencies=[Depends(bearer)])
-async def accept(body: ParticleBody) -> dict[str, str | None]:
+async def accept(body: ParticleEvent) -> dict[str, str | None]:
     """Validate, and forget."""
     return {"status": "accepted", "id": body.event_id}
 

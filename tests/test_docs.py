@@ -1,5 +1,7 @@
 """The documentation says what the code does: what can be compared is compared."""
 
+import ast
+import pkgutil
 import re
 from pathlib import Path
 
@@ -9,11 +11,13 @@ from tools.settings_table import ENV_EXAMPLE, README, ROOT, defaults, env_exampl
 from alertgate.cli.main import app
 from alertgate.config import Settings, load
 from alertgate.errors import ConfigError
+from alertgate.telemetry import MALFORMED_REQUEST
 from tests.conftest import Running
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 CHANGELOG = ROOT / "CHANGELOG.md"
 API = ROOT / "docs" / "api.md"
+NAMES = re.compile(r"`([^`]+)`")
 METHOD_AND_PATH = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`\s]*)`")
 
 
@@ -119,6 +123,29 @@ async def test_pages_name_no_path_that_is_not_served(service: Running):
     ] == []
 
 
+def _log_events() -> set[str]:
+    """The names that the code gives to lines of the log: first arguments of calls, and the values of EVENTS tables."""
+    found = {MALFORMED_REQUEST}
+    for file in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(_text(file))):
+            match node:
+                case ast.Call(ast.Attribute(ast.Name("log"), _), [ast.Constant(str() as name), *_]):
+                    found.add(name)
+                case ast.Assign([ast.Name("EVENTS")], ast.Dict(_, values)):
+                    found |= {value.value for value in values if isinstance(value, ast.Constant)}
+    return found
+
+
+def test_every_log_event_is_documented():
+    """docs/operations.md lists just the events that the code logs, each by its stable dotted name."""
+    table = _text(ROOT / "docs" / "operations.md").split("## Logs")[1].split("## Metrics")[0]
+    documented = {
+        name for line in table.splitlines() if line.startswith("| `") for name in NAMES.findall(line.split("|")[1])
+    }
+    assert documented == _log_events()
+    assert {name for name in documented if not re.fullmatch(r"[a-z]+\.[a-z_]+", name)} == set()
+
+
 def test_changelog_has_an_unreleased_section():
     """There is always a place for the next change, above every release."""
     [first, *_] = re.findall(r"^## .*", _text(CHANGELOG), re.MULTILINE)
@@ -134,6 +161,15 @@ def test_every_relative_link_leads_to_a_file():
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_newcomers_walk_names_functions_that_exist():
+    """Each step of the walk in CONTRIBUTING is a function or class of its stage, and none is visited twice."""
+    walks = _text(ROOT / "CONTRIBUTING.md").split("## A newcomer's walk")[1].split("## Tests")[0].split("**One ack")
+    steps = [re.findall(r"^\| (\w+) \| `([\w.]+)` \|", walk, re.MULTILINE) for walk in walks]
+    assert [len(walk) == len(set(walk)) > 5 for walk in steps] == [True, True]
+    for stage, path in {step for walk in steps for step in walk}:
+        assert pkgutil.resolve_name(f"alertgate.{stage}.{path}") is not None
 
 
 def test_every_make_target_that_pages_name_exists():

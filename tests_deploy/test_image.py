@@ -136,7 +136,7 @@ def test_it_starts_with_nothing_but_one_secret(image, tmp_path):
     podman("run", "-d", "--name", name, *LOCKED_DOWN, "-v", f"{tmp_path}:/run/secrets:ro", image)
     try:
         ask = "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health')"
-        wait_for(lambda: "listening" in both(name), within=20, pause=0.05)
+        wait_for(lambda: "server.listening" in both(name), within=20, pause=0.05)
         measured["start of the container until it listens"] = f"{time.monotonic() - begin:.1f} s"
         podman("exec", name, "python", "-c", ask)
         assert '"status":"healthy"' in podman("exec", name, "alertgate", "healthcheck")

@@ -46,7 +46,7 @@ class Outcome:
     ids: list[str]
     """Their ids; of ours, which of the two it was."""
     alerts: list[str]
-    """The alerts that it stored: result and event."""
+    """The alerts that it stored: the log's event and the alert's."""
 
     @property
     def statuses(self) -> list[list[int]]:
@@ -70,12 +70,12 @@ def attack(stack: Stack, shape: bytes) -> Outcome:
     assert "Traceback" not in text
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line for line in lines if line["level"] in {"error", "critical"}] == []
-    assert [line for line in lines if line["event"] == "refused before it was a request"] == []
+    assert [line for line in lines if line["event"] == "request.malformed"] == []
     for name, answer in zip(good, came[::2], strict=True):
         _check_good(name, answers(answer), [line for line in lines if line.get("request_id", "").startswith(name)])
         assert {line["client"] for line in lines if line.get("request_id") == f"{name}-live"} == {address}
     others = [line for line in lines if not line.get("request_id", "").startswith(f"{tag}.")]
-    requests = [line for line in others if line["event"] == "request" and line["client"] != "127.0.0.1"]
+    requests = [line for line in others if line["event"] == "request.answered" and line["client"] != "127.0.0.1"]
     return Outcome(
         address=address,
         closed=[] if closed.startswith(b"PRI") else answers(came[1]),
@@ -83,7 +83,7 @@ def attack(stack: Stack, shape: bytes) -> Outcome:
         requests=[(line["method"], line["path"], line["status"]) for line in requests],
         clients={line["client"] for line in requests},
         ids=[line["request_id"].removeprefix(f"{tag}-") for line in requests],
-        alerts=[f"{line['result']} {line['event_name']}" for line in others if "alert_id" in line],
+        alerts=[f"{line['event']} {line['event_name']}" for line in others if line["event"].startswith("alert.")],
     )
 
 
@@ -107,8 +107,8 @@ def _check_good(name: str, came: list[Answer], lines: list[dict]) -> None:
     alert, listing, live = (json.loads(answer.body) for answer in came)
     assert [one["id"] for one in listing["items"]] == [alert["id"]]
     assert live == {"status": "live"}
-    assert [line["request_id"] for line in lines if line["event"] == "request"] == ids
-    [stored] = [line for line in lines if "alert_id" in line]
+    assert [line["request_id"] for line in lines if line["event"] == "request.answered"] == ids
+    [stored] = [line for line in lines if line["event"].startswith("alert.")]
     assert (stored["alert_id"], stored["event_name"]) == (alert["id"], f"good/{name}")
 
 
@@ -283,7 +283,11 @@ def test_alertgate_sees_what_the_edge_saw(stack: Stack, shape: bytes):
     assert outcome.statuses == [[202], [202, 404]]
     assert outcome.kept[1].body == "404 page not found\n"
     assert outcome.requests == [("POST", "/webhook/particle", 202)] * 2
-    assert (outcome.clients, outcome.ids, outcome.alerts) == ({outcome.address}, ["closed", "kept"], ["accepted e"] * 2)
+    assert (outcome.clients, outcome.ids, outcome.alerts) == (
+        {outcome.address},
+        ["closed", "kept"],
+        ["alert.accepted e"] * 2,
+    )
 
 
 CREDENTIAL = b"Authorization: Bearer <token>\r\n"
@@ -355,7 +359,7 @@ def test_requests_in_a_body_are_a_body(stack: Stack, shape: bytes, status: int, 
     method = shape.partition(b" ")[0].decode()
     assert outcome.requests == [(method, path, status)] * 2
     assert (outcome.clients, outcome.ids) == ({outcome.address}, ["closed", "kept"])
-    assert [alert.split()[0] for alert in outcome.alerts] == ["quarantined"] * (2 if status == 202 else 0)
+    assert [alert.split()[0] for alert in outcome.alerts] == ["alert.quarantined"] * (2 if status == 202 else 0)
 
 
 def test_requests_in_a_body_that_is_too_large_are_read_by_nobody(stack: Stack):
@@ -371,7 +375,7 @@ def test_old_http_has_no_chunks(stack: Stack):
     outcome = attack(stack, _post(LENGTH + b"Transfer-Encoding: chunked", CHUNKS, HEAD.replace(b"/1.1", b"/1.0")))
     assert outcome.statuses == [[202], [202]]
     assert outcome.requests == [("POST", "/webhook/particle", 202)] * 2
-    assert outcome.alerts == ["quarantined unreadable"] * 2
+    assert outcome.alerts == ["alert.quarantined unreadable"] * 2
 
 
 def test_garbage_behind_a_request_is_refused_by_itself(stack: Stack):

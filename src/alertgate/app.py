@@ -2,16 +2,13 @@
 
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from threading import Lock
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
@@ -44,7 +41,6 @@ from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestMiddleware
 from alertgate.web.routes import api, docs, ops, status, webhooks
-from alertgate.web.routes.webhooks import Straight
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -155,63 +151,50 @@ def _deliverer(
     )
 
 
-def create_app(gate: Gate) -> ASGIApp:
+def create_app(gate: Gate) -> FastAPI:
     """Return the application that serves an open gate, and closes it at the end."""
-    served: ASGIApp = Straight(documented_app(gate), _frame(gate))
-    if gate.settings.trusted_proxies:
-        proxied: Any = served
-        served = ProxyHeadersMiddleware(proxied, trusted_hosts=list(gate.settings.trusted_proxies))  # type: ignore[assignment]
-    return served
-
-
-def documented_app(gate: Gate) -> FastAPI:
-    """Return the framework's part of the application, which is all of it but the way of the webhooks' requests."""
     settings = gate.settings
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        _announce(gate)
-        try:
-            async with _beats(gate) as beats:
-                jobs = [*_background(gate), *beats]
-                await gate.deliverer.start()
-                for job in jobs:
-                    job.start()
-                yield
-                for job in jobs:
-                    await job.stop()
-                await gate.deliverer.stop(settings.shutdown_timeout)
-        finally:
-            gate.store.close()
-            log.info("service.stopped")
-
     app = FastAPI(
         title="alertgate",
         version=__version__,
         description=DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs_enabled else None,
         redirect_slashes=False,
     )
     app.state.gate = gate
-    routers = [
-        webhooks.router,
-        ops.router,
-        status.router,
-        api.router,
-        *([docs.router] if settings.docs_enabled else []),
-    ]
+    routers = [webhooks.router, ops.router, status.router, api.router]
+    if settings.docs_enabled:
+        routers.append(docs.router)
     problems.install(app, routers)
     for router in routers:
         app.include_router(router)
-    app.add_middleware(_frame(gate))
+    app.add_middleware(RequestMiddleware, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
+    if settings.trusted_proxies:  # added last, so it comes first: the request's line has the forwarded address
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     return app
 
 
-def _frame(gate: Gate) -> Callable[[ASGIApp], RequestMiddleware]:
-    return partial(RequestMiddleware, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Run the background jobs and the delivery while the application serves."""
+    gate: Gate = app.state.gate
+    _announce(gate)
+    try:
+        async with _beats(gate) as beats:
+            jobs = [*_background(gate), *beats]
+            await gate.deliverer.start()
+            for job in jobs:
+                job.start()
+            yield
+            for job in jobs:
+                await job.stop()
+            await gate.deliverer.stop(gate.settings.shutdown_timeout)
+    finally:
+        gate.store.close()
+        log.info("service.stopped")
 
 
 @asynccontextmanager
@@ -250,7 +233,7 @@ def _background(gate: Gate) -> list[Periodic]:
 
 
 def _announce(gate: Gate) -> None:
-    """Say at start what an operator should know before anything happens."""
+    """Log at start what an operator should know before anything happens."""
     settings = gate.settings
     log.info("service.starting", version=__version__, store=gate.store.dialect, recipients=len(targets(settings)))
     for finding in registry.findings(settings, gate.clock.now().date()):
@@ -262,4 +245,4 @@ def _announce(gate: Gate) -> None:
         ("API_TOKEN", settings.api_token),
     ):
         if secret is None:
-            log.warning("secret.unset", detail="what it guards is switched off and answers 503", setting=name)
+            log.warning("secret.not_set", setting=name, detail="What it guards is switched off and answers 503.")

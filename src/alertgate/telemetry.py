@@ -66,6 +66,28 @@ class Stream:
         os.close(nowhere)
 
 
+MALFORMED_REQUEST = "request.malformed"
+
+
+class MalformedRequests(logging.Filter):
+    """Makes uvicorn's warning about a malformed request `request.malformed` at "info", as any request has a line.
+
+    Drops its warnings about upgrades, which are two for each request that asks for one.
+    """
+
+    def __init__(self, level: str) -> None:
+        super().__init__()
+        self._wanted = logging.getLevelNamesMapping()[level.upper()] <= logging.INFO
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the line is wanted."""
+        message = record.getMessage()
+        if message == "Invalid HTTP request received.":
+            record.msg, record.levelno, record.levelname = MALFORMED_REQUEST, logging.INFO, "INFO"
+            return self._wanted
+        return not message.startswith(("Unsupported upgrade request", "No supported WebSocket library"))
+
+
 def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> None:
     """Send every log line, ours and the libraries', to standard error in one form."""
     if form == "json" or (form == "auto" and not sys.stderr.isatty()):
@@ -114,11 +136,12 @@ def _configure_libraries(level: str, renderer: list[structlog.typing.Processor])
                     "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
                 }
             },
+            "filters": {"malformed": {"()": MalformedRequests, "level": level}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "all"}},
             "root": {"handlers": ["stderr"], "level": level.upper()},
             "loggers": {
-                # Their lines at "info" say what ours say already.
-                "uvicorn.error": {"level": "WARNING"},
+                # Ours already say what theirs say at "info".
+                "uvicorn.error": {"level": "WARNING", "filters": ["malformed"]},
                 "httpx": {"level": "WARNING"},
                 "httpcore": {"level": "WARNING"},  # it logs addresses and headers at "debug"
                 "alembic": {"level": "WARNING"},

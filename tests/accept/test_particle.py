@@ -287,6 +287,7 @@ def test_without_time_or_device_every_event_is_new(fields):
         (b"event=", FORM, "event: String should have at least 1 character"),
         (b'{"event": null}', None, "event: Input should be a valid string"),
         (b'{"event": true}', None, "event: Input should be a valid string"),
+        (b'{"event": "\\ud800"}', None, "Invalid JSON: unexpected end of hex escape at line 1 column 18"),
         (b'{"event": ["demo"]}', None, "event: Input should be a valid string"),
         (b'{"event": "%b"}' % (b"x" * 257), None, "event: String should have at most 256 characters"),
         (b'{"event": "demo", "coreid": {}}', None, "coreid: Input should be a valid string"),

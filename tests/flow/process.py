@@ -70,9 +70,9 @@ async def _port(child: asyncio.subprocess.Process, lines: list[str]) -> int:
     async with asyncio.timeout(60):
         async for line in child.stderr:
             lines.append(line.decode())
-            if found := re.search(rb"\] listening .* port=(\d+)", line):
+            if found := re.search(rb"\] server\.listening .* port=(\d+)", line):
                 return int(found[1])
-            if line.startswith(b"{") and (entry := json.loads(line)).get("event") == "listening":
+            if line.startswith(b"{") and (entry := json.loads(line)).get("event") == "server.listening":
                 return int(entry["port"])
     raise AssertionError("the service didn't start:\n" + "".join(lines))
 

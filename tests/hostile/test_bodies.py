@@ -137,7 +137,7 @@ async def test_ten_megabytes_are_refused_with_and_without_a_length(service: Runn
         assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
 
 
-@pytest.mark.parametrize("length", ["9" * 18, "0000000000000000010000000"])
+@pytest.mark.parametrize("length", ["9" * 18, "00000000000010000000"])
 async def test_a_length_is_judged_before_the_body_comes(service: Running, length):
     """A caller that announces an exabyte is answered at once."""
     head = f"POST /webhook/particle HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n".encode()

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from starlette.routing import BaseRoute, Route
 
 from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
-from alertgate.app import documented_app
+from alertgate.app import create_app
 from alertgate.errors import RateLimited
-from alertgate.web.limits import MOST_KEYS, Limits
+from alertgate.web.limit_storage import MOST_KEYS
+from alertgate.web.limits import Limits
 from tests.builders import for_any
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
 from tests.fakes import START, FakeClock, until
@@ -69,7 +70,7 @@ async def closed(make_settings):
 
 
 def _operations(running: Running) -> set[tuple[str, str]]:
-    routes = _flat(documented_app(running.gate).routes)
+    routes = _flat(create_app(running.gate).routes)
     assert {route.path for route in routes} > PUBLIC
     assert sum(isinstance(route, APIRoute) for route in routes) >= 20
     return {(method, route.path) for route in routes for method in route.methods or ()}
@@ -230,11 +231,11 @@ async def test_who_is_quiet_for_longer_than_any_limit_is_forgotten(make_settings
             limits.count_failure(f"192.0.2.{number}")
         clock.move(minutes=59)
         limits.count_device("new")
-        assert len(limits._limiter.storage._times) == 301
+        assert len(limits.storage) == 301
         clock.move(minutes=2)
         for number in range(150):
             limits.count_device(f"newer {number}")
-        assert len(limits._limiter.storage._times) == 151
+        assert len(limits.storage) == 151
 
 
 async def test_a_million_addresses_fill_a_bounded_memory(make_settings):
@@ -244,14 +245,13 @@ async def test_a_million_addresses_fill_a_bounded_memory(make_settings):
         limits = Limits(service.gate.settings, clock, service.gate.metrics)
         for number in range(1_000_000):
             limits.count_failure(str(IPv4Address(number)))
-        storage = limits._limiter.storage
-        assert len(storage._times) == MOST_KEYS
+        assert len(limits.storage) == MOST_KEYS
         for number in range(MOST_KEYS):
             limits.count_device("d" * 128 + str(number))
             limits.count_failure(f"2001:db8:0:{number % 65536:x}::{number:x}")
         limits.count_failure("\xff" * 100_000)
-        assert len(storage._times) == MOST_KEYS
-        assert max(map(len, storage._times)) < 300
+        assert len(limits.storage) == MOST_KEYS
+        assert max(map(len, limits.storage)) < 300
         for _ in range(2):
             limits.count_failure("203.0.113.7")
         with pytest.raises(RateLimited):
@@ -270,7 +270,7 @@ async def test_what_is_stored_is_for_its_owner_alone(make_settings, tmp_path):
     try:
         for directory in (tmp_path / "data", tmp_path / "open"):
             configured = make_settings(data_dir=directory, recipient_email="me@example.com")
-            async with serving(configured) as service:
+            async with serving(configured, template=False) as service:
                 assert (await service.particle()).status_code == 202
                 await until(partial(_is_there, directory / "outbox" / "new"))
                 modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}

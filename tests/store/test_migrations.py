@@ -1,5 +1,7 @@
 """The schema: its migrations, from each released version with data in it."""
 
+from collections.abc import Callable
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -57,23 +59,23 @@ ENDED = {
 """Incidents of the first schema, by key: status and what `resolved_by` said."""
 
 
-def migrate_to(connection: Connection, version: str) -> None:
-    """Bring an empty or older schema to a version."""
+def migrate(connection: Connection, direction: Callable[[Config, str], None], version: str) -> None:
+    """Bring a schema to a version, by Alembic's `upgrade` or `downgrade`."""
     config = Config()
     config.set_main_option("script_location", "alertgate:store/migrations")
     config.attributes["connection"] = connection
-    command.upgrade(config, version)
+    direction(config, version)
 
 
 @pytest.fixture
 def first_schema(make_settings, database):
-    """Settings of a database that the first release has filled."""
+    """Settings of a database that the first release filled; PostgreSQL's comes migrated, so it goes back first."""
     settings = make_settings(**database)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     url = database.get("database_url") or f"sqlite:///{settings.sqlite_file}"
     engine = create_engine(url)
     with engine.begin() as connection:
-        migrate_to(connection, "0001")
+        migrate(connection, command.downgrade if settings.database_url else command.upgrade, "0001")
         at = int(START.timestamp() * 1_000_000)
         for number, (key, (status, by)) in enumerate(ENDED.items()):
             row = {"id": f"incident-{number}", "key": key, "status": status, "by": by, "at": at}
@@ -126,10 +128,7 @@ def test_the_first_schema_can_be_brought_back(first_schema, database):
     store.close()
     engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
     with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", "alertgate:store/migrations")
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0001")
+        migrate(connection, command.downgrade, "0001")
         rows = connection.execute(text("SELECT key, status, resolved_by FROM incidents ORDER BY id")).all()
     engine.dispose()
     assert {row.key: (row.status, row.resolved_by) for row in rows} == ENDED

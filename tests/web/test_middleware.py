@@ -1,13 +1,19 @@
-"""The frame around every request, the health paths, the docs, and the API's one path."""
+"""What every request gets, the health paths, the docs, and the API's one path."""
 
 import asyncio
 import re
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from fastapi.responses import StreamingResponse
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
-from tests.conftest import API_BEARER, BEARER, Running, serving
+from alertgate.app import create_app, open_gate
+from tests.conftest import API_BEARER, BEARER, Running, listening, serving
+from tests.hostile.wire import AUTHORIZATION, BODY, statuses, talk
 
 CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
 
@@ -41,6 +47,66 @@ async def test_a_callers_request_id_is_kept_if_it_is_harmless(service: Running):
     assert (await service.trail(answer.json()["id"]))["alert"]["request_id"] == "proxy-1"
     answer = await service.client.get("/health", headers={"X-Request-ID": "a b\tc"})
     assert answer.headers["x-request-id"] != "a b\tc"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_requests_log_lines_have_its_own_context(service: Running, at_once):
+    """On one connection, one behind the other or all at once: an alert's id stands in its own request's lines alone."""
+    post = b"POST /webhook/particle HTTP/1.1\r\nHost: x\r\nX-Request-ID: first\r\n%bContent-Length: %d\r\n\r\n%b" % (
+        AUTHORIZATION,
+        len(BODY),
+        BODY,
+    )
+    live = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-ID: second\r\nConnection: close\r\n\r\n"
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        assert statuses(await talk(service.port, *([post + live] if at_once else [post, live]))) == [202, 200]
+    lines = [(line["event"], line["request_id"], "alert_id" in line) for line in logs if "request_id" in line]
+    assert lines == [
+        ("alert.accepted", "first", True),
+        ("request.answered", "first", True),
+        ("request.answered", "second", False),
+    ]
+
+
+async def test_an_answer_that_is_streamed_begins_at_once(make_settings):
+    """Its head and each piece leave as they come, not with the next one: an event stream mustn't look dead."""
+    app = create_app(open_gate(make_settings()))
+    more = asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        await more.wait()
+        yield b"piece"
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        return StreamingResponse(pieces())
+
+    async with listening(app) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert b"x-content-type-options: nosniff" in await reader.readuntil(b"\r\n\r\n")
+            more.set()
+            assert await reader.read() == b"5\r\npiece\r\n0\r\n\r\n"
+        writer.close()
+
+
+async def test_a_defect_is_answered_and_logged(make_settings):
+    """500 with the request's id, as a problem without a traceback; the log has that."""
+    app = create_app(open_gate(make_settings()))
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("oh no")
+
+    with capture_logs() as logs:
+        async with listening(app) as port:
+            answer = await talk(port, b"GET /broken HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert statuses(answer) == [500]
+    assert b"urn:alertgate:problem:internal" in answer
+    assert b"oh no" not in answer
+    [failed] = [line for line in logs if line["event"] == "request.failed"]
+    assert (failed["log_level"], failed["path"], failed["exc_info"]) == ("error", "/broken", True)
 
 
 async def test_health_says_that_it_can_store(service: Running):

@@ -1,4 +1,4 @@
-"""The answers table of the two webhooks, on a real server, on both databases where something is stored."""
+"""The answers table of the two webhooks, on a real server; on both databases where the store makes a difference."""
 
 import asyncio
 import base64
@@ -21,19 +21,19 @@ HALF_A_REQUEST = (
 
 
 @pytest.fixture
-async def service(make_settings, database):
+async def stored(make_settings, database):
     """A service on each database, with the outbox."""
     async with serving(make_settings(**database)) as running:
         yield running
 
 
-async def test_an_accepted_alert_is_answered_with_its_id_and_incident(service: Running):
+async def test_an_accepted_alert_is_answered_with_its_id_and_incident(stored: Running):
     """202 names the alert and its incident, and both are in the store."""
-    answer = await service.particle(data="motion")
+    answer = await stored.particle(data="motion")
     assert answer.status_code == 202
     body = answer.json()
     assert body["status"] == "accepted"
-    trail = await service.trail(body["id"])
+    trail = await stored.trail(body["id"])
     assert trail["alert"]["data"] == "motion"
     assert trail["incident"]["id"] == body["incident"]
 
@@ -57,58 +57,45 @@ async def test_every_form_that_particle_sends_is_accepted(service: Running, meth
     assert (trail["alert"]["event"], trail["alert"]["data"], trail["alert"]["device"]) == ("e", {"zone": 1}, "d")
 
 
-async def test_the_same_event_again_is_a_duplicate(service: Running):
+async def test_the_same_event_again_is_a_duplicate(stored: Running):
     """A repeat, by event id or by its content, is answered 200 with the first one's id, and stored once."""
-    first = await service.particle(event_id="one")
-    again = await service.particle(event_id="one", data="other")
+    first = await stored.particle(event_id="one")
+    again = await stored.particle(event_id="one", data="other")
     assert (again.status_code, again.json()) == (200, {"status": "duplicate", "id": first.json()["id"]})
-    first = await service.particle(published_at="2026-11-23T14:00:00Z", data="x")
-    again = await service.particle(published_at="2026-11-23T14:00:00Z", data="x")
-    other = await service.particle(published_at="2026-11-23T14:00:00Z", data="y")
+    first = await stored.particle(published_at="2026-11-23T14:00:00Z", data="x")
+    again = await stored.particle(published_at="2026-11-23T14:00:00Z", data="x")
+    other = await stored.particle(published_at="2026-11-23T14:00:00Z", data="y")
     assert (again.status_code, again.json()["id"]) == (200, first.json()["id"])
     assert other.status_code == 202
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b'"text"',
-        b"{}",
-        b'{"event": ""}',
-        b'{"event": {"a": 1}}',
-        b"\xff\xfe",
-        b'{"event": "\\ud800"}',
-    ],
-)
-async def test_an_unreadable_particle_request_is_kept_whole(service: Running, body):
+async def test_an_unreadable_particle_request_is_kept_whole(stored: Running):
     """202 quarantined: the raw body is in the store, and the recipients are told."""
-    answer = await service.client.post("/webhook/particle", content=body, headers={**BEARER, **JSON})
+    body = b'{"event": "\xff'
+    answer = await stored.client.post("/webhook/particle", content=body, headers={**BEARER, **JSON})
     assert answer.status_code == 202
     assert answer.json()["status"] == "quarantined"
     assert answer.json()["errors"]
-    trail = await service.trail(answer.json()["id"])
+    trail = await stored.trail(answer.json()["id"])
     assert trail["alert"]["raw"] == body.decode(errors="backslashreplace")
     assert [n["kind"] for n in trail["notifications"]] == ["opening"]
 
 
-async def test_unreadable_requests_are_grouped_like_any_other(service: Running):
+async def test_unreadable_requests_are_grouped_like_any_other(stored: Running):
     """A broken template that fires again and again is one incident."""
 
     async def broken() -> str:
-        answer = await service.client.post("/webhook/particle", content=b'{"event": "e', headers={**BEARER, **JSON})
+        answer = await stored.client.post("/webhook/particle", content=b'{"event": "e', headers={**BEARER, **JSON})
         return answer.json()["id"]
 
     first = await broken()
 
     async def told():
-        return (await service.trail(first))["notifications"][0]["status"] == "sent"
+        return (await stored.trail(first))["notifications"][0]["status"] == "sent"
 
     await until(told)
     await broken()
-    trail = await service.trail(await broken())
+    trail = await stored.trail(await broken())
     assert trail["incident"]["alert_count"] == 3
     assert len(trail["notifications"]) == 2
 
@@ -138,18 +125,18 @@ async def test_particle_answers_stay_under_512_bytes(service: Running):
 GOOD = json.dumps({"event": "backup", "message": "No backup"}).encode()
 
 
-async def test_a_signed_alert_is_accepted(service: Running):
+async def test_a_signed_alert_is_accepted(stored: Running):
     """The generic webhook's fields come back from the API."""
-    answer = await service.generic(source="nas", severity="critical", details={"last": "3"}, timestamp=1795000000)
+    answer = await stored.generic(source="nas", severity="critical", details={"last": "3"}, timestamp=1795000000)
     assert answer.status_code == 202
-    alert = (await service.trail(answer.json()["id"]))["alert"]
+    alert = (await stored.trail(answer.json()["id"]))["alert"]
     assert (alert["message"], alert["severity"], alert["data"]) == ("No backup", "critical", {"last": "3"})
     assert alert["published_at"].startswith("2026-11-18T")
 
 
-async def test_a_standard_webhook_is_accepted_and_its_repeat_is_a_duplicate(service: Running):
+async def test_a_standard_webhook_is_accepted_and_its_repeat_is_a_duplicate(stored: Running):
     """The three Standard Webhooks headers are as good as X-Hub-Signature-256."""
-    stamp = str(int(service.gate.clock.now().timestamp()))
+    stamp = str(int(stored.gate.clock.now().timestamp()))
     digest = hmac.new(SIGNING.encode(), b"msg_1." + stamp.encode() + b"." + GOOD, hashlib.sha256).digest()
     headers = {
         **JSON,
@@ -157,27 +144,27 @@ async def test_a_standard_webhook_is_accepted_and_its_repeat_is_a_duplicate(serv
         "webhook-timestamp": stamp,
         "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
     }
-    first = await service.client.post("/webhook/generic", content=GOOD, headers=headers)
-    again = await service.client.post("/webhook/generic", content=GOOD, headers=headers)
+    first = await stored.client.post("/webhook/generic", content=GOOD, headers=headers)
+    again = await stored.client.post("/webhook/generic", content=GOOD, headers=headers)
     assert (first.status_code, again.status_code) == (202, 200)
     assert again.json() == {"status": "duplicate", "id": first.json()["id"]}
 
 
-async def test_an_idempotency_key_makes_a_repeat_a_duplicate(service: Running):
+async def test_an_idempotency_key_makes_a_repeat_a_duplicate(stored: Running):
     """The same key again is answered 200, and nothing new is stored."""
-    first = await service.generic({"Idempotency-Key": "k1"})
-    again = await service.generic({"Idempotency-Key": "k1"})
+    first = await stored.generic({"Idempotency-Key": "k1"})
+    again = await stored.generic({"Idempotency-Key": "k1"})
     assert (first.status_code, again.status_code, again.json()["id"]) == (202, 200, first.json()["id"])
 
 
-async def test_a_dedup_key_makes_one_incident(service: Running):
+async def test_a_dedup_key_makes_one_incident(stored: Running):
     """Alerts with one dedup key join whatever their source; resolved ends it, and the next opens a new one."""
-    one = (await service.generic(dedup_key="k", source="a")).json()
-    two = (await service.generic(dedup_key="k", source="b")).json()
-    done = (await service.generic(dedup_key="k", status="resolved")).json()
-    new = (await service.generic(dedup_key="k")).json()
+    one = (await stored.generic(dedup_key="k", source="a")).json()
+    two = (await stored.generic(dedup_key="k", source="b")).json()
+    done = (await stored.generic(dedup_key="k", status="resolved")).json()
+    new = (await stored.generic(dedup_key="k")).json()
     assert one["incident"] == two["incident"] == done["incident"] != new["incident"]
-    assert (await service.generic(dedup_key="none", status="resolved")).json()["incident"] is None
+    assert (await stored.generic(dedup_key="none", status="resolved")).json()["incident"] is None
 
 
 @pytest.mark.parametrize(

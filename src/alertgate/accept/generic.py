@@ -20,7 +20,7 @@ def _severity(value: object) -> object:
     return parse_severity(value) or value
 
 
-class GenericBody(BaseModel):
+class GenericAlert(BaseModel):
     """An alert from any system that can sign JSON."""
 
     model_config = ConfigDict(
@@ -70,7 +70,7 @@ def read(body: bytes, idempotency_key: str | None, receipt: IntakeContext) -> Al
     Raises Malformed when it isn't JSON, Invalid when fields are missing or wrong, each naming the field.
     """
     try:
-        parsed = GenericBody.model_validate_json(body)
+        parsed = GenericAlert.model_validate_json(body)
     except ValidationError as error:
         problems = field_errors(error)
         if any(problem["type"] == "json_invalid" for problem in error.errors(include_url=False)):
@@ -78,7 +78,7 @@ def read(body: bytes, idempotency_key: str | None, receipt: IntakeContext) -> Al
                 "The body is not valid JSON; nothing was stored. Send one JSON object in UTF-8.", problems
             ) from None
         raise Invalid(
-            "The body is JSON, but not an alert; nothing was stored. Mend the fields named.", problems
+            "The body is JSON, but not an alert; nothing was stored. Fix the fields listed in `errors`.", problems
         ) from None
     source = parsed.source or Source.GENERIC
     key = incident_key("key", parsed.dedup_key) if parsed.dedup_key else incident_key("generic", source, parsed.event)

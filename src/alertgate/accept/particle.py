@@ -15,14 +15,14 @@ from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import from_json
 
 from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, field_errors, finite
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key
 from alertgate.accept.severity import decide_severity
-from alertgate.accept.times import read_time
+from alertgate.accept.times import TIME_SCHEMA, read_time
 from alertgate.errors import FieldError
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 from alertgate.rules import SeverityRules
@@ -48,16 +48,22 @@ def _present(value: object) -> object:
 Name = Annotated[Annotated[str, Field(max_length=LONGEST_NAME)] | None, BeforeValidator(_present)]
 
 
-class ParticleBody(BaseModel):
-    """The fields of a Particle webhook that mean something here; all others are kept as they are."""
+class ParticleEvent(BaseModel):
+    """An event as Particle's webhooks send it. All other fields are kept as they are."""
 
-    model_config = ConfigDict(extra="allow", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="allow",
+        hide_input_in_errors=True,
+        json_schema_extra={"example": {"event": "demo", "data": "mydata", "coreid": "3f002b000000000000000000"}},
+    )
 
-    event: Annotated[str, Field(min_length=1, max_length=LONGEST_EVENT), BeforeValidator(_text)]
-    data: Any = None
-    coreid: Name = None
-    published_at: Any = None
-    event_id: Name = None
+    event: Annotated[
+        str, Field(min_length=1, max_length=LONGEST_EVENT, description="The event's name."), BeforeValidator(_text)
+    ]
+    data: Any = Field(None, description="Text, text that holds JSON, any JSON value, or a `data:` URL.")
+    coreid: Name = Field(None, description="The device's id.")
+    published_at: Annotated[Any, WithJsonSchema(TIME_SCHEMA)] = Field(None, description="When it was published.")
+    event_id: Name = Field(None, description="Unique for each event; makes repeats recognisable.")
 
     @model_validator(mode="before")
     @classmethod
@@ -79,7 +85,7 @@ def read(body: bytes, content_type: str | None, receipt: IntakeContext) -> Alert
     `content_type` is the header's bare media type in lower case, or None: Particle sends none with a custom body.
     """
     try:
-        parsed = _parse_form(body) if content_type == FORM else ParticleBody.model_validate_json(body)
+        parsed = _parse_form(body) if content_type == FORM else ParticleEvent.model_validate_json(body)
     except ValidationError as error:
         return _quarantined(body, field_errors(error), receipt)
     except ValueError as error:
@@ -125,11 +131,11 @@ def read_data(value: Json) -> Json:
     return finite(value)
 
 
-def _parse_form(body: bytes) -> ParticleBody:
+def _parse_form(body: bytes) -> ParticleEvent:
     # A device may publish bytes that are no UTF-8; its alert counts all the same, so they are kept as surrogates.
     text = body.decode("utf-8", errors="surrogateescape")
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_FIELDS)
-    return ParticleBody.model_validate(dict(pairs))
+    return ParticleEvent.model_validate(dict(pairs))
 
 
 def _claimed(data: Json, fields: dict[str, Json]) -> Json:
@@ -140,7 +146,7 @@ def _signal(data: Json) -> Signal:
     return Signal.RESOLVED if isinstance(data, dict) and data.get("status") == Signal.RESOLVED else Signal.FIRING
 
 
-def _repeat_key(parsed: ParticleBody, published_at: datetime | None) -> str | None:
+def _repeat_key(parsed: ParticleEvent, published_at: datetime | None) -> str | None:
     if parsed.event_id:
         return f"particle:{parsed.event_id}"
     if published_at is None or not parsed.coreid:

@@ -125,8 +125,7 @@ class NotificationUpkeep:
         sent = await self._store.read(lambda connection: notifications.sent_since(connection, MAIL, since))
         level = budget(sent, limit)
         if level is not self._budget:
-            say = log.info if level is Budget.PLENTY else log.warning
-            say("mail.daily_limit", detail=_LEVELS[level], used=sent, limit=limit, level=level)
+            log.warning("mail.daily_limit", detail=_LEVELS[level], used=sent, limit=limit, budget=level)
         self._budget = level
 
 

@@ -1,4 +1,4 @@
-"""A request's raw body: capped and in time, read only after the guard."""
+"""A request's raw body, with a limit of size and time. Only guards read it."""
 
 import asyncio
 

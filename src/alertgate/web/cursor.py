@@ -1,6 +1,6 @@
-"""Where the next page of a list begins: a word that means nothing to its reader and that only this service makes.
+"""Cursors: opaque tokens that say where the next page of a list begins.
 
-It is the base64url of the last id, with a MAC by SECRET_KEY; without a SECRET_KEY it goes unsigned. That is no hole: a
+A cursor is the base64url of the last id, with a MAC by SECRET_KEY. Without SECRET_KEY it is unsigned, which is safe: a
 forged one only chooses where a list begins, for somebody who may read all of it.
 """
 
@@ -24,7 +24,7 @@ def seal(listing: str, last_id: str, key: SecretStr | None) -> str:
 
 
 def unseal(listing: str, cursor: str, key: SecretStr | None) -> str:
-    """Return the id after which `listing` goes on. Raises Invalid for a cursor that wasn't made for it here."""
+    """Return the id after which `listing` continues. Raises Invalid for a cursor that `seal` didn't make for it."""
     try:
         raw = b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         identity = UUID(bytes=raw[:ID_BYTES])
@@ -44,6 +44,6 @@ def _mac(listing: str, identity: bytes, key: SecretStr | None) -> bytes:
 
 def _bad() -> Invalid:
     return Invalid(
-        "The cursor can't be used; leave it out to begin with the newest.",
+        "The cursor is invalid. Leave it out to begin with the newest.",
         (FieldError("cursor", "isn't the `next` of an earlier page of this list, or SECRET_KEY has changed since"),),
     )

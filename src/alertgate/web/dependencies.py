@@ -1,4 +1,4 @@
-"""What the HTTP surface works with, and the dependencies that hand it to routes."""
+"""The gate that routes work with, and the dependency that injects it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -47,5 +47,5 @@ CurrentGate = Annotated[Gate, Depends(_gate)]
 
 
 def client_address(request: Request) -> str:
-    """Return the caller's address; behind a trusted proxy, the one that it forwards."""
+    """Return the caller's address; behind a trusted proxy, the forwarded one."""
     return request.client.host if request.client else "unknown"

@@ -1,20 +1,23 @@
-"""Who may pass: guards around the pure checks of `accept.authenticate`.
+"""Who may pass: FastAPI dependencies around the pure checks of `accept.credentials`.
 
-Those of the API are FastAPI dependencies, and `async`, because the framework runs others in a thread pool.
+Each is a security scheme, so what guards a path also documents it. A guard returns the body that it let in: an endpoint
+without its guard has no body. They are `async`, because FastAPI runs plain functions in a thread pool.
 """
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security import APIKeyHeader
+from fastapi.security.base import SecurityBase
 from pydantic import SecretStr
 
 from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
+from alertgate.config import Settings
 from alertgate.errors import SwitchedOff, Unauthenticated
 from alertgate.web.body import read_body
-from alertgate.web.dependencies import CurrentGate, Gate, client_address
-from alertgate.web.problems import documented
+from alertgate.web.dependencies import Gate, client_address
 
 
 class Guard(StrEnum):
@@ -26,21 +29,75 @@ class Guard(StrEnum):
     METRICS = "metrics"
 
 
-# These classes only describe the credentials in the OpenAPI document; the checks below read the headers themselves.
-_PARTICLE = HTTPBearer(
-    auto_error=False, scheme_name="ParticleBearer", description="`Authorization: Bearer PARTICLE_WEBHOOK_SECRET`"
-)
-_API = HTTPBearer(auto_error=False, scheme_name="ApiToken", description="`Authorization: Bearer API_TOKEN`")
-_METRICS = HTTPBearer(
-    auto_error=False, scheme_name="MetricsToken", description="`Authorization: Bearer METRICS_TOKEN`, if that is set"
-)
-_HUB = APIKeyHeader(
+class BearerScheme(SecurityBase):
+    """Checks that a request has the bearer token of `setting`, or its previous one."""
+
+    def __init__(self, guard: Guard, setting: str, scheme_name: str, note: str = "") -> None:
+        self.model = HTTPBearerModel(description=f"`Authorization: Bearer {setting}`{note}")
+        self.scheme_name = scheme_name
+        self._guard = guard
+        self._setting = setting
+
+    def secrets(self, gate: Gate) -> list[str]:
+        """Return the tokens that are valid now. Raises SwitchedOff."""
+        return _secrets(gate.settings, self._setting)
+
+    def check_token(self, request: Request, gate: Gate, secrets: list[str]) -> None:
+        """Check the token, and count a failure. Raises RateLimited, Unauthenticated."""
+        check = bearer(request.headers.getlist("authorization"), secrets)
+        if check is not CredentialCheck.OK:
+            _count_failure(request, gate, self._guard)
+            raise Unauthenticated(
+                f"{_sentence(check)} Send Authorization: Bearer with {self._setting}.", scheme="Bearer"
+            )
+
+
+class BearerGuard(BearerScheme):
+    """Lets in requests with the token, unless there were too many failures from their address."""
+
+    async def __call__(self, request: Request) -> None:
+        """Let the request in. Raises SwitchedOff, RateLimited, Unauthenticated."""
+        gate: Gate = request.app.state.gate
+        secrets = self.secrets(gate)
+        gate.limits.check_failures(client_address(request))
+        self.check_token(request, gate, secrets)
+
+
+class MetricsGuard(BearerGuard):
+    """Lets everybody in while no metrics token is set."""
+
+    async def __call__(self, request: Request) -> None:
+        """Let the request in. Raises SwitchedOff (only the previous token is set), RateLimited, Unauthenticated."""
+        settings = request.app.state.gate.settings
+        if settings.metrics_token or settings.metrics_token_previous:
+            await super().__call__(request)
+
+
+class ParticleGuard(BearerScheme):
+    """Lets in Particle's webhooks."""
+
+    async def __call__(self, request: Request) -> bytes:
+        """Return the body.
+
+        Raises SwitchedOff, RateLimited, Unauthenticated, BodyTooLarge, BodyTooSlow, ClientGone.
+        """
+        gate: Gate = request.app.state.gate
+        # Callers share IPs, so a spent failure budget must not block a valid token (docs/adr/0006).
+        self.check_token(request, gate, self.secrets(gate))
+        return await read_body(request, gate)
+
+
+particle_guard = ParticleGuard(Guard.PARTICLE, "PARTICLE_WEBHOOK_SECRET", "ParticleBearer")
+api_guard = BearerGuard(Guard.API, "API_TOKEN", "ApiToken")
+metrics_guard = MetricsGuard(Guard.METRICS, "METRICS_TOKEN", "MetricsToken", ", if that is set")
+
+_HUB_SIGNATURE = APIKeyHeader(
     name="X-Hub-Signature-256",
     auto_error=False,
     scheme_name="HubSignature",
     description="`sha256=` and the hex HMAC-SHA256 of the raw body with WEBHOOK_SECRET",
 )
-_STANDARD = APIKeyHeader(
+_STANDARD_WEBHOOKS = APIKeyHeader(
     name="webhook-signature",
     auto_error=False,
     scheme_name="StandardWebhooks",
@@ -48,117 +105,75 @@ _STANDARD = APIKeyHeader(
 )
 
 
-def particle_guard(request: Request, gate: Gate) -> None:
-    """Let Particle pass. Raises SwitchedOff, RateLimited, Unauthenticated."""
-    settings = gate.settings
-    _check_bearer(
-        request,
-        gate,
-        Guard.PARTICLE,
-        "PARTICLE_WEBHOOK_SECRET",
-        settings.particle_webhook_secret,
-        settings.particle_webhook_secret_previous,
-        # All of the world's Particle devices call from the same few addresses: somebody else's wrong token, or one
-        # webhook that kept the old one, must not cost these devices their alerts.
-        shared=True,
-    )
-
-
-async def api_guard(request: Request, gate: CurrentGate, _: Annotated[object, Security(_API)]) -> None:
-    """Let holders of the API token pass. Raises SwitchedOff, RateLimited, Unauthenticated."""
-    settings = gate.settings
-    _check_bearer(request, gate, Guard.API, "API_TOKEN", settings.api_token, settings.api_token_previous)
-
-
-async def metrics_guard(request: Request, gate: CurrentGate, _: Annotated[object, Security(_METRICS)]) -> None:
-    """Let holders of the metrics token pass, and anyone while none is set.
-
-    Raises SwitchedOff (the previous token alone is set), RateLimited, Unauthenticated.
-    """
-    present, previous = gate.settings.metrics_token, gate.settings.metrics_token_previous
-    if present or previous:
-        _check_bearer(request, gate, Guard.METRICS, "METRICS_TOKEN", present, previous)
-
-
-async def signed_body(request: Request, gate: Gate) -> bytes:
-    """Return the raw body of a generic webhook, once its signature holds.
+async def signature_guard(
+    request: Request,
+    hub: Annotated[str | None, Security(_HUB_SIGNATURE)],
+    standard: Annotated[str | None, Security(_STANDARD_WEBHOOKS)],
+) -> bytes:
+    """Return the body of a generic webhook, once its signature has been checked.
 
     Raises SwitchedOff, RateLimited, BodyTooLarge, BodyTooSlow, ClientGone, Unauthenticated.
     """
-    settings = gate.settings
-    secrets = _secrets("WEBHOOK_SECRET", settings.webhook_secret, settings.webhook_secret_previous)
+    gate: Gate = request.app.state.gate
+    secrets = _secrets(gate.settings, "WEBHOOK_SECRET")
     address = client_address(request)
     gate.limits.check_failures(address)
     gate.limits.count_generic(address)
     body = await read_body(request, gate)
-    verdict = _judge_signature(request, body, secrets, gate)
-    if verdict is not CredentialCheck.OK:
-        gate.metrics.auth_failed(Guard.GENERIC)
-        gate.limits.count_failure(address)
+    if standard is not None and hub is None:
+        check = _check_standard_webhook(request, standard, body, secrets, gate)
+    else:
+        check = hub_signature(request.headers.getlist("x-hub-signature-256"), body, secrets)
+    if check is not CredentialCheck.OK:
+        _count_failure(request, gate, Guard.GENERIC)
         raise Unauthenticated(
-            f"{_sentence(verdict)} Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three "
+            f"{_sentence(check)} Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three "
             "Standard Webhooks headers.",
             scheme="Signature",
         )
     return body
 
 
-GUARDED: dict[int | str, dict[str, Any]] = {
-    401: documented("No or wrong token", "WWW-Authenticate"),
-    429: documented("Too many failed requests from this address", "Retry-After"),
-    503: documented("The database can't be used now, or this is switched off", "Retry-After"),
-}
-"""How the OpenAPI document shows what a bearer's guard answers."""
-
-# The webhooks call their guards themselves (docs/adr/0007); to the framework these only show the credentials.
-SHOW_PARTICLE = [Security(_PARTICLE)]
-SHOW_SIGNATURES = [Security(_HUB), Security(_STANDARD)]
-ApiGuard = Depends(api_guard)
-MetricsGuard = Depends(metrics_guard)
+async def api_body(request: Request, _: Annotated[None, Depends(api_guard)]) -> bytes:
+    """Return the body of an API request. FastAPI runs the guard once for each request."""
+    return await read_body(request, request.app.state.gate)
 
 
-def _check_bearer(
-    request: Request,
-    gate: Gate,
-    guard: Guard,
-    setting: str,
-    present: SecretStr | None,
-    previous: SecretStr | None,
-    *,
-    shared: bool = False,
-) -> None:
-    """Check a bearer. `shared`: good callers come from the same addresses as bad ones, so those pass all the same."""
-    secrets = _secrets(setting, present, previous)
-    address = client_address(request)
-    if not shared:
-        gate.limits.check_failures(address)
-    verdict = bearer(request.headers.getlist("authorization"), secrets)
-    if verdict is not CredentialCheck.OK:
-        gate.metrics.auth_failed(guard)
-        gate.limits.check_failures(address)
-        gate.limits.count_failure(address)
-        raise Unauthenticated(f"{_sentence(verdict)} Send Authorization: Bearer with {setting}.", scheme="Bearer")
+ParticleBody = Annotated[bytes, Depends(particle_guard)]
+SignedBody = Annotated[bytes, Depends(signature_guard)]
+ApiBody = Annotated[bytes, Depends(api_body)]
 
 
-def _judge_signature(request: Request, body: bytes, secrets: list[str], gate: Gate) -> CredentialCheck:
+def _check_standard_webhook(
+    request: Request, signature: str, body: bytes, secrets: list[str], gate: Gate
+) -> CredentialCheck:
     headers = request.headers
-    if "x-hub-signature-256" in headers or "webhook-signature" not in headers:
-        return hub_signature(headers.getlist("x-hub-signature-256"), body, secrets)
     return standard_webhook(
         headers.get("webhook-id", ""),
         headers.get("webhook-timestamp", ""),
-        headers["webhook-signature"],
+        signature,
         body,
         secrets,
         gate.clock.now(),
     )
 
 
-def _secrets(setting: str, present: SecretStr | None, previous: SecretStr | None) -> list[str]:
+def _secrets(settings: Settings, setting: str) -> list[str]:
+    """Return the values of a secret that are valid now: the present one, and the previous one if it is set."""
+    present: SecretStr | None = getattr(settings, setting.lower())
+    previous: SecretStr | None = getattr(settings, f"{setting.lower()}_previous")
     if present is None:
         raise SwitchedOff(f"This is switched off, because {setting} isn't set. Set it and restart alertgate.")
     return [secret.get_secret_value() for secret in (present, previous) if secret is not None]
 
 
-def _sentence(verdict: CredentialCheck) -> str:
-    return f"{verdict[0].upper()}{verdict[1:]}."
+def _count_failure(request: Request, gate: Gate, guard: Guard) -> None:
+    """Count a failed authentication. Raises RateLimited when the address has no failures left."""
+    address = client_address(request)
+    gate.metrics.auth_failed(guard)
+    gate.limits.check_failures(address)
+    gate.limits.count_failure(address)
+
+
+def _sentence(check: CredentialCheck) -> str:
+    return f"{check[0].upper()}{check[1:]}."

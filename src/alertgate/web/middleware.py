@@ -1,19 +1,18 @@
-"""The frame around every request: its id, its security headers, its line in the log, and the last catch.
+"""What every request gets: an id, security headers, a line in the log, and an answer even after a defect.
 
-Plain ASGI: Starlette's BaseHTTPMiddleware would cost more than the rest of the request together.
+Plain ASGI: Starlette's BaseHTTPMiddleware costs more than the rest of a request, and runs it in a task of its own.
 """
 
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alertgate.clock import Clock
 from alertgate.metrics import Metrics
-from alertgate.web.problems import internal_problem, response
+from alertgate.web.problems import ambiguous_length_problem, internal_problem, response
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
@@ -40,7 +39,7 @@ log = structlog.stdlib.get_logger("alertgate.access")
 class RequestMiddleware:
     """Wraps the whole application. `new_id` makes an id for a time.
 
-    What a route puts into the state's `facts` stands in the request's line: an alert needs no line of its own.
+    What a route binds with `structlog.contextvars` stands in the request's line too.
     """
 
     def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics, new_id: Callable[[datetime], str]) -> None:
@@ -54,42 +53,77 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _given_id(scope) or self._new_id(self._clock.now())
-        start = self._clock.monotonic()
-        facts: dict[str, Any] = {}
-        scope.setdefault("state", {}).update(request_id=request_id, started=start, facts=facts)
-        secure = _RAW_HTTPS if scope["scheme"] == "https" else _RAW
-        status = 0
+        started = self._clock.monotonic()
+        headers = dict(scope["headers"])
+        request_id = _given_id(headers) or self._new_id(self._clock.now())
+        scope.setdefault("state", {}).update(request_id=request_id, started=started)
+        _bind(request_id)
+        answer = Answer(send, request_id, secure=scope["scheme"] == "https")
+        if _has_two_lengths(headers):
+            await _refuse_two_lengths(scope, receive, answer.send)
+        else:
+            await self._serve(scope, receive, answer)
+        self._record(scope, answer.status, started)
 
-        async def framed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                given = message["headers"]
-                names = {name for name, _ in given}
-                missing = [header for header in secure if header[0] not in names]
-                message["headers"] = [*given, *missing, (b"x-request-id", request_id.encode())]
-            await send(message)
+    async def _serve(self, scope: Scope, receive: Receive, answer: "Answer") -> None:
+        """Call the application. A defect is answered 500, if nothing was answered yet."""
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:
+            log.exception("request.failed", path=scope["path"][:LONGEST_PATH], detail="This is a defect in alertgate.")
+            if answer.status:
+                raise  # the server closes the connection
+            await response(internal_problem())(scope, receive, answer.send)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                await self._app(scope, receive, framed)
-            except Exception:
-                log.exception("a defect in alertgate", path=scope["path"][:LONGEST_PATH])
-                if status:
-                    raise  # the answer has begun; the server closes the connection
-                await response(internal_problem())(scope, receive, framed)
-            self._metrics.answered(scope["method"], _template(scope), status)
-            client = scope.get("client")
-            log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"][:LONGEST_PATH],
-                status=status,
-                ms=round((self._clock.monotonic() - start) * 1000, 1),
-                client=client[0] if client else None,
-                **facts,
-            )
+    def _record(self, scope: Scope, status: int, started: float) -> None:
+        """Count the answer, and write the request's line."""
+        self._metrics.answered(scope["method"], _template(scope), status)
+        client = scope.get("client")
+        log.info(
+            "request.answered",
+            method=scope["method"],
+            path=scope["path"][:LONGEST_PATH],
+            status=status,
+            ms=round((self._clock.monotonic() - started) * 1000, 1),
+            client=client[0] if client else None,
+        )
+
+
+class Answer:
+    """Sends an answer with its request's id and the security headers that it doesn't set itself."""
+
+    status = 0
+    """0 as long as no answer has begun."""
+
+    def __init__(self, send: Send, request_id: str, *, secure: bool) -> None:
+        self._send = send
+        self._request_id = request_id.encode()
+        self._security = _RAW_HTTPS if secure else _RAW
+
+    async def send(self, message: Message) -> None:
+        """Send one part of the answer."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            given = message["headers"]
+            names = {name for name, _ in given}
+            missing = [header for header in self._security if header[0] not in names]
+            message["headers"] = [*given, *missing, (b"x-request-id", self._request_id)]
+        await self._send(message)
+
+
+def _bind(request_id: str) -> None:
+    """Begin the context of this request's log lines: a pipelined request inherits that of the one before."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+
+
+def _has_two_lengths(headers: dict[bytes, bytes]) -> bool:
+    return b"content-length" in headers and b"transfer-encoding" in headers
+
+
+async def _refuse_two_lengths(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 400 and close, so that nothing behind the request is read as one (RFC 9112, 6.1)."""
+    await response(ambiguous_length_problem(), {"Connection": "close"})(scope, receive, send)
 
 
 def _template(scope: Scope) -> str:
@@ -97,9 +131,7 @@ def _template(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "none")
 
 
-def _given_id(scope: Scope) -> str | None:
-    """A proxy's or a caller's own request id, if it is a harmless one."""
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            return value.decode() if REQUEST_ID.fullmatch(value) else None
-    return None
+def _given_id(headers: dict[bytes, bytes]) -> str | None:
+    """A proxy's or a caller's own request id, if it is harmless."""
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if REQUEST_ID.fullmatch(given) else None

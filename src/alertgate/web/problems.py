@@ -1,4 +1,4 @@
-"""Errors become RFC 9457 problem details, by one table."""
+"""Errors become RFC 9457 problem details, by one table of types."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -21,20 +21,19 @@ MEDIA_TYPE = "application/problem+json"
 PROBLEMS: dict[type[errors.AlertgateError], tuple[int, str, str]] = {
     errors.Unauthenticated: (401, "unauthenticated", "Not authenticated"),
     errors.NotFound: (404, "not-found", "Not found"),
-    errors.Conflict: (409, "conflict", "Not possible as it stands"),
+    errors.Conflict: (409, "conflict", "Not possible in its present state"),
     errors.BodyTooSlow: (408, "body-too-slow", "The body took too long"),
     errors.BodyTooLarge: (413, "body-too-large", "The body is too large"),
     errors.WrongContentType: (415, "wrong-content-type", "Wrong content type"),
     errors.Malformed: (400, "malformed", "Not valid JSON"),
     errors.Invalid: (422, "invalid", "Fields are missing or wrong"),
     errors.RateLimited: (429, "rate-limited", "Too many requests"),
-    errors.ClientGone: (400, "client-gone", "The request wasn't whole"),
+    errors.ClientGone: (400, "client-gone", "The request is incomplete"),
     errors.SwitchedOff: (503, "switched-off", "Switched off"),
     errors.StoreError: (503, "store-unavailable", "Can't be stored"),
     errors.Unavailable: (503, "unavailable", "Not available now"),
 }
 """Status, last part of the type, and title of each error that a request can meet."""
-
 
 STORE_DETAIL = "The database can't be used now, so nothing was stored; the log says why. Try again."
 SLOW_DETAIL = "The database didn't answer in time. The alert may still be stored; send it again with the same id."
@@ -62,24 +61,27 @@ def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> dic
     return {"type": f"urn:alertgate:problem:{kind}", "title": title, "status": status, "detail": detail, **more}
 
 
-def documented(description: str, *headers: str) -> dict[str, Any]:
-    """Return how the OpenAPI document shows an answer that is a problem."""
-    return {
-        "description": description,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        "headers": {name: {"schema": {"type": "string"}} for name in headers},
-    }
-
-
 def internal_problem() -> dict[str, Any]:
-    """Return the body for a defect of alertgate's own."""
-    detail = "A defect in alertgate; its log has the details under this request's X-Request-ID. It may not be stored."
+    """Return the body for a defect in alertgate."""
+    detail = (
+        "This is a defect in alertgate. Its log has the traceback under this answer's X-Request-ID. "
+        "What was sent may not be stored."
+    )
     return problem(500, "internal", "Internal error", detail)
 
 
 def response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
     """Return the answer for a problem's body."""
     return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
+
+
+def ambiguous_length_problem() -> dict[str, Any]:
+    """Return the body for a request with both a Content-Length and a Transfer-Encoding."""
+    detail = (
+        "The request has both a Content-Length and a Transfer-Encoding, so two servers could disagree about where it "
+        "ends. Send one of them. Nothing was stored."
+    )
+    return problem(400, "ambiguous-length", "Two lengths", detail)
 
 
 def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
@@ -108,18 +110,20 @@ def answer(request: Request, error: Exception) -> JSONResponse:
         more["errors"] = [{"field": e.field, "message": e.message} for e in error.errors]
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = f'{error.scheme} realm="alertgate"'
+    if isinstance(error, errors.BodyTooSlow):
+        headers["Connection"] = "close"  # the rest of the body would be read to its end
     if isinstance(error, errors.RateLimited | errors.Unavailable) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     detail = str(error)
     if isinstance(error, errors.StoreError):
-        log.error("the store failed", path=request.url.path[:200], error=detail)
-        # The database's own words may name hosts and users.
+        log.error("store.failed", path=request.url.path[:200], detail=detail)
+        # The database's error may name hosts and users.
         detail = SLOW_DETAIL if isinstance(error, errors.StoreTooSlow) else STORE_DETAIL
     return response(problem(status, kind, title, detail, **more), headers)
 
 
 def _http(error: Exception, methods: set[str]) -> JSONResponse:
-    """404, 405 and the like, which the framework raises by itself; `methods` are those that the path takes."""
+    """Answer 404, 405 and the like, which FastAPI raises; `methods` are those that the path takes."""
     if not isinstance(error, HTTPException):
         raise error
     title = HTTPStatus(error.status_code).phrase
@@ -129,15 +133,15 @@ def _http(error: Exception, methods: set[str]) -> JSONResponse:
     }
     body = problem(error.status_code, title.lower().replace(" ", "-"), title, details.get(error.status_code, title))
     headers = dict(error.headers or {})
-    if error.status_code == 405 and methods:  # a route of the framework's own has named them rightly
-        headers["Allow"] = ", ".join(sorted(methods))  # the framework names the first route's alone
+    if error.status_code == 405 and methods:
+        headers["Allow"] = ", ".join(sorted(methods))  # FastAPI names the first route's methods only
     return response(body, headers)
 
 
 async def _parameters(_: Request, error: Exception) -> JSONResponse:
-    """Query and path parameters, which the framework checks."""
+    """Answer for query and path parameters, which FastAPI checks."""
     if not isinstance(error, RequestValidationError):
         raise error
     fields = [{"field": ".".join(map(str, e["loc"][1:])), "message": e["msg"]} for e in error.errors()]
-    detail = "Parameters are missing or wrong; mend the ones named."
+    detail = "Parameters are missing or wrong. Fix the fields listed in `errors`."
     return response(problem(422, "invalid", "Fields are missing or wrong", detail, errors=fields))

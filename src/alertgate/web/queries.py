@@ -1,4 +1,4 @@
-"""What the API's lists can be asked for, and what a person says with an incident."""
+"""The filters of the API's lists, and the body that acknowledges or resolves an incident."""
 
 import re
 from datetime import UTC, datetime
@@ -44,9 +44,9 @@ Time = Annotated[
 
 
 class ListQuery(BaseModel):
-    """What every list can be asked for."""
+    """The filters of every list."""
 
-    model_config = ConfigDict(extra="forbid")  # a misspelt filter would show more than was asked for
+    model_config = ConfigDict(extra="forbid")  # a misspelt filter would match more than was meant
 
     device: str | None = Field(None, description="The device's id")
     event: str | None = Field(None, description="The event's whole name")
@@ -56,12 +56,12 @@ class ListQuery(BaseModel):
         None, description="From this time on: ISO 8601 (UTC if it names no zone) or Unix seconds"
     )
     until: Time | None = Field(None, description="Before this time")
-    limit: int = Field(USUAL, ge=1, le=MOST, description="How many at the most")
+    limit: int = Field(USUAL, ge=1, le=MOST, description="At most this many")
     cursor: str | None = Field(None, max_length=100, description="`next` of the page before")
 
 
 class AlertQuery(ListQuery):
-    """What the list of alerts can be asked for; its times are about `received_at`."""
+    """The filters of the list of alerts; its times are about `received_at`."""
 
     status: AlertStatus | None = None
 
@@ -71,7 +71,7 @@ class AlertQuery(ListQuery):
 
 
 class IncidentQuery(ListQuery):
-    """What the list of incidents can be asked for; its times are about `opened_at`."""
+    """The filters of the list of incidents; its times are about `opened_at`."""
 
     status: IncidentStatus | None = None
 

@@ -1,10 +1,10 @@
 """The API for people and programs that hold the token."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query
 
 from alertgate.addresses import mask, mask_all
 from alertgate.errors import Conflict, NotFound
@@ -15,11 +15,10 @@ from alertgate.notify.replay import Replay, ReplayResult, replay
 from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
 from alertgate.store import alerts, incidents
-from alertgate.web.body import read_body
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
-from alertgate.web.guards import GUARDED, ApiGuard
-from alertgate.web.problems import documented
+from alertgate.web.guards import ApiBody, api_guard
+from alertgate.web.openapi import API_BODY, BY, CONFLICT, GUARDED, MISSING, WRONG
 from alertgate.web.queries import AlertQuery, By, IncidentQuery, ListQuery
 from alertgate.web.views import (
     AlertList,
@@ -39,25 +38,11 @@ from alertgate.web.views import (
     show_trail,
 )
 
-Answers = dict[int | str, dict[str, Any]]
-
-WRONG: Answers = {422: documented("Parameters or fields are missing or wrong")}
-MISSING: Answers = {404: documented("There is no such thing")}
-CONFLICT: Answers = {409: documented("Not possible as it stands")}
-BODY: Answers = {
-    400: documented("Not valid JSON"),
-    408: documented("The body took too long"),
-    413: documented("The body is too large"),
-}
-BY = {
-    "requestBody": {
-        "required": False,
-        "content": {"application/json": {"schema": By.model_json_schema(), "example": {"by": "Anna"}}},
-    }
-}
+EVENTS = {IncidentStatus.ACKNOWLEDGED: "incident.acknowledged", IncidentStatus.RESOLVED: "incident.resolved"}
+"""The log's event for the status that a person gave an incident."""
 
 log = structlog.stdlib.get_logger("alertgate.api")
-router = APIRouter(prefix="/api", tags=["api"], dependencies=[ApiGuard], responses=GUARDED)
+router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(api_guard)], responses=GUARDED)
 
 
 @router.get("/alerts", response_model=AlertList, responses=WRONG)
@@ -71,10 +56,10 @@ async def list_alerts(gate: CurrentGate, query: Annotated[AlertQuery, Query()]) 
 
 @router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**MISSING, **WRONG})
 async def get_alert(alert_id: UUID, gate: CurrentGate) -> AsciiJson:
-    """Return one alert's whole trail: received, grouped, each notification, each attempt."""
+    """Return one alert's trail: received, grouped, each notification, each attempt."""
     found = await gate.store.read(lambda connection: trail(connection, str(alert_id)))
     if found is None:
-        raise NotFound(f"There is no alert {alert_id}; it never was, or retention has removed it.")
+        raise NotFound(f"There is no alert {alert_id}; it was never stored, or retention deleted it.")
     return show_trail(found)
 
 
@@ -99,12 +84,12 @@ async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
 @router.post(
     "/incidents/{incident_id}/acknowledge",
     response_model=IncidentView,
-    responses={**MISSING, **CONFLICT, **WRONG, **BODY},
+    responses={**MISSING, **CONFLICT, **WRONG, **API_BODY},
     openapi_extra=BY,
 )
-async def acknowledge(incident_id: UUID, request: Request, gate: CurrentGate) -> AsciiJson:
-    """Say that somebody knows: what is pending is cancelled, and only something worse speaks again."""
-    action = await _action(incident_id, request, gate)
+async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
+    """Acknowledge an incident: pending notifications are cancelled, and only a higher severity notifies again."""
+    action = _action(incident_id, body, gate)
     applied = await gate.store.write(lambda connection: gate.actions.acknowledge(connection, action))
     return _answer(applied, action)
 
@@ -112,12 +97,12 @@ async def acknowledge(incident_id: UUID, request: Request, gate: CurrentGate) ->
 @router.post(
     "/incidents/{incident_id}/resolve",
     response_model=IncidentView,
-    responses={**MISSING, **WRONG, **BODY},
+    responses={**MISSING, **WRONG, **API_BODY},
     openapi_extra=BY,
 )
-async def resolve(incident_id: UUID, request: Request, gate: CurrentGate) -> AsciiJson:
-    """Say that it is over: everybody who was told of the incident is told, and the next alert opens a new one."""
-    action = await _action(incident_id, request, gate)
+async def resolve(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
+    """Resolve an incident: everybody who was told of it is told, and the next alert opens a new one."""
+    action = _action(incident_id, body, gate)
     applied = await gate.store.write(lambda connection: gate.actions.resolve(connection, action))
     if applied and applied.due:
         gate.deliverer.wake()
@@ -130,7 +115,7 @@ async def resolve(incident_id: UUID, request: Request, gate: CurrentGate) -> Asc
     responses={**MISSING, **CONFLICT, **WRONG},
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
-    """Send a failed message after all: it is due now, and has all its patience again."""
+    """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
     wanted = Replay(str(notification_id), gate.clock.now())
     done = await gate.store.write(lambda connection: replay(connection, wanted))
     if done.notification is None:
@@ -139,17 +124,17 @@ async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
         raise Conflict(done.reason)
     gate.deliverer.wake()
     again = done.notification
-    log.info("pending again by hand", notification_id=again.id, incident_id=again.incident_id, to=mask(again.address))
+    log.info("notification.retried", notification_id=again.id, incident_id=again.incident_id, to=mask(again.address))
     [shown] = await gate.store.read(lambda connection: told(connection, [again]))
     return show_notification(shown)
 
 
 @router.post("/send-test", response_model=TestSendList)
 async def send_test(gate: CurrentGate) -> AsciiJson:
-    """Send a test message to every recipient, and report each server's answer."""
+    """Send a test notification to every recipient, and report each server's answer."""
     tried = await send_tests(gate.settings, gate.channels, gate.clock, gate.new_id)
     for one in tried:
-        log.info("test message", channel=one.channel, to=mask(one.address), sent=one.sent, reply=mask_all(one.text))
+        log.info("test.sent", channel=one.channel, to=mask(one.address), sent=one.sent, reply=mask_all(one.text))
     return show_test_send(tried)
 
 
@@ -161,13 +146,12 @@ def _next(listing: str, last_id: str, gate: Gate) -> str:
     return seal(listing, last_id, gate.settings.secret_key)
 
 
-async def _action(incident_id: UUID, request: Request, gate: Gate) -> Action:
-    by = By.read(await read_body(request, gate)).by
-    return Action(str(incident_id), by, gate.clock.now())
+def _action(incident_id: UUID, body: bytes, gate: Gate) -> Action:
+    return Action(str(incident_id), By.read(body).by, gate.clock.now())
 
 
 def _answer(applied: Applied | None, action: Action) -> AsciiJson:
-    """Say what an action did. Raises NotFound, Conflict."""
+    """Answer with the incident after the action. Raises NotFound, Conflict."""
     if applied is None:
         raise _no_incident(action.incident_id)
     transition = applied.transition
@@ -175,7 +159,7 @@ def _answer(applied: Applied | None, action: Action) -> AsciiJson:
         raise Conflict(f"Incident {action.incident_id} stays as it was: {transition.reason}.")
     if transition.result is TransitionResult.CHANGED:
         log.info(
-            _EVENTS[transition.incident.status],
+            EVENTS[transition.incident.status],
             detail=transition.reason,
             incident_id=action.incident_id,
             by=action.by,
@@ -185,8 +169,5 @@ def _answer(applied: Applied | None, action: Action) -> AsciiJson:
     return show_incident(transition.incident)
 
 
-_EVENTS = {IncidentStatus.ACKNOWLEDGED: "incident.acknowledged", IncidentStatus.RESOLVED: "incident.resolved"}
-
-
 def _no_incident(incident_id: UUID | str) -> NotFound:
-    return NotFound(f"There is no incident {incident_id}; it never was, or retention has removed it.")
+    return NotFound(f"There is no incident {incident_id}; it was never stored, or retention deleted it.")

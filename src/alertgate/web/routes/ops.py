@@ -1,9 +1,9 @@
-"""Health, for anyone who asks: load balancers, containers, people. And metrics, for Prometheus."""
+"""Health for load balancers, containers and people, without a credential; and metrics for Prometheus."""
 
 from datetime import datetime
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
@@ -13,23 +13,24 @@ from alertgate.model import ChannelName, NotificationStatus
 from alertgate.prove.health import OK
 from alertgate.store.counts import queues
 from alertgate.web.dependencies import CurrentGate, Gate
-from alertgate.web.guards import GUARDED, MetricsGuard
+from alertgate.web.guards import metrics_guard
+from alertgate.web.openapi import GUARDED, Answers
 
 router = APIRouter(tags=["health"])
 
-METRICS_ANSWERS: dict[int | str, dict[str, Any]] = {
+METRICS_ANSWERS: Answers = {
     200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text form"},
     **GUARDED,
 }
 
 
 class Healthy(BaseModel):
-    """It can store."""
+    """Alerts can be stored."""
 
     status: Literal["healthy"]
     timestamp: datetime
     version: str
-    degraded: list[str] = Field(default=[], description="What doesn't work as it should; left out when all does")
+    degraded: list[str] = Field(default=[], description="What doesn't work; left out when everything works")
 
 
 class Unhealthy(BaseModel):
@@ -86,7 +87,7 @@ async def ready(gate: CurrentGate) -> JSONResponse:
 
 
 def degraded(gate: Gate) -> list[str]:
-    """Say what doesn't work as it should while alerts are still taken: no load balancer can mend it by turning away."""
+    """Return what doesn't work as it should while alerts are still accepted, so that no load balancer turns away."""
     paused = [
         f"channel {name} is paused: {state.reason}" for name, state in gate.deliverer.states.items() if not state.up
     ]
@@ -94,7 +95,7 @@ def degraded(gate: Gate) -> list[str]:
     return [*paused, *(audit.say() if audit else [])]
 
 
-@router.get("/metrics", dependencies=[MetricsGuard], responses=METRICS_ANSWERS, response_class=Response)
+@router.get("/metrics", dependencies=[Depends(metrics_guard)], responses=METRICS_ANSWERS, response_class=Response)
 async def metrics(request: Request, gate: CurrentGate) -> Response:
     """Give the metrics to Prometheus, as text or as OpenMetrics."""
     gate.metrics.store_state(up=await gate.health.can_store() == OK)

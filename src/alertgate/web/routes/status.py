@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from alertgate import __version__
@@ -13,11 +13,12 @@ from alertgate.notify.breaker import ChannelState
 from alertgate.store import Connection
 from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, queues
 from alertgate.web.dependencies import CurrentGate, Gate
-from alertgate.web.guards import GUARDED, ApiGuard
+from alertgate.web.guards import api_guard
+from alertgate.web.openapi import GUARDED
 from alertgate.web.routes.ops import degraded
 from alertgate.web.views import AsciiJson
 
-router = APIRouter(tags=["health"], dependencies=[ApiGuard], responses=GUARDED)
+router = APIRouter(tags=["health"], dependencies=[Depends(api_guard)], responses=GUARDED)
 
 
 class ChannelView(BaseModel):
