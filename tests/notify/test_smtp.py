@@ -286,6 +286,26 @@ def settings_at(make_settings, port: int, **changes):
 
 
 @on_both_loops
+def test_a_server_that_hangs_up_on_the_content_is_a_trouble_that_may_pass(make_settings, listener, policy):
+    """It answers DATA with `354` and closes the connection."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.test\r\n")
+        while not (await reader.readline()).startswith(b"DATA"):
+            writer.write(b"250 yes\r\n")
+        writer.write(b"354 go on\r\n")
+        writer.close()
+
+    async def sending():
+        async with await asyncio.start_server(speak, sock=listener):
+            return await send(settings_at(make_settings, listener.getsockname()[1]))
+
+    with asyncio.Runner(loop_factory=policy().new_event_loop) as runner:
+        outcome = runner.run(sending())
+    assert (type(outcome), outcome.reason) == (Transient, Reason.CONNECTION)
+
+
+@on_both_loops
 def test_what_slept_past_its_deadline_does_not_send(make_settings, listener, policy):
     """The server's `354` lies in the socket when the process wakes: by then another may have sent the message."""
 
