@@ -7,11 +7,11 @@ STAMP := $(VENV)/.stamp
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "alertgate needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..."; exit 1; }
+		|| { echo "alertgate needs Python 3.11 or newer; name one: make PYTHON=python3.13 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -29,8 +29,12 @@ run: $(STAMP) ## Serve on 127.0.0.1:8000; writes a .env with fresh secrets if th
 test: $(STAMP) ## Run every test, on both databases
 	$(BIN)/pytest
 
+.PHONY: test-313
+test-313: ## Run every test on Debian trixie's Python 3.13; needs root on Debian
+	tools/on-trixie make test
+
 .PHONY: check
-check: $(STAMP) ## Format, lint, types, import contracts and tests: what CI runs
+check: $(STAMP) ## Format, lint, types, import contracts and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
