@@ -1,5 +1,5 @@
 # Two stages: the first installs from the locked requirements, the second holds Python and alertgate alone.
-# The base is any Python 3.11 to 3.14 image whose two stages are the same; a digest works too.
+# The base is an image of Python 3.13 on Debian, the same in both stages; a digest works too. Tested with Debian trixie's.
 ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Makes local stand-ins for the three images that compose.yaml takes from a registry, from Debian's packages and from
 # requirements/deploy.txt, for a machine that reaches no registry:
-#   localhost/alertgate-test/python    for python:*-slim   (Debian's Python)
-#   localhost/alertgate-test/postgres  for postgres        (Debian's PostgreSQL, with the official image's variables)
-#   localhost/alertgate-test/traefik   for traefik         (the released binary of Traefik 3, named by $1)
+#   localhost/alertgate-test/python:trixie    for python:3.13-slim  (Debian trixie's Python 3.13)
+#   localhost/alertgate-test/postgres:trixie  for postgres:17       (Debian's PostgreSQL, with the official image's variables)
+#   localhost/alertgate-test/traefik          for traefik           (the released binary of Traefik 3, named by $1)
 # Needs root, buildah, podman, debootstrap. Takes a minute or two; what is there already is left as it is.
 set -euo pipefail
 traefik_binary=$1
@@ -14,19 +14,19 @@ trap 'rm -rf "$work"' EXIT
 
 have() { podman image exists "$name/$1"; }
 
-if ! have python; then
-  echo "making $name/python"
-  debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$work/root" >"$work/log" 2>&1 \
+if ! have python:trixie; then
+  echo "making $name/python:trixie"
+  debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$work/root" >"$work/log" 2>&1 \
     || { tail -20 "$work/log"; exit 1; }
   ln -s /usr/bin/python3 "$work/root/usr/local/bin/python"
   # The machine's own authorities: an installer inside trusts what one outside trusts.
   cp -L "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$work/root/etc/ssl/certs/ca-certificates.crt"
   rm -rf "$work/root"/var/cache/apt/* "$work/root"/var/lib/apt/lists/* "$work/root"/usr/share/{doc,man,locale}/*
-  tar -C "$work/root" -c . | podman import --quiet - "$name/python" >/dev/null
+  tar -C "$work/root" -c . | podman import --quiet - "$name/python:trixie" >/dev/null
 fi
 
-if ! have postgres; then
-  echo "making $name/postgres"
+if ! have postgres:trixie; then
+  echo "making $name/postgres:trixie"
   cp "$here/../tests_deploy/images/postgres-entrypoint" "$work/"
   cat >"$work/Containerfile" <<'FILE'
 ARG BASE
@@ -35,14 +35,14 @@ RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null \
     && install -d -o postgres -g postgres /var/run/postgresql
 COPY postgres-entrypoint /usr/local/bin/
-ENV PATH=/usr/lib/postgresql/15/bin:$PATH PGDATA=/var/lib/postgresql/data
+ENV PATH=/usr/lib/postgresql/17/bin:$PATH PGDATA=/var/lib/postgresql/data
 VOLUME /var/lib/postgresql/data
 STOPSIGNAL SIGINT
 EXPOSE 5432
 ENTRYPOINT ["postgres-entrypoint"]
 CMD ["postgres"]
 FILE
-  buildah bud --isolation chroot --quiet --build-arg BASE="$name/python" -t "$name/postgres" "$work" >"$work/log" 2>&1 \
+  buildah bud --isolation chroot --quiet --build-arg BASE="$name/python:trixie" -t "$name/postgres:trixie" "$work" >"$work/log" 2>&1 \
     || { tail -20 "$work/log"; exit 1; }
 fi
 

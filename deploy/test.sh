@@ -43,7 +43,7 @@ fi
 
 name=localhost/alertgate-test
 deploy/stand-ins.sh "$tools/bin/traefik"
-export BASE=${BASE:-$name/python}
+export BASE=${BASE:-$name/python:trixie}
 podman image exists "$BASE" || podman pull --quiet "$BASE" >/dev/null
 podman tag "$BASE" "$name/alertgate-base"
 

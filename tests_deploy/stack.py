@@ -89,7 +89,7 @@ class Stack:
             "ALERTGATE_REPLICAS": str(self.replicas),
             "ALERTGATE_IMAGE": IMAGE,
             "TRAEFIK_IMAGE": os.environ.get("TRAEFIK_IMAGE", f"localhost/{NAME}/traefik"),
-            "POSTGRES_IMAGE": os.environ.get("POSTGRES_IMAGE", f"localhost/{NAME}/postgres"),
+            "POSTGRES_IMAGE": os.environ.get("POSTGRES_IMAGE", f"localhost/{NAME}/postgres:trixie"),
             "TRAEFIK_NETWORK": NETWORK,
             "TRUSTED_PROXIES": SUBNET,
             "ACME_SERVER": "https://127.0.0.1:1/none-in-this-test",
