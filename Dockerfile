@@ -1,5 +1,5 @@
-# Two stages: the first installs from the locked requirements, the second holds Python and alertgate alone.
-# The base is an image of Python 3.13 on Debian, the same in both stages; a digest works too. Tested with Debian trixie's.
+# Two stages: the first installs from the locked requirements, the second holds only Python and alertgate.
+# Both stages have the same base, an image of Python 3.13 on Debian, by tag or by digest. Tested with Debian trixie's.
 ARG BASE=python:3.13-slim
 
 FROM ${BASE} AS build
@@ -11,7 +11,7 @@ RUN installer/bin/pip --python /opt/alertgate/bin/python install --no-compile --
     && installer/bin/pip install --only-binary :all: --require-hashes -r build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-# Compiled here, because the container's file system can't be written; by content, so that file times don't matter.
+# Compiled here, because the container's file system is read-only; unchecked, so that file times don't matter.
 RUN installer/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir dist . \
     && installer/bin/pip --python /opt/alertgate/bin/python install --no-compile --no-deps --no-index dist/*.whl \
     && /opt/alertgate/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/alertgate/lib
@@ -24,7 +24,7 @@ LABEL org.opencontainers.image.title="alertgate" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# Nothing is installed here any more, so Python's installers go. The user has a number and no password.
+# Nothing is installed after this, so Python's installers are removed. The user is numeric and has no password.
 RUN find /usr -xdev -depth \( -path '*-packages/pip*' -o -path '*-packages/setuptools*' -o -path '*-packages/_distutils_hack*' \
         -o -path '*-packages/distutils-precedence.pth' -o -path '*-packages/pkg_resources*' -o -path '*-packages/wheel*' \
         -o -path '*/ensurepip*' -o -path '/usr/share/python-wheels*' \
@@ -33,7 +33,7 @@ RUN find /usr -xdev -depth \( -path '*-packages/pip*' -o -path '*-packages/setup
     && echo 'alertgate:x:10001:' >> /etc/group \
     && install -d -o 10001 -g 10001 -m 0700 /data
 COPY --from=build /opt/alertgate /opt/alertgate
-# No .pyc is ever missing, and the root file system is meant to be read-only: don't try to write one.
+# Every .pyc exists, and the root file system should be read-only, so Python must not write any.
 ENV PATH=/opt/alertgate/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -45,7 +45,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-# Process and store, never the mail server: a proxy drops an unhealthy container, and a dead mail server must not do that.
+# Checks the process and the store only. A proxy drops an unhealthy container, and a dead mail server must not cause that.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["alertgate", "healthcheck"]
 ENTRYPOINT ["alertgate"]
 CMD ["serve"]

@@ -42,7 +42,7 @@ check: $(STAMP) ## Format, lint, types, import contracts and tests
 	$(BIN)/pytest --cov --cov-report=term:skip-covered
 
 .PHONY: torture
-torture: $(STAMP) ## Kill, fill, cut and freeze it under load; at most 20 minutes (docs/reliability.md)
+torture: $(STAMP) ## Inject faults into a loaded service; at most 20 minutes (docs/reliability.md)
 	$(BIN)/python -m torture
 
 $(VENV)/bench/.stamp: requirements/bench.txt
@@ -51,15 +51,15 @@ $(VENV)/bench/.stamp: requirements/bench.txt
 	@touch $@
 
 .PHONY: bench
-bench: $(STAMP) $(VENV)/bench/.stamp ## Measure against what its users would pick instead; at most 10 minutes (docs/benchmarks.md)
+bench: $(STAMP) $(VENV)/bench/.stamp ## Benchmark against the alternatives; at most 10 minutes (docs/benchmarks.md)
 	$(BIN)/python -m bench
 
 .PHONY: deploy-test
-deploy-test: $(STAMP) ## Build the image and try compose.yaml with its real parts; needs root on Debian
+deploy-test: $(STAMP) ## Build the image and test compose.yaml with real parts; needs root on Debian
 	deploy/test.sh
 
 .PHONY: format
-format: $(STAMP) ## Format, and fix what the linter can fix
+format: $(STAMP) ## Format, and apply the linter's fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -68,5 +68,5 @@ lock: $(STAMP) ## Lock the newest dependencies that pyproject.toml allows, with 
 	tools/lock
 
 .PHONY: clean
-clean: ## Remove what was set up; leaves .env and data alone
+clean: ## Remove .venv and the caches; keeps .env and data
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,1 +1,1 @@
-"""Measures alertgate against what its users would pick instead; docs/benchmarks.md has the figures."""
+"""Benchmarks of alertgate against its alternatives; docs/benchmarks.md has the figures."""

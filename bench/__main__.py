@@ -1,4 +1,4 @@
-"""`python -m bench [figure …]`: measure and print; when all was measured, write docs/benchmarks.md and its plot."""
+"""`python -m bench [figure …]`: measure and print; a run of all figures also writes docs/benchmarks.md and its plot."""
 
 import asyncio
 import json
@@ -19,14 +19,14 @@ from bench.figure import HEAD, Figure
 from bench.figures import FIGURES
 
 LONGEST = 10 * 60
-"""Seconds for a whole run."""
+"""Time limit for a whole run, in seconds."""
 PAGE = sides.ROOT / "docs" / "benchmarks.md"
 NEEDED = {"wrk": "wrk", "/usr/sbin/smtp-sink": "postfix", "prometheus-alertmanager": "prometheus-alertmanager"}
 PACKAGES = ("fastapi", "uvicorn", "uvloop", "h11", "pydantic", "sqlalchemy", "aiosmtplib")
 
 
 async def run(wanted: Sequence[str]) -> list[Figure]:
-    """Measure what is wanted, all by default, one after the other."""
+    """Measure the wanted figures (all by default), one after the other."""
     found: list[Figure] = []
     directory = Path(tempfile.mkdtemp(prefix="bench-"))
     directory.chmod(0o755)
@@ -45,7 +45,7 @@ async def run(wanted: Sequence[str]) -> list[Figure]:
 
 
 def machine() -> str:
-    """Say what it was measured on."""
+    """Describe the machine and the versions that are measured."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
@@ -56,7 +56,7 @@ def machine() -> str:
 
 
 def write(found: Sequence[Figure], seconds: float) -> None:
-    """Put the table between its marks in docs/benchmarks.md, and the plot beside it."""
+    """Write the tables between their markers in docs/benchmarks.md, and the plot beside it."""
     table = "\n".join([HEAD, *(figure.line() for figure in found)])
     made = f"{time.strftime('%Y-%m-%d')}, `make bench`, {seconds:.0f} s. {machine()}."
     text = PAGE.read_text()
@@ -73,16 +73,16 @@ def write(found: Sequence[Figure], seconds: float) -> None:
 
 
 def _between(text: str, name: str, inner: str) -> str:
-    """Replace what stands between a pair of marks."""
+    """Replace the text between a pair of markers."""
     start, end = text.index(f"<!-- {name} -->"), text.index(f"<!-- end of {name} -->")
     return f"{text[:start]}<!-- {name} -->\n{inner}\n{text[end:]}"
 
 
 def main() -> int:
-    """Return 1 where something that is needed isn't there; a goal that isn't reached is no error, but said."""
+    """Return 1 if a required program is missing. A missed goal is printed, but isn't an error."""
     missing = [package for program, package in NEEDED.items() if not shutil.which(program)]
     if missing or not (sides.TOOLS / "gunicorn").exists():
-        print(f"needs Debian's {', '.join(missing)}" if missing else "needs `make bench`, which sets up Flask")
+        print(f"Install Debian's {', '.join(missing)} first." if missing else "Run `make bench`, which sets up Flask.")
         return 1
     begun = time.monotonic()
     found = asyncio.run(run(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""How fast alerts are accepted: as such, with a long history, without a mail server, and beside bad requests."""
+"""How fast alerts are accepted: by default, with a long history, without a mail server, and beside bad requests."""
 
 import asyncio
 import shutil
@@ -16,7 +16,7 @@ from bench.seed import seeded
 
 
 async def accept(directory: Path) -> list[Figure]:
-    """Durable accept against accept and discard, and against mailing inline; its processor time; then memory."""
+    """Measure durable accept against accept and discard and against mailing inline, its processor time, and memory."""
     ours: list[Measured] = []
     nothing: list[Measured] = []
     inline: list[Measured] = []
@@ -69,13 +69,13 @@ async def accept(directory: Path) -> list[Figure]:
 
 
 async def grown(directory: Path) -> list[Figure]:
-    """Accept with a long history, and with the mail server down and much pending, against neither."""
+    """Measure accept with a long history, and with the mail server down and much pending, against an empty database."""
     nothing: list[Measured] = []
     much: list[Measured] = []
     waiting: list[Measured] = []
     await seeded(directory / "full", incidents=100_000, each=10)
     await seeded(directory / "down", incidents=100_000, each=1, pending=True)
-    nobody = free_port()
+    closed_port = free_port()
     async with (
         sides.sink() as smtp,
         sides.gate(directory / "empty", smtp) as empty,
@@ -83,7 +83,7 @@ async def grown(directory: Path) -> list[Figure]:
     ):
         await warm(empty.port, Books(empty.database))
         await warm(old.port, Books(old.database))
-        async with sides.gate(directory / "down", nobody) as cut_off:
+        async with sides.gate(directory / "down", closed_port) as cut_off:
             await alerts(cut_off.port, connections=32, seconds=2)
             for _ in range(ROUNDS):
                 nothing.append(await alerts(empty.port, connections=32))
@@ -109,7 +109,7 @@ async def grown(directory: Path) -> list[Figure]:
 
 
 async def beside_bad_requests(directory: Path) -> list[Figure]:
-    """A good request's p99 while 500 bad ones a second arrive."""
+    """Measure a good request's p99 while 500 bad ones a second arrive."""
     alone: list[float] = []
     beside: list[float] = []
     bad: list[float] = []
@@ -118,9 +118,9 @@ async def beside_bad_requests(directory: Path) -> list[Figure]:
         for _ in range(ROUNDS):
             alone.append((await alerts(gate.port, connections=1)).p99)
             count = [0]
-            nuisance = asyncio.create_task(_bad(gate.port, 500, SECONDS, count))
+            sending = asyncio.create_task(_bad(gate.port, 500, SECONDS, count))
             beside.append((await alerts(gate.port, connections=1)).p99)
-            await nuisance
+            await sending
             bad.append(count[0] / SECONDS)
     return [
         Figure(

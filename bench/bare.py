@@ -19,7 +19,7 @@ _scheme = HTTPBearer()
 
 
 async def bearer(credentials: Annotated[HTTPAuthorizationCredentials, Depends(_scheme)]) -> None:
-    """Let the right token pass."""
+    """Check the token. Raises HTTPException (401) for a wrong one."""
     if not hmac.compare_digest(credentials.credentials.encode(), TOKEN.encode()):
         raise HTTPException(401)
 
@@ -29,13 +29,13 @@ app = FastAPI()
 
 @app.post("/webhook/particle", status_code=202, dependencies=[Depends(bearer)])
 async def accept(body: ParticleEvent) -> dict[str, str | None]:
-    """Validate, and forget."""
+    """Validate and discard."""
     return {"status": "accepted", "id": body.event_id}
 
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Say that it is up."""
+    """Report that it is up."""
     return {"status": "healthy"}
 
 

@@ -1,4 +1,4 @@
-"""A thousand devices publish at once: after a power cut, or a change of the weather."""
+"""A thousand devices publish at once, as after a power cut or a change of the weather."""
 
 import asyncio
 from pathlib import Path
@@ -12,11 +12,11 @@ from bench.posts import Burst, alert, at_once, percentile
 
 DEVICES = 1000
 TOLD_WITHIN = 60.0
-"""Seconds for all messages of a burst."""
+"""Time limit for all messages of a burst, in seconds."""
 
 
 async def burst(directory: Path) -> list[Figure]:
-    """One alert from each device at once: how long the answers take, and the messages to one recipient."""
+    """Measure one alert from each device at once: the time to the answers, and to the messages to one recipient."""
     bursts: list[Burst] = []
     messages: list[tuple[float, float]] = []
     async with answers() as taken, sides.gate(directory, taken.port, recipient_sms="") as gate:
@@ -24,7 +24,7 @@ async def burst(directory: Path) -> list[Figure]:
             before = len(taken.times)
             found = await at_once(gate.port, [_alert(number, device) for device in range(DEVICES)])
             await _told(taken, before + DEVICES)
-            if number:  # the first round warms it up
+            if number:  # the first round is a warm-up
                 bursts.append(found)
                 messages.append((taken.times[before] - found.begun, taken.times[-1] - found.begun))
     last = [each.seconds[-1] for each in bursts]
@@ -45,15 +45,15 @@ async def burst(directory: Path) -> list[Figure]:
 
 
 def _alert(number: int, device: int) -> bytes:
-    """Return an alert of a device that no other round has."""
+    """Return an alert from a device that is in no other round."""
     return alert(event="alarm/power", data="lost", coreid=f"{number:08x}{device:016x}", event_id=f"{number}-{device}")
 
 
 async def _told(taken: Answers, count: int) -> None:
-    """Wait until the mail server has taken so many. Raises RuntimeError where it doesn't within a minute."""
+    """Wait until the mail server has accepted `count` messages. Raises RuntimeError after a minute."""
     try:
         async with asyncio.timeout(TOLD_WITHIN):
             while len(taken.times) < count:
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise RuntimeError(f"{len(taken.times):,} messages came, not {count:,}: the figure is worthless") from None
+        raise RuntimeError(f"{len(taken.times):,} messages came, not {count:,}: the figure is invalid") from None

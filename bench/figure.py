@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def reached(self) -> str:
-        """Whether the median is as good as the goal; nothing where it is only reported."""
+        """Whether the median meets the goal; empty without a goal."""
         if not self.goal:
             return ""
         sign, bound = self.goal.split()
@@ -44,12 +44,12 @@ class Figure:
 
     @property
     def label(self) -> str:
-        """The words beside its bar in the plot."""
+        """The label of its bar in the plot."""
         against = f"against {self.against}: " if self.against else ""
         return f"{self.name}\n{against}{self._with_unit(f'{self.middle:.2f}')} (goal {self._with_unit(self.goal)})"
 
     def line(self) -> str:
-        """Return it as a line of the table."""
+        """Return the figure as a line of the table."""
         goal = self._with_unit(self.goal) if self.goal else "reported"
         values = f"{self._with_unit(f'{self.middle:.2f}')} ({min(self.values):.2f} to {max(self.values):.2f})"
         return f"| {self.name} | {self.against} | {goal} | {values} | {self.reached} | {self.said} |"

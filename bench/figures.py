@@ -22,4 +22,4 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "replicas": replicas,
     "fresh": fresh,
 }
-"""Each measures in a directory of its own."""
+"""Each measures in its own directory."""

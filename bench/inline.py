@@ -1,4 +1,4 @@
-"""What simple webhook servers do: Flask on gunicorn, which validates, mails inline through smtplib, and answers.
+"""What simple webhook servers do: Flask on gunicorn validates, mails inline through smtplib, and answers.
 
 `gunicorn --workers 2 --threads 4 bench.inline:app`, with TOKEN and SMTP_PORT in the environment.
 """
@@ -15,7 +15,7 @@ app = Flask(__name__)
 
 @app.get("/health")
 def health() -> Response:
-    """Say that it is up."""
+    """Report that it is up."""
     return jsonify(status="healthy")
 
 

@@ -1,4 +1,4 @@
-"""wrk as the load generator of distinct alerts, and what its summary says."""
+"""wrk as the load generator of distinct alerts, and its summary."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from torture.load import TOKEN
 DEVICES = 200
 ROUNDS = 5
 SECONDS = 3.0
-"""For one side in one round."""
+"""Of one side in one round."""
 
 # wrk calls `request` for each request and `done` once at the end; latencies are in microseconds.
 _SCRIPT = """
@@ -43,7 +43,7 @@ end
 
 @dataclass(frozen=True)
 class Measured:
-    """What wrk saw."""
+    """What wrk measured."""
 
     rate: float
     """Answers a second."""
@@ -59,7 +59,7 @@ class Measured:
 async def alerts(
     port: int, *, connections: int, seconds: float = SECONDS, devices: int = DEVICES, token: str = TOKEN
 ) -> Measured:
-    """Post as fast as the service answers. Raises RuntimeError where wrk can't run, or an alert isn't accepted."""
+    """Post as fast as the service answers. Raises RuntimeError if wrk fails or an alert isn't accepted."""
     script = _SCRIPT % {"devices": devices, "token": token}
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)
@@ -76,12 +76,12 @@ async def alerts(
         raise RuntimeError(f"wrk ended with {child.returncode}: {output.decode()}")
     found = measured(json.loads(output.decode().strip().splitlines()[-1]))
     if found.refused or found.broken:
-        raise RuntimeError(f"{found.refused} requests were refused and {found.broken} broke: the figure is worthless")
+        raise RuntimeError(f"{found.refused} requests were refused and {found.broken} broke: the figure is invalid")
     return found
 
 
 async def warm(port: int, books: Books) -> None:
-    """Let every device's incident be open and told, so that what follows is the steady state."""
+    """Reach the steady state: every device has an open incident whose first message was sent."""
     await alerts(port, connections=32, seconds=2)
     untold = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'sending') AND kind = 'opening'"
     while books.ask(untold)[0][0]:
@@ -89,7 +89,7 @@ async def warm(port: int, books: Books) -> None:
 
 
 def measured(said: Mapping[str, float]) -> Measured:
-    """Return what wrk's own summary says."""
+    """Parse wrk's summary."""
     return Measured(
         rate=said["requests"] / said["microseconds"] * 1e6,
         requests=int(said["requests"]),
@@ -101,10 +101,10 @@ def measured(said: Mapping[str, float]) -> Measured:
 
 
 def ratios(ours: Sequence[Measured], theirs: Sequence[Measured]) -> list[float]:
-    """Return each round's rate in relation to the other side's."""
+    """Return each round's rate divided by the other side's."""
     return [one.rate / other.rate for one, other in zip(ours, theirs, strict=True)]
 
 
 def rates(*sides: Sequence[Measured]) -> str:
-    """Say each side's median rate."""
+    """Return each side's median rate as text."""
     return f"{' and '.join(f'{median(each.rate for each in side):,.0f}' for side in sides)} requests/s"

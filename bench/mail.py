@@ -1,4 +1,4 @@
-"""A mail server that tells when it has answered 250, and aiosmtplib alone as a sender."""
+"""A mail server that records when it answers 250, and aiosmtplib alone as a sender."""
 
 import asyncio
 import time
@@ -17,17 +17,17 @@ REPLIES = {b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}
 
 @dataclass
 class Answers:
-    """What a server has taken; times are the monotonic clock's, of its 250 for a mail."""
+    """The mails that a server accepted; `times` has when it answered each 250, by the monotonic clock."""
 
     port: int
     times: list[float] = field(default_factory=list)
     latest: bytes = b""
-    """The newest mail, as it came, without the end of its last line."""
+    """The newest mail as received, without its last line break."""
     next: asyncio.Future[float] | None = None
-    """Is given the time of the next 250."""
+    """Receives the time of the next 250."""
 
     def took(self, mail: bytes) -> None:
-        """Remember a mail that was just answered."""
+        """Record a mail that was just answered."""
         self.times.append(time.monotonic())
         self.latest = mail
         if self.next and not self.next.done():
@@ -35,12 +35,12 @@ class Answers:
 
 
 class _Conversation(asyncio.Protocol):
-    """As short an SMTP server as there can be: what it takes, both sides pay."""
+    """A minimal SMTP server: its own time counts for both sides."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self._in_content = False
-        self._came = b""
+        self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -48,13 +48,13 @@ class _Conversation(asyncio.Protocol):
         transport.write(b"220 mail.test\r\n")
 
     def data_received(self, data: bytes) -> None:
-        self._came += data
+        self._received += data
         while True:
             end = b"\r\n.\r\n" if self._in_content else b"\r\n"
-            said, found, rest = self._came.partition(end)
+            said, found, rest = self._received.partition(end)
             if not found:
                 return
-            self._came = rest
+            self._received = rest
             if self._in_content:
                 self._transport.write(b"250 taken\r\n")
                 self._answers.took(said)
@@ -79,7 +79,7 @@ Send = Callable[[aiosmtplib.SMTP], Awaitable[object]]
 
 
 async def alone(port: int, count: int, send: Send) -> float:
-    """Return the messages a second that aiosmtplib hands over on two connections."""
+    """Return the messages a second that aiosmtplib sends over two connections."""
 
     async def one() -> None:
         async with aiosmtplib.SMTP(hostname="127.0.0.1", port=port, start_tls=False) as connection:
@@ -92,7 +92,7 @@ async def alone(port: int, count: int, send: Send) -> float:
 
 
 def as_object(mail: bytes) -> Send:
-    """Send a mail as an object of the standard library, which is how aiosmtplib is mostly used."""
+    """Return a function that sends a mail as an `EmailMessage`, the usual way to use aiosmtplib."""
     came = message_from_bytes(mail, policy=policy.default)
     text, html = came.get_body(("plain",)), came.get_body(("html",))
     assert text
@@ -106,5 +106,5 @@ def as_object(mail: bytes) -> Send:
 
 
 def as_bytes(mail: bytes) -> Send:
-    """Send the same mail, ready made."""
+    """Return a function that sends the same mail as bytes, serialised beforehand."""
     return lambda connection: connection.sendmail(str(SETTINGS["smtp_email"]), [MAIL_ADDRESS], mail)

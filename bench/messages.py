@@ -1,4 +1,4 @@
-"""How fast messages reach the mail server: one alert's, and a long queue's."""
+"""How fast messages reach the mail server: after one alert, and from a long queue."""
 
 import asyncio
 import shutil
@@ -21,7 +21,7 @@ DRAINED = 5_000
 
 
 async def latency(directory: Path) -> list[Figure]:
-    """One alert at a time, from POST to the mail server's 250, against Alertmanager's."""
+    """Measure one alert at a time, from POST to the mail server's 250, against Alertmanager."""
     times: list[tuple[list[float], list[float]]] = []
     async with (
         answers() as taken,
@@ -39,7 +39,7 @@ async def latency(directory: Path) -> list[Figure]:
         for number in range(ROUNDS + 1):
             mine = await _to_250(taken, ours, f"a{number}")
             their = await _to_250(taken, theirs, f"b{number}")
-            if number:  # the first round warms both up
+            if number:  # the first round is a warm-up
                 times.append((mine, their))
     middles = [(1000 * median(mine), 1000 * median(their)) for mine, their in times]
     return [
@@ -60,13 +60,13 @@ async def latency(directory: Path) -> list[Figure]:
     ]
 
 
-async def _to_250(taken: Answers, raise_: Callable[[str], Coroutine[None, None, None]], name: str) -> list[float]:
-    """Return the seconds for each of 100 alerts, in order of length."""
+async def _to_250(taken: Answers, send: Callable[[str], Coroutine[None, None, None]], name: str) -> list[float]:
+    """Return the seconds for each of 100 alerts, sorted."""
     took = []
     for number in range(100):
         taken.next = asyncio.get_running_loop().create_future()
         begun = time.monotonic()
-        posted = asyncio.create_task(raise_(f"{name}-{number}"))
+        posted = asyncio.create_task(send(f"{name}-{number}"))
         async with asyncio.timeout(20):
             took.append(await taken.next - begun)
             await posted
@@ -74,7 +74,7 @@ async def _to_250(taken: Answers, raise_: Callable[[str], Coroutine[None, None, 
 
 
 async def drain(directory: Path) -> list[Figure]:
-    """Pending notifications handed over, against aiosmtplib alone with the same mail."""
+    """Measure how fast pending notifications are sent, against aiosmtplib alone with the same mail."""
     rates: list[tuple[float, float, float]] = []
     mail = await _sample(directory / "sample")
     async with sides.sink() as smtp:
@@ -112,7 +112,7 @@ async def _sample(directory: Path) -> bytes:
 
 
 async def _drained(directory: Path, smtp: int) -> float:
-    """Return the messages a second that the service hands over from a database full of them."""
+    """Return the messages a second that the service sends from a database full of pending notifications."""
     await seeded(directory, incidents=DRAINED, each=1, pending=True)
     gate = Gate(directory, {"smtp_port": smtp, "log_level": "info", "recipient_sms": ""})
     books = Books(gate.database)

@@ -1,4 +1,4 @@
-"""Draws the figures relative to their goals: `python -m bench.plot FILE`; they come as JSON on standard input."""
+"""Draw the figures relative to their goals: `python -m bench.plot FILE`, with the figures as JSON on standard input."""
 
 import json
 import sys

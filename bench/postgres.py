@@ -15,7 +15,7 @@ from bench.load import ROUNDS, Measured, alerts, rates, ratios, warm
 
 MOST_REPLICAS = 3
 WINDOWS, WINDOW, FRESH_ROUNDS = 4, 5.0, 3
-"""An empty database takes alerts for so many windows of so many seconds."""
+"""How `fresh` loads an empty database: windows, the seconds of each, and rounds."""
 FRESH_DEVICES = 400
 
 
@@ -29,7 +29,7 @@ def _server(directory: Path) -> Iterator[Postgres]:
 
 
 async def on_postgres(directory: Path) -> list[Figure]:
-    """Durable accept on PostgreSQL against SQLite, and its processor time, the server's included."""
+    """Measure durable accept on PostgreSQL against SQLite, and its processor time with that of the server."""
     ours: list[Measured] = []
     base: list[Measured] = []
     cost: list[tuple[float, float]] = []
@@ -63,12 +63,12 @@ async def on_postgres(directory: Path) -> list[Figure]:
 
 
 def _pid(server: Postgres) -> int:
-    """Return the process that starts all others of a server: its file's first line."""
+    """Return the id of a server's main process, the parent of its backends."""
     return int((Path(server.setting("data_directory")) / "postmaster.pid").read_text().split()[0])
 
 
 async def replicas(directory: Path) -> list[Figure]:
-    """Accept by one, two and three replicas on one database, with 32 connections in all."""
+    """Measure accept by one, two and three replicas on one database, with 32 connections in all."""
     taken: dict[int, list[float]] = {count: [] for count in range(1, MOST_REPLICAS + 1)}
     with _server(directory) as server:
         address = server.database()
@@ -79,7 +79,7 @@ async def replicas(directory: Path) -> list[Figure]:
                 ports.append((await running.enter_async_context(replica)).port)
             for port in ports:
                 await warm(port, Books(address))
-            Books(address).change("ANALYZE")  # each replica plans anew; `fresh` measures what comes before
+            Books(address).change("ANALYZE")  # each replica plans with statistics; `fresh` measures without them
             for _ in range(ROUNDS):
                 for count, rate in taken.items():
                     rate.append(await _together(ports[:count]))
@@ -96,23 +96,23 @@ async def replicas(directory: Path) -> list[Figure]:
 
 
 async def _together(ports: Sequence[int]) -> float:
-    """Return the alerts a second that all these replicas take at once."""
+    """Return the alerts a second that these replicas accept together."""
     split = zip(ports, shares(32, len(ports)), strict=True)
     found = await asyncio.gather(*(alerts(port, connections=connections) for port, connections in split))
     return sum(each.rate for each in found)
 
 
 def shares(total: int, parts: int) -> list[int]:
-    """Split as evenly as whole numbers allow, the larger ones first."""
+    """Split `total` as evenly as whole numbers allow, the larger parts first."""
     return [total // parts + (number < total % parts) for number in range(parts)]
 
 
 async def fresh(directory: Path) -> list[Figure]:
-    """Accept from an empty database on, which has no statistics that PostgreSQL could plan by."""
+    """Measure accept on an empty database, where PostgreSQL has no statistics to plan queries with."""
     rounds: list[list[Measured]] = []
     for number in range(FRESH_ROUNDS):
         place = directory / str(number)
-        with _server(place) as server:  # a new one each time: autovacuum would look at the database after a minute
+        with _server(place) as server:  # a new one each time: autovacuum makes statistics after a minute
             settings = {"database_url": driver_url(server.database()), "recipient_sms": ""}
             async with sides.sink() as smtp, sides.gate(place / "gate", smtp, **settings) as gate:
                 rounds.append(

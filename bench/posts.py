@@ -1,4 +1,4 @@
-"""Single POSTs: one on a connection of its own, and many at once, each on its own."""
+"""Single POSTs: one on its own connection, and many at once, each on its own."""
 
 import asyncio
 import json
@@ -14,9 +14,9 @@ from typing import Any
 from torture.load import TOKEN
 
 FILES_BESIDE = 100
-"""Open files that this process needs beside its connections."""
+"""Open files that this process needs besides its connections."""
 WITHIN = 60.0
-"""Seconds for a burst's answers."""
+"""Time limit for the answers to a burst, in seconds."""
 
 
 def request(path: str, body: Any, header: str = "") -> bytes:
@@ -32,24 +32,24 @@ def alert(**fields: str) -> bytes:
 
 
 async def post(port: int, sent: bytes, expected: int = 202) -> None:
-    """Send one request on a connection of its own. Raises RuntimeError for another status than the expected one."""
+    """Send one request on its own connection. Raises RuntimeError for a status other than `expected`."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(sent)
         answer = b""
         while status(answer) is None:
-            came = await reader.read(65_536)
-            if not came:
+            received = await reader.read(65_536)
+            if not received:
                 raise ConnectionResetError(f"the connection ended after {answer!r}")
-            answer += came
+            answer += received
         if status(answer) != expected:
-            raise RuntimeError(f"answered {answer[:200]!r}")
+            raise RuntimeError(f"answered {answer[:200]!r}, not {expected}")
     finally:
         writer.close()
 
 
 def status(answer: bytes) -> int | None:
-    """Return an answer's status, None while it isn't whole. It must have a Content-Length."""
+    """Return an answer's status, None while it is incomplete. It must have a Content-Length."""
     head, found, body = answer.partition(b"\r\n\r\n")
     if not found:
         return None
@@ -64,7 +64,7 @@ class Burst:
     begun: float
     """When the first one was sent, by the monotonic clock."""
     seconds: Sequence[float]
-    """From then to each answer, in order of length."""
+    """From then to each answer, sorted."""
 
 
 async def at_once(port: int, requests: Sequence[bytes]) -> Burst:
@@ -86,23 +86,23 @@ async def at_once(port: int, requests: Sequence[bytes]) -> Burst:
     answers = [caller.answer.result() for caller in callers if caller.answer.done()]
     statuses = Counter(status for _, status in answers)
     if statuses != {202: len(requests)}:
-        raise RuntimeError(f"{len(requests):,} alerts at once were answered {dict(statuses)} (0: not wholly)")
+        raise RuntimeError(f"{len(requests):,} alerts at once were answered {dict(statuses)} (0: incompletely)")
     return Burst(begun, sorted(at - begun for at, _ in answers))
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
-    """Return the value that this share of the values, which come in order, doesn't exceed (nearest rank)."""
+    """Return the value that this share of the sorted values doesn't exceed (nearest rank)."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 class _Caller(asyncio.Protocol):
-    """One device's connection: sends its request when told to, and notes when the answer was whole."""
+    """One device's connection: `send` sends its request; `answer` gets the time when the answer is complete."""
 
     def __init__(self, sent: bytes) -> None:
         self._sent = sent
-        self._came = b""
+        self._received = b""
         self.answer: asyncio.Future[tuple[float, int]] = asyncio.get_running_loop().create_future()
-        """When, by the monotonic clock, and its status; 0 where the connection ended first."""
+        """The time (monotonic clock) and the status; 0 if the connection ended first."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -112,8 +112,8 @@ class _Caller(asyncio.Protocol):
         self._transport.write(self._sent)
 
     def data_received(self, data: bytes) -> None:
-        self._came += data
-        if found := status(self._came):
+        self._received += data
+        if found := status(self._received):
             self._end(found)
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -128,7 +128,7 @@ class _Caller(asyncio.Protocol):
 
 
 def _allow_files(connections: int) -> None:
-    """Let this process open so many connections. Raises RuntimeError where the system's hard limit forbids it."""
+    """Let this process open so many connections. Raises RuntimeError if the system's hard limit is too low."""
     needed = connections + FILES_BESIDE
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:

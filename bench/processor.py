@@ -11,7 +11,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Process:
-    """What /proc/PID/stat says of one process; its threads are included."""
+    """One process in /proc/PID/stat, with its threads."""
 
     pid: int
     parent: int
@@ -20,7 +20,7 @@ class Process:
 
 
 def parsed(stat: str) -> Process:
-    """Return what the text of /proc/PID/stat says (proc_pid_stat(5)); the name in it may hold spaces and brackets."""
+    """Parse the text of /proc/PID/stat (proc_pid_stat(5)); the name in it may hold spaces and brackets."""
     before, _, after = stat.rpartition(")")
     fields = after.split()
     return Process(pid=int(before.split()[0]), parent=int(fields[1]), ticks=sum(map(int, fields[11:15])))
@@ -43,8 +43,8 @@ def of_trees(processes: Iterable[Process], roots: Iterable[int]) -> int:
 def seconds(*roots: int) -> float:
     """Return the processor seconds that these processes and all their descendants have used so far.
 
-    A child that ends meanwhile isn't lost: its parent waits for it and takes over its time. Raises KeyError for a root
-    that doesn't run.
+    A child that ends meanwhile still counts: its parent waits for it and takes over its time. Raises KeyError for a
+    root that doesn't run.
     """
     return of_trees(_running(), roots) / TICKS
 
@@ -53,5 +53,5 @@ def _running() -> Iterable[Process]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             yield parsed(stat.read_text())
-        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        except (FileNotFoundError, ProcessLookupError):  # it just ended
             continue

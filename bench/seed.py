@@ -1,4 +1,4 @@
-"""Databases that have been in use for long, made by SQL alone."""
+"""Databases with a long history, made with plain SQL."""
 
 import asyncio
 import sqlite3
@@ -35,7 +35,7 @@ SELECT printf('01900000-0000-7002-8000-%012x', i), printf('01900000-0000-7000-80
 
 
 def seed(file: Path, now: float, *, incidents: int, each: int, pending: bool = False) -> None:
-    """Add incidents with so many alerts each: ended ones, or open ones of which a message is still pending."""
+    """Add incidents with `each` alerts: resolved ones or, with `pending`, open ones with a pending notification."""
     at = int((now - 3600) * 1e6)
     numbers = _NUMBERS.format(count=incidents)
     status, resolved, resolution = ("open", "NULL", "NULL") if pending else ("resolved", at, "'silence'")
@@ -54,7 +54,7 @@ def seed(file: Path, now: float, *, incidents: int, each: int, pending: bool = F
 
 
 async def seeded(directory: Path, *, incidents: int, each: int, pending: bool = False) -> None:
-    """Make a service's directory with such a database in it; the service itself makes the schema."""
+    """Make a service's directory with such a database; the service itself makes the schema."""
     directory.mkdir(parents=True)
     gate = Gate(directory, {"smtp_port": 1})
     await gate.start()

@@ -1,4 +1,4 @@
-"""The programs that are compared, each as a process of its own on loopback."""
+"""The programs that are compared, each as its own process on loopback."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ QUIET = asyncio.subprocess.DEVNULL
 
 @asynccontextmanager
 async def process(*command: str | Path, **environment: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run a program for a while."""
+    """Run a program until the block ends."""
     child = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, env={**ENVIRONMENT, **environment}, stdout=QUIET, stderr=QUIET
     )
@@ -35,7 +35,7 @@ async def process(*command: str | Path, **environment: str) -> AsyncIterator[asy
 
 @asynccontextmanager
 async def sink() -> AsyncIterator[int]:
-    """Postfix's smtp-sink, which takes every mail and forgets it; gives its port."""
+    """Run Postfix's smtp-sink, which accepts and discards every mail; yield its port."""
     port = free_port()
     user = ("-u", "nobody") if os.geteuid() == 0 else ()
     async with process("/usr/sbin/smtp-sink", *user, f"127.0.0.1:{port}", "1000"):
@@ -45,7 +45,7 @@ async def sink() -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def bare() -> AsyncIterator[tuple[int, int]]:
-    """Accept and discard; gives its port and process id."""
+    """Run accept and discard; yield its port and process id."""
     port = free_port()
     async with process(sys.executable, "-m", "bench.bare", str(port)) as child:
         await listening(port)
@@ -54,7 +54,7 @@ async def bare() -> AsyncIterator[tuple[int, int]]:
 
 @asynccontextmanager
 async def inline(smtp_port: int) -> AsyncIterator[int]:
-    """Flask on gunicorn; gives its port."""
+    """Run Flask on gunicorn; yield its port."""
     port = free_port()
     shape = ("--workers", "2", "--threads", "4", "--bind", f"127.0.0.1:{port}")
     async with process(TOOLS / "gunicorn", *shape, "bench.inline:app", TOKEN=TOKEN, SMTP_PORT=str(smtp_port)):
@@ -64,7 +64,7 @@ async def inline(smtp_port: int) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def gate(directory: Path, smtp_port: int, **settings: Any) -> AsyncIterator[Gate]:
-    """Run alertgate with its defaults, but for limits that a benchmark would run into; logs go to a file."""
+    """Run alertgate with its defaults, except for limits that a benchmark would reach; it logs to a file."""
     directory.mkdir(parents=True, exist_ok=True)
     given = {"smtp_port": smtp_port, "log_level": "info", "group_interval": 300, **settings}
     served = Gate(directory, given)
@@ -77,7 +77,7 @@ async def gate(directory: Path, smtp_port: int, **settings: Any) -> AsyncIterato
 
 @asynccontextmanager
 async def alertmanager(directory: Path, smtp_port: int) -> AsyncIterator[int]:
-    """Prometheus Alertmanager with an email receiver, which speaks at once of every alert; gives its port."""
+    """Run Prometheus Alertmanager with an email receiver that mails every alert at once; yield its port."""
     directory.mkdir(parents=True, exist_ok=True)
     config = directory / "alertmanager.yml"
     config.write_text(
@@ -94,7 +94,7 @@ async def alertmanager(directory: Path, smtp_port: int) -> AsyncIterator[int]:
 
 
 async def listening(port: int, within: float = 20.0) -> None:
-    """Wait until somebody listens."""
+    """Wait until something listens. Raises OSError after `within` seconds."""
     end = time.monotonic() + within
     while True:
         try:

@@ -31,12 +31,12 @@ from alertgate.store.engine import Store
 
 TIMES = 2000
 BATCHES = {1: 400, 16: 150}
-"""How often a batch of each size is recorded."""
+"""How many batches of each size are recorded."""
 DEVICES = 200
 
 
 class Stages:
-    """Measures on a database of its own in `directory`."""
+    """Measures on its own database in `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self._settings = load(None, **{**SETTINGS, "data_dir": directory, "recipient_sms": ""})
@@ -47,7 +47,7 @@ class Stages:
         self._number = 0
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._store.close()
 
     def rows(self) -> list[tuple[str, float]]:
@@ -119,19 +119,19 @@ class Stages:
         with self._store.transaction() as connection:
             [newest] = self._alerts(1)
             incident = incidents.unresolved(connection, [newest.incident_key])[newest.incident_key]
-            [message, *_] = notifications.of_incident(connection, incident.id)
+            [notification, *_] = notifications.of_incident(connection, incident.id)
         latest = tuple(self._store.read_now(lambda connection: alerts.latest(connection, incident.id, 11)))
-        story = MessageContext(
-            message, incident, latest, "Front door", ZoneInfo("UTC"), datetime.now(UTC), "example.net"
+        context = MessageContext(
+            notification, incident, latest, "Front door", ZoneInfo("UTC"), datetime.now(UTC), "example.net"
         )
-        made = render(story)
+        message = render(context)
 
         def reading() -> None:
             self._store.read_now(lambda connection: alerts.latest(connection, incident.id, 11))
 
         yield "message: read its incident's latest alerts", _each(reading, 200)
-        yield "message: render", _each(lambda: render(story), 200)
-        yield "message: compose the mail", _each(lambda: compose(made, "alerts@example.net"), 200)
+        yield "message: render", _each(lambda: render(context), 200)
+        yield "message: compose the mail", _each(lambda: compose(message, "alerts@example.net"), 200)
 
 
 class _NoClock:

@@ -1,4 +1,4 @@
-"""From the start of the process to the first 202."""
+"""How long a start takes: from the start of the process to the first 202."""
 
 import asyncio
 import sys
@@ -15,14 +15,14 @@ from bench.posts import alert, post
 
 
 async def start(directory: Path) -> list[Figure]:
-    """From the start of the process to the first 202, and its memory then."""
+    """Measure the time from the start of the process to the first 202, and the memory then."""
     times: list[tuple[float, float]] = []
     sizes: list[tuple[float, float]] = []
     async with sides.sink() as smtp:
         gate = Gate(directory, {"smtp_port": smtp, "log_level": "info"})
         directory.mkdir()
         await gate.start()
-        await gate.stop()  # the schema is made once, not at each start
+        await gate.stop()  # this makes the schema, so that no measured start does
         for number in range(ROUNDS):
             begun = time.monotonic()
             await gate.spawn()

@@ -1,4 +1,4 @@
-"""The machine around the stack: image, network, a caller outside, a mail server. All of it goes again at the end."""
+"""Fixtures around the stack: image, network, a caller outside, a mail server. All are removed at the end."""
 
 import os
 import shutil
@@ -21,14 +21,14 @@ measured: dict[str, str] = {}
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was measured."""
+    """Print what was measured."""
     for what, value in measured.items():
         terminalreporter.write_line(f"measured: {what}: {value}")
 
 
 @pytest.fixture(scope="session")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The image, built by buildah from a directory that also holds what must not get in."""
+    """The image, built by buildah from a directory that also holds files that must not get in."""
     context = tmp_path_factory.mktemp("context") / "alertgate"
     leave_out = shutil.ignore_patterns(
         ".git", ".venv", ".*_cache", ".hypothesis", "__pycache__", "data", "secrets", ".env"
@@ -71,7 +71,7 @@ def authority_dir(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def caller() -> Iterator[None]:
-    """A caller on another machine: a network namespace with addresses of its own, one hop away."""
+    """A caller on another machine: a network namespace with its own addresses, one hop away."""
     _remove_caller()
     run("ip", "netns", "add", NAME)
     try:
@@ -118,10 +118,10 @@ def socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def network() -> Iterator[str]:
-    """The external network, as docs/deploy.md makes it."""
+    """The external network, created as in docs/deploy.md."""
     for name in podman("ps", "-aq", "--filter", f"label=io.podman.compose.project={NAME}").split():
         podman("rm", "--force", "--time", "1", name)
-    for volume in ("data", "postgres", "acme"):  # a run that was killed leaves them
+    for volume in ("data", "postgres", "acme"):  # a killed run leaves them behind
         podman("volume", "rm", "--force", f"{NAME}_{volume}", check=False)
     podman("network", "rm", "--force", f"{NAME}_database", check=False)
     podman("network", "rm", "--force", NETWORK, check=False)
@@ -140,9 +140,9 @@ def surroundings(image: str, network: str, caller: None, authority_dir: Path, so
 def stacks(
     tmp_path_factory: pytest.TempPathFactory, surroundings: tuple[Path, Path], mail: Mail
 ) -> Iterator[Callable[..., Stack]]:
-    """Return the running stack, if it was started with the same options; else start one in its place.
+    """Return a function that gives a stack with these options: the running one if it has them, else a new one.
 
-    There is one at a time, as all of them have the same names and ports.
+    Only one runs at a time, because all use the same names and ports.
     """
     running: dict[str, Stack] = {}
 
@@ -167,7 +167,7 @@ def stack(stacks: Callable[..., Stack]) -> Stack:
 
 
 def start(directory: Path, surroundings: tuple[Path, Path], mail: Mail, **options: Any) -> Stack:
-    """Start compose.yaml with a mail server behind it."""
+    """Start compose.yaml with a mail server to send to."""
     settings = {
         "SMTP_HOST": "mail.test",
         "SMTP_PORT": str(mail.sink.port),

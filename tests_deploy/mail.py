@@ -54,11 +54,11 @@ class Mail:
         await self.sink.stop()
         for protocol in self.sink._protocols:
             if protocol.transport:
-                protocol.transport.abort()  # the other end may be gone already, and never say goodbye
+                protocol.transport.abort()  # the peer may be gone, and never close the connection
         await asyncio.sleep(0.1)
 
     def hold(self) -> None:
-        """From now on take a mail's content and don't answer."""
+        """From now on, accept a mail's content without answering."""
         self._loop.call_soon_threadsafe(self.sink.open.clear)
         self._loop.call_soon_threadsafe(self.sink.talking.clear)
 

@@ -1,4 +1,4 @@
-"""compose.yaml as it stands, started by podman-compose, and a caller outside who speaks to it."""
+"""compose.yaml as it stands, started by podman-compose, and a caller outside that sends requests to it."""
 
 import json
 import os
@@ -25,12 +25,12 @@ NETWORK, SUBNET = f"{NAME}-edge", "172.30.91.0/24"
 OUTSIDE = "198.18.7.1"
 """This machine, as the caller sees it (RFC 2544: addresses for tests)."""
 CALLERS = [f"198.18.7.{last}" for last in range(2, 16)]
-"""The edge counts by address: a test that floods it uses one of its own, and those of smuggling use the last eight."""
+"""The edge limits each address: a test that floods it uses its own, and the smuggling tests use the last eight."""
 DEVICE = "3f002b000000000000000000"
 
 
 def run(*command: str | Path, check: bool = True, within: float = 120, **options: Any) -> str:
-    """Run a program; return its output. What it said is shown when it fails."""
+    """Run a program; return its output. If it fails, print what it wrote."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=within, check=False, **options)
     if check and done.returncode:
         sys.stderr.write(done.stdout + done.stderr)
@@ -44,7 +44,7 @@ def podman(*arguments: str, **options: Any) -> str:
 
 
 def wait_for(what: Callable[[], Any], within: float = 30, pause: float = 0.1) -> Any:
-    """Call until the result is true; return it."""
+    """Call `what` until its result is true; return the result."""
     end = time.monotonic() + within
     while not (result := what()):
         assert time.monotonic() < end, f"not within {within} s"
@@ -54,7 +54,7 @@ def wait_for(what: Callable[[], Any], within: float = 30, pause: float = 0.1) ->
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """One HTTP answer."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -76,7 +76,7 @@ class Stack:
     _prober: threading.Thread | None = None
 
     def prepare(self, authority: Path, socket: Path, smtp_password: str) -> None:
-        """Do what docs/deploy.md says, with the tests' own names, ports and certificates."""
+        """Follow docs/deploy.md, with the tests' own names, ports and certificates."""
         shutil.copy(ROOT / "compose.yaml", self.directory)
         shutil.copytree(ROOT / "deploy", self.directory / "deploy")
         option = ["--postgres"] if "postgres" in self.profiles else []
@@ -102,7 +102,7 @@ class Stack:
         self._override(authority)
 
     def _override(self, authority: Path) -> None:
-        """What the tests need beside compose.yaml: a certificate that is there already, and the mail server's name."""
+        """Write what the tests need besides compose.yaml: a ready-made certificate, and the mail server's name."""
         traefik = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["traefik"]
         command = [*traefik["command"], "--providers.file.filename=/authority/traefik.yaml"]
         override = {
@@ -115,7 +115,7 @@ class Stack:
             }
         }
         text = yaml.safe_dump(override)
-        # podman before 4.5 doesn't know the option; the prober below does what it asks for.
+        # podman before 4.5 doesn't know the option; `_probe` does its work.
         reset = "  alertgate:\n    healthcheck:\n      start_interval: !reset null\n"
         (self.directory / "override.yaml").write_text(text.replace("  alertgate:\n", reset, 1))
 
@@ -151,23 +151,23 @@ class Stack:
     def _probe(self) -> None:
         """Run the health checks soon after a start. On a machine with systemd, podman has its timers do this.
 
-        podman 4.3 tells of a check when it begins, so Traefik learns of a change by the check after it.
+        podman 4.3 sends a check's event when the check begins, so Traefik sees a change only at the next check.
         """
-        told: dict[str, str] = {}
+        shown: dict[str, str] = {}
         while not self._over.wait(0.3):
             for name in self.containers():
-                if health(name) in {"", told.get(name)}:
+                if health(name) in {"", shown.get(name)}:
                     continue
                 podman("healthcheck", "run", name, check=False)
                 if (after := health(name)) == "healthy":
-                    told[name] = after
+                    shown[name] = after
                     podman("healthcheck", "run", name, check=False)
                 else:
-                    told.pop(name, None)
-            told = {name: state for name, state in told.items() if health(name) == state}
+                    shown.pop(name, None)
+            shown = {name: state for name, state in shown.items() if health(name) == state}
 
     def particle(self, event: str, *, device: str = DEVICE, address: str = CALLERS[0], data: str = "hall") -> Answer:
-        """Be Particle Cloud: its default form, with the bearer."""
+        """Post an event as Particle Cloud does: its default form, with the bearer."""
         return call(
             "/webhook/particle",
             *("-H", f"Authorization: Bearer {self.secret('particle_webhook_secret')}"),
@@ -189,14 +189,14 @@ def both(name: str) -> str:
 
 
 def health(name: str) -> str:
-    """A running container's state of health; empty when it doesn't run."""
+    """A running container's health; empty if it doesn't run."""
     form = "{{.State.Status}} {{.State.Healthcheck.Status}}"
     status, _, state = podman("inspect", "--format", form, name, check=False).strip().partition(" ")
     return state if status == "running" else ""
 
 
 def call(path: str, *options: str, address: str = CALLERS[0], scheme: str = "https") -> Answer:
-    """Call the edge from outside, over TLS that is verified. Status 0: no answer."""
+    """Call the edge from outside, over verified TLS. Status 0: no answer."""
     port = HTTPS if scheme == "https" else HTTP
     text = _curl(address, port, "-i", *options, f"{scheme}://{HOST}:{port}{path}")
     while (head := re.match(r"HTTP/[\d.]+ (\d{3})[^\n]*\n(.*?)\r?\n\r?\n", text, re.DOTALL)) and head[1] == "100":
@@ -221,7 +221,7 @@ def flood(path: str, count: int, *options: str, address: str) -> list[Answer]:
 
 
 def _curl(address: str, port: int, *options: str) -> str:
-    """Run curl outside, from one of the caller's addresses, trusting the tests' own authority alone."""
+    """Run curl outside, from one of the caller's addresses, trusting only the tests' own authority."""
     return run(
         *("ip", "netns", "exec", NAME, "curl", "-sS", "--path-as-is", "--max-time", "20", "--interface", address),
         *("--cacert", os.environ["AUTHORITY"], "--resolve", f"{HOST}:{port}:{OUTSIDE}", *options),

@@ -22,12 +22,12 @@ def config(image: str) -> dict[str, Any]:
 
 
 def inside(image: str, script: str) -> str:
-    """Run a shell script in the image, as its own user, with nothing that it doesn't need."""
+    """Run a shell script in the image as its own user, locked down as in compose.yaml and without a network."""
     return podman("run", "--rm", "--network", "none", *LOCKED_DOWN, "--entrypoint", "sh", image, "-c", script)
 
 
 def test_it_runs_as_a_numeric_user_without_rights(image):
-    """User and group 10001; not one capability; and none to be had by a set-user-id program."""
+    """User and group 10001, no capability, and no way to gain one through a set-user-id program."""
     assert inside(image, "id -u; id -g").split() == ["10001", "10001"]
     status = dict(line.split(":\t", 1) for line in inside(image, "cat /proc/self/status").splitlines() if ":\t" in line)
     assert {status["CapEff"], status["CapPrm"], status["CapBnd"], status["CapAmb"]} == {"0" * 16}
@@ -35,7 +35,7 @@ def test_it_runs_as_a_numeric_user_without_rights(image):
 
 
 def test_only_its_volume_and_tmp_can_be_written(image):
-    """The root file system is read-only to it, its own program too; /data and /tmp aren't."""
+    """The root file system is read-only, the program included; /data and /tmp are writable."""
     places = ("/", "/etc", "/opt/alertgate", "/opt/alertgate/bin", "/usr/local", "/var", "/data", "/tmp")  # noqa: S108
     script = "; ".join(f"touch {place}/x 2>/dev/null && echo {place}" for place in places)
     assert inside(image, f"{script}; true").split() == ["/data", "/tmp"]  # noqa: S108
@@ -43,7 +43,7 @@ def test_only_its_volume_and_tmp_can_be_written(image):
 
 @pytest.mark.parametrize("user", ["10001", "0"])
 def test_its_program_belongs_to_root_and_cannot_be_changed_by_its_user(image, user):
-    """Nothing under /opt/alertgate belongs to the user that runs it, or can be written by it."""
+    """Nothing under /opt/alertgate belongs to the image's user or can be written by it."""
     found = podman(
         *("run", "--rm", "--network", "none", "--user", user, "--entrypoint", "sh", image),
         *("-c", "find /opt/alertgate ! -type l \\( -user 10001 -o -perm -o+w \\)"),
@@ -52,7 +52,7 @@ def test_its_program_belongs_to_root_and_cannot_be_changed_by_its_user(image, us
 
 
 def test_no_installer_and_no_compiler_is_in_it(image):
-    """Neither pip nor anything else that brings programs in, nor a compiler, by any name or as a module."""
+    """It has no installer, no downloader and no compiler, neither as a command nor as a Python module."""
     names = "pip pip3 easy_install uv conda gcc cc c++ g++ clang make ld as rustc cargo go git curl wget"
     assert inside(image, f"for name in {names}; do command -v $name; done; true") == ""
     modules = "pip, setuptools, ensurepip, wheel, hatchling, uv, pytest"
@@ -64,7 +64,7 @@ def test_no_installer_and_no_compiler_is_in_it(image):
 
 
 def test_it_is_compiled_and_writes_nothing_beside_its_modules(image):
-    """Each module has its .pyc, so that a start needs no compiling; Python is told not to write any."""
+    """Each module has its .pyc, so a start compiles nothing, and Python is set to write none."""
     script = (
         "import pathlib; root = pathlib.Path('/opt/alertgate/lib'); "
         "compiled = lambda path: any(path.parent.glob(f'__pycache__/{path.stem}.*.pyc')); "
@@ -92,7 +92,7 @@ def test_its_configuration(image, config):
 
 
 def test_no_secret_is_in_any_layer_or_in_the_history(image, config, tmp_path):
-    """A .env, a database and secrets lay beside the Dockerfile when it was built: nothing of them is anywhere in it."""
+    """The build context held a .env, a database and secrets; none of them is in a layer or in the history."""
     archive = tmp_path / "image.tar"
     podman("save", "--quiet", "--format", "docker-archive", "-o", str(archive), image)
     names, layers = [], 0
@@ -119,7 +119,7 @@ def test_no_secret_is_in_any_layer_or_in_the_history(image, config, tmp_path):
 
 
 def test_its_size(config):
-    """What alertgate adds to its base is measured, and bounded."""
+    """What alertgate adds to its base is measured, and less than 150 MB."""
     base = json.loads(podman("image", "inspect", f"localhost/{NAME}/alertgate-base"))[0]["Size"]
     added = config["Size"] - base
     measured["size of the image, unpacked"] = f"{config['Size'] / MEGABYTE:.0f} MB"
@@ -128,7 +128,7 @@ def test_its_size(config):
 
 
 def test_it_starts_with_nothing_but_one_secret(image, tmp_path):
-    """One secret as a file is enough; it is healthy soon, and its health check says so by its exit code."""
+    """One secret as a file is enough: it listens within 20 s, and its health check exits with 0."""
     tmp_path.chmod(0o755)
     (tmp_path / "particle_webhook_secret").write_text("abcdefghijklmnopqrstuvwxyz0123456789")
     begin = time.monotonic()

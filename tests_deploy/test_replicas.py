@@ -18,7 +18,7 @@ def stack(stacks: Callable[..., Stack]) -> Stack:
 
 
 def test_both_replicas_serve(stack: Stack, mail: Mail):
-    """Requests reach each of them, and each alert is told once, whichever took it."""
+    """Each replica gets requests, and each alert becomes one mail, whichever replica accepted it."""
     for number in range(6):
         assert stack.particle(f"replicas/{number}", device=f"{number:024x}").status == 202
     for number in range(6):
@@ -29,8 +29,8 @@ def test_both_replicas_serve(stack: Stack, mail: Mail):
         assert '"/webhook/particle"' in both(name)
 
 
-def test_the_database_is_reached_by_its_own_network_alone(stack: Stack):
-    """PostgreSQL publishes no port, and is not on the network that Traefik is on."""
+def test_the_database_can_only_be_reached_by_its_own_network(stack: Stack):
+    """PostgreSQL publishes no port, and isn't on Traefik's network."""
     name = f"{NAME}_postgres_1"
     assert podman("port", name) == ""
     networks = podman("inspect", "--format", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}", name)
@@ -38,7 +38,7 @@ def test_the_database_is_reached_by_its_own_network_alone(stack: Stack):
 
 
 def test_a_killed_replica_loses_nothing(stack: Stack, mail: Mail):
-    """SIGKILL with mails half sent and a fleet sending: the other one goes on and takes over what was left."""
+    """SIGKILL with mails half sent and a fleet sending: the other replica keeps serving and sends the rest."""
     victim, survivor = stack.containers()
     mail.hold()
     try:
@@ -58,8 +58,8 @@ def test_a_killed_replica_loses_nothing(stack: Stack, mail: Mail):
     assert podman("inspect", "--format", "{{.State.Status}}", survivor).strip() == "running"
 
 
-def test_the_database_may_restart(stack: Stack, mail: Mail):
-    """While it is away callers get 503, nothing is answered 202 that isn't stored; afterwards all goes on by itself."""
+def test_a_restart_of_the_database_loses_nothing(stack: Stack, mail: Mail):
+    """The replicas accept alerts again by themselves, and what was answered 202 is sent."""
     with Fleet(stack, "replicas/database", CALLERS[1]) as fleet:
         wait_for(lambda: len(fleet.accepted) > 5)
         podman("restart", "--time", "30", f"{NAME}_postgres_1")

@@ -1,4 +1,4 @@
-"""compose.yaml with its own Traefik and SQLite: what an outsider meets, and what is never lost."""
+"""compose.yaml with its own Traefik and SQLite: what callers outside see, and that nothing is lost."""
 
 import hashlib
 import hmac
@@ -47,7 +47,7 @@ def test_a_particle_event_becomes_a_mail(stack: Stack, mail: Mail):
 
 
 def test_a_signed_webhook_becomes_a_mail(stack: Stack, mail: Mail):
-    """The body reaches alertgate as it was sent: its signature holds behind the edge's buffer."""
+    """The edge passes the body on unchanged, so that its signature is valid."""
     body = json.dumps({"event": "deploy/signed", "message": "ünïcode  and  spaces", "source": "nas"})
     signature = hmac.new(stack.secret("webhook_secret").encode(), body.encode(), hashlib.sha256).hexdigest()
     headers = ("-H", "Content-Type: application/json", "-H", f"X-Hub-Signature-256: sha256={signature}")
@@ -56,11 +56,11 @@ def test_a_signed_webhook_becomes_a_mail(stack: Stack, mail: Mail):
 
 
 def test_a_wrong_token_is_refused(stack: Stack):  # noqa: ARG001
-    """The edge lets it through, alertgate doesn't."""
+    """The edge passes it on; alertgate answers 401."""
     assert call("/webhook/particle", "-H", "Authorization: Bearer wrong", "-d", "event=x").status == 401
 
 
-INSIDE_ONLY = [
+INTERNAL = [
     *(
         "/metrics",
         "/metrics/",
@@ -77,9 +77,9 @@ INSIDE_ONLY = [
 ]
 
 
-@pytest.mark.parametrize("path", INSIDE_ONLY)
-def test_what_is_for_inside_cannot_be_reached_from_outside(stack: Stack, path: str):
-    """Not by any spelling of the path, not even with the right tokens: the edge answers, or alertgate finds nothing."""
+@pytest.mark.parametrize("path", INTERNAL)
+def test_internal_pages_cannot_be_reached_from_outside(stack: Stack, path: str):
+    """No spelling of the path reaches them, even with the right tokens: the answer is 400 or 404."""
     for token in ("metrics_token", "api_token"):
         answer = call(path, "-H", f"Authorization: Bearer {stack.secret(token)}", address=CALLERS[1])
         assert answer.status in {400, 404}, answer
@@ -88,8 +88,8 @@ def test_what_is_for_inside_cannot_be_reached_from_outside(stack: Stack, path: s
         time.sleep(0.1)  # stay under the edge's limit
 
 
-def test_what_is_for_inside_is_there_inside(stack: Stack):
-    """The test above isn't true of a service that has no metrics."""
+def test_internal_pages_can_be_reached_inside(stack: Stack):
+    """Without these pages, the test above would prove nothing."""
     for path, token, shown in (
         ("metrics", "metrics_token", "alertgate_store_up 1.0"),
         ("status", "api_token", '"channels"'),
@@ -108,7 +108,7 @@ def test_no_port_is_published_but_the_edges(stack: Stack):  # noqa: ARG001
 
 
 def test_plain_http_is_sent_to_https(stack: Stack):  # noqa: ARG001
-    """Nobody's token crosses the network readable, from the second request on."""
+    """A caller that begins with plain HTTP sends its token encrypted from the second request on."""
     answer = call("/health", scheme="http")
     assert answer.status in {301, 308}
     assert answer.all("location")[0].startswith(f"https://{HOST}")
@@ -127,7 +127,7 @@ def _of_alertgate(stack: Stack) -> list[Answer]:
 
 
 def test_security_headers_are_there_once(stack: Stack):
-    """The service's own and the edge's don't add up: one of each, with alertgate's value."""
+    """The edge replaces the service's headers instead of adding to them: each occurs once, with alertgate's value."""
     answers = _of_alertgate(stack)
     assert [answer.status for answer in answers] == [200, 200, 200, 401, 405, 202]
     for answer in answers:
@@ -141,7 +141,7 @@ def _webhooks_in_the_log(stack: Stack) -> int:
 
 
 def test_over_its_limit_the_edge_answers_429(stack: Stack):
-    """Sixty at once from one address: some pass, the edge refuses the others; another address isn't concerned."""
+    """Sixty at once from one address: some pass, the edge refuses the others; another address isn't affected."""
     bearer = f"Authorization: Bearer {stack.secret('particle_webhook_secret')}"
     before = _webhooks_in_the_log(stack)
     answers = flood("/webhook/particle", 60, "-H", bearer, "-d", "event=deploy/flood", address=CALLERS[2])
@@ -158,7 +158,7 @@ def test_over_its_limit_the_edge_answers_429(stack: Stack):
 
 @pytest.mark.parametrize("how", ["Content-Length", "chunked"])
 def test_over_the_body_cap_the_edge_answers_413(stack: Stack, tmp_path, how: str):
-    """One byte over MAX_BODY_BYTES, announced or not, never reaches alertgate; a body of just that size does."""
+    """A body one byte over MAX_BODY_BYTES, announced or chunked, never reaches alertgate; one of that size does."""
     bearer = (
         "-H",
         f"Authorization: Bearer {stack.secret('particle_webhook_secret')}",
@@ -179,7 +179,7 @@ def test_over_the_body_cap_the_edge_answers_413(stack: Stack, tmp_path, how: str
 
 
 def test_the_client_address_is_the_callers_and_cannot_be_forged(stack: Stack):
-    """Whatever headers a caller sends, the log and the limits see the address that it calls from."""
+    """Whatever headers a caller sends, the log has the address that it calls from."""
     forged = ("-H", "X-Forwarded-For: 203.0.113.9", "-H", "X-Real-Ip: 203.0.113.9", "-H", "Forwarded: for=203.0.113.9")
     more = ("-H", "X-Forwarded-For: 203.0.113.10, 172.30.91.1", "-H", "X-Forwarded-Proto: http")
     for number, options in enumerate([(), forged, more]):
@@ -190,7 +190,7 @@ def test_the_client_address_is_the_callers_and_cannot_be_forged(stack: Stack):
 
 
 def test_failed_logins_are_limited_by_the_real_address(stack: Stack):
-    """A guesser who forges another address with each try is stopped all the same; others aren't."""
+    """Forging another address with each request doesn't evade the limit; other callers aren't affected."""
     statuses = []
     for number in range(24):
         forged = ("-H", f"X-Forwarded-For: 203.0.113.{number}", "-H", "Authorization: Bearer guess")
@@ -202,8 +202,8 @@ def test_failed_logins_are_limited_by_the_real_address(stack: Stack):
     assert call("/api/alerts", "-H", bearer, address=CALLERS[0]).status == 200
 
 
-def test_the_running_container_has_no_more_than_it_needs(stack: Stack):
-    """What compose.yaml asks for is what runs."""
+def test_the_running_container_is_locked_down(stack: Stack):
+    """It runs with the limits and without the privileges that compose.yaml says, and shows no secret."""
     [found] = json.loads(podman("inspect", ALERTGATE))
     host = found["HostConfig"]
     assert host["ReadonlyRootfs"]
@@ -222,7 +222,7 @@ def test_the_running_container_has_no_more_than_it_needs(stack: Stack):
 
 
 def test_a_dead_mail_server_does_not_make_the_container_unhealthy(stack: Stack, mail: Mail):
-    """Else Traefik would drop it, and Particle would stop calling; the message goes out when the server is back."""
+    """Otherwise Traefik would drop it, and Particle would stop calling; the mail is sent when the server is back."""
     mail.stop()
     try:
         assert stack.particle("deploy/no-mail-server").status == 202
@@ -235,7 +235,7 @@ def test_a_dead_mail_server_does_not_make_the_container_unhealthy(stack: Stack, 
 
 
 def test_a_stop_loses_nothing(stack: Stack, mail: Mail):
-    """`podman stop` with a mail half sent and a fleet sending: exit code 0, and all that was answered 202 arrives."""
+    """`podman stop` with a mail half sent and a fleet sending: exit code 0, and what was answered 202 is sent."""
     mail.hold()
     try:
         with Fleet(stack, "deploy/stop", CALLERS[0]) as fleet:
@@ -254,7 +254,7 @@ def test_a_stop_loses_nothing(stack: Stack, mail: Mail):
 
 
 def test_a_kill_loses_nothing(stack: Stack, mail: Mail):
-    """The same with SIGKILL, which leaves no time for anything."""
+    """The same with SIGKILL, which leaves no time to finish."""
     mail.hold()
     try:
         with Fleet(stack, "deploy/kill", CALLERS[0]) as fleet:
@@ -279,11 +279,11 @@ def _all_arrive(fleet: Fleet, mail: Mail) -> None:
     except AssertionError:
         raise AssertionError(f"never arrived: {missing}") from None
     for event in fleet.accepted:
-        assert len({one["Message-ID"] for one in mail.about(event)}) == 1, "a repeat is the same message"
+        assert len({one["Message-ID"] for one in mail.about(event)}) == 1, "a repeated mail has the same Message-ID"
 
 
 def test_a_restart_takes_less_than_five_seconds(stack: Stack):
-    """From the call of `podman restart` to the next 202 through Traefik; the best of three, as machines get busy."""
+    """From the call of `podman restart` to the next 202 through Traefik; the best of three, for busy machines."""
     took: list[float] = []
     while len(took) < 3 and min(took, default=5) >= 5:
         wait_for(lambda: stack.particle("deploy/before", device="1" * 24).status == 202, within=30)
@@ -297,7 +297,7 @@ def test_a_restart_takes_less_than_five_seconds(stack: Stack):
 
 
 def test_a_backup_is_made_while_it_serves_and_can_be_restored(stack: Stack):
-    """The commands of docs/deploy.md: what came after the backup is gone, what came before is there."""
+    """The commands of docs/deploy.md restore what came before the backup, and nothing that came after it."""
     ids = {}
     volume = f"{NAME}_data:/data"
     for name, device in (("kept", "3" * 24), ("forgotten", "4" * 24)):
@@ -317,7 +317,7 @@ def test_a_backup_is_made_while_it_serves_and_can_be_restored(stack: Stack):
 
 
 def test_rotating_a_secret_leaves_no_gap(stack: Stack):
-    """deploy/init-secrets --rotate and a restart: the old token and the new one are both taken."""
+    """deploy/init-secrets --rotate and a restart: the old token and the new one are both accepted."""
     old = stack.secret("particle_webhook_secret")
     podman("stop", "--time", "30", ALERTGATE)
     run(stack.directory / "deploy" / "init-secrets", "--rotate", "particle_webhook_secret")

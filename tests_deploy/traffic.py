@@ -11,7 +11,7 @@ EACH = 0.2
 
 
 class Fleet:
-    """Devices that each send one event; each is an incident of its own, so each must become a mail of its own."""
+    """Devices that each send one event, which opens its own incident and so must become its own mail."""
 
     def __init__(self, stack: Stack, event: str, address: str) -> None:
         self._stack = stack
@@ -44,5 +44,5 @@ class Fleet:
 
     @property
     def refused(self) -> list[int]:
-        """The other answers; 0 is none at all."""
+        """The other statuses; 0 is no answer."""
         return [answer.status for answer in self.answers.values() if answer.status != 202]

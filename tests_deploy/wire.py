@@ -1,6 +1,6 @@
-"""Bytes over TLS to the edge, for requests that no client library would send; and what came back, taken apart.
+"""Sends raw bytes over TLS to the edge, for requests that no client library would send, and parses the answers.
 
-Run as a program it is the caller outside: bytes come in on standard input as JSON, and what was answered goes out.
+Run as a program, it is the caller outside: it reads requests as JSON on standard input, and prints the answers.
 """
 
 import json
@@ -14,20 +14,20 @@ from collections.abc import Iterable
 from tests_deploy.stack import HOST, HTTPS, NAME, OUTSIDE, ROOT, Answer, run
 
 PATIENCE = 10
-"""Seconds for the edge to say something, or to close: a shape that makes it wait for more is a failure."""
+"""Seconds for the edge to answer or close: a request that makes it wait for more is a failure."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RESET, SETTINGS, GOAWAY = 0, 1, 3, 4, 7
 END_STREAM, END_HEADERS = 1, 4
 
 
 def speak(address: str, *requests: bytes) -> list[bytes]:
-    """Send each on a connection of its own, one after the other; return what came until the edge had no more to say."""
+    """Send each request on its own connection, one after the other; return all that the edge answered to each."""
     script = ("ip", "netns", "exec", NAME, sys.executable, "-m", "tests_deploy.wire", address)
     return [came.encode("latin-1") for came in json.loads(run(*script, cwd=ROOT, input=_as_json(requests)))]
 
 
 def answers(came: bytes) -> list[Answer]:
-    """Take HTTP/1 answers apart. Fails if there is a byte that belongs to none of them."""
+    """Parse HTTP/1 answers. Fails if there is a byte that belongs to none of them."""
     found = []
     while came:
         head, _, came = came.partition(b"\r\n\r\n")
@@ -48,14 +48,14 @@ def answers(came: bytes) -> list[Answer]:
 
 
 def over_http2(headers: list[tuple[bytes, bytes]], body: bytes | None) -> bytes:
-    """Return one HTTP/2 request with its headers just as they are given: not indexed, not compressed, not checked."""
+    """Return one HTTP/2 request with its headers exactly as given: not indexed, compressed or checked."""
     block = b"".join(b"\0" + _string(name) + _string(value) for name, value in headers)
     request = _frame(HEADERS, END_HEADERS | (END_STREAM if body is None else 0), 1, block)
     return PREFACE + _frame(SETTINGS, 0, 0, b"") + request + (_frame(DATA, END_STREAM, 1, body) if body else b"")
 
 
 def _string(text: bytes) -> bytes:
-    """A string as HPACK has it: its length, in seven bits or in two more bytes, and itself."""
+    """An HPACK string: its length, in seven bits or in two more bytes, then the text."""
     short = min(len(text), 127)
     rest = len(text) - short
     return bytes([short, *([rest % 128 + 128, rest // 128] if short == 127 else [])]) + text
@@ -70,7 +70,7 @@ def _as_json(texts: Iterable[bytes]) -> str:
 
 
 def _exchange(address: str, request: bytes) -> bytes:
-    """Send, and read until the edge closes; over HTTP/2, where it stays, until it is done with the one request."""
+    """Send, and read until the edge closes; over HTTP/2, which stays open, until the one request has ended."""
     trusted = ssl.create_default_context(cafile=os.environ["AUTHORITY"])
     http2 = request.startswith(PREFACE)
     trusted.set_alpn_protocols(["h2" if http2 else "http/1.1"])
@@ -87,7 +87,7 @@ def _exchange(address: str, request: bytes) -> bytes:
 
 
 def _read(connection: ssl.SSLSocket) -> bytes:
-    """Return what comes next; nothing, when the edge has closed, also when it did so before all of ours was read."""
+    """Return the next bytes; none once the edge has closed, even if it closed before it read all of the request."""
     try:
         return connection.recv(65536)
     except ConnectionResetError:
@@ -95,7 +95,7 @@ def _read(connection: ssl.SSLSocket) -> bytes:
 
 
 def _over(came: bytes) -> bool:
-    """Whether the edge has answered the one request, refused it, or is taking its leave."""
+    """Whether the edge has answered the one request, reset it, or sent GOAWAY."""
     while len(came) >= 9 and len(came) >= (whole := 9 + int.from_bytes(came[:3])):
         kind, flags = came[3], came[4]
         if kind in {RESET, GOAWAY} or (kind in {HEADERS, DATA} and flags & END_STREAM):

@@ -35,8 +35,8 @@ NIGHT = datetime(2026, 11, 23, 2, 3, 0, tzinfo=UTC)
 HEAD = """\
 # Samples
 
-What alertgate sends, one message of each kind. The HTML files open in a browser; in a mail the picture is attached, and
-nothing is ever fetched. Made by `python -m tools.samples`; don't edit them by hand.
+One message of each kind that alertgate sends. The HTML files open in a browser; in a mail the picture is attached, and
+nothing is fetched from the network. `python -m tools.samples` writes these files; don't edit them.
 
 | a phone by day | a phone by night |
 | --- | --- |
@@ -73,13 +73,13 @@ def samples() -> list[Sample]:
         Sample("opening", "the first alert of an incident", _opening()),
         Sample("update", "an update after a storm", _update()),
         Sample("escalation", "the severity rose", _escalation()),
-        Sample("resolution", "it is over", _resolution()),
+        Sample("resolution", "the incident is resolved", _resolution()),
         Sample("quarantined", "an alert that can't be read", _quarantined()),
-        Sample("late", "a device was offline, and the mail server away", _late()),
+        Sample("late", "delayed: the device was offline and the mail server down", _late()),
         Sample("picture", "with a picture from the device", _with_picture()),
-        Sample("picture-left-out", "the same, when the mail server finds it too large", _with_picture(), False),
-        Sample("words", "a generic alert, in its sender's words", _words()),
-        Sample("large", "more data than a mail shows", _large()),
+        Sample("picture-left-out", "the same without it: too large for the mail server", _with_picture(), False),
+        Sample("words", "a generic alert with a message from its sender", _words()),
+        Sample("large", "more data than fits in a mail", _large()),
     ]
 
 

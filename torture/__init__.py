@@ -1,4 +1,4 @@
-"""Attacks on a running alertgate, with an oracle: what was answered 2xx is kept and told, whatever dies in between.
+"""Fault injection for a running alertgate: every alert answered 2xx must be stored and delivered, whatever fails.
 
-`python -m torture` runs every fault and prints a table; docs/reliability.md says what each one does.
+`python -m torture` runs every fault and prints a table; docs/reliability.md describes each one.
 """

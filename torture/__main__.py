@@ -14,13 +14,13 @@ from torture.postgres import Postgres, postgres
 from torture.table import HEAD, Row
 
 LONGEST = 20 * 60
-"""Seconds for a whole run."""
+"""Time limit for a whole run, in seconds."""
 
 Faults = dict[str, Callable[[Path], Awaitable[Row]]]
 
 
 def faults(server: Postgres, *, short: bool) -> list[Faults]:
-    """Return every fault by name, in groups; those in one group disturb each other little and run together."""
+    """Return every fault by name, in groups. Faults of one group barely affect each other, so they run concurrently."""
 
     async def steady(directory: Path) -> Row:
         return (await soak.soak(directory, 3, 200))[0]
@@ -57,7 +57,7 @@ def faults(server: Postgres, *, short: bool) -> list[Faults]:
     asleep: Faults = {"replicas-asleep": lambda d: replicas.replicas(server, d, rounds=1, patient=True)}
     if short:
         few = {name: mails[name] for name in ("smtp-refused", "smtp-hangs-at-data")}
-        del others["clock-back"]  # waits long for its probe; a test of its own covers it
+        del others["clock-back"]  # its wait for a probe is long; it has its own test
         return [crash | crash_postgres, cheats, few | others, cuts | aged | {"locked": surroundings.locked}]
     every_mail = mails | more_mails
     names = list(every_mail)
@@ -78,7 +78,7 @@ def faults(server: Postgres, *, short: bool) -> list[Faults]:
 
 
 async def run(wanted: Sequence[str], *, short: bool, keep: bool = False) -> list[Row]:
-    """Run the faults that are wanted, all by default, and print the table as it grows."""
+    """Run the wanted faults (all by default), and print each row when it is done."""
     rows: list[Row] = []
     directory = Path(tempfile.mkdtemp(prefix="torture-"))
     directory.chmod(0o755)  # PostgreSQL runs as another user when this is root
@@ -105,8 +105,8 @@ async def _one(name: str, fault: Callable[[Path], Awaitable[Row]], directory: Pa
         directory.mkdir()
     try:
         return await fault(directory)
-    except Exception as error:  # noqa: BLE001  (one fault that stumbles mustn't hide the others)
-        return Row(name, lost=[f"the harness stumbled: {type(error).__name__}: {error}"])
+    except Exception as error:  # noqa: BLE001  (a defect in one fault mustn't hide the results of the others)
+        return Row(name, lost=[f"the harness failed: {type(error).__name__}: {error}"])
 
 
 async def only_soak(minutes: float, rate: float) -> list[Row]:
@@ -124,13 +124,13 @@ async def only_soak(minutes: float, rate: float) -> list[Row]:
 
 
 def main() -> int:
-    """Return 1 where anything was lost, or anybody told twice."""
+    """Return 1 if an alert was lost or a message was sent twice."""
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
-    parser.add_argument("faults", nargs="*", help="which faults; all by default; `soak` alone runs the long soak")
+    parser.add_argument("faults", nargs="*", help="faults to run (default: all)")
     parser.add_argument("--short", action="store_true", help="few rounds, at most 90 seconds")
-    parser.add_argument("--keep", action="store_true", help="keep the databases and logs")
-    parser.add_argument("--minutes", type=float, help="of the soak")
-    parser.add_argument("--rate", type=float, default=200, help="of the soak, alerts a second")
+    parser.add_argument("--keep", action="store_true", help="keep the databases and logs after the run")
+    parser.add_argument("--minutes", type=float, help="with `soak`: run only the soak, this long")
+    parser.add_argument("--rate", type=float, default=200, help="with --minutes: alerts a second (default: 200)")
     given = parser.parse_args()
     start = time.monotonic()
     if given.faults == ["soak"] and given.minutes:

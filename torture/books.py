@@ -1,4 +1,4 @@
-"""What the database really holds, read past the gate."""
+"""What the database really holds, read without going through the gate."""
 
 import shutil
 import sqlite3
@@ -19,12 +19,12 @@ class Books:
     place: Path | str
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
-        """Run one query beside the gate, which is running."""
+        """Run one query on a connection of its own; the gate may be running."""
         with self._connection() as connection:
             return connection.execute(query).fetchall()
 
     def change(self, statement: str) -> int:
-        """Change something on PostgreSQL; return how many rows."""
+        """Run one statement on PostgreSQL; return the number of rows that it changed."""
         assert isinstance(self.place, str)
         with psycopg.connect(self.place, autocommit=True) as connection:
             return connection.execute(statement.encode()).rowcount
@@ -39,7 +39,7 @@ class Books:
                 yield connection
 
     def after_a_kill(self) -> "Books":
-        """Return the books as the dead process left them; an SQLite file is copied, so that it isn't touched."""
+        """Return the database as it was at a kill. SQLite's files are copied, because opening them recovers them."""
         if isinstance(self.place, str):
             return self
         directory = Path(tempfile.mkdtemp(prefix="books-", dir=self.place.parent))
@@ -55,31 +55,31 @@ class Books:
             shutil.rmtree(self.place.parent)
 
     def stored(self) -> dict[str, str]:
-        """Return every alert's id by its repeat key; empty where the schema isn't made yet."""
+        """Return every alert's id by its repeat key; empty if there is no schema yet."""
         try:
             return dict(self.ask("SELECT repeat_key, id FROM alerts WHERE repeat_key IS NOT NULL"))
         except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return {}
 
     def newest(self) -> list[str]:
-        """Return the repeat key of each device's newest alert; ids go up."""
+        """Return the repeat key of each device's newest alert, the one with the highest id."""
         query = "SELECT repeat_key FROM alerts WHERE id IN (SELECT max(id) FROM alerts GROUP BY device)"
         return [row[0] for row in self.ask(query) if row[0]]
 
     def in_flight(self) -> set[str]:
-        """Return the notifications that are being sent."""
+        """Return the ids of the notifications that are being sent."""
         try:
             return {row[0] for row in self.ask("SELECT id FROM notifications WHERE status = 'sending'")}
         except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return set()
 
     def waiting(self) -> int:
-        """Return how many notifications are still on their way."""
+        """Return how many notifications are pending or being sent."""
         query = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'sending')"
         return int(self.ask(query)[0][0])
 
     def sound(self) -> bool:
-        """Tell whether SQLite finds its file in order; PostgreSQL minds its own."""
+        """Return whether SQLite's integrity checks pass; always true for PostgreSQL."""
         if isinstance(self.place, str):
             return True
         with closing(sqlite3.connect(self.place, timeout=20)) as connection:
@@ -87,9 +87,9 @@ class Books:
             return checks == [("ok",)] and connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
     def untold(self) -> list[tuple[Any, ...]]:
-        """Return each incident and address of which the latest alert came after the last message was sent.
+        """Return each incident and address whose last notification was sent before the incident's latest alert.
 
-        The address is NULL for an incident without any message.
+        The address is NULL for an incident without a sent notification.
         """
         return self.ask(
             "SELECT i.id, n.address, max(n.finished_at), i.last_alert_at FROM incidents i"
@@ -101,7 +101,7 @@ class Books:
 
 @dataclass
 class Verdict:
-    """What the oracle found."""
+    """What the oracle found: a line for each loss, and how many mails were sent twice."""
 
     lost: list[str] = field(default_factory=list)
     twice: int = 0

@@ -1,4 +1,4 @@
-"""SIGKILL at random moments, and builds that lie, which must be caught."""
+"""SIGKILL at random moments, and faulty builds that the harness must catch."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ async def crashes(
     address: str | None = None,
     program: tuple[str, ...] = ("-m", "alertgate"),
 ) -> Row:
-    """Kill a gate under load again and again. After each kill look at what the dead process left behind."""
+    """Kill a gate under load again and again. After each kill, check what the dead process left in the database."""
     row = Row(name)
     ledger = Ledger()
     door = Door(ledger, slow=0.003)
@@ -41,7 +41,7 @@ async def crashes(
     row.recovered.append(await gate.start())
     try:
         for number in range(rounds):
-            if number % 10 == 9:  # now and then in the middle of its start
+            if number % 10 == 9:  # every tenth time, kill it during its start too
                 await asyncio.sleep(random.uniform(0.0, 0.3))
                 await gate.kill()
                 await _look(row, load, books, allowed)
@@ -67,23 +67,23 @@ async def crashes(
 
 
 async def _look(row: Row, load: Load, books: Books, allowed: set[str]) -> None:
-    """Compare what was answered with what is on the disk, while the gate is dead."""
-    await asyncio.sleep(0.02)  # answers that the dead process had sent are read first
+    """Compare the answers with the database while the gate is down."""
+    await asyncio.sleep(0.02)  # let the load read the answers that were sent before the kill
     left = await asyncio.to_thread(books.after_a_kill)
     try:
         row.lost += [f"after kill {row.rounds}: {what}" for what in missing(load, left)]
         if not left.sound():
-            row.lost.append(f"after kill {row.rounds}: the database isn't in order")
+            row.lost.append(f"after kill {row.rounds}: the database fails its integrity checks")
         allowed |= left.in_flight()
         if isinstance(books.place, str) and allowed:
-            # A replica can't know that another is dead before its lease of a minute has run out: make it so.
+            # Nobody takes over from a dead process before its lease of a minute ends, so end it now.
             books.change("UPDATE notifications SET lease_until = 0 WHERE status = 'sending'")
     finally:
         left.forget_copy()
 
 
 async def cheats(directory: Path, rounds: int) -> Row:
-    """Show that the harness can fail: every lying build must be caught, and the pragma that no kill can test is set."""
+    """Test the harness: it must catch every faulty build. Also check the pragmas, which no kill can test."""
     row = Row("self-test: cheats caught")
     caught = []
     for variant in ("early", "behind"):
@@ -94,14 +94,14 @@ async def cheats(directory: Path, rounds: int) -> Row:
         row.accepted += cheat.accepted
         caught.append(f"{variant}: {len(cheat.lost)} lost")
         if not cheat.lost:
-            row.lost.append(f"the build that answers {variant} wasn't caught")
+            row.lost.append(f"the faulty build '{variant}' wasn't caught")
     row.lost += pragmas(directory)
     row.said = "; ".join(caught)
     return row
 
 
 async def _cheat(variant: str, directory: Path, rounds: int) -> Row:
-    """Kill a lying build until it is caught, at most `rounds` times."""
+    """Kill a faulty build until it is caught, at most `rounds` times."""
     row = Row(variant)
     door = Door(Ledger())
     await door.open()
@@ -124,7 +124,7 @@ async def _cheat(variant: str, directory: Path, rounds: int) -> Row:
 
 
 def pragmas(directory: Path) -> list[str]:
-    """Check what a SIGKILL can't show: the operating system keeps what a dead process wrote and never synced."""
+    """Check that writes are synced. No SIGKILL shows it: the operating system keeps what a dead process wrote."""
     store = Store(load_settings(None, **{**SETTINGS, "data_dir": directory / "pragmas"}))
     store.open(exclusive=True)
     try:
@@ -137,7 +137,7 @@ def pragmas(directory: Path) -> list[str]:
 
 
 async def on_postgres(server: Postgres, directory: Path, rounds: int) -> Row:
-    """Do the same on PostgreSQL, whose own settings must promise as much."""
+    """Do the same on PostgreSQL, and check that its settings are as durable."""
     row = await crashes("SIGKILL, PostgreSQL", directory, rounds, address=server.database())
     row.lost += [
         f"PostgreSQL's {name} is off" for name in ("fsync", "full_page_writes") if server.setting(name) != "on"

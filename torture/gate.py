@@ -1,4 +1,4 @@
-"""alertgate as a process of its own, on an address that stays the same over restarts."""
+"""alertgate as a child process that keeps its port over restarts."""
 
 import asyncio
 import os
@@ -31,11 +31,11 @@ SETTINGS = {
 }
 MAIL_ADDRESS = "me@example.com"
 ADDRESSES = (MAIL_ADDRESS, "555@sms.example.net")
-"""Who must be told of every incident."""
+"""Addresses that must be told of every incident."""
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -43,7 +43,7 @@ def free_port() -> int:
 
 @dataclass
 class Gate:
-    """A gate in `directory`. `program` are the arguments to Python: `alertgate` itself, or a variant of it."""
+    """A gate in `directory`. `program` holds the arguments to Python: `alertgate` itself, or a variant of it."""
 
     directory: Path
     settings: dict[str, Any]
@@ -85,12 +85,12 @@ class Gate:
             )
 
     async def start(self, stderr: int | None = None) -> float:
-        """Start it; return after how many seconds it was healthy."""
+        """Start it; return the seconds until it was healthy."""
         await self.spawn(stderr)
         return await self.healthy()
 
     async def healthy(self, within: float = 30.0) -> float:
-        """Wait until /health says 200; return how many seconds after the start."""
+        """Wait until /health answers 200; return the seconds since the start."""
         async with asyncio.timeout(within):
             while await self.status() != 200:
                 assert self.child
@@ -100,11 +100,11 @@ class Gate:
         return time.monotonic() - self.started
 
     async def status(self, path: str = "/health") -> int:
-        """Return the status of /health, 0 when nobody answers."""
+        """Return the status of an answer, 0 without one."""
         return (await self.get(path))[0]
 
     async def get(self, path: str) -> tuple[int, str]:
-        """Return a page's status and text, 0 when nobody answers."""
+        """Return the status and body of an answer, 0 without one."""
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         except OSError:
@@ -121,11 +121,11 @@ class Gate:
             writer.close()
 
     def said(self) -> str:
-        """Return all that it logged."""
+        """Return its whole log."""
         return self.log.read_text(errors="replace")
 
     def says(self, pattern: str) -> bool:
-        """Tell whether it logged something like that."""
+        """Return whether its log matches a pattern."""
         return re.search(pattern, self.said()) is not None
 
     async def signal(self, which: signal.Signals) -> None:
@@ -135,13 +135,13 @@ class Gate:
             self.child.send_signal(which)
 
     async def kill(self) -> None:
-        """End it as a power cut would."""
+        """End it with SIGKILL."""
         await self.signal(signal.SIGKILL)
         assert self.child
         await self.child.wait()
 
     async def stop(self, within: float = 60.0) -> int:
-        """Ask it to end; return its exit status."""
+        """End it with SIGTERM; return its exit status, -9 if it took too long and was killed."""
         assert self.child
         await self.signal(signal.SIGTERM)
         try:

@@ -1,4 +1,4 @@
-"""A Particle Cloud that never tires: many devices, deliberate duplicates, and retries of what wasn't answered."""
+"""A simulated Particle Cloud: many devices, deliberate duplicates, and retries of what wasn't answered 2xx."""
 
 import asyncio
 import json
@@ -16,13 +16,13 @@ RETRIES = 0.3
 
 
 def mark(number: int) -> str:
-    """Return the words by which an event is known again in a mail."""
+    """Return the text that identifies an event in a mail."""
     return f"mark-{number}."
 
 
 @dataclass
 class Answer:
-    """When a request was sent, by the monotonic clock, how long it took, and what came back."""
+    """When a request was sent (monotonic clock), the seconds until its answer, and the status; 0 without an answer."""
 
     at: float
     seconds: float
@@ -31,10 +31,10 @@ class Answer:
 
 @dataclass
 class Load:
-    """Posts distinct events at a steady rate to one or more gates, and remembers what each was answered.
+    """Posts distinct events at a steady rate to one or more gates, and records the answers.
 
-    `acked` holds, for each event that was answered 2xx, the alert id it was given; `changed` what was contradicted
-    later: an event that was accepted once and is accepted again wasn't kept.
+    `acked` maps each event that was answered 2xx to its alert id. `changed` lists the events whose later answers
+    contradict the first: an event that is accepted a second time, or under another id, wasn't kept.
     """
 
     ports: Sequence[int]
@@ -54,33 +54,33 @@ class Load:
     _stopping: bool = False
 
     def start(self) -> None:
-        """Begin."""
+        """Start posting."""
         self._stopping = False
         self._slot = time.monotonic()
         self._tasks = [asyncio.create_task(self._work(number)) for number in range(self.connections)]
 
     async def stop(self) -> None:
-        """Send nothing new; then send again, for as long as it takes, what was never answered 2xx."""
+        """Issue no new events, and retry until every issued one is answered 2xx."""
         self._stopping = True
         await asyncio.gather(*self._tasks)
 
     async def abandon(self) -> None:
-        """Stop at once, whatever is unanswered."""
+        """Stop at once, without waiting for answers."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def issued(self) -> int:
-        """How many distinct events there are."""
+        """How many distinct events were issued."""
         return self._issued
 
     def repeat_key(self, number: int) -> str:
-        """Return the key under which the store knows an event."""
+        """Return an event's repeat key in the store."""
         return f"particle:{self.run}-{number}"
 
     def numbers(self, keys: Iterable[str]) -> list[int]:
-        """Return the events that have these keys, leaving out what isn't of this run."""
+        """Return the events that have these keys, without those of other runs."""
         ours = self.repeat_key(0)[:-1]
         return [int(key.removeprefix(ours)) for key in keys if key.startswith(ours)]
 
@@ -89,7 +89,7 @@ class Load:
         return number % self.devices
 
     async def _work(self, number: int) -> None:
-        """Keep one connection busy; a broken one is opened anew."""
+        """Keep one connection busy; reconnect when it breaks."""
         while not self._done():
             port = self.ports[number % len(self.ports)]
             try:
@@ -112,7 +112,7 @@ class Load:
 
     async def _pace(self) -> None:
         now = time.monotonic()
-        self._slot = max(self._slot + 1 / self.rate, now - 0.2)  # what was missed in a pause isn't made up for
+        self._slot = max(self._slot + 1 / self.rate, now - 0.2)  # don't catch up after a pause
         await asyncio.sleep(max(0.0, self._slot - now))
         while self.paused:
             await asyncio.sleep(0.01)
@@ -133,7 +133,7 @@ class Load:
         if number is None:
             return
         start = time.monotonic()
-        known = number in self.acked  # an answer to an earlier request, not to one on its way at the same time
+        known = number in self.acked  # answered before this request, not by one in flight at the same time
         status, body = 0, b""
         try:
             writer.write(self._request(number))
@@ -168,7 +168,7 @@ class Load:
             return
         try:
             answer = json.loads(body)
-        except ValueError:  # the 2xx was sent, and the gate died in the middle of its body: it counts
+        except ValueError:  # the gate died while it sent the body: the 2xx counts
             self.acked.setdefault(number, "")
             return
         before = self.acked.get(number)

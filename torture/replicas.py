@@ -1,4 +1,4 @@
-"""Three gates on one PostgreSQL: one is killed, one sleeps past its leases and wakes."""
+"""Three gates on one PostgreSQL: one is killed, another is stopped until its leases have ended and then continues."""
 
 import asyncio
 import signal
@@ -18,10 +18,10 @@ LEASE = 62.0
 
 
 async def replicas(server: Postgres, directory: Path, *, rounds: int, patient: bool) -> Row:
-    """Kill one of three and put another to sleep; each speaks to a door of its own, so that copies have a name.
+    """Kill one of three gates and stop another. Each has its own door, which shows who sent a copy.
 
-    `patient` sleeps until the leases have really run out; otherwise they are aged in the database, which the sleeper's
-    own clock can't know, so what it had begun to send it may send twice.
+    With `patient`, the stopped gate sleeps until its leases have really ended. Otherwise they are ended in the
+    database; the sleeper can't tell by its clock, so it may send again what it had begun to send.
     """
     row = Row("replicas: killed, paused" + ("" if patient else " (aged)"))
     address = server.database()
@@ -80,7 +80,7 @@ async def replicas(server: Postgres, directory: Path, *, rounds: int, patient: b
 
 
 async def _held(books: Books) -> set[str]:
-    """Return what is being sent by those that can't go on: what is still held when all others have moved on."""
+    """Return what the killed and the stopped gate hold: the notifications that are still being sent a second later."""
     held = books.in_flight()
     for _ in range(4):
         await asyncio.sleep(0.25)
@@ -89,23 +89,23 @@ async def _held(books: Books) -> set[str]:
 
 
 async def _taken_over(books: Books, held: set[str], within: float = 30.0) -> None:
-    """Wait until nothing of that is held any more by those who held it: another has sent it."""
+    """Wait until none of these is being sent any more: another gate has taken over and sent them."""
     start = time.monotonic()
     while time.monotonic() - start < within and held & books.in_flight():
         await asyncio.sleep(0.1)
 
 
 def _needless(ledger: Ledger, books: Books, door: str, survivor: str, woken: float) -> list[str]:
-    """Return the messages that the sleeper sent after it woke though the survivor had: it could have known.
+    """Return the messages that the sleeper sent after it woke, although the survivor had sent and recorded them.
 
-    What the killed one was sending nobody knows; whoever takes that over sends it, and that may be the sleeper. And a
-    survivor that didn't hear the server's answer in time, on a busy machine, has rightly left it to be sent again.
+    What the killed gate was sending doesn't count: any gate that takes it over sends it, and that may be the sleeper.
+    Nor does a message whose answer the survivor didn't get in time, on a busy machine: it must be sent again.
     """
     twice = "SELECT notification_id FROM attempts WHERE outcome = 'sent' GROUP BY notification_id HAVING count(*) > 1"
-    heard = {f"{row[0]}@example.net" for row in books.ask(twice)}
-    others = {mail.message_id for mail in ledger.mails if mail.door == survivor and mail.at < woken} & heard
+    recorded = {f"{row[0]}@example.net" for row in books.ask(twice)}
+    by_survivor = {mail.message_id for mail in ledger.mails if mail.door == survivor and mail.at < woken} & recorded
     return [
         f"{mail.message_id} was sent again by the gate that had slept"
         for mail in ledger.mails
-        if mail.door == door and mail.at > woken and mail.message_id in others
+        if mail.door == door and mail.at > woken and mail.message_id in by_survivor
     ]

@@ -14,21 +14,21 @@ from torture.oracle import drained
 from torture.table import Row
 
 DAY = 60.0
-"""Seconds that a day lasts for the gate's retention, so that it has something to forget."""
+"""Seconds that a day lasts for the gate's retention, so that there is something to delete."""
 WARM = 60.0
-"""Seconds after which the first sample that counts is taken: caches and pools are filled."""
+"""Seconds until caches and pools are filled; samples count from twice as long on."""
 
 
 @dataclass
 class Sample:
-    """How the gate was at a moment, and how fast since the one before."""
+    """The gate's state at a moment, and its speed since the previous sample."""
 
     minute: float
     resident: float
     """MiB."""
     descriptors: int
     database: float
-    """MiB, with its log."""
+    """MiB, with its write-ahead log."""
     alerts: int
     p50: float
     """Milliseconds."""
@@ -38,7 +38,7 @@ class Sample:
     mails: int
 
     def line(self) -> str:
-        """Return it as a line of a table."""
+        """Return the sample as a line of the table."""
         return (
             f"{self.minute:6.1f} {self.resident:8.1f} {self.descriptors:4} {self.database:8.1f} {self.alerts:7}"
             f" {self.p50:8.1f} {self.p99:8.1f} {self.posted:7} {self.refused:7} {self.mails:6}"
@@ -53,19 +53,19 @@ HEAD = (
 
 @dataclass
 class Cohorts(Load):
-    """Devices come and go, so that incidents end and can be forgotten: new ones every twenty seconds."""
+    """A load with new devices every twenty seconds, so that incidents end and retention deletes them."""
 
     born: float = field(default_factory=time.monotonic)
     _devices: dict[int, int] = field(default_factory=dict)
 
     def device(self, number: int) -> int:
-        """Return which device published an event; the same one when it is sent again."""
+        """Return which device published an event; the same one for a retry."""
         cohort = int((time.monotonic() - self.born) / 20)
         return self._devices.setdefault(number, cohort * 1000 + number % self.devices)
 
 
 async def soak(directory: Path, minutes: float, rate: float, *, every: float = 60.0) -> tuple[Row, list[Sample]]:
-    """Load a gate steadily; take a sample every so often; say in the row what wasn't flat."""
+    """Load a gate steadily, take a sample every `every` seconds, and report in the row what grew."""
     row = Row(f"soak, {minutes:g} min at {rate:g}/s", rounds=1)
     directory.mkdir(exist_ok=True)
     ledger = Ledger()
@@ -95,7 +95,7 @@ async def soak(directory: Path, minutes: float, rate: float, *, every: float = 6
             row.lost += _missing_lately(load, books)
         await load.stop()
         if await drained(books, 30) is None:
-            row.lost.append("messages are still on their way")
+            row.lost.append("notifications aren't sent after 30 s")
         row.twice = ledger.copies()
     finally:
         await load.abandon()
@@ -109,7 +109,7 @@ async def soak(directory: Path, minutes: float, rate: float, *, every: float = 6
 
 
 def _missing_lately(load: Load, books: Books) -> list[str]:
-    """Return what was answered 2xx a moment ago and isn't stored; what is older may have been forgotten rightly."""
+    """Return a line for each recent event that was answered 2xx and isn't stored; retention may delete older ones."""
     recent = [number for number in load.acked if number >= load.issued - int(load.rate * 10)]
     stored = books.stored()
     return [f"event {number} isn't stored" for number in recent if load.repeat_key(number) not in stored]
@@ -142,7 +142,7 @@ def _quantile(ordered: list[float], part: float) -> float:
 
 
 def unsteady(samples: list[Sample], rate: float, every: float) -> list[str]:
-    """Say what grew that mustn't, from the first warm sample to the last; what is noise is left alone."""
+    """Return a line for each value that grew by more than noise from the first warm sample to the last."""
     warm = [sample for sample in samples if sample.minute * 60 >= 2 * WARM] or samples[-1:]
     first, last = warm[0], warm[-1]
     found = []

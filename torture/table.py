@@ -1,4 +1,4 @@
-"""What a run found, as a table."""
+"""The results of a run, as a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ HEAD = (
 
 @dataclass
 class Row:
-    """One fault's result. `recovered` has one entry for each round; `said` is the gate's own words for the trouble."""
+    """One fault's result. `recovered` has one entry for each round; `said` is how the gate reported the fault."""
 
     fault: str
     rounds: int = 0
@@ -24,7 +24,7 @@ class Row:
 
     @property
     def good(self) -> bool:
-        """Whether nothing was lost and nobody told twice."""
+        """Whether nothing was lost and nothing was sent twice."""
         return not self.lost and not self.twice
 
     def line(self) -> str:

@@ -1,6 +1,6 @@
-"""Builds of alertgate that differ in one thing.
+"""Variants of alertgate that differ in one thing.
 
-Cheats, which the harness must catch; one with its own clock; one whose days are short.
+Two cheats that the harness must catch, one with a clock that can be set, and one with short days.
 
 `python -m torture.variants early|behind|clock:FILE|brisk:SECONDS serve …`
 """
@@ -22,12 +22,12 @@ from alertgate.store.writer import Writer
 
 
 class EarlyWriter(Writer):
-    """Answers an alert before its commit: a cheat."""
+    """A cheat: answers an alert before its commit."""
 
     hold_back = 0.0
 
     async def do(self, work: Any, item: Any) -> Any:
-        """Say at once that an alert is stored, and store it afterwards."""
+        """Report an alert as stored at once, and store it afterwards."""
         if not isinstance(item, Alert):
             return await super().do(work, item)
         task = asyncio.create_task(self._later(work, item))
@@ -41,13 +41,13 @@ class EarlyWriter(Writer):
 
 
 class BehindWriter(EarlyWriter):
-    """Writes alerts to the disk a little later, as a cache would: a cheat."""
+    """A cheat: stores alerts a little later, as a cache would."""
 
     hold_back = 0.3
 
 
 class WrongClock:
-    """The machine's clock, off by as many seconds as a file says."""
+    """The machine's clock plus the seconds that a file holds."""
 
     file: Path
 
@@ -56,7 +56,7 @@ class WrongClock:
         return datetime.now(UTC) + timedelta(seconds=float(self.file.read_text() or 0))
 
     def monotonic(self) -> float:
-        """Return the machine's monotonic time, which no jump changes."""
+        """Return the machine's monotonic time, which jumps don't affect."""
         return time.monotonic()
 
 
