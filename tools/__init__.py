@@ -1,1 +1,1 @@
-"""What maintains the project itself; nothing of it is installed."""
+"""Tools for maintaining the project; they aren't installed."""

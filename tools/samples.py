@@ -1,4 +1,4 @@
-"""Write docs/samples anew, one message of each kind as alertgate would send it: `python -m tools.samples`."""
+"""Regenerate docs/samples, one message of each kind as alertgate sends it: `python -m tools.samples`."""
 
 import base64
 import struct
@@ -51,20 +51,20 @@ As text messages, each in one segment of 160 GSM-7 characters: [sms.txt](sms.txt
 
 
 class Sample(NamedTuple):
-    """One message: its file name, what it is an example of, and its facts."""
+    """One message: its file name, what it is an example of, and its context."""
 
     name: str
     about: str
-    story: MessageContext
+    context: MessageContext
     with_picture: bool = True
 
     def mail(self) -> Message:
-        """Return it as a mail."""
-        return render(self.story, with_picture=self.with_picture)
+        """Return the message as a mail."""
+        return render(self.context, with_picture=self.with_picture)
 
     def text_message(self) -> Message:
-        """Return it as a text message."""
-        return render(replace(self.story, notification=replace(self.story.notification, channel=ChannelName.SMS)))
+        """Return the message as a text message."""
+        return render(replace(self.context, notification=replace(self.context.notification, channel=ChannelName.SMS)))
 
 
 def samples() -> list[Sample]:
@@ -75,11 +75,11 @@ def samples() -> list[Sample]:
         Sample("escalation", "the severity rose", _escalation()),
         Sample("resolution", "the incident is resolved", _resolution()),
         Sample("quarantined", "an alert that can't be read", _quarantined()),
-        Sample("late", "delayed: the device was offline and the mail server down", _late()),
+        Sample("late", "the device was offline, and the mail server unreachable", _late()),
         Sample("picture", "with a picture from the device", _with_picture()),
-        Sample("picture-left-out", "the same without it: too large for the mail server", _with_picture(), False),
-        Sample("words", "a generic alert with a message from its sender", _words()),
-        Sample("large", "more data than fits in a mail", _large()),
+        Sample("picture-left-out", "the same, after the mail server rejected it as too large", _with_picture(), False),
+        Sample("words", "a generic alert, in its sender's words", _words()),
+        Sample("large", "more data than a mail shows", _large()),
     ]
 
 
@@ -108,7 +108,7 @@ def _text_messages() -> Iterator[str]:
 
 
 def _openable(mail: Message) -> str:
-    """Return a mail's HTML with its picture within, for a browser has no attachments."""
+    """Return a mail's HTML with its picture embedded, because a browser has no attachments."""
     html = mail.html or ""
     if mail.picture is None:
         return html
@@ -117,7 +117,7 @@ def _openable(mail: Message) -> str:
 
 
 def _opening() -> MessageContext:
-    return _story([_alert(1, data={"celsius": -9.5, "limit": -15, "door": "open", "battery": {"volts": 3.71}})])
+    return _context([_alert(1, data={"celsius": -9.5, "limit": -15, "door": "open", "battery": {"volts": 3.71}})])
 
 
 def _update() -> MessageContext:
@@ -127,7 +127,7 @@ def _update() -> MessageContext:
         )
         for number in range(1, 38)
     ]
-    return _story(alerts, Kind.UPDATE)
+    return _context(alerts, Kind.UPDATE)
 
 
 def _escalation() -> MessageContext:
@@ -141,7 +141,7 @@ def _escalation() -> MessageContext:
         severity=Severity.CRITICAL,
         data={"celsius": -3.5, "limit": -15, "severity": "critical", "door": "open"},
     )
-    return _story([*alerts, worst], Kind.ESCALATION)
+    return _context([*alerts, worst], Kind.ESCALATION)
 
 
 def _resolution() -> MessageContext:
@@ -155,20 +155,20 @@ def _resolution() -> MessageContext:
             data={"celsius": -16.2, "limit": -15, "status": "resolved"},
         ),
     ]
-    story = _story(alerts, Kind.RESOLUTION)
+    context = _context(alerts, Kind.RESOLUTION)
     over = replace(
-        story.incident,
+        context.incident,
         status=IncidentStatus.RESOLVED,
         resolved_at=alerts[-1].received_at,
         resolution=Resolution.ALERT,
         resolved_by=alerts[-1].id,
     )
-    return replace(story, incident=over)
+    return replace(context, incident=over)
 
 
 def _quarantined() -> MessageContext:
     raw = b'{"event":"temperature/high","data":"{"celsius":-9.5,"limit":-15}","coreid":"3f002b000000000000000000"}'
-    return _story(
+    return _context(
         [
             _alert(
                 1,
@@ -183,16 +183,16 @@ def _quarantined() -> MessageContext:
 
 
 def _late() -> MessageContext:
-    story = _story(
+    context = _context(
         [_alert(1, published_at=NIGHT - timedelta(hours=5, minutes=12), data={"celsius": -9.5, "limit": -15})]
     )
-    return replace(story, now=NIGHT + timedelta(minutes=7))
+    return replace(context, now=NIGHT + timedelta(minutes=7))
 
 
 def _with_picture() -> MessageContext:
     url = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
     alert = _alert(1, event="camera/motion", data={"zone": "porch", "confidence": 0.93, "photo": url})
-    return _story([alert], name="Front door")
+    return _context([alert], name="Front door")
 
 
 def _words() -> MessageContext:
@@ -206,13 +206,13 @@ def _words() -> MessageContext:
         data={"volume": "tank", "free": "0 B", "last": "2026-11-22T00:58:00Z"},
         fields={"source": "nas", "runbook": "page 12"},
     )
-    return _story([alert], name=None)
+    return _context([alert], name=None)
 
 
 def _large() -> MessageContext:
     data = {f"sensor_{number:02}": f"{number * 1.25:.2f} °C, in <range> & steady" for number in range(1, 60)}
     alerts = [_alert(number, after=timedelta(minutes=number), data=data) for number in range(1, 7)]
-    return _story(alerts, Kind.UPDATE)
+    return _context(alerts, Kind.UPDATE)
 
 
 def _alert(number: int, *, after: timedelta = timedelta(), **changes: Any) -> Alert:
@@ -233,8 +233,8 @@ def _alert(number: int, *, after: timedelta = timedelta(), **changes: Any) -> Al
     return replace(alert, **changes)
 
 
-def _story(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = "Cold room") -> MessageContext:
-    """Return the story of these alerts, the oldest first, told as soon as the last has come in."""
+def _context(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = "Cold room") -> MessageContext:
+    """Return the context of a message about these alerts, oldest first, sent when the last is received."""
     first, last = alerts[0], alerts[-1]
     incident = Incident(
         id=_id(0x1000),

@@ -1,4 +1,4 @@
-"""Write README's settings table and `.env.example` anew from `config.Settings`: `python -m tools.settings_table`."""
+"""Regenerate README's settings table and `.env.example` from `config.Settings`: `python -m tools.settings_table`."""
 
 import re
 from enum import Enum
@@ -15,7 +15,7 @@ ENV_EXAMPLE = ROOT / ".env.example"
 START, END = "<!-- settings -->", "<!-- /settings -->"
 PLACEHOLDER = "CHANGE-ME"
 WANTED = frozenset({"secret_key", "particle_webhook_secret", "webhook_secret", "api_token"})
-"""The secrets that stand uncommented in .env.example, so that a copy nobody filled in is refused at start."""
+"""The secrets that are uncommented in .env.example, so that a copy that wasn't filled in is rejected."""
 CHAPTERS = {
     "secret_key": "Secrets",
     "recipient_email": "Recipients",
@@ -32,7 +32,7 @@ HEAD = """\
 
 
 def defaults() -> dict[str, str]:
-    """Return each setting's default as one would write it in a .env; empty where it is unset."""
+    """Return each setting's default as written in a .env; empty if it is unset."""
     return {name: _text(field.get_default(call_default_factory=True)) for name, field in Settings.model_fields.items()}
 
 
@@ -46,7 +46,7 @@ def table() -> str:
 
 
 def readme(text: str) -> str:
-    """Return README's text with the table between its markers made anew."""
+    """Return README's text with the table between its markers regenerated."""
     between = re.compile(f"{re.escape(START)}.*{re.escape(END)}", re.DOTALL)
     return between.sub(lambda _: f"{START}\n{table()}\n{END}", text)
 

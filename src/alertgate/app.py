@@ -1,4 +1,4 @@
-"""The composition root: settings become a running gate, with its order of starting and stopping."""
+"""The composition root: builds a running service from settings, and starts and stops its parts in order."""
 
 import random
 import secrets
@@ -53,13 +53,13 @@ log = structlog.stdlib.get_logger("alertgate")
 
 def new_id(at: datetime) -> str:
     """Return a fresh UUIDv7."""
-    return uuid7(at, random.randbytes(8))  # noqa: S311  (an id is no secret: all that it names asks for a token)
+    return uuid7(at, random.randbytes(8))  # noqa: S311  (ids aren't secret: reading what they name requires a token)
 
 
 class Ids:
-    """Makes UUIDv7s that only ever go up, also after the clock was set back: what came last must sort last.
+    """Makes ever-increasing UUIDv7s, even after the clock was set back: the newest must sort last.
 
-    `newest` is the newest id that an earlier run has made.
+    `newest` is the newest id that an earlier run stored.
     """
 
     def __init__(self, newest: str | None) -> None:
@@ -67,7 +67,7 @@ class Ids:
         self._lock = Lock()
 
     def __call__(self, at: datetime) -> str:
-        """Return a fresh id for `at`, or for a microsecond after the one before."""
+        """Return a fresh id for `at`, or for a microsecond after the previous one if that is later."""
         with self._lock:
             self._last = at if at > self._last else self._last + MICROSECOND
             return new_id(self._last)
@@ -81,7 +81,7 @@ def open_gate(
     store: Store | None = None,
     times: DeliveryTimes | None = None,
 ) -> Gate:
-    """Open the store and put all parts together; nothing runs yet but the store's writer.
+    """Open the store and build all parts. Only the store's writer runs yet.
 
     Raises ConfigError, StoreInUse, StoreTooNew, StoreUnavailable.
     """
@@ -199,12 +199,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _beats(gate: Gate) -> AsyncIterator[list[Periodic]]:
-    """Give the job that tells the outside of us, if it is wanted."""
+    """Yield the heartbeat job, if HEARTBEAT_URL is set."""
     settings = gate.settings
     if not settings.heartbeat_url:
         yield []
         return
-    import httpx  # noqa: PLC0415  (a start is quicker without, and few want it)
+    import httpx  # noqa: PLC0415  (slow to import, and few installations need it)
 
     from alertgate.prove.heartbeat import TIMEOUT, Heartbeat  # noqa: PLC0415
 
@@ -214,7 +214,7 @@ async def _beats(gate: Gate) -> AsyncIterator[list[Periodic]]:
 
 
 def _background(gate: Gate) -> list[Periodic]:
-    """The jobs that run beside requests and delivery."""
+    """Return the periodic jobs that run beside requests and delivery."""
     settings, store, clock = gate.settings, gate.store, gate.clock
 
     async def audit() -> None:
@@ -233,7 +233,7 @@ def _background(gate: Gate) -> list[Periodic]:
 
 
 def _announce(gate: Gate) -> None:
-    """Log at start what an operator should know before anything happens."""
+    """Log at start what an operator should know about the settings."""
     settings = gate.settings
     log.info("service.starting", version=__version__, store=gate.store.dialect, recipients=len(targets(settings)))
     for finding in registry.findings(settings, gate.clock.now().date()):

@@ -17,7 +17,7 @@ GOOD = {"PARTICLE_WEBHOOK_SECRET": PARTICLE}
 
 
 async def alertgate(*arguments: str, cwd, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, in a directory, with nothing in the environment but what is given."""
+    """Run a command to its end in a directory, with only PATH, COLUMNS and `env` in its environment."""
     return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "alertgate", *arguments],
@@ -51,7 +51,7 @@ async def test_init_writes_fresh_secrets_that_only_the_owner_can_read(tmp_path):
 
 
 async def test_init_never_overwrites(tmp_path):
-    """A .env that is there stays as it is; --if-missing makes that no error."""
+    """An existing .env stays as it is; with --if-missing that is no error."""
     (tmp_path / ".env").write_text("API_TOKEN=mine-mine-mine-mine\n")
     refused = await alertgate("init", cwd=tmp_path)
     assert (refused.returncode, "nothing was changed" in refused.stderr) == (1, True)
@@ -60,7 +60,7 @@ async def test_init_never_overwrites(tmp_path):
 
 
 async def test_wrong_settings_are_one_readable_list(tmp_path):
-    """Every problem at once, by name, with exit code 2 and no traceback; no secret is repeated."""
+    """All problems are listed by name, with exit code 2, no traceback and no secret."""
     env = {"PORT": "x", "TIMEZONE": "Mars/Base", "API_TOKEN": "short-secret", "WEBHOOK_SECRET": "change-me-please-now"}
     done = await alertgate("serve", cwd=tmp_path, env=env)
     assert done.returncode == 2
@@ -75,7 +75,7 @@ async def test_wrong_settings_are_one_readable_list(tmp_path):
 
 
 async def test_a_second_service_on_one_file_is_refused(tmp_path):
-    """The second one ends at once with a message, not a traceback; the first goes on."""
+    """The second one exits at once with an error message, not a traceback; the first keeps running."""
     async with process(tmp_path) as first:
         done = await alertgate("serve", "--port", "0", cwd=tmp_path, env={**GOOD, "DATA_DIR": str(tmp_path / "data")})
         assert done.returncode == 1
@@ -84,8 +84,8 @@ async def test_a_second_service_on_one_file_is_refused(tmp_path):
         assert (await first.client.get("/health")).status_code == 200
 
 
-async def test_a_port_that_is_taken_is_said(tmp_path):
-    """Exit code 1 and the address that is in use."""
+async def test_a_port_in_use_is_reported(tmp_path):
+    """The exit code is 1, and the error names the address."""
     async with process(tmp_path) as first:
         done = await alertgate("serve", "--port", str(first.port), cwd=tmp_path, env={**GOOD, "DATA_DIR": "other"})
     assert done.returncode == 1
@@ -121,7 +121,7 @@ async def test_check_logs_in_to_the_mail_server(tmp_path, password, code, level)
 
 
 def mail_env(sink) -> dict[str, str]:
-    """Settings for a mail server in the test, with three recipients."""
+    """Environment variables for the test's mail server, with three recipients."""
     return {
         "SMTP_HOST": "127.0.0.1",
         "SMTP_PORT": str(sink.port),
@@ -133,7 +133,7 @@ def mail_env(sink) -> dict[str, str]:
 
 
 async def test_send_test_prints_each_servers_own_answer(tmp_path):
-    """Every recipient of every channel is tried; one refusal makes the exit code 1."""
+    """Every recipient of every channel gets an attempt; one failure makes the exit code 1."""
     async with mail_sink() as sink:
         sink.answer("RCPT", "250 fine", "550 5.1.1 gone")
         sink.script["RCPT"].popleft()
@@ -147,7 +147,7 @@ async def test_send_test_prints_each_servers_own_answer(tmp_path):
         assert sink.messages[1].mail["Subject"] is None
 
 
-async def test_simulate_is_a_particle_device(tmp_path, make_settings):
+async def test_simulate_sends_events_as_particle_does(tmp_path, make_settings):
     """Events of both forms are accepted, and the summary counts answers and latencies."""
     async with serving(make_settings()) as service:
         url = f"http://127.0.0.1:{service.port}"
@@ -163,7 +163,7 @@ async def test_simulate_is_a_particle_device(tmp_path, make_settings):
 
 
 async def test_particle_template_is_what_the_console_takes(tmp_path):
-    """JSON with the address, the header and the event's fields; the token only when asked for."""
+    """JSON with the URL, the header and the event's fields; the token only with --show-secret."""
     arguments = ("particle-template", "--url", "https://alerts.example.org/", "--event", "alarm")
     template = json.loads((await alertgate(*arguments, cwd=tmp_path, env=GOOD)).stdout)
     assert template["url"] == "https://alerts.example.org/webhook/particle"
@@ -173,15 +173,15 @@ async def test_particle_template_is_what_the_console_takes(tmp_path):
     assert shown["headers"] == {"Authorization": f"Bearer {PARTICLE}"}
 
 
-async def test_migrate_says_what_it_did(tmp_path):
-    """The database has the newest schema afterwards, and again is no error."""
+async def test_migrate_upgrades_the_schema(tmp_path):
+    """The database has the newest schema afterwards; running it again is no error."""
     for _ in range(2):
         done = await alertgate("migrate", cwd=tmp_path, env=GOOD)
         assert (done.returncode, done.stdout) == (0, "The sqlite database has the newest schema.\n")
 
 
-async def test_healthcheck_tells_a_living_service_from_a_dead_one(tmp_path):
-    """Exit code 0 with the health, 1 when nothing answers."""
+async def test_healthcheck_reports_whether_the_service_runs(tmp_path):
+    """The exit code is 0, with the health as output, or 1 if nothing answers."""
     async with process(tmp_path) as running:
         done = await alertgate("healthcheck", cwd=tmp_path, env={"PORT": str(running.port)})
         assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "healthy")
@@ -190,7 +190,7 @@ async def test_healthcheck_tells_a_living_service_from_a_dead_one(tmp_path):
 
 
 async def test_first_steps_print_a_curl_that_works(tmp_path):
-    """What `make run` shows can be pasted, and is answered 202."""
+    """The command that `make run` prints can be pasted, and is answered 202."""
     await alertgate("init", cwd=tmp_path)
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "alertgate", "serve", "--port", "0", "--first-steps"),

@@ -11,13 +11,13 @@ from tests.conftest import DEVICE, PARTICLE, Running, serving
 from tests.fakes import FakeClock, mail_sink, until
 
 NOWHERE = "01890000-0000-7000-8000-000000000000"
-STORY = Path(__file__).parents[2] / "docs" / "explain.md"
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "explain.md"
 MAIL = {"smtp_host": "127.0.0.1", "smtp_security": "none", "smtp_email": "alerts@example.net"}
 
 
 @pytest.fixture
 def beside(database, tmp_path):
-    """The environment of a command that works on the same database as the service."""
+    """The environment of a command that uses the same database as the service."""
     return {
         "PARTICLE_WEBHOOK_SECRET": PARTICLE,
         "DATA_DIR": str(tmp_path / "data"),
@@ -27,30 +27,30 @@ def beside(database, tmp_path):
     }
 
 
-async def message(service: Running, alert_id: str, status: str, tries: int) -> Any:
-    """Wait until an alert's only message has a status after so many tries; return it."""
+async def notification(service: Running, alert_id: str, status: str, attempts: int) -> Any:
+    """Wait until an alert's only notification has a status after so many attempts; return it."""
 
     async def found():
         [only] = (await service.trail(alert_id))["notifications"]
-        return only if (only["status"], len(only["attempts"])) == (status, tries) else None
+        return only if (only["status"], len(only["attempts"])) == (status, attempts) else None
 
     return await until(found)
 
 
-def words(story: str) -> list[str]:
-    """Return a story's lines without what differs from run to run: ids, dates, times and spans."""
+def without_variables(output: str) -> list[str]:
+    """Return the output's lines without what differs from run to run: ids, dates, times and durations."""
     for pattern, word in (
         (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "ID"),
         (r"\d{4}-\d{2}-\d{2}", "DAY"),
         (r"\d{2}:\d{2}:\d{2}(\.\d{3})?", "TIME"),
         (r"\d+\.\d+ s\b", "SPAN"),
     ):
-        story = re.sub(pattern, word, story)
-    return story.strip().splitlines()
+        output = re.sub(pattern, word, output)
+    return output.strip().splitlines()
 
 
-async def test_explain_tells_the_story_that_the_documentation_shows(make_settings, database, tmp_path, beside):
-    """An alert that needed three tries: refused twice, then taken; word for word as in docs/explain.md."""
+async def test_explain_prints_what_the_documentation_shows(make_settings, database, tmp_path, beside):
+    """An alert that needed three attempts, two refused and one accepted; word for word as in docs/explain.md."""
     async with mail_sink() as sink:
         sink.answer("RCPT", *["450 4.7.1 Greylisted, please try again later"] * 2)
         settings = make_settings(**database, **MAIL, smtp_port=sink.port, recipient_email="anna@example.org")
@@ -58,45 +58,45 @@ async def test_explain_tells_the_story_that_the_documentation_shows(make_setting
         async with serving(settings, clock=clock) as service:
             answer = await service.particle(data="Motion in the hall", published_at="2026-11-23T14:02:58.600Z")
             alert_id = answer.json()["id"]
-            for tries in (1, 2):
-                await message(service, alert_id, "pending", tries)
+            for attempts in (1, 2):
+                await notification(service, alert_id, "pending", attempts)
                 clock.move(seconds=20)
                 service.gate.deliverer.wake()
-            await message(service, alert_id, "sent", 3)
-            told = await alertgate("explain", alert_id, cwd=tmp_path, env=beside)
-    assert (told.returncode, told.stderr) == (0, "")
-    [shown] = re.findall(r"\$ alertgate explain \S+\n(.*?)```", STORY.read_text(encoding="utf-8"), re.DOTALL)
-    assert words(shown) == words(told.stdout)
-    assert "15:03:40.000  attempt 3 of email to anna@example.org: sent in 0.00 s" in told.stdout
+            await notification(service, alert_id, "sent", 3)
+            explained = await alertgate("explain", alert_id, cwd=tmp_path, env=beside)
+    assert (explained.returncode, explained.stderr) == (0, "")
+    [shown] = re.findall(r"\$ alertgate explain \S+\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
+    assert without_variables(shown) == without_variables(explained.stdout)
+    assert "15:03:40.000  attempt 3 of email to anna@example.org: sent in 0.00 s" in explained.stdout
 
 
-async def test_an_alert_that_is_not_there_has_no_story(tmp_path, beside):
-    """Exit code 1 and a sentence."""
+async def test_explain_reports_an_unknown_alert(tmp_path, beside):
+    """The exit code is 1, and the error names the id."""
     done = await alertgate("explain", NOWHERE, cwd=tmp_path, env=beside)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"There is no alert {NOWHERE};")
 
 
-async def test_retry_sends_one_failed_message(make_settings, database, tmp_path, beside):
-    """The command makes it pending, the running service sends it; a second time there is nothing to do."""
+async def test_retry_sends_one_failed_notification(make_settings, database, tmp_path, beside):
+    """The command makes it pending, and the running service sends it; a second retry is refused."""
     async with mail_sink() as sink:
         sink.answer("RCPT", "550 5.1.1 gone")
         settings = make_settings(**database, **MAIL, smtp_port=sink.port, recipient_email="anna@example.org")
         async with serving(settings) as service:
             alert_id = (await service.particle()).json()["id"]
-            failed = (await message(service, alert_id, "failed", 1))["id"]
+            failed = (await notification(service, alert_id, "failed", 1))["id"]
             done = await alertgate("retry", failed, cwd=tmp_path, env=beside)
             assert (done.returncode, done.stderr) == (0, "")
             assert done.stdout == f"email  anna@example.org: Notification {failed} is pending again and due now.\n"
-            await message(service, alert_id, "sent", 2)
+            await notification(service, alert_id, "sent", 2)
             again = await alertgate("retry", failed, cwd=tmp_path, env=beside)
             assert (again.returncode, "only a failed one can be retried" in again.stdout) == (1, True)
             missing = await alertgate("retry", NOWHERE, cwd=tmp_path, env=beside)
             assert (missing.returncode, missing.stdout.startswith("There is no notification")) == (1, True)
 
 
-async def test_retry_sends_all_failed_messages(make_settings, database, tmp_path, beside):
-    """Each is named; once nothing has failed, that is said."""
+async def test_retry_sends_all_failed_notifications(make_settings, database, tmp_path, beside):
+    """The output lists each of them; once none has failed, it says so."""
     async with mail_sink() as sink:
         sink.answer("RCPT", *["550 5.1.1 gone"] * 2)
         settings = make_settings(**database, **MAIL, smtp_port=sink.port, recipient_email="anna@example.org")
@@ -104,17 +104,17 @@ async def test_retry_sends_all_failed_messages(make_settings, database, tmp_path
             answers = [await service.particle(event=event) for event in ("one", "two")]
             ids = [answer.json()["id"] for answer in answers]
             for alert_id in ids:
-                await message(service, alert_id, "failed", 1)
+                await notification(service, alert_id, "failed", 1)
             done = await alertgate("retry", "--all", cwd=tmp_path, env=beside)
             assert (done.returncode, done.stdout.count("is pending again and due now.")) == (0, 2)
             for alert_id in ids:
-                await message(service, alert_id, "sent", 2)
+                await notification(service, alert_id, "sent", 2)
             nothing = await alertgate("retry", "--all", cwd=tmp_path, env=beside)
             assert (nothing.returncode, nothing.stdout) == (0, "No notification has failed.\n")
 
 
 @pytest.mark.parametrize("arguments", [(), (NOWHERE, "--all")])
-async def test_retry_wants_one_message_or_all(tmp_path, arguments):
-    """Neither and both are a wrong use, with exit code 2."""
+async def test_retry_requires_one_id_or_all(tmp_path, arguments):
+    """Neither or both is a usage error, with exit code 2."""
     done = await alertgate("retry", *arguments, cwd=tmp_path)
     assert (done.returncode, "--all" in done.stderr) == (2, True)

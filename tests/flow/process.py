@@ -1,4 +1,4 @@
-"""alertgate as a process of its own, to be killed."""
+"""alertgate as a process that a test can kill."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.conftest import API, PARTICLE, SIGNING
 
 @dataclass
 class Process:
-    """A running `alertgate serve`, what it logged, and a client that speaks to it."""
+    """A running `alertgate serve`, the lines it logged, and a client for it."""
 
     child: asyncio.subprocess.Process
     port: int

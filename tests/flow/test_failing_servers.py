@@ -1,4 +1,4 @@
-"""What becomes of a message, and of its channel, when the mail server refuses: every row of the table of answers."""
+"""The state of a notification and its channel after each kind of failure of the mail server."""
 
 import asyncio
 from datetime import datetime
@@ -20,13 +20,13 @@ SLOW_PROBE = (48.0, 72.0)
 
 
 async def attempted(service, alert_id: str, times: int = 1) -> dict:
-    """Return an alert's only notification, once it was tried so many times and isn't being sent."""
+    """Return an alert's only notification, once it has that many attempts and isn't being sent."""
 
-    async def tried():
+    async def has_attempts():
         [notification, *_] = (await service.trail(alert_id))["notifications"]
         return len(notification["attempts"]) >= times and notification["status"] != "sending" and notification
 
-    return await until(tried)
+    return await until(has_attempts)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,10 @@ async def attempted(service, alert_id: str, times: int = 1) -> dict:
         ("RCPT", "550 5.7.1 policy", "permanent", "policy", "failed", True, None),
     ],
 )
-async def test_a_servers_answer_decides(make_settings, command, reply, outcome, reason, status, up, probe):
-    """The outcome, its reason, the state of the channel, and when the message is tried next."""
+async def test_each_refusal_decides_notification_and_channel(
+    make_settings, command, reply, outcome, reason, status, up, probe
+):
+    """It decides the outcome, its reason, the channel's state, and the time of the next attempt."""
     clock = FakeClock()
     credentials = {"user": "u", "password": "p"} if command == "AUTH" else {}
     async with mail_sink(**credentials) as sink:
@@ -58,7 +60,7 @@ async def test_a_servers_answer_decides(make_settings, command, reply, outcome, 
             state = service.gate.deliverer.states[ChannelName.EMAIL]
             [attempt] = notification["attempts"]
             assert (attempt["outcome"], attempt["reason"], notification["status"]) == (outcome, reason, status)
-            if command != "EHLO":  # the library says in its own words what a refused greeting was
+            if command != "EHLO":  # the library replaces the reply to a refused greeting
                 assert attempt["reply"] == reply
             assert (state.up, state.reason) == (up, reason)
             if status == "pending":
@@ -71,8 +73,8 @@ async def test_a_servers_answer_decides(make_settings, command, reply, outcome, 
             assert health.get("degraded", []) == ([] if up else [f"channel email is paused: {reason}"])
 
 
-async def test_a_dead_server_is_probed_with_one_message_and_then_all_go(make_settings):
-    """Three failures pause the channel; ten messages wait; one probe goes; when the server is back all arrive, once."""
+async def test_a_dead_server_is_probed_with_one_notification_until_it_is_back(make_settings):
+    """Three failures pause the channel and ten notifications wait; one is the probe, and later each arrives once."""
     clock = FakeClock()
     async with mail_sink() as sink:
         await sink.stop()
@@ -86,7 +88,7 @@ async def test_a_dead_server_is_probed_with_one_message_and_then_all_go(make_set
             assert (paused.up, paused.failures) == (False, PATIENCE)
             for number in range(PATIENCE, 10):
                 last = await raise_alert(service.client, coreid=f"d{number}")
-            assert (await service.trail(last))["notifications"][0]["attempts"] == []  # it waits, untried
+            assert (await service.trail(last))["notifications"][0]["attempts"] == []  # it waits, unattempted
 
             status = (await service.client.get("/status", headers=API_BEARER)).json()
             assert status["channels"]["email"]["state"] == "paused"
@@ -112,7 +114,7 @@ async def test_a_dead_server_is_probed_with_one_message_and_then_all_go(make_set
     assert len({mail.mail["Message-ID"] for mail in mails}) == len(mails) == 10
 
 
-async def test_a_mail_that_is_too_large_goes_again_without_its_picture(make_settings):
+async def test_a_mail_that_is_too_large_is_resent_without_its_picture(make_settings):
     """552 5.3.4 for a mail with a picture: the same message arrives without it, and says so."""
     picture = "data:image/png;base64,iVBORw0KGgo="
     async with mail_sink() as sink:
@@ -130,8 +132,8 @@ async def test_a_mail_that_is_too_large_goes_again_without_its_picture(make_sett
     assert "too large" in mail.text
 
 
-async def test_a_message_that_nobody_takes_fails_after_give_up_after(make_settings):
-    """Behind a channel that is paused, messages fail once GIVE_UP_AFTER is over, tried or not, and can be seen."""
+async def test_an_undeliverable_notification_fails_after_give_up_after(make_settings):
+    """Behind a paused channel, notifications fail after GIVE_UP_AFTER, attempted or not, and the audit reports them."""
     clock = FakeClock()
     async with mail_sink() as sink:
         await sink.stop()
@@ -156,8 +158,8 @@ async def test_a_message_that_nobody_takes_fails_after_give_up_after(make_settin
             assert audit.say()[0].startswith(f"nobody_told: {PATIENCE + 2}")
 
 
-async def test_a_message_carries_its_latest_alert_for_as_long(make_settings):
-    """An alert that joins a message which was long tried gets GIVE_UP_AFTER of its own."""
+async def test_give_up_after_counts_from_the_latest_alert(make_settings):
+    """A retried notification that reports a new alert as well gets the whole of GIVE_UP_AFTER again."""
     clock = FakeClock()
     async with mail_sink() as sink:
         sink.answer("RCPT", *["450 4.2.1 busy"] * 3)
@@ -179,8 +181,8 @@ async def test_a_message_carries_its_latest_alert_for_as_long(make_settings):
     assert "late" in mail.text
 
 
-async def test_near_the_daily_limit_updates_wait_and_first_messages_go(make_settings):
-    """From 95 % of SMTP_DAILY_LIMIT only openings and critical ones are sent."""
+async def test_near_the_daily_limit_updates_wait_and_openings_are_sent(make_settings):
+    """From 95 % of SMTP_DAILY_LIMIT only openings and critical notifications are sent."""
     clock = FakeClock()
     async with mail_sink() as sink:
         settings = make_settings(**mail_settings(sink.port), smtp_daily_limit=4, give_up_after=200_000)
@@ -203,8 +205,8 @@ async def test_near_the_daily_limit_updates_wait_and_first_messages_go(make_sett
             await sink.received(6)
 
 
-async def test_messages_of_a_channel_that_is_gone_go_by_the_one_that_is_there(make_settings):
-    """What waited in vain by email goes to the outbox after SMTP was taken out of the settings."""
+async def test_notifications_of_a_removed_channel_move_to_the_configured_one(make_settings):
+    """Pending emails go to the outbox after SMTP was removed from the settings."""
     async with mail_sink() as sink:
         await sink.stop()
         async with serving(make_settings(**mail_settings(sink.port))) as service:

@@ -1,4 +1,4 @@
-"""What `make torture` found once, so that it stays mended. docs/reliability.md says how it was found."""
+"""Regression tests for what `make torture` found; docs/reliability.md says how."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
 
 @dataclass
 class WrongClock(FakeClock):
-    """A clock that is an hour ahead until somebody sets it right; its monotonic time goes on as ever."""
+    """A clock that is an hour ahead until `ahead` is reset; its monotonic time isn't affected."""
 
     ahead: timedelta = timedelta(hours=1)
 
@@ -30,26 +30,26 @@ class WrongClock(FakeClock):
 
 
 async def test_an_update_doesnt_wait_for_a_clock_that_was_wrong(make_settings):
-    """Told while the clock was an hour ahead; set back, the next update comes after GROUP_INTERVAL, not an hour."""
+    """After the clock was set back by an hour, the next update comes after GROUP_INTERVAL, not after an hour."""
     clock = WrongClock()
     async with mail_sink() as sink, serving(make_settings(**mail_settings(sink.port)), clock=clock) as service:
         await attempted(service, await raise_alert(service.client))
         clock.ahead = timedelta()
         await raise_alert(service.client, data="after the jump")
 
-        async def heeded():
+        async def updated():
             clock.move(minutes=1)
             service.gate.deliverer.wake()
             await asyncio.sleep(0.02)
             return len(sink.messages) == 2
 
-        await until(heeded)
+        await until(updated)
         assert clock.now() < START + timedelta(minutes=45)
     assert "after the jump" in sink.messages[1].text
 
 
 async def test_what_came_last_sorts_last_after_the_clock_was_set_back(make_settings):
-    """The alerts of a mail are chosen by their ids: those after the jump are the newest, over a restart too."""
+    """A mail selects its alerts by id: those after the jump are the newest, even after a restart."""
     clock = FakeClock(START + timedelta(hours=1))
     ids = []
     for hours in (0, -1, 0):
@@ -60,7 +60,7 @@ async def test_what_came_last_sorts_last_after_the_clock_was_set_back(make_setti
 
 
 def test_ids_go_up():
-    """Ids of one microsecond, and of an earlier one, sort as they were made."""
+    """Ids sort in the order they were made, even for the same or an earlier time."""
     ids = Ids(None)
     made = [ids(START), ids(START), ids(START - timedelta(hours=1)), ids(START + timedelta(seconds=1))]
     assert sorted(made) == made
@@ -83,8 +83,8 @@ class BreakingStore(Store):
             raise StoreUnavailable("the connection broke after the commit")
 
 
-async def test_a_recorded_send_whose_commit_wasnt_heard_of_is_recorded_once(make_settings):
-    """The connection breaks after the commit: the attempt is recorded once, and the message isn't sent again."""
+async def test_a_send_is_recorded_once_if_the_connection_breaks_after_the_commit(make_settings):
+    """The store retries, but the attempt is recorded once and the message isn't sent again."""
     async with mail_sink() as sink:
         settings = make_settings(**mail_settings(sink.port))
         store = BreakingStore(settings, lambda: bool(sink.messages))
@@ -95,30 +95,30 @@ async def test_a_recorded_send_whose_commit_wasnt_heard_of_is_recorded_once(make
     assert (notification["status"], len(notification["attempts"]), len(sink.messages)) == ("sent", 1, 1)
 
 
-class TwoTries:
-    """A channel that finds a mail too large after a while, and would take long over the next try."""
+class SlowChannel:
+    """A channel that takes 0.6 s for each attempt and rejects a mail with a picture as too large."""
 
     name = ChannelName.EMAIL
     capacity = 1
 
     def __init__(self) -> None:
-        self.tries = 0
+        self.attempts = 0
 
     async def send(self, message, _deadline):
-        self.tries += 1
+        self.attempts += 1
         await asyncio.sleep(0.6)
         return Permanent(Reason.TOO_LARGE, "552 5.3.4 too large") if message.picture else Sent("250 OK")
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 async def test_all_attempts_under_one_lease_end_before_it(make_settings):
-    """The time for a send counts from before the claim, and for both attempts of a mail with a picture."""
-    channel = TwoTries()
+    """`send_within` counts from before the claim, and covers both attempts of a mail with a picture."""
+    channel = SlowChannel()
     settings = make_settings(**mail_settings(1))
     async with serving(settings, channels=[channel], times=DeliveryTimes(send_within=1.0)) as service:
         alert_id = await raise_alert(service.client, data="data:image/png;base64,iVBORw0KGgo=")
         notification = await attempted(service, alert_id, 2)
     reasons = [attempt["reason"] for attempt in notification["attempts"]]
-    assert (channel.tries, reasons) == (2, ["too_large", "timeout"])
+    assert (channel.attempts, reasons) == (2, ["too_large", "timeout"])

@@ -1,4 +1,4 @@
-"""What was answered 2xx arrives, whatever dies in between."""
+"""Every alert answered with 2xx is delivered, whichever process or server dies in between."""
 
 import signal
 
@@ -10,7 +10,7 @@ from tests.flow.process import process
 
 
 def mail_settings(port: int) -> dict:
-    """Settings for a mail server in the test."""
+    """Settings for the test's mail server."""
     return {
         "smtp_host": "127.0.0.1",
         "smtp_port": port,
@@ -28,9 +28,9 @@ async def raise_alert(client, **fields):
 
 
 async def test_a_mail_arrives_after_the_server_was_killed(tmp_path, database):
-    """SIGKILL after the 202, while the mail server hasn't answered yet: after a restart the mail arrives.
+    """After a SIGKILL between the 202 and the mail server's answer, the mail arrives after a restart.
 
-    The message may be sent twice then, with the same Message-ID, because nobody can know whether the first arrived.
+    It may be sent twice, with the same Message-ID, because the service can't know whether the first one arrived.
     """
     async with mail_sink() as sink:
         sink.open.clear()
@@ -51,7 +51,7 @@ async def test_a_mail_arrives_after_the_server_was_killed(tmp_path, database):
 
 
 def _let_leases_run_out(url: str) -> None:
-    """A replica can't know that another is dead before its lease of a minute has run out: make it so."""
+    """Expire all leases, because a replica takes over another's notifications only after their minute."""
     engine = create_engine(url)
     with engine.begin() as connection:
         assert connection.execute(text("UPDATE notifications SET lease_until = 0 WHERE status = 'sending'")).rowcount
@@ -59,17 +59,17 @@ def _let_leases_run_out(url: str) -> None:
 
 
 async def test_a_mail_waits_for_its_server(make_settings, database):
-    """The mail server is away when the alert comes; the mail arrives when it is back, once."""
+    """If the mail server is down when the alert arrives, the mail arrives once it is back, exactly once."""
     async with mail_sink() as sink:
         await sink.stop()
         async with serving(make_settings(**mail_settings(sink.port), **database)) as service:
             alert_id = await raise_alert(service.client, data="while it was away")
 
-            async def tried():
+            async def attempted():
                 [notification] = (await service.trail(alert_id))["notifications"]
                 return notification["attempts"]
 
-            [attempt] = await until(tried)
+            [attempt] = await until(attempted)
             assert (attempt["outcome"], attempt["reason"]) == ("transient", "connection")
             await sink.start()
             [mail] = await sink.received(1)
@@ -102,7 +102,7 @@ async def test_sigterm_finishes_what_is_being_sent(tmp_path):
 
 
 async def test_two_devices_in_the_same_second_are_two_mails(make_settings, database):
-    """Alerts from two devices don't wait for each other."""
+    """An alert from one device doesn't delay one from another."""
     async with mail_sink() as sink, serving(make_settings(**mail_settings(sink.port), **database)) as service:
         await raise_alert(service.client, coreid="one")
         await raise_alert(service.client, coreid="two")
@@ -111,7 +111,7 @@ async def test_two_devices_in_the_same_second_are_two_mails(make_settings, datab
 
 
 async def test_fifty_alerts_are_one_mail_and_one_pending_update(make_settings, database):
-    """A storm from one device and event speaks once at once, and plans one update."""
+    """A storm from one device and event sends one opening at once, and plans one update."""
     async with mail_sink() as sink, serving(make_settings(**mail_settings(sink.port), **database)) as service:
         for number in range(50):
             last = await raise_alert(service.client, data=f"n {number}")
@@ -142,7 +142,7 @@ async def test_a_text_message_goes_out_plain(make_settings):
 
 
 def the_recipients() -> dict:
-    """An email address, and two that are text messages: a known gateway and a named one."""
+    """An email address, an address at a known gateway, and one of RECIPIENT_SMS."""
     return {
         "recipient_email": "me@example.com, 5551234567@vtext.com",
         "recipient_sms": "4915100000@sms.example.net",

@@ -1,4 +1,4 @@
-"""A storm, exactly as the policy has it: the messages are listed."""
+"""A storm of alerts, and the exact list of messages that it sends."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +18,7 @@ async def event(client, device: str, **data):
 
 
 async def all_sent(service, alert_id: str) -> list[tuple[str, str]]:
-    """Return the incident's notifications, once none of those that are due is still on its way."""
+    """Return kind and status of the incident's notifications, once all due ones have been sent."""
 
     async def settled():
         told = (await service.trail(alert_id))["notifications"]
@@ -29,8 +29,8 @@ async def all_sent(service, alert_id: str) -> list[tuple[str, str]]:
     return await until(settled)
 
 
-async def test_a_storm_speaks_as_the_policy_says(make_settings, database):
-    """500 alerts, a second device in the middle, a rise in severity, resolved: five messages for each address."""
+async def test_a_storm_sends_five_messages_per_address(make_settings, database):
+    """500 alerts, a second device among them, a rise in severity and a resolution send five messages per address."""
     clock = FakeClock()
     async with mail_sink() as sink:
         settings = make_settings(
@@ -46,7 +46,7 @@ async def test_a_storm_speaks_as_the_policy_says(make_settings, database):
             await asyncio.gather(*(event(service.client, "storm", n=n) for n in range(1, 250)))
             other = await event(service.client, "other", n=0)
             assert other["incident"] != first["incident"]
-            await sink.received(4)  # the second device speaks at once, in the middle of the first one's storm
+            await sink.received(4)  # the second device's opening is sent at once, during the first one's storm
             await asyncio.gather(*(event(service.client, "storm", n=n) for n in range(250, 500)))
 
             clock.move(minutes=5)  # GROUP_INTERVAL is over: one update for each address
@@ -54,7 +54,7 @@ async def test_a_storm_speaks_as_the_policy_says(make_settings, database):
             await sink.received(6)
 
             worse = await event(service.client, "storm", n=500, severity="critical")
-            await sink.received(8)  # speaks at once, though the last message is seconds old
+            await sink.received(8)  # sent at once, though the last message is seconds old
             await event(service.client, "storm", n=501, severity="critical")  # not worse: waits for the interval
 
             await event(service.client, "storm", status="resolved")
@@ -87,8 +87,8 @@ async def test_a_storm_speaks_as_the_policy_says(make_settings, database):
     assert len(threads) == 1
 
 
-async def test_a_quiet_incident_resolves_in_silence_and_the_next_alert_opens_a_new_one(make_settings, database):
-    """After RESOLVE_AFTER nothing is said of the end, and the next alert speaks at once."""
+async def test_a_quiet_incident_resolves_silently_and_the_next_alert_opens_a_new_one(make_settings, database):
+    """After RESOLVE_AFTER the end sends nothing, and the next alert is notified at once."""
     clock = FakeClock()
     async with mail_sink() as sink:
         settings = make_settings(**mail_settings(sink.port), **database)
@@ -108,8 +108,8 @@ async def test_a_quiet_incident_resolves_in_silence_and_the_next_alert_opens_a_n
     assert [mail.mail["Subject"].partition(" (")[0] for mail in sink.messages] == ["[WARNING] d: alarm"] * 3
 
 
-async def test_the_reason_of_every_decision_stands_in_the_trail(make_settings):
-    """What opened, joined, waits and why can be read afterwards."""
+async def test_the_trail_has_the_reason_of_every_decision(make_settings):
+    """It says why an alert opened or joined an incident, and why a notification waits."""
     clock = FakeClock()
     async with mail_sink() as sink, serving(make_settings(**mail_settings(sink.port)), clock=clock) as service:
         first = await event(service.client, "d", n=0)

@@ -1,4 +1,4 @@
-"""The short form of `make torture`, so that the harness and the promise both stay alive."""
+"""The short form of `make torture`, which tests the harness as well as the service."""
 
 import pytest
 from torture.__main__ import run

@@ -1,4 +1,4 @@
-"""What a server's answer says of its queue."""
+"""The queue id in a server's reply."""
 
 import pytest
 
@@ -18,5 +18,5 @@ from alertgate.notify.attempt import queue_id
     ],
 )
 def test_the_queue_id_is_found_where_common_servers_write_it(reply, expected):
-    """Postfix, Exim and Gmail say under which name a mail is queued."""
+    """Postfix, Exim and Gmail reply with the id of the queued mail."""
     assert queue_id(reply) == expected

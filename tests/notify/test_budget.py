@@ -18,5 +18,5 @@ from alertgate.notify.budget import Budget, budget
     ],
 )
 def test_the_budget_warns_from_80_percent_and_holds_back_from_95(sent, limit, expected):
-    """The thresholds, and no limit at all."""
+    """At each threshold, and without a limit."""
     assert budget(sent, limit) is expected

@@ -12,20 +12,20 @@ USELESS = "no text will arrive; use a paid email-to-SMS gateway or another addre
 
 @pytest.mark.parametrize("domain", sorted(GATEWAYS))
 def test_known_gateways_are_recognised(domain):
-    """An address at a carrier's gateway is one, in any case of letters."""
+    """An address at a carrier's gateway is recognised in any case."""
     assert (is_gateway(f"5551234567@{domain}"), is_gateway(f"5551234567@{domain.upper()}")) == (True, True)
 
 
 @pytest.mark.parametrize(
     "address", ["me@example.com", "vtext.com", "", "5@vtext.com.example.org", "5@notvtext.com", "vtext.com@example.org"]
 )
-def test_other_addresses_are_no_gateways(address):
+def test_other_addresses_are_not_gateways(address):
     """Only the whole domain counts."""
     assert is_gateway(address) is (address == "vtext.com")
 
 
 @pytest.mark.parametrize(
-    ("domain", "doubt"),
+    ("domain", "warning"),
     [
         (
             "tmomail.net",
@@ -68,9 +68,9 @@ def test_other_addresses_are_no_gateways(address):
         ),
     ],
 )
-def test_doubtful_gateways_are_named_with_their_fate(domain, doubt):
-    """An operator learns by carrier, domain and date what became of a gateway, and what to do."""
-    assert gateway_warning(f"5551234567@{domain}", TODAY) == doubt
+def test_a_warning_names_the_gateway_and_its_status(domain, warning):
+    """It has the carrier, the domain, what is known with its date, and what to do."""
+    assert gateway_warning(f"5551234567@{domain}", TODAY) == warning
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_doubtful_gateways_are_named_with_their_fate(domain, doubt):
     ],
 )
 def test_unverified_gateways_are_doubtful_but_not_dead(domain):
-    """Gateways of which nobody knows are warned of, and still used."""
-    doubt = gateway_warning(f"5551234567@{domain}", TODAY)
-    assert doubt is not None
-    assert (doubt.dead, "unverified or dead" in doubt.text) == (False, True)
+    """A gateway whose status isn't known gets a warning, and is still used."""
+    warning = gateway_warning(f"5551234567@{domain}", TODAY)
+    assert warning is not None
+    assert (warning.dead, "unverified or dead" in warning.text) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_unverified_gateways_are_doubtful_but_not_dead(domain):
 )
 def test_verizons_gateway_dies_after_its_last_day(today, dead):
     """A gateway with an end is usable on its last day, and dead on the next."""
-    doubt = gateway_warning("5551234567@vtext.com", today)
-    assert doubt is not None
-    assert (doubt.dead, doubt.text.endswith(USELESS)) == (dead, dead)
+    warning = gateway_warning("5551234567@vtext.com", today)
+    assert warning is not None
+    assert (warning.dead, warning.text.endswith(USELESS)) == (dead, dead)
 
 
 @pytest.mark.parametrize("address", ["me@example.com", "5551234567@msg.fi.google.com", ""])
-def test_nothing_is_said_of_other_addresses(address):
-    """Mail addresses, and the one gateway that works, raise no doubt."""
+def test_other_addresses_have_no_warning(address):
+    """Mail addresses, and the one gateway that works, are fine."""
     assert gateway_warning(address, TODAY) is None

@@ -1,4 +1,4 @@
-"""A channel's lane: who is sent, who goes back, and what a process that slept does."""
+"""A channel's lane: what it sends, what it gives back, and what it does after the process was suspended."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ LEASE = timedelta(seconds=60)
 
 @dataclass
 class Gated:
-    """A channel for one notification at a time, which waits while its door is shut."""
+    """A channel for one notification at a time, which blocks until `door` is set."""
 
     outcome: Outcome = field(default_factory=lambda: Sent("250 OK"))
     sent: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Gated:
 
 @dataclass
 class Running:
-    """A lane at work on a store of its own."""
+    """A running lane with its own store."""
 
     lane: Lane
     channel: Gated
@@ -53,7 +53,7 @@ class Running:
     changes: list[tuple[bool, bool]] = field(default_factory=list)
 
     def claim(self, count: int = 1, *, probe: bool = False, slept: float = 0.0, clock_ahead: float = 0.0) -> list[str]:
-        """Claim so many due notifications, `slept` seconds ago by the loop's clock, and put them in the lane."""
+        """Claim `count` due notifications, `slept` seconds ago in event loop time, and put them in the lane."""
         claimed_at = self.clock.now() - timedelta(seconds=clock_ahead)
         made = []
         for _ in range(count):
@@ -81,7 +81,7 @@ class Running:
 
 @pytest.fixture
 async def running(make_settings):
-    """A lane whose channel's door is shut."""
+    """A running lane whose channel blocks."""
     settings, clock, channel = make_settings(), FakeClock(), Gated()
     store = Store(settings)
     store.open(exclusive=True)
@@ -111,8 +111,8 @@ async def running(make_settings):
     store.close()
 
 
-async def test_what_is_put_in_is_sent_and_recorded(running: Running):
-    """In the order of the claim, one at a time, with its lease at an end."""
+async def test_queued_notifications_are_sent_and_recorded(running: Running):
+    """They are sent in the order of the claim, one at a time, and their leases end."""
     ids = running.claim(3)
     running.channel.door.set()
     await running.idle()
@@ -120,8 +120,8 @@ async def test_what_is_put_in_is_sent_and_recorded(running: Running):
     assert [(each.status, each.lease_owner) for each in running.stored(ids)] == [(NotificationStatus.SENT, None)] * 3
 
 
-async def test_a_few_more_are_claimed_than_can_be_sent_at_once(running: Running):
-    """So that a sender never waits for a claim; and the next claim comes when half of the places are free."""
+async def test_more_are_claimed_than_can_be_sent_at_once(running: Running):
+    """A sender never waits for a claim; the next claim comes when half of the slots are free."""
     most = 1 + AHEAD
     assert running.lane.free_slots(START) == most
     running.claim(most // 2)
@@ -130,8 +130,8 @@ async def test_a_few_more_are_claimed_than_can_be_sent_at_once(running: Running)
     assert running.lane.free_slots(START) == 0
 
 
-async def test_the_loop_is_told_of_free_places_while_more_is_due(running: Running):
-    """A claim that took all there was room for may have left some behind."""
+async def test_free_slots_are_reported_while_more_is_due(running: Running):
+    """A claim that used all free slots may have left due notifications behind."""
     running.channel.door.set()
     running.claim(1)
     await running.idle()
@@ -142,8 +142,8 @@ async def test_the_loop_is_told_of_free_places_while_more_is_due(running: Runnin
     await until(lambda: asyncio.sleep(0, running.freed == 2))
 
 
-async def test_what_waits_goes_back_when_the_channel_pauses(running: Running):
-    """A server that refuses the login is asked once, not by everything that was claimed."""
+async def test_queued_notifications_are_given_back_when_the_channel_pauses(running: Running):
+    """A server that refuses the login gets one attempt, not one per claimed notification."""
     running.channel.outcome = Transient(Reason.CREDENTIALS, "535 5.7.8 credentials refused")
     ids = running.claim(5)
     running.channel.door.set()
@@ -158,7 +158,7 @@ async def test_what_waits_goes_back_when_the_channel_pauses(running: Running):
 
 
 async def test_a_paused_channel_is_probed_with_one(running: Running):
-    """At its time one notification is claimed as a probe, and sent though the channel is paused."""
+    """When the probe is due, one notification is claimed for it and sent, although the channel is paused."""
     running.channel.outcome = Transient(Reason.CREDENTIALS, "535 5.7.8 credentials refused")
     running.channel.door.set()
     running.claim(1)
@@ -177,8 +177,8 @@ async def test_a_paused_channel_is_probed_with_one(running: Running):
     [{"slept": 6.0}, {"clock_ahead": 6.0}, {"clock_ahead": -3600.0}],
     ids=["by the loop's clock", "by the wall clock", "the clock was set back"],
 )
-async def test_who_slept_since_the_claim_sends_nothing(running: Running, times):
-    """Another process may have it by now: it goes back, to be claimed with a fresh lease."""
+async def test_nothing_is_sent_if_the_process_was_suspended_since_the_claim(running: Running, times):
+    """Another process may hold the notification by now, so it is given back and claimed again."""
     ids = running.claim(1, **times)
     running.channel.door.set()
     await running.idle()
@@ -187,7 +187,7 @@ async def test_who_slept_since_the_claim_sends_nothing(running: Running, times):
 
 
 async def test_a_lease_that_another_took_over_is_left_alone(running: Running):
-    """The process woke up after its lease had been released and claimed by another: that one's lease stays."""
+    """After this process was suspended past its lease, it doesn't end the lease of the next owner."""
     ids = running.claim(1, slept=90)
     with running.store.transaction() as connection:
         connection.exec_driver_sql("UPDATE notifications SET lease_owner = 'other'")
@@ -197,8 +197,8 @@ async def test_a_lease_that_another_took_over_is_left_alone(running: Running):
     assert [(each.status, each.lease_owner) for each in running.stored(ids)] == [(NotificationStatus.SENDING, "other")]
 
 
-async def test_at_the_end_what_is_being_sent_ends_and_the_rest_waits_for_its_release(running: Running):
-    """No more is sent than was begun: what had its turn next is given back. The channel is closed."""
+async def test_stop_finishes_running_sends_and_leaves_the_rest_to_be_released(running: Running):
+    """No new send starts, the notification next in turn is given back, and the channel is closed."""
     ids = running.claim(3)
     await until(lambda: asyncio.sleep(0, running.channel.sent))
     asyncio.get_running_loop().call_soon(running.channel.door.set)

@@ -55,7 +55,7 @@ ATTACKS = [
 
 
 def _received(message: Message) -> EmailMessage:
-    """Return what the recipient's program makes of the bytes that were sent, with line ends of its own."""
+    """Return the mail as a recipient's program parses it, with its own line endings."""
     sent = compose(message, "alerts@example.net").replace(b"\r\n", b"\n")
     mail = message_from_bytes(sent, policy=policy.default)
     assert isinstance(mail, EmailMessage)
@@ -73,14 +73,14 @@ def _part(mail: EmailMessage, kind: str) -> EmailMessage:
 
 
 def test_a_text_message_is_plain():
-    """A text message has neither subject nor HTML, for a gateway would send them along."""
+    """A text message has neither subject nor HTML, because a gateway would include them."""
     mail = _received(PLAIN)
     assert list(mail) == [name for name in HEADERS if name != "Subject"]
     assert (mail.get_content_type(), mail.get_content()) == ("text/plain", PLAIN.text + "\n")
 
 
 def test_a_mail_has_its_headers():
-    """A mail says who, when and which, and that a machine wrote it."""
+    """A mail has sender, recipient, date and ids, and says that it is automatic."""
     mail = _received(RICH)
     assert {name: mail[name] for name in (*HEADERS[:8], "X-Priority")} == {
         "From": "alertgate <alerts@example.net>",
@@ -104,12 +104,12 @@ def test_a_mail_has_text_and_html():
 
 
 def test_only_an_urgent_mail_has_a_priority():
-    """Mail that isn't urgent doesn't cry wolf."""
+    """Other mails have no X-Priority."""
     assert _received(PLAIN)["X-Priority"] is None
 
 
-def test_a_picture_travels_with_the_html():
-    """The picture is part of the HTML that shows it by its id."""
+def test_a_picture_is_attached_to_the_html():
+    """The picture is a related part of the HTML, which shows it by its Content-ID."""
     picture = Picture("png", b"\x89PNG\r\n\x1a\n")
     mail = _received(
         Message(RICH.to, RICH.text, RICH.message_id, RICH.thread_id, RICH.date, RICH.subject, RICH.html, picture)
@@ -125,8 +125,8 @@ def test_a_picture_travels_with_the_html():
 
 
 @pytest.mark.parametrize("address", ["o'brien+alerts@example.com", "a.b@[192.0.2.1]", "5551234567@vtext.com"])
-def test_addresses_are_carried_as_they_are(address):
-    """Odd but legal addresses come through."""
+def test_addresses_are_not_changed(address):
+    """Unusual but valid addresses are kept."""
     message = Message(address, PLAIN.text, PLAIN.message_id, PLAIN.thread_id, PLAIN.date)
     assert _received(message)["To"] == address
 
@@ -143,7 +143,7 @@ def test_an_encoded_line_break_does_not_add_a_header(form, attack):
 
 @pytest.mark.parametrize("subject", ["a\r\nBcc: b@example.org", "a\nb", "a\rb", "a\x0bBcc: b", "ä\u2028Bcc: b", "a\n"])
 def test_a_raw_line_break_is_refused(subject):
-    """Should a line break ever come this far, no mail is made of it."""
+    """A subject with a line break raises, so that no mail is sent."""
     with pytest.raises(ValueError, match="linefeed or carriage return"):
         compose(_with_subject(subject), "alerts@example.net")
 
@@ -156,15 +156,15 @@ def test_a_line_break_in_an_address_is_refused(address):
 
 
 def test_a_long_subject_keeps_its_spaces():
-    """Words that aren't ASCII are encoded one by one where a line is full; the spaces between them stay."""
+    """Folding between non-ASCII words keeps the spaces between them."""
     subject = "offen [CRITICAL] 🚪 offen Küche a 日本語 日本語テキスト 日本語テキスト 🚪 offen"
     mail = compose(_with_subject(subject), "alerts@example.net")
     assert message_from_bytes(mail, policy=policy.default)["Subject"] == subject
     assert max(map(len, mail.split(b"\r\n"))) <= 76
 
 
-def test_a_thread_is_recognised_however_long_the_domain_is():
-    """Mail programs compare the ids as they stand, so no id is folded or encoded."""
+def test_ids_are_not_folded_for_a_long_domain():
+    """Mail programs compare ids literally, so no id is folded or encoded."""
     domain = "a-long-label-of-a-domain-name-that-goes-on-and-on.and-another-long-label.example.co.uk"
     thread = f"incident.019aaee5-a003-7000-8000-000000000000@{domain}"
     mail = compose(Message(PLAIN.to, PLAIN.text, f"n@{domain}", thread, PLAIN.date), f"alerts@{domain}")
@@ -180,7 +180,7 @@ def test_a_thread_is_recognised_however_long_the_domain_is():
     | st.tuples(st.text(), st.sampled_from(ATTACKS), st.text()).map("".join)
 )
 def test_no_subject_breaks_out_of_its_header(text):
-    """Whatever text a device sends, the mail has its own headers and no other, and the body is untouched."""
+    """Whatever text a device sends, the mail has exactly its own headers and its own body."""
     mail = _received(_with_subject(one_line(text, 140)))
     assert (list(mail), mail.get_content()) == (HEADERS, PLAIN.text + "\n")
 
@@ -188,7 +188,7 @@ def test_no_subject_breaks_out_of_its_header(text):
 @for_any
 @given(st.text(st.characters(exclude_categories=("Cs",))))
 def test_any_body_is_carried(text):
-    """Whatever the text, the bytes can be made, and no part of the text becomes a header."""
+    """Any text can be composed, and no part of it becomes a header."""
     mail = _received(Message(PLAIN.to, text, PLAIN.message_id, PLAIN.thread_id, PLAIN.date))
     assert [name for name in mail if name != "Subject"] == [name for name in HEADERS if name != "Subject"]
     assert mail.get_content_type() == "text/plain"

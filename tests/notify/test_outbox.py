@@ -10,7 +10,7 @@ MESSAGE = Message("me@example.com", "text", "id@x", "thread@x", START, "subject"
 
 
 async def test_a_message_becomes_a_file_in_a_maildir(tmp_path):
-    """Any mail reader finds it there, and the outcome says where."""
+    """Any mail reader can open it, and the outcome has its path."""
     outbox = Outbox(tmp_path / "outbox", "alerts@example.net")
     outcome = await outbox.send(MESSAGE, LATER)
     [mail] = list(Maildir(tmp_path / "outbox"))
@@ -19,8 +19,8 @@ async def test_a_message_becomes_a_file_in_a_maildir(tmp_path):
     assert outcome.reply.startswith(f"written to {tmp_path}/outbox/new/")
 
 
-async def test_a_place_that_cannot_be_written_is_a_trouble_that_may_pass(tmp_path):
-    """A file where the directory should be is an outcome, not an exception."""
+async def test_an_unwritable_directory_is_a_transient_failure(tmp_path):
+    """A file in place of the directory is an outcome, not an exception."""
     (tmp_path / "outbox").touch()
     outcome = await Outbox(tmp_path / "outbox", "alerts@example.net").send(MESSAGE, LATER)
     assert (type(outcome), outcome.reason) == (Transient, Reason.STORAGE)

@@ -1,4 +1,4 @@
-"""Which channels there are, whom they reach, and what is doubtful about them."""
+"""Which channels the settings configure, whom they reach, and what to warn about."""
 
 from datetime import date
 
@@ -29,31 +29,31 @@ TODAY = date(2026, 11, 23)
     ],
 )
 def test_each_address_has_one_channel(make_settings, email, sms, wanted):
-    """Mail goes to mail addresses, text to RECIPIENT_SMS and to known gateways, and nobody is told twice."""
+    """Email reaches mail addresses, SMS reaches RECIPIENT_SMS and known gateways, and nobody is told twice."""
     settings = make_settings(smtp_email="alerts@example.net", recipient_email=email, recipient_sms=sms)
     assert targets(settings) == wanted
 
 
-def test_without_a_mail_server_all_goes_to_the_outbox(make_settings):
-    """While no mail server is configured, the outbox takes every recipient's messages."""
+def test_without_a_mail_server_the_outbox_reaches_every_recipient(make_settings):
+    """While no mail server is configured, every address has the outbox as its channel."""
     settings = make_settings(recipient_email="me@example.com,5@vtext.com", recipient_sms="5@texts.example.com")
     assert targets(settings) == [(OUTBOX, "me@example.com"), (OUTBOX, "5@vtext.com"), (OUTBOX, "5@texts.example.com")]
 
 
-def test_without_any_recipient_the_outbox_still_speaks(make_settings):
-    """A fresh machine with nothing set shows its messages all the same."""
+def test_without_any_recipient_the_outbox_has_a_placeholder(make_settings):
+    """A fresh installation shows its messages in the outbox."""
     assert targets(make_settings()) == [(OUTBOX, NOBODY)]
 
 
 @pytest.mark.parametrize(("email", "expected"), [("", [OUTBOX]), ("alerts@example.net", [EMAIL, SMS])])
-def test_the_settings_say_which_channels_there_are(make_settings, email, expected):
-    """A mail server has two, email and text messages; without one there is the outbox."""
+def test_the_settings_decide_which_channels_are_opened(make_settings, email, expected):
+    """A mail server gives email and SMS; without one there is the outbox."""
     settings = make_settings(smtp_email=email, recipient_email="me@example.com")
     assert [channel.name for channel in open_channels(settings)] == expected
 
 
-def test_what_is_doubtful_is_said(make_settings):
-    """A dead gateway fails, one that ends is a warning, and so is a connection that anybody can read."""
+def test_findings_warn_about_recipients_and_security(make_settings):
+    """A dead gateway fails; a gateway that will end and an unencrypted connection warn."""
     recipients = "me@example.com,5@tmomail.net,5@vtext.com"
     settings = make_settings(smtp_email="alerts@example.net", recipient_email=recipients, smtp_security="none")
     assert [(finding.level, finding.what) for finding in findings(settings, TODAY)] == [
@@ -64,8 +64,8 @@ def test_what_is_doubtful_is_said(make_settings):
     ]
 
 
-def test_without_a_mail_server_that_is_said(make_settings):
-    """Nobody is told by a file."""
+def test_findings_warn_about_a_missing_mail_server(make_settings):
+    """Messages in the outbox reach nobody."""
     settings = make_settings(recipient_email="me@example.com")
     text = f"no server is set: messages go to {settings.outbox_dir}, and nobody is told; set SMTP_EMAIL or SMTP_HOST"
     assert findings(settings, TODAY) == [
@@ -74,6 +74,6 @@ def test_without_a_mail_server_that_is_said(make_settings):
     ]
 
 
-async def test_what_is_not_configured_is_not_tried(make_settings):
+async def test_what_is_not_configured_is_not_checked(make_settings):
     """Without a mail server there is nothing to connect to."""
     assert [await provider.check(make_settings()) for provider in PROVIDERS] == [None, None]

@@ -1,4 +1,4 @@
-"""An incident becomes the words that people read."""
+"""Rendering a notification as a mail or a text message."""
 
 import base64
 import re
@@ -29,8 +29,8 @@ HOSTILE = (
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\u202e\u2066\ud800]")
 
 
-def _story(*alerts: Alert, **changes: Any) -> MessageContext:
-    story = MessageContext(
+def _context(*alerts: Alert, **changes: Any) -> MessageContext:
+    context = MessageContext(
         notification=notification(),
         incident=incident(),
         alerts=alerts or (alert(),),
@@ -39,11 +39,11 @@ def _story(*alerts: Alert, **changes: Any) -> MessageContext:
         now=START,
         message_domain="example.net",
     )
-    return replace(story, **changes)
+    return replace(context, **changes)
 
 
 def _text(channel: str = "sms", **changes: Any) -> str:
-    return render(_story(notification=notification(channel=ChannelName(channel)), **changes)).text
+    return render(_context(notification=notification(channel=ChannelName(channel)), **changes)).text
 
 
 def _quarantined(raw: bytes, *errors: str) -> Alert:
@@ -55,7 +55,7 @@ def _everything(message: Message) -> str:
 
 
 class _Page(HTMLParser):
-    """What a mail program makes of the HTML: its tags, its links and its text."""
+    """Parsed HTML: its tags, its links and its text."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def _page(message: Message) -> _Page:
 
 def test_an_opening_tells_what_happened_where_and_when():
     """The first mail of an incident has all the facts, in text and in HTML."""
-    message = render(_story())
+    message = render(_context())
     assert message.subject == "[WARNING] Front door: alarm/motion"
     assert message.text.rstrip("\n").split("\n") == [
         "WARNING  Front door: alarm/motion",
@@ -104,8 +104,8 @@ def test_an_opening_tells_what_happened_where_and_when():
 
 
 def test_a_message_is_recognisable_and_threaded():
-    """The id is the notification's at every try, the thread the incident's, the date that of sending."""
-    message = render(_story(now=START + timedelta(hours=1)))
+    """The id is the notification's at every attempt, the thread the incident's, the date that of sending."""
+    message = render(_context(now=START + timedelta(hours=1)))
     assert (message.to, message.message_id, message.thread_id, message.date) == (
         "me@example.com",
         "notification-1@example.net",
@@ -115,15 +115,15 @@ def test_a_message_is_recognisable_and_threaded():
 
 
 def _update(*alerts: Alert, **changes: Any) -> MessageContext:
-    """An update of 3 alerts in 4 minutes, sent when it was due."""
+    """Return the context of an update about 3 alerts in 4 minutes, sent when it was due."""
     at = START + timedelta(minutes=5)
     update = notification(kind=Kind.UPDATE, due_at=at, **changes)
-    story = _story(*alerts, notification=update, now=at)
-    return replace(story, incident=incident(alert_count=3, last_alert_at=START + timedelta(minutes=4)))
+    context = _context(*alerts, notification=update, now=at)
+    return replace(context, incident=incident(alert_count=3, last_alert_at=START + timedelta(minutes=4)))
 
 
 def test_an_update_says_how_many_and_what_came_before():
-    """An update counts the alerts and says their span, shows the latest, and lists those before it."""
+    """An update has the number and time span of the alerts, shows the latest, and lists those before it."""
     latest = alert(id="alert-3", received_at=START + timedelta(minutes=4), data="motion in the kitchen")
     between = alert(id="alert-2", received_at=START + timedelta(minutes=2), data={"t": 21.5, "room": "bath"})
     message = render(_update(latest, between, alert()))
@@ -146,9 +146,9 @@ def test_an_update_says_how_many_and_what_came_before():
 
 
 def test_an_update_lists_the_latest_and_says_how_many_more_there_were():
-    """What isn't listed is counted, and so many are listed at the most that they can be read."""
-    story = _update(*[alert() for _ in range(30)])
-    message = render(replace(story, incident=incident(alert_count=1537, last_alert_at=START + timedelta(hours=2))))
+    """At most ten earlier alerts are listed, and the title says how many there were."""
+    context = _update(*[alert() for _ in range(30)])
+    message = render(replace(context, incident=incident(alert_count=1537, last_alert_at=START + timedelta(hours=2))))
     assert "1,537 alerts in 2 h, since 14:03." in message.text
     assert "Before that, the last 10 of 1,536:" in message.text
     assert message.text.count("  14:03:00  motion in the hall\n") == 10
@@ -157,29 +157,29 @@ def test_an_update_lists_the_latest_and_says_how_many_more_there_were():
 @pytest.mark.parametrize(
     ("span", "said"), [(timedelta(0), "1 s"), (timedelta(seconds=59), "59 s"), (timedelta(minutes=61), "1 h 1 min")]
 )
-def test_the_span_of_a_storm_is_said(span, said):
-    """A storm of seconds is told from one of hours."""
+def test_an_update_has_the_span_of_a_storm(span, said):
+    """The span is in seconds, minutes or hours."""
     message = render(replace(_update(), incident=incident(alert_count=37, last_alert_at=START + span)))
     assert f"37 alerts in {said}, since 14:03." in message.text
 
 
 def test_times_of_another_day_have_their_date():
-    """Near midnight nobody has to guess which day a time belongs to, in the zone that is shown."""
+    """Near midnight, a time of another day in the shown zone has its date."""
     night = START.replace(hour=23, minute=2)
-    story = replace(
+    context = replace(
         _update(alert(received_at=night), alert(received_at=night - timedelta(minutes=4))),
         incident=incident(alert_count=2, opened_at=night - timedelta(minutes=4), last_alert_at=night),
         zone=ZoneInfo("Europe/Berlin"),
         now=night,
     )
-    message = render(story)
+    message = render(context)
     assert "2 alerts in 4 min, since 2026-11-23 23:58." in message.text
     assert "  2026-11-23 23:58:00  motion in the hall" in message.text
     assert "2026-11-24 00:02:00 CET" in message.text
 
 
 def test_an_earlier_alert_shows_the_severity_that_it_had():
-    """Among alerts of several severities each says its own, unless it is the incident's."""
+    """An earlier alert shows its severity if that differs from the incident's."""
     message = render(
         replace(
             _update(alert(severity=Severity.CRITICAL), alert(severity=Severity.CRITICAL), alert()),
@@ -190,9 +190,9 @@ def test_an_earlier_alert_shows_the_severity_that_it_had():
 
 
 def test_an_escalation_says_that_it_got_worse():
-    """A rise in severity is the first thing said, and marks the mail urgent."""
+    """The first sentence is about the rise in severity, and the mail is urgent."""
     message = render(
-        _story(
+        _context(
             incident=incident(severity=Severity.CRITICAL, alert_count=2, last_alert_at=START + timedelta(minutes=1)),
             notification=notification(kind=Kind.ESCALATION),
         )
@@ -204,7 +204,7 @@ def test_an_escalation_says_that_it_got_worse():
 
 
 def _resolved(**changes: Any) -> MessageContext:
-    """A resolution half an hour after the beginning."""
+    """Return the context of a resolution half an hour after the beginning."""
     over = {
         "status": IncidentStatus.RESOLVED,
         "severity": Severity.CRITICAL,
@@ -212,7 +212,7 @@ def _resolved(**changes: Any) -> MessageContext:
         "last_alert_at": START + timedelta(minutes=30),
     }
     at = START + timedelta(minutes=30)
-    return _story(
+    return _context(
         alert(received_at=at),
         incident=incident(**{**over, **changes}),
         notification=notification(kind=Kind.RESOLUTION, due_at=at),
@@ -244,7 +244,7 @@ def _resolved(**changes: Any) -> MessageContext:
     ids=["sender", "sender, one alert", "silence", "person", "a person called silence", "called alert X", "nobody"],
 )
 def test_a_resolution_says_that_it_is_over(how, by, count, said):
-    """The last mail says so first, with how and after what, whatever the severity was, and is not urgent."""
+    """The first sentence says how the incident ended and how long it lasted; the mail is never urgent."""
     message = render(_resolved(resolution=how, resolved_by=by, alert_count=count))
     assert message.subject == "[RESOLVED] Front door: alarm/motion"
     lead = f"It is over: {said}"
@@ -253,27 +253,27 @@ def test_a_resolution_says_that_it_is_over(how, by, count, said):
 
 
 def test_an_opening_that_waited_until_the_end_says_so():
-    """Whoever hears of an incident only when it is over is told that first."""
-    story = _resolved(alert_count=2)
-    message = render(replace(story, notification=replace(story.notification, kind=Kind.OPENING)))
-    assert message.text.split("\n")[3].startswith("It is over already: resolved at 14:33.")
+    """A contact that is first told when the incident is over reads that first."""
+    context = _resolved(alert_count=2)
+    message = render(replace(context, notification=replace(context.notification, kind=Kind.OPENING)))
+    assert message.text.split("\n")[3].startswith("It is already over: resolved at 14:33.")
 
 
 def test_an_incident_is_one_conversation():
-    """The subject changes in its brackets alone, which Gmail disregards, and all messages refer to the same one."""
-    stories = [
-        _story(),
+    """Only the bracketed word of the subject changes, which Gmail ignores, and all messages have one thread id."""
+    contexts = [
+        _context(),
         _update(),
-        _story(incident=incident(severity=Severity.CRITICAL, alert_count=5), notification=notification(id="another")),
+        _context(incident=incident(severity=Severity.CRITICAL, alert_count=5), notification=notification(id="another")),
         _resolved(alert_count=6),
     ]
-    messages = [render(story) for story in stories]
+    messages = [render(context) for context in contexts]
     assert {re.sub(r"^\[[A-Z]+\] ", "", message.subject or "") for message in messages} == {"Front door: alarm/motion"}
     assert {message.thread_id for message in messages} == {"incident.incident-1@example.net"}
 
 
-def test_what_a_phone_shows_first_is_why_and_what():
-    """The first text of the page, which phones show beneath the subject, tells the count and the latest."""
+def test_the_preview_has_the_count_and_the_latest_alert():
+    """Phones show the first text of the page beneath the subject."""
     html = render(_update()).html
     assert html is not None
     _, body = html.split("<body")
@@ -283,9 +283,9 @@ def test_what_a_phone_shows_first_is_why_and_what():
 
 
 def test_an_acknowledged_incident_says_by_whom():
-    """A message that is still sent after somebody has taken over tells who that is."""
+    """A message that is sent after an acknowledgement names the person."""
     message = render(
-        _story(
+        _context(
             incident=incident(
                 status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=START, acknowledged_by="Ann\r\nof the night shift"
             )
@@ -297,25 +297,25 @@ def test_an_acknowledged_incident_says_by_whom():
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_any_message_of_a_resolved_incident_says_resolved(kind):
-    """A message is made of what is true when it is sent: an opening that waited tells of the end as well."""
-    message = render(_story(incident=incident(status=IncidentStatus.RESOLVED), notification=notification(kind=kind)))
+    """A message shows the incident as it is when sent: an opening that waited reports the end as well."""
+    message = render(_context(incident=incident(status=IncidentStatus.RESOLVED), notification=notification(kind=kind)))
     assert message.subject == "[RESOLVED] Front door: alarm/motion"
 
 
 @pytest.mark.parametrize(
     ("severity", "urgent"), [(Severity.INFO, False), (Severity.WARNING, False), (Severity.CRITICAL, True)]
 )
-def test_only_what_is_critical_is_urgent(severity, urgent):
-    """Urgency is kept for the worst."""
-    assert render(_story(incident=incident(severity=severity))).urgent is urgent
+def test_only_a_critical_message_is_urgent(severity, urgent):
+    """Other severities aren't urgent."""
+    assert render(_context(incident=incident(severity=severity))).urgent is urgent
 
 
-def test_an_unreadable_alert_is_shown_as_it_came():
-    """A quarantined alert tells why it can't be read, and shows the raw text."""
+def test_an_unreadable_alert_is_shown_as_received():
+    """A quarantined alert is shown with the reasons and its raw text."""
     raw = b'{"event":"alarm/motion","data":"{"t":1}"}'
-    message = render(_story(_quarantined(raw, "Invalid JSON: expected `,`", "and so on")))
+    message = render(_context(_quarantined(raw, "Invalid JSON: expected `,`", "and so on")))
     assert message.subject == "[WARNING] Front door: unreadable alert alarm/motion"
-    assert "An alert came in that can't be read; it is kept whole, and shown below as it came." in message.text
+    assert "An alert arrived that can't be read; it is stored in full, and shown below as received." in message.text
     assert (
         "Why it can't be read:\n  - Invalid JSON: expected `,`\n  - and so on\nWhat came in:\n  " + raw.decode()
         in message.text
@@ -325,15 +325,15 @@ def test_an_unreadable_alert_is_shown_as_it_came():
 
 
 def test_an_empty_body_is_explained_too():
-    """An alert without a body says why it can't be read."""
-    message = render(_story(_quarantined(b"", "Invalid JSON: EOF")))
+    """An alert with an empty body is shown with the reason."""
+    message = render(_context(_quarantined(b"", "Invalid JSON: EOF")))
     assert "  - Invalid JSON: EOF" in message.text
     assert "Invalid JSON: EOF" in _page(message).text
 
 
 def test_raw_bytes_of_any_kind_are_shown():
-    """What is no text is shown as far as it is, and cut where it is endless."""
-    message = render(_story(_quarantined(b"\xff\xfe\x00event" + b"x" * 100_000, "no JSON")))
+    """Bytes that aren't text are replaced, and a long body is cut."""
+    message = render(_context(_quarantined(b"\xff\xfe\x00event" + b"x" * 100_000, "no JSON")))
     assert ("\ufffd\ufffd\ufffdeventxxx" in message.text, len(message.text) < 5000) == (True, True)
 
 
@@ -345,35 +345,35 @@ def test_raw_bytes_of_any_kind_are_shown():
     ],
 )
 def test_an_unreadable_alert_by_text_message(raw, text):
-    """A text message shows the start of what came in."""
+    """A text message shows the start of the body."""
     assert _text(alerts=(_quarantined(raw, "no JSON"),)) == text
 
 
-def test_an_alert_that_came_late_says_so():
-    """A device that was offline tells late; the mail says when it happened and how late it came."""
-    message = render(_story(alert(published_at=START - timedelta(hours=26, minutes=5))))
+def test_a_late_alert_is_shown_as_late():
+    """The mail says when the alert happened and how late it arrived."""
+    message = render(_context(alert(published_at=START - timedelta(hours=26, minutes=5))))
     assert message.text.split("\n")[:5] == [
         "WARNING  Front door: alarm/motion",
         "2026-11-22 11:58:00 UTC (1 d 2 h late)",
         "",
         "A new alert.",
-        "The alert came in 1 d 2 h late, at 2026-11-23 14:03:00 UTC.",
+        "The alert arrived 1 d 2 h late, at 2026-11-23 14:03:00 UTC.",
     ]
     page = _page(message).text
-    assert ("2026-11-22 11:58:00 UTC (1 d 2 h late)" in page, "The alert came in 1 d 2 h late" in page) == (True, True)
+    assert ("2026-11-22 11:58:00 UTC (1 d 2 h late)" in page, "The alert arrived 1 d 2 h late" in page) == (True, True)
 
 
 @pytest.mark.parametrize("happened", [START, START - timedelta(seconds=59), START + timedelta(days=1)])
-def test_an_alert_in_time_is_not_called_late(happened):
-    """Seconds don't count, and a device's clock that is ahead does no harm."""
-    assert "late" not in render(_story(alert(published_at=happened))).text
+def test_an_alert_in_time_is_not_shown_as_late(happened):
+    """Seconds don't count, nor does a device's clock that is ahead."""
+    assert "late" not in render(_context(alert(published_at=happened))).text
 
 
-def test_a_message_that_could_not_be_sent_says_so():
-    """A mail that had to wait for the server tells how late it is."""
-    waited = render(_story(now=START + timedelta(minutes=95)))
+def test_a_delayed_message_says_so():
+    """A mail that waited for the server says how late it is."""
+    waited = render(_context(now=START + timedelta(minutes=95)))
     tried = render(
-        _story(
+        _context(
             notification=notification(attempts=3, due_at=START + timedelta(minutes=95)),
             now=START + timedelta(minutes=95),
         )
@@ -384,9 +384,9 @@ def test_a_message_that_could_not_be_sent_says_so():
 
 
 def test_an_update_that_was_planned_for_later_is_not_late():
-    """An update that waited for the group interval comes when it should."""
+    """An update that waited for the group interval is on time."""
     message = render(
-        _story(
+        _context(
             incident=incident(alert_count=2),
             notification=notification(kind=Kind.UPDATE, due_at=START + timedelta(minutes=5)),
             now=START + timedelta(minutes=5, seconds=1),
@@ -408,16 +408,18 @@ def test_an_update_that_was_planned_for_later_is_not_late():
         (timedelta(days=2, hours=3, minutes=4), "2 d 3 h"),
     ],
 )
-def test_delays_are_said_in_the_units_that_matter(delay, said):
+def test_delays_have_one_or_two_units(delay, said):
     """Minutes, then hours, then days; nothing under a minute."""
     assert late(delay) == said
 
 
-def test_times_are_those_of_the_zone():
+def test_times_are_in_the_configured_zone():
     """Times are shown in TIMEZONE, with its name."""
-    message = render(_story(zone=ZoneInfo("Europe/Berlin")))
+    message = render(_context(zone=ZoneInfo("Europe/Berlin")))
     assert message.text.split("\n")[1] == "2026-11-23 15:03:00 CET"
-    summer = render(_story(alert(published_at=datetime(2026, 7, 1, 12, 0, 0, 0, UTC)), zone=ZoneInfo("Europe/Berlin")))
+    summer = render(
+        _context(alert(published_at=datetime(2026, 7, 1, 12, 0, 0, 0, UTC)), zone=ZoneInfo("Europe/Berlin"))
+    )
     assert "2026-07-01 14:00:00 CEST" in summer.text
 
 
@@ -431,9 +433,9 @@ def test_times_are_those_of_the_zone():
         (None, None, Source.GENERIC, "generic"),
     ],
 )
-def test_the_subject_names_the_best_known_place(name, device, source, where):
-    """A device's name, else its id, else where the alert came in."""
-    message = render(_story(incident=incident(device=device, source=source), device_name=name))
+def test_the_subject_names_device_or_source(name, device, source, where):
+    """It has the device's name, or else its id, or else the source."""
+    message = render(_context(incident=incident(device=device, source=source), device_name=name))
     assert message.subject == f"[WARNING] {where}: alarm/motion"
 
 
@@ -445,14 +447,14 @@ def test_the_subject_names_the_best_known_place(name, device, source, where):
     ],
 )
 def test_an_unnamed_device_is_shown_by_its_id(source, device, line):
-    """A device of Particle's is called a device, another sender a source."""
-    message = render(_story(incident=incident(source=source, device=device), device_name=None))
+    """Its row is called Device for Particle, and Source for other senders."""
+    message = render(_context(incident=incident(source=source, device=device), device_name=None))
     assert line in message.text.split("\n")
 
 
 def test_data_is_a_table():
-    """JSON data is shown name by name, and so is what else was sent."""
-    message = render(_story(alert(data={"t": 21.5, "gps": {"lat": 1, "ok": True}}, fields={"fw_version": 7})))
+    """JSON data and other fields are shown as rows of name and value."""
+    message = render(_context(alert(data={"t": 21.5, "gps": {"lat": 1, "ok": True}}, fields={"fw_version": 7})))
     assert "\n  t        21.5\n  gps.lat  1\n  gps.ok   yes\n" in message.text
     assert "Also sent:\n  fw_version  7\n" in message.text
     page = _page(message).text
@@ -460,30 +462,30 @@ def test_data_is_a_table():
 
 
 def test_a_generic_message_stands_above_its_details():
-    """What the sender wrote for people comes first, with its lines."""
-    message = render(_story(alert(message="No backup\nfor 26 hours", data={"volume": "tank"})))
+    """The sender's message comes first, with its line breaks."""
+    message = render(_context(alert(message="No backup\nfor 26 hours", data={"volume": "tank"})))
     assert message.text.index("No backup\nfor 26 hours") < message.text.index("  volume  tank")
     assert "No backup\nfor 26 hours" in _page(message).text
 
 
 def test_what_happened_comes_before_the_technical_facts():
-    """A reader sees the data in one second; ids are for whoever looks further, and stand last."""
-    message = render(_story(alert(data={"t": 21.5}, fields={"fw_version": 7}), alert(data="motion before")))
+    """The data is at the top; the ids are at the end."""
+    message = render(_context(alert(data={"t": 21.5}, fields={"fw_version": 7}), alert(data="motion before")))
     for body in (message.text, _page(message).text):
         places = [body.index(words) for words in ("21.5", "motion before", "fw_version", DOOR, "Received", "alert-1")]
         assert places == sorted(places)
 
 
-def test_lines_of_a_value_stay_beneath_each_other():
-    """A value of several lines is told from the rows around it, which it can't imitate."""
-    message = render(_story(alert(data={"log": "one\n  Incident  fake", "t": 1})))
+def test_lines_of_a_value_are_aligned():
+    """A value of several lines is indented, so it can't imitate other rows."""
+    message = render(_context(alert(data={"log": "one\n  Incident  fake", "t": 1})))
     assert "  log  one\n         Incident  fake\n  t    1\n" in message.text
 
 
 @pytest.mark.parametrize("data", [PNG_URL, {"t": 1, "photo": PNG_URL}])
 def test_a_picture_is_attached_and_shown(data):
     """A picture from a device is in the mail, and its base64 isn't in the text."""
-    message = render(_story(alert(data=data)))
+    message = render(_context(alert(data=data)))
     assert message.picture == Picture("png", PNG)
     assert "The picture is attached." in message.text
     assert _page(message).sources == ["cid:picture@alertgate"]
@@ -491,12 +493,12 @@ def test_a_picture_is_attached_and_shown(data):
 
 
 @pytest.mark.parametrize("data", [PNG_URL, {"t": 1, "photo": PNG_URL}])
-def test_a_picture_that_is_too_large_is_left_out_and_missed(data):
-    """A mail without its picture says that one is missing, why, and where it is."""
-    message = render(_story(alert(data=data)), with_picture=False)
+def test_a_picture_that_is_too_large_is_left_out_with_a_note(data):
+    """The note says that a picture is missing, why, and where it is."""
+    message = render(_context(alert(data=data)), with_picture=False)
     assert (message.picture, _page(message).sources) == (None, [])
     note = (
-        "The picture was left out, because the mail server found the message too large. "
+        "The picture was left out, because the mail server rejected the message as too large. "
         "The API has it, under the alert's id below."
     )
     assert (note in message.text, note in _page(message).text) == (True, True)
@@ -504,10 +506,10 @@ def test_a_picture_that_is_too_large_is_left_out_and_missed(data):
 
 
 @pytest.mark.parametrize("address", ["me@example.com", "5551234567@vtext.com"])
-def test_no_picture_is_missed_where_there_is_none(address):
-    """A message that never had a picture is the same without one."""
-    story = _story(notification=notification(address=address))
-    assert render(story, with_picture=False) == render(story)
+def test_without_a_picture_there_is_no_note(address):
+    """A message without a picture is the same with `with_picture=False`."""
+    context = _context(notification=notification(address=address))
+    assert render(context, with_picture=False) == render(context)
 
 
 @pytest.mark.parametrize(
@@ -524,8 +526,8 @@ def test_no_picture_is_missed_where_there_is_none(address):
     ids=str,
 )
 def test_only_a_safe_picture_is_attached(data):
-    """Formats that may hold scripts, empty pictures and other binary data aren't shown as pictures."""
-    message = render(_story(alert(data=data)))
+    """Formats that may contain scripts, empty pictures and other binary data aren't shown as pictures."""
+    message = render(_context(alert(data=data)))
     assert (message.picture, _page(message).sources) == (None, [])
 
 
@@ -568,17 +570,17 @@ def test_only_a_safe_picture_is_attached(data):
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_a_text_message_says_the_essence(changes, text):
-    """Severity, place, event and the gist, in one segment; nothing twice."""
+def test_a_text_message_has_the_essence(changes, text):
+    """It has severity, device, event and essence in one segment, with nothing repeated."""
     assert _text(**changes) == text
 
 
 @pytest.mark.parametrize(
-    ("story", "text"),
+    ("context", "text"),
     [
         (_update(), "WARNING Front door: alarm/motion (3 alerts in 4 min) - motion in the hall"),
         (
-            _story(
+            _context(
                 incident=incident(severity=Severity.CRITICAL, alert_count=2),
                 notification=notification(kind=Kind.ESCALATION),
             ),
@@ -597,14 +599,14 @@ def test_a_text_message_says_the_essence(changes, text):
     ],
     ids=["update", "escalation", "resolution", "resolution without more"],
 )
-def test_a_text_message_says_why_it_comes(story, text):
-    """An update says the count, an escalation that it got worse, a resolution that it is over."""
-    phone = replace(story.notification, channel=ChannelName.SMS)
-    assert render(replace(story, notification=phone)).text == text
+def test_a_text_message_says_why_it_is_sent(context, text):
+    """An update has the count, an escalation says that it got worse, a resolution that it is over."""
+    phone = replace(context.notification, channel=ChannelName.SMS)
+    assert render(replace(context, notification=phone)).text == text
 
 
 def test_long_names_leave_room_for_the_essence():
-    """However long device and event are called, a text message says something of what happened."""
+    """Names of device and event are cut, so that the essence fits."""
     text = _text(device_name="d" * 200, incident=incident(event="e" * 200))
     assert text == f"WARNING {'d' * 31}...: {'e' * 43}... - motion in the hall"
 
@@ -618,15 +620,15 @@ def test_long_names_leave_room_for_the_essence():
     ],
 )
 def test_a_text_message_has_no_subject_and_no_html(channel, address):
-    """What goes to a phone is plain, even when it is only put into the outbox."""
-    message = render(_story(notification=notification(channel=channel, address=address)))
+    """A text message is plain, even in the outbox."""
+    message = render(_context(notification=notification(channel=channel, address=address)))
     assert (message.subject, message.html, message.picture) == (None, None, None)
 
 
-def test_the_outbox_takes_whole_mails():
-    """A mail in the outbox is what the mail server would have got."""
-    mail = render(_story())
-    assert render(_story(notification=notification(channel=ChannelName.OUTBOX))) == mail
+def test_the_outbox_gets_whole_mails():
+    """A mail in the outbox is what the mail server would get."""
+    mail = render(_context())
+    assert render(_context(notification=notification(channel=ChannelName.OUTBOX))) == mail
 
 
 @pytest.mark.parametrize(
@@ -647,9 +649,9 @@ def test_the_outbox_takes_whole_mails():
     ids=["name", "device", "source", "event", "message", "data", "nested", "fields", "earlier", "raw", "earlier raw"],
 )
 def test_hostile_text_stays_text(changes):
-    """Line breaks, HTML, template syntax and marks that reorder text do nothing in any field."""
-    ordinary = _page(render(_story(alert(fields={"a": "b"}, message="m"), alert())))
-    message = render(_story(**changes))
+    """Line breaks, HTML, template syntax and direction marks have no effect in any field."""
+    ordinary = _page(render(_context(alert(fields={"a": "b"}, message="m"), alert())))
+    message = render(_context(**changes))
     page = _page(message)
     assert message.subject is not None
     assert message.subject.splitlines() == [message.subject]
@@ -677,7 +679,7 @@ def test_forty_rows_are_shown_in_a_small_mail():
 
 @pytest.mark.parametrize("text", ["x", "\"&<'", "日本", "🔥", "\n", "ab "])
 def test_no_mail_is_large(text):
-    """Whatever fills a message to the brim, in whatever script, the mail that carries it stays under 20 kB."""
+    """Whatever text fills every field, in any script, the mail stays under 20 kB."""
     full = text * 20_000
     errors = tuple([full] * 50)
     named = {"device_name": full, "incident": incident(event=full, device=full, alert_count=99)}
@@ -702,17 +704,17 @@ any_json = st.recursive(
 
 @for_any
 @given(any_text, any_text | st.none(), any_json, any_text | st.none(), st.sampled_from(Kind))
-def test_anything_can_be_said(event, device, data, text, kind):
-    """Whatever a device sends, a mail and a text message come of it: one of a safe subject, one of one segment."""
-    story = _story(
+def test_any_alert_can_be_rendered(event, device, data, text, kind):
+    """Whatever a device sends, the mail has a safe subject and the text message has one segment."""
+    context = _context(
         alert(data=data, message=text),
         incident=incident(event=event, device=device),
         device_name=None,
         notification=notification(kind=kind),
     )
-    subject = render(story).subject
+    subject = render(context).subject
     assert subject is not None
     assert (subject.splitlines(), len(subject) <= 140) == ([subject], True)
-    short = render(replace(story, notification=notification(channel=ChannelName.SMS))).text
+    short = render(replace(context, notification=notification(channel=ChannelName.SMS))).text
     assert set(short) <= GSM7 | GSM7_DOUBLE
     assert sum(2 if char in GSM7_DOUBLE else 1 for char in short) <= 160

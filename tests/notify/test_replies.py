@@ -1,4 +1,4 @@
-"""What an SMTP server's answer means."""
+"""The classification of an SMTP server's replies."""
 
 import pytest
 from hypothesis import given
@@ -46,8 +46,8 @@ CONNECT, LOGIN, SENDER, RECIPIENT, CONTENT = Stage
         (SENDER, 553, "sender address rejected", Reason.SENDER_REFUSED),
     ],
 )
-def test_what_may_pass_is_transient(stage, code, text, reason):
-    """Answers that pass with time, or once the operator mends the cause, are tried again."""
+def test_a_temporary_refusal_is_transient(stage, code, text, reason):
+    """Replies that change with time, or once the operator fixes the cause, are transient."""
     assert classify(stage, code, text) == Transient(reason, f"{code} {text}")
 
 
@@ -72,13 +72,13 @@ def test_what_may_pass_is_transient(stage, code, text, reason):
         (CONTENT, 500, "5.5.2 syntax error", Reason.REFUSED),
     ],
 )
-def test_what_will_not_pass_is_permanent(stage, code, text, reason):
-    """Answers about this recipient or this message are final."""
+def test_a_final_refusal_is_permanent(stage, code, text, reason):
+    """Final replies about this recipient or this message are permanent."""
     assert classify(stage, code, text) == Permanent(reason, f"{code} {text}")
 
 
 def test_the_servers_words_are_kept_on_one_line():
-    """An answer of several lines is recorded as one."""
+    """A reply of several lines is recorded as one."""
     assert classify(RECIPIENT, 550, "5.1.1 No such\r\n5.1.1   user\n") == Permanent(
         Reason.NO_SUCH_RECIPIENT, "550 5.1.1 No such 5.1.1 user"
     )
@@ -99,14 +99,14 @@ def test_an_address_is_not_taken_for_a_code(text):
 
 @pytest.mark.parametrize("text", ["rejected: 5.7.1.", "(5.7.1) rejected", "#5.7.1 rejected", "5.7.1"])
 def test_a_code_is_found_where_servers_put_it(text):
-    """An enhanced status code counts wherever in the answer it stands."""
+    """An enhanced status code is found anywhere in the reply."""
     assert classify(RECIPIENT, 550, text) == Permanent(Reason.POLICY, f"550 {text}")
 
 
 @for_any
 @given(st.sampled_from(Stage), st.integers(400, 599), st.text())
-def test_every_answer_has_a_meaning(stage, code, text):
-    """Any refusing answer at any stage is classifyd; a 4xx never ends a message, and no final one stops a channel."""
+def test_every_reply_is_classified(stage, code, text):
+    """Any negative reply at any stage is classified: no 4xx is permanent, and nothing permanent is channel-wide."""
     outcome = classify(stage, code, text)
     if isinstance(outcome, Permanent):
         assert (code >= 500, outcome.reason in CHANNEL_WIDE) == (True, False)

@@ -1,4 +1,4 @@
-"""The samples in docs/ are what alertgate sends now, and each is valid, small and self-contained."""
+"""The samples in docs/ are up to date, and each is valid, small and self-contained."""
 
 import re
 from html.parser import HTMLParser
@@ -12,7 +12,7 @@ LARGEST = 20_000
 LARGEST_PICTURE = 60_000
 EMPTY_TAGS = frozenset({"meta", "img"})
 ATTRIBUTES = frozenset({"alt", "charset", "class", "content", "lang", "name", "scope", "src", "style"})
-"""Those that mails may have: none that leads anywhere, and none that HTML has given up."""
+"""Attributes that mails may have: none with a link, and none that HTML has deprecated."""
 WITHIN = {
     "li": {"ul"},
     "tr": {"table"},
@@ -28,13 +28,13 @@ WITHIN = {
     "h1": {"div"},
     "h2": {"div"},
 }
-"""In which elements each of these may stand."""
+"""The parent elements that each of these may have."""
 
 each_sample = pytest.mark.parametrize("sample", samples(), ids=lambda sample: sample.name)
 
 
 class _Checker(HTMLParser):
-    """Collects what is wrong with a page."""
+    """Collects the errors of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -74,13 +74,13 @@ def _words(text: str) -> str:
 
 
 def test_samples_are_up_to_date():
-    """docs/samples holds what `python -m tools.samples` writes now, and nothing but that and pictures of it."""
+    """docs/samples has exactly the files that `python -m tools.samples` writes, and screenshots of them."""
     kept = {path.name: path.read_text(encoding="utf-8") for path in SAMPLES.iterdir() if path.suffix != ".png"}
     assert files() == kept, "run: python -m tools.samples"
 
 
 def test_pictures_in_the_docs_are_small():
-    """Those that the index shows are there, and don't weigh on a clone."""
+    """The screenshots are exactly those in the index, and small enough for a clone."""
     index = (SAMPLES / "README.md").read_text(encoding="utf-8")
     sizes = {path.name: path.stat().st_size for path in SAMPLES.glob("*.png")}
     assert set(re.findall(r"\]\((\S+\.png)\)", index)) == set(sizes)
@@ -89,20 +89,20 @@ def test_pictures_in_the_docs_are_small():
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, text in files().items() if name.endswith(".html")])
 def test_html_samples_are_small(name, text):
-    """Every sample is under 20 kB, even with its picture within."""
+    """Every sample is under 20 kB, even with its picture embedded."""
     assert len(text.encode()) < LARGEST, name
 
 
 @each_sample
 def test_text_messages_are_one_segment(sample: Sample):
-    """Every text message has at most 160 septets, of GSM-7 characters alone."""
+    """Every text message has at most 160 septets, and only GSM-7 characters."""
     text = sample.text_message().text
     assert (_septets(text) <= 160, set(text) - GSM7 - GSM7_DOUBLE) == (True, set())
 
 
 @each_sample
-def test_html_is_valid_and_leads_nowhere(sample: Sample):
-    """Elements are nested as they may be; there is no link, no script, and nothing to fetch but the mail's picture."""
+def test_html_is_valid_and_fetches_nothing(sample: Sample):
+    """Elements are nested correctly; there are no links, no scripts, and no sources but the mail's picture."""
     html = sample.mail().html or ""
     page = _Checker(html)
     assert html.startswith("<!DOCTYPE html>\n<html")
@@ -112,8 +112,8 @@ def test_html_is_valid_and_leads_nowhere(sample: Sample):
 
 
 @each_sample
-def test_the_text_is_as_good_as_the_html(sample: Sample):
-    """All that the page says, the text says too."""
+def test_the_text_says_what_the_html_says(sample: Sample):
+    """Everything on the page is in the text too."""
     mail = sample.mail()
     text = _words(mail.text)
     said = [_words(data) for data in _Checker(mail.html or "").text]

@@ -1,4 +1,4 @@
-"""The mail server's connections and answers, against a real SMTP server."""
+"""Connections and replies of the mail server, against a real SMTP server."""
 
 import asyncio
 import socket
@@ -20,7 +20,7 @@ from tests.fakes import LATER, START, MailSink, mail_sink
 
 
 def settings_for(make_settings, sink: MailSink, **changes):
-    """Settings for a mail server in the test."""
+    """Settings for the test's mail server."""
     return make_settings(
         **{
             "smtp_host": "localhost",
@@ -37,14 +37,14 @@ MESSAGE = Message("me@example.com", "text", "id@x", "thread@x", START, "subject"
 
 
 async def send(server_settings, message: Message = MESSAGE, times: int = 1):
-    """Send over a channel of its own, some times; return the last outcome."""
+    """Send a message over a new channel, `times` times; return the last outcome."""
     channel = MailChannel(ChannelName.EMAIL, MailServer(server_settings), server_settings)
     outcomes = [await channel.send(message, LATER) for _ in range(times)]
     await channel.close()
     return outcomes[-1]
 
 
-async def test_the_servers_own_words_are_kept(make_settings):
+async def test_the_servers_reply_is_kept(make_settings):
     """A sent message's outcome holds the server's reply with its queue id."""
     async with mail_sink() as sink:
         assert await send(settings_for(make_settings, sink)) == Sent("250 2.0.0 OK queued as 0001")
@@ -58,7 +58,7 @@ async def test_one_connection_serves_many_messages(make_settings):
 
 
 async def test_a_connection_that_the_server_closed_is_replaced(make_settings):
-    """After the server was restarted, the next message goes over a new connection, at the first try."""
+    """After the server closed the connection, the next message goes over a new one, at the first attempt."""
     async with mail_sink() as sink:
         settings = settings_for(make_settings, sink)
         server = MailServer(settings)
@@ -85,8 +85,8 @@ async def test_a_connection_that_the_server_closed_is_replaced(make_settings):
         ("MAIL", "553 5.7.1 not your address", Transient(Reason.SENDER_REFUSED, "553 5.7.1 not your address")),
     ],
 )
-async def test_an_answer_becomes_an_outcome(make_settings, command, reply, outcome):
-    """Each refusal, at the command where servers give it; afterwards the channel still works."""
+async def test_a_refusal_becomes_an_outcome(make_settings, command, reply, outcome):
+    """Each refusal is classified at the command where servers send it; afterwards the channel still works."""
     async with mail_sink() as sink:
         sink.answer(command, reply)
         settings = settings_for(make_settings, sink)
@@ -102,8 +102,8 @@ async def test_an_answer_becomes_an_outcome(make_settings, command, reply, outco
         ("454 4.7.0 too many logins", Reason.TOO_MANY_LOGINS),
     ],
 )
-async def test_a_refused_login_may_pass(make_settings, reply, reason):
-    """A login's refusal never fails a message for good: the operator can mend it."""
+async def test_a_refused_login_is_transient(make_settings, reply, reason):
+    """A refused login never fails a notification for good, because the operator can fix it."""
     async with mail_sink(user="u", password="p") as sink:
         sink.answer("AUTH", reply)
         settings = settings_for(make_settings, sink, smtp_username="u", smtp_password="p")
@@ -112,22 +112,22 @@ async def test_a_refused_login_may_pass(make_settings, reply, reason):
 
 
 async def test_a_wrong_password_is_refused_by_the_real_server(make_settings):
-    """535 comes from the server's own check."""
+    """The server itself rejects the login with 535."""
     async with mail_sink(user="u", password="right") as sink:
         settings = settings_for(make_settings, sink, smtp_username="u", smtp_password="wrong")
         outcome = await send(settings)
         assert (outcome.reason, sink.messages) == (Reason.CREDENTIALS, [])
 
 
-async def test_no_server_is_a_trouble_that_may_pass(make_settings):
-    """A refused connection is transient."""
+async def test_an_unreachable_server_is_transient(make_settings):
+    """A refused connection is a transient failure."""
     async with mail_sink() as sink:
         settings = settings_for(make_settings, sink)
     outcome = await send(settings)
     assert (type(outcome), outcome.reason) == (Transient, Reason.CONNECTION)
 
 
-async def test_a_server_that_hangs_is_given_up_in_time(make_settings):
+async def test_a_server_that_hangs_is_a_timeout(make_settings):
     """No answer within SMTP_TIMEOUT is transient, and its connection isn't used again."""
     async with mail_sink() as sink:
         sink.open.clear()
@@ -137,7 +137,7 @@ async def test_a_server_that_hangs_is_given_up_in_time(make_settings):
         assert (type(outcome), outcome.reason) == (Transient, Reason.TIMEOUT)
 
 
-async def test_plain_text_is_never_fallen_back_to(make_settings):
+async def test_starttls_never_falls_back_to_plain_text(make_settings):
     """A server without STARTTLS gets nothing, not even the login."""
     async with mail_sink() as sink:
         outcome = await send(settings_for(make_settings, sink, smtp_security="starttls"))
@@ -145,7 +145,7 @@ async def test_plain_text_is_never_fallen_back_to(make_settings):
         assert sink.recipients_seen == []
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(make_settings, authority: trustme.CA):
+async def test_a_certificate_of_an_unknown_authority_is_refused(make_settings, authority: trustme.CA):
     """Without SMTP_CA_FILE the tests' own authority isn't trusted."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
@@ -164,7 +164,7 @@ async def test_a_certificate_for_another_name_is_refused(make_settings, authorit
 
 
 async def test_check_logs_in_and_sends_nothing(make_settings):
-    """The check is a real login."""
+    """The check logs in for real."""
     async with mail_sink(user="u", password="p") as sink:
         settings = settings_for(make_settings, sink, smtp_username="u", smtp_password="p")
         outcome = await MailServer(settings).check()
@@ -174,22 +174,22 @@ async def test_check_logs_in_and_sends_nothing(make_settings):
 
 
 async def test_a_mail_arrives_as_it_was_written(make_settings):
-    """Lines that begin with a dot, or are nothing else, come through: none of them ends the mail."""
+    """Lines that start with a dot, or consist of one, arrive unchanged and don't end the mail."""
     dotted = replace(MESSAGE, text=".\n..\n.x\n\n.\nend\n")
     async with mail_sink() as sink:
         assert isinstance(await send(settings_for(make_settings, sink), dotted, times=2), Sent)
         assert [received.text.splitlines() for received in sink.messages] == [dotted.text.splitlines()] * 2
 
 
-async def test_a_server_that_knows_no_ehlo_is_greeted_with_helo(make_settings):
-    """An old server takes mails too."""
+async def test_a_server_without_ehlo_is_greeted_with_helo(make_settings):
+    """An old server gets mails too."""
     async with mail_sink() as sink:
         sink.answer("EHLO", "502 5.5.1 unknown")
         assert isinstance(await send(settings_for(make_settings, sink)), Sent)
 
 
 async def test_a_refusal_leaves_the_connection_usable(make_settings):
-    """The server forgets what it refused, and the next message goes over the same connection."""
+    """The refused mail is reset, and the next message goes over the same connection."""
     async with mail_sink() as sink:
         sink.answer("RCPT", "550 5.1.1 no such user")
         sink.answer("DATA", "554 5.7.1 policy")
@@ -197,8 +197,8 @@ async def test_a_refusal_leaves_the_connection_usable(make_settings):
         assert (len(sink.messages), sink.connections) == (1, 1)
 
 
-async def test_a_message_is_given_up_at_its_deadline(make_settings):
-    """A server that hangs is left at the deadline, if that is earlier than `SMTP_TIMEOUT`."""
+async def test_an_attempt_ends_at_its_deadline(make_settings):
+    """An attempt at a server that hangs ends at the deadline, if that is earlier than `SMTP_TIMEOUT`."""
     async with mail_sink() as sink:
         sink.open.clear()
         settings = settings_for(make_settings, sink, smtp_timeout=30)
@@ -212,8 +212,8 @@ async def test_a_message_is_given_up_at_its_deadline(make_settings):
         assert sink.connections == 2
 
 
-async def test_nothing_is_sent_whose_deadline_passed_before(make_settings):
-    """The process slept after it leased the message: neither a new connection nor an open one carries it."""
+async def test_nothing_is_sent_after_its_deadline(make_settings):
+    """If the process was suspended after its claim, neither a new nor an open connection sends the message."""
     async with mail_sink() as sink:
         settings = settings_for(make_settings, sink)
         channel = MailChannel(ChannelName.EMAIL, MailServer(settings), settings)
@@ -226,24 +226,24 @@ async def test_nothing_is_sent_whose_deadline_passed_before(make_settings):
 
 
 DEADLINE, SLEEP = 0.4, 0.8
-"""Seconds that a message has, and for which its process sleeps."""
+"""Seconds until a message's deadline, and seconds for which its process is suspended."""
 LARGE = replace(MESSAGE, picture=Picture("png", bytes(4_000_000)))
-"""More than the kernel takes at once, but not twice as much."""
+"""More than the kernel buffers at once, but not twice as much."""
 
 on_both_loops = pytest.mark.parametrize("policy", [asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy])
 
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    """A port for a mail server that lives in a thread."""
+    """A listening socket for a mail server in a thread."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening
 
 
-def come_after_data(
+def serve_one(
     listener: socket.socket, before: Callable[[], None], after: Callable[[], None], tls: ssl.SSLContext | None = None
 ) -> bytes:
-    """Speak SMTP once. Return what comes after DATA, whose answer is given between `before` and `after`."""
+    """Serve one SMTP connection, calling `before` and `after` around the reply to DATA; return what follows DATA."""
     connection, _ = listener.accept()
     wire = tls.wrap_socket(connection, server_side=True) if tls else connection
     content = bytearray()
@@ -260,7 +260,7 @@ def come_after_data(
 
 
 def late(settings, policy, serving: Callable[[], Awaitable[bytes]], message: Message = MESSAGE) -> bytes:
-    """Send a message that isn't sent by its deadline. Return what the server has of it."""
+    """Send a message that misses its deadline. Return what the server received of it."""
 
     async def sending() -> bytes:
         loop = asyncio.get_running_loop()
@@ -280,7 +280,7 @@ def late(settings, policy, serving: Callable[[], Awaitable[bytes]], message: Mes
 
 
 def settings_at(make_settings, port: int, **changes):
-    """Settings for a mail server at a port of this machine."""
+    """Settings for a mail server on a local port."""
     mail = {"smtp_security": "none", "smtp_email": "a@x.net", "recipient_email": "m@x.net", **changes}
     return make_settings(smtp_host="localhost", smtp_port=port, **mail)
 
@@ -306,19 +306,19 @@ def test_a_server_that_hangs_up_on_the_content_is_a_trouble_that_may_pass(make_s
 
 
 @on_both_loops
-def test_what_slept_past_its_deadline_does_not_send(make_settings, listener, policy):
-    """The server's `354` lies in the socket when the process wakes: by then another may have sent the message."""
+def test_a_process_suspended_past_the_deadline_does_not_send(make_settings, listener, policy):
+    """The server's `354` waits in the socket when the process resumes; another process may have sent the message."""
 
     async def serving() -> bytes:
         sleep = partial(asyncio.get_running_loop().call_soon_threadsafe, time.sleep, SLEEP)
-        return await asyncio.to_thread(come_after_data, listener, sleep, lambda: None)
+        return await asyncio.to_thread(serve_one, listener, sleep, lambda: None)
 
     assert late(settings_at(make_settings, listener.getsockname()[1]), policy, serving) == b""
 
 
 @on_both_loops
-def test_what_slept_between_an_answer_and_its_reader_does_not_send(make_settings, listener, policy):
-    """The event loop reads the `354`, the process sleeps, and no timer runs before the task that waits for it."""
+def test_a_process_suspended_between_a_reply_and_its_reader_does_not_send(make_settings, listener, policy):
+    """The event loop reads the `354`, the process is suspended, and the waiting task runs before any timer."""
 
     async def serving() -> bytes:
         came = asyncio.get_running_loop().create_future()
@@ -340,17 +340,17 @@ def test_what_slept_between_an_answer_and_its_reader_does_not_send(make_settings
 
 @on_both_loops
 @pytest.mark.parametrize("security", ["none", "tls"])
-def test_what_is_left_of_a_mail_at_its_deadline_is_dropped(
+def test_the_rest_of_a_mail_is_dropped_at_its_deadline(
     make_settings, listener, policy, security, authority: trustme.CA, authority_file
 ):
-    """A server that takes a large mail slowly doesn't get its end when its time is up."""
+    """A server that reads a large mail slowly doesn't get its end after the deadline."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
     tls = context if security == "tls" else None
 
     async def serving() -> bytes:
         wait = partial(time.sleep, 2 * DEADLINE)
-        return await asyncio.to_thread(come_after_data, listener, lambda: None, wait, tls)
+        return await asyncio.to_thread(serve_one, listener, lambda: None, wait, tls)
 
     port = listener.getsockname()[1]
     settings = settings_at(make_settings, port, smtp_security=security, smtp_ca_file=authority_file)
@@ -360,8 +360,8 @@ def test_what_is_left_of_a_mail_at_its_deadline_is_dropped(
 
 
 @on_both_loops
-def test_what_slept_amid_a_large_mail_does_not_end_it(make_settings, listener, policy):
-    """The rest of its content may leave on waking, but never the dot at which the server accepts it."""
+def test_a_process_suspended_amid_a_large_mail_does_not_complete_it(make_settings, listener, policy):
+    """The rest of the content may be sent on resuming, but never the dot at which the server accepts it."""
 
     async def serving() -> bytes:
         loop = asyncio.get_running_loop()
@@ -371,7 +371,7 @@ def test_what_slept_amid_a_large_mail_does_not_end_it(make_settings, listener, p
             loop.call_soon_threadsafe(time.sleep, SLEEP)
             time.sleep(DEADLINE / 4)
 
-        return await asyncio.to_thread(come_after_data, listener, lambda: None, sleep)
+        return await asyncio.to_thread(serve_one, listener, lambda: None, sleep)
 
     content = late(settings_at(make_settings, listener.getsockname()[1]), policy, serving, LARGE)
     assert content.startswith(b"From:")

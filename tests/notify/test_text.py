@@ -1,4 +1,4 @@
-"""Text from devices made fit for mails and text messages."""
+"""Cleaning and formatting of text from devices."""
 
 import base64
 import unicodedata
@@ -70,18 +70,18 @@ def test_text_cannot_change_its_direction(char):
     ids=ascii,
 )
 def test_invisible_characters_are_shown_as_such(char):
-    """Control characters, surrogates and hidden characters are replaced, so that nothing goes unseen."""
+    """Control characters, surrogates and hidden characters are replaced by a visible one."""
     assert clean(f"a{char}b") == "a\ufffdb"
 
 
 def test_line_breaks_and_tabs_stay():
-    """Lines stay lines, whatever system they come from."""
+    """Lines stay lines, whichever line ending they have."""
     assert clean("a\r\nb\rc\n\td") == "a\nb\nc\n\td"
 
 
 @pytest.mark.parametrize("text", ["Tür offen \u2013 5 °C", "温度 21", "🔥", "مرحبا", "a\u00a0b"])
 def test_readable_text_stays(text):
-    """Every script, accent and emoji is left alone."""
+    """Every script, accent and emoji is kept."""
     assert clean(text) == text
 
 
@@ -98,7 +98,7 @@ def test_readable_text_stays(text):
     ],
 )
 def test_one_line_is_one_line(text, line):
-    """Whatever breaks lines anywhere becomes a space."""
+    """Every kind of line break becomes a space."""
     assert one_line(text, 100) == line
 
 
@@ -111,15 +111,15 @@ def test_one_line_is_one_line(text, line):
         ("", 5, ""),
     ],
 )
-def test_what_is_cut_says_so(text, longest, short):
-    """Cut text ends in an ellipsis and keeps within its length."""
+def test_cut_text_ends_in_an_ellipsis(text, longest, short):
+    """Cut text is at most as long as asked for, with its ellipsis."""
     assert shorten(text, longest) == short
 
 
 @for_any
 @given(any_text, st.integers(1, 200))
 def test_one_line_fits_any_header(text, longest):
-    """One line has no character that breaks a line, none that isn't seen, and keeps within its length."""
+    """One line has no line break, no invisible character, and at most the given length."""
     line = one_line(text, longest)
     assert len(line) <= longest
     assert len(line.splitlines()) <= 1
@@ -145,7 +145,7 @@ def test_one_line_fits_any_header(text, longest):
     ],
 )
 def test_text_messages_are_transliterated(text, plain):
-    """What GSM-7 has stays; the rest is written in it as well as may be."""
+    """GSM-7 characters stay; others are transliterated."""
     assert gsm7(text) == plain
 
 
@@ -164,14 +164,14 @@ def test_text_messages_are_transliterated(text, plain):
     ids=["160", "161", "80 euros", "81 euros", "euro over", "euro within", "no space before the dots", "expands"],
 )
 def test_a_text_message_is_one_segment(text, plain):
-    """Text beyond 160 septets is cut, and says so."""
+    """Text beyond 160 septets is cut, and ends in dots."""
     assert gsm7(text) == plain
 
 
 @for_any
 @given(any_text | st.text(st.sampled_from("x€{ж😀 \n"), min_size=60), st.integers(4, 160))
 def test_any_text_fits_one_segment(text, septets):
-    """Every text becomes at most so many septets, of GSM-7 characters alone, on one line."""
+    """Every text becomes one line of GSM-7 characters, within the given septets."""
     plain = gsm7(text, septets)
     assert _septets(plain) <= septets
     assert set(plain) <= (GSM7 | GSM7_DOUBLE) - {"\n", "\r"}
@@ -199,14 +199,14 @@ def test_any_text_fits_one_segment(text, septets):
     ],
 )
 def test_data_urls_are_decoded(value, blob):
-    """Only a whole, well-formed data: URL has content."""
+    """Only a complete, well-formed data: URL is decoded."""
     assert data_url(value) == blob
 
 
 @for_any
 @given(media_types, st.binary())
 def test_any_content_survives_a_data_url(media_type, content):
-    """Content comes back from base64 and from percent-encoding as it was."""
+    """Content survives base64 and percent-encoding unchanged."""
     encoded = base64.b64encode(content).decode()
     assert data_url(f"data:{media_type};base64,{encoded}") == Blob(media_type, content)
     assert data_url(f"data:{media_type},{quote(content)}") == Blob(media_type, content)
@@ -228,8 +228,8 @@ def test_any_content_survives_a_data_url(media_type, content):
     ],
     ids=lambda value: str(value)[:20],
 )
-def test_values_are_said_as_a_person_would(value, said):
-    """Scalars are words, and binary data is its type and size."""
+def test_values_are_readable_text(value, said):
+    """Scalars are shown as words, and binary data as its type and size."""
     assert say(value) == said
 
 
@@ -254,8 +254,8 @@ def test_values_become_rows(value, table):
     assert rows(value) == table
 
 
-def test_endless_data_is_cut_and_says_so():
-    """A table has an end, and says that there is more."""
+def test_a_long_table_is_cut_and_says_so():
+    """A table has at most so many rows, and a last one that says that rows are missing."""
     table = rows({str(number): number for number in range(1000)}, most=3)
     assert table == [("0", "0"), ("1", "1"), ("2", "2"), ("…", "more was sent; the API has it all")]
 
@@ -270,13 +270,13 @@ def test_endless_data_is_cut_and_says_so():
     ],
     ids=["more", "just enough", "one is too much", "always one"],
 )
-def test_a_table_has_only_so_much_room(value, table):
-    """Rows end where the room does, and there is always one."""
+def test_a_table_has_limited_room(value, table):
+    """Rows end when the room is used up, but there is always one."""
     assert rows(value, room=20) == table
 
 
 def test_a_full_table_is_not_called_cut():
-    """Exactly as many rows as fit need no remark."""
+    """If all rows fit, no last row says otherwise."""
     assert rows({"a": 1, "b": 2}, most=2) == [("a", "1"), ("b", "2")]
 
 
@@ -288,7 +288,7 @@ def test_a_long_value_is_cut():
 @for_any
 @given(json_values)
 def test_any_value_makes_a_small_clean_table(value):
-    """Whatever a device sends, the table has a bounded size, names of one line, and no unseen characters."""
+    """Whatever a device sends, the table has a bounded size, one-line names, and no invisible characters."""
     table = rows(value)
     assert 1 <= len(table) <= 41
     for name, text in table:

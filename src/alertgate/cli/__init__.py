@@ -1,4 +1,4 @@
-"""The command line. Each command says what went wrong in words; 2 when settings are to blame, else 1."""
+"""The command line. Errors are printed as sentences; the exit code is 2 for invalid settings, else 1."""
 
 import sys
 
@@ -8,9 +8,9 @@ from alertgate.errors import AlertgateError, ConfigError
 
 
 def main() -> None:
-    """Run the command line; the console script's entry."""
+    """Run the command line; the entry point of the console script."""
     try:
-        if sys.argv[1:2] == ["healthcheck"]:  # all the other commands' imports cost ten times what it does
+        if sys.argv[1:2] == ["healthcheck"]:  # importing the other commands takes ten times as long as running this one
             from alertgate.cli.health import app  # noqa: PLC0415
 
             app(sys.argv[2:], prog_name="alertgate healthcheck")

@@ -1,4 +1,4 @@
-"""Whether alertgate can do its work: each finding is ok, warn or fail, with what to do."""
+"""The findings of `alertgate check`: each is ok, warn or fail, and says what to do."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,11 +13,11 @@ from alertgate.notify.channels.base import Finding, Level
 from alertgate.store.engine import Store
 
 STRONG = 24
-"""Characters from which a random secret can't be guessed in any time that matters."""
+"""Characters that a random secret needs to be practically impossible to guess."""
 
 
 async def run(settings: Settings, now: datetime, *, offline: bool) -> list[Finding]:
-    """Look at everything; `offline` leaves the mail server alone."""
+    """Check everything; with `offline`, don't connect to the mail server."""
     findings = [*_secrets(settings), *_recipients(settings), *registry.findings(settings, now.date()), _store(settings)]
     if not offline:
         tried = [await provider.check(settings) for provider in registry.PROVIDERS]
@@ -42,14 +42,16 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         if secret is None and name in guards:
             yield Finding(Level.WARN, name, f"isn't set: {guards[name]} is switched off and answers 503")
         elif secret is not None and (len(texts[name]) < STRONG or len(set(texts[name])) < STRONG // 3):
-            yield Finding(Level.WARN, name, "is weak: use one that `alertgate init` makes")
+            yield Finding(Level.WARN, name, "is weak: use one that `alertgate init` generates")
         elif secret is not None:
             yield Finding(Level.OK, name, "is set")
     if not (settings.particle_webhook_secret or settings.webhook_secret):
-        yield Finding(Level.FAIL, "webhooks", "both are switched off: no alert can come in; set at least one secret")
+        yield Finding(
+            Level.FAIL, "webhooks", "both are switched off: no alert can be received; set at least one secret"
+        )
     for one, other in combinations(texts, 2):
         if texts[one] == texts[other]:
-            yield Finding(Level.WARN, one, f"equals {other}: who knows one knows both; make them differ")
+            yield Finding(Level.WARN, one, f"equals {other}: a leak of one exposes both; use different secrets")
 
 
 def _recipients(settings: Settings) -> Iterator[Finding]:

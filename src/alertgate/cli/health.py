@@ -1,4 +1,4 @@
-"""`alertgate healthcheck`, which containers run every few seconds: so it imports next to nothing."""
+"""`alertgate healthcheck`. Containers run it every few seconds, so it imports as little as possible."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +12,11 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def healthcheck(
-    url: Annotated[str | None, typer.Option(help="The service; unset: the one that the settings describe.")] = None,
-    env_file: Annotated[Path, typer.Option("--env-file", help="Where settings are read from.")] = DEFAULT_ENV_FILE,
+    url: Annotated[str | None, typer.Option(help="The service's URL. Default: HOST and PORT of the settings.")] = None,
+    env_file: Annotated[Path, typer.Option("--env-file", help="The file to read settings from.")] = DEFAULT_ENV_FILE,
 ) -> None:
-    """Exit with 0 when the running service can store alerts: for containers, which have no curl."""
-    import httpx  # noqa: PLC0415  (the service, which shares this module, needs no HTTP client to start)
+    """Exit with 0 when the running service can store alerts. Meant for containers, which have no curl."""
+    import httpx  # noqa: PLC0415  (`serve` imports this module too, and needs no HTTP client)
 
     try:
         answer = httpx.get((url or local_url(load(env_file))).rstrip("/") + "/health", timeout=4)
@@ -29,6 +29,6 @@ def healthcheck(
 
 
 def local_url(settings: Settings) -> str:
-    """Return the address at which this machine reaches the service that the settings describe."""
+    """Return the service's URL on this machine, from HOST and PORT."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"

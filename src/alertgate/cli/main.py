@@ -18,7 +18,7 @@ from alertgate.cli import check as checks
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
 from alertgate.cli.retry import failed
-from alertgate.cli.retry import retry as retry_messages
+from alertgate.cli.retry import retry as retry_notifications
 from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
 from alertgate.config import DEFAULT_ENV_FILE, Settings, load
@@ -44,7 +44,7 @@ app = typer.Typer(
 
 app.command()(healthcheck)
 
-EnvFile = Annotated[Path, typer.Option("--env-file", help="Where settings are read from, beside the environment.")]
+EnvFile = Annotated[Path, typer.Option("--env-file", help="The file to read settings from, besides the environment.")]
 
 
 def _version(wanted: bool) -> None:
@@ -107,15 +107,13 @@ def _leave(*_: object) -> None:
 @app.command()
 def init(
     env_file: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT_ENV_FILE,
-    quiet: Annotated[
-        bool, typer.Option("--if-missing", help="Where there is one, do nothing and say nothing.")
-    ] = False,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if the file exists.")] = False,
 ) -> None:
     """Write a .env with fresh secrets; never overwrites one."""
-    if env_file.exists() and quiet:
+    if env_file.exists() and if_missing:
         return
     write_env(env_file)
-    typer.echo(f"Wrote {env_file} with fresh secrets, readable by you alone. Set SMTP_EMAIL and RECIPIENT_EMAIL in it.")
+    typer.echo(f"Wrote {env_file} with fresh secrets, readable only by you. Set SMTP_EMAIL and RECIPIENT_EMAIL in it.")
 
 
 @app.command()
@@ -130,13 +128,13 @@ def check(
     for finding in findings:
         typer.echo(f"{finding.level:5} {finding.what}: {finding.text}")
     if any(finding.level is Level.FAIL for finding in findings):
-        typer.echo("alertgate can't do its work like this; mend what says fail.", err=True)
+        typer.echo("alertgate can't work like this; fix the findings marked fail.", err=True)
         raise typer.Exit(1)
 
 
 @app.command("send-test")
 def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
-    """Send a test message through every channel to every recipient, and print each server's own answer."""
+    """Send a test message to every recipient, and print each server's answer."""
     settings = load(env_file)
     configure_logging("error", "console")
     results = asyncio.run(_send_tests(settings))
@@ -160,12 +158,12 @@ def explain(
     alert_id: Annotated[str, typer.Argument(metavar="ID", help="The alert's id.")],
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Tell what became of an alert: a line for each thing that happened, and how it stands now."""
+    """Show what happened to an alert, one line per event, and its present state."""
     settings = load(env_file)
-    with _beside_the_service(settings) as store:
+    with _open_store(settings) as store:
         found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower()))
     if found is None:
-        raise NotFound(f"There is no alert {alert_id}; it never was, or retention has removed it.")
+        raise NotFound(f"There is no alert {alert_id}; it was never stored, or retention deleted it.")
     name = settings.device_name(found.alert.device)
     typer.echo(tell(found, name, settings.zone, SystemClock().now()))
 
@@ -173,16 +171,16 @@ def explain(
 @app.command()
 def retry(
     notification_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The notification's id.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every notification that failed.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Retry every failed notification.")] = False,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Send a failed notification after all, or every one; the running service does the sending."""
+    """Retry one failed notification, or all of them; the running service sends them."""
     if (notification_id is None) is not all_:
-        raise typer.BadParameter("name one notification by its id, or say --all")
-    with _beside_the_service(load(env_file)) as store:
+        raise typer.BadParameter("give the id of one notification, or --all")
+    with _open_store(load(env_file)) as store:
         ids = [notification_id.strip().lower()] if notification_id else failed(store)
         results = []
-        for done in retry_messages(store, ids, SystemClock()):
+        for done in retry_notifications(store, ids, SystemClock()):
             results.append(done.result)
             to = f"{done.notification.channel:6} {done.notification.address}: " if done.notification else ""
             typer.echo(f"{to}{done.reason}")
@@ -193,8 +191,8 @@ def retry(
 
 
 @contextmanager
-def _beside_the_service(settings: Settings) -> Iterator[Store]:
-    """Open the store whether or not a service runs on it."""
+def _open_store(settings: Settings) -> Iterator[Store]:
+    """Open the store, whether or not a service is using it."""
     configure_logging("error", "console")
     store = Store(settings)
     store.open(exclusive=False)
@@ -206,17 +204,17 @@ def _beside_the_service(settings: Settings) -> Iterator[Store]:
 
 @app.command()
 def simulate(
-    url: Annotated[str | None, typer.Option(help="The service; unset: the one that the settings describe.")] = None,
+    url: Annotated[str | None, typer.Option(help="The service's URL. Default: HOST and PORT of the settings.")] = None,
     count: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many events.")] = 1,
-    rate: Annotated[float, typer.Option(min=0.01, max=10_000, help="Events a second.")] = 10,
+    rate: Annotated[float, typer.Option(min=0.01, max=10_000, help="Events per second.")] = 10,
     device: Annotated[str, typer.Option(help="The device's id.")] = "3f002b000000000000000000",
     event: Annotated[str, typer.Option(help="The event's name.")] = "alarm/motion",
     data: Annotated[str, typer.Option(help="The event's data.")] = '{"zone": "hall", "battery": 87}',
     form: Annotated[bool, typer.Option("--form", help="Form-encoded, Particle's default, instead of JSON.")] = False,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Be a Particle device: send events to a running service, and sum up answers and latencies."""
-    from alertgate.cli import simulate as simulation  # noqa: PLC0415  (brings an HTTP client, which no start needs)
+    """Simulate a Particle device: send events to a running service, and summarise answers and latencies."""
+    from alertgate.cli import simulate as simulation  # noqa: PLC0415  (imports an HTTP client, which `serve` doesn't need)
 
     settings = load(env_file)
     secret = settings.particle_webhook_secret
@@ -241,8 +239,8 @@ def simulate(
 @app.command("particle-template")
 def template(
     url: Annotated[str, typer.Option(help="The service's public address, such as https://alerts.example.org.")],
-    event: Annotated[str, typer.Option(help="The event to forward, or the beginning that its name has.")],
-    show_secret: Annotated[bool, typer.Option("--show-secret", help="Put the real token in.")] = False,
+    event: Annotated[str, typer.Option(help="The event to forward, or a prefix of its name.")],
+    show_secret: Annotated[bool, typer.Option("--show-secret", help="Include the real token.")] = False,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
     """Print the webhook to paste into Particle's console (Integrations, Custom template)."""
@@ -253,10 +251,10 @@ def template(
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(help="Where to write the copy; must not be there yet.")],
+    file: Annotated[Path, typer.Argument(help="Where to write the copy; must not exist.")],
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Write a consistent copy of the SQLite database, while it is being served."""
+    """Write a consistent copy of the SQLite database, even while a service uses it."""
     store = Store(load(env_file))
     store.open(exclusive=False)
     try:
@@ -268,7 +266,7 @@ def backup(
 
 @app.command()
 def migrate(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
-    """Bring the database's schema to this version; `serve` does it by itself."""
+    """Upgrade the database's schema to this version; `serve` does it at start."""
     store = Store(load(env_file))
     store.open(exclusive=False)
     store.close()

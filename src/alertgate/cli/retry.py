@@ -1,4 +1,4 @@
-"""Notifications that failed are sent after all, by the service that shares the database."""
+"""Retry failed notifications. The service that shares the database sends them."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,12 +9,12 @@ from alertgate.store.engine import Store
 
 
 def failed(store: Store) -> list[str]:
-    """Return the ids of all that failed, newest first: of several to one address, the newest is to say it."""
+    """Return the ids of all failed notifications, newest first: of several that report the same, the newest is sent."""
     return store.read_now(notifications.failed)
 
 
 def retry(store: Store, ids: Sequence[str], clock: Clock) -> Iterator[Replayed]:
-    """Start notifications afresh, each in a short transaction of its own, so that a service beside it goes on."""
+    """Retry notifications, each in a short transaction of its own, so as not to block a running service."""
     for notification_id in ids:
         with store.transaction() as connection:
             done = replay(connection, Replay(notification_id, clock.now()))

@@ -1,4 +1,4 @@
-"""A Particle device, as the service sees it."""
+"""Simulate a Particle device."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ IN_FLIGHT = 64
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What to send, and how fast (events a second)."""
+    """What to send, and how fast (`rate` is in events per second)."""
 
     url: str
     token: str = field(repr=False)
@@ -33,18 +33,18 @@ class Run:
 
 @dataclass(slots=True)
 class Summary:
-    """What came back."""
+    """The answers, counted, and their latencies in seconds."""
 
     answers: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
-        """How many events were not taken."""
+        """How many events were not accepted."""
         return sum(count for answer, count in self.answers.items() if not answer.startswith("2"))
 
     def text(self) -> str:
-        """Say it in two lines."""
+        """Return the summary as two lines."""
         answers = ", ".join(f"{count} x {answer}" for answer, count in self.answers.most_common())
         if len(self.seconds) > 1:
             cuts = quantiles(self.seconds, n=100, method="inclusive")
@@ -57,7 +57,7 @@ class Summary:
 
 
 async def simulate(run: Run, clock: Clock, new_id: Callable[[datetime], str]) -> Summary:
-    """Send the events at their rate, however slow the answers are, and sum up."""
+    """Send the events at their rate, with at most IN_FLIGHT unanswered, and summarise the answers."""
     summary = Summary()
     slots = asyncio.Semaphore(IN_FLIGHT)
     limits = httpx.Limits(max_connections=IN_FLIGHT)

@@ -16,7 +16,7 @@ def particle_template(url: str, event: str, token: str) -> str:
             "noDefaults": True,
             "rejectUnauthorized": True,
             "headers": {"Authorization": f"Bearer {token}"},
-            # A form, because Particle encodes each value by itself: data with quotes can't break it, as it can JSON.
+            # A form, not JSON: Particle encodes each form value, so quotes in the data can't break the body.
             "form": {
                 "event": "{{{PARTICLE_EVENT_NAME}}}",
                 "data": "{{{PARTICLE_EVENT_VALUE}}}",

@@ -1,1 +1,1 @@
-"""Stage 3: incidents become delivered messages."""
+"""Stage 3: incidents become delivered notifications."""

@@ -1,7 +1,7 @@
-"""One notification is handed over: render, send with no transaction open, record the attempts.
+"""Send one notification: render it, send it with no transaction open, then record the attempts.
 
-The order keeps the promise: an attempt is recorded after the send, so a crash in between repeats the notification, with
-the same Message-ID, and loses none.
+An attempt is recorded after the send. A crash in between therefore sends the notification again, with the same
+Message-ID, but never loses it.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 
 RECORD_AGAIN = 1.0
-"""Seconds between two tries to record an attempt."""
+"""Seconds to wait before retrying to record an attempt."""
 
 _QUEUED = re.compile(
     r"\b(?:queued(?: mail)? (?:as|for delivery as)|queued with id|id=|ok:?\s+id)\s*<?([\w.\-]+)", re.IGNORECASE
@@ -40,7 +40,7 @@ log = structlog.stdlib.get_logger("alertgate.deliver")
 
 @dataclass(frozen=True, slots=True)
 class Attempted:
-    """The attempts under one lease, mostly one, and the outcome of the last."""
+    """The attempts under one lease, nearly always one, and the outcome of the last."""
 
     attempts: tuple[Attempt, ...]
     outcome: Outcome
@@ -53,7 +53,7 @@ class _End:
 
 
 class Sender:
-    """Sends notifications. `new_id` makes an id for a time; `chance` gives a number from 0 to 1."""
+    """Sends notifications. `new_id` returns an id for a time; `chance` returns a random number from 0 to 1."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Sender:
         self._chance = chance
 
     def context(self, snapshot: Snapshot) -> MessageContext:
-        """Return what a notification says if it is sent now."""
+        """Return the context for rendering a notification that is sent now."""
         return MessageContext(
             snapshot.notification,
             snapshot.incident,
@@ -85,7 +85,7 @@ class Sender:
         )
 
     async def send(self, channel: Channel, context: MessageContext, deadline: float) -> Attempted:
-        """Attempt it until `deadline`, by the event loop's clock; trouble of any kind is an outcome."""
+        """Attempt a notification until `deadline` (event loop time). A failure is an outcome, never an exception."""
         made = [await self._attempt(channel, context.notification, partial(render, context), deadline)]
         if made[-1][1].reason is Reason.TOO_LARGE and render(context).picture:
             smaller = partial(render, context, with_picture=False)
@@ -93,18 +93,18 @@ class Sender:
         return Attempted(tuple(attempt for attempt, _ in made), made[-1][1])
 
     async def record(self, channel: Channel, context: MessageContext, attempted: Attempted) -> None:
-        """Record what became of a notification."""
+        """Record the attempts and the notification's new status; retries until the store accepts them."""
         notification = context.notification
         finish = self._finish(context, attempted.outcome)
         await self._record(notification, _End(attempted.attempts, finish))
         if isinstance(attempted.outcome, Sent):
-            told_of = context.latest.received_at if notification.kind is Kind.UPDATE else notification.created_at
-            self._metrics.delivered(channel.name, (self._clock.now() - told_of).total_seconds())
+            since = context.latest.received_at if notification.kind is Kind.UPDATE else notification.created_at
+            self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
         elif finish.status is NotificationStatus.FAILED:
             self._metrics.failed(channel.name)
 
     async def give_back(self, notification: Notification) -> None:
-        """Make a claimed notification pending again that wasn't attempted."""
+        """Return a claimed but unattempted notification to pending."""
         pending, due_at = NotificationStatus.PENDING, notification.due_at
         await self._record(
             notification, _End((), Finish(notification, pending, self._clock.now(), due_at, tried=False))
@@ -113,18 +113,18 @@ class Sender:
     async def _attempt(
         self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float
     ) -> tuple[Attempt, Outcome]:
-        """Send once; trouble of any kind is an outcome."""
+        """Make one attempt. A failure is an outcome, never an exception."""
         started_at, start = self._clock.now(), self._clock.monotonic()
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
                 outcome = await channel.send(make(), deadline)
         except TimeoutError:
-            outcome = Transient(Reason.TIMEOUT, "not handed over before the lease's deadline")
+            outcome = Transient(Reason.TIMEOUT, "not confirmed by the server before the lease's deadline")
         except Exception as error:
             log.exception(
                 "notification.defect",
-                detail="it couldn't be rendered or sent; this is a defect in alertgate",
+                detail="rendering or sending raised an exception; this is a defect in alertgate",
                 notification_id=notification.id,
             )
             outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
@@ -142,39 +142,39 @@ class Sender:
         return attempt, outcome
 
     def _finish(self, context: MessageContext, outcome: Outcome) -> Finish:
-        """Decide what becomes of a notification after this outcome."""
+        """Return how the lease ends after this outcome: sent, failed, or pending until the next attempt."""
         notification = context.notification
         now = self._clock.now()
         if isinstance(outcome, Sent):
             return Finish(notification, NotificationStatus.SENT, now)
         if isinstance(outcome, Permanent):
             return Finish(notification, NotificationStatus.FAILED, now)
-        patience = timedelta(seconds=self._settings.give_up_after)
-        since = max(notification.retry_since, context.incident.last_alert_at)  # it carries the latest alert too
-        step = next_attempt(notification.attempts + 1, since, now, patience, self._chance())
+        give_up_after = timedelta(seconds=self._settings.give_up_after)
+        since = max(notification.retry_since, context.incident.last_alert_at)  # it reports the latest alert too
+        step = next_attempt(notification.attempts + 1, since, now, give_up_after, self._chance())
         if isinstance(step, Again):
             return Finish(notification, NotificationStatus.PENDING, now, due_at=step.at)
         return Finish(notification, NotificationStatus.FAILED, now)
 
     async def _record(self, notification: Notification, end: _End) -> None:
-        """Record, however long the store takes: what was sent and isn't recorded would be sent again."""
+        """Retry until the store accepts it: a sent notification that isn't recorded would be sent again."""
         while True:
             try:
                 ours = await self._store.write_batch(_record, end)
                 break
             except StoreUnavailable as error:
-                log.error("attempt.unrecorded", detail="an attempt can't be recorded; trying again", error=str(error))  # noqa: TRY400
+                log.error("attempt.unrecorded", detail="an attempt can't be recorded; retrying", error=str(error))  # noqa: TRY400
             except Exception:
                 log.exception(
                     "attempt.unrecorded",
-                    detail="an attempt can't be recorded; this is a defect in alertgate; trying again",
+                    detail="an attempt can't be recorded; this is a defect in alertgate; retrying",
                 )
             await asyncio.sleep(RECORD_AGAIN)
         _log_end(notification, end, ours=ours)
 
 
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
-    """Tell of each end whether the lease was still ours, or the end was recorded before."""
+    """Store the ends; return for each whether the lease was still ours or the end was already recorded."""
     known = attempts.add(connection, [attempt for end in ends for attempt in end.attempts])
     ours = leases.finish(connection, [end.finish for end in ends])
     return [
@@ -183,7 +183,7 @@ def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
 
 
 def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
-    """Write one line for each attempt."""
+    """Log one line for each attempt."""
     for number, attempt in enumerate(end.attempts, start=notification.attempts + 1):
         facts = {
             "notification_id": notification.id,
@@ -197,13 +197,13 @@ def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
             "seconds": round(attempt.seconds, 3),
         }
         if attempt is not end.attempts[-1]:
-            log.warning("attempt.too_large", detail="too large for the server; sent again without its picture", **facts)
+            log.warning("attempt.too_large", detail="too large for the server; resent without its picture", **facts)
         elif not ours:
             log.warning(
-                "notification.lease_lost", detail="its lease ran out; another process may have sent it too", **facts
+                "notification.lease_lost", detail="its lease expired; another process may have sent it too", **facts
             )
         elif end.finish.status is NotificationStatus.SENT:
-            log.info("notification.sent", detail="the server took it", **facts)
+            log.info("notification.sent", detail="the server accepted it", **facts)
         elif end.finish.status is NotificationStatus.FAILED:
             log.error("notification.failed", detail="failed for good; this recipient was not told", **facts)
         elif end.finish.due_at:
@@ -212,6 +212,6 @@ def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
 
 
 def queue_id(reply: str) -> str | None:
-    """Return the id under which a server says that it has queued a mail, as the common servers write it."""
+    """Return the queue id from a server's reply, in the formats of common mail servers, or None."""
     match = _GMAIL.search(reply) or _QUEUED.search(reply)
     return match[1] if match else None

@@ -1,4 +1,4 @@
-"""The notifications that one transaction plans: choices in, rows out."""
+"""The notifications that one transaction plans or expedites: choices in, rows out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,9 +11,9 @@ from alertgate.store.notifications import Expedited
 
 
 class NotificationBatch:
-    """Notifications that are planned or expedited, until `write` stores them.
+    """Collects planned and expedited notifications until `write` stores them.
 
-    `states` is what each contact was told about each incident; `new_id` makes an id for a time.
+    `states` is what each contact was told about each incident; `new_id` returns an id for a time.
     """
 
     def __init__(self, states: Mapping[tuple[str, Target], ContactState], new_id: Callable[[datetime], str]) -> None:
@@ -23,15 +23,15 @@ class NotificationBatch:
         self._expedited: dict[str, Expedited] = {}
 
     def state(self, incident: Incident, target: Target) -> ContactState:
-        """Return what a contact was told about an incident, or is about to be told with this batch."""
+        """Return what a contact was told about an incident, including what this batch plans."""
         return self._states.get((incident.id, target), ContactState())
 
     def is_waiting(self, incident: Incident) -> bool:
-        """Tell whether a notification about an incident is still to be sent."""
+        """Return whether any notification about an incident is pending, stored or in this batch."""
         return any(state.pending_id for (incident_id, _), state in self._states.items() if incident_id == incident.id)
 
     def add(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
-        """Add what was chosen for one contact."""
+        """Apply the choice for one contact; a Skip adds nothing."""
         state = self.state(incident, target)
         if isinstance(choice, Plan):
             planned = self._plan(incident, target, choice, now)
@@ -41,7 +41,7 @@ class NotificationBatch:
             self._expedite(state.pending_id, incident, choice)
 
     def write(self, connection: Connection) -> None:
-        """Store it all. The incidents must be stored."""
+        """Store all notifications. Their incidents must already be stored."""
         notifications.expedite(connection, list(self._expedited.values()))
         notifications.add(connection, list(self._planned.values()))
 
@@ -62,7 +62,7 @@ class NotificationBatch:
         )
 
     def _expedite(self, pending_id: str, incident: Incident, choice: Expedite) -> None:
-        """Make a pending notification more pressing, whether it is stored or planned by this batch."""
+        """Update severity, due time and kind of a pending notification, stored or planned by this batch."""
         if planned := self._planned.get(pending_id):
             due_at = min(planned.due_at, choice.due_at or planned.due_at)
             kind = choice.kind if planned.kind is Kind.UPDATE else planned.kind

@@ -1,4 +1,4 @@
-"""The facts of one message, and how its times are said. Pure."""
+"""The facts that a message is rendered from, and the formats of its times. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,14 +8,14 @@ from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notifi
 from alertgate.notify.render.text import one_line
 
 LATE = timedelta(minutes=1)
-"""From this delay on, a message says that it is late."""
+"""The shortest delay that a message mentions."""
 SHOWN_ALERTS = 11
-"""The latest one, and ten before it."""
+"""The latest alert and the ten before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a message is about, as one transaction saw it. `alerts` are the incident's newest, newest first."""
+    """What a message reports, read in one transaction. `alerts` are the incident's newest, newest first."""
 
     notification: Notification
     incident: Incident
@@ -24,7 +24,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class MessageContext:
-    """The facts of one message. `alerts` are the incident's newest, newest first, at least one."""
+    """The facts that a message is rendered from. `alerts` are the incident's newest, newest first, at least one."""
 
     notification: Notification
     incident: Incident
@@ -51,55 +51,55 @@ class MessageContext:
 
     @property
     def tag(self) -> str:
-        """The word that a message begins with: the severity, or that it is over."""
+        """The first word of a message: RESOLVED, or else the severity."""
         return "RESOLVED" if self.resolved else self.incident.severity.upper()
 
     @property
     def where(self) -> str:
-        """The best known name of the place."""
+        """The device's name, or else its id, or else the alert's source."""
         return one_line(self.device_name or self.incident.device or self.incident.source, 60)
 
     @property
     def event(self) -> str:
-        """What happened, as the device calls it."""
+        """The event's name, marked if the newest alert is unreadable."""
         event = one_line(self.incident.event, 80)
         return f"unreadable alert {event}" if self.unreadable else event
 
     @property
     def wanted_at(self) -> datetime:
-        """When the message should have gone out: an update that waited for the group interval isn't late."""
-        tried = self.notification.attempts > 0  # from then on `due_at` is the time of a retry
-        return self.latest.received_at if tried else self.notification.due_at
+        """When the message should have gone out; an update that waited for the group interval isn't late."""
+        attempted = self.notification.attempts > 0  # then `due_at` is the time of a retry
+        return self.latest.received_at if attempted else self.notification.due_at
 
     def time(self, time: datetime) -> str:
-        """Say a time in full."""
+        """Return a time with its date and zone."""
         return f"{time.astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
 
     def clock(self, time: datetime) -> str:
-        """Say a time to the second, with its date where that isn't today's."""
+        """Return a time to the second, with its date unless that is today."""
         return f"{time.astimezone(self.zone):{'%H:%M:%S' if self.is_today(time) else '%Y-%m-%d %H:%M:%S'}}"
 
     def minute(self, time: datetime) -> str:
-        """Say a time as within a sentence."""
+        """Return a time to the minute, with its date unless that is today."""
         return f"{time.astimezone(self.zone):{'%H:%M' if self.is_today(time) else '%Y-%m-%d %H:%M'}}"
 
     def is_today(self, time: datetime) -> bool:
-        """Tell whether a time is of the day on which the message is sent, in the zone that is shown."""
+        """Return whether a time is on the day of sending, in the configured time zone."""
         return time.astimezone(self.zone).date() == self.now.astimezone(self.zone).date()
 
 
 def happened(alert: Alert) -> datetime:
-    """Return when an alert happened, as far as that is known."""
+    """Return when an alert was published, or else received."""
     return alert.published_at or alert.received_at
 
 
 def late(delay: timedelta) -> str | None:
-    """Say how long a delay is, or None when it is too short to matter."""
+    """Return a delay as text, or None if it is shorter than LATE."""
     return None if delay < LATE else duration(delay)
 
 
 def duration(time: timedelta) -> str:
-    """Say a time in the one or two units that matter."""
+    """Return a duration in its one or two largest units."""
     if time < timedelta(minutes=1):
         return f"{max(int(time.total_seconds()), 1)} s"
     minutes = int(time.total_seconds() // 60)

@@ -1,7 +1,7 @@
-"""The delivery loop: claim what is due, a few more than can be sent at once, and put it in its channel's lane.
+"""The delivery loop: claim due notifications, a few more than can be sent at once, and queue them in their lanes.
 
-A notification is claimed with a lease first, so that no other process sends it too; the lane's senders attempt it and
-record what became of it.
+A claim takes a lease, so that no other process sends the same notification. The lane's senders attempt it and record
+the outcome.
 """
 
 import asyncio
@@ -30,22 +30,22 @@ from alertgate.store.leases import Claim
 
 LEASE = timedelta(seconds=60)
 POLL = 1.0
-"""Seconds between two looks when nothing wakes the loop: for what is due later, and what other replicas left."""
+"""Seconds between polls when nothing wakes the loop. A poll finds what became due and what other replicas released."""
 
 log = structlog.stdlib.get_logger("alertgate.deliver")
 
 
 class Upkeep(Protocol):
-    """What the loop does now and then before it claims."""
+    """The periodic jobs that the loop runs before it claims."""
 
     async def run_if_due(self, here: frozenset[str]) -> Budget:
-        """Do what is due, given the notifications in this process; return how much of the mail limit is used."""
+        """Run the jobs if due; `here` are the ids in this process. Return how much of the mail limit is used."""
 
 
 class Deliverer:
-    """Delivers what is due, on each channel as many at a time as the channel takes.
+    """Delivers due notifications, on each channel as many at a time as the channel allows.
 
-    `owner` names this process in leases; `chance` gives a number from 0 to 1.
+    `owner` identifies this process in leases; `chance` returns a random number from 0 to 1.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class Deliverer:
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
         self.last_round: float | None = None
-        """When the loop last came round, by the monotonic clock: health looks at it."""
+        """When the last round began, by the monotonic clock; the health check reads it."""
 
     @property
     def states(self) -> Mapping[ChannelName, ChannelState]:
-        """How each channel is doing."""
+        """The state of each channel."""
         return MappingProxyType({name: lane.state for name, lane in self._lanes.items()})
 
     @property
@@ -97,28 +97,30 @@ class Deliverer:
 
     @property
     def here(self) -> frozenset[str]:
-        """The ids of the notifications that are claimed by this process and not finished."""
+        """The ids of the notifications that this process has claimed and not finished."""
         return frozenset().union(*(lane.here for lane in self._lanes.values()))
 
     async def start(self) -> None:
         """Release what an earlier run of this process left behind, then start the loop."""
         if self._store.dialect == "sqlite":  # nobody else can hold a lease on this file
             now = self._clock.now()
-            left = await self._store.write(lambda connection: leases.release_all(connection, now))
-            if left:
+            released = await self._store.write(lambda connection: leases.release_all(connection, now))
+            if released:
                 log.info(
-                    "notifications.released", detail="they were being sent when the service ended", number=len(left)
+                    "notifications.released",
+                    detail="the service ended while they were being sent; pending again",
+                    number=len(released),
                 )
         for lane in self._lanes.values():
             lane.start()
         self._loop = asyncio.create_task(self._run(), name="deliver")
 
     async def stop(self, timeout: float) -> None:  # noqa: ASYNC109  (a grace period, not a cancellation)
-        """Claim nothing more, let what is being sent come to its end, and release the rest."""
+        """Stop claiming, let running sends finish, and release the remaining leases."""
         self._stopping = True
         self._wake.set()
         if self._loop:
-            await asyncio.wait([self._loop], timeout=timeout)  # it may be waiting for a database that hangs
+            await asyncio.wait([self._loop], timeout=timeout)  # it may be blocked on a database that hangs
             self._loop.cancel()
         await asyncio.gather(*(lane.stop(timeout) for lane in self._lanes.values()))
         owner, now = self._owner, self._clock.now()
@@ -126,10 +128,10 @@ class Deliverer:
             async with asyncio.timeout(timeout):
                 await self._store.write(lambda connection: leases.release_owned(connection, owner, now))
         except (StoreUnavailable, TimeoutError):
-            log.warning("notifications.unreleased", detail="leases couldn't be released; they end within a minute")
+            log.warning("notifications.unreleased", detail="leases couldn't be released; they expire within a minute")
 
     def wake(self) -> None:
-        """Look at once: something became due."""
+        """Start the next round at once, because something became due."""
         self._wake.set()
 
     async def _run(self) -> None:
@@ -140,16 +142,16 @@ class Deliverer:
                 self._budget = await self._upkeep.run_if_due(self.here)
                 await asyncio.gather(*map(self._fill, self._lanes.values()))
             except StoreUnavailable as error:
-                log.error("delivery.waits", detail="can't look for what is due; trying again", error=str(error))  # noqa: TRY400
+                log.error("delivery.waits", detail="due notifications can't be claimed; retrying", error=str(error))  # noqa: TRY400
             except Exception:
-                log.exception("delivery.defect", detail="this is a defect in alertgate; the loop goes on")
+                log.exception("delivery.defect", detail="this is a defect in alertgate; the loop continues")
             try:
                 await asyncio.wait_for(self._wake.wait(), POLL)
             except TimeoutError:
                 continue
 
     async def _fill(self, lane: Lane) -> None:
-        """Claim what is due on a channel, as much as there is room for."""
+        """Claim due notifications for a lane, as many as it has room for."""
         now = self._clock.now()
         free = lane.free_slots(now)
         if not free or self._stopping:
@@ -171,25 +173,25 @@ class Deliverer:
             lane.put(Claimed(snapshot, claimed_at, wanted.probe))
 
     async def _on_change(self, name: ChannelName, before: ChannelState, state: ChannelState) -> None:
-        """Log once that a channel is paused or works again; then what waited for a retry goes at once."""
+        """Log that a channel was paused or resumed. On a resume, make its waiting retries due now."""
         if before.up == state.up:
             return
         self._metrics.channel_state(name, up=state.up)
         if state.up:
             now = self._clock.now()
-            waited = await self._store.write(lambda connection: upkeep.bring_forward(connection, name, now))
+            number = await self._store.write(lambda connection: upkeep.bring_forward(connection, name, now))
             log.warning(
                 "channel.resumed",
-                detail="it works again; what waited for a retry is due now",
+                detail="it works again; notifications waiting for a retry are due now",
                 channel=name,
                 paused_at=str(before.paused_at),
-                number=waited,
+                number=number,
             )
             self._wake.set()
         else:
             log.error(
                 "channel.paused",
-                detail="its notifications wait, and one is tried now and then",
+                detail="its notifications wait; one at a time is sent as a probe",
                 channel=name,
                 reason=state.reason,
                 reply=mask_all(state.reply),
@@ -198,7 +200,7 @@ class Deliverer:
 
 
 def _claim(connection: Connection, wanted: Claim) -> list[Snapshot]:
-    """Lease what is due, and read what it says in the same transaction."""
+    """Lease due notifications, and read their incidents and alerts in the same transaction."""
     claimed = leases.claim(connection, wanted)
     ids = {notification.incident_id for notification in claimed}
     about = incidents.by_id(connection, ids)

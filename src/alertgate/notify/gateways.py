@@ -1,4 +1,4 @@
-"""The carriers' email-to-SMS gateways, and what became of them.
+"""The carriers' email-to-SMS gateways, and which of them still deliver.
 
 Sources: sigspan.com/carrier-gateway-shutdown (2026-05-13), textmagic.com's table (2026-06-02), eztalks.com
 (2026-06-29).
@@ -12,7 +12,7 @@ from alertgate.model import ChannelName
 
 
 class Gateway(NamedTuple):
-    """A carrier's gateway. `ends` is its last day, or None; `dead` when it surely doesn't deliver any more."""
+    """A carrier's gateway. `ends` is its last day, if known; `dead` means that it no longer delivers."""
 
     carrier: str
     note: str
@@ -48,24 +48,24 @@ GATEWAYS = MappingProxyType(
 
 
 def is_gateway(address: str) -> bool:
-    """Tell whether an address is at a known SMS gateway."""
+    """Return whether an address is at a known SMS gateway."""
     return _domain(address) in GATEWAYS
 
 
 def is_text_message(channel: ChannelName, address: str) -> bool:
-    """Tell whether what goes to `address` over `channel` is a text message, which has no subject and no HTML."""
+    """Return whether `channel` sends `address` a text message, which has no subject and no HTML."""
     return channel is ChannelName.SMS or is_gateway(address)
 
 
 class GatewayWarning(NamedTuple):
-    """What is wrong with a gateway; `dead` when no message will arrive."""
+    """What is wrong with a gateway; `dead` means that no message will arrive."""
 
     dead: bool
     text: str
 
 
 def gateway_warning(address: str, today: date) -> GatewayWarning | None:
-    """Return what an operator should know of the gateway of `address`, or None."""
+    """Return what an operator should know about the gateway of `address`, or None."""
     gateway = GATEWAYS.get(_domain(address))
     if gateway is None or not gateway.note:
         return None

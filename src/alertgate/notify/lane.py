@@ -1,4 +1,4 @@
-"""One channel at work: the notifications claimed for it, the tasks that send them, and how it is doing."""
+"""The lane of one channel: its queue of claimed notifications, the tasks that send them, and the channel's state."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,33 +15,33 @@ from alertgate.notify.channels.base import SEND_TIMEOUT, Channel
 from alertgate.notify.context import MessageContext, Snapshot
 
 AHEAD = 4
-"""How many notifications are claimed for each that can be sent at the same time: a sender never waits for a claim."""
+"""Notifications claimed ahead for each slot of the channel, so that a sender never waits for a claim."""
 
 SENDERS = 2
-"""How many tasks there are for each slot of the channel: while one records, another one sends."""
+"""Sender tasks for each slot of the channel: while one records an attempt, another sends."""
 
 log = structlog.stdlib.get_logger("alertgate.deliver")
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryTimes:
-    """In seconds. All count from before a claim, so that they end while the lease is surely ours."""
+    """Limits in seconds. Each counts from before the claim, so that it ends while the lease is still ours."""
 
     queued_within: float = 5.0
-    """A notification that waited longer for its turn is given back, for others or for a fresh lease."""
+    """A notification queued for longer is given back, to be claimed again here or by another process."""
     send_within: float = SEND_TIMEOUT
-    """For all attempts under one lease."""
+    """The limit for all attempts under one lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notification that this process holds a lease of, with what it says."""
+    """A notification that this process holds the lease of, with its incident and alerts."""
 
     snapshot: Snapshot
     at: float
-    """By the event loop's clock, from before the claim."""
+    """Event loop time, read before the claim."""
     probe: bool = False
-    """Whether it is to find out if a paused channel works again."""
+    """Whether it probes a paused channel."""
 
     @property
     def id(self) -> str:
@@ -50,10 +50,10 @@ class Claimed:
 
 
 class Lane:
-    """Sends what is put in, as many at a time as the channel takes.
+    """Sends queued notifications, as many at a time as the channel allows.
 
-    `on_change` is told of each new state of the channel with the one before; `on_free` is called when there is room
-    again and more may be due. `chance` gives a number from 0 to 1.
+    `on_change` is called after each attempted notification, with the channel's states before and after it; `on_free` is
+    called when there is room again and more may be due. `chance` returns a random number from 0 to 1.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Lane:
         self.channel = channel
         self.state = ChannelState()
         self.more_is_due = False
-        """Whether the last claim took all that there was room for."""
+        """Whether the last claim used all free slots, so that more may be due."""
         self._sender = sender
         self._clock = clock
         self._times = times
@@ -86,16 +86,16 @@ class Lane:
 
     @property
     def here(self) -> frozenset[str]:
-        """The ids of the notifications that wait here or are being sent."""
+        """The ids of the notifications that are queued or being sent."""
         return frozenset(self._here)
 
     def free_slots(self, now: datetime) -> int:
-        """Return how many to claim now: none until half of the places are free, one to probe a paused channel."""
+        """Return how many to claim now: none until half of the slots are free, one to probe a paused channel."""
         free = self.state.free_slots(self._capacity, len(self._here), now)
         return free if free * 2 >= self._capacity or not self.state.up else 0
 
     def put(self, claimed: Claimed) -> None:
-        """Take a notification for which there is a free slot."""
+        """Queue a notification. There must be a free slot."""
         self._here[claimed.id] = claimed
         self._queue.put_nowait(claimed)
 
@@ -107,7 +107,7 @@ class Lane:
         ]
 
     async def stop(self, timeout: float) -> None:  # noqa: ASYNC109  (a grace period, not a cancellation)
-        """Let what is being sent come to its end, and close the channel. What waits is left to be released."""
+        """Let running sends finish, and close the channel. The caller releases what is still queued."""
         self._stopping = True
         while not self._queue.empty():
             self._queue.get_nowait()
@@ -127,7 +127,7 @@ class Lane:
             except Exception:
                 log.exception(
                     "notification.defect",
-                    detail="it is left to its lease; this is a defect in alertgate",
+                    detail="it becomes pending again with its lease's release; this is a defect in alertgate",
                     notification_id=claimed.id,
                 )
             finally:
@@ -136,7 +136,7 @@ class Lane:
                 self._on_free()
 
     async def _deliver(self, claimed: Claimed) -> None:
-        """Send one notification, learn from it how the channel is doing, and record it."""
+        """Send one notification, update the channel's state, and record the attempts."""
         async with self._slots:
             context, attempted = await self._send(claimed)
             before, self.state = self.state, self._state_after(attempted)
@@ -147,23 +147,23 @@ class Lane:
         await self._on_change(self.channel.name, before, self.state)
 
     async def _send(self, claimed: Claimed) -> tuple[MessageContext, Attempted | None]:
-        """Attempt a notification, unless it may not be sent any more."""
+        """Attempt a notification, or return None if it must not be sent any more."""
         context = self._sender.context(claimed.snapshot)
         if not self._may_send(claimed):
             return context, None
         return context, await self._sender.send(self.channel, context, claimed.at + self._times.send_within)
 
     def _may_send(self, claimed: Claimed) -> bool:
-        """Tell whether the lease is surely still ours by both clocks, and the channel takes notifications.
+        """Return whether the lease is still ours by both clocks, and the lane may send (a paused one only probes).
 
-        A process that slept can't know who has the notification by now.
+        If this process was suspended, another one may hold the notification by now.
         """
         if self._stopping or not (claimed.probe or self.state.up):
             return False
         claimed_at = claimed.snapshot.notification.claimed_at or self._clock.now()
-        age, patience = self._clock.now() - claimed_at, timedelta(seconds=self._times.queued_within)
+        age, limit = self._clock.now() - claimed_at, timedelta(seconds=self._times.queued_within)
         waited = asyncio.get_running_loop().time() - claimed.at
-        return waited <= self._times.queued_within and timedelta(0) <= age <= patience
+        return waited <= self._times.queued_within and timedelta(0) <= age <= limit
 
     def _state_after(self, attempted: Attempted | None) -> ChannelState:
         if attempted is None:

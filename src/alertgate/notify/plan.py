@@ -1,4 +1,4 @@
-"""Whom to tell, how, and when, with the reason. Pure."""
+"""Whether and when to notify a contact, and why. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,17 +8,17 @@ from alertgate.model import ContactState, Incident, IncidentStatus, Kind
 
 
 class PlanReason(StrEnum):
-    """Why a contact is told now, later, or not by this alert."""
+    """Why a contact is told now, later, or not about this alert."""
 
-    FIRST = "first"  # it was told nothing about this incident yet
-    FIRST_AFTER_FAILURE = "first_after_failure"  # the same, but a notification to it failed within the group interval
-    UPDATE = "update"  # it was last told longer ago than the group interval
-    UPDATE_LATER = "update_later"  # it was told within the group interval: the update waits for its end
+    FIRST = "first"  # the contact wasn't told about this incident yet
+    FIRST_AFTER_FAILURE = "first_after_failure"  # the same, but a notification failed within the group interval
+    UPDATE = "update"  # the contact was last told longer ago than the group interval
+    UPDATE_LATER = "update_later"  # the contact was told within the group interval: the update waits for its end
     ROSE = "rose"  # the severity rose
-    RESOLVED = "resolved"  # the incident is over
-    ACKNOWLEDGED = "acknowledged"  # somebody has acknowledged the incident
-    PENDING_SAYS_IT = "pending_says_it"  # a notification is pending, and will say it
-    NEVER_TOLD = "never_told"  # it was told nothing about this incident, and so needn't hear of its end
+    RESOLVED = "resolved"  # the incident is resolved
+    ACKNOWLEDGED = "acknowledged"  # somebody acknowledged the incident
+    PENDING_SAYS_IT = "pending_says_it"  # a pending notification will report it
+    NEVER_TOLD = "never_told"  # the contact was never told about this incident, so not about its end either
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Expedite:
-    """Send the pending notification at `due_at`; None leaves its time, because it waits for a retry."""
+    """Send the pending notification at `due_at`; None keeps its time, because it waits for a retry."""
 
     due_at: datetime | None
     kind: Kind
-    """What an update becomes by it."""
+    """The new kind of the pending notification, if it is an update."""
     reason: PlanReason
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Say no more than is planned already."""
+    """Plan nothing new."""
 
     reason: PlanReason
 
@@ -51,12 +51,12 @@ Choice = Plan | Expedite | Skip
 
 
 def is_due(choice: Choice, now: datetime) -> bool:
-    """Tell whether a choice makes a notification due now."""
+    """Return whether a choice makes a notification due now."""
     return not isinstance(choice, Skip) and (choice.due_at is None or choice.due_at <= now)
 
 
 def on_alert(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
-    """Decide what one contact hears of an alert that joined, or opened, `incident`."""
+    """Decide whether and when one contact is told about an alert that opened or joined `incident`."""
     if incident.status is IncidentStatus.ACKNOWLEDGED:
         return Skip(PlanReason.ACKNOWLEDGED)
     if state.pending_id:
@@ -69,14 +69,14 @@ def on_alert(incident: Incident, state: ContactState, now: datetime, interval: t
 
 
 def on_rise(state: ContactState, now: datetime) -> Choice:
-    """Decide what one contact hears of an alert that raised the severity: it is told at once."""
+    """Decide how one contact is told about a rise in severity: always at once."""
     if state.pending_id:
         return _expedite(state, Kind.ESCALATION, now, PlanReason.ROSE)
     return Plan(Kind.ESCALATION, now, PlanReason.ROSE)
 
 
 def on_resolution(state: ContactState, now: datetime) -> Choice:
-    """Decide what one contact hears of the end: once, and only if it was told, or will be, of the beginning."""
+    """Decide whether one contact is told about the end: once, and only if it was or will be told of the beginning."""
     if state.pending_id:
         return _expedite(state, Kind.RESOLUTION, now, PlanReason.RESOLVED)
     if state.told_at is None:
@@ -85,19 +85,19 @@ def on_resolution(state: ContactState, now: datetime) -> Choice:
 
 
 def _first(state: ContactState, now: datetime, interval: timedelta) -> Plan:
-    """Tell a contact for the first time; one that refused a notification isn't tried for every alert."""
+    """Plan the first notification. After a failure it waits, so that not every alert attempts a failing contact."""
     if state.failed_at is None or state.failed_at + interval <= now:
         return Plan(Kind.OPENING, now, PlanReason.FIRST)
     return Plan(Kind.OPENING, state.failed_at + interval, PlanReason.FIRST_AFTER_FAILURE)
 
 
 def _expedite(state: ContactState, kind: Kind, now: datetime, reason: PlanReason) -> Expedite:
-    # A notification that waits for a retry keeps its time: its server is in trouble, and hammering it helps nobody.
+    # A notification that waits for a retry keeps its time, so that a failing server isn't hammered.
     return Expedite(None if state.pending_attempts else now, kind, reason)
 
 
 def sentence(choice: Choice, incident: Incident, state: ContactState) -> str:
-    """Say a choice in words, for the trail; times are in UTC."""
+    """Return a choice as a sentence for the trail; times are in UTC."""
     match choice:
         case Plan(_, due_at, PlanReason.FIRST_AFTER_FAILURE):
             return f"due at {due_at:%H:%M:%S}, because a notification failed at {state.failed_at:%H:%M:%S} UTC"

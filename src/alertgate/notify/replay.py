@@ -1,4 +1,4 @@
-"""A notification that failed for good is started afresh, by hand."""
+"""Retry a failed notification at an operator's request."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,17 +9,17 @@ from alertgate.store import Connection, notifications
 
 
 class ReplayResult(StrEnum):
-    """Whether the notification starts afresh."""
+    """Whether the notification is retried."""
 
-    PENDING = "pending"  # it is due now, and GIVE_UP_AFTER counts anew
+    PENDING = "pending"  # it is due now, and GIVE_UP_AFTER starts again
     UNKNOWN = "unknown"  # there is no such notification
-    NOT_FAILED = "not-failed"  # only what was given up on can start afresh
-    SAID_ALREADY = "said-already"  # another notification to this address is pending, and will say it
+    NOT_FAILED = "not-failed"  # only a failed notification can be retried
+    SAID_ALREADY = "said-already"  # another pending notification to this contact will report it
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Which notification to start afresh, and when."""
+    """Which notification to retry, and the time now."""
 
     notification_id: str
     now: datetime
@@ -27,7 +27,7 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A result with its reason in words, and the notification afterwards, if there is one."""
+    """A result, its reason as a sentence, and the notification afterwards, if it exists."""
 
     result: ReplayResult
     reason: str
@@ -35,7 +35,7 @@ class Replayed:
 
 
 def replay(connection: Connection, wanted: Replay) -> Replayed:
-    """Make a failed notification pending, due now."""
+    """Make a failed notification pending and due now."""
     found = notifications.get(connection, wanted.notification_id)
     if found is None:
         return Replayed(
@@ -50,7 +50,7 @@ def replay(connection: Connection, wanted: Replay) -> Replayed:
 
 
 def decide_replay(found: Notification, pending_id: str | None) -> tuple[ReplayResult, str]:
-    """Decide whether a notification may start afresh; `pending_id` is the one that waits for the same contact."""
+    """Decide whether a notification can be retried. `pending_id` is a pending one that would report the same."""
     if found.status is not NotificationStatus.FAILED:
         reason = f"Notification {found.id} is {found.status}; only a failed one can be retried."
         return ReplayResult.NOT_FAILED, reason

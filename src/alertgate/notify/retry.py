@@ -1,4 +1,4 @@
-"""When a message that couldn't be handed over is tried again. Pure."""
+"""When a notification is retried after a failed attempt. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,28 +6,28 @@ from datetime import datetime, timedelta
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (5, 15, 45, 120, 300))
 LAST_DELAY = timedelta(minutes=15)
 SPREAD = 0.2
-"""Each delay varies by a fifth either way, so that messages which failed together don't return together."""
+"""Each delay varies by a fifth either way, so that notifications which failed together aren't retried together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Try again at `at`."""
+    """Retry at `at`."""
 
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """Don't try again."""
+    """Don't retry."""
 
 
 def next_attempt(
     attempts: int, since: datetime, now: datetime, give_up_after: timedelta, chance: float
 ) -> Again | GiveUp:
-    """Decide what follows the `attempts`-th failure that may pass (1 for the first).
+    """Decide what follows the `attempts`-th transient failure (1 for the first).
 
-    `chance` is a random number from 0 to 1. Gives up once the next try would come later than `give_up_after`
-    after `since`, when the message was planned or started afresh.
+    `chance` is a random number from 0 to 1. Gives up once the next attempt would come later than `give_up_after`
+    after `since`: when the notification was planned, last replayed, or given its latest alert to report.
     """
     delay = DELAYS[attempts - 1] if attempts <= len(DELAYS) else LAST_DELAY
     at = now + spread(delay, chance)
@@ -35,5 +35,5 @@ def next_attempt(
 
 
 def spread(delay: timedelta, chance: float) -> timedelta:
-    """Return a delay moved by up to SPREAD either way; `chance` is a random number from 0 to 1."""
+    """Return a delay with jitter of up to SPREAD either way; `chance` is a random number from 0 to 1."""
     return delay * (1 - SPREAD + 2 * SPREAD * chance)

@@ -1,4 +1,4 @@
-"""A test message through every channel to every recipient, with each server's own answer."""
+"""Send a test message to every recipient, and report each server's answer."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from alertgate.notify.gateways import is_text_message
 
 
 class TestSend(NamedTuple):
-    """What became of one test message."""
+    """The result of one test message."""
 
     channel: ChannelName
     address: str
@@ -25,7 +25,7 @@ class TestSend(NamedTuple):
 async def send_tests(
     settings: Settings, channels: Sequence[Channel], clock: Clock, new_id: Callable[[datetime], str]
 ) -> list[TestSend]:
-    """Send one test message to each recipient, over the channel that would reach it; one after the other."""
+    """Send one test message to each recipient over its channel, one after the other."""
     by_name = {channel.name: channel for channel in channels}
     results = []
     for name, address in targets(settings):

@@ -1,4 +1,4 @@
-"""What keeps waiting notifications moving: one method for each periodic job of the delivery loop."""
+"""The periodic jobs that keep pending notifications moving, one method for each."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -17,13 +17,13 @@ from alertgate.store import leases, notifications, upkeep
 from alertgate.store.engine import Store
 
 EVERY = 5.0
-"""Seconds between two runs."""
+"""Seconds between runs."""
 
 log = structlog.stdlib.get_logger("alertgate.deliver")
 
 
 class NotificationUpkeep:
-    """Runs the jobs, at most once every EVERY seconds. `channels` are in use; `owner` names this process in leases."""
+    """Runs the jobs, at most once every EVERY seconds. `channels` are in use; `owner` is this process in leases."""
 
     def __init__(
         self,
@@ -45,9 +45,9 @@ class NotificationUpkeep:
         self._budget = Budget.PLENTY
 
     async def run_if_due(self, here: frozenset[str]) -> Budget:
-        """Run all jobs if that is due; return how much of the mail account's daily limit is used.
+        """Run all jobs if they are due; return how much of the mail account's daily limit is used.
 
-        `here` are the notifications in this process. Raises StoreUnavailable.
+        `here` are the ids of the notifications in this process. Raises StoreUnavailable.
         """
         moment = self._clock.monotonic()
         if moment - self._last_run >= EVERY:
@@ -64,26 +64,26 @@ class NotificationUpkeep:
         await self.measure_budget()
 
     async def release_expired(self, here: frozenset[str]) -> None:
-        """Take over from processes that are gone."""
+        """Release stale leases, so that notifications of dead processes are pending again."""
         now, owner = self._clock.now(), self._owner
         expired = await self._store.write(lambda connection: leases.release_expired(connection, now, here, owner))
         if expired:
-            log.warning("notifications.released", detail="their sender is gone", number=len(expired), ids=expired[:20])
+            log.warning("notifications.released", detail="their lease was stale", number=len(expired), ids=expired[:20])
 
     async def clamp_due_times(self) -> None:
-        """Bring forward what is due later than any wait can be: then the clock was set back."""
+        """Bring forward notifications due later than any wait allows, because the clock was set back."""
         now = self._clock.now()
         waits = (self._settings.grouping.interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))
         latest = [now + wait for wait in waits]
         if number := await self._store.write(lambda connection: upkeep.clamp_due_times(connection, latest)):
             log.warning(
                 "notifications.clamped",
-                detail="they were due later than any wait can be and are due earlier now; was the clock set back?",
+                detail="they were due later than any wait allows, and are brought forward; was the clock set back?",
                 number=number,
             )
 
     async def give_up(self) -> None:
-        """Fail what has been retried for GIVE_UP_AFTER."""
+        """Fail notifications that have been retried for GIVE_UP_AFTER."""
         now = self._clock.now()
         since = now - timedelta(seconds=self._settings.give_up_after)
         for failed in await self._store.write(lambda connection: upkeep.give_up(connection, since, now)):
@@ -99,25 +99,27 @@ class NotificationUpkeep:
             )
 
     async def reassign_orphaned(self) -> None:
-        """Move what waits on a channel that isn't configured any more to the one that reaches its address now."""
+        """Move notifications from channels no longer configured to those that reach their addresses now."""
         now, reachable = self._clock.now(), targets(self._settings)
         moved, failed = await self._store.write(
             lambda connection: upkeep.reassign_orphaned(connection, self._channels, reachable, now)
         )
         if moved:
             log.info(
-                "notifications.reassigned", detail="they go by another channel than was planned", number=len(moved)
+                "notifications.reassigned",
+                detail="moved to another channel, because theirs is no longer configured",
+                number=len(moved),
             )
         if failed:
             log.error(
                 "notifications.failed",
-                detail="failed for good: their recipients aren't in the settings any more",
+                detail="failed for good: their recipients are no longer in the settings",
                 number=len(failed),
                 ids=failed[:20],
             )
 
     async def measure_budget(self) -> None:
-        """Count what the mail account has sent in a day, and log when that comes near its limit."""
+        """Count what the mail account sent in the last 24 hours, and log when the level changes."""
         limit = self._settings.smtp_daily_limit
         if not limit or ChannelName.EMAIL not in self._channels:
             return
@@ -131,6 +133,6 @@ class NotificationUpkeep:
 
 _LEVELS = {
     Budget.PLENTY: "the mail account is well below SMTP_DAILY_LIMIT again",
-    Budget.LOW: "the mail account comes near SMTP_DAILY_LIMIT",
-    Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only first and critical notifications go out",
+    Budget.LOW: "the mail account is approaching SMTP_DAILY_LIMIT",
+    Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only openings and critical notifications go out",
 }

@@ -1,1 +1,1 @@
-"""The ways to reach a recipient, each behind the Channel protocol."""
+"""The channels, each an implementation of the Channel protocol."""

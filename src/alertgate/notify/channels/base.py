@@ -1,4 +1,4 @@
-"""What every channel is, and the one model of what became of a try."""
+"""The Channel protocol, what a channel sends, and the outcomes of an attempt."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,14 +10,14 @@ from alertgate.model import ChannelName, Target
 
 
 class Reason(StrEnum):
-    """Why a try ended as it did: the closed list, also a metric's label."""
+    """Why an attempt ended as it did; also a metric label."""
 
     SENT = "sent"
     CREDENTIALS = "credentials"  # 535, 534: the login was refused
     TOO_MANY_LOGINS = "too_many_logins"  # 454 4.7.0
     TRY_LATER = "try_later"  # 421 and other temporary answers of the server as a whole
-    DAILY_LIMIT = "daily_limit"  # 550 5.4.5: a 5xx that passes
-    SENDER_REFUSED = "sender_refused"  # SMTP_EMAIL may not send here
+    DAILY_LIMIT = "daily_limit"  # 550 5.4.5: a transient 5xx
+    SENDER_REFUSED = "sender_refused"  # the server doesn't accept SMTP_EMAIL as the sender
     RECIPIENT_BUSY = "recipient_busy"  # 450 4.2.1 and the like
     MAILBOX_FULL = "mailbox_full"  # 452 4.2.2
     NO_SUCH_RECIPIENT = "no_such_recipient"  # 550 5.1.1
@@ -25,7 +25,7 @@ class Reason(StrEnum):
     POLICY = "policy"  # 554, 5.7.1
     REFUSED = "refused"  # any other permanent answer
     CONNECTION = "connection"  # no connection, or it broke
-    TLS = "tls"  # no STARTTLS offered, or a certificate that doesn't hold
+    TLS = "tls"  # no STARTTLS offered, or an invalid certificate
     TIMEOUT = "timeout"  # no answer in time
     STORAGE = "storage"  # the outbox can't be written
     INTERNAL = "internal"  # a defect in alertgate; the log has its traceback
@@ -44,12 +44,12 @@ CHANNEL_WIDE = frozenset(
         Reason.STORAGE,
     }
 )
-"""The reasons that concern all of a channel's messages, not this one alone."""
+"""The reasons that affect all of a channel's messages, not only this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The server took it. `reply` is its own words."""
+    """The server accepted the message. `reply` is its answer."""
 
     reply: str
     reason: Reason = Reason.SENT
@@ -58,7 +58,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Transient:
-    """It didn't work now, and may later."""
+    """The attempt failed; a later one may succeed."""
 
     reason: Reason
     reply: str
@@ -67,7 +67,7 @@ class Transient:
 
 @dataclass(frozen=True, slots=True)
 class Permanent:
-    """It won't ever work for this message."""
+    """The attempt failed, and every later one for this message would."""
 
     reason: Reason
     reply: str
@@ -77,7 +77,7 @@ class Permanent:
 Outcome = Sent | Transient | Permanent
 
 PICTURE_ID = "picture@alertgate"
-"""The Content-ID by which a message's HTML shows its picture."""
+"""The Content-ID that a message's HTML uses to show its picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +91,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What a recipient gets. A text message has neither subject nor HTML."""
+    """The content that a channel sends. A text message has neither subject nor HTML."""
 
     to: str = field(repr=False)
     text: str = field(repr=False)
     message_id: str
-    """The same for every try, so that a repeat can be recognised (RFC 5322, 3.6.4); without angle brackets."""
+    """The same for every attempt, so that a repeat can be recognised (RFC 5322, 3.6.4); without angle brackets."""
     thread_id: str
     """The same for all messages about one incident."""
     date: datetime
@@ -107,7 +107,7 @@ class Message:
 
 
 SEND_TIMEOUT = 45.0
-"""Seconds for one message, all tries: shorter than the lease, so that they end while the message is still ours."""
+"""Seconds for all attempts under one lease: shorter than the lease, so that they end while it is still ours."""
 
 
 class Level(StrEnum):
@@ -120,7 +120,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What an operator should know about a part of the service, and what to do."""
+    """What an operator should know about one part of the service, and what to do."""
 
     level: Level
     what: str
@@ -132,29 +132,29 @@ class Channel(Protocol):
 
     name: ChannelName
     capacity: int
-    """How many messages it can hand over at the same time."""
+    """How many messages it can send at the same time."""
 
     async def send(self, message: Message, deadline: float) -> Outcome:
-        """Try once to hand a message over; trouble is an outcome, never an exception.
+        """Attempt once to send a message. A failure is an outcome, never an exception.
 
-        After `deadline`, by the event loop's clock, another process may send it: nothing may leave any more.
+        After `deadline` (event loop time) another process may send the message, so nothing may be sent any more.
         """
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
 
 
 class Provider(Protocol):
-    """A module of channels, as `registry` lists it."""
+    """A module that provides channels, as listed in `registry`."""
 
     def from_settings(self, settings: Settings) -> list[Channel]:
-        """Return the channels that the settings call for; none where they don't. Raises StoreUnavailable."""
+        """Return the channels that the settings configure, if any. Raises StoreUnavailable."""
 
     def targets(self, settings: Settings) -> list[Target]:
         """Return the addresses that these channels reach."""
 
     def findings(self, settings: Settings) -> list[Finding]:
-        """Return what an operator should know about these settings; said at start and by `alertgate check`."""
+        """Return what an operator should know about these settings, at start and in `alertgate check`."""
 
     async def check(self, settings: Settings) -> Finding | None:
-        """Try whether the channels could send, without sending; None where there is nothing to try."""
+        """Check whether the channels could send, without sending; None if there is nothing to check."""

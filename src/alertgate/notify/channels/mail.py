@@ -1,4 +1,4 @@
-"""A Message as the bytes of the mail that carries it (RFC 5322; RFC 3834 for Auto-Submitted)."""
+"""Compose a mail from a Message (RFC 5322; RFC 3834 for Auto-Submitted)."""
 
 from email.header import Header
 from email.headerregistry import Address, HeaderRegistry, MessageIDHeader, UniqueUnstructuredHeader
@@ -9,30 +9,30 @@ from typing import Any
 from alertgate.notify.channels.base import PICTURE_ID, Message
 
 LONGEST_LINE = 76
-"""Characters of a header's line that has encoded words (RFC 2047, 2)."""
+"""Maximum characters of a header line with encoded words (RFC 2047, 2)."""
 
 
 class SubjectHeader(UniqueUnstructuredHeader):
-    """A subject that keeps the spaces between words that aren't ASCII, which the library's own folding loses."""
+    """A subject that keeps the spaces between non-ASCII words, which the library's own folding loses."""
 
     def fold(self, *, policy: Policy) -> str:
-        """Return the header's lines."""
+        """Return the folded header."""
         text = str(self)
         if text.isascii() and len("Subject: ") + len(text) <= LONGEST_LINE:
             return f"Subject: {text}{policy.linesep}"
         charset = "us-ascii" if text.isascii() else "utf-8"
         folded = Header(text, charset, maxlinelen=LONGEST_LINE, header_name="Subject").encode(linesep=policy.linesep)
-        return f"Subject: {folded.lstrip()}{policy.linesep}"  # a first word that fills a line stays on the first one
+        return f"Subject: {folded.lstrip()}{policy.linesep}"  # a long first word stays on the first line
 
 
 class Headers(HeaderRegistry):
-    """The classes of our headers. Each is made once: making one takes longer than parsing a header does."""
+    """The header classes, cached, because creating a class takes longer than parsing a header."""
 
     def __init__(self) -> None:
         super().__init__()
         self._made: dict[str, Any] = {}
         own: dict[str, Any] = {"subject": SubjectHeader, "references": MessageIDHeader}
-        self.registry.update(own)  # References is one id, never folded or encoded: mail programs thread by it
+        self.registry.update(own)  # References is one id, and must not be folded or encoded: mail programs thread by it
 
     def __getitem__(self, name: str) -> Any:
         """Return the class for a header."""
@@ -42,14 +42,14 @@ class Headers(HeaderRegistry):
 
 
 POLICY = SMTP.clone(cte_type="7bit", header_factory=Headers())
-"""Lines end with CR LF, and nothing relies on 8BITMIME (RFC 6152), which not every server offers."""
+"""Lines end with CRLF, and content is 7-bit, because not every server offers 8BITMIME (RFC 6152)."""
 
 
 def compose(message: Message, sender: str) -> bytes:
     """Return the mail for a message.
 
-    Raises ValueError for a line break in a header, and for an address that isn't ASCII. What looks like an encoded word
-    (RFC 2047) in a subject is taken apart: readers would decode it, line breaks and all (CVE-2024-6923).
+    Raises ValueError for a line break in a header, and for an address that isn't ASCII. Whatever looks like an encoded
+    word (RFC 2047) in a subject is broken up: mail programs would decode it, line breaks included (CVE-2024-6923).
     """
     mail = EmailMessage(policy=POLICY)
     mail["From"] = _address("alertgate", sender)
@@ -70,9 +70,9 @@ def compose(message: Message, sender: str) -> bytes:
 
 
 def _one_line(text: str) -> str:
-    """Return the text. Raises ValueError for line breaks; the library lets one at the end pass."""
+    """Return the text. Raises ValueError for any line break; the library accepts one at the end."""
     if text.splitlines() not in ([], [text]):
-        raise ValueError("a subject may not contain linefeed or carriage return characters, nor their like")
+        raise ValueError("a subject can't contain a linefeed or carriage return, nor any other line break")
     return text
 
 
@@ -91,6 +91,6 @@ def _add_html(mail: EmailMessage, message: Message, html: str) -> None:
 
 
 def _address(name: str, address: str) -> Address:
-    """Return an address as a header has it. Raises ValueError for line breaks, and for what isn't ASCII."""
+    """Return an address for a header. Raises ValueError for line breaks and non-ASCII characters."""
     local, _, domain = address.rpartition("@")
     return Address(name, local, domain)

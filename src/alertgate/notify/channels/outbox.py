@@ -1,4 +1,4 @@
-"""The outbox: a Maildir that takes the messages while no mail server is configured."""
+"""The outbox: a Maildir that receives the messages while no mail server is configured."""
 
 import asyncio
 from mailbox import Maildir
@@ -15,11 +15,11 @@ from alertgate.store.engine import make_private_dir
 log = structlog.stdlib.get_logger("alertgate.outbox")
 
 NOBODY = "operator@localhost"
-"""Whom notifications in the outbox are addressed to while no recipient is set."""
+"""The recipient of notifications in the outbox while none is configured."""
 
 
 class Outbox:
-    """Writes each message to a Maildir (one file a message), and says in the log where."""
+    """Writes each message to a file of its own in a Maildir, and logs the path."""
 
     name = ChannelName.OUTBOX
     capacity = 1
@@ -29,7 +29,7 @@ class Outbox:
         self._sender = sender
 
     async def send(self, message: Message, deadline: float) -> Outcome:  # noqa: ARG002  (a file takes no time)
-        """Write a message; a full or read-only disk may pass."""
+        """Write a message. A full or read-only disk is a transient failure."""
         try:
             file = await asyncio.to_thread(self._write, message)
         except OSError as error:
@@ -38,7 +38,7 @@ class Outbox:
         return Sent(f"written to {file}")
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: the outbox has no connections."""
 
     def _write(self, message: Message) -> Path:
         box = Maildir(self._path, create=True)
@@ -55,7 +55,7 @@ def from_settings(settings: Settings) -> list[Channel]:
 
 
 def targets(settings: Settings) -> list[Target]:
-    """Return all addresses, or the operator of this machine while none is set."""
+    """Return all recipients' addresses, or NOBODY while none is configured."""
     if settings.mail_host is not None:
         return []
     addresses = dict.fromkeys([*settings.recipient_email, *settings.recipient_sms]) or [NOBODY]
@@ -63,13 +63,13 @@ def targets(settings: Settings) -> list[Target]:
 
 
 def findings(settings: Settings) -> list[Finding]:
-    """Say that nobody is told."""
+    """Warn that nobody is told."""
     if settings.mail_host is not None:
         return []
     text = f"no server is set: messages go to {settings.outbox_dir}, and nobody is told; set SMTP_EMAIL or SMTP_HOST"
     return [Finding(Level.WARN, "mail", text)]
 
 
-async def check(settings: Settings) -> Finding | None:  # noqa: ARG001  (a directory is tried when it is written to)
-    """There is no server to try."""
+async def check(settings: Settings) -> Finding | None:  # noqa: ARG001  (the Provider protocol's signature)
+    """Return None: there is no server to check."""
     return None

@@ -1,4 +1,4 @@
-"""Every channel that there is. A new one is a module beside this one, and one word here."""
+"""The list of all channels. To add one, write a module beside this one and add it to PROVIDERS."""
 
 from datetime import date
 
@@ -12,17 +12,17 @@ PROVIDERS: tuple[Provider, ...] = (smtp, outbox)
 
 
 def open_channels(settings: Settings) -> list[Channel]:
-    """Return the channels that the settings call for. Raises StoreUnavailable."""
+    """Return the channels that the settings configure. Raises StoreUnavailable."""
     return [channel for provider in PROVIDERS for channel in provider.from_settings(settings)]
 
 
 def targets(settings: Settings) -> list[Target]:
-    """Return every address that is told about an incident, with the channel that reaches it."""
+    """Return every recipient's address with the channel that reaches it."""
     return [target for provider in PROVIDERS for target in provider.targets(settings)]
 
 
 def findings(settings: Settings, today: date) -> list[Finding]:
-    """Return what an operator should know about the addresses and their channels."""
+    """Return what an operator should know about the recipients' addresses and their channels."""
     about_addresses = [_about(target, today) for target in targets(settings) if target[1] != outbox.NOBODY]
     return about_addresses + [finding for provider in PROVIDERS for finding in provider.findings(settings)]
 

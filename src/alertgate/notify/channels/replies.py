@@ -1,4 +1,4 @@
-"""What an SMTP server's answer means: one table. Pure.
+"""Classify an SMTP server's replies. Pure.
 
 Sources: RFC 5321, 4.2; RFC 3463 (enhanced codes); Google's "Gmail SMTP errors and codes".
 """
@@ -9,11 +9,11 @@ from enum import StrEnum
 from alertgate.notify.channels.base import Permanent, Reason, Transient
 
 _ENHANCED = re.compile(r"(?<![\w.])([245]\.\d{1,3}\.\d{1,3})(?!\w|\.\d)")
-"""An enhanced code, and no part of an IP address or a version."""
+"""An enhanced status code, but not part of an IP address or a version."""
 
 
 class Stage(StrEnum):
-    """Where in the conversation the answer came."""
+    """The stage of the SMTP conversation that a reply came at."""
 
     CONNECT = "connect"
     LOGIN = "login"
@@ -23,7 +23,7 @@ class Stage(StrEnum):
 
 
 def classify(stage: Stage, code: int, text: str) -> Transient | Permanent:
-    """Return what a refusing answer means. `code` is 400 to 599, `text` the server's words."""
+    """Return the outcome for a negative reply. `code` is 400 to 599, `text` the rest of the reply."""
     reply = f"{code} {' '.join(text.split())}"
     match = _ENHANCED.search(text)
     reason = _reason(stage, code, match[1] if match else "")
@@ -33,7 +33,7 @@ def classify(stage: Stage, code: int, text: str) -> Transient | Permanent:
 
 
 _FINAL = frozenset({Reason.NO_SUCH_RECIPIENT, Reason.TOO_LARGE, Reason.POLICY, Reason.REFUSED})
-"""A 5xx with any other reason passes once its cause is mended, and the message isn't to blame."""
+"""A 5xx with any other reason is transient: the message isn't at fault, and is accepted once the cause is fixed."""
 
 
 def _reason(stage: Stage, code: int, enhanced: str) -> Reason:  # noqa: PLR0911  (the table)
@@ -48,7 +48,7 @@ def _reason(stage: Stage, code: int, enhanced: str) -> Reason:  # noqa: PLR0911 
     if enhanced == "5.3.4" or (code == 552 and enhanced != "5.2.2"):
         return Reason.TOO_LARGE
     if enhanced in {"4.2.2", "5.2.2"} or code == 452:
-        return Reason.MAILBOX_FULL  # people empty their mailboxes, so this passes even as a 5xx
+        return Reason.MAILBOX_FULL  # transient even as a 5xx, because people empty their mailboxes
     if code >= 500:
         return _refused(stage, code, enhanced)
     if enhanced == "4.2.2" or code == 452:
@@ -57,7 +57,7 @@ def _reason(stage: Stage, code: int, enhanced: str) -> Reason:  # noqa: PLR0911 
 
 
 def _refused(stage: Stage, code: int, enhanced: str) -> Reason:
-    """The reason of a 5xx that is about the sender, the recipient or the content."""
+    """Return the reason of a 5xx about the sender, the recipient or the content."""
     if stage is Stage.SENDER:
         return Reason.SENDER_REFUSED
     if enhanced.startswith("5.7.") or code == 554:

@@ -1,4 +1,4 @@
-"""The mail server, its connections, and the two channels that go through it."""
+"""The mail server, its connections, and the two channels that use it."""
 
 import asyncio
 import ssl
@@ -28,9 +28,9 @@ from alertgate.notify.channels.replies import Stage, classify
 from alertgate.notify.gateways import is_gateway
 
 FRESH_FOR = 5.0
-"""Seconds for which an idle connection is taken to be alive; after that it is asked first."""
+"""Seconds for which an idle connection is assumed to be alive; later it is checked with NOOP before use."""
 DRAIN_PAUSE = 0.01
-"""Seconds between two looks at what the network hasn't taken yet of a large mail."""
+"""Seconds between checks whether a large mail has left the transport's buffer."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class _Idle:
 
 
 class MailServer:
-    """An SMTP server with connections that are kept open and reused, at most `smtp_connections` at a time."""
+    """An SMTP server with a pool of at most `smtp_connections` reused connections."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -49,10 +49,10 @@ class MailServer:
         self._tls: ssl.SSLContext | None = None
 
     async def hand_over(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
-        """Hand one mail over for one recipient until `deadline`; trouble is an outcome, never an exception.
+        """Send one mail to one recipient. A failure is an outcome, never an exception.
 
-        `mail` has CR LF at the end of each line, as `compose` writes it. After `deadline`, by the event loop's clock,
-        a mail isn't completed, even if the process slept past it.
+        `mail` has CRLF line endings, as `compose` writes them. After `deadline` (event loop time) the mail isn't
+        completed, even if the process was suspended past it.
         """
         try:
             async with asyncio.timeout_at(deadline), self._slots:
@@ -72,7 +72,7 @@ class MailServer:
             return _outcome(error)
 
     async def close(self) -> None:
-        """Say goodbye on every idle connection."""
+        """Close every idle connection."""
         while self._idle:
             await self._quit(self._idle.pop().connection)
 
@@ -98,7 +98,7 @@ class MailServer:
         return Sent(f"250 {reply}")
 
     async def _alive(self) -> SMTP | None:
-        """Return an idle connection that the server hasn't closed meanwhile, or None."""
+        """Return an idle connection that the server hasn't closed, or None."""
         while self._idle:
             idle = self._idle.pop()
             if not idle.connection.is_connected:
@@ -123,7 +123,7 @@ class MailServer:
             username=(settings.smtp_username or settings.smtp_email) if settings.smtp_password else None,
             password=settings.mail_password,
             use_tls=settings.smtp_security == "tls",
-            start_tls=settings.smtp_security == "starttls",  # True demands it, so a server without it is an error
+            start_tls=settings.smtp_security == "starttls",  # True requires it: a server without it is an error
             tls_context=self._tls,
             timeout=settings.smtp_timeout,
         )
@@ -151,9 +151,9 @@ async def _converse(
 ) -> str:
     """Send one mail for one recipient and return the server's reply.
 
-    The library's own `sendmail` sends the content as soon as it sees the answer to DATA. If the process slept past the
-    deadline while that answer came in, the Python version and the event loop decide whether a timer or the library runs
-    first. So this takes the steps one by one, and reads the clock itself before the content leaves.
+    The library's own `sendmail` sends the content as soon as it reads the reply to DATA. If the process was suspended
+    past the deadline while that reply arrived, the Python version and the event loop decide whether a timer or the
+    library runs first. So this function sends each command itself, and checks the clock before it sends the content.
     """
     if connection.is_ehlo_or_helo_needed:
         await _greet(connection)
@@ -165,9 +165,9 @@ async def _converse(
     if not connection.is_connected:
         raise aiosmtplib.SMTPServerDisconnected("Connection lost")
     transport.write(mail.replace(b"\r\n.", b"\r\n.."))  # RFC 5321, 4.5.2
-    # A server accepts a mail at its final dot. What waits in the transport when the process falls asleep leaves as soon
-    # as it wakes, before any timer, so the dot must not wait there behind a large mail.
-    while transport.get_write_buffer_size():  # noqa: ASYNC110  (a transport tells its protocol alone when it is empty)
+    # A server accepts a mail at its final dot. If the process is suspended, what is in the transport's buffer leaves as
+    # soon as it resumes, before any timer, so the dot must not wait there behind a large mail.
+    while transport.get_write_buffer_size():  # noqa: ASYNC110  (a transport notifies only its protocol when it is empty)
         await asyncio.sleep(DRAIN_PAUSE)
     _check_deadline(deadline)
     return await _execute(connection, b".", SMTPStatus.completed)
@@ -181,7 +181,7 @@ async def _execute(connection: SMTP, command: bytes, expected: SMTPStatus) -> st
 
 
 async def _greet(connection: SMTP) -> None:
-    """Say EHLO, or HELO to a server that doesn't know EHLO."""
+    """Send EHLO, or HELO to a server that doesn't know EHLO."""
     try:
         await connection.ehlo()
     except aiosmtplib.SMTPHeloError:
@@ -196,7 +196,7 @@ def _check_deadline(deadline: float) -> None:
 
 
 def _outcome(error: Exception) -> Outcome:
-    """Translate the library's exceptions, once."""
+    """Translate an exception of the library or the network into an outcome."""
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return classify(_stage(error), error.code, error.message)
     if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):
@@ -207,7 +207,7 @@ def _outcome(error: Exception) -> Outcome:
         return Transient(Reason.CONNECTION, str(error) or type(error).__name__)
     if isinstance(error, aiosmtplib.SMTPException):
         return Transient(Reason.TLS if "tls" in str(error).lower() else Reason.REFUSED, str(error))
-    return Permanent(Reason.NO_SUCH_RECIPIENT, f"not an address that SMTP can carry: {error}")
+    return Permanent(Reason.NO_SUCH_RECIPIENT, f"not a valid address for SMTP: {error}")
 
 
 def _stage(error: aiosmtplib.SMTPResponseException) -> Stage:
@@ -223,7 +223,7 @@ def _stage(error: aiosmtplib.SMTPResponseException) -> Stage:
 
 
 class MailChannel:
-    """Email, or text messages through an email-to-SMS gateway: what differs is the message, not the way."""
+    """Email, or text messages through an email-to-SMS gateway: both are mails to the same server."""
 
     def __init__(self, name: ChannelName, server: MailServer, settings: Settings) -> None:
         self.name = name
@@ -232,7 +232,7 @@ class MailChannel:
         self._sender = settings.mail_from
 
     async def send(self, message: Message, deadline: float) -> Outcome:
-        """Hand a message over to the mail server."""
+        """Send a message through the mail server."""
         return await self._server.hand_over(self._sender, message.to, compose(message, self._sender), deadline)
 
     async def close(self) -> None:
@@ -241,7 +241,7 @@ class MailChannel:
 
 
 def from_settings(settings: Settings) -> list[Channel]:
-    """Return email and text messages through one mail server, if there is one."""
+    """Return the email and SMS channels, which share the mail server, if one is configured."""
     if settings.mail_host is None:
         return []
     server = MailServer(settings)
@@ -249,7 +249,7 @@ def from_settings(settings: Settings) -> list[Channel]:
 
 
 def targets(settings: Settings) -> list[Target]:
-    """Return mail addresses for email; those of RECIPIENT_SMS and at known gateways for text messages."""
+    """Return email targets, and SMS targets for RECIPIENT_SMS and addresses at known gateways."""
     if settings.mail_host is None:
         return []
     texts = dict.fromkeys([*settings.recipient_sms, *filter(is_gateway, settings.recipient_email)])
@@ -258,15 +258,15 @@ def targets(settings: Settings) -> list[Target]:
 
 
 def findings(settings: Settings) -> list[Finding]:
-    """Say what is doubtful about how the mail server is reached."""
+    """Warn about a connection without encryption or login."""
     if settings.mail_host is None:
         return []
     found = []
     if settings.smtp_security == "none":
-        text = "is none: mails, and the password, cross the network readable"
+        text = "is none: mails and the password cross the network unencrypted"
         found.append(Finding(Level.WARN, "SMTP_SECURITY", text))
     if settings.smtp_password is None and settings.smtp_security != "none":
-        found.append(Finding(Level.WARN, "SMTP_PASSWORD", "isn't set: mail is handed over without a login"))
+        found.append(Finding(Level.WARN, "SMTP_PASSWORD", "isn't set: mail is sent without a login"))
     return found
 
 
@@ -277,6 +277,6 @@ async def check(settings: Settings) -> Finding | None:
     outcome = await MailServer(settings).check()
     what = f"mail server {settings.mail_host}:{settings.mail_port}"
     if isinstance(outcome, Sent):
-        login = "and takes the login" if settings.smtp_password else "without a login"
+        login = "and accepts the login" if settings.smtp_password else "without a login"
         return Finding(Level.OK, what, f"answers {login}: {outcome.reply}")
     return Finding(Level.FAIL, what, f"{outcome.reason}: {outcome.reply}")

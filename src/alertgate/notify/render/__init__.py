@@ -1,1 +1,1 @@
-"""An incident becomes the words that people read."""
+"""Render notifications as messages."""

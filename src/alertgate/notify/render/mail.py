@@ -1,4 +1,4 @@
-"""A notification as a mail: its subject, its text and its HTML. Pure."""
+"""Render a notification as a mail: subject, text and HTML. Pure."""
 
 from binascii import b2a_qp
 from functools import cache
@@ -14,9 +14,9 @@ from alertgate.notify.render.text import Blob, aligned, clean, data_url, one_lin
 
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 LARGEST = 18_000
-"""Bytes for text and HTML together, as they travel. With its headers a mail stays under 20 kB, but for its picture."""
+"""Maximum bytes of text and HTML together, encoded. With headers, but without a picture, a mail stays under 20 kB."""
 ROOMS = (4000, 2000, 1000, 500, 250, 100)
-"""Characters for an alert's data, tried in this order until a mail is small enough; the first nearly always is."""
+"""Limits in characters for an alert's data, tried in order until the mail is small enough, nearly always at once."""
 MOST_EARLIER = 10
 
 
@@ -30,11 +30,11 @@ class Bodies(NamedTuple):
 def subject(context: MessageContext) -> str:
     """Return a subject such as `[CRITICAL] Front door: alarm/motion`.
 
-    It stays the same for an incident but for its first word, so that the incident is one conversation in Gmail, which
-    wants References to one and the same id *and* the same subject (workspaceupdates.googleblog.com, 2019-03-29). It
-    disregards `Re:` and what stands in square brackets in front (seen in github.com/TwiN/gatus/issues/1563 and
-    getredash/redash/issues/1144), as IMAP's base subject does (RFC 5256, 2.1). A count at the end would start a new
-    conversation with each update, so counts stand in the first sentence, which inboxes show beside the subject.
+    Only the word in brackets changes during an incident, so that Gmail shows the incident as one conversation. Gmail
+    requires References to the same id *and* the same subject (workspaceupdates.googleblog.com, 2019-03-29), but ignores
+    `Re:` and a prefix in square brackets (seen in github.com/TwiN/gatus/issues/1563 and getredash/redash/issues/1144),
+    as IMAP's base subject does (RFC 5256, 2.1). A count in the subject would start a new conversation with each update,
+    so counts are in the first sentence, which inboxes show beside the subject.
     """
     return one_line(f"[{context.tag}] {context.where}: {context.event}", 140)
 
@@ -54,7 +54,7 @@ def _environment() -> Environment:
 
 
 def bodies(context: MessageContext, subject: str, *, picture: bool, left_out: bool) -> Bodies:
-    """Write a mail's text and HTML, with as much of the data as there is room for."""
+    """Render a mail's text and HTML, with as much of the data as fits."""
     text, html = (_environment().get_template(name) for name in ("mail.txt", "mail.html"))
     shown = {
         **_headline(context, subject),
@@ -64,20 +64,20 @@ def bodies(context: MessageContext, subject: str, *, picture: bool, left_out: bo
     for room in ROOMS:
         view = {**shown, **_details(context, room)}
         made = Bodies(text.render(view), html.render(view))
-        if sum(map(_travelling, made)) <= LARGEST:
+        if sum(map(_encoded_size, made)) <= LARGEST:
             break
     return made
 
 
-def _travelling(body: str) -> int:
-    """Return the bytes that a body takes at most in a mail: as quoted-printable or as base64 (RFC 2045)."""
+def _encoded_size(body: str) -> int:
+    """Return the most bytes that a body takes in a mail, as quoted-printable or as base64 (RFC 2045)."""
     plain = body.encode()
     quoted = b2a_qp(plain)
     return max(len(quoted) + quoted.count(b"\n"), len(plain) * 7 // 5)
 
 
 def _headline(context: MessageContext, subject: str) -> dict[str, object]:
-    """What a reader sees first, as clean text."""
+    """Return what a reader sees first, as clean text."""
     lead = wording.lead(context)
     return {
         "subject": subject,
@@ -97,7 +97,7 @@ _COLORS = {Severity.INFO: "#2563eb", Severity.WARNING: "#b45309", Severity.CRITI
 
 
 def _details(context: MessageContext, room: int) -> dict[str, object]:
-    """What the alerts said, in `room` characters or somewhat more, as clean text."""
+    """Return what the alerts say, in about `room` characters of clean text."""
     latest, earlier = context.latest, context.alerts[1 : 1 + MOST_EARLIER]
     words = wording.words(latest)
     return {
@@ -122,7 +122,7 @@ def picture(alert: Alert) -> Picture | None:
 
 
 def _blob(data: Json) -> Blob | None:
-    """The first picture among an alert's data."""
+    """Return the first picture in an alert's data, or None."""
     values = list(data.values()) if isinstance(data, dict) else [data]
     blobs = (data_url(value) for value in values)
     return next((blob for blob in blobs if blob and blob.media_type in PICTURES and blob.content), None)

@@ -1,4 +1,4 @@
-"""An incident becomes the words that people read. Pure: facts in, a Message out."""
+"""Render a notification as a Message. Pure."""
 
 from alertgate.model import Severity
 from alertgate.notify.channels.base import Message, Picture
@@ -11,7 +11,8 @@ from alertgate.notify.render.sms import sms
 def render(context: MessageContext, *, with_picture: bool = True) -> Message:
     """Return the message for a notification: short and plain for a text message, else text and HTML.
 
-    Without its picture, because the mail server found the message too large, a mail says that one is missing.
+    `with_picture=False` is for a message that the mail server rejected as too large: the mail says that a picture is
+    missing.
     """
     notification = context.notification
     if is_text_message(notification.channel, notification.address):

@@ -1,4 +1,4 @@
-"""A notification as one text message: 160 GSM-7 septets. Pure."""
+"""Render a notification as one text message: 160 GSM-7 septets. Pure."""
 
 from alertgate.model import Kind
 from alertgate.notify.context import MessageContext
@@ -7,7 +7,7 @@ from alertgate.notify.render.text import gsm7, shorten
 
 
 def sms(context: MessageContext) -> str:
-    """Return severity, device, event and the essence in one segment: 160 GSM-7 septets."""
+    """Return severity, device, event and essence in one segment: 160 GSM-7 septets."""
     details = [wording.short_count(context), wording.how_late(context)]
     if context.notification.kind is Kind.ESCALATION and not context.resolved:
         details.insert(0, "got worse")

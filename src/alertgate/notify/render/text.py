@@ -1,4 +1,4 @@
-"""Text from devices made fit for mails and text messages. Pure."""
+"""Clean and format text from devices for mails and text messages. Pure."""
 
 import base64
 import binascii
@@ -14,12 +14,12 @@ GSM7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-"""The characters of one septet (3GPP TS 23.038, 6.2.1)."""
+"""Characters that take one septet (3GPP TS 23.038, 6.2.1)."""
 GSM7_DOUBLE = frozenset("^{}\\[~]|€")
-"""Those that count two (6.2.1.1)."""
+"""Characters that take two septets (6.2.1.1)."""
 SEGMENT = 160
 
-# Control characters but tab and line feed, surrogates, and the invisible characters that reorder or hide text.
+# Control characters except tab and line feed, surrogates, and invisible characters that reorder or hide text.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\ud800-\udfff\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
     "\U000e0000-\U000e007f]"
@@ -30,22 +30,22 @@ _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base6
 
 
 def clean(text: str) -> str:
-    """Return text without control, surrogate and direction-changing characters; line breaks stay."""
+    """Return text with control, surrogate and direction-changing characters replaced; line breaks stay."""
     return _UNSEEN.sub("\ufffd", _BREAK.sub("\n", text))
 
 
 def one_line(text: str, longest: int) -> str:
-    """Return text as one line that a header may hold, cut to `longest` characters."""
+    """Return text as one line that is safe in a header, cut to `longest` characters."""
     return shorten(_SPACE.sub(" ", clean(text)).strip(), longest)
 
 
 def shorten(text: str, longest: int) -> str:
-    """Cut text to `longest` characters, with an ellipsis where something is missing."""
+    """Return text cut to `longest` characters, with an ellipsis if anything is cut."""
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
 def gsm7(text: str, septets: int = SEGMENT) -> str:
-    """Return text in GSM-7 characters alone, transliterated, and cut to `septets`."""
+    """Return text transliterated to GSM-7 and cut to `septets`."""
     plain = "".join(
         char if char in GSM7 or char in GSM7_DOUBLE else anyascii(char) for char in _SPACE.sub(" ", clean(text))
     )
@@ -64,14 +64,14 @@ def _cut(text: str, septets: int) -> str:
 
 
 class Blob(NamedTuple):
-    """What a `data:` URL holds."""
+    """The content of a `data:` URL."""
 
     media_type: str
     content: bytes
 
 
 def data_url(value: Json) -> Blob | None:
-    """Decode a `data:` URL (RFC 2397), as typed publish makes of binary data; None when it is none."""
+    """Decode a `data:` URL (RFC 2397), the form of binary data in Particle's typed publish; None if it isn't one."""
     if not isinstance(value, str) or not (match := _DATA_URL.match(value)):
         return None
     payload = value[match.end() :]
@@ -88,7 +88,7 @@ MORE = ("…", "more was sent; the API has it all")
 def rows(value: Json, *, most: int = 40, longest: int = 500, room: int = 4000) -> list[tuple[str, str]]:
     """Flatten a JSON value to (dotted name, text) rows for a table.
 
-    There are at most `most` rows, with at most `room` characters in all; a last one says so when some are missing.
+    There are at most `most` rows with at most `room` characters in all. If rows are missing, a last row says so.
     """
     found: list[tuple[str, str]] = []
     _flatten("", value, found, most)
@@ -116,14 +116,14 @@ def _flatten(name: str, value: Json, found: list[tuple[str, str]], most: int) ->
 
 
 def aligned(pairs: list[tuple[str, str]]) -> str:
-    """Return rows as indented lines, with their texts beneath each other."""
+    """Return rows as indented lines, with their texts aligned in one column."""
     width = min(max((len(name) for name, _ in pairs), default=0), 24)
     margin = "\n" + " " * (width + 4)
     return "".join(f"  {name.ljust(width)}  {text.replace(chr(10), margin)}\n" for name, text in pairs)
 
 
 def say(value: Json) -> str:
-    """Return a JSON scalar as a person would write it."""
+    """Return a JSON scalar as readable text."""
     if value is None:
         return "-"
     if isinstance(value, bool):

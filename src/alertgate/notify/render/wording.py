@@ -1,4 +1,4 @@
-"""What messages say of their alerts, in sentences. Pure."""
+"""The sentences in messages. Pure."""
 
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal
 from alertgate.notify.context import MessageContext, duration, happened, late
@@ -6,7 +6,7 @@ from alertgate.notify.render.text import clean, data_url, one_line, rows, say, s
 
 
 def lead(context: MessageContext) -> str:
-    """The first sentences: why this message comes now."""
+    """Return the first sentences: why this message is sent now."""
     incident = context.incident
     if context.resolved:
         return _end(context)
@@ -14,21 +14,21 @@ def lead(context: MessageContext) -> str:
     if incident.alert_count > 1:
         sentences.append(f"{count(context)}, since {context.minute(incident.opened_at)}.")
     if context.unreadable:
-        came = "The latest can't be read" if incident.alert_count > 1 else "An alert came in that can't be read"
-        sentences.append(f"{came}; it is kept whole, and shown below as it came.")
+        subject = "The latest alert" if incident.alert_count > 1 else "An alert arrived that"
+        sentences.append(f"{subject} can't be read; it is stored in full, and shown below as received.")
     elif incident.alert_count > 1:
         sentences.append("The latest is below.")
     return " ".join(sentences) or "A new alert."
 
 
 def _end(context: MessageContext) -> str:
-    """How an incident came to its end, in sentences of their own."""
+    """Return the sentences about how an incident ended."""
     incident = context.incident
     ended_at = incident.resolved_at or incident.last_alert_at
     already = " already" if context.notification.kind is Kind.OPENING else ""
     began = f"It began at {context.minute(incident.opened_at)}"
     return (
-        f"It is over{already}: resolved at {context.minute(ended_at)}{_ended_how(incident)}. {began}: {count(context)}."
+        f"It is{already} over: resolved at {context.minute(ended_at)}{_ended_how(incident)}. {began}: {count(context)}."
     )
 
 
@@ -48,28 +48,28 @@ _ONE = "1 alert"
 
 
 def count(context: MessageContext) -> str:
-    """Say how many alerts came in which time, such as `37 alerts in 12 min`."""
+    """Return the number of alerts and their time span, such as `37 alerts in 12 min`."""
     incident = context.incident
-    # The alert that ends an incident is counted in it, but is none to its reader.
+    # `alert_count` includes the alert that resolved the incident, but readers don't count that one.
     ending = context.resolved and incident.resolution is Resolution.ALERT
-    told = max(incident.alert_count - ending, 1)
-    if told == 1:
+    shown = max(incident.alert_count - ending, 1)
+    if shown == 1:
         return _ONE
-    return f"{told:,} alerts in {duration(incident.last_alert_at - incident.opened_at)}"
+    return f"{shown:,} alerts in {duration(incident.last_alert_at - incident.opened_at)}"
 
 
 def short_count(context: MessageContext) -> str | None:
-    """Say the same in brackets, or None where it goes without saying."""
-    said = count(context)
-    return None if said == _ONE else said
+    """Return the same for use in brackets, or None for a single alert."""
+    text = count(context)
+    return None if text == _ONE else text
 
 
 def notes(context: MessageContext, *, left_out: bool) -> list[str]:
-    """What a reader must know to read the rest right."""
+    """Return what a reader must know first: delays, an acknowledgement, a missing picture."""
     latest, incident = context.latest, context.incident
     found = []
     if delay := late(latest.received_at - happened(latest)):
-        found.append(f"The alert came in {delay} late, at {context.time(latest.received_at)}.")
+        found.append(f"The alert arrived {delay} late, at {context.time(latest.received_at)}.")
     if delay := late(context.now - context.wanted_at):
         found.append(f"This message is {delay} late: it couldn't be sent earlier.")
     if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at:
@@ -77,14 +77,14 @@ def notes(context: MessageContext, *, left_out: bool) -> list[str]:
         found.append(f"Acknowledged by {by} at {context.minute(incident.acknowledged_at)}.")
     if left_out:
         found.append(
-            "The picture was left out, because the mail server found the message too large. The API has it, "
+            "The picture was left out, because the mail server rejected the message as too large. The API has it, "
             "under the alert's id below."
         )
     return found
 
 
 def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
-    """What tells one device, event and alert from another, for whoever looks further."""
+    """Return the rows that identify the device, event, alert and incident."""
     incident, latest = context.incident, context.latest
     found = [("Severity", str(incident.severity))]
     if incident.device:
@@ -101,32 +101,32 @@ def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
 
 
 def how_late(context: MessageContext) -> str | None:
-    """Say how old an alert is when its reader hears of it, if anything went late."""
-    wanted = late(context.latest.received_at - happened(context.latest)) or late(context.now - context.wanted_at)
+    """Return how old the alert is at the time of sending, if the alert or the message is late."""
+    is_late = late(context.latest.received_at - happened(context.latest)) or late(context.now - context.wanted_at)
     delay = late(context.now - happened(context.latest))
-    return f"{delay} late" if wanted and delay else None
+    return f"{delay} late" if is_late and delay else None
 
 
 def when(context: MessageContext) -> str:
-    """Say when the latest alert happened, and how late it came in."""
+    """Return when the latest alert happened, and how late it arrived."""
     delay = late(context.latest.received_at - happened(context.latest))
     return context.time(happened(context.latest)) + (f" ({delay} late)" if delay else "")
 
 
 def earlier_title(context: MessageContext, shown: int) -> str:
-    """Say what the list of earlier alerts is, and how many it leaves out."""
+    """Return the title of the list of earlier alerts, which says how many it leaves out."""
     before = context.incident.alert_count - 1
     return "Before that" if shown >= before else f"Before that, the last {shown} of {before:,}"
 
 
 def line(context: MessageContext, alert: Alert, longest: int) -> str:
-    """An earlier alert in one line; its severity is said where it wasn't the incident's."""
+    """Return an earlier alert as one line, with its severity if that differs from the incident's."""
     severity = "" if alert.severity is context.incident.severity else f"{alert.severity} - "
     return severity + shorten(essence(alert) or str(alert.signal), longest)
 
 
 def words(alert: Alert) -> str | None:
-    """What an alert says in words, to be shown large."""
+    """Return what an alert says in words, to show in large type, or None."""
     if alert.message:
         return clean(alert.message)
     if alert.status is AlertStatus.QUARANTINED or is_table(alert):
@@ -135,12 +135,12 @@ def words(alert: Alert) -> str | None:
 
 
 def is_table(alert: Alert) -> bool:
-    """Whether an alert's data is better shown as a table than as words."""
+    """Return whether an alert's data is shown as a table instead of words."""
     return isinstance(alert.data, dict | list) or data_url(alert.data) is not None
 
 
 def essence(alert: Alert) -> str:
-    """The shortest text that says what an alert says; empty when that is only that the problem is resolved."""
+    """Return what an alert says, in the shortest form; empty if the headline already says all of it."""
     if alert.status is AlertStatus.QUARANTINED:
         return one_line((alert.raw or b"").decode(errors="replace"), 200) or "empty body"
     if alert.message:
@@ -151,7 +151,7 @@ def essence(alert: Alert) -> str:
 def _short(alert: Alert) -> str:
     data = alert.data
     if isinstance(data, dict | list):
-        # What the headline says already isn't said again.
+        # Leave out what the headline already says.
         said = {"severity": alert.severity, "status": Signal.RESOLVED}
         rest = {key: value for key, value in data.items() if said.get(key) != value} if isinstance(data, dict) else data
         return ", ".join(f"{name}: {text}" for name, text in rows(rest, most=8, longest=60)) if rest or not data else ""
