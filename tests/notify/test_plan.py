@@ -157,6 +157,7 @@ def test_each_reason_has_a_sentence(choice, expected):
         (Plan(Kind.OPENING, START, PlanReason.FIRST), True),
         (Plan(Kind.UPDATE, START + A_MOMENT, PlanReason.UPDATE_LATER), False),
         (Expedite(START, Kind.ESCALATION, PlanReason.ROSE), True),
+        (Expedite(None, Kind.ESCALATION, PlanReason.ROSE), False),
         (Skip(PlanReason.NEVER_TOLD), False),
     ],
 )

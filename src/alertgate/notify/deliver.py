@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Protocol
 
 import structlog
 
@@ -24,6 +23,7 @@ from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.context import SHOWN_ALERTS, Snapshot
 from alertgate.notify.lane import Claimed, DeliveryTimes, Lane
+from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.store import Connection, alerts, incidents, leases, upkeep
 from alertgate.store.engine import Store
 from alertgate.store.leases import Claim
@@ -33,13 +33,6 @@ POLL = 1.0
 """Seconds between polls when nothing wakes the loop. A poll finds what became due and what other replicas released."""
 
 log = structlog.stdlib.get_logger("alertgate.deliver")
-
-
-class Upkeep(Protocol):
-    """The periodic jobs that the loop runs before it claims."""
-
-    async def run_if_due(self, here: frozenset[str]) -> Budget:
-        """Run the jobs if due; `here` are the ids in this process. Return how much of the mail limit is used."""
 
 
 class Deliverer:
@@ -53,7 +46,7 @@ class Deliverer:
         store: Store,
         channels: Iterable[Channel],
         sender: Sender,
-        upkeep: Upkeep,
+        upkeep: NotificationUpkeep,
         clock: Clock,
         metrics: Metrics,
         *,

@@ -52,7 +52,7 @@ Choice = Plan | Expedite | Skip
 
 def is_due(choice: Choice, now: datetime) -> bool:
     """Return whether a choice makes a notification due now."""
-    return not isinstance(choice, Skip) and (choice.due_at is None or choice.due_at <= now)
+    return not isinstance(choice, Skip) and choice.due_at is not None and choice.due_at <= now
 
 
 def on_alert(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:

@@ -51,8 +51,6 @@ def _reason(stage: Stage, code: int, enhanced: str) -> Reason:  # noqa: PLR0911 
         return Reason.MAILBOX_FULL  # transient even as a 5xx, because people empty their mailboxes
     if code >= 500:
         return _refused(stage, code, enhanced)
-    if enhanced == "4.2.2" or code == 452:
-        return Reason.MAILBOX_FULL
     return Reason.RECIPIENT_BUSY if stage is not Stage.SENDER else Reason.TRY_LATER
 
 
