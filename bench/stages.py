@@ -87,7 +87,7 @@ class Stages:
         yield "request: an id", _each(lambda: self._ids(datetime.now(UTC)))
         yield "request: body to alert", _each(lambda: self._read(body))
         yield "request: metrics", _each(lambda: metrics.alert_recorded("particle", "accepted", 0.001))
-        facts = {"path": "/webhook/particle", "status": 202, "ms": 1.2, "alert_id": "0" * 36, "because": "joined" * 10}
+        facts = {"path": "/webhook/particle", "status": 202, "ms": 1.2, "alert_id": "0" * 36, "reason": "joined" * 10}
         yield "request: log line", _each(lambda: log.info("request", **facts))
 
     def _record(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Alerts, incidents and notifications to vary, and how property tests run."""
+"""Builders of alerts, incidents and notifications, and the settings of property tests."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,7 +25,7 @@ from tests.fakes import START
 DOOR = "3f002b000000000000000000"
 
 for_any = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""Property tests judge results, not a machine's speed."""
+"""Property tests check results, not the speed of the machine."""
 
 _ALERT = Alert(
     id="alert-1",
@@ -74,12 +74,12 @@ def alert(**changes: Any) -> Alert:
 
 
 def incident(**changes: Any) -> Incident:
-    """Return the open incident that this alert has opened, with changes."""
+    """Return the open incident of that alert, with changes."""
     return replace(_INCIDENT, **changes)
 
 
 def notification(**changes: Any) -> Notification:
-    """Return the mail about that incident which is being sent, with changes."""
+    """Return a notification by email about that incident that is being sent, with changes."""
     return replace(_NOTIFICATION, **changes)
 
 
@@ -89,7 +89,7 @@ def new_incident(**changes: Any) -> Incident:
 
 
 def new_alert(**changes: Any) -> Alert:
-    """Return an alert of that incident's key with an id of its own, with changes."""
+    """Return an alert with that incident's key and an id of its own, with changes."""
     own = {"id": new_id(START), "incident_key": "particle:d:e", "event": "e", "device": "d", "data": None}
     return alert(**{**own, **changes})
 

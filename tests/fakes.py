@@ -1,4 +1,4 @@
-"""What can't be real in a test: the clock. And the mail server, real, but with faults that a test can script."""
+"""Test doubles: a fake clock, and a real mail server with faults that a test can script."""
 
 import asyncio
 import ssl
@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 START = datetime(2026, 11, 23, 14, 3, 0, tzinfo=UTC)
 LATER = 1e9
-"""A time of any event loop's clock that no test lives to see."""
+"""A time of the event loop's clock that no test reaches."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ class FakeClock:
 
 @dataclass
 class Received:
-    """A mail as the server took it."""
+    """A mail as the server received it."""
 
     sender: str
     to: str
@@ -59,7 +59,7 @@ class Received:
 class MailSink:
     """A real SMTP server (aiosmtpd) in the test's own event loop.
 
-    `script` holds, for each command, the answers to give instead of the usual ones, in order.
+    `script` has, for each command, the replies to send instead of the usual ones, in order.
     """
 
     user: str | None = None
@@ -71,15 +71,15 @@ class MailSink:
     connections: int = 0
     recipients_seen: list[str] = field(default_factory=list)
     talking: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once a mail's content has come in."""
+    """Set once the content of a mail has arrived."""
     open: asyncio.Event = field(default_factory=asyncio.Event)
-    """While it isn't set, the server takes a mail's content and doesn't answer."""
+    """While it isn't set, the server receives the content of a mail and doesn't reply."""
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
     _server: asyncio.Server | None = None
     _protocols: list[SMTP] = field(default_factory=list)
 
     def answer(self, command: str, *replies: str) -> None:
-        """Give these answers to the next commands of a kind: EHLO, AUTH, MAIL, RCPT or DATA."""
+        """Send these replies to the next commands of a kind: EHLO, AUTH, MAIL, RCPT or DATA."""
         self.script.setdefault(command, deque()).extend(replies)
 
     def _scripted(self, command: str) -> str | None:
@@ -167,7 +167,7 @@ class MailSink:
 
 @asynccontextmanager
 async def mail_sink(**options):
-    """A mail server that runs for a while."""
+    """Run a mail server."""
     sink = MailSink(**options)
     await sink.start()
     try:
@@ -177,7 +177,7 @@ async def mail_sink(**options):
 
 
 async def until(condition, within: float = 20.0):
-    """Wait until an asynchronous `condition` gives something true; return that."""
+    """Wait until an asynchronous `condition` returns something true; return that."""
     async with asyncio.timeout(within):
         while not (result := await condition()):
             await asyncio.sleep(0.01)

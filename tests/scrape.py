@@ -1,4 +1,4 @@
-"""A scrape, taken apart: what tests of the metrics compare with."""
+"""A parsed scrape, for the tests of the metrics."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 @dataclass(frozen=True)
 class Scrape:
-    """The values by series, and what is known of each metric."""
+    """The values by series, and the type of each metric."""
 
     values: dict[tuple[str, frozenset[tuple[str, str]]], float]
     types: dict[str, str]
-    """The metrics' names, as people write them, with their types."""
+    """The types of the metrics, by name as in the text format."""
 
     def __call__(self, name: str, **labels: str) -> float | None:
         return self.values.get((name, frozenset(labels.items())))
@@ -26,7 +26,7 @@ class Scrape:
 
 
 def scrape(text: str) -> Scrape:
-    """Parse Prometheus' text form."""
+    """Parse Prometheus' text format."""
     values, types = {}, {}
     for family in text_string_to_metric_families(text):
         types[family.name + ("_total" if family.type == "counter" else "")] = family.type

@@ -1,4 +1,4 @@
-"""The settings, as operators write them."""
+"""The settings: parsing, defaults and error messages."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -34,7 +34,7 @@ PLACEHOLDER = "is still the placeholder of a template; `alertgate init` writes a
 UNFIT = "must be printable ASCII without spaces, so that it fits into an HTTP header"
 DATABASE = "must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite"
 ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR"}
-"""Settings that no text is wrong for; whether a host or a directory is there shows at start."""
+"""Settings that accept any text; whether a host or a directory exists shows at start."""
 
 LoadWith = Callable[..., Settings]
 
@@ -54,7 +54,7 @@ def load_with(monkeypatch: pytest.MonkeyPatch) -> LoadWith:
 
 @pytest.fixture
 def problems_with(load_with: LoadWith) -> Callable[..., list[str]]:
-    """Load the settings from the environment alone, and return what is wrong with them."""
+    """Load the settings from the environment alone, and return their problems."""
 
     def problems(**variables: str) -> list[str]:
         with pytest.raises(ConfigError) as caught:
@@ -74,7 +74,7 @@ PROBLEMS = [
     ("SMTP_PORT", "65536", "Input should be less than or equal to 65535"),
     ("SMTP_PORT", "smtp", "Input should be a valid integer, unable to parse string as an integer"),
     ("SMTP_SECURITY", "ssl", "Input should be 'starttls', 'tls' or 'none'"),
-    ("SMTP_PASSWORD", "your app password", "is still the placeholder of a template; docs: README, Gmail"),
+    ("SMTP_PASSWORD", "your app password", "is still the placeholder of a template; see Gmail in README.md"),
     ("SMTP_CA_FILE", "/no/such/ca.pem", "/no/such/ca.pem is not a file"),
     ("SMTP_CONNECTIONS", "0", "Input should be greater than or equal to 1"),
     ("SMTP_CONNECTIONS", "21", "Input should be less than or equal to 20"),
@@ -122,14 +122,14 @@ PROBLEMS = [
 
 
 @pytest.mark.parametrize(("name", "value", "problem"), PROBLEMS, ids=lambda value: str(value)[:30])
-def test_a_wrong_setting_is_named_with_what_is_wrong(problems_with, name, value, problem):
+def test_a_wrong_setting_is_named_with_its_problem(problems_with, name, value, problem):
     """Each problem is one readable line that starts with the setting's name."""
     mail = {"RECIPIENT_EMAIL": "me@example.com"} if name == "SMTP_CA_FILE" else {}
     assert problems_with(**{**mail, name: value}) == [f"{name} {problem}"]
 
 
 def test_every_setting_is_in_the_table_of_problems():
-    """A new setting needs a message that somebody has read."""
+    """A new setting needs an error message that somebody has reviewed."""
     named = {name for name, _, _ in PROBLEMS}
     assert named | ANY_TEXT == {name.upper() for name in Settings.model_fields}
 
@@ -156,7 +156,7 @@ def test_every_setting_is_in_the_table_of_problems():
     ids=ascii,
 )
 def test_a_bad_secret_is_refused_without_being_shown(problems_with, value, problem):
-    """A placeholder, a short secret, and one that no header can carry are refused, and not repeated."""
+    """Placeholders, short secrets and those that don't fit into a header are refused, without repeating them."""
     assert problems_with(API_TOKEN=value) == [f"API_TOKEN {problem}"]
 
 
@@ -178,12 +178,12 @@ def test_a_secret_of_sixteen_characters_is_long_enough(load_with, name):
     ],
 )
 def test_no_problem_repeats_a_secret(problems_with, name, value):
-    """What is wrong with a secret is said without the secret."""
+    """The problem of a secret is described without the secret."""
     assert "hunter2" not in "\n".join(problems_with(**{name: value}))
 
 
 def test_settings_do_not_show_their_secrets(load_with):
-    """Settings that end up in a log or a traceback give nothing away."""
+    """Settings in a log or a traceback don't reveal their secrets."""
     settings = load_with(
         **dict.fromkeys(SECRETS, "hunter2-hunter2-hunter2"),
         SMTP_PASSWORD="hunter2",
@@ -193,7 +193,7 @@ def test_settings_do_not_show_their_secrets(load_with):
 
 
 def test_all_problems_are_named_at_once(problems_with):
-    """An operator fixes the settings in one go."""
+    """An operator can fix all settings in one go."""
     assert problems_with(API_TOKEN="short", PORT="many", TIMEZONE="Mars/Phobos") == [
         f"API_TOKEN {SHORT}",
         "TIMEZONE 'Mars/Phobos' is not a time zone; write one like Europe/Berlin or America/New_York",
@@ -207,27 +207,27 @@ def test_all_problems_are_named_at_once(problems_with):
         (
             {"SMTP_HOST": "mail.example.net"},
             [
-                "SMTP_EMAIL is not set, but SMTP_HOST is: set the address that mails come from",
-                "RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be told; set at least one",
+                "SMTP_EMAIL is not set, but SMTP_HOST is: set the sender address of mails",
+                "RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one",
             ],
         ),
         (
             {"SMTP_EMAIL": "alerts@example.net"},
-            ["RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be told; set at least one"],
+            ["RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one"],
         ),
         (
             {"SMTP_HOST": "mail.example.net", "RECIPIENT_SMS": "5@vtext.com"},
-            ["SMTP_EMAIL is not set, but SMTP_HOST is: set the address that mails come from"],
+            ["SMTP_EMAIL is not set, but SMTP_HOST is: set the sender address of mails"],
         ),
     ],
 )
 def test_settings_that_do_not_fit_together_are_named(problems_with, variables, problems):
-    """A mail server without a sender or a recipient is refused at start, not found out at the first alert."""
+    """A mail server without a sender or a recipient is refused at start, not at the first alert."""
     assert problems_with(**variables) == problems
 
 
-def test_nothing_has_to_be_set(load_with):
-    """A fresh machine has working defaults: SQLite and the outbox."""
+def test_no_setting_is_required(load_with):
+    """The defaults work on a fresh machine: SQLite and the outbox."""
     settings = load_with()
     assert (settings.mail_host, settings.sqlite_file, settings.outbox_dir) == (
         None,
@@ -237,32 +237,32 @@ def test_nothing_has_to_be_set(load_with):
     assert (settings.host, settings.port, settings.mail_from) == ("127.0.0.1", 8000, "alertgate@localhost")
 
 
-def test_an_empty_variable_is_an_unset_one(load_with):
+def test_an_empty_variable_counts_as_unset(load_with):
     """`API_TOKEN=` in a .env means no token, not an empty one."""
     settings = load_with(API_TOKEN="", RECIPIENT_EMAIL="", SMTP_PORT="", DATABASE_URL="")
     assert settings == load_with()
 
 
 def test_an_unknown_variable_is_ignored(load_with):
-    """What others put into the environment does no harm."""
+    """Other variables in the environment do no harm."""
     assert load_with(ALERTGATE_UNKNOWN="1", FLASK_ENV="production") == load_with()
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "FLASK_SECRET_KEY", "secret_key"])
-def test_the_secret_key_has_its_old_name_too(load_with, name):
-    """Who moves here from a Flask service keeps the name."""
+def test_the_secret_key_can_be_set_by_its_old_name(load_with, name):
+    """A deployment that moves from a Flask service can keep the name."""
     secret = load_with(**{name: GOOD_SECRET}).secret_key
     assert secret is not None
     assert secret.get_secret_value() == GOOD_SECRET
 
 
-def test_the_old_name_is_checked_as_the_new_one(problems_with):
-    """A secret isn't let through because it came by the old name."""
+def test_a_secret_by_the_old_name_is_checked_too(problems_with):
+    """A secret that is set by the old name must pass the same checks."""
     assert problems_with(FLASK_SECRET_KEY="short") == [f"SECRET_KEY {SHORT}"]
 
 
 def test_the_env_file_is_read_and_the_environment_wins(tmp_path, monkeypatch):
-    """A .env holds the settings, and a variable overrules it."""
+    """A .env contains settings, and a variable overrides it."""
     file = tmp_path / ".env"
     file.write_text("PORT=8001\nTIMEZONE='Europe/Berlin'  # home\nRECIPIENT_EMAIL=a@example.com, b@example.com\n")
     monkeypatch.setenv("PORT", "8002")
@@ -274,7 +274,7 @@ def test_the_env_file_is_read_and_the_environment_wins(tmp_path, monkeypatch):
     )
 
 
-def test_an_env_file_that_is_no_text_is_named(tmp_path):
+def test_an_unreadable_env_file_is_named(tmp_path):
     """A .env that can't be read is a problem with its name, not a traceback."""
     file = tmp_path / ".env"
     file.write_bytes(b"PORT=\xff\xfe\n")
@@ -283,16 +283,16 @@ def test_an_env_file_that_is_no_text_is_named(tmp_path):
     assert [problem.startswith(f"{file} can't be read: ") for problem in caught.value.problems] == [True]
 
 
-def test_a_named_env_file_must_be_there(tmp_path):
-    """A misspelt name isn't taken for an empty file."""
+def test_an_explicit_env_file_must_exist(tmp_path):
+    """A misspelt name isn't treated as an empty file."""
     file = tmp_path / "prod.env"
     with pytest.raises(ConfigError) as caught:
         load(file)
-    assert caught.value.problems == [f"{file} is not there; name a file that is, or leave --env-file out"]
+    assert caught.value.problems == [f"{file} does not exist; name an existing file, or leave out --env-file"]
 
 
 def test_settings_cannot_change(load_with):
-    """Settings are read once."""
+    """Settings are read once, and frozen."""
     settings = load_with()
     with pytest.raises(ValidationError, match="frozen"):
         settings.port = 1
@@ -309,7 +309,7 @@ def test_settings_cannot_change(load_with):
 )
 @pytest.mark.parametrize("name", ["RECIPIENT_EMAIL", "RECIPIENT_SMS"])
 def test_recipients_are_a_comma_separated_list(load_with, name, text, addresses):
-    """Spaces, empty places and repeats do no harm."""
+    """Spaces, empty entries and repeats are removed."""
     assert getattr(load_with(**{name: text}), name.lower()) == addresses
 
 
@@ -322,7 +322,7 @@ def test_recipients_are_a_comma_separated_list(load_with, name, text, addresses)
     ],
 )
 def test_proxies_are_addresses_or_networks(load_with, text, networks):
-    """A proxy is named by its address or its network."""
+    """A proxy is given by its address or its network."""
     assert load_with(TRUSTED_PROXIES=text).trusted_proxies == networks
 
 
@@ -336,7 +336,7 @@ def test_proxies_are_addresses_or_networks(load_with, text, networks):
     ],
 )
 def test_devices_have_names(load_with, text):
-    """Devices are named in pairs or in JSON, and found whatever the case of their id."""
+    """Device names are pairs or JSON, and the case of a device id doesn't matter."""
     settings = load_with(DEVICES=text)
     assert settings.devices == {DOOR: "Front door", f"{DOOR[:-1]}1": "Cellar = cold"}
     assert [settings.device_name(device) for device in (DOOR, DOOR.upper(), "another", "", None)] == [
@@ -350,7 +350,7 @@ def test_devices_have_names(load_with, text):
 
 @pytest.mark.parametrize("text", ["alarm/*=critical, *=info", '{"alarm/*": "critical", "*": "info"}'])
 def test_severity_rules_keep_their_order(load_with, text):
-    """Rules are written in pairs or in JSON, the first match first."""
+    """Rules are pairs or JSON, and keep their order."""
     settings = load_with(SEVERITY_RULES=text, DEFAULT_SEVERITY="critical")
     assert settings.severities == SeverityRules(
         (("alarm/*", Severity.CRITICAL), ("*", Severity.INFO)), Severity.CRITICAL
@@ -358,14 +358,14 @@ def test_severity_rules_keep_their_order(load_with, text):
 
 
 def test_grouping_rules_are_times(load_with):
-    """Seconds become the times that grouping decides by."""
+    """Seconds become timedeltas."""
     assert load_with(GROUP_INTERVAL="90", RESOLVE_AFTER="0.5").grouping == GroupingRules(
         timedelta(seconds=90), timedelta(milliseconds=500)
     )
 
 
-def test_the_zone_is_a_zone(load_with):
-    """TIMEZONE becomes a time zone."""
+def test_the_timezone_becomes_a_zone(load_with):
+    """TIMEZONE becomes a ZoneInfo."""
     assert load_with(TIMEZONE="America/New_York").zone == ZoneInfo("America/New_York")
 
 
@@ -379,8 +379,8 @@ def test_the_zone_is_a_zone(load_with):
         ({"SMTP_HOST": "mail.example.net", "SMTP_SECURITY": "tls", "SMTP_PORT": "2465"}, ("mail.example.net", 2465)),
     ],
 )
-def test_the_mail_server_follows_from_little(load_with, variables, server):
-    """An address alone means Gmail, and the port follows from the protection."""
+def test_the_mail_server_has_defaults(load_with, variables, server):
+    """SMTP_EMAIL alone means Gmail, and the default port depends on SMTP_SECURITY."""
     settings = load_with(SMTP_EMAIL="me@gmail.com", RECIPIENT_EMAIL="me@gmail.com", **variables)
     assert (settings.mail_host, settings.mail_port, settings.mail_from) == (*server, "me@gmail.com")
 
@@ -389,8 +389,8 @@ def test_the_mail_server_follows_from_little(load_with, variables, server):
     ("host", "password"),
     [("smtp.gmail.com", "abcdefghijklmnop"), ("mail.example.net", "abcd efgh ijkl mnop")],
 )
-def test_an_app_password_may_have_its_spaces(load_with, host, password):
-    """Gmail shows an app password with spaces that aren't part of it; another server's are."""
+def test_an_app_password_may_contain_its_spaces(load_with, host, password):
+    """Gmail shows an app password with spaces that aren't part of it; those of other servers are kept."""
     settings = load_with(
         SMTP_HOST=host,
         SMTP_EMAIL="me@gmail.com",
@@ -406,7 +406,7 @@ def test_without_a_password_there_is_no_login(load_with):
 
 
 def test_on_postgresql_there_is_no_sqlite_file(load_with):
-    """DATABASE_URL replaces the file."""
+    """DATABASE_URL replaces the SQLite file."""
     assert load_with(DATABASE_URL="postgresql+psycopg://user:hunter2@host/name").sqlite_file is None
 
 
@@ -438,9 +438,9 @@ def test_addresses_are_accepted(address):
     ],
     ids=ascii,
 )
-def test_anything_that_smtp_cannot_carry_is_no_address(address):
+def test_an_address_that_smtp_cannot_carry_is_refused(address):
     """Display names, line breaks, lists and characters beyond ASCII are refused."""
-    with pytest.raises(ValueError, match=r"is not an email address|holds a character"):
+    with pytest.raises(ValueError, match=r"is not an email address|contains a character"):
         check_address(address)
 
 
@@ -454,15 +454,15 @@ def test_anything_that_smtp_cannot_carry_is_no_address(address):
         ("", "***"),
     ],
 )
-def test_a_masked_address_shows_only_its_server(address, masked):
-    """A log tells where a message went, not to whom."""
+def test_a_masked_address_shows_only_its_domain(address, masked):
+    """A log shows the domain that a notification went to, not the recipient."""
     assert mask(address) == masked
 
 
 @for_any
 @given(st.text())
-def test_every_accepted_address_is_one_header_safe_word(address):
-    """What passes for an address has no character that could break out of a header or an SMTP command."""
+def test_an_accepted_address_is_safe_in_a_header(address):
+    """An accepted address has no character that could break out of a header or an SMTP command."""
     try:
         check_address(address)
     except ValueError:

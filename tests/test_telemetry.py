@@ -1,12 +1,12 @@
-"""The log, where nobody reads it."""
+"""Logging when the output is gone or full."""
 
 import os
 
 from alertgate.telemetry import Stream
 
 
-def test_a_log_pipe_that_is_closed_is_let_go():
-    """Once nobody reads, lines go nowhere: no error for the request that wrote one, and none at the end."""
+def test_lines_for_a_closed_pipe_are_dropped():
+    """Once the reader is gone, neither a request that logs nor the end of the process raises an error."""
     reading, writing = os.pipe()
     with os.fdopen(writing, "wb") as file:
         stream = Stream(file)
@@ -19,8 +19,8 @@ def test_a_log_pipe_that_is_closed_is_let_go():
             stream.flush()
 
 
-def test_a_log_on_a_full_disk_drops_lines():
-    """A disk that is full keeps no request from its answer."""
+def test_lines_for_a_full_disk_are_dropped():
+    """A full disk doesn't fail the request that logs."""
     with open("/dev/full", "wb", buffering=0) as file:  # noqa: PTH123  (a device, unbuffered)
         stream = Stream(file)
         stream.write(b"dropped\n")

@@ -1,4 +1,4 @@
-"""Mail addresses: are they ones that SMTP can carry, and how a log may show them. Pure."""
+"""Check mail addresses, and mask them for logs. Pure."""
 
 import re
 from email.utils import parseaddr
@@ -13,15 +13,15 @@ def check_address(address: str) -> None:
     if name or bare != address or not local or not domain or not address.isascii() or not address.isprintable():
         raise ValueError(f"{mask(address)!r} is not an email address; write name@example.org, without a display name")
     if any(c in address for c in ' <>,;"\\'):
-        raise ValueError(f"{mask(address)!r} holds a character that an address can't")
+        raise ValueError(f"{mask(address)!r} contains a character that an address can't have")
 
 
 def mask(address: str) -> str:
-    """Return an address that a log may show: its first character and its domain."""
+    """Mask an address for logs: keep its first character and its domain."""
     local, at, domain = address.rpartition("@")
     return f"{local[:1]}***{at}{domain}" if at else f"{address[:1]}***"
 
 
 def mask_all(text: str) -> str:
-    """Mask every address in a text, such as a mail server's answer."""
+    """Mask every address in a text, such as a mail server's reply."""
     return _ADDRESS.sub(lambda match: mask(match[0]), text)

@@ -1,4 +1,4 @@
-"""The time, as a thing that is passed in."""
+"""The clock, which is passed in wherever the time is needed."""
 
 import time
 from datetime import UTC, datetime
@@ -6,22 +6,22 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What tells the time. Tests pass one that they can move."""
+    """A source of time. Tests pass one that they control."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, aware and in UTC."""
 
     def monotonic(self) -> float:
-        """Return seconds that only ever go forward; differences alone have a meaning."""
+        """Return seconds that never go back; only differences have a meaning."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the machine."""
 
     def now(self) -> datetime:
         """Return the wall-clock time, aware and in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds that only ever go forward; differences alone have a meaning."""
+        """Return seconds that never go back; only differences have a meaning."""
         return time.monotonic()

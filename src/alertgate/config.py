@@ -1,4 +1,4 @@
-"""Every setting, once: its name, type, default, unit and help. There is no global instance."""
+"""All settings, each with its type, default, unit and help. There is no global instance."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -45,144 +45,154 @@ class Settings(BaseSettings):
     secret_key: Secret | None = Field(
         None,
         validation_alias=AliasChoices("SECRET_KEY", "FLASK_SECRET_KEY"),
-        description="Signs what the API hands out and takes back, such as cursors. Also read as `FLASK_SECRET_KEY`.",
+        description="Signs the pagination cursors of the API. Also read as `FLASK_SECRET_KEY`.",
     )
     particle_webhook_secret: Secret | None = Field(
-        None, description="The bearer token that Particle sends. Unset: the Particle webhook is off and answers 503."
+        None, description="Bearer token that Particle sends. Unset: the Particle webhook is off and answers 503."
     )
     particle_webhook_secret_previous: Secret | None = Field(
-        None, description="The token before the last change, still accepted, so that it can be rotated without a gap."
+        None, description="Previous token, still accepted, so that the token can be rotated without losing alerts."
     )
     webhook_secret: Secret | None = Field(
         None,
-        description="The key that signs generic webhooks (a `whsec_…` value works too). "
+        description="Key that signs requests to the generic webhook (a `whsec_…` value works too). "
         "Unset: the generic webhook is off and answers 503.",
     )
-    webhook_secret_previous: Secret | None = Field(None, description="The key before the last change, still accepted.")
+    webhook_secret_previous: Secret | None = Field(None, description="Previous key, still accepted.")
     api_token: Secret | None = Field(
-        None, description="The bearer token for `/api`. Unset: the API is off and answers 503."
+        None, description="Bearer token for `/api`. Unset: the API is off and answers 503."
     )
-    api_token_previous: Secret | None = Field(None, description="The token before the last change, still accepted.")
+    api_token_previous: Secret | None = Field(None, description="Previous token, still accepted.")
     metrics_token: Secret | None = Field(
-        None, description="The bearer token for `/metrics`. Unset: anyone who reaches the service may read them."
+        None, description="Bearer token for `/metrics`. Unset: anyone who can reach the service can read the metrics."
     )
-    metrics_token_previous: Secret | None = Field(None, description="The token before the last change, still accepted.")
+    metrics_token_previous: Secret | None = Field(None, description="Previous token, still accepted.")
 
     # Recipients
     recipient_email: Addresses = Field(
         (),
         repr=False,
-        description="Who is told by email, comma-separated. An address at an SMS gateway is sent a text message.",
+        description="Recipients of mails, comma-separated. An address at a known SMS gateway gets a text message.",
     )
     recipient_sms: Addresses = Field(
-        (), repr=False, description="Addresses at an email-to-SMS gateway, comma-separated: always sent a text message."
+        (),
+        repr=False,
+        description="Recipients of text messages, comma-separated: addresses at an email-to-SMS gateway, known or not.",
     )
 
     # Mail
     smtp_host: str | None = Field(
         None,
-        description="The mail server. Unset: `smtp.gmail.com` when `SMTP_EMAIL` is set, else messages go to "
-        "the outbox, a Maildir under `DATA_DIR`.",
+        description="Mail server. Unset: `smtp.gmail.com` if `SMTP_EMAIL` is set, else messages are written to the "
+        "outbox, a Maildir under `DATA_DIR`.",
     )
     smtp_port: int | None = Field(
-        None, ge=1, le=65535, description="Unset: 587 for `starttls`, 465 for `tls`, 25 for `none`."
+        None,
+        ge=1,
+        le=65535,
+        description="Port of the mail server. Unset: 587 for `starttls`, 465 for `tls`, 25 for `none`.",
     )
     smtp_security: Annotated[Literal["starttls", "tls", "none"], AnyCase] = Field(
-        "starttls", description="How the connection is protected. Never falls back to plain text."
+        "starttls", description="Encryption: `starttls`, `tls` or `none`. Never falls back to plain text."
     )
-    smtp_username: str | None = Field(None, repr=False, description="The login. Unset: `SMTP_EMAIL`.")
-    smtp_email: Address | None = Field(None, repr=False, description="The address that mails come from.")
+    smtp_username: str | None = Field(None, repr=False, description="User name of the login. Unset: `SMTP_EMAIL`.")
+    smtp_email: Address | None = Field(None, repr=False, description="Sender address of mails.")
     smtp_password: Password | None = Field(
         None,
-        description="The login's password; for Gmail an app password, with or without its spaces. Unset: no login.",
+        description="Password of the login; for Gmail an app password, with or without its spaces. Unset: no login.",
     )
     smtp_ca_file: Path | None = Field(
         None,
-        description="A PEM file of a certificate authority to trust beside the system's: for a private mail server.",
+        description="PEM file of a certificate authority to trust besides the system's, for a private mail server.",
     )
-    smtp_connections: int = Field(2, ge=1, le=20, description="Connections kept open at the most.")
-    smtp_timeout: Seconds = Field(20.0, le=40, description="Seconds to wait for each answer of the mail server.")
+    smtp_connections: int = Field(2, ge=1, le=20, description="Maximum number of connections to the mail server.")
+    smtp_timeout: Seconds = Field(20.0, le=40, description="Seconds to wait for each reply of the mail server.")
 
     smtp_daily_limit: int = Field(
         500,
         ge=0,
-        description="Messages that the mail account may send in 24 hours; near it, updates wait, and only first "
-        "messages and critical ones go. 0: no limit.",
+        description="Messages that the mail account may send in 24 hours. Near the limit, only first and critical "
+        "messages are sent; updates wait. 0: no limit.",
     )
 
     # Alerts
     devices: DeviceNames = Field(
         default_factory=dict,
-        description="Names of devices, as `id=Front door,id=Cellar`, or as a JSON object.",
+        description="Device names, as `id=Front door,id=Cellar` or as a JSON object.",
     )
     default_severity: Annotated[Severity, AnyCase] = Field(
-        Severity.WARNING, description="The severity of an alert that names none and that no rule matches."
+        Severity.WARNING, description="Severity of an alert that names none and matches no rule."
     )
     severity_rules: SeverityByEvent = Field(
-        (), description="Severity by event name, first match wins: `alarm/*=critical,battery*=info`."
+        (), description="Severity by event name; the first match wins: `alarm/*=critical,battery*=info`."
     )
     particle_strict: bool = Field(
-        False, description="Answer 422 to an authenticated Particle request that can't be read (it is kept either way)."
+        False,
+        description="Answer 422 to an authenticated Particle request that can't be read (it is stored either way).",
     )
     group_interval: Seconds = Field(
-        300.0, description="Seconds between two messages to one recipient about one incident."
+        300.0, description="Seconds between two updates to one recipient about one incident."
     )
     resolve_after: Seconds = Field(
-        1800.0, description="Seconds without an alert after which an incident resolves in silence."
+        1800.0, description="Seconds without an alert after which an incident is resolved, without a notification."
     )
-    give_up_after: Seconds = Field(
-        86400.0, description="Seconds for which a message is retried before it counts as failed."
-    )
-    timezone: TimeZone = Field("UTC", description="The time zone of the times in messages, such as `Europe/Berlin`.")
+    give_up_after: Seconds = Field(86400.0, description="Seconds to retry a notification before it counts as failed.")
+    timezone: TimeZone = Field("UTC", description="Time zone of the times in messages, such as `Europe/Berlin`.")
 
     # Service
-    host: str = Field("127.0.0.1", description="The address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
-    data_dir: Path = Field(Path("data"), description="Where the database and the outbox are kept.")
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    data_dir: Path = Field(Path("data"), description="Directory of the database and the outbox.")
     database_url: DatabaseUrl | None = Field(
         None,
-        description="A PostgreSQL database, `postgresql+psycopg://user:password@host/name` (needs the extra "
+        description="PostgreSQL database, `postgresql+psycopg://user:password@host/name` (needs the extra "
         "`postgres`). Unset: SQLite in `DATA_DIR/alertgate.db`.",
     )
     retention_days: int = Field(
-        90, ge=0, le=36500, description="Days for which alerts, and what became of them, are kept. 0: for ever."
+        90,
+        ge=0,
+        le=36500,
+        description="Days to keep a resolved incident with its alerts, notifications and attempts. 0: forever.",
     )
     heartbeat_url: WebAddress | None = Field(
         None,
-        description="Fetched every `HEARTBEAT_INTERVAL` while all is well, and with `/fail` added when it isn't: the "
-        "address that an outside dead-man service (healthchecks.io and its like) gives you.",
+        description="Ping URL of an external dead man's switch such as healthchecks.io, requested every "
+        "`HEARTBEAT_INTERVAL`; with `/fail` appended while something is wrong.",
     )
     heartbeat_interval: Seconds = Field(60.0, description="Seconds between two heartbeats.")
     trusted_proxies: Networks = Field(
-        (), description="Addresses or networks whose `X-Forwarded-For` is believed, comma-separated."
+        (), description="Addresses or networks of proxies whose `X-Forwarded-For` is trusted, comma-separated."
     )
-    max_body_bytes: int = Field(131072, ge=1024, le=16777216, description="The largest webhook body, in bytes.")
-    body_timeout: Seconds = Field(10.0, description="Seconds for a webhook's body to arrive.")
+    max_body_bytes: int = Field(131072, ge=1024, le=16777216, description="Maximum size of a webhook body, in bytes.")
+    body_timeout: Seconds = Field(10.0, description="Seconds to wait for the whole body of a webhook.")
     rate_limit: RateLimit = Field(
         "20/minute;100/10 minutes",
-        description="Requests of one client address: failed authentication, and all of the generic webhook.",
+        description="Limit per client address, counted separately for failed authentication and for the generic "
+        "webhook.",
     )
-    particle_rate_limit: RateLimit = Field("600/minute", description="Authenticated Particle requests of one device.")
+    particle_rate_limit: RateLimit = Field(
+        "600/minute", description="Limit of authenticated Particle requests per device."
+    )
     docs_enabled: bool = Field(True, description="Serve `/docs` and `/openapi.json`.")
     shutdown_timeout: Seconds = Field(
-        10.0, description="Seconds for messages that are being sent when the service stops."
+        10.0, description="Seconds to finish the notifications that are being sent when the service stops."
     )
     log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = Field(
-        "info", description="The least important line to log."
+        "info", description="Lowest level to log."
     )
     log_format: Annotated[Literal["auto", "json", "console"], AnyCase] = Field(
-        "auto", description="`auto` is readable lines on a terminal and JSON elsewhere."
+        "auto", description="`auto`: readable lines on a terminal, JSON elsewhere."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _empty_is_unset(cls, values: dict[str, object]) -> dict[str, object]:
-        # An empty file among the secrets too; pydantic-settings sees to empty variables alone.
+        # Also for empty files of secrets: pydantic-settings ignores only empty variables.
         return {name: value for name, value in values.items() if value != ""}
 
     @property
     def mail_host(self) -> str | None:
-        """The mail server, or None when messages go to the outbox."""
+        """The mail server, or None if messages are written to the outbox."""
         return self.smtp_host or ("smtp.gmail.com" if self.smtp_email else None)
 
     @property
@@ -224,23 +234,23 @@ class Settings(BaseSettings):
 
     @property
     def grouping(self) -> GroupingRules:
-        """The settings that grouping decides by."""
+        """The rules for grouping."""
         return GroupingRules(timedelta(seconds=self.group_interval), timedelta(seconds=self.resolve_after))
 
     @property
     def severities(self) -> SeverityRules:
-        """The settings that a severity is decided by."""
+        """The rules for severities."""
         return SeverityRules(self.severity_rules, self.default_severity)
 
 
 def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings:
-    """Read the settings; raise ConfigError with one readable line for each problem.
+    """Read the settings. Raises ConfigError with one readable line for each problem.
 
-    `overrides` are settings by their Python names, and win over everything else.
+    `overrides` are settings by their Python names; they take precedence.
     """
     secrets = SECRETS_DIR if SECRETS_DIR.is_dir() else None
     if env_file not in (None, DEFAULT_ENV_FILE) and not env_file.is_file():
-        raise ConfigError([f"{env_file} is not there; name a file that is, or leave --env-file out"])
+        raise ConfigError([f"{env_file} does not exist; name an existing file, or leave out --env-file"])
     try:
         settings = Settings(_env_file=env_file, _secrets_dir=secrets, **overrides)
     except ValidationError as error:
@@ -262,12 +272,12 @@ def _line(problem: Any) -> str:
 
 
 def _inconsistent(settings: Settings) -> list[str]:
-    """Problems that only several settings together make."""
+    """Return the problems of settings that don't fit together."""
     problems = []
     if settings.mail_host and not settings.smtp_email:
-        problems.append("SMTP_EMAIL is not set, but SMTP_HOST is: set the address that mails come from")
+        problems.append("SMTP_EMAIL is not set, but SMTP_HOST is: set the sender address of mails")
     if settings.mail_host and not (settings.recipient_email or settings.recipient_sms):
-        problems.append("RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be told; set at least one")
+        problems.append("RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one")
     if settings.smtp_ca_file and not settings.smtp_ca_file.is_file():
         problems.append(f"SMTP_CA_FILE {settings.smtp_ca_file} is not a file")
     return problems

@@ -1,39 +1,39 @@
 r"""Everything that alertgate raises on purpose.
 
     AlertgateError
-     ├── ConfigError            the settings can't be used; nothing was started
-     ├── RequestError           the caller must change something
+     ├── ConfigError            the settings are invalid; nothing was started
+     ├── RequestError           the caller must change the request
      │    ├── Unauthenticated       no credential, or a wrong one
-     │    ├── NotFound              no such thing
-     │    ├── Conflict              not possible as it stands now
+     │    ├── NotFound              no such resource
+     │    ├── Conflict              not possible in the current state
      │    ├── BodyTooLarge          over MAX_BODY_BYTES
      │    ├── BodyTooSlow           the body didn't arrive in time
-     │    ├── ClientGone            the caller left before the body was whole
-     │    ├── WrongContentType      a body that this path doesn't take
-     │    ├── RateLimited           too many requests from there
-     │    └── Rejected              the body was read and isn't an alert
-     │         ├── Malformed            not JSON at all
-     │         └── Invalid              JSON, with fields missing or wrong
-     └── Unavailable            the service can't do it now; try again
-          ├── SwitchedOff           a setting that this needs isn't set
+     │    ├── ClientGone            the caller disconnected before the body was complete
+     │    ├── WrongContentType      this path doesn't accept such a body
+     │    ├── RateLimited           too many requests
+     │    └── Rejected              the body was read, but isn't a valid alert
+     │         ├── Malformed            not valid JSON
+     │         └── Invalid              valid JSON, but fields are missing or wrong
+     └── Unavailable            the service can't do it now
+          ├── SwitchedOff           a setting that the endpoint needs isn't set
           └── StoreError            the database
                ├── StoreUnavailable     it doesn't answer, is full, or is read-only
-               │    └── StoreTooSlow         it didn't answer in time, and may yet do what was asked
+               │    └── StoreTooSlow         it didn't answer in time; the write may still be committed
                ├── StoreInUse           another process serves this SQLite file
                └── StoreTooNew          written by a newer alertgate
 
-The message says what happened, what it means and what to do, and holds no secret.
+The message says what happened, what it means and what to do, and contains no secret.
 """
 
 from dataclasses import dataclass
 
 
 class AlertgateError(Exception):
-    """The root of the tree."""
+    """The base class of these errors."""
 
 
 class ConfigError(AlertgateError):
-    """The settings can't be used. `problems` holds one readable line for each."""
+    """The settings are invalid. `problems` has one readable line for each problem."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -41,11 +41,11 @@ class ConfigError(AlertgateError):
 
 
 class RequestError(AlertgateError):
-    """The caller must change something before trying again."""
+    """The caller must change the request before trying again."""
 
 
 class Unauthenticated(RequestError):
-    """No credential, or a wrong one. `scheme` is what the answer's WWW-Authenticate names."""
+    """No credential, or a wrong one. `scheme` is for the WWW-Authenticate header of the response."""
 
     def __init__(self, detail: str, *, scheme: str) -> None:
         super().__init__(detail)
@@ -53,11 +53,11 @@ class Unauthenticated(RequestError):
 
 
 class NotFound(RequestError):
-    """No such thing."""
+    """There is no such resource."""
 
 
 class Conflict(RequestError):
-    """It isn't possible as it stands now; nothing was changed."""
+    """Not possible in the current state; nothing was changed."""
 
 
 class BodyTooLarge(RequestError):
@@ -69,11 +69,11 @@ class BodyTooSlow(RequestError):
 
 
 class ClientGone(RequestError):
-    """The caller left before the body was whole; nothing was stored."""
+    """The caller disconnected before the body was complete; nothing was stored."""
 
 
 class WrongContentType(RequestError):
-    """This path doesn't take bodies of that type."""
+    """This path doesn't accept bodies of that type."""
 
 
 class RateLimited(RequestError):
@@ -86,7 +86,7 @@ class RateLimited(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One thing wrong with a body. `field` is a dotted path; empty when it is the body as a whole."""
+    """One problem with a body. `field` is a dotted path, or empty for the body as a whole."""
 
     field: str
     message: str
@@ -96,7 +96,7 @@ class FieldError:
 
 
 class Rejected(RequestError):
-    """The body was read and isn't an alert."""
+    """The body was read, but isn't a valid alert."""
 
     def __init__(self, detail: str, errors: tuple[FieldError, ...] = ()) -> None:
         super().__init__(detail)
@@ -104,11 +104,11 @@ class Rejected(RequestError):
 
 
 class Malformed(Rejected):
-    """The body isn't JSON at all."""
+    """The body isn't valid JSON."""
 
 
 class Invalid(Rejected):
-    """The body is JSON, with fields missing or wrong."""
+    """The body is valid JSON, but fields are missing or wrong."""
 
 
 class Unavailable(AlertgateError):
@@ -118,7 +118,7 @@ class Unavailable(AlertgateError):
 
 
 class SwitchedOff(Unavailable):
-    """A setting that this needs isn't set."""
+    """A setting that the endpoint needs isn't set."""
 
 
 class StoreError(Unavailable):
@@ -132,7 +132,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreTooSlow(StoreUnavailable):
-    """The database didn't answer in time. What was asked may still be done."""
+    """The database didn't answer in time. The write may still be committed."""
 
 
 class StoreInUse(StoreError):

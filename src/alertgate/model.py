@@ -1,4 +1,4 @@
-"""The nouns of alertgate: frozen, with their states and the legal transitions in one table."""
+"""The domain model: frozen dataclasses, their states, and the table of legal transitions."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ Json = Any
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """How bad a problem is."""
 
     INFO = "info"
     WARNING = "warning"
@@ -20,7 +20,7 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for info, 1 for warning, 2 for critical: what ORDER BY and `max` go by."""
+        """0 for info, 1 for warning, 2 for critical; ORDER BY and `max` use it."""
         return _RANKS[self]
 
 
@@ -28,50 +28,50 @@ _RANKS = MappingProxyType({Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITI
 
 
 class Source(StrEnum):
-    """Which webhook an alert came in by."""
+    """The webhook that received an alert."""
 
     PARTICLE = "particle"
     GENERIC = "generic"
 
 
 class AlertStatus(StrEnum):
-    """What became of a webhook's body."""
+    """Whether the body of a webhook request could be read."""
 
-    ACCEPTED = "accepted"  # read and understood
-    QUARANTINED = "quarantined"  # authenticated, but unreadable: kept whole as it came
+    ACCEPTED = "accepted"  # parsed
+    QUARANTINED = "quarantined"  # authenticated but unreadable; the whole body is kept
 
 
 class Signal(StrEnum):
-    """What an alert says of its problem."""
+    """Whether an alert reports a problem or its end."""
 
     FIRING = "firing"
     RESOLVED = "resolved"
 
 
 class IncidentStatus(StrEnum):
-    """Where an incident stands."""
+    """The state of an incident."""
 
-    OPEN = "open"  # somebody is or will be told
-    ACKNOWLEDGED = "acknowledged"  # a person has said that they know
+    OPEN = "open"  # each contact is notified
+    ACKNOWLEDGED = "acknowledged"  # a person knows; no further updates are sent
     RESOLVED = "resolved"  # over; the next alert opens a new incident
 
 
 class Resolution(StrEnum):
-    """What ended an incident; `resolved_by` says who or which."""
+    """What resolved an incident; `resolved_by` names the person or the alert."""
 
-    ALERT = "alert"  # its sender said so
+    ALERT = "alert"  # an alert whose signal is `resolved`
     PERSON = "person"
-    SILENCE = "silence"  # no alert came for RESOLVE_AFTER
+    SILENCE = "silence"  # there was no alert for RESOLVE_AFTER
 
 
 class NotificationStatus(StrEnum):
-    """What is truly known of a message."""
+    """What is known about the delivery of a notification."""
 
-    PENDING = "pending"  # not handed over; `due_at` says when it is tried next
+    PENDING = "pending"  # not sent yet; `due_at` is the time of the next attempt
     SENDING = "sending"  # a process holds the lease and may be talking to the server right now
-    SENT = "sent"  # the server took it: not proof that anybody saw it
-    FAILED = "failed"  # given up on; replayable
-    CANCELLED = "cancelled"  # no longer needed, and why stands in `reason`
+    SENT = "sent"  # the server accepted it, which is no proof that anybody saw it
+    FAILED = "failed"  # no more attempts; `alertgate retry` makes it pending again
+    CANCELLED = "cancelled"  # no longer needed; `reason` says why
 
 
 class ChannelName(StrEnum):
@@ -83,7 +83,7 @@ class ChannelName(StrEnum):
 
 
 class Kind(StrEnum):
-    """Why a notification speaks."""
+    """What a notification reports about its incident."""
 
     OPENING = "opening"
     UPDATE = "update"
@@ -116,7 +116,7 @@ TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
 
 
 def states_before(after: StrEnum) -> list[StrEnum]:
-    """Return the states from which `after` may be reached: the WHERE clause of every change of state."""
+    """Return the states that have a legal transition to `after`."""
     return [before for before, nexts in TRANSITIONS.items() if after in nexts]
 
 
@@ -134,27 +134,27 @@ class Alert:
     incident_key: str
     """The key of the incident that it belongs to."""
     device: str | None = None
-    # What it says stays out of `repr`, and so out of logs.
+    # Content stays out of `repr`, and so out of logs.
     message: str | None = field(default=None, repr=False)
     data: Json = field(default=None, repr=False)
     fields: dict[str, Json] = field(default_factory=dict, repr=False)
-    """Everything else that the body said, as it said it."""
+    """All other fields of the body."""
     published_at: datetime | None = None
     repeat_key: str | None = None
-    """Makes a second delivery of the same event recognisable; None when nothing does."""
+    """The same for each delivery of one event; None if repeats can't be recognised."""
     errors: tuple[str, ...] = ()
-    """Why it is quarantined."""
+    """Why it was quarantined."""
     raw: bytes | None = field(default=None, repr=False)
-    """The whole body, when it is quarantined."""
+    """The whole body, if it was quarantined."""
     request_id: str | None = None
     incident_id: str | None = None
     reason: str | None = None
-    """Why it opened, joined or resolved its incident, and who hears of it when: for the trail."""
+    """Why it opened, joined or resolved its incident, and who is notified when."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """The open problem that alerts belong to."""
+    """The problem that alerts with the same incident key belong to."""
 
     id: str
     key: str
@@ -176,7 +176,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message to one recipient about one incident over one channel."""
+    """What one contact is sent about one incident, and the state of its delivery."""
 
     id: str
     incident_id: str
@@ -186,13 +186,13 @@ class Notification:
     status: NotificationStatus
     severity: Severity
     reason: str
-    """Why it was planned, or why it was cancelled, in words."""
+    """Why it was planned or cancelled, as a sentence."""
     created_at: datetime
     due_at: datetime
     retry_since: datetime
-    """From when its patience counts: when it was planned or, by hand, started afresh."""
+    """When it was planned or last retried manually; GIVE_UP_AFTER counts from then."""
     attempts: int = 0
-    """How often it was tried since it was planned or, by hand, started afresh."""
+    """The number of attempts since it was planned or last retried manually."""
     lease_owner: str | None = None
     lease_until: datetime | None = None
     claimed_at: datetime | None = None
@@ -203,7 +203,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try to hand a notification over."""
+    """One attempt to send a notification."""
 
     id: str
     notification_id: str
@@ -212,26 +212,26 @@ class Attempt:
     outcome: str
     """`sent`, `transient` or `permanent`."""
     reason: str
-    """A word from the closed list in `notify/channels/base.py`; also a metric's label."""
+    """A value of `notify.channels.base.Reason`; also a metric label."""
     reply: str = field(repr=False)
-    """The server's own words, or the error's."""
+    """The server's reply, or the text of the error."""
     queue_id: str | None = None
-    """The name under which the server has queued it, if it said one."""
+    """The server's queue id, if its reply contained one."""
 
 
 Target = tuple[ChannelName, str]
-"""A channel and an address that it reaches."""
+"""A channel and an address on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContactState:
-    """What one contact was told about one incident, or is about to be told."""
+    """The state of one contact's notifications about one incident."""
 
     pending_id: str | None = None
-    """The notification that is still to be sent, if there is one."""
+    """The id of the pending notification, if there is one."""
     pending_attempts: int = 0
     told_at: datetime | None = None
-    """When it was last told; a notification that is being sent counts from its claim."""
+    """When the contact was last notified; a notification that is being sent counts from its claim."""
     failed_at: datetime | None = None
     """When a notification to it last failed for good."""
 

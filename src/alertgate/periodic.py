@@ -1,4 +1,4 @@
-"""A job that runs now and then beside everything else, and whose failures never end it."""
+"""A periodic background job, which survives its failures."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ log = structlog.stdlib.get_logger("alertgate.periodic")
 
 
 class Periodic:
-    """Runs `job` at once and then every `interval` seconds, until stopped."""
+    """Runs `job` at once, and again `interval` seconds after each run, until stopped."""
 
     def __init__(self, name: str, interval: float, job: Callable[[], Awaitable[None]]) -> None:
         self._name = name
@@ -21,11 +21,11 @@ class Periodic:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Start."""
+        """Start the task."""
         self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def stop(self) -> None:
-        """Let a run that has begun come to its end, and start no other."""
+        """Wait for the current run, and start no other."""
         self._stop.set()
         if self._task:
             await self._task
@@ -35,9 +35,9 @@ class Periodic:
             try:
                 await self._job()
             except AlertgateError as error:
-                log.error("job.failed", detail="it runs again", job=self._name, error=str(error))  # noqa: TRY400
+                log.error("job.failed", detail="it runs again after its interval", job=self._name, error=str(error))  # noqa: TRY400
             except Exception:
-                log.exception("job.defect", detail="this is a defect in alertgate; it runs again", job=self._name)
+                log.exception("job.defect", detail="a defect in alertgate; the job runs again", job=self._name)
             try:
                 await asyncio.wait_for(self._stop.wait(), self._interval)
             except TimeoutError:

@@ -1,4 +1,4 @@
-"""The rules that alerts are judged by, as the settings give them."""
+"""Rules for grouping and severities, as the settings define them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,7 +8,7 @@ from alertgate.model import Severity
 
 @dataclass(frozen=True, slots=True)
 class GroupingRules:
-    """How long an incident keeps quiet towards one recipient, and after how long a silence it is over."""
+    """The time between two updates to one contact, and the time without an alert that resolves an incident."""
 
     interval: timedelta
     resolve_after: timedelta
@@ -16,7 +16,7 @@ class GroupingRules:
 
 @dataclass(frozen=True, slots=True)
 class SeverityRules:
-    """Event globs with their severities, first match wins, and the severity of the rest."""
+    """Event globs with their severities, of which the first match wins, and the default severity."""
 
     rules: tuple[tuple[str, Severity], ...]
     default: Severity

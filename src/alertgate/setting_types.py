@@ -1,4 +1,4 @@
-"""The types of settings: how each is written in the environment, and what is wrong with it. Pure."""
+"""The types of settings: how each is parsed from the environment and checked. Pure."""
 
 import json
 import re
@@ -16,12 +16,12 @@ from alertgate.model import Severity
 
 SHORTEST_SECRET = 16
 PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
-"""What only a value copied from a template looks like."""
+"""Matches values that were copied from a template."""
 PASSWORD_PLACEHOLDER = re.compile(r"change.?me|your[-_ a-z]*password|x+", re.IGNORECASE)
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    """Read `name=value,name=value`, or a JSON object; raise ValueError that says what is wrong."""
+    """Read `name=value,name=value`, or a JSON object. Raises ValueError."""
     if text.lstrip().startswith("{"):
         try:
             parsed = json.loads(text)
@@ -100,9 +100,9 @@ def _checked_secret(value: SecretStr) -> SecretStr:
 
 
 def _checked_password(value: SecretStr) -> SecretStr:
-    # Only what a template says as a whole: a real password may hold any of its words.
+    # The whole value must match: a real password may contain these words.
     if PASSWORD_PLACEHOLDER.fullmatch(value.get_secret_value()):
-        raise ValueError("is still the placeholder of a template; docs: README, Gmail")
+        raise ValueError("is still the placeholder of a template; see Gmail in README.md")
     return value
 
 
@@ -118,7 +118,7 @@ def _checked_database(value: SecretStr) -> SecretStr:
     return value
 
 
-Seconds = Annotated[float, Field(gt=0, lt=1_000_000_000)]  # infinity, and centuries, can't be added to a time
+Seconds = Annotated[float, Field(gt=0, lt=1_000_000_000)]  # neither infinity nor centuries can be added to a time
 Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 Password = Annotated[SecretStr, AfterValidator(_checked_password)]
 WebAddress = Annotated[SecretStr, AfterValidator(_checked_web_address)]
@@ -129,6 +129,6 @@ Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterVa
 RateLimit = Annotated[str, AfterValidator(_checked_rate)]
 TimeZone = Annotated[str, AfterValidator(_checked_timezone)]
 AnyCase = BeforeValidator(_lower)
-"""For a word of a closed list, in any case of letters."""
+"""Makes the choices of a setting case-insensitive."""
 DeviceNames = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_device_names)]
 SeverityByEvent = Annotated[tuple[tuple[str, Severity], ...], NoDecode, BeforeValidator(_rules)]

@@ -1,4 +1,4 @@
-"""Logs: one line for each thing that happened, JSON where no person is watching."""
+"""Logging: one line per event, as JSON unless standard error is a terminal."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ _SHARED: list[structlog.typing.Processor] = [
 
 
 def _visible(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Escape what could forge a line or steer a terminal: paths and event names come from strangers."""
+    """Escape characters that could forge a line or control a terminal: paths and event names are untrusted."""
     for name, value in event.items():
         if isinstance(value, str) and not value.isprintable():
             event[name] = value.encode("unicode_escape").decode("ascii")
@@ -32,38 +32,38 @@ def _visible(_: object, __: str, event: structlog.typing.EventDict) -> structlog
 
 
 def _visible_json(_: object, __: str, line: Any) -> str:
-    """Escape the same in a line of JSON, in JSON's own way."""
+    """Escape the same characters in a line of JSON, with JSON's escapes."""
     text = str(line)
     return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 class Stream:
-    """Where the log goes, whose loss is no reason to stop serving: lines that can't be written are dropped."""
+    """The output of the log. Lines that can't be written are dropped, so that a lost log doesn't stop the service."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
     def write(self, data: bytes) -> None:
-        """Write, if that is possible."""
+        """Write `data`, or drop it if that fails."""
         self._try(lambda: self._file.write(data))
 
     def flush(self) -> None:
-        """Hand on what was written, if that is possible."""
+        """Flush; ignore failures."""
         self._try(self._file.flush)
 
     def _try(self, act: Callable[[], object]) -> None:
         try:
             act()
         except BrokenPipeError:
-            self._let_go()
+            self._discard_output()
         except OSError:
-            return  # such as a full disk, which may have room again
+            return  # such as a full disk, which may have space later
 
-    def _let_go(self) -> None:
-        """Write to nowhere from now on: nobody reads any more, and Python would end with an error for it."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self._file.fileno())
-        os.close(nowhere)
+    def _discard_output(self) -> None:
+        """Write to /dev/null from now on: the reader is gone, and Python would exit with an error otherwise."""
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, self._file.fileno())
+        os.close(null)
 
 
 MALFORMED_REQUEST = "request.malformed"
@@ -89,10 +89,10 @@ class MalformedRequests(logging.Filter):
 
 
 def configure_logging(level: str, form: Literal["auto", "json", "console"]) -> None:
-    """Send every log line, ours and the libraries', to standard error in one form."""
+    """Send all log lines, ours and the libraries', to standard error in one format."""
     if form == "json" or (form == "auto" and not sys.stderr.isatty()):
         renderer: list[structlog.typing.Processor] = [_TRACEBACKS, _JSON, _visible_json]
-        # Two lines for each request: straight to the file, they cost a quarter of the way through `logging`.
+        # There are two lines per request: writing them directly takes a quarter of the time that `logging` takes.
         structlog.configure(
             processors=[*_SHARED, *renderer, _encode],
             wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -124,7 +124,7 @@ def _encode(_: object, __: str, line: Any) -> bytes:
 
 
 def _configure_libraries(level: str, renderer: list[structlog.typing.Processor]) -> None:
-    """Give the lines of libraries, which go through `logging`, the same form."""
+    """Format the lines of libraries, which use `logging`, the same way."""
     logging.config.dictConfig(
         {
             "version": 1,
@@ -140,7 +140,7 @@ def _configure_libraries(level: str, renderer: list[structlog.typing.Processor])
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "all"}},
             "root": {"handlers": ["stderr"], "level": level.upper()},
             "loggers": {
-                # Ours already say what theirs say at "info".
+                # Their lines at "info" repeat ours.
                 "uvicorn.error": {"level": "WARNING", "filters": ["malformed"]},
                 "httpx": {"level": "WARNING"},
                 "httpcore": {"level": "WARNING"},  # it logs addresses and headers at "debug"

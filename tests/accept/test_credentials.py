@@ -74,12 +74,12 @@ def test_the_right_token_passes(header):
     ids=ascii,
 )
 def test_a_wrong_token_is_a_mismatch(token):
-    """A truncated, prolonged, doubled or look-alike token doesn't pass."""
+    """A truncated, extended, doubled or look-alike token doesn't pass."""
     assert bearer([f"Bearer {token}"], [TOKEN]) == CredentialCheck.MISMATCH
 
 
-def test_no_authorization_header_is_missing():
-    """A request without the header is told that it has none."""
+def test_a_request_without_authorization_is_missing():
+    """A request without the header gets the result MISSING."""
     assert bearer([], [TOKEN]) == CredentialCheck.MISSING
 
 
@@ -105,33 +105,33 @@ def test_any_other_authorization_is_malformed(headers):
 
 @pytest.mark.parametrize("token", [TOKEN, PREVIOUS])
 def test_both_tokens_pass_during_a_rotation(token):
-    """The present and the previous token are both good."""
+    """The current and the previous token both pass."""
     assert bearer([f"Bearer {token}"], [TOKEN, PREVIOUS]) == CredentialCheck.OK
 
 
 def test_the_previous_token_fails_after_a_rotation():
-    """Once the previous token isn't set any more, it doesn't pass."""
+    """The previous token doesn't pass once it is no longer set."""
     assert bearer([f"Bearer {PREVIOUS}"], [TOKEN]) == CredentialCheck.MISMATCH
 
 
-def test_no_secret_lets_nobody_pass():
-    """Without any secret every token is wrong."""
+def test_without_a_secret_no_token_passes():
+    """If no secret is set, every token is wrong."""
     assert bearer([f"Bearer {TOKEN}"], []) == CredentialCheck.MISMATCH
 
 
 def test_githubs_published_signature_passes():
-    """The example in GitHub's own documentation holds."""
+    """The example of GitHub's documentation passes."""
     assert hub_signature([f"sha256={GITHUB_DIGEST}"], GITHUB_BODY, [GITHUB_SECRET]) == CredentialCheck.OK
 
 
 def test_a_signature_in_capitals_passes():
-    """Hex digits are the same in either case."""
+    """Hex digits are accepted in either case."""
     assert hub_signature([f"sha256={GITHUB_DIGEST.upper()}"], GITHUB_BODY, [GITHUB_SECRET]) == CredentialCheck.OK
 
 
 @pytest.mark.parametrize("secrets", [["another secret", GITHUB_SECRET], [GITHUB_SECRET, "another secret"]])
 def test_both_signing_keys_pass_during_a_rotation(secrets):
-    """A signature may be made with the present or the previous key."""
+    """A signature with the current or the previous key passes."""
     assert hub_signature([f"sha256={GITHUB_DIGEST}"], GITHUB_BODY, secrets) == CredentialCheck.OK
 
 
@@ -179,13 +179,13 @@ def test_any_other_signature_header_is_malformed(headers):
     assert hub_signature(headers, GITHUB_BODY, [GITHUB_SECRET]) == CredentialCheck.MALFORMED
 
 
-def test_no_signature_header_is_missing():
-    """A request without the header is told that it has none."""
+def test_a_request_without_a_signature_is_missing():
+    """A request without the header gets the result MISSING."""
     assert hub_signature([], GITHUB_BODY, [GITHUB_SECRET]) == CredentialCheck.MISSING
 
 
 def test_the_specifications_standard_webhook_passes():
-    """The example in the Standard Webhooks specification holds."""
+    """The example of the Standard Webhooks specification passes."""
     assert _standard() == CredentialCheck.OK
 
 
@@ -198,8 +198,8 @@ def test_the_specifications_standard_webhook_passes():
         f"{STANDARD_SIGNATURE} {STANDARD_SIGNATURE}",
     ],
 )
-def test_one_fitting_signature_among_several_is_enough(signatures):
-    """A sender that rotates its key signs with both; one that fits is enough."""
+def test_one_matching_signature_among_several_is_enough(signatures):
+    """A sender that rotates its key signs with both keys; one match is enough."""
     assert _standard(signatures=signatures) == CredentialCheck.OK
 
 
@@ -207,7 +207,7 @@ def test_one_fitting_signature_among_several_is_enough(signatures):
     "secrets", [("whsec_bmV3LWtleS1uZXcta2V5LW5ldw==", STANDARD_SECRET), (STANDARD_SECRET, "plain-text-secret")]
 )
 def test_both_standard_keys_pass_during_a_rotation(secrets):
-    """The receiver may know the present and the previous key."""
+    """A signature with the current or the previous key passes."""
     assert _standard(secrets=secrets) == CredentialCheck.OK
 
 
@@ -221,7 +221,7 @@ def test_both_standard_keys_pass_during_a_rotation(secrets):
     ],
 )
 def test_a_secret_may_be_plain_text_or_base64(secret, key):
-    """What people type is taken as it is, and as base64 where it can be that."""
+    """A secret is tried as plain text, and as base64 if it is valid base64."""
     assert _standard(signatures=_signed_with(key), secrets=(secret,)) == CredentialCheck.OK
 
 
@@ -283,26 +283,26 @@ def test_incomplete_standard_headers_are_malformed(changes):
     ],
 )
 def test_a_replay_outside_five_minutes_is_refused(away, verdict):
-    """A genuine request is good for five minutes, past or ahead, and no longer."""
+    """A signed request is valid for five minutes before and after its timestamp, and no longer."""
     assert _standard(now=STANDARD_TIME + away) == verdict
 
 
 def test_an_old_request_with_a_wrong_signature_is_a_mismatch():
-    """Only who knows the key is told that the clocks differ."""
+    """Only a caller that knows the key learns that the clocks differ."""
     assert _standard(body=b"{}", now=STANDARD_TIME + timedelta(days=1)) == CredentialCheck.MISMATCH
 
 
 @for_any
 @given(st.lists(any_text | any_text.map("Bearer {}".format), max_size=2), st.lists(any_text.filter(str.isascii)))
 def test_no_authorization_makes_bearer_raise(headers, secrets):
-    """Whatever the header holds, the answer is a verdict."""
+    """Any header gives a result."""
     assert bearer(headers, secrets) in CredentialCheck
 
 
 @for_any
 @given(st.lists(any_text | any_text.map("sha256={}".format), max_size=2), st.binary())
 def test_no_header_makes_hub_signature_raise(headers, body):
-    """Whatever the header holds, the answer is a verdict, and never OK."""
+    """Any header gives a result, and never OK."""
     assert hub_signature(headers, body, [TOKEN]) in {
         CredentialCheck.MISSING,
         CredentialCheck.MALFORMED,
@@ -319,14 +319,14 @@ def test_no_header_makes_hub_signature_raise(headers, body):
     st.text(st.characters(exclude_categories=("Cs",))),
 )
 def test_no_header_makes_standard_webhook_raise(message_id, timestamp, signatures, body, secret):
-    """Whatever the headers and the secret hold, the answer is a verdict, and never OK."""
+    """Any headers and secret give a result, and never OK."""
     verdict = standard_webhook(message_id, timestamp, signatures, body, [secret], STANDARD_TIME)
     assert verdict in {CredentialCheck.MALFORMED, CredentialCheck.MISMATCH}
 
 
 @for_any
 @given(st.binary(), st.text(st.characters(exclude_categories=("Cs",))))
-def test_whatever_is_signed_rightly_passes(body, secret):
-    """A signature made by the rule passes for any body and any key."""
+def test_every_correct_signature_passes(body, secret):
+    """A correct signature passes for any body and any key."""
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     assert hub_signature([f"sha256={digest}"], body, [secret]) == CredentialCheck.OK

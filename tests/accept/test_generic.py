@@ -30,7 +30,7 @@ def _problems(body: bytes) -> tuple[type[Rejected], tuple[FieldError, ...]]:
     return type(caught.value), caught.value.errors
 
 
-def test_the_smallest_body_is_an_alert():
+def test_a_minimal_body_is_an_alert():
     """An event and a message are enough."""
     assert read(b'{"event": "backup", "message": "No backup"}', None, RECEIPT) == Alert(
         id="alert-1",
@@ -46,8 +46,8 @@ def test_the_smallest_body_is_an_alert():
     )
 
 
-def test_a_whole_body_is_an_alert():
-    """Every field finds its place, and unknown ones are kept."""
+def test_a_full_body_is_an_alert():
+    """Every field is used, and unknown ones are kept."""
     body = {
         "event": "backup/failed",
         "message": "No backup for 26 hours",
@@ -111,7 +111,7 @@ def test_only_an_idempotency_key_makes_a_repeat_recognisable(key, dedup):
     ],
 )
 def test_severity_is_the_senders_else_the_rules(fields, severity):
-    """The sender's word counts, in any system's spelling; then the rules; then the default."""
+    """The sender's severity comes first, in any system's spelling; then the rules; then the default."""
     assert _read(**fields).severity == severity
 
 
@@ -121,8 +121,8 @@ def test_a_timestamp_is_iso_or_unix_seconds(timestamp):
     assert _read(timestamp=timestamp).published_at == datetime(2026, 11, 23, 12, 0, 0, 0, UTC)
 
 
-def test_what_json_cannot_say_is_kept_as_text():
-    """NaN, which many encoders write, doesn't cost the alert."""
+def test_nan_is_kept_as_text():
+    """Many encoders write NaN; the alert must not be lost for it."""
     alert = read(b'{"event": "e", "message": "m", "details": {"t": NaN}, "x": -Infinity}', None, RECEIPT)
     assert (alert.data, alert.fields) == ({"t": "nan"}, {"x": "-inf"})
 
@@ -130,8 +130,8 @@ def test_what_json_cannot_say_is_kept_as_text():
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"event=backup", b'{"event": "\xff"}', b"[" * 5000, b'"\\ud800"', b"\xfe\xff"]
 )
-def test_what_is_no_json_is_malformed(body):
-    """Anything that isn't JSON is told apart from JSON with wrong fields."""
+def test_a_body_that_is_not_json_is_malformed(body):
+    """A body that isn't JSON is distinguished from JSON with wrong fields."""
     error, problems = _problems(body)
     assert error is Malformed
     assert [problem.field for problem in problems] == [""]
@@ -139,8 +139,8 @@ def test_what_is_no_json_is_malformed(body):
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"text"'])
-def test_json_that_is_no_object_is_invalid(body):
-    """The body as a whole is named when it is no object."""
+def test_json_that_is_not_an_object_is_invalid(body):
+    """The error is about the body as a whole."""
     assert _problems(body) == (Invalid, (FieldError("", "Input should be an object"),))
 
 
@@ -170,13 +170,13 @@ def test_json_that_is_no_object_is_invalid(body):
     ids=lambda value: str(value)[:40],
 )
 def test_each_wrong_field_is_named(fields, problem):
-    """A wrong field is named with what is wrong, and without the value."""
+    """A wrong field is named with its problem, and without its value."""
     body = json.dumps({"event": "backup", "message": "No backup", **fields}).encode()
     assert _problems(body) == (Invalid, (problem,))
 
 
 def test_all_problems_are_named_at_once():
-    """A sender mends its body in one go."""
+    """A sender can fix its body in one go."""
     assert _problems(b'{"severity": "severe"}') == (
         Invalid,
         (
@@ -188,8 +188,8 @@ def test_all_problems_are_named_at_once():
 
 
 @pytest.mark.parametrize("fields", [{"event": "x" * 128}, {"message": "x" * 8192}, {"source": "x" * 128}])
-def test_the_longest_fields_are_accepted(fields):
-    """A field of exactly the limit is fine."""
+def test_fields_of_the_maximum_length_are_accepted(fields):
+    """A field of exactly the maximum length is valid."""
     alert = _read(**fields)
     assert (alert.event, alert.message, alert.device) == (
         fields.get("event", "backup"),
@@ -200,11 +200,11 @@ def test_the_longest_fields_are_accepted(fields):
 
 @for_any
 @given(st.binary() | st.from_regex(rb'\A\{"event": ?"[^"]*", ?"message": ?.*\}\Z'))
-def test_any_bytes_are_an_alert_or_a_stated_rejection(body):
-    """No body raises anything but a rejection that says what is wrong."""
+def test_any_bytes_are_an_alert_or_rejected_with_reasons(body):
+    """No body raises anything but a rejection with reasons."""
     try:
         alert = read(body, None, RECEIPT)
     except Rejected as error:
-        assert error.errors != ()  # noqa: PT017  (either end is right)
+        assert error.errors != ()  # noqa: PT017  (either result is correct)
     else:
         assert alert.status == AlertStatus.ACCEPTED

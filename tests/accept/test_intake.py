@@ -1,4 +1,4 @@
-"""Values made fit to keep."""
+"""Parsing of times, finite JSON values, and field errors."""
 
 import json
 import math
@@ -60,21 +60,21 @@ def test_times_are_read(value, time):
     ],
     ids=lambda value: ascii(value)[:30],
 )
-def test_anything_else_is_no_time(value):
-    """What can't be read as a time is None, never an error."""
+def test_any_other_value_is_no_time(value):
+    """A value that can't be read as a time gives None, never an error."""
     assert read_time(value) is None
 
 
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00"])
-def test_the_ends_of_the_calendar_are_no_time(value):
-    """Go's unset time, and times that no other time zone can show, are as good as none."""
+def test_times_at_the_ends_of_the_calendar_are_ignored(value):
+    """Go's zero time, and times that can't be converted to every time zone, count as missing."""
     assert read_time(value) is None
 
 
 @for_any
 @given(st.datetimes(timezones=st.timezones()).map(datetime.isoformat) | json_values)
-def test_every_time_can_be_shown_in_every_zone(value):
-    """What is read as a time can be turned into any time zone."""
+def test_every_parsed_time_converts_to_every_zone(value):
+    """A parsed time can be converted to any time zone."""
     time = read_time(value)
     if time is not None:
         assert time.astimezone(ZoneInfo("Pacific/Kiritimati")) == time
@@ -82,7 +82,7 @@ def test_every_time_can_be_shown_in_every_zone(value):
 
 
 def test_infinities_become_text():
-    """JSON can't say NaN and the infinities; text can."""
+    """JSON can't represent NaN and the infinities, so they become text."""
     value = {"a": math.nan, "b": [math.inf, {"c": -math.inf}], "d": 1.5, "e": None}
     assert finite(value) == {"a": "nan", "b": ["inf", {"c": "-inf"}], "d": 1.5, "e": None}
 
@@ -90,7 +90,7 @@ def test_infinities_become_text():
 @for_any
 @given(json_values)
 def test_every_finite_value_is_json(value):
-    """What is made finite goes to strict JSON and back unchanged."""
+    """A finite value survives strict JSON unchanged."""
     kept = finite(value)
     assert json.loads(json.dumps(kept, allow_nan=False)) == kept
 
@@ -110,8 +110,8 @@ def test_field_errors_name_the_field_and_not_the_input():
     )
 
 
-def test_ten_field_errors_are_enough():
-    """A body that is all wrong doesn't make an endless list."""
+def test_at_most_ten_field_errors_are_returned():
+    """A body with many errors doesn't give an endless list."""
     with pytest.raises(ValidationError) as caught:
         _Thing.model_validate({"name": "x", "sizes": ["?"] * 1000})
     assert len(field_errors(caught.value)) == 10

@@ -69,13 +69,13 @@ def _form(**fields) -> Alert:
     [(DEFAULT_FORM, FORM), (DEFAULT_JSON, JSON), (DEFAULT_JSON, None), (DEFAULT_JSON, "text/plain")],
 )
 def test_particles_own_bodies_are_read(body, content_type):
-    """The default form, byte for byte, JSON, and JSON without a content type all say the same."""
+    """The default form, byte for byte, JSON, and JSON without a content type all give the same alert."""
     alert = read(body, content_type, RECEIPT)
     assert alert == DEFAULT_ALERT
 
 
 def test_the_whole_event_is_read():
-    """A template of {{{PARTICLE_EVENT_JSON}}} has the event under `name`, and nothing of it is lost."""
+    """A template of {{{PARTICLE_EVENT_JSON}}} has the event under `name`, and all its fields are kept."""
     body = {
         "name": "alarm/motion",
         "data": "hall",
@@ -105,7 +105,7 @@ def test_the_whole_event_is_read():
 
 
 def test_event_wins_over_name():
-    """`name` is the event's only where there is no `event`."""
+    """`name` is the event only if there is no `event`."""
     assert _json(name="another").event == "demo"
 
 
@@ -137,18 +137,18 @@ def test_event_wins_over_name():
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_data_is_read_as_what_it_is(data, read_as):
-    """Text, JSON text, JSON text escaped for HTML, a JSON value and a data: URL are told apart."""
+def test_data_is_parsed_by_its_format(data, read_as):
+    """Text, JSON text, JSON text escaped for HTML, a JSON value and a data: URL are distinguished."""
     assert _json(data=data).data == read_as
 
 
 def test_data_in_a_form_is_read_too():
-    """A form holds JSON text as well as JSON does."""
+    """JSON text in a form is parsed as in JSON."""
     assert _form(data='{"t": 21.5}').data == {"t": 21.5}
 
 
 def test_typed_publish_keeps_its_data_url():
-    """Binary data of the largest size comes through a form unharmed."""
+    """Binary data of the maximum size passes through a form unchanged."""
     url = f"data:application/octet-stream;base64,{base64.b64encode(bytes(range(256)) * 64).decode()}"
     assert _form(data=url).data == url
 
@@ -156,8 +156,8 @@ def test_typed_publish_keeps_its_data_url():
 @pytest.mark.parametrize(
     ("data", "kept"), [(b"caf%e9", "caf\udce9"), (b'{"a":"%ff"}', '{"a":"\udcff"}'), (b"\xff", "\udcff")], ids=ascii
 )
-def test_bytes_that_are_no_text_do_not_cost_the_alert(data, kept):
-    """What a device sends in another encoding is kept as it is."""
+def test_data_that_is_not_utf8_is_kept(data, kept):
+    """Data in another encoding is kept as surrogates, and the alert is accepted."""
     alert = read(b"event=demo&data=" + data, FORM, RECEIPT)
     assert (alert.status, alert.data) == (AlertStatus.ACCEPTED, kept)
 
@@ -175,7 +175,7 @@ def test_bytes_that_are_no_text_do_not_cost_the_alert(data, kept):
     ],
 )
 def test_severity_is_the_devices_else_the_rules(fields, severity):
-    """The data's word counts first, then the template's, then the rules'."""
+    """The severity in the data comes first, then the template's, then the rules."""
     assert _json(**fields).severity == severity
 
 
@@ -189,8 +189,8 @@ def test_severity_is_the_devices_else_the_rules(fields, severity):
         ("resolved", Signal.FIRING),
     ],
 )
-def test_a_device_can_say_that_it_is_over(data, signal):
-    """`status: resolved` in the data ends the incident; anything else fires."""
+def test_a_device_can_resolve_its_incident(data, signal):
+    """`status: resolved` in the data resolves; anything else fires."""
     assert _json(data=data).signal == signal
 
 
@@ -202,21 +202,21 @@ def test_a_template_without_quotes_sends_numbers(value, text):
 
 
 @pytest.mark.parametrize("unfilled", ["{{PARTICLE_DEVICE_ID}}", "{{{PARTICLE_DEVICE_ID}}}", "", "  ", None])
-def test_an_unfilled_device_is_no_device(unfilled):
-    """A template variable that wasn't filled in isn't taken for a device."""
+def test_an_unfilled_template_variable_is_no_device(unfilled):
+    """A template variable that Particle didn't fill in counts as absent."""
     alert = _json(coreid=unfilled)
     assert (alert.status, alert.device, alert.incident_key) == (AlertStatus.ACCEPTED, None, 'particle:["","demo"]')
 
 
 @pytest.mark.parametrize("published_at", ["{{PARTICLE_PUBLISHED_AT}}", "yesterday", 1e300, ["2017"]])
 def test_a_time_that_cannot_be_read_is_kept(published_at):
-    """The alert counts without its time, and shows what was sent instead."""
+    """The alert has no time, and keeps the value that was sent."""
     alert = _json(published_at=published_at)
     assert (alert.published_at, alert.fields) == (None, {"published_at": published_at})
 
 
 def test_the_same_event_id_is_the_same_event():
-    """An event id makes a repeat recognisable, whatever else differs."""
+    """Two alerts with the same event id are repeats, whatever else differs."""
     assert (
         _json(event_id="e-1").repeat_key
         == _form(event_id="e-1", data="x", published_at="2017").repeat_key
@@ -224,7 +224,7 @@ def test_the_same_event_id_is_the_same_event():
     )
 
 
-def test_without_an_event_id_four_fields_make_an_event():
+def test_without_an_event_id_four_fields_identify_an_event():
     """The same device, event, time and data are the same event, in either form and in any order."""
     first = read(DEFAULT_FORM, FORM, RECEIPT)
     turned = b"&".join(reversed(DEFAULT_FORM.split(b"&"))) + b"&fw_version=8"
@@ -247,7 +247,7 @@ def test_without_an_event_id_four_fields_make_an_event():
         {"event_id": "e-1"},
     ],
 )
-def test_a_change_makes_another_event(change):
+def test_a_change_in_any_field_is_another_event(change):
     """An event that differs in any of the four is another event."""
     assert _json(**{**json.loads(DEFAULT_JSON), **change}).repeat_key not in {None, DEFAULT_ALERT.repeat_key}
 
@@ -266,7 +266,7 @@ def test_a_change_makes_another_event(change):
     ],
 )
 def test_without_time_or_device_every_event_is_new(fields):
-    """Two equal bodies may well be two events, so neither is dropped as a repeat of the other."""
+    """Two equal bodies may be two events, so neither is dropped as a repeat of the other."""
     assert _json(**fields).repeat_key is None
 
 
@@ -301,8 +301,8 @@ def test_without_time_or_device_every_event_is_new(fields):
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_cannot_be_read_is_quarantined_whole(body, content_type, error):
-    """An unreadable body is kept as it came, with the reason, and still fires."""
+def test_an_unreadable_body_is_quarantined_whole(body, content_type, error):
+    """An unreadable body is kept as received, with the reason, and still fires."""
     alert = read(body, content_type, RECEIPT)
     assert (alert.status, alert.signal, alert.errors, alert.raw) == (
         AlertStatus.QUARANTINED,
@@ -315,13 +315,13 @@ def test_what_cannot_be_read_is_quarantined_whole(body, content_type, error):
 
 @pytest.mark.parametrize("depth", [199, 300, 60_000])
 def test_deep_nesting_does_no_harm(depth):
-    """However deep a body nests, it is read or quarantined."""
+    """A body of any nesting depth is read or quarantined."""
     alert = read(b'{"event": "demo", "data": ' + b"[" * depth + b"]" * depth + b"}", JSON, RECEIPT)
     assert alert.status == (AlertStatus.ACCEPTED if depth < 200 else AlertStatus.QUARANTINED)
 
 
-def test_a_body_without_any_name_is_grouped_as_unreadable():
-    """What names neither event nor device makes one incident of its own, by the default severity."""
+def test_a_body_without_event_and_device_is_grouped_as_unreadable():
+    """All such bodies share one incident, with the default severity."""
     alert = read(b"????", None, RECEIPT)
     assert (alert.event, alert.device, alert.incident_key, alert.severity) == (
         "unreadable",
@@ -334,7 +334,7 @@ def test_a_body_without_any_name_is_grouped_as_unreadable():
 @pytest.mark.parametrize(
     "body",
     [
-        # Two braces around the value of a device that publishes JSON, or three with quotes in a text.
+        # Two braces around the value of a device that publishes JSON, or three around text with quotes.
         b'{"event":"alarm/motion","data":"{"t":1}","coreid":"3f002b000000000000000000"}',
         b'{"event": "alarm/motion", "data": "he said "hi"", "coreid" : "3f002b000000000000000000"}',
         b'{"coreid":"3f002b000000000000000000","event":"alarm/motion","data":}',
@@ -343,8 +343,8 @@ def test_a_body_without_any_name_is_grouped_as_unreadable():
         b'{"event":"alarm/motion","coreid":"3f002b000000000000000000","data":"cut of',
     ],
 )
-def test_a_broken_template_still_names_event_and_device(body):
-    """Event and device of a body that inner quotes broke are made out, and decide key and severity."""
+def test_event_and_device_are_extracted_from_a_broken_template(body):
+    """They decide the incident key and the severity, although quotes in the data broke the body."""
     alert = read(body, None, RECEIPT)
     assert (alert.status, alert.event, alert.device, alert.severity, alert.raw) == (
         AlertStatus.QUARANTINED,
@@ -357,14 +357,14 @@ def test_a_broken_template_still_names_event_and_device(body):
 
 
 @pytest.mark.parametrize("event", ["", "x" * 129, "a\nb", 'a\\"b'])
-def test_only_plain_names_are_made_out(event):
-    """A name with control characters or escapes, or an endless one, isn't guessed at."""
+def test_only_plain_names_are_extracted(event):
+    """A name with control characters or escapes, or an overlong one, isn't extracted."""
     assert read(f'{{"event":"{event}","data":"'.encode(), None, RECEIPT).event == "unreadable"
 
 
 @pytest.mark.parametrize(("name", "longest"), [("event", 256), ("coreid", 128), ("event_id", 128)])
-def test_the_longest_names_are_accepted(name, longest):
-    """A name of exactly the limit is fine."""
+def test_names_of_the_maximum_length_are_accepted(name, longest):
+    """A name of exactly the maximum length is valid."""
     assert _json(**{name: "x" * longest}).status == AlertStatus.ACCEPTED
 
 
@@ -377,21 +377,21 @@ def test_as_many_fields_as_allowed_are_kept():
 @for_any
 @given(json_objects)
 def test_json_survives_escaping_for_html(value):
-    """What two braces escape is read back as the device wrote it."""
+    """JSON that two braces escaped is read as the device wrote it."""
     assert read_data(html.escape(json.dumps(value))) == value
 
 
 @for_any
 @given(json_objects)
 def test_form_and_json_carry_the_same_data(value):
-    """Data arrives the same by a form, as JSON text, and as a JSON value."""
+    """Data is the same from a form, as JSON text, and as a JSON value."""
     assert _form(data=json.dumps(value)).data == _json(data=json.dumps(value)).data == _json(data=value).data == value
 
 
 @for_any
 @given(st.text(min_size=1, max_size=64), st.text())
-def test_any_event_and_text_come_through_a_form(event, data):
-    """Whatever Particle percent-encodes is what arrives."""
+def test_any_event_and_text_pass_through_a_form(event, data):
+    """Percent-encoding by Particle preserves event and data."""
     alert = read(f"event={quote(event, safe='')}&data={quote(data, safe='')}".encode(), FORM, RECEIPT)
     assert (alert.event, alert.data) == (event, read_data(data))
 
@@ -407,7 +407,7 @@ def test_any_event_and_text_come_through_a_form(event, data):
     ).map(lambda fields: b"&".join(name.encode() + b"=" + value for name, value in fields.items())),
     st.sampled_from([FORM, JSON, None, "text/html"]) | st.text(),
 )
-def test_no_body_makes_it_raise(body, content_type):
+def test_no_body_raises(body, content_type):
     """Any bytes of any content type become an alert that is accepted, or quarantined with its bytes and a reason."""
     alert = read(body, content_type, RECEIPT)
     if alert.status == AlertStatus.QUARANTINED:

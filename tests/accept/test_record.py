@@ -1,4 +1,4 @@
-"""Batches of alerts take their places in incidents as they would one by one."""
+"""Recording a batch of alerts gives the same incidents as recording them one by one."""
 
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ RULES = GroupingRules(interval=timedelta(minutes=5), resolve_after=timedelta(min
 
 
 def alert(number: float, **changes) -> Alert:
-    """The alert that came so many seconds after the start."""
+    """Return the alert received `number` seconds after the start."""
     at = START + timedelta(seconds=number)
     return new_alert(id=Ids(None)(at), received_at=at, **changes)
 
@@ -36,11 +36,11 @@ def test_an_incident_is_the_same_however_its_alerts_are_batched(store: Store, la
     """Its state, its count and its time don't depend on which alerts share a commit."""
     recorder = Recorder(RULES, [(ChannelName.EMAIL, "me@example.com")], Ids(None))
     warning = {"severity": Severity.WARNING}
-    came = [*(alert(number, **warning) for number in range(3)), alert(3, **{**warning, **last})]
+    received = [*(alert(number, **warning) for number in range(3)), alert(3, **{**warning, **last})]
     results = []
-    for start in range(0, len(came), at_once):
+    for start in range(0, len(received), at_once):
         with store.transaction() as connection:
-            results += recorder.record(connection, came[start : start + at_once])
+            results += recorder.record(connection, received[start : start + at_once])
     [incident_id] = {result.incident_id for result in results}
     with store.transaction() as connection:
         incident = incidents.get(connection, incident_id)
@@ -48,12 +48,12 @@ def test_an_incident_is_the_same_however_its_alerts_are_batched(store: Store, la
         status,
         severity,
         4,
-        came[-1].received_at,
+        received[-1].received_at,
     )
 
 
-def test_what_is_due_at_once_is_counted(store: Store):
-    """The first alert plans a notification for each contact, due now; the next one waits, and so does what ends it."""
+def test_notifications_that_are_due_at_once_are_counted(store: Store):
+    """The first alert makes a notification to each contact due; the next one makes none due while they are pending."""
     targets = [(ChannelName.EMAIL, "a@example.com"), (ChannelName.EMAIL, "b@example.com")]
     recorder = Recorder(RULES, targets, Ids(None))
     with store.transaction() as connection:
@@ -64,7 +64,7 @@ def test_what_is_due_at_once_is_counted(store: Store):
     assert joined.reason == f"joined incident {opened.incident_id}; the pending notification will say it"
 
 
-def test_an_incident_that_went_quiet_is_ended_by_the_alert_that_opens_the_next(store: Store):
+def test_an_alert_after_resolve_after_resolves_the_old_incident_and_opens_a_new_one(store: Store):
     """Both are stored in one commit, and the next alert of the batch joins the new one."""
     recorder = Recorder(RULES, [], Ids(None))
     late = RULES.resolve_after.total_seconds()

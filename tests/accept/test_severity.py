@@ -1,4 +1,4 @@
-"""How bad an alert is."""
+"""The severity of an alert."""
 
 import pytest
 
@@ -40,19 +40,19 @@ NO_RULES = SeverityRules((), Severity.WARNING)
         ("debug", Severity.INFO),
     ],
 )
-def test_senders_words_are_understood(word, severity):
-    """The three severities are read in any case, and so are other systems' words for them."""
+def test_senders_names_of_severities_are_understood(word, severity):
+    """The three severities, and other systems' names for them, are read in any case."""
     assert parse_severity(word) == severity
 
 
 @pytest.mark.parametrize("value", ["", " ", "severe", "criticalcritical", "2", 2, 2.0, True, None, [], {}, ["info"]])
-def test_anything_else_is_no_severity(value):
-    """What is no severity isn't guessed at."""
+def test_any_other_value_is_no_severity(value):
+    """An unknown value isn't guessed."""
     assert parse_severity(value) is None
 
 
 def test_the_payload_wins_over_the_rules():
-    """An alert that names its severity has it."""
+    """The severity that an alert names takes precedence."""
     assert decide_severity("info", "alarm/motion", RULES) == DecidedSeverity(Severity.INFO, "payload")
 
 
@@ -68,16 +68,16 @@ def test_the_payload_wins_over_the_rules():
     ],
 )
 def test_the_first_rule_that_matches_decides(event, severity, reason):
-    """Rules are globs, in order, and mind the case."""
+    """Rules are ordered, case-sensitive globs."""
     assert decide_severity(None, event, RULES) == DecidedSeverity(severity, reason)
 
 
 @pytest.mark.parametrize("claimed", [None, "", "so so", 3, {"level": "critical"}])
-def test_an_unreadable_claim_leaves_it_to_the_rules(claimed):
-    """A severity that can't be read is as good as none."""
+def test_an_unknown_severity_falls_back_to_the_rules(claimed):
+    """A severity that can't be read counts as missing."""
     assert decide_severity(claimed, "alarm/motion", RULES) == DecidedSeverity(Severity.CRITICAL, "rule alarm/*")
 
 
-def test_without_a_match_the_default_holds():
-    """What no rule matches has the default severity."""
+def test_without_a_match_the_default_applies():
+    """An event that no rule matches has the default severity."""
     assert decide_severity(None, "alarm/motion", NO_RULES) == DecidedSeverity(Severity.WARNING, "default")

@@ -108,7 +108,9 @@ async def test_check_finds_what_is_wrong(tmp_path):
     assert any(line.startswith("warn  recipient 5551234567@vtext.com: Verizon") for line in lines)
     assert any(line.startswith("warn  API_TOKEN: is weak") for line in lines)
     assert any(line.startswith("warn  API_TOKEN: equals SECRET_KEY") for line in lines)
-    assert any(line == "ok    store: data/alertgate.db isn't there yet; serve makes it" for line in lines)
+    assert any(
+        line == "ok    store: data/alertgate.db doesn't exist yet; `alertgate serve` creates it" for line in lines
+    )
 
 
 @pytest.mark.parametrize(("password", "code", "level"), [("right", 0, "ok"), ("wrong", 1, "fail")])

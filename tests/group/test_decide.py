@@ -1,4 +1,4 @@
-"""Which incident an alert belongs to, and what it does to it."""
+"""Which incident an alert belongs to, and how it changes that incident."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -17,31 +17,31 @@ A_MOMENT = timedelta(microseconds=1)
 UNRESOLVED = [IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED]
 
 
-def decided(current: Incident | None, came, *, waiting: bool = False) -> Decision:
+def decided(current: Incident | None, new_alert, *, waiting: bool = False) -> Decision:
     """Decide with the rules above; an incident that opens is "incident-2"."""
-    return decide(current, came, RULES, new_id="incident-2", waiting=waiting)
+    return decide(current, new_alert, RULES, new_id="incident-2", waiting=waiting)
 
 
 def test_the_first_alert_opens_an_incident():
-    """Where none is open, an alert opens one, with what it says."""
+    """If none is open, an alert opens one with its own event, device and severity."""
     opened = incident(id="incident-2", severity=Severity.CRITICAL, opened_at=SOON, last_alert_at=SOON)
     assert decided(None, alert(severity=Severity.CRITICAL, received_at=SOON)) == Decision(GroupReason.OPENED, opened)
 
 
 def test_a_resolution_without_an_incident_changes_nothing():
-    """Where none is open, there is nothing to resolve."""
+    """If none is open, there is nothing to resolve."""
     resolved = alert(signal=Signal.RESOLVED, source=Source.GENERIC)
     assert decided(None, resolved) == Decision(GroupReason.NOTHING_TO_RESOLVE, None)
 
 
-def test_a_devices_data_that_looks_like_an_end_is_told_where_nothing_was_open():
-    """A Particle device's data is its own affair: "status": "resolved" must not make an alert vanish."""
+def test_a_devices_data_that_looks_like_an_all_clear_opens_an_incident_if_none_is_open():
+    """Particle devices define their own data: "status": "resolved" must not make an alert vanish."""
     decision = decided(None, alert(signal=Signal.RESOLVED))
     assert decision == Decision(GroupReason.OPENED_BY_ALL_CLEAR, incident(id="incident-2"))
 
 
-def test_an_incident_that_somebody_is_still_to_be_told_about_is_not_over():
-    """While a notification waits, for a mail server that is down say, a later alert joins however quiet it was."""
+def test_an_incident_with_a_waiting_notification_stays_open():
+    """While a notification waits, a later alert joins even after RESOLVE_AFTER, for example if mail is down."""
     later = alert(received_at=START + RULES.resolve_after)
     assert decided(incident(), later, waiting=True).reason is GroupReason.JOINED
     assert decided(incident(), later, waiting=False).reason is GroupReason.OPENED_AFTER_SILENCE
@@ -50,16 +50,16 @@ def test_an_incident_that_somebody_is_still_to_be_told_about_is_not_over():
 @pytest.mark.parametrize("status", UNRESOLVED)
 @pytest.mark.parametrize("severity", [Severity.WARNING, Severity.INFO])
 def test_a_later_alert_joins(status, severity):
-    """An alert that is no worse joins the incident, acknowledged or not: one more, and the latest."""
+    """An alert that isn't more severe joins the incident, acknowledged or not, and updates its count and time."""
     joined = incident(status=status, alert_count=2, last_alert_at=SOON)
-    came = alert(severity=severity, received_at=SOON)
-    assert decided(incident(status=status), came) == Decision(GroupReason.JOINED, joined)
+    new_alert = alert(severity=severity, received_at=SOON)
+    assert decided(incident(status=status), new_alert) == Decision(GroupReason.JOINED, joined)
 
 
-def test_an_alert_that_comes_late_does_not_set_the_incident_back():
-    """Its time is earlier than the last one's, after the clock was set back."""
-    came = alert(received_at=START - timedelta(minutes=1))
-    assert decided(incident(), came).incident == incident(alert_count=2)
+def test_an_alert_with_an_earlier_time_keeps_the_incidents_time():
+    """After the clock was set back, an alert's time is before that of the last one."""
+    new_alert = alert(received_at=START - timedelta(minutes=1))
+    assert decided(incident(), new_alert).incident == incident(alert_count=2)
 
 
 @pytest.mark.parametrize("status", UNRESOLVED)
@@ -72,17 +72,17 @@ def test_an_alert_that_comes_late_does_not_set_the_incident_back():
     ],
 )
 def test_a_worse_alert_raises_the_incident(status, before, after):
-    """An alert that is worse than all before raises it, and what was acknowledged is open again."""
+    """An alert more severe than all before raises the incident, and reopens an acknowledged one."""
     raised = incident(severity=after, alert_count=2, last_alert_at=SOON)
-    came = alert(severity=after, received_at=SOON)
-    assert decided(incident(status=status, severity=before), came) == Decision(GroupReason.ROSE, raised)
+    new_alert = alert(severity=after, received_at=SOON)
+    assert decided(incident(status=status, severity=before), new_alert) == Decision(GroupReason.ROSE, raised)
 
 
 @pytest.mark.parametrize("status", UNRESOLVED)
 @pytest.mark.parametrize("after", [timedelta(0), timedelta(minutes=1), timedelta(days=9)])
 def test_a_resolution_ends_the_incident(status, after):
-    """A resolution ends what is open, however long it was quiet; the kind of end and the alert stay on record."""
-    came = alert(id="alert-2", signal=Signal.RESOLVED, received_at=START + after)
+    """A resolution resolves the incident even after a long silence; the incident records the alert."""
+    new_alert = alert(id="alert-2", signal=Signal.RESOLVED, received_at=START + after)
     over = incident(
         status=IncidentStatus.RESOLVED,
         alert_count=2,
@@ -91,12 +91,12 @@ def test_a_resolution_ends_the_incident(status, after):
         resolution=Resolution.ALERT,
         resolved_by="alert-2",
     )
-    assert decided(incident(status=status), came) == Decision(GroupReason.RESOLVED, over)
+    assert decided(incident(status=status), new_alert) == Decision(GroupReason.RESOLVED, over)
 
 
 @pytest.mark.parametrize("severity", list(Severity))
-def test_an_alert_after_a_long_silence_opens_a_new_incident(severity):
-    """After RESOLVE_AFTER without an alert the old incident is over, whatever comes."""
+def test_an_alert_after_resolve_after_opens_a_new_incident(severity):
+    """After RESOLVE_AFTER without an alert, the old incident is resolved, whatever the new severity."""
     now = START + timedelta(minutes=30)
     ended = replace(incident(), status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
     opened = incident(id="incident-2", severity=severity, opened_at=now, last_alert_at=now)
@@ -113,7 +113,7 @@ def test_an_alert_after_a_long_silence_opens_a_new_incident(severity):
     ],
 )
 def test_silence_counts_from_the_last_alert(silence, reason):
-    """The silence is measured from the last alert, not the first; a clock set back does no harm."""
+    """RESOLVE_AFTER counts from the last alert, not the first, also after the clock was set back."""
     old = incident(opened_at=START - timedelta(days=1), last_alert_at=START)
     assert decided(old, alert(received_at=START + silence)).reason is reason
 
@@ -129,7 +129,7 @@ def test_silence_counts_from_the_last_alert(silence, reason):
     ],
 )
 def test_only_an_unresolved_incident_is_quiet(status, silence, quiet):
-    """An incident without an alert for RESOLVE_AFTER is quiet, unless it is over already."""
+    """An incident without an alert for RESOLVE_AFTER is quiet, unless it is already resolved."""
     assert is_quiet(incident(status=status), START + silence, RULES) is quiet
 
 
@@ -139,11 +139,11 @@ def test_only_an_unresolved_incident_is_quiet(status, silence, quiet):
         (Decision(GroupReason.OPENED, incident()), "opened the incident, because none was open for it"),
         (
             Decision(GroupReason.OPENED_AFTER_SILENCE, incident(id="incident-2"), incident()),
-            "opened a new incident, because incident-1 was quiet for over 30 min",
+            "opened a new incident, because incident-1 had no alert for 30 min",
         ),
         (
             Decision(GroupReason.OPENED_BY_ALL_CLEAR, incident()),
-            "says resolved, but no incident was open for it: told like any other",
+            "says resolved, but no incident was open for it; opened one anyway",
         ),
         (Decision(GroupReason.JOINED, incident()), "joined incident incident-1"),
         (

@@ -1,4 +1,4 @@
-"""Quiet incidents, as the background job finds them."""
+"""The background job that resolves quiet incidents."""
 
 from dataclasses import replace
 
@@ -22,8 +22,8 @@ from tests.fakes import FakeClock
         (NotificationStatus.SENDING, IncidentStatus.OPEN),
     ],
 )
-async def test_a_quiet_incident_is_over_once_nobody_waits_to_be_told(make_settings, database, notified, expected):
-    """After RESOLVE_AFTER it resolves in silence, unless a notification about it is still on its way."""
+async def test_a_quiet_incident_is_resolved_unless_a_notification_waits(make_settings, database, notified, expected):
+    """After RESOLVE_AFTER it is resolved, unless a notification about it isn't sent yet."""
     settings = make_settings(**database)
     store = Store(settings)
     store.open(exclusive=True)

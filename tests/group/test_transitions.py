@@ -1,4 +1,4 @@
-"""What a person does to an incident."""
+"""How a person's action changes an incident."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +13,7 @@ from tests.fakes import START
 LATER = START + timedelta(minutes=1)
 
 
-def test_acknowledging_says_who_and_when():
+def test_acknowledging_records_who_and_when():
     """An open incident becomes acknowledged, with the name and the time."""
     open_ = incident()
     after = replace(open_, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=LATER, acknowledged_by="Anna")
@@ -21,7 +21,7 @@ def test_acknowledging_says_who_and_when():
 
 
 @pytest.mark.parametrize("status", [IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED])
-def test_resolving_says_who_and_when(status):
+def test_resolving_records_who_and_when(status):
     """An open or acknowledged incident becomes resolved, and keeps who acknowledged it."""
     before = incident(status=status, acknowledged_by="Bea")
     after = replace(
@@ -33,14 +33,14 @@ def test_resolving_says_who_and_when(status):
 @pytest.mark.parametrize(
     ("decide", "status"), [(acknowledge, IncidentStatus.ACKNOWLEDGED), (resolve, IncidentStatus.RESOLVED)]
 )
-def test_saying_it_again_changes_nothing(decide, status):
-    """The first one to say so stays on record."""
+def test_repeating_an_action_changes_nothing(decide, status):
+    """The first person stays on record."""
     before = incident(status=status)
-    assert Transition(TransitionResult.ALREADY, before, f"it is {status} already") == decide(before, "Anna", LATER)
+    assert Transition(TransitionResult.ALREADY, before, f"it is already {status}") == decide(before, "Anna", LATER)
 
 
-def test_what_is_over_cannot_be_acknowledged():
+def test_a_resolved_incident_cannot_be_acknowledged():
     """A resolved incident never changes again."""
     over = incident(status=IncidentStatus.RESOLVED)
-    reason = "it is resolved, and can't become acknowledged any more"
+    reason = "it is resolved, and can no longer become acknowledged"
     assert Transition(TransitionResult.REFUSED, over, reason) == acknowledge(over, "Anna", LATER)

@@ -1,4 +1,4 @@
-"""The watcher, and the outside that watches the watcher."""
+"""The audit, and the heartbeat that reports it."""
 
 import asyncio
 from dataclasses import replace
@@ -22,7 +22,7 @@ from tests.fakes import START, FakeClock, until
 
 @pytest.fixture
 async def gate(make_settings, database):
-    """An open gate whose delivery loop doesn't run, on each database; and its clock."""
+    """An open gate without a running delivery loop, on each database, and its clock."""
     clock = FakeClock()
     opened = open_gate(make_settings(**database), clock=clock)
     yield opened, clock
@@ -38,8 +38,8 @@ def plant(gate, **changes) -> str:
     return planted.id
 
 
-async def test_a_due_message_that_nobody_claims_is_found(gate):
-    """The loop doesn't run: within a minute nothing is said, after it the message is named."""
+async def test_an_overdue_notification_is_found(gate):
+    """While the loop doesn't run, a notification is a finding a minute after it was due, and not before."""
     opened, clock = gate
     stuck = plant(opened, channel="outbox", due_at=START)
     assert (await opened.auditor.run()).passed
@@ -48,8 +48,8 @@ async def test_a_due_message_that_nobody_claims_is_found(gate):
     assert (audit.passed, audit.found[AuditFinding.OVERDUE]) == (False, [stuck])
 
 
-async def test_a_lease_whose_owner_is_gone_is_found(gate):
-    """A message that was taken up and never finished is named a minute after its lease ran out."""
+async def test_an_expired_lease_is_found(gate):
+    """A notification that was claimed and never finished is a finding a minute after its lease expired."""
     opened, clock = gate
     lease = {"lease_owner": "gone", "lease_until": START, "status": NotificationStatus.SENDING}
     stuck = plant(opened, channel="outbox", **lease)
@@ -66,16 +66,16 @@ async def test_a_lease_whose_owner_is_gone_is_found(gate):
         (NotificationStatus.PENDING, False),
     ],
 )
-async def test_an_incident_of_which_nobody_was_told_is_found(gate, status, found):
-    """An open incident whose every message failed; one that was told, or will be, is none."""
+async def test_an_open_incident_without_a_sent_or_waiting_notification_is_found(gate, status, found):
+    """An open incident is a finding if all its notifications failed or were cancelled."""
     opened, clock = gate
     plant(opened, channel="outbox", status=status, due_at=START + timedelta(hours=1))
     clock.move(seconds=60)
     assert bool((await opened.auditor.run()).found[AuditFinding.NOBODY_TOLD]) is found
 
 
-async def test_an_acknowledged_incident_needs_nobody_told(gate):
-    """Somebody knows of it already."""
+async def test_an_acknowledged_incident_without_a_notification_is_no_finding(gate):
+    """Somebody already knows of it."""
     opened, clock = gate
     plant(opened, channel="outbox", status=NotificationStatus.FAILED)
     with opened.store.transaction() as connection:
@@ -84,8 +84,8 @@ async def test_an_acknowledged_incident_needs_nobody_told(gate):
     assert (await opened.auditor.run()).passed
 
 
-async def test_a_store_that_cannot_be_asked_is_found(make_settings):
-    """An audit that can't be made hasn't passed."""
+async def test_an_unreadable_store_is_found(make_settings):
+    """An audit that can't run doesn't pass."""
     opened = open_gate(make_settings(), clock=FakeClock())
     with opened.store.transaction() as connection:
         connection.execute(text("DROP TABLE attempts"))
@@ -94,8 +94,8 @@ async def test_a_store_that_cannot_be_asked_is_found(make_settings):
     opened.store.close()
 
 
-async def test_findings_are_said_once_when_they_begin_and_once_when_they_are_over(gate):
-    """The log isn't filled by a trouble that lasts."""
+async def test_findings_are_logged_when_they_appear_and_when_they_clear(gate):
+    """A finding that persists isn't logged at every audit."""
     opened, clock = gate
     plant(opened, channel="outbox", due_at=START)
     clock.move(seconds=60)
@@ -109,22 +109,22 @@ async def test_findings_are_said_once_when_they_begin_and_once_when_they_are_ove
 
 
 class Outside:
-    """A dead-man service: a real HTTP server that keeps what it was asked."""
+    """A dead man's switch: a real HTTP server that records its requests."""
 
     def __init__(self, status: int = 200) -> None:
-        self.asked: list[tuple[str, str, str]] = []
+        self.requests: list[tuple[str, str, str]] = []
         self.status = status
 
     async def __call__(self, scope, receive, send) -> None:
         body = (await receive()).get("body", b"")
-        self.asked.append((scope["method"], scope["path"], body.decode()))
+        self.requests.append((scope["method"], scope["path"], body.decode()))
         await send({"type": "http.response.start", "status": self.status, "headers": []})
         await send({"type": "http.response.body", "body": b"OK"})
 
 
 @pytest.fixture
 async def outside():
-    """A running dead-man service, and its address."""
+    """A running dead man's switch, and its URL."""
     app = Outside()
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve())
@@ -136,8 +136,8 @@ async def outside():
     await task
 
 
-async def test_the_heartbeat_goes_out_while_the_audit_passes_and_fails_when_it_does_not(gate, outside):
-    """A stuck message turns the next beat into a /fail with the finding, within one interval."""
+async def test_the_heartbeat_succeeds_or_fails_with_the_audit(gate, outside):
+    """An overdue notification makes the next heartbeat a /fail with the finding."""
     opened, clock = gate
     app, url = outside
     async with httpx.AsyncClient() as client:
@@ -146,12 +146,12 @@ async def test_the_heartbeat_goes_out_while_the_audit_passes_and_fails_when_it_d
         plant(opened, channel="outbox", due_at=START)
         clock.move(seconds=61)
         await heartbeat.beat()
-    assert [(method, path) for method, path, _ in app.asked] == [("GET", "/ping/abc"), ("POST", "/ping/abc/fail")]
-    assert app.asked[1][2].startswith("overdue: 1 (notifications are due and nobody sends them")
+    assert [(method, path) for method, path, _ in app.requests] == [("GET", "/ping/abc"), ("POST", "/ping/abc/fail")]
+    assert app.requests[1][2].startswith("overdue: 1 (notifications are due, but no process sends them")
 
 
-async def test_an_outside_that_does_not_answer_is_said_once(gate, outside):
-    """Its address, which is a secret of its own, isn't in the log."""
+async def test_an_unreachable_dead_mans_switch_is_logged_once(gate, outside):
+    """Its URL, which is a secret, isn't in the log."""
     opened, _ = gate
     app, url = outside
     app.status = 500
@@ -166,14 +166,14 @@ async def test_an_outside_that_does_not_answer_is_said_once(gate, outside):
     assert "abc" not in str(lines)
 
 
-async def test_a_running_service_beats(make_settings, outside):
-    """HEARTBEAT_URL is all that it takes; a loop that is stuck is seen by the heartbeat and by /health/ready."""
+async def test_a_running_service_sends_heartbeats(make_settings, outside):
+    """HEARTBEAT_URL is enough; the heartbeat and /health/ready both report a stuck delivery loop."""
     app, url = outside
     clock = FakeClock()
     async with serving(make_settings(heartbeat_url=url, heartbeat_interval=0.05), clock=clock) as service:
 
         async def beats(path: str):
-            return any(asked[1] == path for asked in app.asked)
+            return any(request[1] == path for request in app.requests)
 
         await until(lambda: beats("/ping/abc"))
         await service.gate.deliverer.stop(1)  # the loop ends, as if it had crashed
@@ -182,5 +182,5 @@ async def test_a_running_service_beats(make_settings, outside):
         await until(lambda: beats("/ping/abc/fail"))
         ready = await service.client.get("/health/ready")
     assert ready.status_code == 503
-    assert "hasn't come round for 61 s" in ready.json()["checks"]["delivery"]
+    assert "hasn't run for 61 s" in ready.json()["checks"]["delivery"]
     assert ready.json()["degraded"][0].startswith("overdue: 1")

@@ -65,7 +65,7 @@ def leased(store: Store) -> Notification:
 
 
 def test_only_the_owner_of_a_lease_ends_it(store: Store, leased: Notification):
-    """Another's end changes nothing; the owner's is recorded, once."""
+    """Another process can't end the lease; the owner's end is recorded once."""
     end = Finish(leased, NotificationStatus.SENT, START + timedelta(seconds=1))
     with store.transaction() as connection:
         assert leases.finish(connection, [replace(end, leased=replace(leased, lease_owner="you"))]) == [False]
@@ -78,8 +78,8 @@ def test_only_the_owner_of_a_lease_ends_it(store: Store, leased: Notification):
     assert stored.finished_at == START + timedelta(seconds=1)
 
 
-def test_an_expired_lease_is_released_and_a_living_one_is_not(store: Store, leased: Notification):
-    """A message whose process is gone is pending again after its lease; one that is being sent right here isn't."""
+def test_an_expired_lease_is_released_and_a_valid_one_is_not(store: Store, leased: Notification):
+    """A notification is pending again after its lease, unless this process is still sending it."""
     with store.transaction() as connection:
         assert leases.release_expired(connection, START + timedelta(seconds=59), set()) == []
         assert leases.release_expired(connection, START + timedelta(seconds=60), {leased.id}) == []
@@ -88,8 +88,8 @@ def test_an_expired_lease_is_released_and_a_living_one_is_not(store: Store, leas
     assert (stored.status, stored.attempts, stored.due_at) == (NotificationStatus.PENDING, 0, leased.due_at)
 
 
-def test_a_lease_whose_claim_was_never_heard_of_is_released(store: Store, leased: Notification):
-    """The answer to a claim was lost with its connection: who holds the lease and isn't sending gives it back."""
+def test_a_lease_whose_claim_got_no_reply_is_released(store: Store, leased: Notification):
+    """If the reply to a claim's commit was lost, the owner isn't sending, and releases its own lease."""
     soon = START + timedelta(seconds=10)
     with store.transaction() as connection:
         assert leases.release_expired(connection, START + timedelta(seconds=9), set(), "me") == []
@@ -99,13 +99,13 @@ def test_a_lease_whose_claim_was_never_heard_of_is_released(store: Store, leased
 
 
 def test_a_lease_from_the_future_is_released(store: Store, leased: Notification):
-    """Its process is gone, and the clock was set back by an hour since: nobody waits an hour for it."""
+    """After the clock was set back by an hour, its notification doesn't wait for an hour."""
     with store.transaction() as connection:
         assert leases.release_expired(connection, START - timedelta(hours=1), set()) == [leased.id]
 
 
-def test_what_is_due_later_than_any_wait_comes_forward(store: Store):
-    """After the clock was set back, a message waits as long as it would have, and not for the clock."""
+def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
+    """After the clock was set back, a notification waits for its longest possible delay at most."""
     incident = new_incident()
     waiting = [
         new_notification(incident, due_at=START + timedelta(hours=1)),
@@ -124,7 +124,7 @@ def test_what_is_due_later_than_any_wait_comes_forward(store: Store):
 
 
 def test_attempts_are_stored_once(store: Store, leased: Notification):
-    """The answer to a commit was lost, and the same attempts come again: that isn't an error."""
+    """If the reply to a commit was lost, storing the same attempts again isn't an error."""
     attempt = Attempt("a" * 36, leased.id, START, 0.1, "sent", "sent", "250 OK", None)
     with store.transaction() as connection:
         assert attempts.add(connection, [attempt]) == set()
@@ -133,14 +133,14 @@ def test_attempts_are_stored_once(store: Store, leased: Notification):
 
 
 def test_a_process_releases_its_own_leases(store: Store, leased: Notification):
-    """At its end a process gives back what it holds, and nothing else."""
+    """A process that stops releases its own leases, and no others."""
     with store.transaction() as connection:
         assert leases.release_owned(connection, "you", START) == []
         assert leases.release_owned(connection, "me", START) == [leased.id]
 
 
-def test_a_message_that_returns_takes_over_what_was_planned_meanwhile(store: Store, leased: Notification):
-    """When a try fails while an update is pending, one of the two remains: the returning one says it all."""
+def test_a_retried_notification_supersedes_what_was_planned_meanwhile(store: Store, leased: Notification):
+    """If an attempt fails while an update is pending, the update is cancelled: the retried one includes it."""
     incident = store.read_now(lambda c: incidents.get(c, leased.incident_id))
     assert incident is not None
     update = new_notification(incident, id=new_id(START + timedelta(seconds=1)), kind=Kind.UPDATE)
@@ -153,12 +153,12 @@ def test_a_message_that_returns_takes_over_what_was_planned_meanwhile(store: Sto
     assert (first.id, first.status, first.due_at, first.attempts) == (leased.id, NotificationStatus.PENDING, again, 1)
     assert (second.status, second.reason) == (
         NotificationStatus.CANCELLED,
-        f"said by {leased.id}, which is tried again",
+        f"included in {leased.id}, which is retried",
     )
 
 
-def test_a_message_that_did_not_get_out_is_not_tried_again_once_somebody_knows(store: Store, leased: Notification):
-    """Acknowledging cancels what is pending; what was just being sent, and failed, is cancelled on its return."""
+def test_a_failed_attempt_is_not_retried_once_the_incident_is_acknowledged(store: Store, leased: Notification):
+    """A notification that was being sent during the acknowledgement is cancelled if its attempt fails."""
     incident = store.read_now(lambda c: incidents.get(c, leased.incident_id))
     assert incident is not None
     with store.transaction() as connection:
@@ -169,13 +169,13 @@ def test_a_message_that_did_not_get_out_is_not_tried_again_once_somebody_knows(s
 
 
 def test_an_illegal_change_of_state_is_refused(store: Store, leased: Notification):
-    """No code path can take a notification from sending back to a state that the table doesn't allow."""
+    """A lease can't end in a state that the table of transitions doesn't allow."""
     with pytest.raises(ValueError, match="can't go from sending to lost"), store.transaction() as connection:
         leases.finish(connection, [Finish(leased, "lost", START)])  # type: ignore[arg-type]
 
 
-def test_what_an_contact_was_told(store: Store, leased: Notification):
-    """An address that is being told counts as told; a pending message and its tries are known."""
+def test_the_state_of_a_contact(store: Store, leased: Notification):
+    """A notification that is being sent counts as told; a pending one comes with its attempts."""
     incident_id = leased.incident_id
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id]))
     assert states == {(incident_id, EMAIL): ContactState(None, 0, START)}
@@ -186,8 +186,8 @@ def test_what_an_contact_was_told(store: Store, leased: Notification):
     assert store.read_now(lambda c: notifications.contact_states(c, [])) == {}
 
 
-def test_a_pending_message_can_be_expedited(store: Store):
-    """A pending message takes a new severity and an earlier time; one that is being sent is left alone."""
+def test_a_pending_notification_can_be_expedited(store: Store):
+    """A pending notification gets the new severity and the earlier due time."""
     incident = new_incident()
     planned = new_notification(incident, due_at=START + timedelta(minutes=5))
     with store.transaction() as connection:
@@ -199,7 +199,7 @@ def test_a_pending_message_can_be_expedited(store: Store):
 
 
 def test_attempts_are_kept_in_order(store: Store, leased: Notification):
-    """Every attempt comes back as it was recorded, oldest first."""
+    """Attempts are returned as they were recorded, oldest first."""
     made = [
         Attempt(new_id(START + timedelta(seconds=n)), leased.id, START, 0.25, "transient", "timeout", f"reply {n}\x00")
         for n in range(3)
@@ -210,8 +210,8 @@ def test_attempts_are_kept_in_order(store: Store, leased: Notification):
     assert store.read_now(lambda c: attempts.of_notifications(c, [])) == []
 
 
-def test_two_that_return_to_one_contact_at_once_become_one(store: Store, leased: Notification):
-    """Both were being sent when their process ended: the later one is rendered anew and says it all."""
+def test_two_released_notifications_to_one_contact_become_one(store: Store, leased: Notification):
+    """If both were being sent when their process ended, only the later one is pending again."""
     incident = store.read_now(lambda c: incidents.get(c, leased.incident_id))
     assert incident is not None
     later = replace(leased, id=new_id(START + timedelta(seconds=1)), kind=Kind.UPDATE)
@@ -222,8 +222,8 @@ def test_two_that_return_to_one_contact_at_once_become_one(store: Store, leased:
     assert [each.status for each in stored] == [NotificationStatus.CANCELLED, NotificationStatus.PENDING]
 
 
-def test_many_leases_end_in_one_commit_each_in_its_own_way(store: Store):
-    """Sent, failed and pending again, side by side; a lease that isn't ours changes nothing."""
+def test_many_leases_end_in_one_commit_with_different_results(store: Store):
+    """Sent, failed and pending again at once; the end of a lost lease changes nothing."""
     incident = new_incident()
     own = {"status": NotificationStatus.SENDING, "lease_owner": "me", "claimed_at": START}
     sent, failed, again, lost = [new_notification(incident, address=f"{n}@x.y", **own) for n in range(4)]

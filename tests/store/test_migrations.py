@@ -19,11 +19,11 @@ from alertgate.store.tables import metadata
 from tests.fakes import START
 
 
-def test_the_migrations_make_the_schema_that_the_tables_describe(store: Store):
+def test_the_migrations_create_the_schema_of_the_tables(store: Store):
     """Alembic finds nothing to change between the migrated database and the tables."""
 
     def comparable(_, name, kind, *__):
-        # SQLite doesn't tell that an index's column is descending, so this one would always differ there.
+        # SQLite doesn't report that an index's column is descending, so this one always differs there.
         return not (store.dialect == "sqlite" and kind == "index" and name == "notifications_due")
 
     def differences(connection):
@@ -34,14 +34,14 @@ def test_the_migrations_make_the_schema_that_the_tables_describe(store: Store):
 
 
 def test_the_versions_are_those_of_the_migrations():
-    """The store knows every migration without loading them, so that a start that needs none is quick."""
+    """The store lists all versions without loading the migrations, so that a start without one is fast."""
     config = Config()
     config.set_main_option("script_location", "alertgate:store/migrations")
     assert [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1] == list(VERSIONS)
 
 
 def test_a_database_from_a_newer_version_is_refused(store: Store, make_settings, database):
-    """An older alertgate doesn't touch a schema that it doesn't know."""
+    """An older alertgate doesn't touch an unknown schema."""
     with store.transaction() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(StoreTooNew, match="9999"):
@@ -56,7 +56,7 @@ ENDED = {
     "by somebody called alert": ("resolved", "alert Anna"),
     "open": ("open", None),
 }
-"""Incidents of the first schema, by key: status and what `resolved_by` said."""
+"""Incidents of the first schema, by key: status and `resolved_by`."""
 
 
 def migrate(connection: Connection, direction: Callable[[Config, str], None], version: str) -> None:
@@ -100,8 +100,8 @@ def first_schema(make_settings, database):
     return settings
 
 
-def test_from_the_first_schema_what_ended_an_incident_is_kept_apart_from_who_did(first_schema):
-    """The one text becomes a kind and a name; alerts keep their keys and reasons under new names."""
+def test_migrating_the_first_schema_splits_resolved_by(first_schema):
+    """The old text becomes `resolution` and `resolved_by`; alerts keep keys and reasons in renamed columns."""
     store = Store(first_schema)
     store.open(exclusive=True)
     found = {
@@ -121,8 +121,8 @@ def test_from_the_first_schema_what_ended_an_incident_is_kept_apart_from_who_did
     assert (alert.incident_key, alert.repeat_key, alert.reason) == ("k", "once", "opened")
 
 
-def test_the_first_schema_can_be_brought_back(first_schema, database):
-    """A migration can be undone with its data in it."""
+def test_the_first_schema_can_be_restored(first_schema, database):
+    """A downgrade keeps the data."""
     store = Store(first_schema)
     store.open(exclusive=True)
     store.close()

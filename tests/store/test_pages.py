@@ -1,4 +1,4 @@
-"""The lists' queries and those of replay, the same on SQLite and PostgreSQL."""
+"""Queries of the lists and of manual retries, the same on SQLite and PostgreSQL."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ SECOND = timedelta(seconds=1)
 
 
 def put_alert(store: Store, number: int, **changes) -> str:
-    """Store an alert that came `number` seconds after the start; return its id."""
+    """Store an alert received `number` seconds after the start; return its id."""
     at = START + number * SECOND
     alert = builders.alert(id=new_id(at), received_at=at, **changes)
     with store.transaction() as connection:
@@ -26,7 +26,7 @@ def put_alert(store: Store, number: int, **changes) -> str:
 
 
 def put_incident(store: Store, number: int, **changes) -> str:
-    """Store an incident that opened `number` seconds after the start; return its id."""
+    """Store an incident opened `number` seconds after the start; return its id."""
     at = START + number * SECOND
     incident = builders.incident(id=new_id(at), opened_at=at, key=f"key-{number}", **changes)
     with store.transaction() as connection:
@@ -35,7 +35,7 @@ def put_incident(store: Store, number: int, **changes) -> str:
 
 
 def put_notification(store: Store, incident_id: str, **changes) -> str:
-    """Store a notification, failed unless something else is asked for; return its id."""
+    """Store a notification, failed unless changed; return its id."""
     changes = {"status": NotificationStatus.FAILED, "lease_owner": None, "lease_until": None, **changes}
     notification = builders.notification(id=new_id(START), incident_id=incident_id, **changes)
     with store.transaction() as connection:
@@ -48,8 +48,8 @@ def ids(store: Store, wanted: Wanted, before: str | None = None, limit: int = 50
     return [alert.id for alert in store.read_now(lambda c: alerts.page(c, wanted, before, limit))]
 
 
-def test_pages_of_alerts_go_from_the_newest_to_the_oldest(store: Store):
-    """Each page goes on where the one before ended, whatever has come meanwhile."""
+def test_pages_of_alerts_are_ordered_from_newest_to_oldest(store: Store):
+    """Each page continues where the one before ended, whatever arrived meanwhile."""
     first, second, third = (put_alert(store, number) for number in range(3))
     assert ids(store, Wanted(), limit=2) == [third, second]
     put_alert(store, 3)
@@ -68,15 +68,15 @@ def test_pages_of_alerts_go_from_the_newest_to_the_oldest(store: Store):
     ],
 )
 def test_alerts_are_filtered_by_each_column(store: Store, wanted, other):
-    """Those that have the value, and no others."""
+    """Only alerts with the value are returned."""
     name = next(iter(other))
     good = put_alert(store, 0, **{name: getattr(wanted, name)})
     put_alert(store, 1, **other)
     assert ids(store, wanted) == [good]
 
 
-def test_a_time_is_a_range_with_its_beginning_and_without_its_end(store: Store):
-    """To the microsecond, and far outside of what any alert can have."""
+def test_a_time_range_includes_its_start_and_excludes_its_end(store: Store):
+    """To the microsecond, and also for times far outside those of any alert."""
     first, second, third = (put_alert(store, number) for number in range(3))
     at = START + SECOND
     assert ids(store, Wanted(since=at)) == [third, second]
@@ -89,7 +89,7 @@ def test_a_time_is_a_range_with_its_beginning_and_without_its_end(store: Store):
 
 
 def test_incidents_have_the_same_pages_and_filters(store: Store):
-    """Newest first, by status and time of opening."""
+    """Newest first, filtered by status and time of opening."""
     first, second = put_incident(store, 0), put_incident(store, 1, status=IncidentStatus.RESOLVED)
 
     def found(wanted: Wanted, before: str | None = None) -> list[str]:
@@ -101,8 +101,8 @@ def test_incidents_have_the_same_pages_and_filters(store: Store):
     assert found(Wanted(since=START + SECOND)) == [second]
 
 
-def test_sqlite_finds_a_page_by_an_index_and_sorts_nothing(make_settings):
-    """By device, by event, by status and by time, however many rows there are."""
+def test_sqlite_reads_a_page_from_an_index_without_sorting(make_settings):
+    """By device, by event, by status and by time."""
     opened = Store(make_settings())
     opened.open(exclusive=True)
     for query in (
@@ -121,8 +121,8 @@ def test_sqlite_finds_a_page_by_an_index_and_sorts_nothing(make_settings):
     opened.close()
 
 
-def test_a_failed_message_starts_afresh(store: Store):
-    """Pending, due now, with no tries behind it; only a failed one can."""
+def test_a_failed_notification_can_be_restarted(store: Store):
+    """It is pending, due now and without attempts; only a failed one can be restarted."""
     incident = put_incident(store, 0)
     failed = put_notification(store, incident, attempts=9, finished_at=START)
     assert store.read_now(notifications.failed) == [failed]
@@ -138,8 +138,8 @@ def test_a_failed_message_starts_afresh(store: Store):
         notifications.restart(connection, after, now)
 
 
-def test_cancelling_takes_what_is_pending_of_one_incident(store: Store):
-    """Nothing of another incident, and nothing that is done or under way."""
+def test_cancelling_affects_only_pending_notifications_of_one_incident(store: Store):
+    """Those of other incidents, and those that are sent or being sent, don't change."""
     one, other = put_incident(store, 0), put_incident(store, 1)
     pending = put_notification(store, one, status=NotificationStatus.PENDING)
     kept = [

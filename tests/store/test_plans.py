@@ -1,4 +1,4 @@
-"""Queries on the way of every alert go by an index, on a database that is new as well as on one that is full."""
+"""Query plans: frequent queries use an index, on an empty database as well as on a large one."""
 
 import asyncio
 from dataclasses import replace
@@ -22,8 +22,8 @@ REPEATS = "SELECT id FROM alerts WHERE repeat_key IN ('a', 'b')"
     ("query", "index"),
     [(SWEEP, "incidents_unresolved"), (RETENTION, "incidents_resolved_at"), (REPEATS, "alerts_repeat_key")],
 )
-def test_queries_go_by_their_indexes(store: Store, query, index):
-    """However many incidents are over, the sweep looks at the others alone."""
+def test_queries_use_their_indexes(store: Store, query, index):
+    """The sweep, for example, reads unresolved incidents only, however many are resolved."""
     explain = "EXPLAIN QUERY PLAN" if store.dialect == "sqlite" else "EXPLAIN"
     with store.transaction() as connection:
         plan = "\n".join(str(row) for row in connection.execute(text(f"{explain} {query}")))
@@ -32,7 +32,7 @@ def test_queries_go_by_their_indexes(store: Store, query, index):
 
 @pytest.mark.postgres
 async def test_alerts_that_join_rewrite_no_index(make_settings, postgres_database):
-    """PostgreSQL updates the incident in place (a "heap-only tuple"): no index has what a join changes."""
+    """PostgreSQL updates the incident in place (a "heap-only tuple"): no index contains what a join changes."""
     store = Store(make_settings(database_url=postgres_database))
     store.open(exclusive=True)
     incident = new_incident()
@@ -53,4 +53,4 @@ async def test_alerts_that_join_rewrite_no_index(make_settings, postgres_databas
     store.close()
     updated, in_place = found
     assert updated == 51
-    assert in_place >= 45  # a full page now and then moves one
+    assert in_place >= 45  # a full page sometimes moves a row

@@ -21,7 +21,7 @@ NASTY = "NUL \x00, escape \x1a and \x1a0000, lone surrogates \ud800 \udcff, emoj
 
 
 def test_any_text_survives_the_round_trip(store: Store):
-    """Text that PostgreSQL or UTF-8 can't hold comes back as it went in, in columns and inside JSON."""
+    """Text that PostgreSQL or UTF-8 can't store is read back unchanged, in columns and inside JSON."""
     alert = new_alert(
         event=NASTY,
         incident_key=NASTY,
@@ -44,7 +44,7 @@ def test_any_text_survives_the_round_trip(store: Store):
 
 
 def test_a_repeat_key_is_stored_once(store: Store):
-    """The database itself refuses a second alert with the same repeat key, and takes any number without one."""
+    """The database refuses a second alert with the same repeat key, and accepts any number without one."""
     with store.transaction() as connection:
         alerts.add(connection, [new_alert(repeat_key="x"), new_alert(), new_alert()])
     with pytest.raises(IntegrityError), store.transaction() as connection:
@@ -52,7 +52,7 @@ def test_a_repeat_key_is_stored_once(store: Store):
 
 
 def test_one_unresolved_incident_per_key(store: Store):
-    """The database itself refuses a second unresolved incident with a key; a resolved one makes room."""
+    """The database refuses a second unresolved incident with the same key, until the first is resolved."""
     first = new_incident()
     with store.transaction() as connection:
         incidents.add(connection, [first])
@@ -69,7 +69,7 @@ def test_one_unresolved_incident_per_key(store: Store):
 
 
 def test_one_pending_notification_per_incident_and_address(store: Store):
-    """The database itself refuses a second pending message to one address about one incident."""
+    """The database refuses a second pending notification to one address about one incident."""
     incident = new_incident()
     with store.transaction() as connection:
         incidents.add(connection, [incident])
@@ -78,8 +78,8 @@ def test_one_pending_notification_per_incident_and_address(store: Store):
         notifications.add(connection, [new_notification(incident)])
 
 
-def test_a_query_sees_one_state_of_the_database(store: Store):
-    """What is committed between two of its statements is in neither."""
+def test_a_read_sees_one_snapshot_of_the_database(store: Store):
+    """A commit between two statements of a read is visible to neither."""
 
     def query(connection) -> list[bool]:
         before = alerts.known(connection, ["event"])
@@ -91,8 +91,8 @@ def test_a_query_sees_one_state_of_the_database(store: Store):
     assert store.read_now(lambda c: alerts.known(c, ["event"]))
 
 
-def test_quiet_incidents_are_resolved_in_silence(store: Store):
-    """Only an incident without a recent alert is resolved, and it says by what."""
+def test_quiet_incidents_are_resolved(store: Store):
+    """Only an incident without a recent alert is resolved, and its resolution is `silence`."""
     quiet = new_incident(key="quiet")
     loud = new_incident(key="loud", last_alert_at=START + timedelta(minutes=20))
     now = START + timedelta(minutes=30)
@@ -104,7 +104,7 @@ def test_quiet_incidents_are_resolved_in_silence(store: Store):
 
 
 async def test_the_writer_commits_many_at_once_and_answers_each(store: Store):
-    """A hundred concurrent writes come back each with its own result, in fewer transactions than writes."""
+    """A hundred concurrent writes each return their own result, in fewer transactions than writes."""
     batches: list[int] = []
 
     def work(connection, items):
@@ -119,8 +119,8 @@ async def test_the_writer_commits_many_at_once_and_answers_each(store: Store):
     assert len(batches) < 100
 
 
-async def test_one_bad_row_does_not_fail_its_neighbours(store: Store):
-    """When a batch fails, its members are tried one by one: the good ones are stored, the bad one says why."""
+async def test_one_bad_row_does_not_fail_the_others(store: Store):
+    """If a batch fails, its items are written one by one: the good ones are stored, the bad one raises."""
     bad = new_alert(repeat_key="taken")
     with store.transaction() as connection:
         alerts.add(connection, [bad])
@@ -136,15 +136,15 @@ async def test_one_bad_row_does_not_fail_its_neighbours(store: Store):
     assert await store.read(lambda c: alerts.get(c, new[2].id)) == new[2]
 
 
-async def test_a_stopped_writer_takes_nothing_more(store: Store):
-    """What comes after the stop is refused, not forgotten."""
+async def test_a_stopped_writer_refuses_work(store: Store):
+    """A write after the stop raises, and isn't dropped silently."""
     store.writer.stop()
     with pytest.raises(StoreUnavailable):
         await store.write(lambda connection: probe(connection, START))
 
 
-async def test_a_write_that_fails_raises_what_it_raised_and_leaves_others_alone(store: Store):
-    """Single writes share a commit with what else waits; one that fails is undone by itself."""
+async def test_a_failing_write_raises_its_own_error_and_does_not_affect_others(store: Store):
+    """Single writes share a commit with other queued work; only the failing one is rolled back."""
 
     def fail(connection):
         probe(connection, START)
@@ -160,15 +160,15 @@ async def test_a_write_that_fails_raises_what_it_raised_and_leaves_others_alone(
 
 
 async def test_the_write_probe_is_one_row(store: Store):
-    """Each one overwrites the one before."""
+    """Each probe overwrites the one before."""
     for at in (START, START + timedelta(seconds=1)):
         await store.write(lambda connection, at=at: probe(connection, at))
     rows = store.read_now(lambda c: c.execute(text("SELECT id, at FROM write_probe")).all())
     assert [(row.id, row.at) for row in rows] == [(1, int(START.timestamp() * 1_000_000) + 1_000_000)]
 
 
-def test_opening_again_finds_everything(make_settings, database):
-    """A store that was closed opens again without migrating anew, and holds what it held."""
+def test_a_reopened_store_has_its_data(make_settings, database):
+    """A closed store opens again without a migration, and still has its data."""
     settings = make_settings(**database)
     first = Store(settings)
     first.open(exclusive=True)
@@ -182,8 +182,8 @@ def test_opening_again_finds_everything(make_settings, database):
     second.close()
 
 
-def test_what_joins_an_incident_is_stored(store: Store):
-    """Several at a time, and nothing but what joining changes."""
+def test_joining_updates_only_its_columns(store: Store):
+    """Several incidents are updated at once, and no column that joining doesn't change."""
     first, second = new_incident(), new_incident(key="another")
     later = START + timedelta(minutes=1)
     with store.transaction() as connection:
@@ -195,8 +195,8 @@ def test_what_joins_an_incident_is_stored(store: Store):
         assert [incidents.get(connection, each.id) for each in joined] == joined
 
 
-def test_a_list_of_any_length_is_looked_up(store: Store):
-    """Each one finds just what it names."""
+def test_incidents_are_found_by_any_number_of_keys(store: Store):
+    """Each list of keys finds exactly its incidents."""
     many = [new_incident(key=f"key {number}") for number in range(9)]
     with store.transaction() as connection:
         incidents.add(connection, many)
@@ -207,9 +207,9 @@ def test_a_list_of_any_length_is_looked_up(store: Store):
 
 @pytest.mark.postgres
 def test_a_writer_that_freezes_is_ended_after_writing_many_rows(make_settings, postgres_database):
-    """PostgreSQL ends its session, and so frees the lock for other replicas, wherever it froze.
+    """PostgreSQL ends its session, which releases the lock for other replicas, wherever it froze.
 
-    A driver that sends many rows at once may leave the server without its watch over idle transactions.
+    A driver that sends many rows at once may disable the server's timeout of idle transactions.
     """
     store = Store(make_settings(database_url=postgres_database))
     store.open(exclusive=True)
@@ -236,7 +236,7 @@ def _is_alive(connection, pid: int) -> bool:
 
 
 def test_a_second_service_on_one_sqlite_file_is_refused(make_settings):
-    """The message names the file and both ways out."""
+    """The message names the file and both solutions."""
     settings = make_settings()
     first = Store(settings)
     first.open(exclusive=True)
@@ -249,7 +249,7 @@ def test_a_second_service_on_one_sqlite_file_is_refused(make_settings):
 
 
 def test_sqlite_commits_are_on_disk_when_they_return(make_settings):
-    """The pragmas that the promise rests on are in force on the writing connection."""
+    """The pragmas for durable commits are set on the write connection."""
     store = Store(make_settings())
     store.open(exclusive=True)
     with store.transaction() as connection:
@@ -267,15 +267,15 @@ def test_the_data_directory_is_private(make_settings):
     assert settings.data_dir.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_data_directory_that_cannot_be_made_says_so(make_settings, tmp_path):
-    """A file in the way is named, with what to do."""
+def test_a_data_directory_that_cannot_be_created_is_reported(make_settings, tmp_path):
+    """The error names the path that is in the way."""
     (tmp_path / "file").touch()
     with pytest.raises(StoreUnavailable, match=r"DATA_DIR .*file/data can't be used"):
         Store(make_settings(data_dir=tmp_path / "file" / "data")).open(exclusive=True)
 
 
-def test_a_postgresql_that_is_not_there_says_so(make_settings):
-    """No connection is a clear error, without the password."""
+def test_an_unreachable_postgresql_is_reported(make_settings):
+    """A failed connection is a clear error, without the password."""
     url = "postgresql+psycopg://user:hunter2-hunter2@127.0.0.1:1/none"
     with pytest.raises(StoreUnavailable, match="The database can't be used") as caught:
         Store(make_settings(database_url=url)).open(exclusive=True)

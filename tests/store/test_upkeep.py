@@ -1,4 +1,4 @@
-"""Retention, backup, checkpoints, and what waits on channels that are gone."""
+"""Retention, backup, checkpoints, and notifications on removed channels."""
 
 import asyncio
 import sqlite3
@@ -29,7 +29,7 @@ def store(make_settings, database):
 
 
 def plant(store: Store, *, ended, status=IncidentStatus.RESOLVED, notified=NotificationStatus.SENT, alerts_=1) -> str:
-    """Store an incident that had its last alert at `ended`, with its alerts, a notification and an attempt."""
+    """Store an incident with its last alert at `ended`, its alerts, a notification and an attempt."""
     over = ended if status is IncidentStatus.RESOLVED else None
     own = {"id": new_id(ended), "key": new_id(ended)}
     incident = builders.incident(**own, status=status, last_alert_at=ended, resolved_at=over)
@@ -49,8 +49,8 @@ def plant(store: Store, *, ended, status=IncidentStatus.RESOLVED, notified=Notif
     return incident.id
 
 
-async def test_what_is_old_and_over_goes_and_the_rest_stays(store: Store):
-    """Old and resolved goes, with its alerts, messages and attempts; young, open and pending stays."""
+async def test_old_resolved_incidents_are_deleted(store: Store):
+    """They go with their alerts, notifications and attempts; recent, open and pending ones stay."""
     gone = plant(store, ended=OLD, alerts_=retention.ALERTS_AT_A_TIME + 1)
     kept = [
         plant(store, ended=START - timedelta(days=89)),
@@ -73,14 +73,14 @@ async def test_what_is_old_and_over_goes_and_the_rest_stays(store: Store):
 
 
 async def test_zero_days_keep_everything(store: Store):
-    """RETENTION_DAYS=0 is for ever."""
+    """RETENTION_DAYS=0 means forever."""
     incident_id = plant(store, ended=START - timedelta(days=9999))
     await delete_expired(store, FakeClock(), 0)
     assert store.read_now(lambda c: incidents.get(c, incident_id)) is not None
 
 
-def test_what_waits_on_a_channel_that_is_gone_is_taken_in(store: Store):
-    """A known address gets its message by another channel; one that is in no setting any more fails visibly."""
+def test_notifications_on_a_removed_channel_are_reassigned(store: Store):
+    """A configured address gets its notification by another channel; for other addresses it fails."""
     incident = replace(builders.incident(), key="k")
     message = replace(
         builders.notification(), incident_id=incident.id, status=NotificationStatus.PENDING, channel=ChannelName.EMAIL
@@ -99,8 +99,8 @@ def test_what_waits_on_a_channel_that_is_gone_is_taken_in(store: Store):
     assert after[unknown.id].status is NotificationStatus.FAILED
 
 
-def test_a_backup_is_a_whole_copy_that_opens(make_settings, tmp_path):
-    """The copy holds what was committed, is private, passes SQLite's own check, and serves as a store."""
+def test_a_backup_is_a_complete_copy(make_settings, tmp_path):
+    """The copy has all commits, is private, passes SQLite's integrity check, and opens as a store."""
     settings = make_settings()
     store = Store(settings)
     store.open(exclusive=True)
@@ -110,7 +110,7 @@ def test_a_backup_is_a_whole_copy_that_opens(make_settings, tmp_path):
     copy = tmp_path / "restored" / "alertgate.db"
     copy.parent.mkdir()
     store.backup(copy)
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="already exists"):
         store.backup(copy)
     with pytest.raises(StoreUnavailable, match="can't be written"):
         store.backup(tmp_path / "no" / "such" / "place.db")
@@ -125,7 +125,7 @@ def test_a_backup_is_a_whole_copy_that_opens(make_settings, tmp_path):
     restored.close()
 
 
-def test_postgresql_is_backed_up_by_its_own_tools(make_settings, postgres_database, tmp_path):
+def test_a_backup_of_postgresql_is_refused(make_settings, postgres_database, tmp_path):
     """The message names pg_dump."""
     store = Store(make_settings(database_url=postgres_database))
     store.open(exclusive=True)
@@ -135,7 +135,7 @@ def test_postgresql_is_backed_up_by_its_own_tools(make_settings, postgres_databa
 
 
 async def test_a_checkpoint_moves_the_log_into_the_database(make_settings):
-    """The database file holds the alert afterwards, without the write-ahead log; requests never pay for it."""
+    """Afterwards the database file has the alert without the write-ahead log; requests don't wait for that."""
     settings = make_settings()
     store = Store(settings)
     store.open(exclusive=True)
@@ -157,8 +157,8 @@ def _write(store: Store, times: int) -> None:
             alerts.add(connection, [replace(builders.alert(), id=new_id(START), incident_id=None, repeat_key=None)])
 
 
-async def test_a_long_log_is_begun_anew_while_others_read_and_write(make_settings):
-    """Under a steady load the log is never moved as a whole, and mustn't grow for that; nothing in it is lost."""
+async def test_a_long_log_is_restarted_while_others_read_and_write(make_settings):
+    """The log doesn't grow without limit under a steady load, and nothing in it is lost."""
     settings = make_settings()
     store = Store(settings, LogLimits(restart_from=50))
     store.open(exclusive=True)
@@ -169,7 +169,7 @@ async def test_a_long_log_is_begun_anew_while_others_read_and_write(make_setting
         reader = sqlite3.connect(settings.data_dir / "alertgate.db")
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM alerts").fetchone()
-        _write(store, 20)  # what the reader doesn't see can't be moved until it ends
+        _write(store, 20)  # can't be moved until the reader, which doesn't see it, ends
         sizes.append(log.stat().st_size)
         asyncio.get_running_loop().call_later(0.05, reader.close)
         await store.checkpoint()
@@ -178,8 +178,8 @@ async def test_a_long_log_is_begun_anew_while_others_read_and_write(make_setting
     store.close()
 
 
-async def test_of_a_log_that_was_begun_anew_only_so_much_is_kept(make_settings):
-    """One storm doesn't take the disk's room for ever."""
+async def test_a_restart_shrinks_the_log_to_its_limit(make_settings):
+    """A burst of alerts doesn't take disk space forever."""
     settings = make_settings()
     store = Store(settings, LogLimits(restart_from=50, kept=100_000))
     store.open(exclusive=True)

@@ -1,7 +1,7 @@
-"""Who is calling: bearer tokens and signatures over raw bytes, in constant time.
+"""Check bearer tokens and signatures over raw bytes, in constant time.
 
-Each check takes every secret that is valid now (the present and the previous one), compares with all of them whatever
-the first result is, and returns a named verdict.
+Each check takes every valid secret (the current and the previous one), always compares with all of them, and returns a
+named result.
 """
 
 import base64
@@ -17,7 +17,7 @@ TOLERANCE = timedelta(minutes=5)
 
 
 class CredentialCheck(StrEnum):
-    """What a credential turned out to be."""
+    """The result of checking a credential."""
 
     OK = "ok"
     MISSING = "no credential was sent"
@@ -27,7 +27,7 @@ class CredentialCheck(StrEnum):
 
 
 def bearer(authorization: Sequence[str], secrets: Sequence[str]) -> CredentialCheck:
-    """Judge the Authorization headers of a request (RFC 6750, 2.1); exactly one is wanted."""
+    """Check the Authorization headers of a request (RFC 6750, 2.1), of which there must be exactly one."""
     if not authorization:
         return CredentialCheck.MISSING
     scheme, _, token = authorization[0].partition(" ")
@@ -37,7 +37,7 @@ def bearer(authorization: Sequence[str], secrets: Sequence[str]) -> CredentialCh
 
 
 def hub_signature(headers: Sequence[str], body: bytes, secrets: Sequence[str]) -> CredentialCheck:
-    """Judge the X-Hub-Signature-256 headers: `sha256=` and the hex HMAC-SHA256 of the raw body.
+    """Check the X-Hub-Signature-256 headers: `sha256=` and the hex HMAC-SHA256 of the raw body.
 
     Source: GitHub's "Validating webhook deliveries".
     """
@@ -46,16 +46,16 @@ def hub_signature(headers: Sequence[str], body: bytes, secrets: Sequence[str]) -
     name, _, digest = headers[0].strip().partition("=")
     if len(headers) > 1 or name != "sha256" or len(digest) != 64:
         return CredentialCheck.MALFORMED
-    wanted = [hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode() for secret in secrets]
-    return _any_equal(digest.lower().encode(errors="surrogatepass"), wanted)
+    expected = [hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode() for secret in secrets]
+    return _any_equal(digest.lower().encode(errors="surrogatepass"), expected)
 
 
 def standard_webhook(
     message_id: str, timestamp: str, signatures: str, body: bytes, secrets: Sequence[str], now: datetime
 ) -> CredentialCheck:
-    """Judge the three Standard Webhooks headers (standardwebhooks.com, "Signature scheme").
+    """Check the three Standard Webhooks headers (standardwebhooks.com, "Signature scheme").
 
-    `signatures` is a space-separated list of `v1,<base64>`; one that fits is enough.
+    `signatures` is a space-separated list of `v1,<base64>`; one match is enough.
     """
     if not (message_id and timestamp and signatures):
         return CredentialCheck.MALFORMED
@@ -67,27 +67,27 @@ def standard_webhook(
     if not presented:
         return CredentialCheck.MALFORMED
     content = f"{message_id}.{timestamp}.".encode(errors="surrogatepass") + body
-    wanted = [
+    expected = [
         base64.b64encode(hmac.new(key, content, hashlib.sha256).digest())
         for secret in secrets
         for key in _signing_keys(secret)
     ]
-    verdicts = [_any_equal(text.encode(errors="surrogatepass"), wanted) for text in presented]
-    if CredentialCheck.OK not in verdicts:
+    results = [_any_equal(text.encode(errors="surrogatepass"), expected) for text in presented]
+    if CredentialCheck.OK not in results:
         return CredentialCheck.MISMATCH
     return CredentialCheck.OK if abs(now - sent) <= TOLERANCE else CredentialCheck.EXPIRED
 
 
 def _signing_keys(secret: str) -> list[bytes]:
-    """The keys that a secret may stand for: the specification's are base64, but plain text is what people type."""
+    """Return the keys that a secret may mean: the specification uses base64, but people also set plain text."""
     keys = [secret.encode()]
     with suppress(ValueError):  # binascii.Error is one; text beyond ASCII raises the plain kind
         keys.append(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
     return keys
 
 
-def _any_equal(presented: bytes, wanted: Sequence[bytes]) -> CredentialCheck:
+def _any_equal(presented: bytes, expected: Sequence[bytes]) -> CredentialCheck:
     found = False
-    for value in wanted:
+    for value in expected:
         found |= hmac.compare_digest(presented, value)
     return CredentialCheck.OK if found else CredentialCheck.MISMATCH

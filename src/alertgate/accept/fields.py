@@ -1,4 +1,4 @@
-"""The fields of a body: how long they may be, what is wrong with them, and JSON values made fit to store. Pure."""
+"""Fields of a body: length limits, errors, and JSON values that can be stored. Pure."""
 
 import math
 
@@ -9,11 +9,11 @@ from alertgate.model import Json
 
 LONGEST_EVENT = 256
 LONGEST_NAME = 128
-"""Characters of a device id, a source and the like."""
+"""Characters of a device id or a source."""
 
 
 def finite(value: Json) -> Json:
-    """Return a JSON value in which NaN and the infinities, which JSON can't say, are text."""
+    """Return a JSON value with NaN and the infinities, which JSON can't represent, as text."""
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, dict):
@@ -24,7 +24,7 @@ def finite(value: Json) -> Json:
 
 
 def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
-    """Say what pydantic found, field by field, without repeating the input."""
+    """Return pydantic's first ten errors, by field and without the input."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
     return tuple(
         FieldError(".".join(map(str, problem["loc"])), problem["msg"].removeprefix("Value error, "))

@@ -1,4 +1,4 @@
-"""The generic JSON body becomes an alert, or a stated rejection."""
+"""Turn a generic JSON body into an alert, or reject it with reasons."""
 
 from typing import Annotated, Any
 
@@ -38,12 +38,16 @@ class GenericAlert(BaseModel):
     )
 
     event: Annotated[str, Field(min_length=1, max_length=128, description="What happened, such as `backup/failed`.")]
-    message: Annotated[str, Field(min_length=1, max_length=LONGEST_MESSAGE, description="What a person reads.")]
-    source: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, description="Who says so.")] | None = None
+    message: Annotated[str, Field(min_length=1, max_length=LONGEST_MESSAGE, description="The text for people.")]
+    source: (
+        Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, description="The system that sends it.")] | None
+    ) = None
     severity: Annotated[Severity, BeforeValidator(_severity)] | None = None
     status: Annotated[Signal, Field(description="`resolved` ends the incident.")] = Signal.FIRING
     dedup_key: (
-        Annotated[str, Field(min_length=1, max_length=LONGEST_KEY, description="What makes alerts one incident.")]
+        Annotated[
+            str, Field(min_length=1, max_length=LONGEST_KEY, description="Alerts with the same key join one incident.")
+        ]
         | None
     ) = None
     timestamp: (
@@ -53,7 +57,7 @@ class GenericAlert(BaseModel):
         ]
         | None
     ) = None
-    details: dict[str, Any] = Field(default_factory=dict, description="Anything else; shown as a table.")
+    details: dict[str, Any] = Field(default_factory=dict, description="Further data; shown as a table.")
 
     @field_validator("timestamp", mode="before")
     @classmethod
@@ -67,7 +71,7 @@ class GenericAlert(BaseModel):
 def read(body: bytes, idempotency_key: str | None, receipt: IntakeContext) -> Alert:
     """Return the alert that a generic body holds.
 
-    Raises Malformed when it isn't JSON, Invalid when fields are missing or wrong, each naming the field.
+    Raises Malformed if it isn't JSON, and Invalid, which names each field, if fields are missing or wrong.
     """
     try:
         parsed = GenericAlert.model_validate_json(body)
@@ -78,7 +82,7 @@ def read(body: bytes, idempotency_key: str | None, receipt: IntakeContext) -> Al
                 "The body is not valid JSON; nothing was stored. Send one JSON object in UTF-8.", problems
             ) from None
         raise Invalid(
-            "The body is JSON, but not an alert; nothing was stored. Fix the fields listed in `errors`.", problems
+            "The body is JSON, but not a valid alert; nothing was stored. Fix the fields listed in `errors`.", problems
         ) from None
     source = parsed.source or Source.GENERIC
     key = incident_key("key", parsed.dedup_key) if parsed.dedup_key else incident_key("generic", source, parsed.event)

@@ -1,4 +1,4 @@
-"""What is known of a webhook request before its body is read."""
+"""What is known about a webhook request before its body is parsed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from alertgate.rules import SeverityRules
 
 @dataclass(frozen=True, slots=True)
 class IntakeContext:
-    """The facts that a reader of bodies needs beside the body."""
+    """What the parsers need besides the body."""
 
     id: str
     received_at: datetime

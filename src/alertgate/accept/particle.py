@@ -1,4 +1,4 @@
-"""Particle's bodies become alerts.
+"""Turn the bodies of Particle's webhooks into alerts.
 
 A body that can't be read becomes a quarantined alert, never an error: Particle stops calling a host name whose
 failures outnumber its successes, so one bad template would silence every device.
@@ -28,7 +28,7 @@ from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 from alertgate.rules import SeverityRules
 
 UNREADABLE = "unreadable"
-"""The event of a quarantined alert whose own event can't be made out."""
+"""The event of a quarantined alert whose own event can't be extracted."""
 
 FORM = "application/x-www-form-urlencoded"
 MOST_FIELDS = 200
@@ -40,7 +40,7 @@ def _text(value: object) -> object:
 
 
 def _present(value: object) -> object:
-    """Take an empty text or a template variable that Particle left unfilled as absent."""
+    """Treat empty text, or a template variable that Particle didn't fill in, as absent."""
     text = _text(value)
     return None if isinstance(text, str) and (not text.strip() or "{{" in text) else text
 
@@ -80,7 +80,7 @@ class _Salvage(NamedTuple):
 
 
 def read(body: bytes, content_type: str | None, receipt: IntakeContext) -> Alert:
-    """Return the alert that a Particle body holds; quarantined, with the reasons, when it can't be read.
+    """Return the alert that a Particle body holds, or a quarantined one with the reasons if it can't be read.
 
     `content_type` is the header's bare media type in lower case, or None: Particle sends none with a custom body.
     """
@@ -116,7 +116,7 @@ def read(body: bytes, content_type: str | None, receipt: IntakeContext) -> Alert
 
 
 def read_data(value: Json) -> Json:
-    """Return an event's data; a text that holds a JSON object or list is read, HTML-escaped ones too.
+    """Return an event's data; text that holds a JSON object or list is parsed, even if it is escaped for HTML.
 
     `{{PARTICLE_EVENT_VALUE}}` with two braces escapes the quotes of a JSON text for HTML.
     """
@@ -125,14 +125,14 @@ def read_data(value: Json) -> Json:
             if text.lstrip()[:1] in ("{", "["):
                 try:
                     return finite(from_json(text))
-                except (ValueError, TypeError):  # TypeError: it holds bytes that are no UTF-8
+                except (ValueError, TypeError):  # TypeError: it contains bytes that aren't UTF-8
                     continue
         return value
     return finite(value)
 
 
 def _parse_form(body: bytes) -> ParticleEvent:
-    # A device may publish bytes that are no UTF-8; its alert counts all the same, so they are kept as surrogates.
+    # A device may publish bytes that aren't UTF-8. They are kept as surrogates, so that the alert isn't lost.
     text = body.decode("utf-8", errors="surrogateescape")
     pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_FIELDS)
     return ParticleEvent.model_validate(dict(pairs))
@@ -150,7 +150,7 @@ def _repeat_key(parsed: ParticleEvent, published_at: datetime | None) -> str | N
     if parsed.event_id:
         return f"particle:{parsed.event_id}"
     if published_at is None or not parsed.coreid:
-        return None  # two equal bodies without a time may well be two events
+        return None  # two equal bodies without a time may be two events
     seen = json.dumps([parsed.coreid, parsed.event, parsed.published_at, parsed.data], sort_keys=True, default=str)
     return f"particle:{hashlib.sha256(seen.encode()).hexdigest()}"
 
@@ -179,10 +179,11 @@ def _severity_of_unreadable(event: str, rules: SeverityRules) -> Any:
 
 
 def _salvage(body: bytes) -> _Salvage:
-    """Make out the event and the device of a broken body, so that its message can name them."""
+    """Extract the event and the device from a broken body, so that its notifications can name them."""
     text = body[:65536].decode("utf-8", errors="replace")
     found = re.findall(r'"(event|coreid)"\s*:\s*"([^"\\\x00-\x1f]{1,128})"', text)
-    # The data, which most likely broke it and may name others, stands between the two in Particle's order of fields.
+    # Particle sends event, data, coreid in this order. The data probably broke the body and may contain the same
+    # names, so the first event and the last coreid count.
     events = [value for name, value in found if name == "event"]
     devices = [value for name, value in found if name == "coreid"]
     return _Salvage(next(iter(events), None), next(reversed(devices), None))

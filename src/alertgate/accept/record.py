@@ -1,6 +1,7 @@
-"""Alerts, their incidents and their notifications go to the store in one commit.
+"""Store alerts, their incidents and their notifications in one commit.
 
-The shell around the pure decisions: read what is known, let `group` and `notify.plan` decide alert by alert, write.
+This is the I/O around the pure decisions: read the current state, let `group` and `notify.plan` decide about each
+alert, write the results.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from alertgate.store import notifications as notification_rows
 
 
 class Result(StrEnum):
-    """What became of a webhook request that was stored; also a metric's label."""
+    """The result of recording an alert; also a metric label."""
 
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"
@@ -31,15 +32,15 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The answer to one alert: the stored one's id, which is an earlier one's when it is a duplicate."""
+    """The result for one alert; `alert_id` is the id of the earlier alert if this one is a duplicate."""
 
     result: Result
     alert_id: str
     incident_id: str | None
     due: int = 0
-    """How many notifications became due with it."""
+    """How many notifications it made due."""
     reason: str | None = None
-    """What it did to its incident, and who hears of it when, in words."""
+    """What it did to its incident, and who is notified when, as a sentence."""
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class AlertBatch:
     alerts: list[Alert] = field(default_factory=list)
 
     def put(self, decision: Decision) -> None:
-        """Take over what a decision made of the incidents."""
+        """Add the incidents that a decision changed."""
         if decision.ended:
             self._replace(decision.ended)
         if decision.incident is None:
@@ -69,7 +70,7 @@ class AlertBatch:
         self._remember(decision.incident)
 
     def _join(self, incident: Incident) -> None:
-        """Take over an incident that has one more alert and is otherwise the same: that costs less to write."""
+        """Add an incident that only gained an alert, which is cheaper to write than other changes."""
         for others in (self.opened, self.changed):
             if incident.id in others:
                 others[incident.id] = incident
@@ -90,7 +91,7 @@ class AlertBatch:
             self.unresolved[incident.key] = incident
 
     def write(self, connection: Connection) -> None:
-        """Store it all."""
+        """Write the batch to the store."""
         incident_rows.join(connection, list(self.joined.values()))
         incident_rows.save(connection, list(self.changed.values()))
         incident_rows.add(connection, list(self.opened.values()))
@@ -99,7 +100,7 @@ class AlertBatch:
 
 
 class Recorder:
-    """Records alerts and plans who of `targets` is told. `new_id` makes an id for a time."""
+    """Records alerts and plans notifications to `targets`. `new_id` returns an id for a time."""
 
     def __init__(self, rules: GroupingRules, targets: Sequence[Target], new_id: Callable[[datetime], str]) -> None:
         self._rules = rules
@@ -123,30 +124,30 @@ class Recorder:
         return results
 
     def read(self, connection: Connection, alerts: Sequence[Alert]) -> AlertBatch:
-        """Read what is known about the incidents of these alerts."""
+        """Read the unresolved incidents of these alerts and the state of their contacts."""
         unresolved = incident_rows.unresolved(connection, {alert.incident_key for alert in alerts})
         states = notification_rows.contact_states(connection, [incident.id for incident in unresolved.values()])
         return AlertBatch(unresolved, NotificationBatch(states, self._new_id))
 
     def add(self, batch: AlertBatch, alert: Alert) -> Recorded:
-        """Decide about one alert, and add what follows to the batch."""
+        """Decide about one alert, and add the results to the batch."""
         now = alert.received_at
         current = batch.unresolved.get(alert.incident_key)
         waiting = current is not None and batch.notifications.is_waiting(current)
         decision = decide(current, alert, self._rules, new_id=self._new_id(now), waiting=waiting)
         batch.put(decision)
-        told = list(self._tell(batch.notifications, decision, now))
-        sentences = [grouping.sentence(decision, self._rules), *(sentence for _, sentence in told)]
+        planned = list(self._plan(batch.notifications, decision, now))
+        sentences = [grouping.sentence(decision, self._rules), *(sentence for _, sentence in planned)]
         reason = "; ".join(dict.fromkeys(sentences))
         incident_id = decision.incident.id if decision.incident else None
         batch.alerts.append(replace(alert, incident_id=incident_id, reason=reason))
         result = Result.QUARANTINED if alert.status is AlertStatus.QUARANTINED else Result.ACCEPTED
-        return Recorded(result, alert.id, incident_id, sum(is_due(choice, now) for choice, _ in told), reason)
+        return Recorded(result, alert.id, incident_id, sum(is_due(choice, now) for choice, _ in planned), reason)
 
-    def _tell(
+    def _plan(
         self, notifications: NotificationBatch, decision: Decision, now: datetime
     ) -> Iterator[tuple[Choice, str]]:
-        """Decide what each contact hears, and add it; give each choice with its reason in words."""
+        """Decide what each contact is sent, and add it; yield each choice with its reason as a sentence."""
         incident = decision.incident
         if incident is None:
             return

@@ -1,4 +1,4 @@
-"""How bad an alert is, with the reason."""
+"""Decide an alert's severity, with the reason."""
 
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -20,7 +20,7 @@ SYNONYMS = {
     "low": Severity.INFO,
     "debug": Severity.INFO,
 }
-"""What senders call the three severities (syslog's and other gateways' words)."""
+"""Other names for the three severities, from syslog and other gateways."""
 
 
 class DecidedSeverity(NamedTuple):
@@ -31,7 +31,7 @@ class DecidedSeverity(NamedTuple):
 
 
 def parse_severity(value: Json) -> Severity | None:
-    """Read a severity as senders write it; None when it is none."""
+    """Return the severity that a sender's value names, or None if it names none."""
     if not isinstance(value, str):
         return None
     word = value.strip().lower()
@@ -39,7 +39,7 @@ def parse_severity(value: Json) -> Severity | None:
 
 
 def decide_severity(claimed: Json, event: str, rules: SeverityRules) -> DecidedSeverity:
-    """Decide by what the payload claims, else by the first rule whose glob matches the event, else by the default."""
+    """Return the payload's severity, else that of the first rule that matches the event, else the default."""
     if (severity := parse_severity(claimed)) is not None:
         return DecidedSeverity(severity, "payload")
     for glob, severity in rules.rules:

@@ -1,4 +1,4 @@
-"""Times as senders write them. Pure."""
+"""Parse times as senders write them. Pure."""
 
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
 
@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 from alertgate.model import Json
 
 LATEST = 253_370_764_799_999
-"""The largest number that is a time: the end of the year 9998 in milliseconds; up to 20,000,000,000 it is seconds."""
+"""The largest number read as a time: the end of 9998 in milliseconds. Numbers up to 20,000,000,000 are seconds."""
 TIME_SCHEMA = {
     "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number", "minimum": 0, "maximum": LATEST}]
 }
@@ -17,7 +17,7 @@ _DATETIME = TypeAdapter(datetime)
 
 
 def read_time(value: Json) -> datetime | None:
-    """Read ISO 8601 or Unix seconds as an aware time in UTC; None when it is no time."""
+    """Return ISO 8601 or Unix seconds as an aware time in UTC, or None if the value is neither."""
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return None
     try:
@@ -25,5 +25,5 @@ def read_time(value: Json) -> datetime | None:
         time = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValidationError, OverflowError):
         return None
-    # Year 1 is Go's unset time; and at either end of the calendar no other time zone can show it.
+    # Year 1 is Go's zero time, and times at either end of the calendar can't be converted to every time zone.
     return time if MINYEAR < time.year < MAXYEAR else None

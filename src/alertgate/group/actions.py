@@ -1,4 +1,4 @@
-"""What a person does about an incident, stored in one commit with the notifications that it cancels or plans."""
+"""Apply what a person does about an incident, in one commit with the notifications that it cancels or plans."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,18 +28,18 @@ class Applied:
     cancelled: int = 0
     """How many notifications it cancelled."""
     due: int = 0
-    """How many notifications became due with it."""
+    """How many notifications it made due."""
 
 
 class IncidentActions:
-    """Acknowledges and resolves incidents, and tells `targets`. `new_id` makes an id for a time."""
+    """Acknowledges and resolves incidents, and notifies `targets`. `new_id` returns an id for a time."""
 
     def __init__(self, targets: Sequence[Target], new_id: Callable[[datetime], str]) -> None:
         self._targets = targets
         self._new_id = new_id
 
     def acknowledge(self, connection: Connection, action: Action) -> Applied | None:
-        """Acknowledge an incident and cancel what is pending about it; None where there is no such incident."""
+        """Acknowledge an incident and cancel its pending notifications; return None if there is no such incident."""
         incident = incidents.get(connection, action.incident_id)
         if incident is None:
             return None
@@ -51,7 +51,7 @@ class IncidentActions:
         return Applied(transition, cancelled=cancelled)
 
     def resolve(self, connection: Connection, action: Action) -> Applied | None:
-        """Resolve an incident and tell those who were told about it; None where there is no such incident."""
+        """Resolve an incident and notify the contacts that know of it; return None if there is no such incident."""
         incident = incidents.get(connection, action.incident_id)
         if incident is None:
             return None
@@ -59,10 +59,10 @@ class IncidentActions:
         if transition.result is not TransitionResult.CHANGED:
             return Applied(transition)
         incidents.save(connection, [transition.incident])
-        return Applied(transition, due=self._tell_of_end(connection, transition.incident, action.now))
+        return Applied(transition, due=self._plan_resolution(connection, transition.incident, action.now))
 
-    def _tell_of_end(self, connection: Connection, incident: Incident, now: datetime) -> int:
-        """Plan what each contact hears of the end; return how many notifications became due."""
+    def _plan_resolution(self, connection: Connection, incident: Incident, now: datetime) -> int:
+        """Plan the resolution's notification to each contact; return how many notifications became due."""
         batch = NotificationBatch(notifications.contact_states(connection, [incident.id]), self._new_id)
         choices = []
         for target in self._targets:

@@ -1,4 +1,4 @@
-"""Which incident an alert belongs to, and what it does to it. Pure: facts in, the incident afterwards out."""
+"""Decide which incident an alert belongs to, and how it changes that incident. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,20 +11,20 @@ from alertgate.rules import GroupingRules
 class GroupReason(StrEnum):
     """What an alert did to the incidents with its key, and why."""
 
-    OPENED = "opened"  # none was open
-    OPENED_AFTER_SILENCE = "opened_after_silence"  # one was open, but quiet for RESOLVE_AFTER: it ended in silence
-    OPENED_BY_ALL_CLEAR = "opened_by_all_clear"  # it says "resolved", but none was open: told like any other
-    JOINED = "joined"  # one is open: this alert is part of it
+    OPENED = "opened"  # no incident was open
+    OPENED_AFTER_SILENCE = "opened_after_silence"  # the open one had no alert for RESOLVE_AFTER, so it is resolved
+    OPENED_BY_ALL_CLEAR = "opened_by_all_clear"  # it says "resolved", but none was open: opened one anyway
+    JOINED = "joined"  # one is open, and this alert is part of it
     ROSE = "rose"  # one is open, and this alert is more severe than all before
-    RESOLVED = "resolved"  # this alert ends the open one
+    RESOLVED = "resolved"  # this alert resolves the open one
     NOTHING_TO_RESOLVE = "nothing_to_resolve"  # it says "resolved", and none is open
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The incident after an alert, and why; None where the alert belongs to none.
+    """The incident after an alert, and why; `incident` is None if the alert belongs to none.
 
-    `ended` is the incident that was found to have ended in silence before.
+    `ended` is the previous incident, if the decision resolved it because it had no alert for RESOLVE_AFTER.
     """
 
     reason: GroupReason
@@ -37,8 +37,8 @@ def decide(
 ) -> Decision:
     """Decide what `alert` does to `current`, the unresolved incident with its key, if there is one.
 
-    `new_id` is the id of the incident that it may open. `waiting`: somebody is still to be told about `current`, so it
-    can't have ended in silence.
+    `new_id` is the id of the incident that it may open. `waiting`: a notification about `current` isn't sent yet, so
+    `current` stays open even after RESOLVE_AFTER without an alert.
     """
     now = alert.received_at
     if current is None:
@@ -49,7 +49,7 @@ def decide(
         ended = replace(current, status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
         return Decision(GroupReason.OPENED_AFTER_SILENCE, _opened(alert, new_id), ended)
     if alert.severity.rank > current.severity.rank:
-        # Worse than what was acknowledged.
+        # An acknowledged incident is open again: this is worse than what was acknowledged.
         return Decision(GroupReason.ROSE, replace(_joined(current, alert), status=IncidentStatus.OPEN))
     return Decision(GroupReason.JOINED, _joined(current, alert))
 
@@ -60,11 +60,11 @@ def is_quiet(incident: Incident, now: datetime, rules: GroupingRules) -> bool:
 
 
 def sentence(decision: Decision, rules: GroupingRules) -> str:
-    """Say a decision in words, for an alert's trail."""
+    """Return a sentence about a decision, for an alert's trail."""
     match decision:
         case Decision(GroupReason.OPENED_AFTER_SILENCE, _, Incident() as ended):
             minutes = rules.resolve_after.total_seconds() / 60
-            return f"opened a new incident, because {ended.id} was quiet for over {minutes:g} min"
+            return f"opened a new incident, because {ended.id} had no alert for {minutes:g} min"
         case Decision(GroupReason.JOINED, Incident() as incident):
             return f"joined incident {incident.id}"
         case Decision(GroupReason.ROSE, Incident() as incident):
@@ -76,7 +76,7 @@ def sentence(decision: Decision, rules: GroupingRules) -> str:
 
 _SENTENCES = {
     GroupReason.OPENED: "opened the incident, because none was open for it",
-    GroupReason.OPENED_BY_ALL_CLEAR: "says resolved, but no incident was open for it: told like any other",
+    GroupReason.OPENED_BY_ALL_CLEAR: "says resolved, but no incident was open for it; opened one anyway",
     GroupReason.NOTHING_TO_RESOLVE: "says resolved, but no incident is open for it",
 }
 
@@ -86,7 +86,7 @@ def _first(alert: Alert, new_id: str) -> Decision:
     if alert.signal is not Signal.RESOLVED:
         return Decision(GroupReason.OPENED, _opened(alert, new_id))
     if alert.source is Source.PARTICLE:
-        # A device's data is its own affair: what looks like an end must not make an alert vanish.
+        # Devices define their own data: what looks like an all-clear must not make an alert vanish.
         return Decision(GroupReason.OPENED_BY_ALL_CLEAR, _opened(alert, new_id))
     return Decision(GroupReason.NOTHING_TO_RESOLVE, None)
 

@@ -1,4 +1,4 @@
-"""Incidents that went quiet resolve in silence."""
+"""Resolve incidents that have had no alert for a while, without a notification."""
 
 import structlog
 
@@ -14,13 +14,13 @@ log = structlog.stdlib.get_logger("alertgate.group")
 
 
 async def resolve_quiet(store: Store, rules: GroupingRules, clock: Clock) -> None:
-    """Resolve every incident that had no alert for RESOLVE_AFTER. Raises StoreUnavailable."""
+    """Resolve every incident without an alert for RESOLVE_AFTER. Raises StoreUnavailable."""
     now = clock.now()
     quiet_since = now - rules.resolve_after
     for incident_id in await store.write(lambda connection: incidents.resolve_quiet(connection, quiet_since, now)):
         log.info(
             "incident.resolved",
-            detail="no alert came for RESOLVE_AFTER",
+            detail="there was no alert for RESOLVE_AFTER",
             incident_id=incident_id,
             resolution="silence",
             after=str(rules.resolve_after),

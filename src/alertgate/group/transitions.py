@@ -1,4 +1,4 @@
-"""What a person does to an incident. Pure: the incident, a name and a time in, the transition out."""
+"""Decide how a person's action changes an incident. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,16 +8,16 @@ from alertgate.model import TRANSITIONS, Incident, IncidentStatus, Resolution
 
 
 class TransitionResult(StrEnum):
-    """Whether the incident has the new state."""
+    """Whether the action changed the incident."""
 
     CHANGED = "changed"  # it has the new state
-    ALREADY = "already"  # it had it before; the first person to say so stays on record
-    REFUSED = "refused"  # the new state can't be reached from the present one
+    ALREADY = "already"  # it had that state before; the first person stays on record
+    REFUSED = "refused"  # there is no transition from its state to the new one
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A result with its reason in words, and the incident afterwards."""
+    """A result with its reason as a sentence, and the incident afterwards."""
 
     result: TransitionResult
     incident: Incident
@@ -25,13 +25,13 @@ class Transition:
 
 
 def acknowledge(incident: Incident, by: str, now: datetime) -> Transition:
-    """Decide what it does that `by` acknowledges the incident."""
+    """Decide how `incident` changes when `by` acknowledges it."""
     after = replace(incident, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=by)
     return _transition(incident, after, f"acknowledged by {by}")
 
 
 def resolve(incident: Incident, by: str, now: datetime) -> Transition:
-    """Decide what it does that `by` says that the incident is over."""
+    """Decide how `incident` changes when `by` resolves it."""
     after = replace(
         incident, status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.PERSON, resolved_by=by
     )
@@ -40,8 +40,8 @@ def resolve(incident: Incident, by: str, now: datetime) -> Transition:
 
 def _transition(before: Incident, after: Incident, reason: str) -> Transition:
     if before.status is after.status:
-        return Transition(TransitionResult.ALREADY, before, f"it is {before.status} already")
+        return Transition(TransitionResult.ALREADY, before, f"it is already {before.status}")
     if after.status not in TRANSITIONS[before.status]:
-        reason = f"it is {before.status}, and can't become {after.status} any more"
+        reason = f"it is {before.status}, and can no longer become {after.status}"
         return Transition(TransitionResult.REFUSED, before, reason)
     return Transition(TransitionResult.CHANGED, after, reason)

@@ -1,4 +1,4 @@
-"""Is every notification on its way? The watcher that feeds health, metrics, the log and the outside heartbeat."""
+"""Audit that every notification makes progress, for health, metrics, the log and the external heartbeat."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,41 +17,42 @@ from alertgate.store.engine import Store
 EVERY = 15.0
 """Seconds between two audits."""
 PATIENCE = timedelta(seconds=60)
-"""How long something may be out of its place before it is a finding."""
+"""How long something may be late before it is a finding."""
 
 log = structlog.stdlib.get_logger("alertgate.audit")
 
 
 class AuditFinding(StrEnum):
-    """What can be wrong; also a metric's label."""
+    """What can be wrong; also a metric label."""
 
-    OVERDUE = "overdue"  # due for longer than a minute, its channel works, and nobody has claimed it
-    LEASE_EXPIRED = "lease_expired"  # its sender is gone, and nobody has taken over
-    NOBODY_TOLD = "nobody_told"  # an open incident of which nobody was told or will be
-    UNREADABLE = "unreadable"  # the store can't be asked
+    OVERDUE = "overdue"  # due for over a minute on a channel that is up, and not claimed
+    LEASE_EXPIRED = "lease_expired"  # its lease expired over a minute ago and was not released
+    NOBODY_TOLD = "nobody_told"  # an open incident about which nobody was or will be notified
+    UNREADABLE = "unreadable"  # the store can't be read
 
 
 ADVICE = MappingProxyType(
     {
-        AuditFinding.OVERDUE: "notifications are due and nobody sends them; if it lasts, restart the service",
-        AuditFinding.LEASE_EXPIRED: "a process that is gone holds notifications; if it lasts, restart the service",
-        AuditFinding.NOBODY_TOLD: "no notification about an open incident was sent or will be; see why they failed, "
-        "and retry them",
-        AuditFinding.UNREADABLE: "the store can't be asked",
+        AuditFinding.OVERDUE: "notifications are due, but no process sends them; if this persists, restart the service",
+        AuditFinding.LEASE_EXPIRED: "the leases of notifications expired and no process released them; if this "
+        "persists, restart the service",
+        AuditFinding.NOBODY_TOLD: "nobody was or will be notified about an open incident; find out why its "
+        "notifications failed, and retry them",
+        AuditFinding.UNREADABLE: "the store can't be read; the log says why",
     }
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The result of one audit: ids by finding; at most twenty are named for each."""
+    """The result of one audit: ids by finding, at most twenty each."""
 
     at: datetime
     found: Mapping[AuditFinding, Sequence[str]] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
-        """Whether everything is where it should be."""
+        """Whether the audit found nothing."""
         return not any(self.found.values())
 
     def say(self) -> list[str]:
@@ -60,7 +61,7 @@ class Audit:
 
 
 class Auditor:
-    """Audits the store. `working` gives the channels that are up; `holding_back` those on which updates wait."""
+    """Audits the store. `working` returns the channels that are up, `holding_back` those that hold back updates."""
 
     def __init__(
         self,
@@ -79,27 +80,27 @@ class Auditor:
         self.latest: Audit | None = None
 
     async def run(self) -> Audit:
-        """Audit now; say in the log what appeared and what is over."""
+        """Run an audit; log which findings appeared and which cleared."""
         now = self._clock.now()
         before = self.latest.found if self.latest else {}
         try:
-            found = await self._store.read(lambda connection: self._ask(connection, now))
-        except Exception as error:  # noqa: BLE001  (whatever keeps the audit from passing must be seen)
+            found = await self._store.read(lambda connection: self._query(connection, now))
+        except Exception as error:  # noqa: BLE001  (an audit that can't run is a finding too)
             found = {AuditFinding.UNREADABLE: [str(error)]}
         for finding, ids in found.items():
             if ids and not before.get(finding):
                 log.error("audit.found", detail=ADVICE[finding], finding=finding, ids=list(ids))
         for finding, ids in before.items():
             if ids and not found.get(finding):
-                log.info("audit.cleared", detail="the finding is over", finding=finding)
+                log.info("audit.cleared", detail="the finding cleared", finding=finding)
         self._metrics.audit({finding.value: len(found.get(finding, ())) for finding in AuditFinding})
         self.latest = Audit(now, MappingProxyType(found))
         return self.latest
 
-    def _ask(self, connection: Connection, now: datetime) -> dict[AuditFinding, Sequence[str]]:
-        then = now - PATIENCE
+    def _query(self, connection: Connection, now: datetime) -> dict[AuditFinding, Sequence[str]]:
+        late_since = now - PATIENCE
         return {
-            AuditFinding.OVERDUE: audit.overdue(connection, then, self._working(), self._holding_back()),
-            AuditFinding.LEASE_EXPIRED: audit.expired(connection, then),
-            AuditFinding.NOBODY_TOLD: audit.untold(connection, then),
+            AuditFinding.OVERDUE: audit.overdue(connection, late_since, self._working(), self._holding_back()),
+            AuditFinding.LEASE_EXPIRED: audit.expired(connection, late_since),
+            AuditFinding.NOBODY_TOLD: audit.untold(connection, late_since),
         }

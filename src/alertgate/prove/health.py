@@ -1,4 +1,4 @@
-"""Is alertgate alive: each check says why not. It never looks at mail servers: a restart can't fix those."""
+"""Health checks. None looks at mail servers: a restart of alertgate wouldn't fix them."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -14,9 +14,9 @@ from alertgate.store.write_probe import probe
 WRITE_TIMEOUT = 3.0
 """Seconds within which the store must take a write."""
 FRESH_FOR = 2.0
-"""Seconds for which an answer is reused: anybody may ask, and each real check is a write to the disk."""
+"""Seconds to reuse a result: the endpoint is public, and each check writes to the disk."""
 STALE_LOOP = 30.0
-"""Seconds after which a delivery loop that hasn't come round counts as stuck."""
+"""Seconds without a round after which the delivery loop counts as stuck."""
 
 OK = "ok"
 
@@ -24,7 +24,7 @@ log = structlog.stdlib.get_logger("alertgate.health")
 
 
 class Health:
-    """Checks the store and the delivery loop. `last_round` gives the loop's last time on the monotonic clock."""
+    """Checks the store and the delivery loop. `last_round` returns when the loop last ran (monotonic), or None."""
 
     def __init__(self, store: Store, clock: Clock, last_round: Callable[[], float | None]) -> None:
         self._store = store
@@ -68,7 +68,7 @@ class Health:
         if last is None:
             return "the delivery loop hasn't started"
         age = self._clock.monotonic() - last
-        return OK if age < STALE_LOOP else f"the delivery loop hasn't come round for {age:.0f} s; restart the service"
+        return OK if age < STALE_LOOP else f"the delivery loop hasn't run for {age:.0f} s; restart the service"
 
     def _drain(self) -> str:
         return "the service is stopping" if self.draining else OK

@@ -1,6 +1,6 @@
-"""A sign of life to an outside dead-man service, which shouts when the signs stop.
+"""Heartbeats to an external dead man's switch, such as healthchecks.io, which alerts when they stop.
 
-Nothing that watches itself can say that it is dead: so healthchecks.io and its like expect a request now and then.
+A dead process can't report that it is dead, so a service elsewhere has to notice.
 """
 
 import httpx
@@ -14,7 +14,7 @@ log = structlog.stdlib.get_logger("alertgate.heartbeat")
 
 
 class Heartbeat:
-    """Fetches `url` when the audit passes, and `url`/fail with the findings when it doesn't."""
+    """Requests `url` if the audit passes; else posts the findings to `url`/fail."""
 
     def __init__(self, url: str, auditor: Auditor, client: httpx.AsyncClient) -> None:
         self._url = httpx.URL(url)
@@ -23,7 +23,7 @@ class Heartbeat:
         self._reached = True
 
     async def beat(self) -> None:
-        """Audit, and tell the outside how that went. An outside that can't be reached is said once in the log."""
+        """Run the audit and report its result. A service that can't be reached is logged once, not at every beat."""
         audit = await self._auditor.run()
         try:
             if audit.passed:
@@ -33,7 +33,7 @@ class Heartbeat:
                 answer = await self._client.post(failing, content="\n".join(audit.say()))
             answer.raise_for_status()
         except httpx.HTTPError as error:
-            if self._reached:  # the address is a secret of its own, so it isn't repeated
+            if self._reached:  # the URL is a secret, so only its host is logged
                 log.warning(
                     "heartbeat.unheard",
                     detail="HEARTBEAT_URL doesn't answer",

@@ -1,4 +1,4 @@
-"""What happened: one alert's trail, and one incident's."""
+"""The trail of an alert or an incident: everything that happened to it."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.store import Connection, alerts, attempts, incidents, notifications
 
 LATEST = 20
-"""How many of an incident's alerts are shown with it."""
+"""How many of its alerts an incident's trail has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """An alert, its incident, and everything that was said of that."""
+    """An alert, its incident, and the incident's notifications."""
 
     alert: Alert
     incident: Incident | None
@@ -28,7 +28,7 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class IncidentTrail:
-    """An incident, its latest alerts, newest first, and everything that was said of it."""
+    """An incident, its latest alerts, newest first, and its notifications."""
 
     incident: Incident
     latest: tuple[Alert, ...]
@@ -58,7 +58,7 @@ def incident_trail(connection: Connection, incident_id: str) -> IncidentTrail | 
 
 def told(connection: Connection, planned: list[Notification]) -> tuple[Told, ...]:
     """Return notifications with their attempts, in the same order."""
-    made: dict[str, list[Attempt]] = {notification.id: [] for notification in planned}
-    for attempt in attempts.of_notifications(connection, list(made)):
-        made[attempt.notification_id].append(attempt)
-    return tuple(Told(notification, tuple(made[notification.id])) for notification in planned)
+    by_notification: dict[str, list[Attempt]] = {notification.id: [] for notification in planned}
+    for attempt in attempts.of_notifications(connection, list(by_notification)):
+        by_notification[attempt.notification_id].append(attempt)
+    return tuple(Told(notification, tuple(by_notification[notification.id])) for notification in planned)

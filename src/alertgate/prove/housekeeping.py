@@ -1,4 +1,4 @@
-"""What keeps the store small and its log short, off the path of requests."""
+"""Background jobs that keep the store small and its write-ahead log short."""
 
 from datetime import timedelta
 
@@ -10,14 +10,14 @@ from alertgate.store.retention import delete_old
 
 RETENTION_EVERY = 600.0
 CHECKPOINT_EVERY = 1.0
-"""Seconds. A checkpoint moves what SQLite's write-ahead log holds into the database file. Commits wait for it:
-for tens of milliseconds, if the log is of five seconds of a heavy load (docs/benchmarks.md)."""
+"""Seconds. A checkpoint moves SQLite's write-ahead log into the database file. Commits wait for it: tens of
+milliseconds if the log holds five seconds of heavy load (docs/benchmarks.md)."""
 
 log = structlog.stdlib.get_logger("alertgate.housekeeping")
 
 
 async def delete_expired(store: Store, clock: Clock, retention_days: int) -> None:
-    """Delete what is older than `retention_days`, batch by batch, letting others write in between."""
+    """Delete what is older than `retention_days` (0: nothing), in batches, so that others can write in between."""
     if not retention_days:
         return
     before = clock.now() - timedelta(days=retention_days)

@@ -1,4 +1,4 @@
-"""An alert's trail as a story: what happened when, and how it stands now. Pure."""
+"""Render an alert's trail as text: what happened when, and the current state. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification,
 from alertgate.prove.history import Told, Trail
 
 LONGEST_QUOTE = 200
-"""Characters of what the alert says."""
+"""Characters of the alert's content."""
 
 
 class _Event(NamedTuple):
@@ -20,13 +20,13 @@ class _Event(NamedTuple):
 
 
 def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
-    """Return the story of an alert, a line for each event, with times in `zone`. `name` is its device's, if it has one.
+    """Return the timeline of an alert, one line per event, with times in `zone`. `name` is its device's name, or None.
 
-    The last line says how it stands at `now`. No line holds a character that a terminal would obey.
+    The last line is the state at `now`. Control characters are escaped.
     """
     events = [*_alert_events(trail), *_incident_events(trail), *(event for told in trail.told for event in _told(told))]
-    events.sort(key=attrgetter("at"))  # keeps the order of cause where times are equal
-    lines = [*_heading(trail, name), *_timeline(events, zone), "", _standing(trail, zone, now)]
+    events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
+    lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
     return "\n".join(_printable(line) for line in lines)
 
 
@@ -35,18 +35,18 @@ def _heading(trail: Trail, name: str | None) -> Iterator[str]:
     who = f"{name} ({alert.device})" if name else alert.device
     yield f"[{alert.severity.upper()}] {alert.event}" + (f" from {who}" if who else "")
     yield f"alert {alert.id}" + (f", incident {alert.incident_id}" if alert.incident_id else "")
-    if said := _said(alert):
-        yield f"it says: {said}"
+    if content := _content(alert):
+        yield f"content: {content}"
 
 
-def _said(alert: Alert) -> str:
-    said = alert.message or alert.data or (alert.raw or b"").decode(errors="backslashreplace")
-    text = " ".join(str(said).split())
+def _content(alert: Alert) -> str:
+    content = alert.message or alert.data or (alert.raw or b"").decode(errors="backslashreplace")
+    text = " ".join(str(content).split())
     return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
 
 
 def _timeline(events: list[_Event], zone: ZoneInfo) -> Iterator[str]:
-    """Give each day a heading, and each event a line."""
+    """Yield a heading for each day, and a line for each event."""
     local = [event._replace(at=event.at.astimezone(zone)) for event in events]
     for day, of_day in groupby(local, key=lambda event: f"{event.at:%Y-%m-%d} ({event.at:%Z})"):
         yield ""
@@ -57,7 +57,7 @@ def _timeline(events: list[_Event], zone: ZoneInfo) -> Iterator[str]:
 def _alert_events(trail: Trail) -> Iterator[_Event]:
     alert = trail.alert
     if alert.published_at:
-        yield _Event(alert.published_at, "published, by its own time")
+        yield _Event(alert.published_at, "published, according to the sender")
     request = f" (request {alert.request_id})" if alert.request_id else ""
     yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
@@ -71,7 +71,7 @@ def _delay(alert: Alert) -> str:
         return ""
     delay = alert.received_at - alert.published_at
     if delay < timedelta(0):
-        return f", {_span(-delay)} before the time that it says it was published"
+        return f", {_span(-delay)} before its own time of publication"
     return f", {_span(delay)} after it was published"
 
 
@@ -93,11 +93,11 @@ def _told(told: Told) -> Iterator[_Event]:
     planned = "" if notification.status is NotificationStatus.CANCELLED else f": {notification.reason}"
     yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
     if notification.retry_since > notification.created_at:
-        yield _Event(notification.retry_since, f"{who} started afresh by hand")
+        yield _Event(notification.retry_since, f"{who} retried manually")
     for number, attempt in enumerate(told.attempts, start=1):
         yield _Event(attempt.started_at, f"attempt {number} of {who}: {_outcome(attempt)}")
     if notification.finished_at and notification.status is NotificationStatus.FAILED:
-        yield _Event(notification.finished_at, f"given up on {who}; this notification did not reach it")
+        yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
 
@@ -107,32 +107,32 @@ def _outcome(attempt: Attempt) -> str:
     reply = " ".join(attempt.reply.split())
     if attempt.outcome == "sent":
         return f'sent in {took}, answered "{reply}"'
-    lasting = ", which won't pass" if attempt.outcome == "permanent" else ""
-    return f'not taken after {took} ({attempt.reason}{lasting}), answered "{reply}"'
+    permanent = ", permanent" if attempt.outcome == "permanent" else ""
+    return f'not accepted after {took} ({attempt.reason}{permanent}), answered "{reply}"'
 
 
-def _standing(trail: Trail, zone: ZoneInfo, now: datetime) -> str:
-    """Say in one line how it stands now."""
-    said = f"now ({now.astimezone(zone):%H:%M:%S}): "
+def _current_state(trail: Trail, zone: ZoneInfo, now: datetime) -> str:
+    """Return the state at `now` in one line."""
+    prefix = f"now ({now.astimezone(zone):%H:%M:%S}): "
     if trail.incident is None:
-        return f"{said}it belongs to no incident, and nobody is to be told."
+        return f"{prefix}it belongs to no incident, and nobody is notified."
     told: dict[tuple[str, str], list[Told]] = {}
     for one in trail.told:
         told.setdefault((one.notification.channel, one.notification.address), []).append(one)
-    people = [_stands(each, trail.alert, zone) for each in told.values()] or ["nobody is to be told"]
-    return f"{said}{_incident(trail.incident)}; {'; '.join(people)}."
+    contacts = [_contact_state(each, trail.alert, zone) for each in told.values()] or ["nobody is notified"]
+    return f"{prefix}{_incident(trail.incident)}; {'; '.join(contacts)}."
 
 
 def _incident(incident: Incident) -> str:
     by = {"acknowledged": f" by {incident.acknowledged_by}", "resolved": _resolution(incident)}
     alerts = "1 alert" if incident.alert_count == 1 else f"{incident.alert_count} alerts"
-    return f"the incident, of {alerts}, is {incident.status}{by.get(incident.status, '')}"
+    return f"the incident ({alerts}) is {incident.status}{by.get(incident.status, '')}"
 
 
 def _resolution(incident: Incident) -> str:
     match incident.resolution:
         case Resolution.SILENCE:
-            return " by silence"
+            return " because alerts stopped"
         case Resolution.ALERT:
             return f" by alert {incident.resolved_by}"
         case Resolution.PERSON:
@@ -141,22 +141,22 @@ def _resolution(incident: Incident) -> str:
             return ""
 
 
-_TELLING = (
+_BY_PROGRESS = (
     NotificationStatus.SENT,
     NotificationStatus.SENDING,
     NotificationStatus.PENDING,
     NotificationStatus.FAILED,
     NotificationStatus.CANCELLED,
 )
-"""What says most of whether somebody knows, first."""
+"""The statuses, from the most to the least certain that somebody knows."""
 
 
-def _stands(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
-    """Say whether one address knows of the alert: by the first notification that could speak of it and got furthest."""
-    could = [one for one in told if _could_speak_of(alert, one)]
-    if not could:
-        return f"{_who(told[-1].notification)} was told of the incident before this alert, and hears no more of it"
-    best = min(could, key=lambda one: _TELLING.index(one.notification.status)).notification
+def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
+    """Return the state of one contact: that of the notification that can include the alert and got furthest."""
+    candidates = [one for one in told if _can_include(alert, one)]
+    if not candidates:
+        return f"{_who(told[-1].notification)} got no notification after this alert"
+    best = min(candidates, key=lambda one: _BY_PROGRESS.index(one.notification.status)).notification
     who, finished = _who(best), best.finished_at or best.created_at
     match best.status:
         case NotificationStatus.SENT:
@@ -166,13 +166,13 @@ def _stands(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
         case NotificationStatus.PENDING:
             return f"{who} waits until {_clock(best.due_at, zone)}"
         case NotificationStatus.FAILED:
-            return f"{who} FAILED at {_clock(finished, zone)}: `alertgate retry {best.id}` sends it after all"
+            return f"{who} FAILED at {_clock(finished, zone)}: run `alertgate retry {best.id}` to retry it"
         case NotificationStatus.CANCELLED:
             return f"{who} was cancelled: {best.reason}"
 
 
-def _could_speak_of(alert: Alert, told: Told) -> bool:
-    """Tell whether the alert was there when the notification was rendered, which is when it is sent."""
+def _can_include(alert: Alert, told: Told) -> bool:
+    """Tell whether the alert was stored before the notification was rendered, which happens at each attempt."""
     if told.notification.status is NotificationStatus.SENT and told.attempts:
         return told.attempts[-1].started_at >= alert.received_at
     return told.notification.finished_at is None or told.notification.finished_at >= alert.received_at
@@ -187,7 +187,7 @@ def _clock(at: datetime, zone: ZoneInfo) -> str:
 
 
 def _span(span: timedelta) -> str:
-    """Return a span in the two units that say most."""
+    """Return a span in its two largest units, or in seconds."""
     seconds = span.total_seconds()
     if seconds < 60:
         return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
@@ -199,5 +199,5 @@ def _span(span: timedelta) -> str:
 
 
 def _printable(line: str) -> str:
-    """Escape what a terminal might obey: the text is a stranger's."""
+    """Escape control characters, which a terminal would obey: the text is untrusted."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)

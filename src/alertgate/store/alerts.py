@@ -24,7 +24,7 @@ _LATEST = (
 
 
 class Known(NamedTuple):
-    """An alert that is stored already."""
+    """An alert that is already stored."""
 
     id: str
     incident_id: str | None
@@ -65,5 +65,5 @@ def latest(connection: Connection, incident_id: str, limit: int) -> list[Alert]:
 
 
 def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Alert]:
-    """Return the newest `limit` alerts that are wanted, newest first; with `before`, those older than that id."""
+    """Return the newest `limit` alerts that match, newest first; with `before`, those older than that id."""
     return [_alert(row._asdict()) for row in connection.execute(select_page(alerts, wanted, before, limit))]

@@ -10,7 +10,7 @@ from alertgate.store.tables import attempts
 
 
 def add(connection: Connection, new: Sequence[Attempt]) -> set[str]:
-    """Store attempts; return the ids of those that were stored before, because the answer to their commit was lost."""
+    """Store attempts; return the ids of those that were already stored, because the reply to their commit was lost."""
     return {attempt.id for attempt in new} - set(insert_new_rows(connection, attempts, new))
 
 

@@ -1,4 +1,4 @@
-"""The auditor's questions: which notifications and incidents aren't where they should be."""
+"""Queries of the audit: notifications and incidents that make no progress."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
 MOST = 20
-"""Ids that are named at the most."""
+"""Ids that each query returns at most."""
 
 
 def overdue(
@@ -19,18 +19,18 @@ def overdue(
     channels: Collection[ChannelName],
     holding_back: Collection[ChannelName],
 ) -> Sequence[str]:
-    """Return notifications on these channels that were due before then and nobody has claimed.
+    """Return notifications on these channels that were due at `due_before` and aren't claimed.
 
-    On a channel that holds updates back, only what isn't held back counts.
+    On the channels in `holding_back`, updates that are held back don't count.
     """
-    goes_now = or_(_n.channel.not_in(holding_back), _n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
+    not_held_back = or_(_n.channel.not_in(holding_back), _n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
     query = (
         select(_n.id)
         .where(
             _n.status == constant(NotificationStatus.PENDING),
             _n.due_at <= due_before,
             _n.channel.in_(channels),
-            goes_now,
+            not_held_back,
         )
         .limit(MOST)
     )
@@ -38,7 +38,7 @@ def overdue(
 
 
 def expired(connection: Connection, lease_before: datetime) -> Sequence[str]:
-    """Return notifications whose lease ran out before then and that nobody has taken over."""
+    """Return notifications whose lease expired at `lease_before` or earlier and wasn't released."""
     query = (
         select(_n.id)
         .where(_n.status == constant(NotificationStatus.SENDING), _n.lease_until <= lease_before)
@@ -48,9 +48,9 @@ def expired(connection: Connection, lease_before: datetime) -> Sequence[str]:
 
 
 def untold(connection: Connection, opened_before: datetime) -> Sequence[str]:
-    """Return open incidents from before then of which nobody was told or will be."""
-    alive = (NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT)
-    told = exists().where(_n.incident_id == incidents.c.id, _n.status.in_(alive))
+    """Return incidents, open since `opened_before` or earlier, about which nobody was or will be notified."""
+    sent_or_waiting = (NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT)
+    told = exists().where(_n.incident_id == incidents.c.id, _n.status.in_(sent_or_waiting))
     query = (
         select(incidents.c.id)
         .where(incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.opened_at <= opened_before, ~told)

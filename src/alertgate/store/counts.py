@@ -1,4 +1,4 @@
-"""Counts for people: how long the queue is, and what was done lately."""
+"""Counts: the queue of each channel, and recent alerts, attempts and failures."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ _n = notifications.c
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits on one channel."""
+    """The notifications on one channel that aren't sent yet."""
 
     pending: int
     sending: int
@@ -21,11 +21,11 @@ class Queue:
 
 
 def queues(connection: Connection) -> dict[ChannelName, Queue]:
-    """Return what waits, for each channel that has something."""
+    """Return the queue of each channel that isn't empty."""
     query = select(_n.channel, func.count().label("number"), func.min(_n.due_at).label("oldest")).group_by(_n.channel)
     rows = {
         (row.channel, status): row
-        for status in (NotificationStatus.PENDING, NotificationStatus.SENDING)  # each has a small index of its own
+        for status in (NotificationStatus.PENDING, NotificationStatus.SENDING)  # each has its own small index
         for row in connection.execute(query.where(_n.status == constant(status)))
     }
     found = {}
@@ -40,7 +40,7 @@ def queues(connection: Connection) -> dict[ChannelName, Queue]:
 
 
 def alerts_since(connection: Connection, since: datetime) -> dict[str, int]:
-    """Return how many alerts came in since then, by status."""
+    """Return how many alerts were received since then, by status."""
     query = select(alerts.c.status, func.count()).where(alerts.c.received_at >= since).group_by(alerts.c.status)
     return {str(status): number for status, number in connection.execute(query)}
 

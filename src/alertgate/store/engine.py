@@ -1,4 +1,4 @@
-"""Engines and the store's life, with every difference between SQLite and PostgreSQL."""
+"""The store: engines, opening and closing, and the differences between SQLite and PostgreSQL."""
 
 import asyncio
 import fcntl
@@ -21,26 +21,26 @@ from alertgate.store import schema
 from alertgate.store.errors import translated
 from alertgate.store.writer import In, Out, Writer
 
-WRITE_LOCK = 0x616C657274  # "alert": the advisory lock that makes PostgreSQL have one writer at a time, as SQLite has
+WRITE_LOCK = 0x616C657274  # "alert": the advisory lock that gives PostgreSQL one writer at a time, as SQLite has
 READERS = 4
 RESTART_WITHIN = 200
-"""Milliseconds to wait for readers of the log, while the writer waits too; else it's tried at the next checkpoint."""
+"""Milliseconds that a restart of the log waits for readers, and the writer with it; the next checkpoint tries again."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """How long SQLite's write-ahead log may get."""
+    """Limits of the size of SQLite's write-ahead log."""
 
     restart_from: int = 8192
-    """Pages, 32 MiB: from this length on, the log is restarted from its beginning."""
+    """Pages (32 MiB): at this length the log is restarted from its beginning."""
     kept: int = 64 * 2**20
-    """Bytes of the log's file that are kept then: writing into a file is faster than growing it."""
+    """Bytes of the log's file that a restart keeps: overwriting a file is faster than growing it."""
 
 
 class Store:
-    """One database: a writing thread, and a few reading ones.
+    """One database: a writer thread and a few reader threads.
 
     `open` raises StoreInUse, StoreTooNew or StoreUnavailable; `exclusive` claims an SQLite file for one process.
     """
@@ -60,7 +60,7 @@ class Store:
         return "sqlite" if self._file else "postgresql"
 
     def open(self, *, exclusive: bool) -> None:
-        """Connect, migrate to the newest schema, and start the writing thread."""
+        """Connect, migrate to the newest schema, and start the writer thread."""
         if self._file:
             make_private_dir(self._file.parent)
             _make_private(self._file)
@@ -75,9 +75,9 @@ class Store:
         self.writer.start()
 
     def look(self) -> str:
-        """Say how the store is, without changing it. Raises StoreInUse, StoreTooNew, StoreUnavailable."""
+        """Return the state of the store, without changing it. Raises StoreInUse, StoreTooNew, StoreUnavailable."""
         if self._file and not self._file.exists():
-            return f"{self._file} isn't there yet; serve makes it"
+            return f"{self._file} doesn't exist yet; `alertgate serve` creates it"
         if self._file:
             _claim(self._file).close()
         try:
@@ -87,47 +87,47 @@ class Store:
                 connection.rollback()
         finally:
             self._disconnect()
-        return f"{self.dialect} takes writes" + ("" if newest else "; serve will bring its schema up to date")
+        return f"{self.dialect} is writable" + ("" if newest else "; `alertgate serve` will migrate its schema")
 
     def close(self) -> None:
-        """Finish what the writer holds, then disconnect."""
+        """Finish the queued writes, then disconnect."""
         self.writer.stop()
         self._readers.shutdown()
         self._disconnect()
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Give the one writing transaction; commits at the end. Raises StoreUnavailable for a database in trouble."""
+        """Open the only write transaction; commits on exit. Raises StoreUnavailable if the database fails."""
         with translated(), self._write_engine.begin() as connection:
             if self.dialect == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
             yield connection
 
     async def read(self, act: Callable[[Connection], T]) -> T:
-        """Return what `act` gives, run with a reading connection in another thread. Raises StoreUnavailable."""
+        """Run `act` with a read connection in another thread; return its result. Raises StoreUnavailable."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
 
     def read_now(self, act: Callable[[Connection], T]) -> T:
-        """Return what `act`, which sees one state of the database, gives in this thread. Raises StoreUnavailable."""
+        """Run `act` in this thread, on one snapshot of the database; return its result. Raises StoreUnavailable."""
         with translated(), self._read_engine.begin() as connection:
             return act(connection)
 
     async def write(self, act: Callable[[Connection], T]) -> T:
-        """Return what `act` gives, once it is committed. Raises StoreUnavailable, or what `act` raises.
+        """Run `act` in a write transaction; return its result after the commit.
 
-        A caller that is cancelled doesn't take it back: it is done all the same.
+        Raises StoreUnavailable, or what `act` raises. Cancelling the caller doesn't cancel the write.
         """
         return await self.writer.do(_each, act)
 
     async def write_batch(self, act: Callable[[Connection, Sequence[In]], Sequence[Out]], item: In) -> Out:
-        """Return what `act` gives for `item`, once it is committed together with what else waits for the same `act`.
+        """Run `act` for `item` and all else that waits for the same `act`; return the item's result after the commit.
 
         `act` takes many items at once and returns one result for each, in order. Raises as `write` does.
         """
         return await self.writer.do(act, item)
 
     async def checkpoint(self) -> None:
-        """Move SQLite's write-ahead log into its file, beside readers and writers; PostgreSQL does it itself."""
+        """Move SQLite's write-ahead log into the database file, in another thread; PostgreSQL does it itself."""
         if self._file:
             await asyncio.get_running_loop().run_in_executor(self._readers, self._checkpoint)
 
@@ -136,8 +136,8 @@ class Store:
             _, frames, _ = cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             if frames < self._log_limits.restart_from:
                 return
-            # Under a steady load the log never has all its frames moved, and so would grow for ever. What came since
-            # the line above is little: moving that too, with the writer waiting, takes milliseconds.
+            # Under a steady load a passive checkpoint never moves all frames, so the log would grow forever. Few frames
+            # came since the line above: moving them too, while the writer waits, takes milliseconds.
             cursor.execute(f"PRAGMA busy_timeout={RESTART_WITHIN}")
             try:
                 cursor.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
@@ -145,14 +145,15 @@ class Store:
                 cursor.execute("PRAGMA busy_timeout=5000")
 
     def backup(self, target: Path) -> None:
-        """Write a consistent copy of an SQLite store, while it is being served.
+        """Write a consistent copy of an SQLite store; it may be in use meanwhile.
 
-        Raises StoreUnavailable where that can't be done, and StoreError on PostgreSQL, which has tools of its own.
+        Raises StoreUnavailable if `target` can't be written, and StoreError if it exists or on PostgreSQL, which has
+        its own tools.
         """
         if not self._file:
             raise StoreError("DATABASE_URL is PostgreSQL; back it up with pg_dump, which makes a consistent copy.")
         if target.exists():
-            raise StoreError(f"{target} is there already; nothing was written. Name a file that isn't.")
+            raise StoreError(f"{target} already exists; nothing was written. Name a new file.")
         partial = target.with_name(target.name + ".partial")
         partial.unlink(missing_ok=True)
         try:
@@ -168,7 +169,7 @@ class Store:
 
     @contextmanager
     def _bare(self) -> Iterator[Any]:
-        """Give a cursor with no transaction open, which checkpoints and backups want."""
+        """Yield a cursor outside a transaction, as checkpoints and backups need."""
         connection = self._read_engine.raw_connection()
         try:
             yield connection.cursor()
@@ -190,7 +191,7 @@ def _each(connection: Connection, acts: Sequence[Callable[[Connection], Any]]) -
 
 
 def make_private_dir(path: Path) -> None:
-    """Make a directory that only its owner can enter. Raises StoreUnavailable that says why it can't."""
+    """Make a directory that only its owner can enter. Raises StoreUnavailable."""
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not os.access(path, os.W_OK | os.X_OK):
@@ -202,7 +203,7 @@ def make_private_dir(path: Path) -> None:
 
 
 def _make_private(file: Path) -> None:
-    """Let only its owner read an SQLite file, wherever it is; SQLite gives its mode to the files beside it.
+    """Make an SQLite file readable for its owner only; SQLite gives its mode to the files beside it.
 
     Raises StoreUnavailable.
     """
@@ -212,24 +213,24 @@ def _make_private(file: Path) -> None:
         elif file.stat().st_mode & 0o077 and file.stat().st_uid == os.getuid():
             file.chmod(0o600)
     except OSError as error:
-        raise StoreUnavailable(f"{file} can't be opened: {error}. Give it to this user.") from None
+        raise StoreUnavailable(f"{file} can't be opened: {error}. Make this user its owner.") from None
 
 
 def _claim(file: Path) -> IO[str]:
-    """Claim an SQLite file for this process, until it ends however it ends."""
+    """Lock an SQLite file for this process, until it exits or crashes."""
     try:
         lock = file.with_suffix(".lock").open("w")
     except OSError as error:
         raise StoreUnavailable(
-            f"The lock beside {file} can't be opened: {error}. Remove it, or give it to this user."
+            f"The lock file beside {file} can't be opened: {error}. Remove it, or make this user its owner."
         ) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
         raise StoreInUse(
-            f"Another alertgate is serving {file}; two on one SQLite file would tell people twice. "
-            "Stop the other one, or set DATABASE_URL to a PostgreSQL database, which many can share."
+            f"Another alertgate is serving {file}; two on one SQLite file would notify people twice. "
+            "Stop the other one, or set DATABASE_URL to a PostgreSQL database, which several can share."
         ) from None
     return lock
 
@@ -247,35 +248,35 @@ def _sqlite(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
         poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,
-        hide_parameters=True,  # its errors would show what alerts say
+        hide_parameters=True,  # errors would show the content of alerts
         connect_args={"check_same_thread": False, "timeout": 5},
     )
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # the driver would begin late and commit early by itself
+        connection.isolation_level = None  # otherwise the driver begins late and commits early
         for pragma in (
             "journal_mode=WAL",  # readers never wait for the writer
-            "synchronous=FULL",  # a commit is on disk when it returns: the promise rests on it
+            "synchronous=FULL",  # a commit is on disk when it returns: what a 2xx answer promises
             "foreign_keys=ON",
-            "busy_timeout=5000",  # command-line tools write beside the service
+            "busy_timeout=5000",  # command-line tools write while the service runs
             "temp_store=MEMORY",
             f"journal_size_limit={log_limits.kept}",
-            "wal_autocheckpoint=0",  # a request would pay for it; `checkpoint` does it beside them
+            "wal_autocheckpoint=0",  # a request would have to wait for it; `checkpoint` runs in the background
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # IMMEDIATE takes the write lock at once; a transaction that read first could fail to get it later.
+        # IMMEDIATE takes the write lock at once; a transaction that reads first could fail to get it later.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
 
 
 def _postgresql(url: str, *, writing: bool) -> Engine:
-    # A replica that is paused inside a transaction would hold the write lock; the server then ends its session, before
-    # the others give up waiting for the lock.
+    # A replica that freezes inside a transaction holds the write lock. The server ends its session after 5 s, before
+    # the lock_timeout of the others.
     session = [
         "synchronous_commit=on",  # a commit is on disk when it returns
         "lock_timeout=8s",
@@ -283,8 +284,7 @@ def _postgresql(url: str, *, writing: bool) -> Engine:
         "idle_in_transaction_session_timeout=5s",
     ]
     if writing:
-        # Plans are cached per session. One made while a table was empty is a scan of it, and stays one as the table
-        # grows.
+        # Plans are cached per session: one made while a table was empty scans it, and still does when it has grown.
         session.append("enable_seqscan=off")
     options = " ".join(f"-c {setting}" for setting in session)
     try:
@@ -292,14 +292,14 @@ def _postgresql(url: str, *, writing: bool) -> Engine:
             url,
             pool_size=1 if writing else READERS,
             max_overflow=0,
-            hide_parameters=True,  # its errors would show what alerts say
-            isolation_level="READ COMMITTED" if writing else "REPEATABLE READ",  # the latter: one state for a query
+            hide_parameters=True,  # errors would show the content of alerts
+            isolation_level="READ COMMITTED" if writing else "REPEATABLE READ",  # the latter: one snapshot per read
             pool_pre_ping=True,
             connect_args={
                 "options": options,
                 "connect_timeout": 5,
                 "application_name": "alertgate",
-                # A server that vanished without a word is noticed in seconds, not hours.
+                # Notices in seconds, not hours, that the server has vanished.
                 "tcp_user_timeout": 10_000,
                 "keepalives_idle": 10,
                 "keepalives_interval": 5,

@@ -1,4 +1,4 @@
-"""The database's errors, translated once."""
+"""Translates the errors of the database drivers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from alertgate.errors import StoreUnavailable
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn a database in trouble into StoreUnavailable; errors that one row made pass as they are."""
+    """Turn failures of the database into StoreUnavailable; errors that a single row caused pass unchanged."""
     try:
         yield
     except (IntegrityError, DataError):
         raise
     except (DBAPIError, PoolTimeoutError) as error:
-        words = _first_line(error.orig if isinstance(error, DBAPIError) else error)
-        raise StoreUnavailable(f"The database can't be used: {words}. Nothing was stored.") from error
+        problem = _first_line(error.orig if isinstance(error, DBAPIError) else error)
+        raise StoreUnavailable(f"The database can't be used: {problem}. Nothing was stored.") from error
 
 
 def _first_line(error: Any) -> str:

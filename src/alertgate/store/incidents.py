@@ -17,7 +17,7 @@ _UNRESOLVED = select(*_COLUMNS).where(
 )
 _BY_ID = select(*_COLUMNS).where(incidents.c.id.in_(bindparam("ids", expanding=True)))
 JOINED = ("alert_count", "last_alert_at", "severity")
-"""What an alert that joins an incident changes: no index has these columns, so none is touched."""
+"""The columns that a joining alert changes; no index has them, so none is rewritten."""
 CHANGED = tuple(field.name for field in fields(Incident) if field.name != "id")
 
 
@@ -45,12 +45,12 @@ def add(connection: Connection, new: Sequence[Incident]) -> None:
 
 
 def save(connection: Connection, changed: Sequence[Incident]) -> None:
-    """Store the present state of incidents that are stored already."""
+    """Update incidents that are already stored."""
     update_rows(connection, incidents, changed, CHANGED)
 
 
 def join(connection: Connection, joined: Sequence[Incident]) -> None:
-    """Store that alerts joined incidents, and changed nothing else of them."""
+    """Update incidents that alerts joined without any other change."""
     update_rows(connection, incidents, joined, JOINED)
 
 
@@ -61,12 +61,12 @@ def get(connection: Connection, incident_id: str) -> Incident | None:
 
 
 def resolve_quiet(connection: Connection, last_alert_before: datetime, now: datetime) -> list[str]:
-    """Resolve every incident whose last alert is that old, in silence; return their ids.
+    """Resolve every incident without an alert after `last_alert_before`; return their ids.
 
-    One that somebody is still to be told about stays open: alertgate was silent about it, not the device.
+    An incident with a notification that isn't sent yet stays open: it must not end before people hear of it.
     """
-    coming = (NotificationStatus.PENDING, NotificationStatus.SENDING)
-    waiting = exists().where(notifications.c.incident_id == incidents.c.id, notifications.c.status.in_(coming))
+    not_sent_yet = (NotificationStatus.PENDING, NotificationStatus.SENDING)
+    waiting = exists().where(notifications.c.incident_id == incidents.c.id, notifications.c.status.in_(not_sent_yet))
     statement = (
         update(incidents)
         .where(
@@ -81,5 +81,5 @@ def resolve_quiet(connection: Connection, last_alert_before: datetime, now: date
 
 
 def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Incident]:
-    """Return the newest `limit` incidents that are wanted, newest first; with `before`, those older than that id."""
+    """Return the newest `limit` incidents that match, newest first; with `before`, those older than that id."""
     return [_incident(row) for row in connection.execute(select_page(incidents, wanted, before, limit))]

@@ -1,7 +1,7 @@
-"""Leases: which process is sending a notification, until when, and what becomes of it.
+"""Leases: which process is sending a notification, until when, and with what result.
 
-A lease is known by its owner *and* the time of its claim, so that a process which lost one doesn't end a later one of
-its own by mistake.
+A lease is identified by its owner *and* the time of its claim, so that a process that lost a lease doesn't end a later
+one of its own by mistake.
 """
 
 import itertools
@@ -29,7 +29,7 @@ _n = notifications.c
 CLOCK_SKEW = timedelta(minutes=1)
 """How far another process's clock may be ahead of ours."""
 SENT_WITHIN = timedelta(seconds=10)
-"""From a claim to its sending: whoever holds an older lease and isn't sending never heard of it."""
+"""Sending starts this soon after a claim. A process that holds an older lease and isn't sending doesn't know of it."""
 _CHANGED = tuple(field.name for field in fields(Notification) if field.name != "id")
 
 
@@ -43,7 +43,7 @@ _SENDING = select(*COLUMNS).where(_n.id.in_(bindparam("ids", expanding=True)), I
 
 @cache
 def _due(*, probe: bool, pressing_only: bool) -> Select[Any]:
-    """What may be claimed on `channel` at `now`, `most` at a time."""
+    """Select what may be claimed on `channel` at `now`, at most `most`."""
     is_due = _n.due_at <= bindparam("now", type_=_n.due_at.type)
     return (
         select(*COLUMNS)
@@ -61,7 +61,7 @@ def _due(*, probe: bool, pressing_only: bool) -> Select[Any]:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one process takes on one channel."""
+    """What one process claims on one channel."""
 
     channel: ChannelName
     limit: int
@@ -69,9 +69,9 @@ class Claim:
     now: datetime
     lease_until: datetime
     probe: bool = False
-    """Take what waits for a retry too: the channel is paused, and one notification is to probe it."""
+    """Also claim what waits for a retry: the channel is paused, and one notification probes it."""
     pressing_only: bool = False
-    """Leave updates that aren't critical, because the daily limit is near."""
+    """Leave out updates that aren't critical, because the daily limit is near."""
 
 
 def claim(connection: Connection, wanted: Claim) -> list[Notification]:
@@ -94,15 +94,15 @@ def claim(connection: Connection, wanted: Claim) -> list[Notification]:
 def release_expired(
     connection: Connection, now: datetime, sending_here: Collection[str], owner: str | None = None
 ) -> list[str]:
-    """Make pending again what a process claimed and didn't finish in time; return the ids.
+    """Make notifications with an expired lease pending again; return their ids.
 
-    What this process, `owner`, is sending right now (`sending_here`) stays, however the clock may have jumped. What it
-    claimed a while ago and isn't sending is released: it never heard of its claim's commit. So is what was claimed in
-    the future, before the clock was set back.
+    What this process, `owner`, is sending right now (`sending_here`) keeps its lease, however the clock jumped. What it
+    claimed at least SENT_WITHIN ago and isn't sending is released: the reply to the claim's commit was lost. So is a
+    claim that lies in the future, because the clock was set back.
     """
-    lost = and_(_n.lease_owner == owner, _n.claimed_at <= now - SENT_WITHIN)
-    gone = or_(_n.lease_until <= now, lost, _n.claimed_at > now + CLOCK_SKEW)
-    return _release(connection, and_(gone, _n.id.not_in(sending_here)), now)
+    reply_lost = and_(_n.lease_owner == owner, _n.claimed_at <= now - SENT_WITHIN)
+    expired = or_(_n.lease_until <= now, reply_lost, _n.claimed_at > now + CLOCK_SKEW)
+    return _release(connection, and_(expired, _n.id.not_in(sending_here)), now)
 
 
 def release_owned(connection: Connection, owner: str, now: datetime) -> list[str]:
@@ -111,7 +111,7 @@ def release_owned(connection: Connection, owner: str, now: datetime) -> list[str
 
 
 def release_all(connection: Connection, now: datetime) -> list[str]:
-    """Make pending again all that is claimed: right where nobody else can hold a lease, on SQLite at start."""
+    """Make pending again all that is claimed. Only for SQLite at start, where no other process can hold a lease."""
     return _release(connection, true(), now)
 
 
@@ -125,18 +125,18 @@ def _release(connection: Connection, which: ColumnElement[bool], now: datetime) 
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """What becomes of a notification under the lease that it shows."""
+    """The end of a lease: the notification as it was leased, and its new status."""
 
     leased: Notification
     status: NotificationStatus
     now: datetime
     due_at: datetime | None = None
-    """When it is tried again, if it is pending again."""
+    """The time of the next attempt, if it is pending again."""
     tried: bool = True
 
 
 def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
-    """Record the ends of leases; False where one was over before, and nothing was changed."""
+    """Record the ends of leases; False for each that had already ended, which changes nothing."""
     rows = connection.execute(_SENDING, {"ids": [end.leased.id for end in ends]})
     sending = {row.id: notification_of(row) for row in rows}
     ours = [_same_lease(end.leased, sending.get(end.leased.id)) for end in ends]
@@ -144,39 +144,39 @@ def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
     return ours
 
 
-def _same_lease(shown: Notification, stored: Notification | None) -> bool:
-    return stored is not None and (stored.lease_owner, stored.claimed_at) == (shown.lease_owner, shown.claimed_at)
+def _same_lease(leased: Notification, stored: Notification | None) -> bool:
+    return stored is not None and (stored.lease_owner, stored.claimed_at) == (leased.lease_owner, leased.claimed_at)
 
 
 def _end(connection: Connection, ends: Iterable[tuple[Finish, Notification]]) -> None:
-    """End leases of notifications, given as they are stored."""
-    over = []
+    """End leases; each comes with its notification as it is stored."""
+    finished = []
     for end, stored in ends:
         after = _after(connection, end, stored)
         if after.status is NotificationStatus.PENDING:
-            _save(connection, [after])  # at once: the next one to the same contact supersedes it
+            _save(connection, [after])  # at once, so that the next one to the same contact can supersede it
         else:
-            over.append(after)
-    _save(connection, over)
+            finished.append(after)
+    _save(connection, finished)
 
 
 def _after(connection: Connection, end: Finish, stored: Notification) -> Notification:
-    """Return the notification as it is after its lease; what a returning one supersedes is cancelled."""
+    """Return the notification after its lease; if it is pending again, cancel what it supersedes."""
     if stored.status not in states_before(end.status):
         raise ValueError(f"a notification can't go from {stored.status} to {end.status}")
     attempts = stored.attempts + end.tried
-    over = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
+    after = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
     if end.status is not NotificationStatus.PENDING:
-        return replace(over, finished_at=end.now)
+        return replace(after, finished_at=end.now)
     if by := _acknowledged_by(connection, stored.incident_id):
         cancelled = NotificationStatus.CANCELLED
-        return replace(over, status=cancelled, finished_at=end.now, reason=f"acknowledged by {by}")
+        return replace(after, status=cancelled, finished_at=end.now, reason=f"acknowledged by {by}")
     cancel_superseded(connection, stored, end.now)
-    return replace(over, due_at=end.due_at or stored.due_at)
+    return replace(after, due_at=end.due_at or stored.due_at)
 
 
 def _acknowledged_by(connection: Connection, incident_id: str) -> str | None:
-    """Return who acknowledged an incident, if somebody did: then what didn't get out isn't needed."""
+    """Return who acknowledged an incident, or None. Its unsent notifications aren't needed any more."""
     query = select(incidents.c.acknowledged_by).where(
         incidents.c.id == incident_id, incidents.c.status == constant(IncidentStatus.ACKNOWLEDGED)
     )

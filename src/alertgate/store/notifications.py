@@ -1,4 +1,4 @@
-"""Queries on notifications. What leases them is in `leases`, the upkeep of what waits in `upkeep`."""
+"""Queries on notifications; those for leases are in `leases`, those for periodic jobs in `upkeep`."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
@@ -25,7 +25,7 @@ COLUMNS = [_n[field.name] for field in fields(Notification)]
 IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 IS_SENDING = _n.status == constant(NotificationStatus.SENDING)
 IS_PRESSING = or_(_n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
-"""Goes out even when the daily limit of the mail account is near."""
+"""Sent even when the daily limit of the mail account is near."""
 _TOLD_AT = case(
     (_n.status == constant(NotificationStatus.SENT), _n.finished_at),
     (_n.status == constant(NotificationStatus.SENDING), _n.claimed_at),
@@ -51,7 +51,7 @@ def notification_of(row: Row[Any]) -> Notification:
 
 
 def contact_states(connection: Connection, incident_ids: Collection[str]) -> dict[tuple[str, Target], ContactState]:
-    """Return what each contact was told about each incident; nothing where none was ever planned."""
+    """Return the state of each contact of each incident, except contacts without any notification."""
     if not incident_ids:
         return {}
     rows = connection.execute(_CONTACT_STATES, {"incident_ids": list(incident_ids)})
@@ -59,24 +59,24 @@ def contact_states(connection: Connection, incident_ids: Collection[str]) -> dic
 
 
 def add(connection: Connection, new: Sequence[Notification]) -> None:
-    """Store new notifications. Raises IntegrityError where one is pending for the same incident and contact."""
+    """Store new notifications. Raises IntegrityError if one is pending for the same incident and contact."""
     insert_rows(connection, notifications, new)
 
 
 @dataclass(frozen=True, slots=True)
 class Expedited:
-    """A pending notification that has become more pressing."""
+    """A pending notification that has become more urgent."""
 
     id: str
     severity: Severity
     due_at: datetime | None = None
-    """When to try it now; None leaves the time as it is."""
+    """The new due time; None keeps the old one."""
     kind: Kind | None = None
-    """What an update becomes; any other notification stays what it is."""
+    """The new kind, if it is an update; any other kind stays."""
 
 
 def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
-    """Give pending notifications a new severity and, where one is given, an earlier time."""
+    """Give pending notifications their new severity, kind and due time."""
     for each in expedited:
         values: dict[str, Any] = {"severity": each.severity}
         if each.kind:
@@ -99,7 +99,7 @@ def of_incident(connection: Connection, incident_id: str) -> list[Notification]:
 
 
 def pending_to(connection: Connection, incident_id: str, target: Target) -> str | None:
-    """Return the id of the notification about an incident that is pending for a contact, or None."""
+    """Return the id of the pending notification to a contact about an incident, or None."""
     channel, address = target
     query = select(_n.id).where(_n.incident_id == incident_id, _n.channel == channel, _n.address == address, IS_PENDING)
     return connection.execute(query).scalar_one_or_none()
@@ -112,9 +112,9 @@ def failed(connection: Connection) -> list[str]:
 
 
 def restart(connection: Connection, given_up: Notification, now: datetime) -> Notification:
-    """Make a failed notification pending, due now and as if it had never been tried; return it so.
+    """Make a failed notification pending, due now and without attempts; return it.
 
-    Raises IntegrityError where another one is pending for the same incident and contact.
+    Raises IntegrityError if another one is pending for the same incident and contact.
     """
     if given_up.status not in states_before(NotificationStatus.PENDING):
         raise ValueError(f"a notification can't go from {given_up.status} to pending")
@@ -130,14 +130,14 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
 
 
 def cancel(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
-    """Cancel what is pending about an incident, for `reason`; return how many."""
+    """Cancel the pending notifications about an incident; return how many."""
     pending = (_n.incident_id == incident_id, IS_PENDING)
     cancelled = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": reason}
     return connection.execute(update(notifications).where(*pending).values(**cancelled)).rowcount
 
 
 def cancel_superseded(connection: Connection, returning: Notification, now: datetime) -> None:
-    """Cancel what was planned for the same contact meanwhile: the returning one is rendered anew and says it."""
+    """Cancel what was planned for the same contact meanwhile: `returning` is rendered again and includes it."""
     connection.execute(
         update(notifications)
         .where(
@@ -149,12 +149,12 @@ def cancel_superseded(connection: Connection, returning: Notification, now: date
         .values(
             status=NotificationStatus.CANCELLED,
             finished_at=now,
-            reason=f"said by {returning.id}, which is tried again",
+            reason=f"included in {returning.id}, which is retried",
         )
     )
 
 
 def sent_since(connection: Connection, channels: Collection[ChannelName], since: datetime) -> int:
-    """Return how many notifications were handed over on these channels since then."""
+    """Return how many notifications were sent on these channels since then."""
     sent = (_n.status == constant(NotificationStatus.SENT), _n.finished_at > since, _n.channel.in_(channels))
     return connection.execute(select(func.count()).select_from(notifications).where(*sent)).scalar_one()

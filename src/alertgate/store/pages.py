@@ -12,9 +12,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rows a list is to have; None leaves that open.
+    """The filters of a list; None means any.
 
-    `since` (included) and `until` (excluded) are about when an alert was received and when an incident was opened.
+    `since` (inclusive) and `until` (exclusive) limit when an alert was received or an incident was opened.
     """
 
     device: str | None = None
@@ -29,8 +29,8 @@ class Wanted:
 def select_page(table: Table, wanted: Wanted, before: str | None, limit: int) -> Select[tuple[object, ...]]:
     """Return the query for one page of `table`, alerts or incidents.
 
-    Ids are made for the very time at which an alert is received or an incident opened, and sort by it: so the one index
-    that orders the rows also finds a time, and what arrives between two pages changes neither.
+    An id contains the time at which its alert was received or its incident opened, and sorts by it. So the index on
+    ids also finds times, and rows that arrive between two pages change neither.
     """
     columns = table.c
     equal = ((name, getattr(wanted, name)) for name in ("device", "event", "severity", "status", "source"))

@@ -19,20 +19,20 @@ _UPSERTS: Mapping[str, Any] = MappingProxyType({"sqlite": sqlite.insert, "postgr
 
 
 def insert_rows(connection: Connection, table: Table, new: Sequence[Any]) -> None:
-    """Store new dataclass instances whose fields are named as the table's columns. Raises IntegrityError."""
+    """Store new dataclass instances whose fields are named like the table's columns. Raises IntegrityError."""
     if new:
         connection.execute(_insert(table), _parameters(new))
 
 
 def insert_new_rows(connection: Connection, table: Table, rows: Sequence[Any]) -> Sequence[str]:
-    """Store those of the rows whose ids aren't stored yet; return these ids."""
+    """Store the rows whose ids aren't stored yet; return those ids."""
     if not rows:
         return []
     return connection.execute(_insert_new(table, connection.dialect.name), _parameters(rows)).scalars().all()
 
 
 def update_rows(connection: Connection, table: Table, changed: Sequence[Any], columns: Collection[str]) -> None:
-    """Write these columns of rows that are stored already; `changed` are whole dataclass instances."""
+    """Update these columns of stored rows; `changed` are whole dataclass instances."""
     if changed:
         connection.execute(_upsert(table, connection.dialect.name, tuple(columns)), _parameters(changed))
 

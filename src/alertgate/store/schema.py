@@ -21,12 +21,12 @@ def migrate(engine: Engine) -> None:
 
 
 def is_newest(connection: Connection) -> bool:
-    """Tell whether the schema is of the newest version. Raises StoreTooNew."""
+    """Tell whether the schema has the newest version. Raises StoreTooNew."""
     return _revision(connection) == VERSIONS[-1]
 
 
 def _upgrade(connection: Connection) -> None:
-    from alembic import command  # noqa: PLC0415  (a start that needs no migration is quicker without)
+    from alembic import command  # noqa: PLC0415  (a start without a migration is faster)
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
@@ -36,7 +36,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
-    """Return the schema's version, None for an empty database. Raises StoreTooNew for one that isn't known here."""
+    """Return the schema's version, or None for an empty database. Raises StoreTooNew for an unknown version."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     present: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -1,4 +1,4 @@
-"""The schema, and how its values are kept alike in SQLite and PostgreSQL."""
+"""The schema, with types that store values the same way in SQLite and PostgreSQL."""
 
 import json
 import re
@@ -49,7 +49,7 @@ _SEVERITIES = tuple(sorted(Severity, key=lambda severity: severity.rank))
 
 
 class PortableType(TypeDecorator[Any]):
-    """A type that both databases store alike: subclasses say how a value, never None, goes in and comes out."""
+    """A type that both databases store the same way. Subclasses convert values, which are never None."""
 
     impl: Any = Text
     cache_ok = True
@@ -83,7 +83,7 @@ class Instant(PortableType):
 
 
 class AnyText(PortableType):
-    r"""Any Python text. PostgreSQL holds no NUL, UTF-8 no lone surrogate: they become \x1a and four hex digits."""
+    r"""Any Python text. PostgreSQL stores no NUL and UTF-8 no lone surrogate: both become \x1a and four hex digits."""
 
     cache_ok = True
 
@@ -99,7 +99,7 @@ class AnyText(PortableType):
 
 
 class JsonText(PortableType):
-    """A JSON value as ASCII text, in which JSON itself escapes every odd character."""
+    """A JSON value as ASCII text, in which JSON escapes all other characters."""
 
     cache_ok = True
     to_database = staticmethod(json.JSONEncoder(separators=(",", ":")).encode)
@@ -115,16 +115,16 @@ class Rank(PortableType):
     from_database = staticmethod(_SEVERITIES.__getitem__)
 
 
-def _word(enum: type[StrEnum]) -> Enum:
-    """A word of a closed list, as text."""
+def _enum(enum: type[StrEnum]) -> Enum:
+    """An enum, stored as text."""
     return Enum(
         enum, native_enum=False, create_constraint=False, length=16, values_callable=lambda e: [m.value for m in e]
     )
 
 
-def constant(word: StrEnum) -> ColumnElement[Any]:
-    """Return a word as part of the SQL itself: a database only uses a partial index if it sees the condition."""
-    return literal_column(f"'{word.value}'")
+def constant(value: StrEnum) -> ColumnElement[Any]:
+    """Return a value as literal SQL: a database uses a partial index only if it sees the condition."""
+    return literal_column(f"'{value.value}'")
 
 
 _ID = String(36)
@@ -136,9 +136,9 @@ alerts = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("received_at", Instant, nullable=False, index=True),
-    Column("source", _word(Source), nullable=False),
-    Column("status", _word(AlertStatus), nullable=False),
-    Column("signal", _word(Signal), nullable=False),
+    Column("source", _enum(Source), nullable=False),
+    Column("status", _enum(AlertStatus), nullable=False),
+    Column("signal", _enum(Signal), nullable=False),
     Column("event", AnyText, nullable=False),
     Column("severity", Rank, nullable=False),
     Column("incident_key", AnyText, nullable=False),
@@ -164,8 +164,8 @@ incidents = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("key", AnyText, nullable=False),
-    Column("status", _word(IncidentStatus), nullable=False),
-    Column("source", _word(Source), nullable=False),
+    Column("status", _enum(IncidentStatus), nullable=False),
+    Column("source", _enum(Source), nullable=False),
     Column("event", AnyText, nullable=False),
     Column("device", AnyText),
     Column("severity", Rank, nullable=False),
@@ -175,7 +175,7 @@ incidents = Table(
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", AnyText),
     Column("resolved_at", Instant),
-    Column("resolution", _word(Resolution)),
+    Column("resolution", _enum(Resolution)),
     Column("resolved_by", AnyText),
     Index("incidents_status", "status", "id"),
     Index(
@@ -185,7 +185,7 @@ incidents = Table(
         sqlite_where=text("status <> 'resolved'"),
         postgresql_where=text("status <> 'resolved'"),
     ),
-    # None on last_alert_at: every alert that joins changes it, and would rewrite all indexes of its incident.
+    # No index on last_alert_at: each alert that joins changes it, and would rewrite all indexes of its incident.
     Index(
         "incidents_resolved_at",
         "resolved_at",
@@ -199,10 +199,10 @@ notifications = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("incident_id", _ID, ForeignKey("incidents.id"), nullable=False, index=True),
-    Column("channel", _word(ChannelName), nullable=False),
+    Column("channel", _enum(ChannelName), nullable=False),
     Column("address", AnyText, nullable=False),
-    Column("kind", _word(Kind), nullable=False),
-    Column("status", _word(NotificationStatus), nullable=False),
+    Column("kind", _enum(Kind), nullable=False),
+    Column("status", _enum(NotificationStatus), nullable=False),
     Column("severity", Rank, nullable=False),
     Column("reason", AnyText, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -263,4 +263,4 @@ write_probe = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("at", Instant, nullable=False),
 )
-"""One row, written to find out whether the store takes writes."""
+"""One row, written to check whether the store accepts writes."""

@@ -1,4 +1,4 @@
-"""The upkeep of notifications that wait: due times, patience, and channels that are gone."""
+"""Periodic upkeep of pending notifications: due times, giving up, and channels that were removed."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -14,10 +14,9 @@ _n = notifications.c
 
 
 def clamp_due_times(connection: Connection, latest_due: Sequence[datetime]) -> int:
-    """Bring forward what is due later than any wait can be, because the clock was set back; return how many.
+    """Bring forward what is due later than any wait allows, because the clock was set back; return how many.
 
-    `latest_due` has the latest possible time for a notification with no attempt, with one, with two and so on; the last
-    one is for all with more.
+    `latest_due` has the latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
     """
     latest = case(
         *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
@@ -28,18 +27,18 @@ def clamp_due_times(connection: Connection, latest_due: Sequence[datetime]) -> i
 
 
 def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
-    """Make due now what waits for a retry on a channel that works again; return how many."""
+    """Make notifications that wait for a retry on this channel due now; return how many."""
     waiting = (_n.channel == channel, IS_PENDING, _n.attempts > 0, _n.due_at > now)
     return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
 
 
 def give_up(connection: Connection, since_before: datetime, now: datetime) -> list[Notification]:
-    """Fail what has been pending for too long, such as behind a paused channel; return it as it was.
+    """Fail what has been pending for too long, for example on a paused channel; return it as it was.
 
-    A notification carries its incident's latest alert too, so its patience counts from that.
+    A notification includes its incident's latest alert, so the time counts from that alert.
     """
-    fresh = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
-    old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, ~fresh)
+    recent_alert = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
+    old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, ~recent_alert)
     given_up = [notification_of(row) for row in connection.execute(select(*COLUMNS).where(*old))]
     failed = {"status": NotificationStatus.FAILED, "finished_at": now}
     connection.execute(update(notifications).where(_n.id.in_([each.id for each in given_up])).values(**failed))
@@ -49,7 +48,7 @@ def give_up(connection: Connection, since_before: datetime, now: datetime) -> li
 def reassign_orphaned(
     connection: Connection, channels: Collection[ChannelName], targets: Sequence[Target], now: datetime
 ) -> tuple[list[str], list[str]]:
-    """Give what is pending on other channels than `channels` to the target with its address; fail what has none.
+    """Move what is pending on channels outside `channels` to the target with its address; fail what has no target.
 
     Returns the ids that moved and those that failed.
     """

@@ -1,4 +1,4 @@
-"""The one row that is written to find out whether the store takes writes."""
+"""The row that is written to check whether the store accepts writes."""
 
 from datetime import datetime
 
@@ -8,6 +8,6 @@ from alertgate.store.tables import write_probe
 
 
 def probe(connection: Connection, at: datetime) -> None:
-    """Write the time."""
+    """Write the time into the probe's row."""
     if connection.execute(update(write_probe).where(write_probe.c.id == 1).values(at=at)).rowcount == 0:
         connection.execute(insert(write_probe).values(id=1, at=at))

@@ -1,7 +1,7 @@
-"""The one writing thread, with group commit.
+"""The only writer thread, with group commit.
 
-Requests hand it work and await a future. It takes all that waits, runs each kind of work once as a bulk operation in
-one transaction, commits, and only then resolves the futures: so one fsync serves many requests.
+Requests queue work and await a future. The thread takes all queued work, runs each kind once as a bulk operation in one
+transaction, commits, and only then resolves the futures: one fsync serves many requests.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from alertgate.errors import StoreUnavailable
 
 MOST_IN_A_BATCH = 500
 STOP_WITHIN = 10.0
-"""Seconds."""
+"""Seconds to wait for the thread to end."""
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -32,10 +32,10 @@ class _Job(NamedTuple):
 
 
 class Writer:
-    """The thread that owns the write connection. `transaction` opens one that commits when it is left."""
+    """The thread that owns the write connection. `transaction` opens one that commits on exit."""
 
     on_commit: Callable[[int, float], None] | None = None
-    """Told after each commit, in the writing thread, how many jobs it held and how many seconds it took."""
+    """Called after each commit, in the writer thread, with the number of jobs and the seconds that it took."""
 
     def __init__(self, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
         self._transaction = transaction
@@ -48,7 +48,7 @@ class Writer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Do all that was handed over, then end the thread."""
+        """Finish the queued work, then end the thread."""
         self._stopped = True
         self._queue.put(None)
         self._thread.join(STOP_WITHIN)  # a database that hangs must not keep the process from ending
@@ -59,12 +59,12 @@ class Writer:
         return self._queue.qsize()
 
     async def do(self, work: Callable[[Connection, Sequence[In]], Sequence[Out]], item: In) -> Out:
-        """Return what `work` gives for `item`, once that is committed.
+        """Run `work` for `item`; return its result after the commit.
 
-        `work` does one kind of thing for many items at once, and returns one result for each, in order.
+        `work` takes many items of one kind at once, and returns one result for each, in order.
 
-        Raises StoreUnavailable, or what the work raised for this item alone. A caller that is cancelled doesn't take
-        the work back: it is done all the same.
+        Raises StoreUnavailable, or what the work raised for this item alone. Cancelling the caller doesn't cancel the
+        work.
         """
         if self._stopped:
             raise StoreUnavailable("The service is stopping; nothing was stored.")
@@ -81,7 +81,7 @@ class Writer:
                 _resolve(self._commit(batch))
 
     def _next_batch(self) -> tuple[list[_Job], bool]:
-        """Wait for a job, then take what else is there."""
+        """Wait for a job, then take all others that are queued."""
         batch: list[_Job] = []
         job = self._queue.get()
         while job is not None:
@@ -101,8 +101,8 @@ class Writer:
             with self._transaction() as connection:
                 done = _work(connection, batch)
         except StoreUnavailable as error:
-            return [(job, error) for job in batch]  # each would only wait for the same trouble again
-        except Exception as error:  # noqa: BLE001  (one bad item must not fail its neighbours)
+            return [(job, error) for job in batch]  # each would only fail the same way again
+        except Exception as error:  # noqa: BLE001  (one bad item must not fail the others)
             if len(batch) == 1:
                 return [(batch[0], error)]
             return [pair for job in batch for pair in self._commit([job])]
@@ -123,7 +123,7 @@ def _work(connection: Connection, batch: list[_Job]) -> list[tuple[_Job, Any]]:
 
 
 def _resolve(done: list[tuple[_Job, Any]]) -> None:
-    """Hand the results back, with one wake-up for each event loop."""
+    """Return the results, with one wake-up for each event loop."""
     loops: dict[asyncio.AbstractEventLoop, list[tuple[_Job, Any]]] = {}
     for pair in done:
         loops.setdefault(pair[0].loop, []).append(pair)
@@ -131,7 +131,7 @@ def _resolve(done: list[tuple[_Job, Any]]) -> None:
         try:
             loop.call_soon_threadsafe(_set, pairs)
         except RuntimeError:
-            continue  # the loop is closed: nobody waits any more
+            continue  # the loop is closed, so nobody waits for these
 
 
 def _set(pairs: list[tuple[_Job, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection, and in the transaction, that `store.engine` opened."""
+"""Alembic's entry point: runs the migrations in the connection and transaction that `store.schema` opened."""
 
 from alembic import context
 

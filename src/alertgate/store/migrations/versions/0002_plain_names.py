@@ -1,4 +1,4 @@
-"""What ended an incident apart from who did, the field's own names, and no index that every alert rewrites."""
+"""Store what resolved an incident apart from who did, rename columns, and drop indexes that every alert rewrites."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,7 +17,7 @@ incidents = sa.table(
     "incidents", sa.column("resolution", sa.Text), sa.column("resolved_by", sa.Text), sa.column("status")
 )
 AN_ALERT = incidents.c.resolved_by.like("alert ________-____-____-____-____________")
-"""How an incident that its sender ended was marked: the word and the alert's id."""
+"""The mark of an incident that an alert resolved: the word "alert" and the alert's id."""
 
 
 def upgrade() -> None:
