@@ -6,6 +6,7 @@ increment of a counter that appears with it.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Info, ProcessCollector
@@ -63,90 +64,66 @@ class Metrics:
         GCCollector(registry=registry)
         Info("alertgate_build", "The running version.", registry=registry).info({"version": version})
 
-        self._accepted = Counter(
+        counter, gauge = partial(Counter, registry=registry), partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self._accepted = counter(
             "alertgate_alerts_accepted_total",
             "Webhook requests whose alert was stored, or was a duplicate of a stored one.",
             ["source", "result"],
-            registry=registry,
         )
-        self._accept_seconds = Histogram(
+        self._accept_seconds = histogram(
             "alertgate_accept_seconds",
             "Seconds from the start of a webhook request until its alert was stored or found to be a duplicate.",
             ["source"],
             buckets=QUICK,
-            registry=registry,
         )
-        self._attempts = Counter(
-            "alertgate_notifications_total",
-            "Attempts to send a notification.",
-            ["channel", "outcome", "reason"],
-            registry=registry,
+        self._attempts = counter(
+            "alertgate_notifications_total", "Attempts to send a notification.", ["channel", "outcome", "reason"]
         )
-        self._failed = Counter(
+        self._failed = counter(
             "alertgate_notifications_failed_total",
             "Notifications that failed for good: refused, or given up after GIVE_UP_AFTER.",
             ["channel"],
-            registry=registry,
         )
-        self._delivery_seconds = Histogram(
+        self._delivery_seconds = histogram(
             "alertgate_delivery_seconds",
             "Seconds from the planning of a notification (for an update, from its latest alert) until it was sent.",
             ["channel"],
             buckets=PATIENT,
-            registry=registry,
         )
-        self._depth = Gauge(
+        self._depth = gauge(
             "alertgate_queue_depth",
             "Notifications that aren't sent yet, in the whole database, so every replica reports the same.",
             ["channel", "status"],
-            registry=registry,
         )
-        self._oldest = Gauge(
+        self._oldest = gauge(
             "alertgate_queue_oldest_seconds",
             "Seconds for which the oldest pending notification has been due.",
             ["channel"],
-            registry=registry,
         )
-        self._up = Gauge(
-            "alertgate_channel_up", "1 while a channel is up, 0 while it is paused.", ["channel"], registry=registry
-        )
-        self._last_success = Gauge(
+        self._up = gauge("alertgate_channel_up", "1 while a channel is up, 0 while it is paused.", ["channel"])
+        self._last_success = gauge(
             "alertgate_channel_last_success_timestamp_seconds",
             "Unix time at which this process last sent a notification on a channel.",
             ["channel"],
-            registry=registry,
         )
-        self._audit = Gauge(
-            "alertgate_audit_findings",
-            "Findings of the last audit, at most 20 of each kind.",
-            ["kind"],
-            registry=registry,
+        self._audit = gauge(
+            "alertgate_audit_findings", "Findings of the last audit, at most 20 of each kind.", ["kind"]
         )
-        self._store_up = Gauge("alertgate_store_up", "1 while the database accepts writes, else 0.", registry=registry)
-        self._commit_seconds = Histogram(
-            "alertgate_store_commit_seconds",
-            "Seconds of one write transaction, including its commit.",
-            buckets=QUICK,
-            registry=registry,
+        self._store_up = gauge("alertgate_store_up", "1 while the database accepts writes, else 0.")
+        self._commit_seconds = histogram(
+            "alertgate_store_commit_seconds", "Seconds of one write transaction, including its commit.", buckets=QUICK
         )
-        self._batch_size = Histogram(
-            "alertgate_store_batch_size", "Jobs in one write transaction.", buckets=SIZES, registry=registry
-        )
-        self._requests = Counter(
+        self._batch_size = histogram("alertgate_store_batch_size", "Jobs in one write transaction.", buckets=SIZES)
+        self._requests = counter(
             "alertgate_requests_total",
             "Responses, by method, route template and status.",
             ["method", "route", "status"],
-            registry=registry,
         )
-        self._auth_failures = Counter(
-            "alertgate_auth_failures_total",
-            "Requests with a missing or wrong credential.",
-            ["guard"],
-            registry=registry,
+        self._auth_failures = counter(
+            "alertgate_auth_failures_total", "Requests with a missing or wrong credential.", ["guard"]
         )
-        self._rate_limited = Counter(
-            "alertgate_rate_limited_total", "Requests refused with 429.", ["budget"], registry=registry
-        )
+        self._rate_limited = counter("alertgate_rate_limited_total", "Requests refused with 429.", ["budget"])
         self._start_at_zero()
 
     def alert_recorded(self, source: str, result: str, seconds: float) -> None:

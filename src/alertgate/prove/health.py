@@ -55,9 +55,8 @@ class Health:
                 now = self._clock.now()
                 await self._store.write(lambda connection: probe(connection, now))
         except TimeoutError:
-            return (
-                f"the database didn't take a write within {WRITE_TIMEOUT:g} s; it may be locked, or its disk too slow"
-            )
+            log.error("store.unwritable", detail="no alert can be stored", error=f"no write in {WRITE_TIMEOUT:g} s")  # noqa: TRY400
+            return f"the database accepted no write within {WRITE_TIMEOUT:g} s; it may be locked, or its disk slow"
         except StoreUnavailable as error:
             log.error("store.unwritable", detail="no alert can be stored", error=str(error))  # noqa: TRY400
             return "the database can't be used; the log says why"

@@ -24,6 +24,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TextClause,
     TypeDecorator,
     literal_column,
     text,
@@ -127,6 +128,11 @@ def constant(value: StrEnum) -> ColumnElement[Any]:
     return literal_column(f"'{value.value}'")
 
 
+def _partial_index(name: str, *columns: str | TextClause, where: str, unique: bool = False) -> Index:
+    """An index of the rows that fulfil a condition."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
 _ID = String(36)
 
 metadata = MetaData()
@@ -178,20 +184,9 @@ incidents = Table(
     Column("resolution", _enum(Resolution)),
     Column("resolved_by", AnyText),
     Index("incidents_status", "status", "id"),
-    Index(
-        "incidents_unresolved",
-        "key",
-        unique=True,
-        sqlite_where=text("status <> 'resolved'"),
-        postgresql_where=text("status <> 'resolved'"),
-    ),
+    _partial_index("incidents_unresolved", "key", where="status <> 'resolved'", unique=True),
     # No index on last_alert_at: each alert that joins changes it, and would rewrite all indexes of its incident.
-    Index(
-        "incidents_resolved_at",
-        "resolved_at",
-        sqlite_where=text("resolved_at IS NOT NULL"),
-        postgresql_where=text("resolved_at IS NOT NULL"),
-    ),
+    _partial_index("incidents_resolved_at", "resolved_at", where="resolved_at IS NOT NULL"),
 )
 
 notifications = Table(
@@ -213,35 +208,12 @@ notifications = Table(
     Column("lease_until", Instant),
     Column("claimed_at", Instant),
     Column("finished_at", Instant),
-    Index(
-        "notifications_one_pending",
-        "incident_id",
-        "channel",
-        "address",
-        unique=True,
-        sqlite_where=text("status = 'pending'"),
-        postgresql_where=text("status = 'pending'"),
+    _partial_index(
+        "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
-    Index(
-        "notifications_due",
-        "channel",
-        text("severity DESC"),
-        "due_at",
-        sqlite_where=text("status = 'pending'"),
-        postgresql_where=text("status = 'pending'"),
-    ),
-    Index(
-        "notifications_sent",
-        "finished_at",
-        sqlite_where=text("status = 'sent'"),
-        postgresql_where=text("status = 'sent'"),
-    ),
-    Index(
-        "notifications_leased",
-        "lease_until",
-        sqlite_where=text("status = 'sending'"),
-        postgresql_where=text("status = 'sending'"),
-    ),
+    _partial_index("notifications_due", "channel", text("severity DESC"), "due_at", where="status = 'pending'"),
+    _partial_index("notifications_sent", "finished_at", where="status = 'sent'"),
+    _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
 )
 
 attempts = Table(
