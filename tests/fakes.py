@@ -76,7 +76,7 @@ class MailSink:
     """While it isn't set, the server receives the content of a mail and doesn't reply."""
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
     _server: asyncio.Server | None = None
-    _protocols: list[SMTP] = field(default_factory=list)
+    protocols: list[SMTP] = field(default_factory=list)
 
     def answer(self, command: str, *replies: str) -> None:
         """Send these replies to the next commands of a kind: EHLO, AUTH, MAIL, RCPT or DATA."""
@@ -96,7 +96,7 @@ class MailSink:
         if self._server:
             self._server.close()
             self._server = None
-        for protocol in self._protocols:
+        for protocol in self.protocols:
             if protocol.transport:
                 protocol.transport.close()
 
@@ -113,7 +113,7 @@ class MailSink:
             auth_exclude_mechanism=["LOGIN"],
             loop=asyncio.get_running_loop(),
         )
-        self._protocols.append(protocol)
+        self.protocols.append(protocol)
         return protocol
 
     def _authenticate(self, server, session, envelope, mechanism, data) -> AuthResult:  # noqa: ARG002

@@ -52,7 +52,7 @@ class Mail:
 
     async def _abort(self) -> None:
         await self.sink.stop()
-        for protocol in self.sink._protocols:
+        for protocol in self.sink.protocols:
             if protocol.transport:
                 protocol.transport.abort()  # the peer may be gone, and never close the connection
         await asyncio.sleep(0.1)

@@ -132,6 +132,9 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, help="with `soak`: run only the soak, this long")
     parser.add_argument("--rate", type=float, default=200, help="with --minutes: alerts a second (default: 200)")
     given = parser.parse_args()
+    known = {name for group in faults(Postgres(Path()), short=given.short) for name in group}
+    if unknown := set(given.faults) - known:
+        parser.error(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}")
     start = time.monotonic()
     if given.faults == ["soak"] and given.minutes:
         rows = asyncio.run(only_soak(given.minutes, given.rate))

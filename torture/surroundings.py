@@ -276,16 +276,15 @@ async def _hurt(run: Scene, hold: float = 4.0) -> None:
 
 
 async def disk_errors(directory: Path) -> Row:
-    """Fail every write that makes a file longer, as a broken disk or a quota does."""
-    row = Row("disk errors (quota)")
+    """Fail every write to a file, the log included, as a broken disk does."""
+    row = Row("disk errors")
     async with scene(row, directory, rate=200) as run:
         _, hard = resource.prlimit(run.gate.pid, resource.RLIMIT_FSIZE)
-        size = run.gate.database.with_name("alertgate.db-wal").stat().st_size
-        resource.prlimit(run.gate.pid, resource.RLIMIT_FSIZE, (size, hard))
+        # Not the present size: the WAL is overwritten from its start, and where a small write fits, /health is right.
+        resource.prlimit(run.gate.pid, resource.RLIMIT_FSIZE, (0, hard))
         await _hurt(run)
         resource.prlimit(run.gate.pid, resource.RLIMIT_FSIZE, (hard, hard))
         await run.takes_again()
-        run.expect("disk is full|disk I/O error")
     return row
 
 

@@ -155,6 +155,13 @@ def test_a_line_break_in_an_address_is_refused(address):
         compose(Message(address, "x", PLAIN.message_id, PLAIN.thread_id, PLAIN.date), "alerts@example.net")
 
 
+@pytest.mark.parametrize("address", ["jörg@example.com", "me@exämple.com"])
+def test_an_address_that_is_not_ascii_is_refused(address):
+    """The library would write it as an encoded word, which is no address."""
+    with pytest.raises(ValueError, match="ascii"):
+        compose(Message(address, "x", PLAIN.message_id, PLAIN.thread_id, PLAIN.date), "alerts@example.net")
+
+
 def test_a_long_subject_keeps_its_spaces():
     """Folding between non-ASCII words keeps the spaces between them."""
     subject = "offen [CRITICAL] 🚪 offen Küche a 日本語 日本語テキスト 日本語テキスト 🚪 offen"

@@ -198,6 +198,19 @@ def test_a_pending_notification_can_be_expedited(store: Store):
     assert (stored.severity, stored.due_at) == (Severity.CRITICAL, START)
 
 
+def test_expediting_what_is_overdue_keeps_its_place(store: Store):
+    """A notification that is due already isn't moved behind others that became due later."""
+    incident = new_incident()
+    overdue = new_notification(incident, due_at=START)
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [overdue])
+        now = START + timedelta(seconds=30)
+        notifications.expedite(connection, [Expedited(overdue.id, Severity.CRITICAL, now)])
+    [stored] = store.read_now(lambda c: notifications.of_incident(c, incident.id))
+    assert (stored.severity, stored.due_at) == (Severity.CRITICAL, START)
+
+
 def test_attempts_are_kept_in_order(store: Store, leased: Notification):
     """Attempts are returned as they were recorded, oldest first."""
     made = [

@@ -1,6 +1,7 @@
 """The schema: its migrations, from each released version with data in it."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic import command
@@ -12,9 +13,8 @@ from sqlalchemy import Connection, create_engine, text
 
 from alertgate.errors import StoreTooNew
 from alertgate.model import Resolution
-from alertgate.store import alerts, incidents
+from alertgate.store import alerts, incidents, schema
 from alertgate.store.engine import Store
-from alertgate.store.schema import VERSIONS
 from alertgate.store.tables import metadata
 from tests.fakes import START
 
@@ -37,7 +37,9 @@ def test_the_versions_are_those_of_the_migrations():
     """The store lists all versions without loading the migrations, so that a start without one is fast."""
     config = Config()
     config.set_main_option("script_location", "alertgate:store/migrations")
-    assert [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1] == list(VERSIONS)
+    assert [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1] == list(
+        schema.VERSIONS
+    )
 
 
 def test_a_database_from_a_newer_version_is_refused(store: Store, make_settings, database):
@@ -119,6 +121,28 @@ def test_migrating_the_first_schema_splits_resolved_by(first_schema):
     }
     assert alert is not None
     assert (alert.incident_key, alert.repeat_key, alert.reason) == ("k", "once", "opened")
+
+
+def test_a_migration_waits_for_a_write_of_another_replica(first_schema, database):
+    """Both would wait for a table of the other's, and the database would break one of them off."""
+    if not database:
+        pytest.skip("SQLite has one writer")
+    engine, store, key = create_engine(database["database_url"]), Store(first_schema), {"key": schema.WRITE_LOCK}
+    with engine.begin() as old, ThreadPoolExecutor(1) as pool:
+        old.execute(text("SELECT pg_advisory_xact_lock(:key)"), key)
+        old.execute(text("SELECT id FROM alerts"))
+        opening = pool.submit(store.open, exclusive=False)
+        waiting = text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()")
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watch:
+            while not watch.execute(waiting).scalar():
+                assert not opening.done()
+        old.execute(text("DELETE FROM incidents WHERE id = 'incident-1'"))
+        old.commit()
+        opening.result()
+    assert store.read_now(schema.is_newest)
+    assert store.read_now(lambda c: incidents.get(c, "incident-1")) is None
+    store.close()
+    engine.dispose()
 
 
 def test_the_first_schema_can_be_restored(first_schema, database):

@@ -68,7 +68,7 @@ class GenericAlert(BaseModel):
         return value
 
 
-def read(body: bytes, idempotency_key: str | None, receipt: IntakeContext) -> Alert:
+def read(body: bytes, idempotency_key: str | None, context: IntakeContext) -> Alert:
     """Return the alert that a generic body holds.
 
     Raises Malformed if it isn't JSON, and Invalid, which names each field, if fields are missing or wrong.
@@ -90,13 +90,13 @@ def read(body: bytes, idempotency_key: str | None, receipt: IntakeContext) -> Al
     if parsed.source:
         fields["source"] = parsed.source
     return Alert(
-        id=receipt.id,
-        received_at=receipt.received_at,
+        id=context.id,
+        received_at=context.received_at,
         source=Source.GENERIC,
         status=AlertStatus.ACCEPTED,
         signal=parsed.status,
         event=parsed.event,
-        severity=decide_severity(parsed.severity, parsed.event, receipt.severities).severity,
+        severity=decide_severity(parsed.severity, parsed.event, context.severities).severity,
         incident_key=key,
         device=parsed.source,
         message=parsed.message,
@@ -104,5 +104,5 @@ def read(body: bytes, idempotency_key: str | None, receipt: IntakeContext) -> Al
         fields=fields,
         published_at=read_time(parsed.timestamp),
         repeat_key=f"generic:{idempotency_key}" if idempotency_key else None,
-        request_id=receipt.request_id,
+        request_id=context.request_id,
     )

@@ -79,7 +79,7 @@ class _Salvage(NamedTuple):
     device: str | None
 
 
-def read(body: bytes, content_type: str | None, receipt: IntakeContext) -> Alert:
+def read(body: bytes, content_type: str | None, context: IntakeContext) -> Alert:
     """Return the alert that a Particle body holds, or a quarantined one with the reasons if it can't be read.
 
     `content_type` is the header's bare media type in lower case, or None: Particle sends none with a custom body.
@@ -87,9 +87,9 @@ def read(body: bytes, content_type: str | None, receipt: IntakeContext) -> Alert
     try:
         parsed = _parse_form(body) if content_type == FORM else ParticleEvent.model_validate_json(body)
     except ValidationError as error:
-        return _quarantined(body, field_errors(error), receipt)
+        return _quarantined(body, field_errors(error), context)
     except ValueError as error:
-        return _quarantined(body, (FieldError("", str(error)),), receipt)
+        return _quarantined(body, (FieldError("", str(error)),), context)
     data = read_data(parsed.data)
     published_at = read_time(parsed.published_at)
     fields = finite(parsed.model_extra or {})
@@ -98,20 +98,20 @@ def read(body: bytes, content_type: str | None, receipt: IntakeContext) -> Alert
     if parsed.event_id:
         fields["event_id"] = parsed.event_id
     return Alert(
-        id=receipt.id,
-        received_at=receipt.received_at,
+        id=context.id,
+        received_at=context.received_at,
         source=Source.PARTICLE,
         status=AlertStatus.ACCEPTED,
         signal=_signal(data),
         event=parsed.event,
-        severity=decide_severity(_claimed(data, fields), parsed.event, receipt.severities).severity,
+        severity=decide_severity(_claimed(data, fields), parsed.event, context.severities).severity,
         incident_key=incident_key("particle", parsed.coreid or "", parsed.event),
         device=parsed.coreid,
         data=data,
         fields=fields,
         published_at=published_at,
         repeat_key=_repeat_key(parsed, published_at),
-        request_id=receipt.request_id,
+        request_id=context.request_id,
     )
 
 
@@ -155,22 +155,22 @@ def _repeat_key(parsed: ParticleEvent, published_at: datetime | None) -> str | N
     return f"particle:{hashlib.sha256(seen.encode()).hexdigest()}"
 
 
-def _quarantined(body: bytes, errors: tuple[FieldError, ...], receipt: IntakeContext) -> Alert:
+def _quarantined(body: bytes, errors: tuple[FieldError, ...], context: IntakeContext) -> Alert:
     salvage = _salvage(body)
     event = salvage.event or UNREADABLE
     return Alert(
-        id=receipt.id,
-        received_at=receipt.received_at,
+        id=context.id,
+        received_at=context.received_at,
         source=Source.PARTICLE,
         status=AlertStatus.QUARANTINED,
         signal=Signal.FIRING,
         event=event,
-        severity=_severity_of_unreadable(event, receipt.severities),
+        severity=_severity_of_unreadable(event, context.severities),
         incident_key=incident_key(UNREADABLE, salvage.device or "", event),
         device=salvage.device,
         errors=tuple(map(str, errors)),
         raw=body,
-        request_id=receipt.request_id,
+        request_id=context.request_id,
     )
 
 

@@ -20,8 +20,8 @@ async def run(settings: Settings, now: datetime, *, offline: bool) -> list[Findi
     """Check everything; with `offline`, don't connect to the mail server."""
     findings = [*_secrets(settings), *_recipients(settings), *registry.findings(settings, now.date()), _store(settings)]
     if not offline:
-        tried = [await provider.check(settings) for provider in registry.PROVIDERS]
-        findings += [finding for finding in tried if finding]
+        failed = [await provider.check(settings) for provider in registry.PROVIDERS]
+        findings += [finding for finding in failed if finding]
     return findings
 
 

@@ -76,7 +76,7 @@ def serve(
     env_file: EnvFile = DEFAULT_ENV_FILE,
     first_steps: Annotated[bool, typer.Option("--first-steps", help="Print a curl that raises an alert.")] = False,
 ) -> None:
-    """Serve webhooks and deliver messages, until SIGTERM or Ctrl-C."""
+    """Serve webhooks and deliver notifications, until SIGTERM or Ctrl-C."""
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = load(env_file, **given)
     configure_logging(settings.log_level, settings.log_format)

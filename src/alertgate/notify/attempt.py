@@ -106,9 +106,8 @@ class Sender:
     async def give_back(self, notification: Notification) -> None:
         """Return a claimed but unattempted notification to pending."""
         pending, due_at = NotificationStatus.PENDING, notification.due_at
-        await self._record(
-            notification, _End((), Finish(notification, pending, self._clock.now(), due_at, tried=False))
-        )
+        finish = Finish(notification, pending, self._clock.now(), due_at, attempted=False)
+        await self._record(notification, _End((), finish))
 
     async def _attempt(
         self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float

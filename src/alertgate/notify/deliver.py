@@ -29,8 +29,6 @@ from alertgate.store.engine import Store
 from alertgate.store.leases import Claim
 
 LEASE = timedelta(seconds=60)
-POLL = 1.0
-"""Seconds between polls when nothing wakes the loop. A poll finds what became due and what other replicas released."""
 
 log = structlog.stdlib.get_logger("alertgate.deliver")
 
@@ -72,7 +70,10 @@ class Deliverer:
         self._lanes = {channel.name: lane(channel) for channel in channels}
         for name in self._lanes:
             metrics.channel_state(name, up=True)
+        self._poll_every = times.poll_every
         self._budget = Budget.PLENTY
+        self._resumed: set[ChannelName] = set()
+        """Channels whose waiting retries are to be made due."""
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
         self.last_round: float | None = None
@@ -122,6 +123,7 @@ class Deliverer:
                 await self._store.write(lambda connection: leases.release_owned(connection, owner, now))
         except (StoreUnavailable, TimeoutError):
             log.warning("notifications.unreleased", detail="leases couldn't be released; they expire within a minute")
+        await asyncio.gather(*(lane.channel.close() for lane in self._lanes.values()))
 
     def wake(self) -> None:
         """Start the next round at once, because something became due."""
@@ -133,13 +135,15 @@ class Deliverer:
             self._wake.clear()
             try:
                 self._budget = await self._upkeep.run_if_due(self.here)
-                await asyncio.gather(*map(self._fill, self._lanes.values()))
+                await self._bring_forward()
+                for lane in self._lanes.values():
+                    await self._fill(lane)
             except StoreUnavailable as error:
                 log.error("delivery.waits", detail="due notifications can't be claimed; retrying", error=str(error))  # noqa: TRY400
             except Exception:
                 log.exception("delivery.defect", detail="this is a defect in alertgate; the loop continues")
             try:
-                await asyncio.wait_for(self._wake.wait(), POLL)
+                await asyncio.wait_for(self._wake.wait(), self._poll_every)
             except TimeoutError:
                 continue
 
@@ -148,6 +152,7 @@ class Deliverer:
         now = self._clock.now()
         free = lane.free_slots(now)
         if not free or self._stopping:
+            lane.more_is_due = True  # whatever woke this round is still waiting
             return
         name = lane.channel.name
         wanted = Claim(
@@ -165,21 +170,25 @@ class Deliverer:
         for snapshot in claimed:
             lane.put(Claimed(snapshot, claimed_at, wanted.probe))
 
-    async def _on_change(self, name: ChannelName, before: ChannelState, state: ChannelState) -> None:
-        """Log that a channel was paused or resumed. On a resume, make its waiting retries due now."""
+    async def _bring_forward(self) -> None:
+        """Make the waiting retries of channels that work again due now."""
+        for name in tuple(self._resumed):
+            await self._store.write(partial(upkeep.bring_forward, channel=name, now=self._clock.now()))
+            self._resumed.discard(name)
+
+    def _on_change(self, name: ChannelName, before: ChannelState, state: ChannelState) -> None:
+        """Log that a channel was paused or resumed. On a resume, have its waiting retries made due."""
         if before.up == state.up:
             return
         self._metrics.channel_state(name, up=state.up)
         if state.up:
-            now = self._clock.now()
-            number = await self._store.write(lambda connection: upkeep.bring_forward(connection, name, now))
             log.warning(
                 "channel.resumed",
                 detail="it works again; notifications waiting for a retry are due now",
                 channel=name,
                 paused_at=str(before.paused_at),
-                number=number,
             )
+            self._resumed.add(name)
             self._wake.set()
         else:
             log.error(

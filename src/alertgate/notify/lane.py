@@ -1,7 +1,7 @@
 """The lane of one channel: its queue of claimed notifications, the tasks that send them, and the channel's state."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from alertgate.model import ChannelName
 from alertgate.notify.attempt import Attempted, Sender
 from alertgate.notify.breaker import ChannelState, after
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel
-from alertgate.notify.context import MessageContext, Snapshot
+from alertgate.notify.context import Snapshot
 
 AHEAD = 4
 """Notifications claimed ahead for each slot of the channel, so that a sender never waits for a claim."""
@@ -25,8 +25,10 @@ log = structlog.stdlib.get_logger("alertgate.deliver")
 
 @dataclass(frozen=True, slots=True)
 class DeliveryTimes:
-    """Limits in seconds. Each counts from before the claim, so that it ends while the lease is still ours."""
+    """Times of delivery, in seconds. A limit counts from before the claim, so that it ends while the lease is ours."""
 
+    poll_every: float = 1.0
+    """Between two looks for due notifications, if nothing wakes the loop. It finds what other replicas released."""
     queued_within: float = 5.0
     """A notification queued for longer is given back, to be claimed again here or by another process."""
     send_within: float = SEND_TIMEOUT
@@ -52,8 +54,8 @@ class Claimed:
 class Lane:
     """Sends queued notifications, as many at a time as the channel allows.
 
-    `on_change` is called after each attempted notification, with the channel's states before and after it; `on_free` is
-    called when there is room again and more may be due. `chance` returns a random number from 0 to 1.
+    `on_change` is called after each attempt, with the channel's states before and after it; `on_free` is called when
+    there is room again and more may be due. `chance` returns a random number from 0 to 1.
     """
 
     def __init__(
@@ -64,13 +66,13 @@ class Lane:
         times: DeliveryTimes,
         *,
         chance: Callable[[], float],
-        on_change: Callable[[ChannelName, ChannelState, ChannelState], Awaitable[None]],
+        on_change: Callable[[ChannelName, ChannelState, ChannelState], None],
         on_free: Callable[[], None],
     ) -> None:
         self.channel = channel
         self.state = ChannelState()
         self.more_is_due = False
-        """Whether the last claim used all free slots, so that more may be due."""
+        """Whether more may be due: the last claim used all free slots, or there were too few to claim."""
         self._sender = sender
         self._clock = clock
         self._times = times
@@ -96,8 +98,8 @@ class Lane:
 
     def put(self, claimed: Claimed) -> None:
         """Queue a notification. There must be a free slot."""
-        self._here[claimed.id] = claimed
         self._queue.put_nowait(claimed)
+        self._here[claimed.id] = claimed
 
     def start(self) -> None:
         """Start the senders."""
@@ -107,7 +109,7 @@ class Lane:
         ]
 
     async def stop(self, timeout: float) -> None:  # noqa: ASYNC109  (a grace period, not a cancellation)
-        """Let running sends finish, and close the channel. The caller releases what is still queued."""
+        """Let running sends finish. The caller releases what is still queued, and closes the channel."""
         self._stopping = True
         while not self._queue.empty():
             self._queue.get_nowait()
@@ -118,12 +120,12 @@ class Lane:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self.channel.close()
 
     async def _send_all(self) -> None:
         while (claimed := await self._queue.get()) is not None:
+            attempted = False
             try:
-                await self._deliver(claimed)
+                attempted = await self._deliver(claimed)
             except Exception:
                 log.exception(
                     "notification.defect",
@@ -132,26 +134,33 @@ class Lane:
                 )
             finally:
                 self._here.pop(claimed.id, None)
-            if self.more_is_due or not self.state.up:
+            # What was given back is left to the next poll, so that another process can take it first.
+            if attempted and (self.more_is_due or not self.state.up):
                 self._on_free()
 
-    async def _deliver(self, claimed: Claimed) -> None:
-        """Send one notification, update the channel's state, and record the attempts."""
-        async with self._slots:
-            context, attempted = await self._send(claimed)
-            before, self.state = self.state, self._state_after(attempted)
+    async def _deliver(self, claimed: Claimed) -> bool:
+        """Attempt one notification and record that, or give it back; return whether it was attempted."""
+        context, attempted = self._sender.context(claimed.snapshot), None
+        if await self._slot_for(claimed):
+            try:
+                if self._may_send(claimed):
+                    attempted = await self._sender.send(self.channel, context, claimed.at + self._times.send_within)
+                    self._update_state(attempted)
+            finally:
+                self._slots.release()
         if attempted is None:
             await self._sender.give_back(claimed.snapshot.notification)
-            return
+            return False
         await self._sender.record(self.channel, context, attempted)
-        await self._on_change(self.channel.name, before, self.state)
+        return True
 
-    async def _send(self, claimed: Claimed) -> tuple[MessageContext, Attempted | None]:
-        """Attempt a notification, or return None if it must not be sent any more."""
-        context = self._sender.context(claimed.snapshot)
-        if not self._may_send(claimed):
-            return context, None
-        return context, await self._sender.send(self.channel, context, claimed.at + self._times.send_within)
+    async def _slot_for(self, claimed: Claimed) -> bool:
+        """Wait for a slot, but no longer than a notification may be queued: another process may have a free one."""
+        try:
+            async with asyncio.timeout_at(claimed.at + self._times.queued_within):
+                return await self._slots.acquire()
+        except TimeoutError:
+            return False
 
     def _may_send(self, claimed: Claimed) -> bool:
         """Return whether the lease is still ours by both clocks, and the lane may send (a paused one only probes).
@@ -165,7 +174,6 @@ class Lane:
         waited = asyncio.get_running_loop().time() - claimed.at
         return waited <= self._times.queued_within and timedelta(0) <= age <= limit
 
-    def _state_after(self, attempted: Attempted | None) -> ChannelState:
-        if attempted is None:
-            return self.state
-        return after(self.state, attempted.outcome, self._clock.now(), self._chance())
+    def _update_state(self, attempted: Attempted) -> None:
+        before, self.state = self.state, after(self.state, attempted.outcome, self._clock.now(), self._chance())
+        self._on_change(self.channel.name, before, self.state)

@@ -21,7 +21,6 @@ from alertgate.store import schema
 from alertgate.store.errors import translated
 from alertgate.store.writer import In, Out, Writer
 
-WRITE_LOCK = 0x616C657274  # "alert": the advisory lock that gives PostgreSQL one writer at a time, as SQLite has
 READERS = 4
 RESTART_WITHIN = 200
 """Milliseconds that a restart of the log waits for readers, and the writer with it; the next checkpoint tries again."""
@@ -100,7 +99,7 @@ class Store:
         """Open the only write transaction; commits on exit. Raises StoreUnavailable if the database fails."""
         with translated(), self._write_engine.begin() as connection:
             if self.dialect == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.WRITE_LOCK})
             yield connection
 
     async def read(self, act: Callable[[Connection], T]) -> T:

@@ -118,7 +118,7 @@ def release_all(connection: Connection, now: datetime) -> list[str]:
 def _release(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[str]:
     query = select(*COLUMNS).where(IS_SENDING, which)
     leased = [notification_of(row) for row in connection.execute(query)]
-    ends = [Finish(each, NotificationStatus.PENDING, now, due_at=each.due_at, tried=False) for each in leased]
+    ends = [Finish(each, NotificationStatus.PENDING, now, due_at=each.due_at, attempted=False) for each in leased]
     _end(connection, zip(ends, leased, strict=True))
     return [each.id for each in leased]
 
@@ -132,7 +132,7 @@ class Finish:
     now: datetime
     due_at: datetime | None = None
     """The time of the next attempt, if it is pending again."""
-    tried: bool = True
+    attempted: bool = True
 
 
 def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
@@ -164,7 +164,7 @@ def _after(connection: Connection, end: Finish, stored: Notification) -> Notific
     """Return the notification after its lease; if it is pending again, cancel what it supersedes."""
     if stored.status not in states_before(end.status):
         raise ValueError(f"a notification can't go from {stored.status} to {end.status}")
-    attempts = stored.attempts + end.tried
+    attempts = stored.attempts + end.attempted
     after = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
     if end.status is not NotificationStatus.PENDING:
         return replace(after, finished_at=end.now)

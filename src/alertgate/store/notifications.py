@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, literal_column, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, case, func, literal, literal_column, or_, select, update
 
 from alertgate.model import (
     ChannelName,
@@ -76,13 +76,13 @@ class Expedited:
 
 
 def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
-    """Give pending notifications their new severity, kind and due time."""
+    """Give pending notifications their new severity and kind, and make them due at the new time if that is earlier."""
     for each in expedited:
         values: dict[str, Any] = {"severity": each.severity}
         if each.kind:
             values["kind"] = case((_n.kind == Kind.UPDATE, each.kind), else_=_n.kind)
         if each.due_at:
-            values["due_at"] = each.due_at
+            values["due_at"] = case((_n.due_at < each.due_at, _n.due_at), else_=literal(each.due_at, _n.due_at.type))
         connection.execute(update(notifications).where(_n.id == each.id, IS_PENDING).values(**values))
 
 

@@ -9,6 +9,8 @@ VERSIONS = ("0001", "0002")
 """Every version of the schema, as the migrations name them; the newest last."""
 MIGRATE_LOCK = 0x616C657275
 """The advisory lock that lets one process at a time migrate on PostgreSQL."""
+WRITE_LOCK = 0x616C657274
+"""The advisory lock that gives PostgreSQL one writer at a time, as SQLite has."""
 
 
 def migrate(engine: Engine) -> None:
@@ -17,6 +19,9 @@ def migrate(engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATE_LOCK})
         if not is_newest(connection):
+            if engine.dialect.name == "postgresql":  # other replicas may still write: wait for them, not in a deadlock
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
+                connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of a large table takes minutes
             _upgrade(connection)
 
 

@@ -95,7 +95,7 @@ PARTICLE_ANSWERS: Answers = {
     **_WEBHOOK,
     200: {"model": Duplicate, "description": "Seen before"},
     202: {"model": Accepted | Quarantined, "description": "On disk"},
-    422: problem_answer("Can't be read; kept all the same (with PARTICLE_STRICT)"),
+    422: problem_answer("Can't be read; stored nevertheless (with PARTICLE_STRICT)"),
 }
 PARTICLE_BODY = body_of(ParticleEvent, "application/json", FORM)
 

@@ -1,4 +1,4 @@
-"""How alerts and what became of them look in the API."""
+"""How alerts, incidents and notifications look in the API."""
 
 import json
 from collections.abc import Iterable
@@ -59,7 +59,7 @@ class IncidentView(BaseModel):
 
 
 class AttemptView(BaseModel):
-    """One try to hand a notification over."""
+    """One attempt to send a notification."""
 
     id: str
     started_at: datetime
@@ -71,7 +71,7 @@ class AttemptView(BaseModel):
 
 
 class NotificationView(BaseModel):
-    """One message to one recipient."""
+    """A notification to one recipient."""
 
     id: str
     incident_id: str
@@ -122,7 +122,7 @@ class IncidentTrailView(BaseModel):
 
 
 class TestSendView(BaseModel):
-    """What became of one test message."""
+    """The outcome of one test message."""
 
     channel: str
     address: str
@@ -131,7 +131,7 @@ class TestSendView(BaseModel):
 
 
 class TestSendList(BaseModel):
-    """What became of a test message to each recipient."""
+    """The outcome of a test message to each recipient."""
 
     ok: bool = Field(description="Whether every server took its message")
     items: list[TestSendView]
@@ -169,9 +169,9 @@ def show_notification(told: Told) -> "AsciiJson":
     return AsciiJson(_told([told])[0])
 
 
-def show_test_send(tried: Iterable[TestSend]) -> "AsciiJson":
-    """Return what became of test messages as the API's answer."""
-    items = [{"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text} for one in tried]
+def show_test_send(outcomes: Iterable[TestSend]) -> "AsciiJson":
+    """Return the outcomes of test messages as the API's answer."""
+    items = [{"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text} for one in outcomes]
     return AsciiJson({"ok": all(item["sent"] for item in items), "items": items})
 
 

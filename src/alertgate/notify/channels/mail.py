@@ -92,5 +92,6 @@ def _add_html(mail: EmailMessage, message: Message, html: str) -> None:
 
 def _address(name: str, address: str) -> Address:
     """Return an address for a header. Raises ValueError for line breaks and non-ASCII characters."""
+    address.encode("ascii")  # the library would encode it as a word, which no server accepts in an address
     local, _, domain = address.rpartition("@")
     return Address(name, local, domain)

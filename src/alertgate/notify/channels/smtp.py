@@ -48,7 +48,7 @@ class MailServer:
         self._idle: list[_Idle] = []
         self._tls: ssl.SSLContext | None = None
 
-    async def hand_over(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
+    async def send_mail(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
         """Send one mail to one recipient. A failure is an outcome, never an exception.
 
         `mail` has CRLF line endings, as `compose` writes them. After `deadline` (event loop time) the mail isn't
@@ -56,7 +56,7 @@ class MailServer:
         """
         try:
             async with asyncio.timeout_at(deadline), self._slots:
-                return await self._hand_over(sender, to, mail, deadline)
+                return await self._send_mail(sender, to, mail, deadline)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return _outcome(error)
 
@@ -76,7 +76,7 @@ class MailServer:
         while self._idle:
             await self._quit(self._idle.pop().connection)
 
-    async def _hand_over(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
+    async def _send_mail(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
         connection = await self._alive() or await self._connect()
         transport = cast("asyncio.WriteTransport | None", connection.transport)
         if transport is None:
@@ -233,7 +233,7 @@ class MailChannel:
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Send a message through the mail server."""
-        return await self._server.hand_over(self._sender, message.to, compose(message, self._sender), deadline)
+        return await self._server.send_mail(self._sender, message.to, compose(message, self._sender), deadline)
 
     async def close(self) -> None:
         """Close the server's connections."""

@@ -132,10 +132,10 @@ async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
 @router.post("/send-test", response_model=TestSendList)
 async def send_test(gate: CurrentGate) -> AsciiJson:
     """Send a test notification to every recipient, and report each server's answer."""
-    tried = await send_tests(gate.settings, gate.channels, gate.clock, gate.new_id)
-    for one in tried:
+    outcomes = await send_tests(gate.settings, gate.channels, gate.clock, gate.new_id)
+    for one in outcomes:
         log.info("test.sent", channel=one.channel, to=mask(one.address), sent=one.sent, reply=mask_all(one.text))
-    return show_test_send(tried)
+    return show_test_send(outcomes)
 
 
 def _before(listing: str, query: ListQuery, gate: Gate) -> str | None:

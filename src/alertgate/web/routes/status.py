@@ -29,7 +29,7 @@ class ChannelView(BaseModel):
     sending: int
     oldest_due_at: datetime | None
     paused_at: datetime | None
-    probe_at: datetime | None = Field(description="When one message is tried, while it is paused")
+    probe_at: datetime | None = Field(description="When the next probe is sent, while it is paused")
     failures: int = Field(description="Failures in a row that concern the whole channel")
     last_success: datetime | None
     last_error: datetime | None

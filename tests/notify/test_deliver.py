@@ -1,0 +1,217 @@
+"""The delivery loop: it claims what is due as soon as there is room, also after a claim failed, and stops in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+import structlog
+
+from alertgate.app import new_id
+from alertgate.errors import StoreUnavailable
+from alertgate.metrics import LabelValues, Metrics
+from alertgate.model import ChannelName, Notification, NotificationStatus
+from alertgate.notify.attempt import Sender
+from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
+from alertgate.notify.deliver import Deliverer
+from alertgate.notify.lane import DeliveryTimes
+from alertgate.notify.upkeep import NotificationUpkeep
+from alertgate.store import alerts, incidents, notifications
+from alertgate.store.engine import Store
+from tests.builders import new_alert, new_incident, new_notification
+from tests.fakes import START, FakeClock, until
+
+NEVER = 3600.0
+
+
+@dataclass
+class Counted:
+    """A channel that sends one at a time, and as many as `allowed` says; `taken` is what it began to send."""
+
+    name: ChannelName = ChannelName.EMAIL
+    outcome: Outcome = field(default_factory=lambda: Sent("250 OK"))
+    taken: list[str] = field(default_factory=list)
+    allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    capacity: int = 1
+    on_close: Callable[[], None] = lambda: None
+
+    async def send(self, message, _deadline):
+        self.taken.append(message.message_id.partition("@")[0])
+        await self.allowed.acquire()
+        return self.outcome
+
+    async def close(self) -> None:
+        self.on_close()
+
+    def allow(self, count: int) -> None:
+        for _ in range(count):
+            self.allowed.release()
+
+
+class FailingStore(Store):
+    """A store whose next write by the function named in `fails` fails, and the one after it waits for `reached`."""
+
+    def __init__(self, settings) -> None:
+        super().__init__(settings)
+        self.fails = ""
+        self.failed = 0
+        self.reached = asyncio.Event()
+
+    async def write(self, act):
+        if self.fails and self.fails in repr(act):
+            self.failed += 1
+            if self.failed == 1:
+                raise StoreUnavailable("the database is restarting")
+            await self.reached.wait()
+        return await super().write(act)
+
+
+@dataclass
+class Loop:
+    """A delivery loop with its store."""
+
+    deliverer: Deliverer
+    store: FailingStore
+    clock: FakeClock
+
+    def plan(self, channel: ChannelName, count: int) -> list[str]:
+        """Plan `count` notifications that are due, each of an incident of its own; return their ids."""
+        planned = []
+        with self.store.transaction() as connection:
+            for _ in range(count):
+                incident = new_incident(key=new_id(START))
+                due = new_notification(incident, channel=channel, due_at=self.clock.now() - timedelta(seconds=1))
+                incidents.add(connection, [incident])
+                alerts.add(connection, [new_alert(incident_id=incident.id)])
+                notifications.add(connection, [due])
+                planned.append(due.id)
+        return planned
+
+    def stored(self, ids: list[str]) -> list[Notification]:
+        found = [self.store.read_now(lambda c, id_=id_: notifications.get(c, id_)) for id_ in ids]
+        return [each for each in found if each]
+
+    def statuses(self, ids: list[str]) -> set[NotificationStatus]:
+        return {each.status for each in self.stored(ids)}
+
+
+@pytest.fixture
+async def make_loop(make_settings):
+    """Return a function that starts a delivery loop for some channels."""
+
+    @asynccontextmanager
+    async def loop_of(channels: list[Counted], times: DeliveryTimes) -> AsyncIterator[Loop]:
+        settings, clock, names = make_settings(), FakeClock(), [each.name for each in channels]
+        store = FailingStore(settings)
+        store.open(exclusive=True)
+        metrics = Metrics("test", clock, LabelValues(names, (), Reason, (), (), ()))
+        deliverer = Deliverer(
+            store,
+            channels,
+            Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5),
+            NotificationUpkeep(store, settings, clock, metrics, channels=names, owner="me"),
+            clock,
+            metrics,
+            owner="me",
+            chance=lambda: 0.5,
+            times=times,
+        )
+        try:
+            yield Loop(deliverer, store, clock)
+        finally:
+            for channel in channels:
+                channel.allow(100)
+            await deliverer.stop(5)
+            store.close()
+
+    async with AsyncExitStack() as stack:
+
+        async def start(*channels: Counted, times: DeliveryTimes | None = None) -> Loop:
+            return await stack.enter_async_context(loop_of(list(channels), times or DeliveryTimes()))
+
+        yield start
+
+
+async def test_a_wake_is_remembered_while_the_lane_is_half_full(make_loop):
+    """What became due while there was no room is claimed as soon as there is, without waiting for the next poll."""
+    channel = Counted()
+    loop = await make_loop(channel, times=DeliveryTimes(poll_every=NEVER))
+    first = loop.plan(channel.name, 3)
+    await loop.deliverer.start()
+    await until(lambda: asyncio.sleep(0, channel.taken))
+    later = loop.plan(channel.name, 1)
+    loop.clock.move(seconds=1)
+    loop.deliverer.wake()
+    await until(lambda: asyncio.sleep(0, loop.deliverer.last_round == loop.clock.monotonic()))
+    channel.allow(10)
+    await until(lambda: asyncio.sleep(0, set(channel.taken) == {*first, *later}))
+
+
+async def test_a_failed_claim_leaves_nothing_behind(make_loop):
+    """One channel's claim fails while the other's is slow; then everything is claimed once, sent and finished."""
+    email, sms = Counted(ChannelName.EMAIL), Counted(ChannelName.SMS)
+    loop = await make_loop(email, sms)
+    planned = loop.plan(sms.name, 12)
+    loop.store.fails = "_fill"
+    await loop.deliverer.start()
+    await until(lambda: asyncio.sleep(0, loop.store.failed))
+    loop.deliverer.wake()  # with the claims side by side, a second one for the same room would begin here
+    await until(lambda: asyncio.sleep(0, loop.store.failed > 1))
+    loop.store.reached.set()
+    sms.allow(12)
+    await until(lambda: asyncio.sleep(0, loop.statuses(planned) == {NotificationStatus.SENT}))
+    await until(lambda: asyncio.sleep(0, not loop.deliverer.here))
+    assert sorted(sms.taken) == sorted(planned)
+
+
+async def test_what_waits_behind_a_hanging_server_is_given_back(make_loop):
+    """Another process, whose mail server answers, can send it: only the one that is being sent keeps its lease."""
+    channel = Counted()
+    loop = await make_loop(channel, times=DeliveryTimes(queued_within=0.3, poll_every=NEVER))
+    planned = loop.plan(channel.name, 5)
+    await loop.deliverer.start()
+    await until(lambda: asyncio.sleep(0, channel.taken))
+
+    def sending() -> list[str]:
+        return [each.id for each in loop.stored(planned) if each.status is NotificationStatus.SENDING]
+
+    await until(lambda: asyncio.sleep(0, len(sending()) == 1))
+    assert (sending(), loop.deliverer.here) == (channel.taken, frozenset(channel.taken))
+
+
+async def test_retries_are_made_due_when_a_channel_resumes(make_loop):
+    """They are brought forward also if the database fails just then, and each change is logged once."""
+    channel = Counted(outcome=Transient(Reason.CREDENTIALS, "535 5.7.8 credentials refused"))
+    loop = await make_loop(channel, times=DeliveryTimes(poll_every=0.05))
+    with structlog.testing.capture_logs() as logs:
+        await loop.deliverer.start()
+        first = loop.plan(channel.name, 1)
+        loop.deliverer.wake()
+        channel.allow(1)
+        await until(lambda: asyncio.sleep(0, not loop.deliverer.states[channel.name].up))
+        await until(lambda: asyncio.sleep(0, loop.statuses(first) == {NotificationStatus.PENDING}))
+        channel.outcome = Sent("250 OK")
+        loop.store.fails = "bring_forward"
+        loop.store.reached.set()
+        loop.clock.move(minutes=2)
+        channel.allow(10)
+        await until(lambda: asyncio.sleep(0, loop.statuses(first) == {NotificationStatus.SENT}))
+    assert loop.store.failed > 1
+    events = [each["event"] for each in logs if each["event"].startswith("channel.")]
+    assert events == ["channel.paused", "channel.resumed"]
+    assert not [each for each in logs if each["event"].endswith("defect")]
+
+
+async def test_leases_are_released_before_channels_close(make_loop):
+    """A server that is slow to say goodbye must not keep what another process could send."""
+    channel = Counted()
+    loop = await make_loop(channel)
+    planned, at_close = loop.plan(channel.name, 4), []
+    channel.on_close = lambda: at_close.append(loop.statuses(planned[1:]))
+    await loop.deliverer.start()
+    await until(lambda: asyncio.sleep(0, channel.taken))
+    channel.allow(1)
+    await loop.deliverer.stop(5)
+    assert at_close == [{NotificationStatus.PENDING}]
