@@ -33,6 +33,10 @@ SHORT = "is shorter than 16 characters; `alertgate init` writes fresh secrets"
 PLACEHOLDER = "is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets"
 UNFIT = "must be printable ASCII without spaces, so that it fits into an HTTP header"
 DATABASE = "must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite"
+QUOTED = (
+    "is wrapped in quotes, which would be part of the value: remove them "
+    "(`docker run --env-file` and files in /run/secrets keep quotes as they are)"
+)
 ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR"}
 """Settings that accept any text; whether a host or a directory exists shows at start."""
 
@@ -190,6 +194,96 @@ def test_settings_do_not_show_their_secrets(load_with):
         DATABASE_URL="postgresql+psycopg://user:hunter2@host/name",
     )
     assert "hunter2" not in repr(settings) + str(settings) + str(settings.model_dump())
+
+
+@pytest.mark.parametrize("name", [*map(str.upper, Settings.model_fields), "FLASK_SECRET_KEY"])
+def test_a_value_in_quotes_is_named_whatever_the_setting(problems_with, name):
+    """`docker run --env-file` hands quotes on: the setting is named with the remedy, and its value isn't shown."""
+    for quoted in ('"hunter2-hunter2-hunter2"', "'8000'", ' "a=b" ', '""', "“UTC”", "`x`"):
+        assert problems_with(**{name: quoted}) == [f"{name.removeprefix('FLASK_')} {QUOTED}"]
+
+
+@pytest.mark.parametrize("text", ['"', "'", '"a', 'a"', "'a\"", 'a"b"c', "o'brien", '{"a": "b"}'])
+def test_quotes_inside_a_value_are_its_own(load_with, text):
+    """A password may hold quotes, as long as they aren't wrapped around it."""
+    assert load_with(SMTP_PASSWORD=text).mail_password == text
+
+
+def test_quotes_in_an_env_file_are_not_part_of_the_value(tmp_path):
+    """python-dotenv takes them off; a second pair is one too many."""
+    file = tmp_path / ".env"
+    file.write_text(f"API_TOKEN=\"{GOOD_SECRET}\"\nTIMEZONE='Europe/Berlin'\n")
+    settings = load(file)
+    assert (settings.api_token.get_secret_value(), settings.timezone) == (GOOD_SECRET, "Europe/Berlin")
+    file.write_text(f"API_TOKEN='\"{GOOD_SECRET}\"'\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert caught.value.problems == [f"API_TOKEN {QUOTED}"]
+
+
+def test_quotes_in_a_secret_file_are_named(tmp_path):
+    """Files in /run/secrets are read as they are."""
+    (tmp_path / "api_token").write_text(f'"{GOOD_SECRET}"\n')
+    with pytest.raises(ValidationError, match=r"api_token\n.*is wrapped in quotes"):
+        Settings(_env_file=None, _secrets_dir=tmp_path)
+
+
+INVISIBLE = {
+    "\u00a0": "U+00A0 NO-BREAK SPACE",
+    "\u200b": "U+200B ZERO WIDTH SPACE",
+    "\ufeff": "U+FEFF ZERO WIDTH NO-BREAK SPACE",
+    "\u202e": "U+202E RIGHT-TO-LEFT OVERRIDE",
+    "\x1b": "U+001B",
+}
+
+
+@pytest.mark.parametrize("setting", sorted({*Settings.model_fields} - {"devices", "smtp_password"}))
+def test_a_character_that_nobody_sees_is_named(problems_with, setting):
+    """Pasted along with a value it would be part of it, and nobody would find out why it's wrong."""
+    for character, name in INVISIBLE.items():
+        [problem] = problems_with(**{setting.upper(): f"hunter2{character}hunter2"})
+        assert problem.startswith(f"{setting.upper()} holds an invisible character ({name}): type the value by hand")
+        assert "hunter2" not in problem
+
+
+def test_names_of_devices_may_need_joiners(load_with):
+    """An emoji of several parts is one name."""
+    assert load_with(DEVICES="d=\U0001f468\u200d\U0001f467 Door").devices == {"d": "\U0001f468\u200d\U0001f467 Door"}
+
+
+REFERENCES = ["${x}", "pa${x}ss-0123456789abcdef", "${HOME}", "'${x}'", '"${x:-default}"', "$${x}", "${}"]
+
+
+@pytest.mark.parametrize("value", REFERENCES)
+@pytest.mark.parametrize("name", ["SMTP_PASSWORD", "smtp_password", "API_TOKEN", "PORT", "FLASK_SECRET_KEY"])
+def test_a_reference_in_an_env_file_is_named_with_its_line(tmp_path, name, value):
+    """python-dotenv would put another variable's value there, or nothing, without a word."""
+    file = tmp_path / ".env"
+    file.write_text(f"# {name}=\nTIMEZONE=UTC\n\nexport {name}=first\n  {name} = {value}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    [problem] = caught.value.problems
+    assert problem.startswith(
+        f"{name.upper()} holds ${{...}} on line 5 of {file}, which is replaced by another variable's value"
+    )
+
+
+def test_what_dotenv_leaves_alone_or_the_environment_overrules_is_no_problem(tmp_path, load_with):
+    """A dollar, a brace, another's variable, and a setting that the environment has; there `${x}` is itself."""
+    file = tmp_path / ".env"
+    file.write_text("SMTP_PASSWORD=$x$$y{z}${a:b}${\nOTHER=${x}\nSMTP_USERNAME=${x}\n# API_TOKEN=${x}\n")
+    assert load_with(SMTP_USERNAME="a${x}b").smtp_username == "a${x}b"
+    settings = load(file)
+    assert (settings.mail_password, settings.smtp_username) == ("$x$$y{z}${a:b}${", "a${x}b")
+
+
+def test_a_reference_is_named_beside_all_other_problems(tmp_path):
+    """Once, not also for what is left of its value."""
+    file = tmp_path / ".env"
+    file.write_text("API_TOKEN=a${x}b\nPORT=many\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert [problem.split()[0] for problem in caught.value.problems] == ["API_TOKEN", "PORT"]
 
 
 def test_all_problems_are_named_at_once(problems_with):
@@ -383,6 +477,28 @@ def test_the_mail_server_has_defaults(load_with, variables, server):
     """SMTP_EMAIL alone means Gmail, and the default port depends on SMTP_SECURITY."""
     settings = load_with(SMTP_EMAIL="me@gmail.com", RECIPIENT_EMAIL="me@gmail.com", **variables)
     assert (settings.mail_host, settings.mail_port, settings.mail_from) == (*server, "me@gmail.com")
+
+
+BLANKS = ["\u00a0", "\u202f", "\u2003", "\u200b", "\ufeff", "\u00ad", "\u200e", "\t", "\r\n"]
+
+
+@pytest.mark.parametrize("blank", [" ", *BLANKS], ids=ascii)
+@pytest.mark.parametrize("host", [None, "smtp.gmail.com", "SMTP.Gmail.com"])
+def test_what_is_pasted_with_gmails_app_password_is_dropped(load_with, host, blank):
+    """Gmail's page shows it in four parts, with no-break spaces between them."""
+    password = f"{blank}abcd{blank}efgh{blank}ijkl{blank} mnop{blank}"
+    server = {"SMTP_HOST": host} if host else {}
+    settings = load_with(**server, SMTP_EMAIL="me@gmail.com", RECIPIENT_EMAIL="me@gmail.com", SMTP_PASSWORD=password)
+    assert settings.mail_password == "abcdefghijklmnop"
+
+
+@pytest.mark.parametrize("blank", BLANKS, ids=ascii)
+def test_what_is_pasted_with_another_password_is_named(problems_with, blank):
+    """Elsewhere it might be part of the password; it isn't shown."""
+    mail = {"SMTP_HOST": "mail.example.net", "SMTP_EMAIL": "me@example.net", "RECIPIENT_EMAIL": "me@example.net"}
+    [problem] = problems_with(**mail, SMTP_PASSWORD=f"hunter2{blank}hunter2")
+    assert problem.startswith(f"SMTP_PASSWORD holds an invisible character (U+{ord(blank[0]):04X}")
+    assert "hunter2" not in problem
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field, ValidationError, model_validator
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from alertgate.env_file import replaced_values
 from alertgate.errors import ConfigError
 from alertgate.model import Severity
 from alertgate.rules import GroupingRules, SeverityRules
@@ -25,6 +26,10 @@ from alertgate.setting_types import (
     SeverityByEvent,
     TimeZone,
     WebAddress,
+    invisible,
+    refuse_invisible,
+    refuse_quotes,
+    without_blanks,
 )
 
 SECRETS_DIR = Path("/run/secrets")
@@ -190,6 +195,17 @@ class Settings(BaseSettings):
         # Also for empty files of secrets: pydantic-settings ignores only empty variables.
         return {name: value for name, value in values.items() if value != ""}
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_pasted(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse quotes around a value and invisible characters in it: they are pasted by mistake and hard to find."""
+        if isinstance(value, str):
+            refuse_quotes(value)
+            # Emoji in device names need joiners; which characters a password may hold depends on the mail server.
+            if info.field_name not in {"devices", "smtp_password"}:
+                refuse_invisible(value)
+        return value
+
     @property
     def mail_host(self) -> str | None:
         """The mail server, or None if messages are written to the outbox."""
@@ -202,11 +218,11 @@ class Settings(BaseSettings):
 
     @property
     def mail_password(self) -> str | None:
-        """The password, without the spaces that Gmail shows in an app password."""
+        """The password, without the spaces that Gmail shows in an app password, which may be no-break spaces."""
         if self.smtp_password is None:
             return None
         text = self.smtp_password.get_secret_value()
-        return text.replace(" ", "") if self.mail_host == "smtp.gmail.com" else text
+        return without_blanks(text) if (self.mail_host or "").lower() == "smtp.gmail.com" else text
 
     @property
     def mail_from(self) -> str:
@@ -243,25 +259,31 @@ class Settings(BaseSettings):
         return SeverityRules(self.severity_rules, self.default_severity)
 
 
+ENV_NAMES = frozenset({*map(str.upper, Settings.model_fields), "FLASK_SECRET_KEY"})
+"""The names of the settings as environment variables."""
+
+
 def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings:
     """Read the settings. Raises ConfigError with one readable line for each problem.
 
     `overrides` are settings by their Python names; they take precedence.
     """
     secrets = SECRETS_DIR if SECRETS_DIR.is_dir() else None
+    replaced: list[str] = []
     if env_file not in (None, DEFAULT_ENV_FILE) and not env_file.is_file():
         raise ConfigError([f"{env_file} does not exist; name an existing file, or leave out --env-file"])
     try:
+        replaced = replaced_values(env_file, ENV_NAMES) if env_file else []
         settings = Settings(_env_file=env_file, _secrets_dir=secrets, **overrides)
     except ValidationError as error:
-        raise ConfigError(
-            [_line(problem) for problem in error.errors(include_url=False, include_input=False)]
-        ) from None
+        lines = [_line(problem) for problem in error.errors(include_url=False, include_input=False)]
+        named = {line.partition(" ")[0].removeprefix("FLASK_") for line in replaced}
+        raise ConfigError([*replaced, *(line for line in lines if line.partition(" ")[0] not in named)]) from None
     except SettingsError as error:
         raise ConfigError([f"a file in {SECRETS_DIR} can't be read: {error}"]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{env_file} can't be read: {error}"]) from None
-    if problems := _inconsistent(settings):
+    if problems := replaced or _inconsistent(settings):
         raise ConfigError(problems)
     return settings
 
@@ -280,4 +302,6 @@ def _inconsistent(settings: Settings) -> list[str]:
         problems.append("RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one")
     if settings.smtp_ca_file and not settings.smtp_ca_file.is_file():
         problems.append(f"SMTP_CA_FILE {settings.smtp_ca_file} is not a file")
+    if settings.mail_host and (name := invisible(settings.mail_password or "")):
+        problems.append(f"SMTP_PASSWORD holds an invisible character ({name}): type it by hand, or paste it as text")
     return problems

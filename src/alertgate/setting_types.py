@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Annotated
@@ -18,6 +19,44 @@ SHORTEST_SECRET = 16
 PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
 """Matches values that were copied from a template."""
 PASSWORD_PLACEHOLDER = re.compile(r"change.?me|your[-_ a-z]*password|x+", re.IGNORECASE)
+
+
+QUOTES = frozenset(
+    ['""', "''", "``", "“”", "„“", "„”", "””", "‘’", "‚‘", "‚’", "’’", "«»", "»«", "‹›", "›‹"]  # noqa: RUF001
+)
+"""Pairs of an opening and a closing quote, also the typographic ones."""
+
+
+def refuse_quotes(value: str) -> None:
+    """Raise ValueError if a value is wrapped in quotes.
+
+    python-dotenv, Compose and shells remove them; `docker run --env-file` and files in /run/secrets keep them.
+    """
+    text = value.strip()
+    if len(text) > 1 and text[0] + text[-1] in QUOTES:
+        raise ValueError(
+            "is wrapped in quotes, which would be part of the value: remove them "
+            "(`docker run --env-file` and files in /run/secrets keep quotes as they are)"
+        )
+
+
+def invisible(text: str, *, harmless: str = "") -> str | None:
+    """Return the name of the first invisible character, such as a no-break space, or None."""
+    for character in text:
+        if not character.isprintable() and character not in harmless:
+            return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
+    return None
+
+
+def refuse_invisible(value: str) -> None:
+    """Raise ValueError if a value holds an invisible character, except line breaks and tabs, which lists may hold."""
+    if name := invisible(value, harmless="\t\r\n"):
+        raise ValueError(f"holds an invisible character ({name}): type the value by hand, or paste it as plain text")
+
+
+def without_blanks(text: str) -> str:
+    """Return the text without spaces and invisible characters."""
+    return "".join(character for character in text if character.isprintable() and not character.isspace())
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
