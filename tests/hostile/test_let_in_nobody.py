@@ -95,6 +95,22 @@ async def test_every_path_but_the_public_ones_wants_its_credential(closed: Runni
             assert (answer.status_code == 401) != (template in PUBLIC), (method, template, name)
 
 
+async def test_slashes_too_many_get_around_no_guard(closed: Running):
+    """Each route, written with doubled slashes and one at the end: 401 or 404 without a credential, never more."""
+    for method, template in sorted(_operations(closed)):
+        path = _path(template)
+        for odd in (
+            f"/{path}",
+            f"{path}/",
+            f"{path}//",
+            path.replace("/", "//"),
+            f"/webhook/..{path}/",
+            f"/api/{path}",
+        ):
+            answer = await closed.client.request(method, f"http://127.0.0.1:{closed.port}{odd}")
+            assert answer.status_code in {401, 404, 405}, (method, odd)
+
+
 async def test_every_method_on_every_path_is_answered_in_good_order(closed: Running):
     """What a path doesn't take is 405 with the right Allow, also with every credential; nothing is 500."""
     taken: dict[str, set[str]] = {}

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 from fastapi.responses import StreamingResponse
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from alertgate.app import create_app, open_gate
-from tests.conftest import API_BEARER, BEARER, Running, listening, serving
+from alertgate.web.middleware import clean_path
+from tests.builders import for_any
+from tests.conftest import API_BEARER, BEARER, Running, listening, serving, sign
 from tests.hostile.wire import AUTHORIZATION, BODY, statuses, talk
+from tests.scrape import scrape
 
 CHROMIUM = next((path for path in map(Path, ("/usr/bin/chromium", "/usr/bin/chromium-browser")) if path.exists()), None)
 
@@ -66,6 +71,68 @@ async def test_a_requests_log_lines_have_its_own_context(service: Running, at_on
         ("request.answered", "first", True),
         ("request.answered", "second", False),
     ]
+
+
+@pytest.mark.parametrize(
+    "template", ["//webhook/{}", "/webhook/{}/", "/webhook//{}", "///webhook///{}////", "/webhook/{}/?a=/b//"]
+)
+async def test_slashes_too_many_reach_the_webhooks(service: Running, template):
+    """Answered as the clean path is, without a redirect, and counted by the route's template."""
+    body = b'{"event": "e", "message": "m"}'
+    for name, good in (("particle", BEARER), ("generic", {"X-Hub-Signature-256": sign(body)})):
+        url = f"http://127.0.0.1:{service.port}{template.format(name)}"
+        posts = [await service.client.post(url, content=body, headers=headers) for headers in (good, {})]
+        other = await service.client.patch(url)
+        clean = await service.client.patch(f"/webhook/{name}")
+        assert [answer.status_code for answer in (*posts, other)] == [202, 401, 405]
+        assert other.headers["allow"] == clean.headers["allow"]
+        assert (await service.trail(posts[0].json()["id"]))["alert"]["event"] == "e"
+    counted = scrape((await service.client.get("/metrics")).text)
+    routes = {labels["route"] for labels in counted.series("alertgate_requests_total")}
+    assert routes == {"/webhook/particle", "/webhook/generic", "/api/alerts/{alert_id}"}
+
+
+async def test_slashes_too_many_reach_the_api(service: Running):
+    """Every path of it, with parameters too."""
+    alert_id = (await service.particle()).json()["id"]
+    for path in (f"/api/alerts/{alert_id}", "/api/alerts", "/api/incidents"):
+        clean = await service.client.get(path, headers=API_BEARER)
+        for odd in (f"/{path}", f"{path}/", f"{path}//", path.replace("/", "//")):
+            answer = await service.client.get(f"http://127.0.0.1:{service.port}{odd}", headers=API_BEARER)
+            assert (answer.status_code, set(answer.json())) == (200, set(clean.json()))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("//metrics", "/metrics/", "/status/", "//status", "/health/", "//health/live", "/docs/", "//"),
+        *("/webhook", "/webhook/", "/webhook//", "/api", "/api//", "/webhook/particle/x/", "/webhooks/particle/"),
+        *("/webhook/%2Fparticle", "/webhook/particle%2f", "/%2fwebhook/particle/", "/%2F%2f/webhook/particle"),
+        *("/api/../metrics/", "/api//..//metrics", "/webhook/./particle/", "/webhook/particle/%20"),
+    ],
+)
+async def test_other_paths_are_what_they_are(service: Running, path):
+    """404: what a proxy may keep from strangers by its path, encoded slashes, and dots, which the edge resolves."""
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    [status] = statuses(await talk(service.port, head))
+    assert status == 404
+
+
+SLASHED = st.lists(st.sampled_from(["/", "//", "webhook", "api", "particle", "metrics", "%", "..", "é", "\n"])).map(
+    "".join
+)
+
+
+@for_any
+@given(SLASHED | st.text())
+def test_a_path_changes_by_its_slashes_alone(path):
+    """Cleaning twice is cleaning once, and nothing but slashes goes; outside the webhooks and the API nothing does."""
+    cleaned = clean_path(path, path.encode(errors="surrogatepass"))
+    assert clean_path(cleaned, b"") == cleaned
+    assert cleaned.replace("/", "") == path.replace("/", "")
+    assert cleaned == path or (cleaned.startswith(("/webhook/", "/api/")) and path.startswith("/"))
+    assert cleaned == path or not ("//" in cleaned or cleaned.endswith("/"))
+    assert clean_path(path, b"/%2F") == path
 
 
 async def test_an_answer_that_is_streamed_begins_at_once(make_settings):

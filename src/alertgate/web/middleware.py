@@ -15,6 +15,7 @@ from alertgate.metrics import Metrics
 from alertgate.web.problems import ambiguous_length_problem, internal_problem, response
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+SLASHES = re.compile("//+")
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -26,6 +27,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+CLEANED = ("/webhook/", "/api/")
+"""The paths in which extra slashes are ignored."""
 LONGEST_PATH = 200
 """Characters of a path that are logged."""
 HSTS = "max-age=31536000; includeSubDomains"
@@ -56,6 +59,7 @@ class RequestMiddleware:
         started = self._clock.monotonic()
         headers = dict(scope["headers"])
         request_id = _given_id(headers) or self._new_id(self._clock.now())
+        scope["path"] = clean_path(scope["path"], scope.get("raw_path") or b"")
         scope.setdefault("state", {}).update(request_id=request_id, started=started)
         _bind(request_id)
         answer = Answer(send, request_id, secure=scope["scheme"] == "https")
@@ -109,6 +113,17 @@ class Answer:
             missing = [header for header in self._security if header[0] not in names]
             message["headers"] = [*given, *missing, (b"x-request-id", self._request_id)]
         await self._send(message)
+
+
+def clean_path(path: str, raw_path: bytes) -> str:
+    """Return the path without doubled and trailing slashes: `/webhook/particle` for `//webhook/particle/`.
+
+    There is no redirect, because Particle doesn't follow one. Only for the webhooks and the API: a proxy that blocks
+    `/metrics` needn't block `/metrics/` too. A percent-encoded slash is data (RFC 3986, 2.2), so a path whose
+    `raw_path` has one is returned unchanged.
+    """
+    cleaned = SLASHES.sub("/", path).rstrip("/")
+    return cleaned if cleaned.startswith(CLEANED) and b"%2f" not in raw_path.lower() else path
 
 
 def _bind(request_id: str) -> None:
