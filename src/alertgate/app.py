@@ -241,7 +241,7 @@ def _announce(gate: Gate) -> None:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
     for name, secret in (
         ("PARTICLE_WEBHOOK_SECRET", settings.particle_webhook_secret),
-        ("WEBHOOK_SECRET", settings.webhook_secret),
+        ("WEBHOOK_SECRET", settings.webhook_secret or settings.webhook_token),
         ("API_TOKEN", settings.api_token),
     ):
         if secret is None:

@@ -60,10 +60,16 @@ class Settings(BaseSettings):
     )
     webhook_secret: Secret | None = Field(
         None,
-        description="Key that signs requests to the generic webhook (a `whsec_…` value works too). "
-        "Unset: the generic webhook is off and answers 503.",
+        description="Key that signs requests to the generic webhook: `whsec_` and base64, as `alertgate init` writes "
+        "it for the Standard Webhooks libraries, or any text. Unset, and `WEBHOOK_TOKEN` too: the generic webhook is "
+        "off and answers 503.",
     )
     webhook_secret_previous: Secret | None = Field(None, description="Previous key, still accepted.")
+    webhook_token: Secret | None = Field(
+        None,
+        description="Bearer token for the generic webhook, for senders that can't sign. Unset: no token is accepted.",
+    )
+    webhook_token_previous: Secret | None = Field(None, description="Previous token, still accepted.")
     api_token: Secret | None = Field(
         None, description="Bearer token for `/api`. Unset: the API is off and answers 503."
     )

@@ -8,8 +8,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from standardwebhooks import Webhook
+from starlette.datastructures import Headers
 
-from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
+from alertgate.accept.credentials import (
+    CredentialCheck,
+    Presented,
+    bearer,
+    fits_libraries,
+    hub_signature,
+    presented_by,
+    standard_headers,
+    standard_webhook,
+)
 from tests.builders import for_any
 
 TOKEN = "particle-token-0123456789abcdef"
@@ -27,6 +38,16 @@ STANDARD_TIMESTAMP = "1614265330"
 STANDARD_BODY = b'{"test": 2432232314}'
 STANDARD_SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 STANDARD_TIME = datetime.fromtimestamp(1614265330, UTC)
+
+# Computed by the npm package standardwebhooks 1.1.1, whose keys are the secrets below:
+# new Webhook(secret).sign(STANDARD_ID, new Date(1614265330000), body).
+JAVASCRIPT_BODY = '{"event":"backup/failed","message":"Größe ✓"}'.encode()
+JAVASCRIPT_SIGNATURES = {
+    "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=": "v1,Vv3IYrs5K5m9YhgzW9GLGFQOL2QxevDvSSIMJ+GNh84=",
+    "whsec_+/+/AwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=": "v1,gfElkotxLdCPyY/xhqTzdQ/YwwLmTVzZUCrOnsRzTRA=",
+    "whsec_+w/8CpkzaTbWfTWSRjZCY1eXDjrkQI8l": "v1,GJ2T542UfMKnD3W16oD5GBJz2BTw0UPGc/oBKPGewtA=",
+    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw": "v1,Xqm33QU7sDGGA0O8rEcMOWbZOR3v0qgPiB9KaiaqPTA=",
+}
 
 any_text = st.text(st.characters(exclude_categories=()))
 
@@ -223,6 +244,94 @@ def test_both_standard_keys_pass_during_a_rotation(secrets):
 def test_a_secret_may_be_plain_text_or_base64(secret, key):
     """A secret is tried as plain text, and as base64 if it is valid base64."""
     assert _standard(signatures=_signed_with(key), secrets=(secret,)) == CredentialCheck.OK
+
+
+@pytest.mark.parametrize("secret", JAVASCRIPT_SIGNATURES)
+def test_what_the_javascript_library_signs_passes(secret):
+    """Its signatures pass with the same secret, and with that secret in base64's other forms."""
+    forms = {secret, secret.rstrip("="), secret.translate(str.maketrans("+/", "-_"))}
+    for form in forms | {form.rstrip("=") for form in forms}:
+        checked = _standard(body=JAVASCRIPT_BODY, signatures=JAVASCRIPT_SIGNATURES[secret], secrets=(form,))
+        assert checked == CredentialCheck.OK
+
+
+@for_any
+@given(
+    st.binary(min_size=1, max_size=80),
+    st.sampled_from(["whsec_", ""]),
+    st.sampled_from([base64.b64encode, base64.urlsafe_b64encode]),
+    st.sampled_from(["", "="]),
+    st.text(st.characters(exclude_categories=("Cs",))),
+)
+def test_whatever_the_python_library_signs_passes(key, prefix, encode, padding, body):
+    """Any key passes in any form of its base64, whatever the body."""
+    secret = prefix + encode(key).decode().rstrip(padding or "\0")
+    signed = Webhook(key).sign(STANDARD_ID, STANDARD_TIME, body)
+    assert _standard(signatures=signed, body=body.encode(), secrets=(secret,)) == CredentialCheck.OK
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_=", "whsec_" + "=" * 20, "====", "whsec_A", "whsec_A==="])
+def test_a_secret_without_a_key_lets_nobody_pass(secret):
+    """What is left of it is no key: an empty one would be everybody's."""
+    assert _standard(signatures=_signed_with(b""), secrets=(secret,)) == CredentialCheck.MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("secret", "fits"),
+    [
+        *((secret, True) for secret in JAVASCRIPT_SIGNATURES),
+        ("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8", False),
+        ("whsec_-_-_AwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", False),
+        ("signing-key-0123456789abcdefghi", False),
+        ("Schlüssel für Tür und Tor", False),
+        ("whsec_", False),
+        ("whsec_whsec_AAEC", False),
+    ],
+)
+def test_the_libraries_take_padded_standard_base64(secret, fits):
+    """With or without the prefix; anything else fails in one of them, or signs with another key."""
+    assert fits_libraries(secret) == fits
+
+
+@for_any
+@given(st.text(st.characters(exclude_categories=("Cs",))) | st.binary().map(lambda key: base64.b64encode(key).decode()))
+def test_a_secret_that_fits_signs_with_its_whole_key(secret):
+    """Where we say so, the Python library takes it as it is, and we take what it signs."""
+    if fits_libraries(secret):
+        signed = Webhook(secret).sign(STANDARD_ID, STANDARD_TIME, "{}")
+        assert _standard(signatures=signed, body=b"{}", secrets=(secret,)) == CredentialCheck.OK
+
+
+@pytest.mark.parametrize(
+    ("headers", "judged"),
+    [
+        ({}, Presented.BEARER),
+        ({"Authorization": "Bearer x"}, Presented.BEARER),
+        ({"webhook-id": "1", "svix-timestamp": "1"}, Presented.BEARER),
+        ({"Svix-Signature": "", "Authorization": "Bearer x"}, Presented.SVIX),
+        ({"svix-signature": "s", "Webhook-Signature": "s"}, Presented.STANDARD),
+        ({"svix-signature": "s", "webhook-signature": "s", "x-hub-signature-256": ""}, Presented.HUB),
+    ],
+)
+def test_a_signature_is_judged_before_a_token(headers, judged):
+    """Whatever its value: who presents a signature isn't let in by anything else."""
+    assert presented_by(Headers(headers)) == judged
+
+
+@pytest.mark.parametrize(
+    ("headers", "read"),
+    [
+        ({}, ("", "", "")),
+        ({"webhook-id": "a", "webhook-timestamp": "1", "webhook-signature": "s"}, ("a", "1", "s")),
+        ({"svix-id": "b", "svix-timestamp": "2", "svix-signature": "t"}, ("b", "2", "t")),
+        ({"svix-id": "b", "svix-timestamp": "2", "svix-signature": "t", "webhook-id": "a"}, ("b", "2", "t")),
+        ({"svix-id": "b", "svix-timestamp": "2", "webhook-signature": "s"}, ("", "", "s")),
+        ({"webhook-id": "a"}, ("a", "", "")),
+    ],
+)
+def test_the_names_of_standard_webhooks_are_not_mixed(headers, read):
+    """All three by the one name or by the other."""
+    assert standard_headers(Headers(headers)) == read
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,10 @@ from tests.conftest import PARTICLE, serving
 from tests.fakes import mail_sink
 from tests.flow.process import process
 
+UNFIT = (
+    "is set, but only for X-Hub-Signature-256: the Standard Webhooks libraries can't use it, because they expect "
+    "`whsec_` and padded standard base64, as `alertgate init` writes it"
+)
 GOOD = {"PARTICLE_WEBHOOK_SECRET": PARTICLE}
 
 
@@ -111,6 +115,47 @@ async def test_check_finds_what_is_wrong(tmp_path):
     assert any(
         line == "ok    store: data/alertgate.db doesn't exist yet; `alertgate serve` creates it" for line in lines
     )
+
+
+@pytest.mark.parametrize(
+    ("secret", "line"),
+    [
+        ("whsec_C2FVsBQIhrscChlQIMV+b5sSYob7oD3P", "ok    WEBHOOK_SECRET: is set"),
+        ("whsec_C2FVsBQIhrscChlQIMV-b5sSYob7oD3P", f"warn  WEBHOOK_SECRET: {UNFIT}"),
+        ("whsec_C2FVsBQIhrscChlQIMV+b5sSYob7oD3", f"warn  WEBHOOK_SECRET: {UNFIT}"),
+        ("Schluessel-fuer-Tuer-und-Tor-7", f"ok    WEBHOOK_SECRET: {UNFIT}"),
+    ],
+)
+async def test_check_says_which_secret_the_libraries_cannot_use(tmp_path, secret, line):
+    """A warning for one that is meant for them; a plain text signs by hand all the same."""
+    done = await alertgate("check", "--offline", cwd=tmp_path, env={**GOOD, "WEBHOOK_SECRET": secret})
+    assert line in done.stdout.splitlines()
+    assert secret not in done.stdout + done.stderr
+
+
+async def test_check_knows_the_token_for_senders_that_cannot_sign(tmp_path):
+    """It's a way in like any other: weak and equal ones warn, and with it alone nothing is switched off but signing."""
+    token = {"WEBHOOK_TOKEN": "C2FVsBQIhrscChlQIMV-b5sSYob7oD3P"}
+    lines = (await alertgate("check", "--offline", cwd=tmp_path, env=token)).stdout.splitlines()
+    assert "ok    WEBHOOK_SECRET: isn't set: the generic webhook takes WEBHOOK_TOKEN and no signatures" in lines
+    assert "ok    WEBHOOK_TOKEN: is set" in lines
+    assert not [line for line in lines if line.startswith("fail")]
+    weak = {"WEBHOOK_TOKEN": "aaaaaaaaaaaaaaaaaaaa", "API_TOKEN": "aaaaaaaaaaaaaaaaaaaa"}
+    lines = (await alertgate("check", "--offline", cwd=tmp_path, env=weak)).stdout.splitlines()
+    assert "warn  WEBHOOK_TOKEN: is weak: use one that `alertgate init` generates" in lines
+    assert "warn  WEBHOOK_TOKEN: equals API_TOKEN: a leak of one exposes both; use different secrets" in lines
+    neither = (await alertgate("check", "--offline", cwd=tmp_path)).stdout
+    assert "warn  WEBHOOK_SECRET: isn't set: the generic webhook is switched off and answers 503" in neither
+    assert "WEBHOOK_TOKEN" not in neither
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+async def test_a_token_in_quotes_is_named_before_anything_starts(tmp_path, command):
+    """As `docker run --env-file` hands it on; without the token itself."""
+    done = await alertgate(command, cwd=tmp_path, env={"WEBHOOK_TOKEN": '"hunter2-hunter2-hunter2"'})
+    assert done.returncode == 2
+    assert "  - WEBHOOK_TOKEN is wrapped in quotes, which would be part of the value: remove them" in done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(("password", "code", "level"), [("right", 0, "ok"), ("wrong", 1, "fail")])

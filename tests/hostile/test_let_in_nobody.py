@@ -26,6 +26,7 @@ from tests.fakes import START, FakeClock, until
 from tests.scrape import scrape
 
 METRICS = "metrics-token-0123456789abcdef"
+TOKEN = "webhook-token-0123456789abcdef"
 UUID = "01890000-0000-7000-8000-000000000000"
 PUBLIC = {
     "/health",
@@ -64,7 +65,9 @@ def _path(template: str) -> str:
 @pytest.fixture
 async def closed(make_settings):
     """A service on which everything that can have a credential has one."""
-    async with serving(make_settings(metrics_token=METRICS, rate_limit="100000/minute")) as running:
+    async with serving(
+        make_settings(metrics_token=METRICS, webhook_token=TOKEN, rate_limit="100000/minute")
+    ) as running:
         yield running
         assert (await running.particle()).status_code == 202
 
@@ -83,10 +86,13 @@ async def test_every_path_but_the_public_ones_wants_its_credential(closed: Runni
         "particle": BEARER,
         "api": API_BEARER,
         "metrics": {"Authorization": f"Bearer {METRICS}"},
+        "webhook token": {"Authorization": f"Bearer {TOKEN}"},
+        "webhook token and a signature": {"Authorization": f"Bearer {TOKEN}", "X-Hub-Signature-256": sign(b"other")},
+        "webhook token and another signature": {"Authorization": f"Bearer {TOKEN}", "svix-signature": "v1,AAAA"},
         "signature": {"X-Hub-Signature-256": sign(b"other")},
         "basic": {"Authorization": "Basic " + API},
     }
-    own = {"/webhook/particle": "particle", "/metrics": "metrics", "/webhook/generic": "none of these"}
+    own = {"/webhook/particle": "particle", "/metrics": "metrics", "/webhook/generic": "webhook token"}
     for method, template in sorted(_operations(closed)):
         for name, headers in others.items():
             if name == own.get(template, "api"):
@@ -155,7 +161,8 @@ NO_CREDENTIALS = [
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "secret"), [("POST", "/webhook/particle", PARTICLE), ("GET", "/api/alerts", API)]
+    ("method", "path", "secret"),
+    [("POST", "/webhook/particle", PARTICLE), ("POST", "/webhook/generic", TOKEN), ("GET", "/api/alerts", API)],
 )
 async def test_what_is_no_credential_is_refused(closed: Running, method, path, secret):
     """401: doubled, quoted, joined, cut, non-ASCII, empty, huge, or a masked secret copied from a log."""

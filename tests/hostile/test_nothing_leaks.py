@@ -21,6 +21,7 @@ WORDS = "the-safe-is-open-tonight"
 SECRETS = {
     "particle_webhook_secret": PARTICLE,
     "webhook_secret": SIGNING,
+    "webhook_token": "webhook-token-0123456789abcdef",
     "api_token": API,
     "metrics_token": METRICS,
     "secret_key": "key-for-cursors-0123456789abcdef",
@@ -62,8 +63,9 @@ async def _everything(service) -> None:
     await client.post("/webhook/generic", content=body, headers={**signed, "X-Hub-Signature-256": sign(b"x")})
     wrong = json.dumps({"event": "", "message": 1, "severity": WORDS, "timestamp": WORDS}).encode()
     await client.post("/webhook/generic", content=wrong, headers={**signed, "X-Hub-Signature-256": sign(wrong)})
+    paths = (("POST", "/webhook/particle"), ("POST", "/webhook/generic"), ("GET", "/api/alerts"), ("GET", "/metrics"))
     for token in (PARTICLE + "x", API[:-1], SECRETS["smtp_password"]):
-        for method, path in (("POST", "/webhook/particle"), ("GET", "/api/alerts"), ("GET", "/metrics")):
+        for method, path in paths:
             answer = await client.request(method, path, json=event, headers={"Authorization": f"Bearer {token}"})
             assert answer.status_code == 401
             _holds_nothing_private(answer.text + str(answer.headers))

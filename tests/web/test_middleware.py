@@ -250,7 +250,7 @@ async def test_the_openapi_document_shows_bodies_answers_and_credentials(service
         assert particle["security"] == [{"ParticleBearer": []}]
     generic = document["paths"]["/webhook/generic"]["post"]
     assert set(generic["responses"]) == {"200", "202", "400", "401", "408", "413", "415", "422", "429", "503"}
-    assert generic["security"] == [{"HubSignature": []}, {"StandardWebhooks": []}]
+    assert generic["security"] == [{"HubSignature": []}, {"StandardWebhooks": []}, {"WebhookToken": []}]
     parameters = {parameter["name"] for parameter in generic["parameters"]}
     assert parameters == {"Idempotency-Key", "webhook-id", "webhook-timestamp"}
     for answer in (*particle["responses"].values(), *generic["responses"].values()):

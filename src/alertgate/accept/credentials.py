@@ -7,13 +7,17 @@ named result.
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 TOLERANCE = timedelta(minutes=5)
 """How old or how far ahead a Standard Webhooks timestamp may be."""
+SECRET_PREFIX = "whsec_"  # noqa: S105  (not a secret)
+"""The prefix of Standard Webhooks secrets; base64 follows."""
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 
 class CredentialCheck(StrEnum):
@@ -24,6 +28,43 @@ class CredentialCheck(StrEnum):
     MALFORMED = "the credential is not in the form that this path expects"
     MISMATCH = "the credential is wrong"
     EXPIRED = "the signature's timestamp is more than five minutes from now; check both clocks"
+    SIGNATURES_OFF = "signatures are switched off here, because WEBHOOK_SECRET isn't set"
+    TOKENS_OFF = "bearer tokens are switched off here, because WEBHOOK_TOKEN isn't set"
+
+
+class Presented(StrEnum):
+    """The credential by which a request to the generic webhook is judged, named by its header."""
+
+    HUB = "x-hub-signature-256"
+    STANDARD = "webhook-signature"
+    SVIX = "svix-signature"
+    BEARER = "authorization"
+
+
+class StandardHeaders(NamedTuple):
+    """The values of the three Standard Webhooks headers; empty where one isn't there."""
+
+    message_id: str
+    timestamp: str
+    signatures: str
+
+
+def presented_by(headers: Mapping[str, str]) -> Presented:
+    """Return the credential to judge: a signature, right or wrong, takes precedence over a bearer token.
+
+    `headers` must look up names in lower case.
+    """
+    signatures = (Presented.HUB, Presented.STANDARD, Presented.SVIX)
+    return next((kind for kind in signatures if kind in headers), Presented.BEARER)
+
+
+def standard_headers(headers: Mapping[str, str]) -> StandardHeaders:
+    """Return the Standard Webhooks headers: `webhook-…`, or `svix-…` if the signature has only that older name.
+
+    The two are never mixed, so that the id is the one that was signed. Source: Svix, "Verifying webhooks manually".
+    """
+    prefix = "svix" if presented_by(headers) is Presented.SVIX else "webhook"
+    return StandardHeaders(*(headers.get(f"{prefix}-{name}", "") for name in ("id", "timestamp", "signature")))
 
 
 def bearer(authorization: Sequence[str], secrets: Sequence[str]) -> CredentialCheck:
@@ -79,11 +120,25 @@ def standard_webhook(
 
 
 def _signing_keys(secret: str) -> list[bytes]:
-    """Return the keys that a secret may mean: the specification uses base64, but people also set plain text."""
-    keys = [secret.encode()]
+    """Return the keys that a secret may mean: the specification uses base64, but people also set plain text.
+
+    The base64 may be standard or URL-safe, with or without its padding.
+    """
+    text = secret.removeprefix(SECRET_PREFIX).rstrip("=").translate(_STANDARD_ALPHABET)
+    decoded = b""
     with suppress(ValueError):  # binascii.Error is one; text beyond ASCII raises the plain kind
-        keys.append(base64.b64decode(secret.removeprefix("whsec_"), validate=True))
-    return keys
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    return [key for key in (secret.encode(), decoded) if key]  # anybody could sign with an empty key
+
+
+def fits_libraries(secret: str) -> bool:
+    """Return whether the Standard Webhooks libraries for Python and JavaScript take this secret as it is.
+
+    They expect standard base64, with or without `whsec_`; older releases reject it without its padding.
+    """
+    with suppress(ValueError):
+        return bool(base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
+    return False
 
 
 def _any_equal(presented: bytes, expected: Sequence[bytes]) -> CredentialCheck:

@@ -6,6 +6,7 @@ from itertools import combinations
 
 from pydantic import SecretStr
 
+from alertgate.accept.credentials import SECRET_PREFIX, fits_libraries
 from alertgate.config import Settings
 from alertgate.errors import StoreInUse, Unavailable
 from alertgate.notify.channels import registry
@@ -29,6 +30,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     named: dict[str, SecretStr | None] = {
         "PARTICLE_WEBHOOK_SECRET": settings.particle_webhook_secret,
         "WEBHOOK_SECRET": settings.webhook_secret,
+        "WEBHOOK_TOKEN": settings.webhook_token,
         "API_TOKEN": settings.api_token,
         "SECRET_KEY": settings.secret_key,
     }
@@ -39,19 +41,34 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     }
     texts = {name: secret.get_secret_value() for name, secret in named.items() if secret}
     for name, secret in named.items():
-        if secret is None and name in guards:
+        if secret is None and name == "WEBHOOK_SECRET" and settings.webhook_token:
+            yield Finding(Level.OK, name, "isn't set: the generic webhook takes WEBHOOK_TOKEN and no signatures")
+        elif secret is None and name in guards:
             yield Finding(Level.WARN, name, f"isn't set: {guards[name]} is switched off and answers 503")
         elif secret is not None and (len(texts[name]) < STRONG or len(set(texts[name])) < STRONG // 3):
             yield Finding(Level.WARN, name, "is weak: use one that `alertgate init` generates")
+        elif name == "WEBHOOK_SECRET" and not fits_libraries(texts[name]):
+            yield _unfit(name, texts[name])
         elif secret is not None:
             yield Finding(Level.OK, name, "is set")
-    if not (settings.particle_webhook_secret or settings.webhook_secret):
+    if not (settings.particle_webhook_secret or settings.webhook_secret or settings.webhook_token):
         yield Finding(
             Level.FAIL, "webhooks", "both are switched off: no alert can be received; set at least one secret"
         )
     for one, other in combinations(texts, 2):
         if texts[one] == texts[other]:
             yield Finding(Level.WARN, one, f"equals {other}: a leak of one exposes both; use different secrets")
+
+
+def _unfit(name: str, secret: str) -> Finding:
+    """Return the finding for a secret that the Standard Webhooks libraries reject, or turn into another key."""
+    level = Level.WARN if secret.startswith(SECRET_PREFIX) else Level.OK
+    return Finding(
+        level,
+        name,
+        "is set, but only for X-Hub-Signature-256: the Standard Webhooks libraries can't use it, because they expect "
+        f"`{SECRET_PREFIX}` and padded standard base64, as `alertgate init` writes it",
+    )
 
 
 def _recipients(settings: Settings) -> Iterator[Finding]:

@@ -1,9 +1,11 @@
 """Write a first .env with fresh secrets."""
 
+import base64
 import os
 import secrets
 from pathlib import Path
 
+from alertgate.accept.credentials import SECRET_PREFIX
 from alertgate.errors import AlertgateError
 
 TEMPLATE = """\
@@ -26,12 +28,20 @@ API_TOKEN={api}
 """
 
 
+def signing_secret() -> str:
+    """Return a fresh WEBHOOK_SECRET that the Standard Webhooks libraries take as it is.
+
+    24 random bytes, the fewest that the specification allows, fill standard base64 without padding.
+    """
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(24)).decode()
+
+
 def write_env(path: Path) -> None:
     """Write a .env with mode 0600. Raises AlertgateError if the file exists or can't be written."""
     text = TEMPLATE.format(
         secret_key=secrets.token_urlsafe(32),
         particle=secrets.token_urlsafe(32),
-        webhook=secrets.token_urlsafe(32),
+        webhook=signing_secret(),
         api=secrets.token_urlsafe(32),
     )
     try:

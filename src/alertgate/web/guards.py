@@ -13,7 +13,15 @@ from fastapi.security import APIKeyHeader
 from fastapi.security.base import SecurityBase
 from pydantic import SecretStr
 
-from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
+from alertgate.accept.credentials import (
+    CredentialCheck,
+    Presented,
+    bearer,
+    hub_signature,
+    presented_by,
+    standard_headers,
+    standard_webhook,
+)
 from alertgate.config import Settings
 from alertgate.errors import SwitchedOff, Unauthenticated
 from alertgate.web.body import read_body
@@ -87,6 +95,13 @@ class ParticleGuard(BearerScheme):
         return await read_body(request, gate)
 
 
+class WebhookToken(BearerScheme):
+    """Documents the generic webhook's bearer token, which `generic_guard` checks."""
+
+    async def __call__(self) -> None:
+        """Do nothing: the token is only one of the ways in."""
+
+
 particle_guard = ParticleGuard(Guard.PARTICLE, "PARTICLE_WEBHOOK_SECRET", "ParticleBearer")
 api_guard = BearerGuard(Guard.API, "API_TOKEN", "ApiToken")
 metrics_guard = MetricsGuard(Guard.METRICS, "METRICS_TOKEN", "MetricsToken", ", if that is set")
@@ -101,36 +116,43 @@ _STANDARD_WEBHOOKS = APIKeyHeader(
     name="webhook-signature",
     auto_error=False,
     scheme_name="StandardWebhooks",
-    description="Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`",
+    description="Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`, or the same as `svix-…`",
 )
+_WEBHOOK_TOKEN = WebhookToken(
+    Guard.GENERIC, "WEBHOOK_TOKEN", "WebhookToken", ", if that is set; for senders that can't sign"
+)
+_HOW_TO_SIGN = (
+    "Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three Standard Webhooks headers."
+)
+_HOW_TO_SEND_A_TOKEN = "Send Authorization: Bearer with WEBHOOK_TOKEN."  # noqa: S105  (the name of a setting)
 
 
-async def signature_guard(
+async def generic_guard(
     request: Request,
-    hub: Annotated[str | None, Security(_HUB_SIGNATURE)],
-    standard: Annotated[str | None, Security(_STANDARD_WEBHOOKS)],
+    _hub: Annotated[str | None, Security(_HUB_SIGNATURE)],
+    _standard: Annotated[str | None, Security(_STANDARD_WEBHOOKS)],
+    _token: Annotated[None, Security(_WEBHOOK_TOKEN)],
 ) -> bytes:
-    """Return the body of a generic webhook, once its signature has been checked.
+    """Return the body of a generic webhook, once its signature or its bearer token has been checked.
 
     Raises SwitchedOff, RateLimited, BodyTooLarge, BodyTooSlow, ClientGone, Unauthenticated.
     """
     gate: Gate = request.app.state.gate
-    secrets = _secrets(gate.settings, "WEBHOOK_SECRET")
+    secrets = _secrets_if_set(gate.settings, "WEBHOOK_SECRET")
+    tokens = _secrets_if_set(gate.settings, "WEBHOOK_TOKEN")
+    if not (secrets or tokens):
+        raise SwitchedOff(
+            "This is switched off, because WEBHOOK_SECRET isn't set, nor is WEBHOOK_TOKEN. "
+            "Set one of them and restart alertgate."
+        )
     address = client_address(request)
     gate.limits.check_failures(address)
     gate.limits.count_generic(address)
+    if presented_by(request.headers) is Presented.BEARER or not secrets:
+        _require(_check_without_body(request, tokens), request, gate)
+        return await read_body(request, gate)
     body = await read_body(request, gate)
-    if standard is not None and hub is None:
-        check = _check_standard_webhook(request, standard, body, secrets, gate)
-    else:
-        check = hub_signature(request.headers.getlist("x-hub-signature-256"), body, secrets)
-    if check is not CredentialCheck.OK:
-        _count_failure(request, gate, Guard.GENERIC)
-        raise Unauthenticated(
-            f"{_sentence(check)} Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three "
-            "Standard Webhooks headers.",
-            scheme="Signature",
-        )
+    _require(_check_signature(request, body, secrets, gate), request, gate)
     return body
 
 
@@ -140,30 +162,52 @@ async def api_body(request: Request, _: Annotated[None, Depends(api_guard)]) -> 
 
 
 ParticleBody = Annotated[bytes, Depends(particle_guard)]
-SignedBody = Annotated[bytes, Depends(signature_guard)]
+GenericBody = Annotated[bytes, Depends(generic_guard)]
 ApiBody = Annotated[bytes, Depends(api_body)]
 
 
-def _check_standard_webhook(
-    request: Request, signature: str, body: bytes, secrets: list[str], gate: Gate
-) -> CredentialCheck:
-    headers = request.headers
-    return standard_webhook(
-        headers.get("webhook-id", ""),
-        headers.get("webhook-timestamp", ""),
-        signature,
-        body,
-        secrets,
-        gate.clock.now(),
+def _check_without_body(request: Request, tokens: list[str]) -> CredentialCheck:
+    """Judge a bearer token, or a signature while WEBHOOK_SECRET isn't set."""
+    if presented_by(request.headers) is not Presented.BEARER:
+        return CredentialCheck.SIGNATURES_OFF
+    authorization = request.headers.getlist("authorization")
+    return CredentialCheck.TOKENS_OFF if authorization and not tokens else bearer(authorization, tokens)
+
+
+def _check_signature(request: Request, body: bytes, secrets: list[str], gate: Gate) -> CredentialCheck:
+    if presented_by(request.headers) is Presented.HUB:
+        return hub_signature(request.headers.getlist(Presented.HUB), body, secrets)
+    return standard_webhook(*standard_headers(request.headers), body, secrets, gate.clock.now())
+
+
+def _require(check: CredentialCheck, request: Request, gate: Gate) -> None:
+    """Raise Unauthenticated, with what to send instead, unless the check is OK. Raises RateLimited too."""
+    if check is CredentialCheck.OK:
+        return
+    _count_failure(request, gate, Guard.GENERIC)
+    settings = gate.settings
+    ways = [_HOW_TO_SIGN] if settings.webhook_secret else []
+    ways += [_HOW_TO_SEND_A_TOKEN] if settings.webhook_token else []
+    by_token = settings.webhook_token and (
+        presented_by(request.headers) is Presented.BEARER or not settings.webhook_secret
     )
+    raise Unauthenticated(f"{_sentence(check)} {' Or: '.join(ways)}", scheme="Bearer" if by_token else "Signature")
 
 
 def _secrets(settings: Settings, setting: str) -> list[str]:
-    """Return the values of a secret that are valid now: the present one, and the previous one if it is set."""
+    """Return the values of a secret that are valid now. Raises SwitchedOff if it isn't set."""
+    secrets = _secrets_if_set(settings, setting)
+    if not secrets:
+        raise SwitchedOff(f"This is switched off, because {setting} isn't set. Set it and restart alertgate.")
+    return secrets
+
+
+def _secrets_if_set(settings: Settings, setting: str) -> list[str]:
+    """Return the present value of a secret and the previous one if that is set; nothing if the present one isn't."""
     present: SecretStr | None = getattr(settings, setting.lower())
     previous: SecretStr | None = getattr(settings, f"{setting.lower()}_previous")
     if present is None:
-        raise SwitchedOff(f"This is switched off, because {setting} isn't set. Set it and restart alertgate.")
+        return []
     return [secret.get_secret_value() for secret in (present, previous) if secret is not None]
 
 

@@ -104,14 +104,17 @@ GENERIC_ANSWERS: Answers = {
     200: {"model": Duplicate, "description": "Seen before"},
     202: {"model": Accepted, "description": "On disk"},
     400: {**problem_answer("Not valid JSON"), "model": Problem},
-    415: problem_answer("Not JSON by its content type"),
+    415: problem_answer("The body is compressed"),
     422: problem_answer("Fields are missing or wrong"),
 }
 GENERIC_BODY = {
     **body_of(GenericAlert, "application/json"),
     "parameters": [
         _header("Idempotency-Key", "The same key again is answered 200 duplicate.", maxLength=LONGEST_KEY),
-        _header("webhook-id", "Standard Webhooks: the message's id; the same again is answered 200 duplicate."),
+        _header(
+            "webhook-id",
+            "Standard Webhooks: the message's id (or `svix-id`); the same again is answered 200 duplicate.",
+        ),
         _header("webhook-timestamp", "Standard Webhooks: Unix seconds, at most five minutes from now."),
     ],
 }
