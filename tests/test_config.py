@@ -248,9 +248,11 @@ def test_a_character_that_nobody_sees_is_named(problems_with, setting):
         assert "hunter2" not in problem
 
 
-def test_names_of_devices_may_need_joiners(load_with):
-    """An emoji of several parts is one name."""
+def test_names_may_need_joiners(load_with):
+    """An emoji of several parts is one name, of a device or of an event."""
     assert load_with(DEVICES="d=\U0001f468\u200d\U0001f467 Door").devices == {"d": "\U0001f468\u200d\U0001f467 Door"}
+    event = "\U0001f468\u200d\U0001f467/*"
+    assert load_with(SEVERITY_RULES=f"{event}=critical").severities.rules == ((event, Severity.CRITICAL),)
 
 
 REFERENCES = ["${x}", "pa${x}ss-0123456789abcdef", "${HOME}", "'${x}'", '"${x:-default}"', "$${x}", "${}"]

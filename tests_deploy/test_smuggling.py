@@ -393,7 +393,7 @@ TARGETS = {
     "what is for inside, by another Host": (f"http://{HOST}/metrics", "127.0.0.1:8000", 404, None),
     "what is for inside, with more slashes": (f"http://{HOST}//metrics/", HOST, 404, None),
     "what is for inside, by dots": ("/webhook/..//metrics/", HOST, 404, None),
-    "more slashes": ("//api//alerts/", HOST, 401, "/api/alerts"),
+    "more slashes": ("//webhook//generic/", HOST, 405, "/webhook/generic"),
     "alertgate's own port": (f"http://{HOST}:8000/metrics", HOST, 404, None),
     "our host as a user's name": (f"http://{HOST}@other.test/health/live", HOST, 404, None),
     "a file": ("file:///metrics", HOST, 404, None),

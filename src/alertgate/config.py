@@ -207,9 +207,9 @@ class Settings(BaseSettings):
         """Refuse quotes around a value and invisible characters in it: they are pasted by mistake and hard to find."""
         if isinstance(value, str):
             refuse_quotes(value)
-            # Emoji in device names need joiners; which characters a password may hold depends on the mail server.
+            # Devices are named freely; which characters a password may hold depends on the mail server.
             if info.field_name not in {"devices", "smtp_password"}:
-                refuse_invisible(value)
+                refuse_invisible(value, joiners=info.field_name == "severity_rules")
         return value
 
     @property

@@ -48,9 +48,12 @@ def invisible(text: str, *, harmless: str = "") -> str | None:
     return None
 
 
-def refuse_invisible(value: str) -> None:
-    """Raise ValueError if a value holds an invisible character, except line breaks and tabs, which lists may hold."""
-    if name := invisible(value, harmless="\t\r\n"):
+def refuse_invisible(value: str, *, joiners: bool) -> None:
+    """Raise ValueError if a value holds an invisible character, except line breaks and tabs, which lists may hold.
+
+    With `joiners`, U+200C and U+200D are allowed too: emoji and the scripts of Persian and Hindi need them.
+    """
+    if name := invisible(value, harmless="\t\r\n" + ("\u200c\u200d" if joiners else "")):
         raise ValueError(f"holds an invisible character ({name}): type the value by hand, or paste it as plain text")
 
 

@@ -92,20 +92,11 @@ async def test_slashes_too_many_reach_the_webhooks(service: Running, template):
     assert routes == {"/webhook/particle", "/webhook/generic", "/api/alerts/{alert_id}"}
 
 
-async def test_slashes_too_many_reach_the_api(service: Running):
-    """Every path of it, with parameters too."""
-    alert_id = (await service.particle()).json()["id"]
-    for path in (f"/api/alerts/{alert_id}", "/api/alerts", "/api/incidents"):
-        clean = await service.client.get(path, headers=API_BEARER)
-        for odd in (f"/{path}", f"{path}/", f"{path}//", path.replace("/", "//")):
-            answer = await service.client.get(f"http://127.0.0.1:{service.port}{odd}", headers=API_BEARER)
-            assert (answer.status_code, set(answer.json())) == (200, set(clean.json()))
-
-
 @pytest.mark.parametrize(
     "path",
     [
         *("//metrics", "/metrics/", "/status/", "//status", "/health/", "//health/live", "/docs/", "//"),
+        *("//api/alerts", "/api//alerts", "/api/alerts/", "//api//incidents/"),
         *("/webhook", "/webhook/", "/webhook//", "/api", "/api//", "/webhook/particle/x/", "/webhooks/particle/"),
         *("/webhook/%2Fparticle", "/webhook/particle%2f", "/%2fwebhook/particle/", "/%2F%2f/webhook/particle"),
         *("/api/../metrics/", "/api//..//metrics", "/webhook/./particle/", "/webhook/particle/%20"),
@@ -126,11 +117,11 @@ SLASHED = st.lists(st.sampled_from(["/", "//", "webhook", "api", "particle", "me
 @for_any
 @given(SLASHED | st.text())
 def test_a_path_changes_by_its_slashes_alone(path):
-    """Cleaning twice is cleaning once, and nothing but slashes goes; outside the webhooks and the API nothing does."""
+    """Cleaning twice is cleaning once, and nothing but slashes goes; outside the webhooks nothing does."""
     cleaned = clean_path(path, path.encode(errors="surrogatepass"))
     assert clean_path(cleaned, b"") == cleaned
     assert cleaned.replace("/", "") == path.replace("/", "")
-    assert cleaned == path or (cleaned.startswith(("/webhook/", "/api/")) and path.startswith("/"))
+    assert cleaned == path or (cleaned.startswith("/webhook/") and path.startswith("/"))
     assert cleaned == path or not ("//" in cleaned or cleaned.endswith("/"))
     assert clean_path(path, b"/%2F") == path
 

@@ -114,6 +114,7 @@ async def test_the_two_names_of_a_header_are_never_mixed(make_settings):
         again = await _post(service, {**svix, "webhook-id": "yet another"})
         assert again.status_code == 200, "the id that was signed is the one that counts"
         assert (await _post(service, {**webhook, **svix})).status_code == 200
+        assert (await _post(service, {**svix, "Idempotency-Key": "fresh"})).status_code == 200, "it isn't signed"
         service.gate.clock.move(seconds=timedelta(minutes=5, seconds=1).total_seconds())
         assert (await _post(service, svix)).status_code == 401
 
@@ -240,7 +241,11 @@ async def test_failures_with_a_token_are_counted_and_limited(make_settings):
     async with serving(make_settings(webhook_token=TOKEN, rate_limit="3/minute"), clock=FakeClock()) as service:
         guesses = [(await _post(service, {"Authorization": f"Bearer {n:020}"})).status_code for n in range(5)]
         assert guesses == [401, 401, 401, 429, 429]
-        assert (await _post(service, BY_TOKEN)).status_code == 429
+        refused = await _post(service, BY_TOKEN)
+        assert (refused.status_code, refused.json()["detail"].partition(".")[0]) == (
+            429,
+            "Too many failed requests from this address",
+        )
         assert (await service.client.get("/api/alerts")).status_code == 429, "one budget for all paths"
         counted = scrape((await service.client.get("/metrics")).text)
         assert counted("alertgate_auth_failures_total", guard="generic") == 3

@@ -27,7 +27,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-CLEANED = ("/webhook/", "/api/")
+CLEANED = "/webhook/"
 """The paths in which extra slashes are ignored."""
 LONGEST_PATH = 200
 """Characters of a path that are logged."""
@@ -118,9 +118,9 @@ class Answer:
 def clean_path(path: str, raw_path: bytes) -> str:
     """Return the path without doubled and trailing slashes: `/webhook/particle` for `//webhook/particle/`.
 
-    There is no redirect, because Particle doesn't follow one. Only for the webhooks and the API: a proxy that blocks
-    `/metrics` needn't block `/metrics/` too. A percent-encoded slash is data (RFC 3986, 2.2), so a path whose
-    `raw_path` has one is returned unchanged.
+    There is no redirect, because Particle doesn't follow one. Only for the webhooks: a proxy that blocks `/metrics` or
+    `/api/` needn't block `/metrics/` and `//api/` too. A percent-encoded slash is data (RFC 3986, 2.2), so a path
+    whose `raw_path` has one is returned unchanged.
     """
     cleaned = SLASHES.sub("/", path).rstrip("/")
     return cleaned if cleaned.startswith(CLEANED) and b"%2f" not in raw_path.lower() else path

@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from alertgate.accept import generic, particle
-from alertgate.accept.credentials import standard_headers
+from alertgate.accept.credentials import Presented, presented_by, standard_headers
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorded, Result
 from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
@@ -87,7 +87,9 @@ def _intake(request: Request, gate: Gate) -> IntakeContext:
 
 
 def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key") or standard_headers(request.headers).message_id
+    key = standard_headers(request.headers).message_id
+    if presented_by(request.headers) not in (Presented.STANDARD, Presented.SVIX):  # which sign their id
+        key = request.headers.get("idempotency-key") or key
     if key and len(key) > generic.LONGEST_KEY:
         raise Invalid(
             "Nothing was stored.", (FieldError("Idempotency-Key", f"is over {generic.LONGEST_KEY} characters"),)
