@@ -11,6 +11,32 @@ PARTICLES_OWN = b"event=demo&data=mydata&published_at=2017-02-01T21%3A08%3A05.76
 """The documented default request of Particle, byte for byte."""
 
 
+async def test_an_all_clear_with_nothing_open_tells_nobody(make_settings):
+    """Sent at a device's start, late, or twice, it is stored and its trail says why; the alarm after it is told."""
+    async with mail_sink() as sink:
+        settings = make_settings(
+            smtp_host="127.0.0.1",
+            smtp_port=sink.port,
+            smtp_security="none",
+            smtp_email="alerts@example.net",
+            recipient_email="me@example.com",
+            severity_rules="leak*=critical",
+        )
+        async with serving(settings) as service:
+            cleared = {"event": "leak", "coreid": "3f01", "data": '{"status":"resolved"}'}
+            for number in range(3):
+                answer = await service.client.post(
+                    "/webhook/particle", data={**cleared, "event_id": f"c{number}"}, headers=BEARER
+                )
+                assert (answer.status_code, answer.json()["incident"]) == (202, None)
+                trail = await service.trail(answer.json()["id"])
+                assert trail["alert"]["reason"] == "says resolved, but no incident is open for it; nobody is told"
+            wet = {"event": "leak", "coreid": "3f01", "data": "wet"}
+            assert (await service.client.post("/webhook/particle", data=wet, headers=BEARER)).status_code == 202
+            [received] = await sink.received(1)
+    assert received.mail["Subject"] == "[CRITICAL] 3f01: leak"
+
+
 async def test_particles_default_request_arrives_as_a_mail(make_settings, authority: trustme.CA, authority_file):
     """Particle's documented default request becomes a mail, over STARTTLS and with a login."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -28,16 +28,12 @@ def test_the_first_alert_opens_an_incident():
     assert decided(None, alert(severity=Severity.CRITICAL, received_at=SOON)) == Decision(GroupReason.OPENED, opened)
 
 
-def test_a_resolution_without_an_incident_changes_nothing():
-    """If none is open, there is nothing to resolve."""
-    resolved = alert(signal=Signal.RESOLVED, source=Source.GENERIC)
+@pytest.mark.parametrize("source", Source)
+@pytest.mark.parametrize("severity", Severity)
+def test_an_all_clear_never_opens_an_incident(source, severity):
+    """A late or repeated all-clear, or one that a device sends at its start, is no alarm, however severe."""
+    resolved = alert(signal=Signal.RESOLVED, source=source, severity=severity)
     assert decided(None, resolved) == Decision(GroupReason.NOTHING_TO_RESOLVE, None)
-
-
-def test_a_devices_data_that_looks_like_an_all_clear_opens_an_incident_if_none_is_open():
-    """Particle devices define their own data: "status": "resolved" must not make an alert vanish."""
-    decision = decided(None, alert(signal=Signal.RESOLVED))
-    assert decision == Decision(GroupReason.OPENED_BY_ALL_CLEAR, incident(id="incident-2"))
 
 
 def test_an_incident_with_a_waiting_notification_stays_open():
@@ -141,17 +137,16 @@ def test_only_an_unresolved_incident_is_quiet(status, silence, quiet):
             Decision(GroupReason.OPENED_AFTER_SILENCE, incident(id="incident-2"), incident()),
             "opened a new incident, because incident-1 had no alert for 30 min",
         ),
-        (
-            Decision(GroupReason.OPENED_BY_ALL_CLEAR, incident()),
-            "says resolved, but no incident was open for it; opened one anyway",
-        ),
         (Decision(GroupReason.JOINED, incident()), "joined incident incident-1"),
         (
             Decision(GroupReason.ROSE, incident(severity=Severity.CRITICAL)),
             "joined incident incident-1 and raised it to critical",
         ),
         (Decision(GroupReason.RESOLVED, incident()), "resolved incident incident-1"),
-        (Decision(GroupReason.NOTHING_TO_RESOLVE, None), "says resolved, but no incident is open for it"),
+        (
+            Decision(GroupReason.NOTHING_TO_RESOLVE, None),
+            "says resolved, but no incident is open for it; nobody is told",
+        ),
     ],
 )
 def test_each_reason_has_a_sentence(decision, expected):

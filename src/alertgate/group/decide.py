@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Signal, Source
+from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Signal
 from alertgate.rules import GroupingRules
 
 
@@ -13,7 +13,6 @@ class GroupReason(StrEnum):
 
     OPENED = "opened"  # no incident was open
     OPENED_AFTER_SILENCE = "opened_after_silence"  # the open one had no alert for RESOLVE_AFTER, so it is resolved
-    OPENED_BY_ALL_CLEAR = "opened_by_all_clear"  # it says "resolved", but none was open: opened one anyway
     JOINED = "joined"  # one is open, and this alert is part of it
     ROSE = "rose"  # one is open, and this alert is more severe than all before
     RESOLVED = "resolved"  # this alert resolves the open one
@@ -41,8 +40,11 @@ def decide(
     `current` stays open even after RESOLVE_AFTER without an alert.
     """
     now = alert.received_at
+    if current is None and alert.signal is Signal.RESOLVED:
+        # A late or repeated all-clear, or a state that a device reports at its start: an alarm would be wrong.
+        return Decision(GroupReason.NOTHING_TO_RESOLVE, None)
     if current is None:
-        return _first(alert, new_id)
+        return Decision(GroupReason.OPENED, _opened(alert, new_id))
     if alert.signal is Signal.RESOLVED:
         return Decision(GroupReason.RESOLVED, _resolved(_joined(current, alert), alert))
     if is_quiet(current, now, rules) and not waiting:
@@ -76,19 +78,8 @@ def sentence(decision: Decision, rules: GroupingRules) -> str:
 
 _SENTENCES = {
     GroupReason.OPENED: "opened the incident, because none was open for it",
-    GroupReason.OPENED_BY_ALL_CLEAR: "says resolved, but no incident was open for it; opened one anyway",
-    GroupReason.NOTHING_TO_RESOLVE: "says resolved, but no incident is open for it",
+    GroupReason.NOTHING_TO_RESOLVE: "says resolved, but no incident is open for it; nobody is told",
 }
-
-
-def _first(alert: Alert, new_id: str) -> Decision:
-    """Decide about an alert for which no incident is open."""
-    if alert.signal is not Signal.RESOLVED:
-        return Decision(GroupReason.OPENED, _opened(alert, new_id))
-    if alert.source is Source.PARTICLE:
-        # Devices define their own data: what looks like an all-clear must not make an alert vanish.
-        return Decision(GroupReason.OPENED_BY_ALL_CLEAR, _opened(alert, new_id))
-    return Decision(GroupReason.NOTHING_TO_RESOLVE, None)
 
 
 def _opened(alert: Alert, new_id: str) -> Incident:
