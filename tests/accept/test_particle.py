@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import quote, urlencode
@@ -172,6 +173,10 @@ def test_data_that_is_not_utf8_is_kept(data, kept):
         ({"severity": "critical"}, Severity.CRITICAL),
         ({"severity": "critical", "data": {"severity": "info"}}, Severity.INFO),
         ({"severity": "{{severity}}"}, Severity.WARNING),
+        ({"severity": " FATAL\n", "data": {"severity": "so so"}}, Severity.CRITICAL),
+        ({"Severity": "err"}, Severity.CRITICAL),
+        ({"data": {"SEVERITY ": "Major"}}, Severity.WARNING),
+        ({"data": {"severity": ["critical"]}}, Severity.WARNING),
     ],
 )
 def test_severity_is_the_devices_else_the_rules(fields, severity):
@@ -180,18 +185,59 @@ def test_severity_is_the_devices_else_the_rules(fields, severity):
 
 
 @pytest.mark.parametrize(
-    ("data", "signal"),
+    ("fields", "signal"),
     [
-        ({"status": "resolved"}, Signal.RESOLVED),
-        ('{"status": "resolved"}', Signal.RESOLVED),
-        ({"status": "firing"}, Signal.FIRING),
-        ({"status": ["resolved"]}, Signal.FIRING),
-        ("resolved", Signal.FIRING),
+        ({"data": {"status": "resolved"}}, Signal.RESOLVED),
+        ({"data": '{"status": "resolved"}'}, Signal.RESOLVED),
+        ({"data": {"status": " OK\n"}}, Signal.RESOLVED),
+        ({"data": {"Status": "Closed"}}, Signal.RESOLVED),
+        ({"data": "{&quot;status&quot;:&quot;recovered&quot;}"}, Signal.RESOLVED),
+        ({"status": "Normal"}, Signal.RESOLVED),
+        ({"status": "clear", "data": "kitchen"}, Signal.RESOLVED),
+        ({"status": "clear", "data": {"status": "ok"}}, Signal.RESOLVED),
+        ({"data": {"status": "firing"}}, Signal.FIRING),
+        ({"data": {"status": ["resolved"]}}, Signal.FIRING),
+        ({"data": {"status": True}}, Signal.FIRING),
+        ({"data": [{"status": "ok"}]}, Signal.FIRING),
+        ({"data": "resolved"}, Signal.FIRING),
+    ],
+    ids=str,
+)
+def test_a_device_can_say_that_it_is_over(fields, signal):
+    """A `status` in the data or beside it ends the incident, in many words; anything else fires."""
+    alert = _json(**fields)
+    assert (alert.signal, alert.reason) == (signal, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (
+            {"data": {"status": "ok", "smoke": True}},
+            "fires, because its status says resolved, but a field named smoke is on",
+        ),
+        (
+            {"data": {"status": "ok"}, "tamper": "1"},
+            "fires, because its status says resolved, but a field named tamper is on",
+        ),
+        (
+            {"data": {"status": "ok"}, "status": "open"},
+            "fires, because one status says resolved and another one doesn't",
+        ),
+        (
+            {"data": [{"status": "firing"}], "status": "ok"},
+            "fires, because one status says resolved and another one doesn't",
+        ),
+        (
+            {"event": "kitchen/leak", "data": "1", "status": "ok"},
+            "fires, because its status says resolved, but its event names leak and its data is on",
+        ),
     ],
 )
-def test_a_device_can_resolve_its_incident(data, signal):
-    """`status: resolved` in the data resolves; anything else fires."""
-    assert _json(data=data).signal == signal
+def test_a_doubtful_all_clear_fires_and_says_why(fields, reason):
+    """What may not be over isn't ended."""
+    alert = _json(**fields)
+    assert (alert.signal, alert.reason) == (Signal.FIRING, reason)
 
 
 @pytest.mark.parametrize(("value", "text"), [(7, "7"), (7.5, "7.5"), ("7", "7")])
@@ -271,6 +317,27 @@ def test_without_time_or_device_every_event_is_new(fields):
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        {"eventId": 7},
+        {"event-id": "e1"},
+        {"event_id": {"value": 7}},
+        {"event": {"name": "leak", "event_id": 7}},
+        {"event": {"name": "leak", "published_at": "2017-02-01T21:08:05Z"}, "coreid": "C"},
+        {"published": 1, "coreid": "C"},
+        {"published": "2026-11-25", "coreid": "C"},
+        {"publishedAt": "2017-02-01T21:08:05Z", "coreid": "C"},
+        {"published_at": {"value": "2017-02-01T21:08:05Z"}, "coreid": "C"},
+    ],
+    ids=str,
+)
+def test_only_particles_own_names_make_a_repeat(fields):
+    """Under another name an id may be a counter and a time a date, and the next alarm would be lost."""
+    alert = _json(**fields)
+    assert (alert.status, alert.repeat_key) == (AlertStatus.ACCEPTED, None)
+
+
+@pytest.mark.parametrize(
     ("body", "content_type", "error"),
     [
         (b"", None, "Invalid JSON: EOF while parsing a value at line 1 column 0"),
@@ -320,13 +387,13 @@ def test_deep_nesting_does_no_harm(depth):
     assert alert.status == (AlertStatus.ACCEPTED if depth < 200 else AlertStatus.QUARANTINED)
 
 
-def test_a_body_without_event_and_device_is_grouped_as_unreadable():
-    """All such bodies share one incident, with the default severity."""
+def test_a_body_without_any_name_is_called_unreadable():
+    """What names neither event nor device has the default severity, and a digest for its sender."""
     alert = read(b"????", None, RECEIPT)
     assert (alert.event, alert.device, alert.incident_key, alert.severity) == (
         "unreadable",
         None,
-        'unreadable:["","unreadable"]',
+        f'unreadable:["{sha256(b"????").hexdigest()[:32]}","unreadable"]',
         Severity.WARNING,
     )
 
@@ -374,6 +441,104 @@ def test_as_many_fields_as_allowed_are_kept():
     assert _form(**fields).fields == fields
 
 
+QUERY = b"event=alarm%2Fmotion&coreid=3f002b000000000000000000&room=hall&data=%7B%22t%22%3A1%7D"
+
+
+def test_a_query_string_alone_is_an_event():
+    """GET and DELETE have no body; their fields are the query's."""
+    alert = read(b"", None, RECEIPT, QUERY)
+    assert (alert.status, alert.event, alert.device, alert.data, alert.fields, alert.severity) == (
+        AlertStatus.ACCEPTED,
+        "alarm/motion",
+        DEVICE,
+        {"t": 1},
+        {"room": "hall"},
+        Severity.CRITICAL,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"), [(b'{"event": "demo", "fw": "7"}', JSON), (b"event=demo&fw=7", FORM)]
+)
+def test_a_query_string_joins_the_body(body, content_type):
+    """The body wins where both name a field, and all other fields are kept."""
+    alert = read(body, content_type, RECEIPT, QUERY)
+    assert (alert.event, alert.device, alert.data, alert.fields) == (
+        "demo",
+        DEVICE,
+        {"t": 1},
+        {"room": "hall", "fw": "7"},
+    )
+
+
+def test_a_query_may_hold_any_bytes():
+    """What is no UTF-8 is shown as such, and costs no alert."""
+    alert = read(b"", None, RECEIPT, b"event=T%FCr&data=%ff&room=%e9")
+    assert (alert.status, alert.event, alert.data, alert.fields) == (
+        AlertStatus.ACCEPTED,
+        "T\\udcfcr",
+        "\udcff",
+        {"room": "\udce9"},
+    )
+
+
+def test_a_query_that_cannot_be_read_costs_no_alert():
+    """Beside a body it is kept as it came; alone it is quarantined whole."""
+    query = b"&".join([b"a=1"] * (MOST_FIELDS + 1))
+    beside, alone = read(b'{"event": "demo"}', JSON, RECEIPT, query), read(b"", None, RECEIPT, query)
+    assert (beside.status, beside.fields) == (AlertStatus.ACCEPTED, {"query": query.decode()})
+    assert (alone.status, alone.raw, alone.errors) == (
+        AlertStatus.QUARANTINED,
+        query,
+        ("Max number of fields exceeded",),
+    )
+
+
+def test_the_query_of_an_unreadable_body_is_kept_and_names_it():
+    """What the query says isn't lost with the body."""
+    alert = read(b"{", JSON, RECEIPT, QUERY)
+    assert (alert.status, alert.event, alert.device, alert.raw, alert.incident_key) == (
+        AlertStatus.QUARANTINED,
+        "alarm/motion",
+        DEVICE,
+        b"{",
+        f'unreadable:["{DEVICE}","alarm/motion"]',
+    )
+    assert alert.fields == {"event": "alarm/motion", "coreid": DEVICE, "room": "hall", "data": '{"t":1}'}
+
+
+@pytest.mark.parametrize("digits", [4300, 4301, 100_000])
+def test_an_escape_that_no_number_can_hold_is_harmless(digits):
+    """Python refuses to read numbers of more than 4,300 digits; such a text is shown as it came."""
+    data = f"&#{'9' * digits}"
+    assert (_json(data=data).status, _json(data=data).data) == (AlertStatus.ACCEPTED, data)
+
+
+class _FailOnce:
+    """Severity rules with a defect, which shows once."""
+
+    default = Severity.WARNING
+
+    def __init__(self) -> None:
+        self._defects = iter([KeyError("hunter2")])
+
+    @property
+    def rules(self):
+        for defect in self._defects:
+            raise defect
+        return ()
+
+
+def test_any_exception_while_a_body_is_read_quarantines_it():
+    """A defect that nobody has thought of costs no alert; it is named, without what it was about."""
+    alert = read(DEFAULT_JSON, JSON, replace(RECEIPT, severities=_FailOnce()))
+    assert (alert.status, alert.errors, alert.raw) == (
+        AlertStatus.QUARANTINED,
+        ("reading it failed: KeyError",),
+        DEFAULT_JSON,
+    )
+
+
 @for_any
 @given(json_objects)
 def test_json_survives_escaping_for_html(value):
@@ -406,12 +571,13 @@ def test_any_event_and_text_pass_through_a_form(event, data):
         st.binary().map(lambda value: quote(value).encode()),
     ).map(lambda fields: b"&".join(name.encode() + b"=" + value for name, value in fields.items())),
     st.sampled_from([FORM, JSON, None, "text/html"]) | st.text(),
+    st.binary() | st.sampled_from([b"event=q&coreid=d", b"event=%ff"]),
 )
-def test_no_body_raises(body, content_type):
+def test_no_request_makes_it_raise(body, content_type, query):
     """Any bytes of any content type become an alert that is accepted, or quarantined with its bytes and a reason."""
-    alert = read(body, content_type, RECEIPT)
+    alert = read(body, content_type, RECEIPT, query)
     if alert.status == AlertStatus.QUARANTINED:
-        assert (alert.raw, len(alert.errors) > 0) == (body, True)
+        assert (alert.raw, len(alert.errors) > 0) == (body or query, True)
     else:
         assert (alert.raw, alert.errors, alert.event != "") == (None, (), True)
     json.dumps([alert.data, alert.fields], allow_nan=False)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alertgate.accept.severity import DecidedSeverity, decide_severity, parse_severity
+from alertgate.accept.severity import DecidedSeverity, decide_severity
 from alertgate.model import Severity
 from alertgate.rules import SeverityRules
 
@@ -18,42 +18,9 @@ RULES = SeverityRules(
 NO_RULES = SeverityRules((), Severity.WARNING)
 
 
-@pytest.mark.parametrize(
-    ("word", "severity"),
-    [
-        ("info", Severity.INFO),
-        ("warning", Severity.WARNING),
-        ("critical", Severity.CRITICAL),
-        ("CRITICAL", Severity.CRITICAL),
-        ("  Warning\n", Severity.WARNING),
-        ("crit", Severity.CRITICAL),
-        ("emergency", Severity.CRITICAL),
-        ("alert", Severity.CRITICAL),
-        ("error", Severity.CRITICAL),
-        ("high", Severity.CRITICAL),
-        ("warn", Severity.WARNING),
-        ("medium", Severity.WARNING),
-        ("notice", Severity.INFO),
-        ("Information", Severity.INFO),
-        ("informational", Severity.INFO),
-        ("low", Severity.INFO),
-        ("debug", Severity.INFO),
-    ],
-)
-def test_senders_names_of_severities_are_understood(word, severity):
-    """The three severities, and other systems' names for them, are read in any case."""
-    assert parse_severity(word) == severity
-
-
-@pytest.mark.parametrize("value", ["", " ", "severe", "criticalcritical", "2", 2, 2.0, True, None, [], {}, ["info"]])
-def test_any_other_value_is_no_severity(value):
-    """An unknown value isn't guessed."""
-    assert parse_severity(value) is None
-
-
 def test_the_payload_wins_over_the_rules():
     """The severity that an alert names takes precedence."""
-    assert decide_severity("info", "alarm/motion", RULES) == DecidedSeverity(Severity.INFO, "payload")
+    assert decide_severity(["info"], "alarm/motion", RULES) == DecidedSeverity(Severity.INFO, "payload")
 
 
 @pytest.mark.parametrize(
@@ -69,15 +36,21 @@ def test_the_payload_wins_over_the_rules():
 )
 def test_the_first_rule_that_matches_decides(event, severity, reason):
     """Rules are ordered, case-sensitive globs."""
-    assert decide_severity(None, event, RULES) == DecidedSeverity(severity, reason)
+    assert decide_severity([], event, RULES) == DecidedSeverity(severity, reason)
 
 
 @pytest.mark.parametrize("claimed", [None, "", "so so", 3, {"level": "critical"}])
 def test_an_unknown_severity_falls_back_to_the_rules(claimed):
     """A severity that can't be read counts as missing."""
-    assert decide_severity(claimed, "alarm/motion", RULES) == DecidedSeverity(Severity.CRITICAL, "rule alarm/*")
+    assert decide_severity([claimed], "alarm/motion", RULES) == DecidedSeverity(Severity.CRITICAL, "rule alarm/*")
+
+
+@pytest.mark.parametrize("claimed", [["info", "critical"], ["so so", "Info"], [None, " INFO\n"]])
+def test_the_first_known_word_decides(claimed):
+    """An unknown word doesn't hide a known one."""
+    assert decide_severity(claimed, "alarm/motion", RULES) == DecidedSeverity(Severity.INFO, "payload")
 
 
 def test_without_a_match_the_default_applies():
     """An event that no rule matches has the default severity."""
-    assert decide_severity(None, "alarm/motion", NO_RULES) == DecidedSeverity(Severity.WARNING, "default")
+    assert decide_severity([], "alarm/motion", NO_RULES) == DecidedSeverity(Severity.WARNING, "default")

@@ -520,7 +520,7 @@ def test_without_a_picture_there_is_no_note(address):
         "data:image/png;base64,",
         "data:image/png;base64,not base64",
         "data:application/octet-stream;base64,iVBO",
-        {"nested": {"photo": PNG_URL}},
+        {"_type": "buffer", "_data": "PHN2Zz4="},
         None,
     ],
     ids=str,

@@ -239,6 +239,14 @@ async def test_the_openapi_document_shows_bodies_answers_and_credentials(service
         assert set(particle["requestBody"]["content"]) == {"application/json", "application/x-www-form-urlencoded"}
         assert set(particle["responses"]) == {"200", "202", "401", "408", "413", "422", "429", "503"}
         assert particle["security"] == [{"ParticleBearer": []}]
+    assert list(document["paths"]["/webhook/particle"]) == ["post", "put", "get", "delete"]
+    operations = [operation["operationId"] for operation in document["paths"]["/webhook/particle"].values()]
+    assert operations == ["particle", "particle_put", "particle_get", "particle_delete"]
+    for method in ("get", "delete"):
+        particle = document["paths"]["/webhook/particle"][method]
+        parameters = {parameter["name"]: parameter["required"] for parameter in particle["parameters"]}
+        assert parameters == {"event": True, "data": False, "coreid": False, "published_at": False, "event_id": False}
+        assert ("requestBody" in particle, particle["security"]) == (False, [{"ParticleBearer": []}])
     generic = document["paths"]["/webhook/generic"]["post"]
     assert set(generic["responses"]) == {"200", "202", "400", "401", "408", "413", "415", "422", "429", "503"}
     assert generic["security"] == [{"HubSignature": []}, {"StandardWebhooks": []}, {"WebhookToken": []}]

@@ -1,23 +1,37 @@
-"""Turn a generic JSON body into an alert, or reject it with reasons."""
+"""Turn a generic JSON body into an alert, or reject it with reasons.
 
+It is rejected only if there is nothing to tell. Any other wrong value is stored, and the alert goes through.
+"""
+
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
-from alertgate.accept.fields import LONGEST_NAME, field_errors, finite
+from alertgate.accept.all_clear import DecidedSignal, SignalReason, decide_signal, doubt
+from alertgate.accept.fields import (
+    LONGEST_NAME,
+    as_text,
+    distinct,
+    field_errors,
+    finite,
+    read_data,
+    read_json,
+    shortened,
+)
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key
-from alertgate.accept.severity import decide_severity, parse_severity
+from alertgate.accept.severity import decide_severity
 from alertgate.accept.times import LATEST, TIME_SCHEMA, read_time
-from alertgate.errors import Invalid, Malformed
-from alertgate.model import Alert, AlertStatus, Json, Severity, Signal, Source
+from alertgate.accept.words import read_severity, read_word, values_of
+from alertgate.errors import FieldError, Invalid, Malformed
+from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 
+LONGEST_EVENT = 128
 LONGEST_MESSAGE = 8192
 LONGEST_KEY = 256
 
-
-def _severity(value: object) -> object:
-    return parse_severity(value) or value
+Text = Annotated[Annotated[str, Field(min_length=1)], BeforeValidator(as_text)]
 
 
 class GenericAlert(BaseModel):
@@ -37,72 +51,109 @@ class GenericAlert(BaseModel):
         },
     )
 
-    event: Annotated[str, Field(min_length=1, max_length=128, description="What happened, such as `backup/failed`.")]
-    message: Annotated[str, Field(min_length=1, max_length=LONGEST_MESSAGE, description="The text for people.")]
-    source: (
-        Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, description="The system that sends it.")] | None
-    ) = None
-    severity: Annotated[Severity, BeforeValidator(_severity)] | None = None
-    status: Annotated[Signal, Field(description="`resolved` ends the incident.")] = Signal.FIRING
-    dedup_key: (
-        Annotated[
-            str, Field(min_length=1, max_length=LONGEST_KEY, description="Alerts with the same key join one incident.")
-        ]
-        | None
-    ) = None
-    timestamp: (
-        Annotated[
-            str | float,
-            WithJsonSchema({**TIME_SCHEMA, "description": "When it happened: ISO 8601 or Unix seconds."}),
-        ]
-        | None
-    ) = None
-    details: dict[str, Any] = Field(default_factory=dict, description="Further data; shown as a table.")
-
-    @field_validator("timestamp", mode="before")
-    @classmethod
-    def _time(cls, value: Json) -> Json:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if (is_number and not 0 <= value <= LATEST) or (value is not None and read_time(value) is None):
-            raise ValueError("is neither ISO 8601 nor Unix seconds")
-        return value
+    event: Annotated[Text, Field(description="What happened, such as `backup/failed`; up to 128 characters.")]
+    message: Annotated[Text, Field(description="The text for people; up to 8,192 characters.")]
+    source: Annotated[str | None, BeforeValidator(as_text), Field(description="The system that sends it.")] = None
+    severity: Annotated[
+        Any,
+        WithJsonSchema({"type": "string"}),
+        Field(description="`info`, `warning`, `critical`, or a common word for one of them."),
+    ] = None
+    status: Annotated[
+        Any,
+        WithJsonSchema({"type": "string"}),
+        Field(description="`resolved`, or a common word for it, resolves the incident; any other fires."),
+    ] = None
+    dedup_key: Annotated[
+        str | None, BeforeValidator(as_text), Field(description="Alerts with the same key join one incident.")
+    ] = None
+    timestamp: Annotated[
+        Any, WithJsonSchema(TIME_SCHEMA), Field(description="When it happened: ISO 8601 or Unix seconds.")
+    ] = None
+    details: Annotated[
+        Any, WithJsonSchema({"type": "object"}), Field(description="Further data; shown as a table.")
+    ] = None
 
 
 def read(body: bytes, idempotency_key: str | None, context: IntakeContext) -> Alert:
     """Return the alert that a generic body holds.
 
-    Raises Malformed if it isn't JSON, and Invalid, which names each field, if fields are missing or wrong.
+    Raises Malformed if it isn't JSON, and Invalid if it isn't an object with an `event` and a `message`.
     """
     try:
-        parsed = GenericAlert.model_validate_json(body)
+        return _alert(_parse(body), idempotency_key, context)
+    except RecursionError:
+        problem = FieldError("", "Invalid JSON: it is nested too deeply")
+        raise Malformed("The body is nested too deeply; nothing was stored.", (problem,)) from None
+
+
+def _parse(body: bytes) -> GenericAlert:
+    try:
+        value = read_json(body)
+    except ValueError as error:
+        raise Malformed(
+            "The body is not valid JSON; nothing was stored. Send one JSON object in UTF-8.",
+            (FieldError("", str(error)),),
+        ) from None
+    try:
+        if isinstance(value, dict):
+            return GenericAlert.model_validate(value)
+        problems: tuple[FieldError, ...] = (FieldError("", "Input should be an object"),)
     except ValidationError as error:
         problems = field_errors(error)
-        if any(problem["type"] == "json_invalid" for problem in error.errors(include_url=False)):
-            raise Malformed(
-                "The body is not valid JSON; nothing was stored. Send one JSON object in UTF-8.", problems
-            ) from None
-        raise Invalid(
-            "The body is JSON, but not a valid alert; nothing was stored. Fix the fields listed in `errors`.", problems
-        ) from None
+    raise Invalid(
+        "The body is JSON, but not a valid alert; nothing was stored. Fix the fields listed in `errors`.", problems
+    )
+
+
+def _alert(parsed: GenericAlert, idempotency_key: str | None, context: IntakeContext) -> Alert:
+    others = finite(parsed.model_extra or {})
     source = parsed.source or Source.GENERIC
-    key = incident_key("key", parsed.dedup_key) if parsed.dedup_key else incident_key("generic", source, parsed.event)
-    fields = finite(parsed.model_extra or {})
-    if parsed.source:
-        fields["source"] = parsed.source
+    event = distinct(parsed.event, LONGEST_EVENT)
+    key = (
+        incident_key("key", distinct(parsed.dedup_key, LONGEST_KEY))
+        if parsed.dedup_key
+        else incident_key("generic", distinct(source, LONGEST_NAME), event)
+    )
+    claims = values_of("severity", {"severity": parsed.severity}, others)
+    details = read_data(parsed.details)
+    statuses = [*values_of("status", {"status": parsed.status}, others)]
+    decided = decide_signal(statuses, [details, others], parsed.event, details)
     return Alert(
         id=context.id,
         received_at=context.received_at,
         source=Source.GENERIC,
         status=AlertStatus.ACCEPTED,
-        signal=parsed.status,
-        event=parsed.event,
-        severity=decide_severity(parsed.severity, parsed.event, context.severities).severity,
+        signal=decided.signal,
+        event=shortened(parsed.event, LONGEST_EVENT),
+        severity=decide_severity(claims, parsed.event, context.severities).severity,
         incident_key=key,
-        device=parsed.source,
-        message=parsed.message,
-        data=finite(parsed.details) or None,
-        fields=fields,
-        published_at=read_time(parsed.timestamp),
+        device=shortened(parsed.source, LONGEST_NAME) if parsed.source else None,
+        message=shortened(parsed.message, LONGEST_MESSAGE),
+        data=details if isinstance(details, dict | list) and details else None,
+        fields={**others, **finite(_uninterpreted(parsed, decided, details))},
+        published_at=_time(parsed.timestamp),
         repeat_key=f"generic:{idempotency_key}" if idempotency_key else None,
         request_id=context.request_id,
+        reason=doubt(decided),
     )
+
+
+def _uninterpreted(parsed: GenericAlert, decided: DecidedSignal, details: Json) -> dict[str, Json]:
+    """Return, in full, the values that were cut or couldn't be interpreted."""
+    limits = {"event": LONGEST_EVENT, "message": LONGEST_MESSAGE, "source": 0, "dedup_key": LONGEST_KEY}
+    aside = {name: text for name, longest in limits.items() if len(text := getattr(parsed, name) or "") > longest}
+    understood = {
+        "severity": read_severity(parsed.severity) is not None,
+        "status": decided.reason is SignalReason.SAYS_RESOLVED or read_word(parsed.status) == Signal.FIRING,
+        "timestamp": _time(parsed.timestamp) is not None,
+        "details": isinstance(details, dict | list),
+    }
+    unread = {name: getattr(parsed, name) for name, known in understood.items() if not known}
+    return {**aside, **{name: value for name, value in unread.items() if value not in (None, "")}}
+
+
+def _time(value: Json) -> datetime | None:
+    """Return a time, or None if the value isn't one."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number and not 0 <= value <= LATEST else read_time(value)

@@ -8,24 +8,25 @@ Source: Particle's "Webhooks" reference (bodies, default fields, template variab
 """
 
 import hashlib
-import html
 import json
-import re
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import from_json
 
-from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, field_errors, finite
+from alertgate.accept.all_clear import decide_signal, doubt
+from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, as_text, field_errors, finite, read_data
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key
+from alertgate.accept.salvage import salvage
 from alertgate.accept.severity import decide_severity
+from alertgate.accept.spellings import is_absent, joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
+from alertgate.accept.words import values_of
 from alertgate.errors import FieldError
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
-from alertgate.rules import SeverityRules
 
 UNREADABLE = "unreadable"
 """The event of a quarantined alert whose own event can't be extracted."""
@@ -35,14 +36,14 @@ MOST_FIELDS = 200
 
 
 def _text(value: object) -> object:
-    """Ids arrive as numbers when a template leaves out the quotes."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    """Ids arrive as numbers if a template leaves out the quotes, and names in a form may not be UTF-8."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return as_text(value) if is_number or isinstance(value, str) else value
 
 
 def _present(value: object) -> object:
-    """Treat empty text, or a template variable that Particle didn't fill in, as absent."""
-    text = _text(value)
-    return None if isinstance(text, str) and (not text.strip() or "{{" in text) else text
+    """Treat blank text, or a template variable that Particle didn't fill in, as absent."""
+    return None if is_absent(value) else _text(value)
 
 
 Name = Annotated[Annotated[str, Field(max_length=LONGEST_NAME)] | None, BeforeValidator(_present)]
@@ -65,34 +66,59 @@ class ParticleEvent(BaseModel):
     published_at: Annotated[Any, WithJsonSchema(TIME_SCHEMA)] = Field(None, description="When it was published.")
     event_id: Name = Field(None, description="Unique for each event; makes repeats recognisable.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _name_is_event(cls, value: Any) -> Any:
-        # {{{PARTICLE_EVENT_JSON}}}, the whole event, has its name under "name".
-        if isinstance(value, dict) and "event" not in value and "name" in value:
-            return {**value, "event": value["name"]}
-        return value
 
-
-class _Salvage(NamedTuple):
-    event: str | None
-    device: str | None
-
-
-def read(body: bytes, content_type: str | None, context: IntakeContext) -> Alert:
-    """Return the alert that a Particle body holds, or a quarantined one with the reasons if it can't be read.
+def read(body: bytes, content_type: str | None, context: IntakeContext, query: bytes = b"") -> Alert:
+    """Return the alert that a Particle request holds, or a quarantined one with the reasons if it can't be read.
 
     `content_type` is the header's bare media type in lower case, or None: Particle sends none with a custom body.
+    `query` is the raw query string; if it and the body have the same field, the body's value is used.
     """
     try:
-        parsed = _parse_form(body) if content_type == FORM else ParticleEvent.model_validate_json(body)
+        return _accepted(*_fields(body, content_type, query), context)
     except ValidationError as error:
-        return _quarantined(body, field_errors(error), context)
+        errors = field_errors(error)
     except ValueError as error:
-        return _quarantined(body, (FieldError("", str(error)),), context)
+        errors = (FieldError("", str(error)),)
+    except Exception as error:  # noqa: BLE001  (whatever fails here, the alert mustn't be lost)
+        errors = (FieldError("", f"reading it failed: {type(error).__name__}"),)
+    return _quarantined(body, query, errors, context)
+
+
+def _fields(body: bytes, content_type: str | None, query: bytes) -> tuple[dict[str, Json], dict[str, Json]]:
+    """Return the fields of query and body. Raises ValueError, which says why they can't be read."""
+    asked = _readable(query) if body else _parse_form(query)
+    if asked and not body:
+        return asked, {}
+    if content_type == FORM:
+        return asked, _parse_form(body)
+    try:
+        parsed = from_json(body)
+    except ValueError as error:
+        raise ValueError(f"Invalid JSON: {error}") from None
+    if not isinstance(parsed, dict):
+        raise ValueError("Input should be an object")  # noqa: TRY004  (it is about the body, not about an argument)
+    return asked, parsed
+
+
+def _parse_form(text: bytes) -> dict[str, Json]:
+    # A device may publish bytes that aren't UTF-8. They are kept as surrogates, so that the alert isn't lost.
+    pairs = parse_qsl(
+        text.decode(errors="surrogateescape"),
+        keep_blank_values=True,
+        errors="surrogateescape",
+        max_num_fields=MOST_FIELDS,
+    )
+    return dict(pairs)
+
+
+def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeContext) -> Alert:
+    """Return the alert with these fields of a query and a body. Raises ValidationError."""
+    spelled = respell_both(asked, said)
+    parsed = ParticleEvent.model_validate(spelled.fields)
     data = read_data(parsed.data)
     published_at = read_time(parsed.published_at)
-    fields = finite(parsed.model_extra or {})
+    fields = finite({**(parsed.model_extra or {}), **_unread(spelled.fields, parsed), **spelled.replaced})
+    signal = decide_signal([*values_of("status", data, fields)], [data, fields], parsed.event, data)
     if published_at is None and parsed.published_at not in (None, ""):
         fields["published_at"] = finite(parsed.published_at)
     if parsed.event_id:
@@ -102,62 +128,52 @@ def read(body: bytes, content_type: str | None, context: IntakeContext) -> Alert
         received_at=context.received_at,
         source=Source.PARTICLE,
         status=AlertStatus.ACCEPTED,
-        signal=_signal(data),
+        signal=signal.signal,
         event=parsed.event,
-        severity=decide_severity(_claimed(data, fields), parsed.event, context.severities).severity,
+        severity=decide_severity(values_of("severity", data, fields), parsed.event, context.severities).severity,
         incident_key=incident_key("particle", parsed.coreid or "", parsed.event),
         device=parsed.coreid,
         data=data,
         fields=fields,
         published_at=published_at,
-        repeat_key=_repeat_key(parsed, published_at),
+        repeat_key=_repeat_key(joined(asked, said), parsed, published_at),
         request_id=context.request_id,
+        reason=doubt(signal),
     )
 
 
-def read_data(value: Json) -> Json:
-    """Return an event's data; text that holds a JSON object or list is parsed, even if it is escaped for HTML.
+def _unread(fields: dict[str, Json], parsed: ParticleEvent) -> dict[str, Json]:
+    """Return the template variables that stand where an id should, so that they can be seen."""
+    unread = {"coreid": parsed.coreid is None, "event_id": parsed.event_id is None}
+    return {
+        name: text for name in unread if unread[name] and isinstance(text := fields.get(name), str) and text.strip()
+    }
 
-    `{{PARTICLE_EVENT_VALUE}}` with two braces escapes the quotes of a JSON text for HTML.
+
+def _repeat_key(sent: dict[str, Json], parsed: ParticleEvent, published_at: datetime | None) -> str | None:
+    """Return what identifies a repeat, or None.
+
+    Only an id and a time that were sent under Particle's own names count: under any other, they may be firmware's
+    counters or dates, which many events share.
     """
-    if isinstance(value, str):
-        for text in (value, html.unescape(value)):
-            if text.lstrip()[:1] in ("{", "["):
-                try:
-                    return finite(from_json(text))
-                except (ValueError, TypeError):  # TypeError: it contains bytes that aren't UTF-8
-                    continue
-        return value
-    return finite(value)
-
-
-def _parse_form(body: bytes) -> ParticleEvent:
-    # A device may publish bytes that aren't UTF-8. They are kept as surrogates, so that the alert isn't lost.
-    text = body.decode("utf-8", errors="surrogateescape")
-    pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=MOST_FIELDS)
-    return ParticleEvent.model_validate(dict(pairs))
-
-
-def _claimed(data: Json, fields: dict[str, Json]) -> Json:
-    return data.get("severity") if isinstance(data, dict) and "severity" in data else fields.get("severity")
-
-
-def _signal(data: Json) -> Signal:
-    return Signal.RESOLVED if isinstance(data, dict) and data.get("status") == Signal.RESOLVED else Signal.FIRING
-
-
-def _repeat_key(parsed: ParticleEvent, published_at: datetime | None) -> str | None:
-    if parsed.event_id:
+    event_id, time = sent.get("event_id"), sent.get("published_at")
+    if parsed.event_id and _is_plain(event_id) and parsed.event_id == _text(event_id):
         return f"particle:{parsed.event_id}"
-    if published_at is None or not parsed.coreid:
+    if published_at is None or not parsed.coreid or not _is_plain(time) or time != parsed.published_at:
         return None  # two equal bodies without a time may be two events
     seen = json.dumps([parsed.coreid, parsed.event, parsed.published_at, parsed.data], sort_keys=True, default=str)
     return f"particle:{hashlib.sha256(seen.encode()).hexdigest()}"
 
 
-def _quarantined(body: bytes, errors: tuple[FieldError, ...], context: IntakeContext) -> Alert:
-    salvage = _salvage(body)
-    event = salvage.event or UNREADABLE
+def _is_plain(value: Json) -> bool:
+    return isinstance(value, str | int | float) and not is_absent(value)
+
+
+def _quarantined(body: bytes, query: bytes, errors: tuple[FieldError, ...], context: IntakeContext) -> Alert:
+    raw = body or query
+    asked = _readable(query) if body else {}
+    found = salvage(raw, asked, query if body else b"")
+    event = found.event or UNREADABLE
     return Alert(
         id=context.id,
         received_at=context.received_at,
@@ -165,25 +181,19 @@ def _quarantined(body: bytes, errors: tuple[FieldError, ...], context: IntakeCon
         status=AlertStatus.QUARANTINED,
         signal=Signal.FIRING,
         event=event,
-        severity=_severity_of_unreadable(event, context.severities),
-        incident_key=incident_key(UNREADABLE, salvage.device or "", event),
-        device=salvage.device,
+        severity=decide_severity((), event, context.severities).severity,
+        incident_key=incident_key(UNREADABLE, found.sender, event),
+        device=found.device,
+        fields=asked,
         errors=tuple(map(str, errors)),
-        raw=body,
+        raw=raw,
         request_id=context.request_id,
     )
 
 
-def _severity_of_unreadable(event: str, rules: SeverityRules) -> Any:
-    return decide_severity(None, event, rules).severity
-
-
-def _salvage(body: bytes) -> _Salvage:
-    """Extract the event and the device from a broken body, so that its notifications can name them."""
-    text = body[:65536].decode("utf-8", errors="replace")
-    found = re.findall(r'"(event|coreid)"\s*:\s*"([^"\\\x00-\x1f]{1,128})"', text)
-    # Particle sends event, data, coreid in this order. The data probably broke the body and may contain the same
-    # names, so the first event and the last coreid count.
-    events = [value for name, value in found if name == "event"]
-    devices = [value for name, value in found if name == "coreid"]
-    return _Salvage(next(iter(events), None), next(reversed(devices), None))
+def _readable(query: bytes) -> dict[str, Json]:
+    """Return a query string's fields, or all of it as one field if it can't be parsed."""
+    try:
+        return _parse_form(query)
+    except ValueError:
+        return {"query": query.decode(errors="surrogateescape")}

@@ -137,8 +137,8 @@ class Recorder:
         decision = decide(current, alert, self._rules, new_id=self._new_id(now), waiting=waiting)
         batch.put(decision)
         planned = list(self._plan(batch.notifications, decision, now))
-        sentences = [grouping.sentence(decision, self._rules), *(sentence for _, sentence in planned)]
-        reason = "; ".join(dict.fromkeys(sentences))
+        sentences = [alert.reason, grouping.sentence(decision, self._rules), *(sentence for _, sentence in planned)]
+        reason = "; ".join(dict.fromkeys(filter(None, sentences)))
         incident_id = decision.incident.id if decision.incident else None
         batch.alerts.append(replace(alert, incident_id=incident_id, reason=reason))
         result = Result.QUARANTINED if alert.status is AlertStatus.QUARANTINED else Result.ACCEPTED

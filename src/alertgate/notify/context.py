@@ -2,11 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notification
 from alertgate.notify.render.text import one_line
 
+OFF = timedelta(days=366)
+"""A clock that is off by more shows no time at all."""
+AHEAD = timedelta(minutes=1)
+"""Clocks may disagree by this much."""
 LATE = timedelta(minutes=1)
 """The shortest delay that a message mentions."""
 SHOWN_ALERTS = 11
@@ -88,9 +93,30 @@ class MessageContext:
         return time.astimezone(self.zone).date() == self.now.astimezone(self.zone).date()
 
 
+class SenderClock(StrEnum):
+    """What an alert's time of publication says about its sender's clock."""
+
+    UNKNOWN = "unknown"  # it has no time of publication
+    RIGHT = "right"  # it was published before it was received, as far as clocks agree
+    AHEAD = "ahead"  # it would have been published after it was received
+    WRONG = "wrong"  # the time is more than a year off: a clock that was never set starts in 1970 or 2000
+
+
+def sender_clock(alert: Alert) -> SenderClock:
+    """Compare when an alert says that it was published with when it was received."""
+    if alert.published_at is None:
+        return SenderClock.UNKNOWN
+    ahead = alert.published_at - alert.received_at
+    if abs(ahead) > OFF:
+        return SenderClock.WRONG
+    return SenderClock.AHEAD if ahead > AHEAD else SenderClock.RIGHT
+
+
 def happened(alert: Alert) -> datetime:
-    """Return when an alert was published, or else received."""
-    return alert.published_at or alert.received_at
+    """Return when an alert was published, or else received. It can't have happened after it was received."""
+    if alert.published_at is None or sender_clock(alert) is not SenderClock.RIGHT:
+        return alert.received_at
+    return alert.published_at
 
 
 def late(delay: timedelta) -> str | None:

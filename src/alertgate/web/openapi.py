@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from alertgate.accept.generic import LONGEST_KEY, GenericAlert
+from alertgate.accept.generic import GenericAlert
 from alertgate.accept.particle import FORM, ParticleEvent
 from alertgate.web.problems import MEDIA_TYPE, Problem
 from alertgate.web.queries import By
@@ -55,6 +55,25 @@ def body_of(model: type[BaseModel], *media_types: str, required: bool = True) ->
     return {"requestBody": {"required": required, "content": content}}
 
 
+def query_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the query parameters that `model` parses."""
+    schema = _inlined(model.model_json_schema())
+    required = schema.get("required", ())
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": name in required, "schema": _as_text(field)}
+            for name, field in schema["properties"].items()
+        ]
+    }
+
+
+def _as_text(field: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field as a query can say it: any text, of a bounded length where the field's is."""
+    limits = {name: value for part in (field, *field.get("anyOf", ())) for name, value in part.items()}
+    named = ("minLength", "maxLength", "description")
+    return {"type": "string", **{name: limits[name] for name in named if name in limits}}
+
+
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
     """Replace references to the schema's own `$defs`, which can't be resolved in a larger document."""
     definitions = schema.pop("$defs", {})
@@ -73,8 +92,8 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
     return inlined
 
 
-def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
-    return {"name": name, "in": "header", "schema": {"type": "string", **schema}, "description": description}
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "schema": {"type": "string"}, "description": description}
 
 
 GUARDED: Answers = {
@@ -98,6 +117,7 @@ PARTICLE_ANSWERS: Answers = {
     422: problem_answer("Can't be read; stored nevertheless (with PARTICLE_STRICT)"),
 }
 PARTICLE_BODY = body_of(ParticleEvent, "application/json", FORM)
+PARTICLE_QUERY = query_of(ParticleEvent)
 
 GENERIC_ANSWERS: Answers = {
     **_WEBHOOK,
@@ -110,7 +130,7 @@ GENERIC_ANSWERS: Answers = {
 GENERIC_BODY = {
     **body_of(GenericAlert, "application/json"),
     "parameters": [
-        _header("Idempotency-Key", "The same key again is answered 200 duplicate.", maxLength=LONGEST_KEY),
+        _header("Idempotency-Key", "The same key again is answered 200 duplicate."),
         _header(
             "webhook-id",
             "Standard Webhooks: the message's id (or `svix-id`); the same again is answered 200 duplicate.",

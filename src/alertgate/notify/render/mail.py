@@ -10,7 +10,7 @@ from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
 from alertgate.notify.context import MessageContext, happened
 from alertgate.notify.render import wording
-from alertgate.notify.render.text import Blob, aligned, clean, data_url, one_line, rows, shorten
+from alertgate.notify.render.text import Blob, aligned, blob, clean, one_line, rows, shorten
 
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 LARGEST = 18_000
@@ -117,12 +117,14 @@ def _details(context: MessageContext, room: int) -> dict[str, object]:
 
 def picture(alert: Alert) -> Picture | None:
     """Return the first picture in an alert's data, or None."""
-    blob = _blob(alert.data)
-    return Picture(blob.media_type.removeprefix("image/"), blob.content) if blob else None
+    found = _first_picture(alert.data)
+    return Picture(found.media_type.removeprefix("image/"), found.content) if found else None
 
 
-def _blob(data: Json) -> Blob | None:
-    """Return the first picture in an alert's data, or None."""
-    values = list(data.values()) if isinstance(data, dict) else [data]
-    blobs = (data_url(value) for value in values)
-    return next((blob for blob in blobs if blob and blob.media_type in PICTURES and blob.content), None)
+def _first_picture(data: Json) -> Blob | None:
+    """Return the first picture in a JSON value, at any depth, or None."""
+    found = blob(data)
+    if found:
+        return found if found.media_type in PICTURES and found.content else None
+    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return next(filter(None, map(_first_picture, inner)), None)

@@ -2,7 +2,10 @@
 
 import base64
 import binascii
+import html
 import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -64,14 +67,34 @@ def _cut(text: str, septets: int) -> str:
 
 
 class Blob(NamedTuple):
-    """The content of a `data:` URL."""
+    """Binary data: the content of a `data:` URL or of a buffer."""
 
     media_type: str
     content: bytes
 
 
+BINARY = "application/octet-stream"
+_MAGIC = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "image/png"),
+    (re.compile(rb"\xff\xd8\xff"), "image/jpeg"),
+    (re.compile(rb"GIF8[79]a"), "image/gif"),
+    (re.compile(rb"RIFF.{4}WEBP", re.DOTALL), "image/webp"),
+)
+"""The first bytes of pictures that a mail may show, for data without a type."""
+
+
+def blob(value: Json) -> Blob | None:
+    """Decode a `data:` URL or a buffer, the forms of binary data in Particle's typed publish; None for others."""
+    found = _buffer(value) if isinstance(value, dict) else data_url(value)
+    return found._replace(media_type=_media_type(found.content)) if found and found.media_type == BINARY else found
+
+
+def _media_type(content: bytes) -> str:
+    return next((media_type for magic, media_type in _MAGIC if magic.match(content)), BINARY)
+
+
 def data_url(value: Json) -> Blob | None:
-    """Decode a `data:` URL (RFC 2397), the form of binary data in Particle's typed publish; None if it isn't one."""
+    """Decode a `data:` URL (RFC 2397), the form of binary data as a whole; None if it isn't one."""
     if not isinstance(value, str) or not (match := _DATA_URL.match(value)):
         return None
     payload = value[match.end() :]
@@ -82,37 +105,80 @@ def data_url(value: Json) -> Blob | None:
     return Blob((match[1] or "text/plain").lower(), content)
 
 
+def _buffer(value: dict[str, Json]) -> Blob | None:
+    """Decode `{"_type": "buffer", "_data": "…"}`, base64: the form of binary data within an object."""
+    kind, data = value.get("_type"), value.get("_data")
+    if not isinstance(kind, str) or kind.strip().lower() != "buffer" or not isinstance(data, str):
+        return None
+    try:
+        return Blob(BINARY, base64.b64decode("".join(data.split()), validate=True))
+    except ValueError:
+        return None
+
+
 MORE = ("…", "more was sent; the API has it all")
+SHORT_LIST = 3
+"""Longer lists have a row with the number of their items."""
+
+
+class _Row(NamedTuple):
+    """One row of a table. The row of a list has its length, and the number of rows up to the end of each item."""
+
+    name: str
+    text: str = ""
+    length: int = 0
+    ends: Sequence[int] = ()
+
+    def shown(self, rows: int) -> str:
+        """Return the text, if the table has only its first `rows` rows."""
+        if not self.length:
+            return self.text
+        left_out = self.length - bisect_right(self.ends, rows)
+        return f"{self.length:,} items" + (f", {left_out:,} left out" if left_out else "")
 
 
 def rows(value: Json, *, most: int = 40, longest: int = 500, room: int = 4000) -> list[tuple[str, str]]:
     """Flatten a JSON value to (dotted name, text) rows for a table.
 
-    There are at most `most` rows with at most `room` characters in all. If rows are missing, a last row says so.
+    There are at most `most` rows with at most `room` characters in all. If rows are missing, a last row says so, and
+    the row of each long list says how many of its items are missing, or cut.
     """
-    found: list[tuple[str, str]] = []
+    found: list[_Row] = []
     _flatten("", value, found, most)
     table: list[tuple[str, str]] = []
-    for name, text in found[:most]:
-        row = (one_line(name, 80), shorten(clean(text), min(longest, room)))
-        room -= len(row[0]) + len(row[1])
+    for row in found[:most]:
+        name, text = one_line(row.name, 80), shorten(clean(row.shown(0)), min(longest, room))
+        room -= len(name) + len(text)
         if table and room < 0:
-            return [*table, MORE]
-        table.append(row)
-    return [*table, MORE] if len(found) > most else table
+            break
+        table.append((name, text))
+    for number, (row, (name, _)) in enumerate(zip(found, table, strict=False)):
+        if row.length:
+            table[number] = name, row.shown(len(table))
+    return table if len(table) == len(found) else [*table, MORE]
 
 
-def _flatten(name: str, value: Json, found: list[tuple[str, str]], most: int) -> None:
+def _flatten(name: str, value: Json, found: list[_Row], most: int) -> None:
     if len(found) > most:
         return
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict) and value and not blob(value):
         for key, item in value.items():
             _flatten(f"{name}.{key}" if name else str(key), item, found, most)
     elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            _flatten(f"{name}[{index}]", item, found, most)
+        _flatten_list(name, value, found, most)
     else:
-        found.append((name or "data", say(value)))
+        found.append(_Row(name or "data", say(value)))
+
+
+def _flatten_list(name: str, items: list[Json], found: list[_Row], most: int) -> None:
+    ends: list[int] = []
+    if len(items) > SHORT_LIST:
+        found.append(_Row(name or "data", length=len(items), ends=ends))
+    for index, item in enumerate(items):
+        _flatten(f"{name}[{index}]", item, found, most)
+        if len(found) > most:
+            break
+        ends.append(len(found))
 
 
 def aligned(pairs: list[tuple[str, str]]) -> str:
@@ -122,12 +188,23 @@ def aligned(pairs: list[tuple[str, str]]) -> str:
     return "".join(f"  {name.ljust(width)}  {text.replace(chr(10), margin)}\n" for name, text in pairs)
 
 
+_ESCAPED = re.compile(r"""(?:[^&<>"']|&(?:amp|lt|gt|quot|apos|#0?39|#34|#x27|#x22|#x2f|#x3d|#x60);)*""", re.IGNORECASE)
+
+
+def unescaped(text: str) -> str:
+    """Return a text without HTML's escapes if all of it is escaped, as two braces in a template do.
+
+    Such a text contains no `<`, `>`, `&` or quote that isn't escaped.
+    """
+    return html.unescape(text) if "&" in text and _ESCAPED.fullmatch(text) else text
+
+
 def say(value: Json) -> str:
-    """Return a JSON scalar as readable text."""
+    """Return a JSON scalar, or binary data, as readable text."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if blob := data_url(value):
-        return f"{blob.media_type}, {len(blob.content):,} bytes"
-    return str(value)
+    if found := blob(value):
+        return f"{found.media_type}, {len(found.content):,} bytes"
+    return unescaped(value) if isinstance(value, str) else str(value)

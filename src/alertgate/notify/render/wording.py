@@ -1,8 +1,8 @@
 """The sentences in messages. Pure."""
 
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal
-from alertgate.notify.context import MessageContext, duration, happened, late
-from alertgate.notify.render.text import clean, data_url, one_line, rows, say, shorten
+from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
+from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
+from alertgate.notify.render.text import blob, clean, one_line, rows, say, shorten
 
 
 def lead(context: MessageContext) -> str:
@@ -67,7 +67,7 @@ def short_count(context: MessageContext) -> str | None:
 def notes(context: MessageContext, *, left_out: bool) -> list[str]:
     """Return what a reader must know first: delays, an acknowledgement, a missing picture."""
     latest, incident = context.latest, context.incident
-    found = []
+    found = _clock_notes(context)
     if delay := late(latest.received_at - happened(latest)):
         found.append(f"The alert arrived {delay} late, at {context.time(latest.received_at)}.")
     if delay := late(context.now - context.wanted_at):
@@ -81,6 +81,25 @@ def notes(context: MessageContext, *, left_out: bool) -> list[str]:
             "under the alert's id below."
         )
     return found
+
+
+def _clock_notes(context: MessageContext) -> list[str]:
+    """Return what is wrong with the time that the latest alert's sender says."""
+    latest = context.latest
+    if latest.published_at is None:
+        return []
+    says = f"it says {context.time(latest.published_at)}"
+    match sender_clock(latest):
+        case SenderClock.AHEAD:
+            ahead = duration(latest.published_at - latest.received_at)
+            return [f"The {_sender(latest)}'s clock is ahead: {says}, {ahead} after the alert was received."]
+        case SenderClock.WRONG:
+            return [f"The {_sender(latest)}'s clock is wrong: {says}. The time above is when the alert was received."]
+    return []
+
+
+def _sender(alert: Alert) -> str:
+    return "device" if alert.source is Source.PARTICLE else "sender"
 
 
 def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
@@ -108,9 +127,15 @@ def how_late(context: MessageContext) -> str | None:
 
 
 def when(context: MessageContext) -> str:
-    """Return when the latest alert happened, and how late it arrived."""
-    delay = late(context.latest.received_at - happened(context.latest))
-    return context.time(happened(context.latest)) + (f" ({delay} late)" if delay else "")
+    """Return when the latest alert happened, and how late it arrived, or what is wrong with its sender's clock."""
+    latest = context.latest
+    delay = late(latest.received_at - happened(latest))
+    remarks = {
+        SenderClock.RIGHT: f" ({delay} late)" if delay else "",
+        SenderClock.AHEAD: f" (received; the {_sender(latest)}'s time is in the future)",
+        SenderClock.WRONG: f" (received; the {_sender(latest)}'s clock is wrong)",
+    }
+    return context.time(happened(latest)) + remarks.get(sender_clock(latest), "")
 
 
 def earlier_title(context: MessageContext, shown: int) -> str:
@@ -136,7 +161,7 @@ def words(alert: Alert) -> str | None:
 
 def is_table(alert: Alert) -> bool:
     """Return whether an alert's data is shown as a table instead of words."""
-    return isinstance(alert.data, dict | list) or data_url(alert.data) is not None
+    return isinstance(alert.data, dict | list) or blob(alert.data) is not None
 
 
 def essence(alert: Alert) -> str:
@@ -150,7 +175,7 @@ def essence(alert: Alert) -> str:
 
 def _short(alert: Alert) -> str:
     data = alert.data
-    if isinstance(data, dict | list):
+    if isinstance(data, dict | list) and not blob(data):
         # Leave out what the headline already says.
         said = {"severity": alert.severity, "status": Signal.RESOLVED}
         rest = {key: value for key, value in data.items() if said.get(key) != value} if isinstance(data, dict) else data

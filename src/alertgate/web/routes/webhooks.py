@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from alertgate.accept import generic, particle
 from alertgate.accept.credentials import Presented, presented_by, standard_headers
+from alertgate.accept.fields import distinct
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorded, Result
 from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
@@ -16,7 +17,7 @@ from alertgate.model import Alert, AlertStatus
 from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import GenericBody, ParticleBody
-from alertgate.web.openapi import GENERIC_ANSWERS, GENERIC_BODY, PARTICLE_ANSWERS, PARTICLE_BODY
+from alertgate.web.openapi import GENERIC_ANSWERS, GENERIC_BODY, PARTICLE_ANSWERS, PARTICLE_BODY, PARTICLE_QUERY
 
 STORE_WITHIN = 12.0
 """Seconds for a commit: Particle waits for 20, and a locked SQLite file is given up on after 5."""
@@ -35,12 +36,20 @@ router = APIRouter(tags=["webhooks"])
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-@router.post(
+# The last decorator runs first: POST, which Particle sends unless told otherwise, comes first in /docs.
+@router.delete(
     "/webhook/particle",
     status_code=202,
-    operation_id="particle",
+    operation_id="particle_delete",
     responses=PARTICLE_ANSWERS,
-    openapi_extra=PARTICLE_BODY,
+    openapi_extra=PARTICLE_QUERY,
+)
+@router.get(
+    "/webhook/particle",
+    status_code=202,
+    operation_id="particle_get",
+    responses=PARTICLE_ANSWERS,
+    openapi_extra=PARTICLE_QUERY,
 )
 @router.put(
     "/webhook/particle",
@@ -49,9 +58,16 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
     responses=PARTICLE_ANSWERS,
     openapi_extra=PARTICLE_BODY,
 )
+@router.post(
+    "/webhook/particle",
+    status_code=202,
+    operation_id="particle",
+    responses=PARTICLE_ANSWERS,
+    openapi_extra=PARTICLE_BODY,
+)
 async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBody) -> Response:
     """Take an event from Particle Cloud, in any of the forms that it sends."""
-    alert = particle.read(body, media_type(request), _intake(request, gate))
+    alert = particle.read(body, media_type(request), _intake(request, gate), request.scope["query_string"])
     gate.limits.count_device(alert.device or "unknown")
     recorded = await _record(alert, request, gate)
     if recorded.result is Result.QUARANTINED and gate.settings.particle_strict:
@@ -90,11 +106,7 @@ def _idempotency_key(request: Request) -> str | None:
     key = standard_headers(request.headers).message_id
     if presented_by(request.headers) not in (Presented.STANDARD, Presented.SVIX):  # which sign their id
         key = request.headers.get("idempotency-key") or key
-    if key and len(key) > generic.LONGEST_KEY:
-        raise Invalid(
-            "Nothing was stored.", (FieldError("Idempotency-Key", f"is over {generic.LONGEST_KEY} characters"),)
-        )
-    return key or None
+    return distinct(key, generic.LONGEST_KEY) if key else None
 
 
 async def _record(alert: Alert, request: Request, gate: Gate) -> Recorded:

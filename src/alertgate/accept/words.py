@@ -1,0 +1,55 @@
+"""The words that senders use for a status and a severity. Pure."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from alertgate.model import Json, Severity, Signal
+
+RESOLVED_WORDS = frozenset(
+    {"resolved", "resolve", "ok", "okay", "clear", "cleared", "closed", "normal", "recovered", "recovery"}
+)
+"""The values of `status` that resolve an incident; any other fires."""
+
+SEVERITY_WORDS: Mapping[str, Severity] = MappingProxyType(
+    {
+        **dict.fromkeys(
+            (
+                *("critical", "crit", "emergency", "emerg", "alert", "fatal", "panic", "disaster"),
+                *("high", "page", "error", "err"),
+            ),
+            Severity.CRITICAL,
+        ),
+        **dict.fromkeys(("warning", "warn", "major", "minor", "medium"), Severity.WARNING),
+        **dict.fromkeys(
+            ("info", "informational", "information", "notice", "debug", "ok", "none", "low"), Severity.INFO
+        ),
+    }
+)
+"""Names for the three severities, from syslog, Alertmanager, Zabbix, PagerDuty and others."""
+
+
+def read_word(value: Json) -> str | None:
+    """Return text in lower case without surrounding white space, or None if nothing remains."""
+    return value.strip().casefold() or None if isinstance(value, str) else None
+
+
+def read_signal(value: Json) -> Signal | None:
+    """Return what a `status` means, or None if it isn't text."""
+    word = read_word(value)
+    if word is None:
+        return None
+    return Signal.RESOLVED if word in RESOLVED_WORDS else Signal.FIRING
+
+
+def read_severity(value: Json) -> Severity | None:
+    """Return what a `severity` means, or None if the word isn't known."""
+    return SEVERITY_WORDS.get(read_word(value) or "")
+
+
+def values_of(name: str, *places: Json) -> Iterator[Json]:
+    """Yield a field's values in these objects, in order; its name matches in any case and with white space."""
+    for place in places:
+        if isinstance(place, dict):
+            if name in place:
+                yield place[name]
+            yield from (value for key, value in place.items() if key != name and read_word(key) == name)
