@@ -121,7 +121,7 @@ def _of_alertgate(stack: Stack) -> list[Answer]:
         call("/docs"),
         call("/api/alerts", *bearer),
         call("/api/alerts"),
-        call("/webhook/particle"),
+        call("/webhook/generic"),
         stack.particle("deploy/headers"),
     ]
 
