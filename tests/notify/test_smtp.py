@@ -225,8 +225,8 @@ async def test_nothing_is_sent_after_its_deadline(make_settings):
         assert len(sink.messages) == 2
 
 
-DEADLINE, SLEEP = 0.4, 0.8
-"""Seconds until a message's deadline, and seconds for which its process is suspended."""
+DEADLINE, SLEEP = 1.2, 2.4
+"""Seconds until a message's deadline, long enough to compose and connect, and for which its process is suspended."""
 LARGE = replace(MESSAGE, picture=Picture("png", bytes(4_000_000)))
 """More than the kernel buffers at once, but not twice as much."""
 
@@ -237,6 +237,7 @@ on_both_loops = pytest.mark.parametrize("policy", [asyncio.DefaultEventLoopPolic
 def listener() -> Iterator[socket.socket]:
     """A listening socket for a mail server in a thread."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(30)  # a client that never comes fails the test, and doesn't hang the run
         yield listening
 
 
