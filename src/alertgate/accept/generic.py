@@ -35,7 +35,7 @@ Text = Annotated[Annotated[str, Field(min_length=1)], BeforeValidator(as_text)]
 
 
 class GenericAlert(BaseModel):
-    """An alert from any system that can sign JSON."""
+    """An alert from any other system, as JSON."""
 
     model_config = ConfigDict(
         extra="allow",

@@ -22,7 +22,7 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key
 from alertgate.accept.salvage import salvage
 from alertgate.accept.severity import decide_severity
-from alertgate.accept.spellings import is_absent, joined, respell_both
+from alertgate.accept.spellings import is_absent, is_variable, joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
 from alertgate.accept.words import values_of
 from alertgate.errors import FieldError
@@ -117,7 +117,7 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
     parsed = ParticleEvent.model_validate(spelled.fields)
     data = read_data(parsed.data)
     published_at = read_time(parsed.published_at)
-    fields = finite({**(parsed.model_extra or {}), **_unread(spelled.fields, parsed), **spelled.replaced})
+    fields = finite({**(parsed.model_extra or {}), **_unread(spelled.fields), **spelled.replaced})
     signal = decide_signal([*values_of("status", data, fields)], [data, fields], parsed.event, data)
     if published_at is None and parsed.published_at not in (None, ""):
         fields["published_at"] = finite(parsed.published_at)
@@ -142,12 +142,9 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
     )
 
 
-def _unread(fields: dict[str, Json], parsed: ParticleEvent) -> dict[str, Json]:
+def _unread(fields: dict[str, Json]) -> dict[str, Json]:
     """Return the template variables that stand where an id should, so that they can be seen."""
-    unread = {"coreid": parsed.coreid is None, "event_id": parsed.event_id is None}
-    return {
-        name: text for name in unread if unread[name] and isinstance(text := fields.get(name), str) and text.strip()
-    }
+    return {name: text for name in ("coreid", "event_id") if is_variable(text := fields.get(name))}
 
 
 def _repeat_key(sent: dict[str, Json], parsed: ParticleEvent, published_at: datetime | None) -> str | None:

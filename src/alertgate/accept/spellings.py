@@ -36,7 +36,12 @@ class Spelled(NamedTuple):
 
 def is_absent(value: Json) -> bool:
     """Return whether a value is null, blank, or just a template variable that Particle didn't fill in."""
-    return value is None or (isinstance(value, str) and bool(not value.strip() or _VARIABLE.fullmatch(value)))
+    return value is None or (isinstance(value, str) and not value.strip()) or is_variable(value)
+
+
+def is_variable(value: Json) -> bool:
+    """Return whether a value is just a template variable that Particle didn't fill in."""
+    return isinstance(value, str) and _VARIABLE.fullmatch(value) is not None
 
 
 def respell(fields: dict[str, Json], *, is_named: bool = False) -> Spelled:
@@ -73,11 +78,7 @@ def respell_both(asked: dict[str, Json], said: dict[str, Json]) -> Spelled:
 
 def _unfilled(before: dict[str, Json], after: dict[str, Json]) -> dict[str, Json]:
     """Return the unfilled variables under Particle's names that another value took the place of."""
-    return {
-        name: value
-        for name in OTHER_NAMES
-        if isinstance(value := before.get(name), str) and value.strip() and is_absent(value) and after[name] != value
-    }
+    return {name: value for name in OTHER_NAMES if is_variable(value := before.get(name)) and after[name] != value}
 
 
 def _inner(around: dict[str, Json]) -> dict[str, Json]:

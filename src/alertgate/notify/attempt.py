@@ -202,7 +202,7 @@ def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
                 "notification.lease_lost", detail="its lease expired; another process may have sent it too", **facts
             )
         elif end.finish.status is NotificationStatus.SENT:
-            log.info("notification.sent", detail="the server accepted it", **facts)
+            log.info("notification.sent", detail="the mail server, or the outbox, accepted it", **facts)
         elif end.finish.status is NotificationStatus.FAILED:
             log.error("notification.failed", detail="failed for good; this recipient was not told", **facts)
         elif end.finish.due_at:
