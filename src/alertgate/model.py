@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 Json = Any
@@ -41,6 +41,14 @@ class AlertStatus(StrEnum):
     QUARANTINED = "quarantined"  # authenticated but unreadable; the whole body is kept
 
 
+class IdKind(StrEnum):
+    """What a sender calls its own id of an event; each is a repeat for another time (`accept/repeats.py`)."""
+
+    EVENT_ID = "event_id"  # Particle's, or the firmware's own number
+    IDEMPOTENCY_KEY = "idempotency_key"
+    WEBHOOK_ID = "webhook_id"  # Standard Webhooks: signed
+
+
 class Signal(StrEnum):
     """Whether an alert reports a problem or its end."""
 
@@ -53,7 +61,7 @@ class IncidentStatus(StrEnum):
 
     OPEN = "open"  # each contact is notified
     ACKNOWLEDGED = "acknowledged"  # a person knows; no further updates are sent
-    RESOLVED = "resolved"  # over; the next alert opens a new incident
+    RESOLVED = "resolved"  # over; the next alert reopens it, or opens a new incident
 
 
 class Resolution(StrEnum):
@@ -87,15 +95,18 @@ class Kind(StrEnum):
 
     OPENING = "opening"
     UPDATE = "update"
-    ESCALATION = "escalation"
+    ESCALATION = "escalation"  # the severity rose
+    REOPENING = "reopening"
     RESOLUTION = "resolution"
+    CHANGES = "changes"  # it changed too often to report each change
 
 
 TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
     {
         IncidentStatus.OPEN: frozenset({IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED}),
         IncidentStatus.ACKNOWLEDGED: frozenset({IncidentStatus.OPEN, IncidentStatus.RESOLVED}),
-        IncidentStatus.RESOLVED: frozenset(),
+        # Within GROUP_INTERVAL of its all-clear; an acknowledgement of somebody who knows that it flaps stays.
+        IncidentStatus.RESOLVED: frozenset({IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED}),
         NotificationStatus.PENDING: frozenset(
             {NotificationStatus.SENDING, NotificationStatus.CANCELLED, NotificationStatus.FAILED}
         ),
@@ -141,7 +152,11 @@ class Alert:
     """All other fields of the body."""
     published_at: datetime | None = None
     repeat_key: str | None = None
-    """The same for each delivery of one event; None if repeats can't be recognised."""
+    """The sender's own id of the event, by which a second delivery is recognised; None if it has none."""
+    id_kind: IdKind | None = None
+    """What the repeat key is."""
+    content: str | None = None
+    """A digest of device, event and data, which a repeat has in common with it; None if it has no repeats."""
     errors: tuple[str, ...] = ()
     """Why it was quarantined."""
     raw: bytes | None = field(default=None, repr=False)
@@ -150,6 +165,23 @@ class Alert:
     incident_id: str | None = None
     reason: str | None = None
     """Why it opened, joined or resolved its incident, and who is notified when."""
+
+
+class Seen(NamedTuple):
+    """What is kept in mind of a stored alert, to recognise its repeats and to compare times."""
+
+    id: str
+    incident_key: str
+    incident_id: str | None
+    repeat_key: str | None
+    content: str | None
+    received_at: datetime
+    published_at: datetime | None
+
+    @classmethod
+    def of(cls, alert: Alert) -> Self:
+        """Return it for an alert that is to be stored."""
+        return cls(*(getattr(alert, name) for name in cls._fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +198,22 @@ class Incident:
     opened_at: datetime
     last_alert_at: datetime
     alert_count: int
+    began_at: datetime | None = None
+    """When its first firing alert was published, or received if its clock can't be right."""
+    last_firing_at: datetime | None = None
+    """The same for its newest firing alert; None on incidents of older versions."""
+    last_alert_id: str | None = None
+    changes: int = 1
+    """How often it was opened, resolved and reopened."""
+    changed_at: datetime | None = None
+    """When its state or its severity last changed by an alert."""
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
+    acknowledged_changes: int | None = None
+    """How often it had changed when it was acknowledged."""
     resolved_at: datetime | None = None
+    ended_at: datetime | None = None
+    """When its all-clear was published; None if that doesn't say, if its clock can't be right, or if there is none."""
     resolution: Resolution | None = None
     resolved_by: str | None = None
     """The person's name, or the alert's id; None for silence."""
@@ -199,6 +244,8 @@ class Notification:
     """When its latest lease began."""
     finished_at: datetime | None = None
     """When it was sent, failed or cancelled."""
+    told: IncidentStatus | None = None
+    """The state of the incident that it told, if it was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +281,19 @@ class ContactState:
     """When the contact was last notified; a notification that is being sent counts from its claim."""
     failed_at: datetime | None = None
     """When a notification to it last failed for good."""
+    told_open_at: datetime | None = None
+    """When the contact was last told that the incident is open or acknowledged."""
+    updates: int = 0
+    """How many updates the contact was sent since the incident last changed."""
+    changes: int = 0
+    """How many changes of state the contact was told within the group interval, or is about to be told."""
+    summaries: int = 0
+    """The same for notifications that tell of several changes together."""
+
+    @property
+    def may_believe_over(self) -> bool:
+        """Whether the last thing that the contact was told may be that the incident is over."""
+        return self.told_at is not None and self.told_at != self.told_open_at
 
 
 def time_of(made: str) -> datetime:

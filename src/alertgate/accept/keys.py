@@ -1,8 +1,67 @@
 """The incident key: alerts with the same key belong to the same incident. Pure."""
 
 import json
+import re
+from collections.abc import Mapping
+
+from alertgate.accept.fields import distinct
+from alertgate.accept.words import RESOLVED_WORDS, values_of
+from alertgate.model import Json
+
+PART_FIELDS = ("zone", "sensor", "door", "window", "room", "input", "channel", "probe")
+"""Fields that name a part of a device, in the order in which they stand in the key."""
+
+STATE_WORDS = RESOLVED_WORDS | {
+    *("opened", "open", "close", "shut", "ajar", "locked", "unlocked", "on", "off", "wet", "dry", "high", "low"),
+    *("alarm", "alert", "firing", "triggered", "tripped", "detected", "motion", "still", "active", "inactive", "idle"),
+    *("up", "down", "online", "offline", "pressed", "released", "present", "absent", "armed", "disarmed", "start"),
+    *("stop", "started", "stopped", "true", "false", "yes", "no", "none", "null", "nan", "unknown", "undefined"),
+    *("error", "fault", "fail", "failed", "warning", "critical", "good", "bad", "fine", "empty", "full", "n/a", "test"),
+}
+"""Texts that say how a thing is, not which thing it is: `{"door": "open"}` is a reading of the only door."""
+
+LARGEST_NUMBER = 255
+"""The largest number that names a part, such as an input or a channel; larger ones are readings."""
+LONGEST_PART = 128
+
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 
 
 def incident_key(kind: str, *parts: str) -> str:
     """Return an incident key; different parts never give the same key, whatever characters they contain."""
     return f"{kind}:{json.dumps(parts, separators=(',', ':'))}"
+
+
+def part_of(*places: Json) -> tuple[str, ...]:
+    """Return what tells the parts of one device and event apart, as pairs of field and name; empty if nothing does.
+
+    The first of the JSON objects that names a part decides: by its `dedup_key`, or else by all of PART_FIELDS in it.
+    """
+    for place in places:
+        if isinstance(place, Mapping) and (part := _dedup_key(place) or _named(place)):
+            return part
+    return ()
+
+
+def _dedup_key(place: Mapping[str, Json]) -> tuple[str, ...]:
+    """A key that the sender chose counts as it stands."""
+    key = place.get("dedup_key")
+    if isinstance(key, bool) or not isinstance(key, str | int | float) or not str(key).strip():
+        return ()
+    return ("dedup_key", distinct(str(key).strip(), LONGEST_PART))
+
+
+def _named(place: Mapping[str, Json]) -> tuple[str, ...]:
+    named = ((field, next(map(_name, values_of(field, place)), None)) for field in PART_FIELDS)
+    return tuple(text for field, name in named if name for text in (field, name))
+
+
+def _name(value: Json) -> str | None:
+    """Return a value as a name: trimmed text in one case, or a small whole number (`3.0` is `3`); else None."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = " ".join(str(value).split()).casefold()
+    if _NUMBER.fullmatch(text):
+        number = float(text)
+        return str(int(number)) if number.is_integer() and 0 <= number <= LARGEST_NUMBER else None
+    return distinct(text, LONGEST_PART) if text and text not in STATE_WORDS else None

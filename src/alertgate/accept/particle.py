@@ -7,8 +7,6 @@ Source: Particle's "Webhooks" reference (bodies, default fields, template variab
 (binary data as `data:` URLs).
 """
 
-import hashlib
-import json
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -19,14 +17,15 @@ from pydantic_core import from_json
 from alertgate.accept.all_clear import decide_signal, doubt
 from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, as_text, field_errors, finite, read_data
 from alertgate.accept.intake import IntakeContext
-from alertgate.accept.keys import incident_key
+from alertgate.accept.keys import incident_key, part_of
+from alertgate.accept.repeats import Identity, content_digest, repeat_key, without_metadata
 from alertgate.accept.salvage import salvage
 from alertgate.accept.severity import decide_severity
 from alertgate.accept.spellings import is_absent, is_variable, joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
 from alertgate.accept.words import values_of
 from alertgate.errors import FieldError
-from alertgate.model import Alert, AlertStatus, Json, Signal, Source
+from alertgate.model import Alert, AlertStatus, IdKind, Json, Signal, Source
 
 UNREADABLE = "unreadable"
 """The event of a quarantined alert whose own event can't be extracted."""
@@ -123,6 +122,8 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
         fields["published_at"] = finite(parsed.published_at)
     if parsed.event_id:
         fields["event_id"] = parsed.event_id
+    content = content_digest(parsed.coreid, parsed.event, data, without_metadata(fields))
+    identity = _identity(joined(asked, said), parsed, published_at, content)
     return Alert(
         id=context.id,
         received_at=context.received_at,
@@ -131,12 +132,14 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
         signal=signal.signal,
         event=parsed.event,
         severity=decide_severity(values_of("severity", data, fields), parsed.event, context.severities).severity,
-        incident_key=incident_key("particle", parsed.coreid or "", parsed.event),
+        incident_key=incident_key("particle", parsed.coreid or "", parsed.event, *part_of(data, fields)),
         device=parsed.coreid,
         data=data,
         fields=fields,
         published_at=published_at,
-        repeat_key=_repeat_key(joined(asked, said), parsed, published_at),
+        repeat_key=identity.repeat_key,
+        id_kind=identity.id_kind,
+        content=identity.content,
         request_id=context.request_id,
         reason=doubt(signal),
     )
@@ -147,19 +150,18 @@ def _unread(fields: dict[str, Json]) -> dict[str, Json]:
     return {name: text for name in ("coreid", "event_id") if is_variable(text := fields.get(name))}
 
 
-def _repeat_key(sent: dict[str, Json], parsed: ParticleEvent, published_at: datetime | None) -> str | None:
-    """Return what identifies a repeat, or None.
+def _identity(sent: dict[str, Json], parsed: ParticleEvent, published_at: datetime | None, content: str) -> Identity:
+    """Return by what a repeat is recognised.
 
     Only an id and a time that were sent under Particle's own names count: under any other, they may be firmware's
     counters or dates, which many events share.
     """
     event_id, time = sent.get("event_id"), sent.get("published_at")
     if parsed.event_id and _is_plain(event_id) and parsed.event_id == _text(event_id):
-        return f"particle:{parsed.event_id}"
+        return Identity(content, IdKind.EVENT_ID, repeat_key(IdKind.EVENT_ID, parsed.coreid, parsed.event_id))
     if published_at is None or not parsed.coreid or not _is_plain(time) or time != parsed.published_at:
-        return None  # two equal bodies without a time may be two events
-    seen = json.dumps([parsed.coreid, parsed.event, parsed.published_at, parsed.data], sort_keys=True, default=str)
-    return f"particle:{hashlib.sha256(seen.encode()).hexdigest()}"
+        return Identity()  # two equal bodies without a time may be two events
+    return Identity(content)
 
 
 def _is_plain(value: Json) -> bool:

@@ -4,17 +4,18 @@ This is the I/O around the pure decisions: read the current state, let `group` a
 alert, write the results.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from alertgate.accept.repeats import WITH_TIME, RepeatReason, find_repeat
 from alertgate.group import decide as grouping
-from alertgate.group.decide import Decision, GroupReason, decide
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Target
+from alertgate.group.decide import Decision, GroupReason, Known, decide
+from alertgate.model import Alert, AlertStatus, ContactState, Incident, Resolution, Seen, Signal, Target
 from alertgate.notify import plan
 from alertgate.notify.batch import NotificationBatch
-from alertgate.notify.plan import Choice, is_due, on_alert, on_resolution, on_rise
+from alertgate.notify.plan import Choice, is_due
 from alertgate.rules import GroupingRules
 from alertgate.store import Connection
 from alertgate.store import alerts as alert_rows
@@ -47,9 +48,15 @@ class Recorded:
 class AlertBatch:
     """What one transaction has read, and what it will write."""
 
-    unresolved: dict[str, Incident]
-    """The unresolved incidents, by key."""
+    last: dict[str, Incident]
+    """The newest incidents, open or not, by key."""
     notifications: NotificationBatch
+    same_id: dict[str, list[Seen]]
+    """The alerts with one of the batch's repeat keys, by that key."""
+    newest: dict[str, Seen]
+    """The last alerts, by incident key; not where a person or silence has ended the incident since."""
+    all_clears: dict[str, Seen]
+    """The newest all-clears that belong to no incident, by incident key."""
     opened: dict[str, Incident] = field(default_factory=dict)
     joined: dict[str, Incident] = field(default_factory=dict)
     changed: dict[str, Incident] = field(default_factory=dict)
@@ -67,7 +74,26 @@ class AlertBatch:
             self.opened[decision.incident.id] = decision.incident
         else:
             self._replace(decision.incident)
-        self._remember(decision.incident)
+        self.last[decision.incident.key] = decision.incident
+
+    def put_alert(self, alert: Alert) -> None:
+        """Add an alert as it will be stored; the next ones of the batch see it."""
+        self.alerts.append(alert)
+        seen = self.newest[alert.incident_key] = Seen.of(alert)
+        if alert.repeat_key:
+            self.same_id.setdefault(alert.repeat_key, []).append(seen)
+        if alert.incident_id is None and alert.signal is Signal.RESOLVED:
+            self.all_clears[alert.incident_key] = seen
+
+    def known(self, alert: Alert, rules: GroupingRules) -> Known:
+        """Return what is known about the key of an alert."""
+        last = self.last.get(alert.incident_key)
+        told_lately = alert.received_at - rules.resolve_after
+        return Known(
+            last,
+            telling=last is not None and self.notifications.is_telling(last, told_lately),
+            all_clear=self.all_clears.get(alert.incident_key),
+        )
 
     def _join(self, incident: Incident) -> None:
         """Add an incident that only gained an alert, which is cheaper to write than other changes."""
@@ -83,12 +109,6 @@ class AlertBatch:
         else:
             self.joined.pop(incident.id, None)
             self.changed[incident.id] = incident
-
-    def _remember(self, incident: Incident) -> None:
-        if incident.status is IncidentStatus.RESOLVED:
-            self.unresolved.pop(incident.key, None)
-        else:
-            self.unresolved[incident.key] = incident
 
     def write(self, connection: Connection) -> None:
         """Write the batch to the store."""
@@ -109,55 +129,108 @@ class Recorder:
 
     def record(self, connection: Connection, alerts: Sequence[Alert]) -> list[Recorded]:
         """Store alerts in the open transaction; `Store.write_batch` calls it."""
-        known = alert_rows.known(connection, {alert.repeat_key for alert in alerts if alert.repeat_key})
         batch = self.read(connection, alerts)
-        results = []
-        for alert in alerts:
-            if alert.repeat_key and (first := known.get(alert.repeat_key)):
-                results.append(Recorded(Result.DUPLICATE, first.id, first.incident_id))
-                continue
-            recorded = self.add(batch, alert)
-            if alert.repeat_key:
-                known[alert.repeat_key] = alert_rows.Known(recorded.alert_id, recorded.incident_id)
-            results.append(recorded)
+        results = [self.add(batch, alert) for alert in alerts]
         batch.write(connection)
         return results
 
     def read(self, connection: Connection, alerts: Sequence[Alert]) -> AlertBatch:
-        """Read the unresolved incidents of these alerts and the state of their contacts."""
-        unresolved = incident_rows.unresolved(connection, {alert.incident_key for alert in alerts})
-        states = notification_rows.contact_states(connection, [incident.id for incident in unresolved.values()])
-        return AlertBatch(unresolved, NotificationBatch(states, self._new_id))
+        """Read what is stored about the keys and ids of these alerts."""
+        earliest = min(alert.received_at for alert in alerts)
+        lately = earliest - self._rules.interval
+        keys = {alert.incident_key for alert in alerts}
+        last = incident_rows.last(connection, keys)
+        states = notification_rows.contact_states(connection, [each.id for each in last.values()], lately)
+        all_clears = alert_rows.all_clears(connection, keys, lately)
+        repeat_keys = {alert.repeat_key for alert in alerts if alert.repeat_key}
+        return AlertBatch(
+            last,
+            NotificationBatch(states, self._new_id),
+            same_id=alert_rows.with_repeat_keys(connection, repeat_keys, earliest - WITH_TIME),
+            newest=_newest(connection, last.values(), all_clears.values()),
+            all_clears=all_clears,
+        )
 
     def add(self, batch: AlertBatch, alert: Alert) -> Recorded:
         """Decide about one alert, and add the results to the batch."""
+        same_id = batch.same_id.get(alert.repeat_key or "", ())
+        repeat_reason, stored = find_repeat(alert, same_id, batch.newest.get(alert.incident_key))
+        if stored:
+            return Recorded(Result.DUPLICATE, stored.id, stored.incident_id, reason=REPEATS[repeat_reason])
         now = alert.received_at
-        current = batch.unresolved.get(alert.incident_key)
-        waiting = current is not None and batch.notifications.is_waiting(current)
-        decision = decide(current, alert, self._rules, new_id=self._new_id(now), waiting=waiting)
+        before = batch.last.get(alert.incident_key)
+        decision = decide(batch.known(alert, self._rules), alert, self._rules, new_id=self._new_id(now))
         batch.put(decision)
-        planned = list(self._plan(batch.notifications, decision, now))
-        sentences = [alert.reason, grouping.sentence(decision, self._rules), *(sentence for _, sentence in planned)]
+        planned = list(self._plan(batch.notifications, decision, before, now))
+        sentences = [
+            alert.reason,
+            REPEATS.get(repeat_reason),
+            grouping.sentence(decision, self._rules),
+            *(sentence for _, sentence in planned),
+        ]
         reason = "; ".join(dict.fromkeys(filter(None, sentences)))
         incident_id = decision.incident.id if decision.incident else None
-        batch.alerts.append(replace(alert, incident_id=incident_id, reason=reason))
+        batch.put_alert(replace(alert, incident_id=incident_id, reason=reason))
         result = Result.QUARANTINED if alert.status is AlertStatus.QUARANTINED else Result.ACCEPTED
         return Recorded(result, alert.id, incident_id, sum(is_due(choice, now) for choice, _ in planned), reason)
 
     def _plan(
-        self, notifications: NotificationBatch, decision: Decision, now: datetime
+        self, notifications: NotificationBatch, decision: Decision, before: Incident | None, now: datetime
     ) -> Iterator[tuple[Choice, str]]:
         """Decide what each contact is sent, and add it; yield each choice with its reason as a sentence."""
         incident = decision.incident
-        if incident is None:
+        if incident is None or decision.reason is GroupReason.STALE_ALL_CLEAR:
             return
+        worse = before is not None and incident.severity.rank > before.severity.rank
         for target in self._targets:
             state = notifications.state(incident, target)
-            if decision.reason is GroupReason.RESOLVED:
-                choice = on_resolution(state, now)
-            elif decision.reason is GroupReason.ROSE:
-                choice = on_rise(state, now)
-            else:
-                choice = on_alert(incident, state, now, self._rules.interval)
+            choice = choose(decision.reason, incident, state, now, self._rules.interval, worse=worse)
             notifications.add(incident, target, choice, now)
             yield choice, plan.sentence(choice, incident, state)
+
+
+def choose(
+    reason: GroupReason,
+    incident: Incident,
+    state: ContactState,
+    now: datetime,
+    interval: timedelta,
+    *,
+    worse: bool,
+) -> Choice:
+    """Decide what one contact is told about what an alert did; `worse`: it raised its incident's severity."""
+    match reason:
+        case GroupReason.ROSE:
+            return plan.on_rise(state, now)
+        case GroupReason.REOPENED:
+            return plan.on_reopening(incident, state, now, interval, worse=worse)
+        case GroupReason.RESOLVED | GroupReason.LATE_ALL_CLEAR:
+            return plan.on_end(incident, state, now, interval)
+        case GroupReason.FIRED_BEFORE_END:
+            return plan.on_news_from_before_end(incident, state, now, interval, worse=worse)
+        case GroupReason.LATE_FIRING:
+            return plan.on_late_firing(incident, state, now, interval)
+    return plan.on_alert(incident, state, now, interval)
+
+
+def _newest(connection: Connection, last: Collection[Incident], all_clears: Collection[Seen]) -> dict[str, Seen]:
+    """Return the newest alert of each incident key, unless its incident has changed since without an alert."""
+    by_id = alert_rows.seen(connection, [each.last_alert_id for each in last if each.last_alert_id])
+    newest = {
+        each.key: by_id[each.last_alert_id]
+        for each in last
+        if each.last_alert_id in by_id and each.resolution in (None, Resolution.ALERT)
+    }
+    for all_clear in all_clears:
+        before = newest.get(all_clear.incident_key)
+        if before is None or before.id < all_clear.id:
+            newest[all_clear.incident_key] = all_clear
+    return newest
+
+
+REPEATS = {
+    RepeatReason.SAME_ID: "a repeat: the same event with the same id is stored already",
+    RepeatReason.SAME_TIME: "a repeat: the same event with the same time is stored already",
+    RepeatReason.REUSED_ID: "a new alert, although its id was used before",
+}
+"""Reasons as sentences; a new alert needs none."""

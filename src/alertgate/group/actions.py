@@ -63,7 +63,7 @@ class IncidentActions:
 
     def _plan_resolution(self, connection: Connection, incident: Incident, now: datetime) -> int:
         """Plan the resolution's notification to each contact; return how many notifications became due."""
-        batch = NotificationBatch(notifications.contact_states(connection, [incident.id]), self._new_id)
+        batch = NotificationBatch(notifications.contact_states(connection, [incident.id], now), self._new_id)
         choices = []
         for target in self._targets:
             choice = on_resolution(batch.state(incident, target), now)

@@ -98,7 +98,8 @@ class Sender:
         finish = self._finish(context, attempted.outcome)
         await self._record(notification, _End(attempted.attempts, finish))
         if isinstance(attempted.outcome, Sent):
-            since = context.latest.received_at if notification.kind is Kind.UPDATE else notification.created_at
+            waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
+            since = context.latest.received_at if waited else notification.created_at
             self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
         elif finish.status is NotificationStatus.FAILED:
             self._metrics.failed(channel.name)
@@ -145,7 +146,7 @@ class Sender:
         notification = context.notification
         now = self._clock.now()
         if isinstance(outcome, Sent):
-            return Finish(notification, NotificationStatus.SENT, now)
+            return Finish(notification, NotificationStatus.SENT, now, told=context.incident.status)
         if isinstance(outcome, Permanent):
             return Finish(notification, NotificationStatus.FAILED, now)
         give_up_after = timedelta(seconds=self._settings.give_up_after)

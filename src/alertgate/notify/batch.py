@@ -7,7 +7,7 @@ from datetime import datetime
 from alertgate.model import ContactState, Incident, Kind, Notification, NotificationStatus, Target
 from alertgate.notify.plan import Choice, Expedite, Plan, sentence
 from alertgate.store import Connection, notifications
-from alertgate.store.notifications import Expedited
+from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 
 
 class NotificationBatch:
@@ -26,9 +26,10 @@ class NotificationBatch:
         """Return what a contact was told about an incident, including what this batch plans."""
         return self._states.get((incident.id, target), ContactState())
 
-    def is_waiting(self, incident: Incident) -> bool:
-        """Return whether any notification about an incident is pending, stored or in this batch."""
-        return any(state.pending_id for (incident_id, _), state in self._states.items() if incident_id == incident.id)
+    def is_telling(self, incident: Incident, since: datetime) -> bool:
+        """Return whether a contact is still to be told about an incident, or was told after `since`."""
+        states = [state for (incident_id, _), state in self._states.items() if incident_id == incident.id]
+        return any(state.pending_id or (state.told_at and state.told_at > since) for state in states)
 
     def add(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
         """Apply the choice for one contact; a Skip adds nothing."""
@@ -36,7 +37,7 @@ class NotificationBatch:
         if isinstance(choice, Plan):
             planned = self._plan(incident, target, choice, now)
             self._planned[planned.id] = planned
-            self._states[incident.id, target] = replace(state, pending_id=planned.id)
+            self._states[incident.id, target] = _after_planning(state, planned)
         elif isinstance(choice, Expedite) and state.pending_id:
             self._expedite(state.pending_id, incident, choice)
 
@@ -65,7 +66,17 @@ class NotificationBatch:
         """Update severity, due time and kind of a pending notification, stored or planned by this batch."""
         if planned := self._planned.get(pending_id):
             due_at = min(planned.due_at, choice.due_at or planned.due_at)
-            kind = choice.kind if planned.kind is Kind.UPDATE else planned.kind
+            kind = planned.kind if planned.kind is Kind.OPENING else choice.kind
             self._planned[pending_id] = replace(planned, severity=incident.severity, due_at=due_at, kind=kind)
         else:
             self._expedited[pending_id] = Expedited(pending_id, incident.severity, choice.due_at, choice.kind)
+
+
+def _after_planning(state: ContactState, planned: Notification) -> ContactState:
+    """Return a contact's state with a planned notification."""
+    return replace(
+        state,
+        pending_id=planned.id,
+        changes=state.changes + (planned.kind in CHANGES_OF_STATE),
+        summaries=state.summaries + (planned.kind is Kind.CHANGES),
+    )

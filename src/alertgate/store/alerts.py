@@ -2,18 +2,36 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from alertgate.model import Alert
-from alertgate.store.pages import Wanted, select_page
+from alertgate.model import Alert, Seen, Signal
+from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows
-from alertgate.store.tables import alerts
+from alertgate.store.tables import alerts, constant
 
 _COLUMNS = [alerts.c[field.name] for field in fields(Alert)]
-_KNOWN = select(alerts.c.repeat_key, alerts.c.id, alerts.c.incident_id).where(
-    alerts.c.repeat_key.in_(bindparam("repeat_keys", expanding=True))
+_SEEN = [alerts.c[name] for name in Seen._fields]
+MOST_WITH_ONE_ID = 10_000
+"""How many alerts are looked through for repeats: a sender may give all its alerts one and the same id."""
+_SAME_ID = (
+    select(*_SEEN)
+    .where(alerts.c.repeat_key.in_(bindparam("repeat_keys", expanding=True)), alerts.c.id >= bindparam("first_id"))
+    .order_by(alerts.c.id.desc())
+    .limit(MOST_WITH_ONE_ID)
+)
+_BY_ID = select(*_SEEN).where(alerts.c.id.in_(bindparam("ids", expanding=True)))
+_ALL_CLEARS = (
+    select(*_SEEN)
+    .where(
+        alerts.c.incident_key.in_(bindparam("keys", expanding=True)),
+        alerts.c.incident_id.is_(None),
+        alerts.c.signal == constant(Signal.RESOLVED),
+        alerts.c.id >= bindparam("first_id"),
+    )
+    .order_by(alerts.c.id)
 )
 _LATEST = (
     select(*_COLUMNS)
@@ -23,27 +41,32 @@ _LATEST = (
 )
 
 
-class Known(NamedTuple):
-    """An alert that is already stored."""
-
-    id: str
-    incident_id: str | None
-
-
 def _alert(values: Mapping[str, Any]) -> Alert:
     return Alert(**{**values, "errors": tuple(values["errors"])})
 
 
-def known(connection: Connection, repeat_keys: Collection[str]) -> dict[str, Known]:
-    """Return the stored alerts with one of these repeat keys, by key."""
-    if not repeat_keys:
-        return {}
-    rows = connection.execute(_KNOWN, {"repeat_keys": list(repeat_keys)})
-    return {repeat_key: Known(id_, incident_id) for repeat_key, id_, incident_id in rows}
+def with_repeat_keys(connection: Connection, repeat_keys: Collection[str], since: datetime) -> dict[str, list[Seen]]:
+    """Return the alerts with one of these repeat keys that were received since then, by that key."""
+    found: dict[str, list[Seen]] = {}
+    if repeat_keys:
+        for row in connection.execute(_SAME_ID, {"repeat_keys": list(repeat_keys), "first_id": first_id(since)}):
+            found.setdefault(row.repeat_key, []).append(Seen(*row))
+    return found
+
+
+def seen(connection: Connection, ids: Collection[str]) -> dict[str, Seen]:
+    """Return what is kept in mind of the alerts with these ids, by id."""
+    return {row.id: Seen(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)})} if ids else {}
+
+
+def all_clears(connection: Connection, keys: Collection[str], since: datetime) -> dict[str, Seen]:
+    """Return the newest all-clears received since then that belong to no incident, by incident key."""
+    rows = connection.execute(_ALL_CLEARS, {"keys": list(keys), "first_id": first_id(since)})
+    return {row.incident_key: Seen(*row) for row in rows}
 
 
 def add(connection: Connection, new: Sequence[Alert]) -> None:
-    """Store alerts; their incidents must be stored. Raises IntegrityError for a known id or repeat key."""
+    """Store alerts; their incidents must be stored. Raises IntegrityError for a known id."""
     insert_rows(connection, alerts, new)
 
 

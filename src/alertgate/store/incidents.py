@@ -4,19 +4,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, exists, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, or_, select, update
 
 from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution
+from alertgate.rules import GroupingRules
 from alertgate.store.pages import Wanted, select_page
 from alertgate.store.rows import insert_rows, update_rows
 from alertgate.store.tables import constant, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
-_UNRESOLVED = select(*_COLUMNS).where(
-    incidents.c.key.in_(bindparam("keys", expanding=True)), incidents.c.status != constant(IncidentStatus.RESOLVED)
+_NEWEST_IDS = (
+    select(func.max(incidents.c.id))
+    .where(incidents.c.key.in_(bindparam("keys", expanding=True)))
+    .group_by(incidents.c.key)
 )
+_LAST = select(*_COLUMNS).where(incidents.c.id.in_(_NEWEST_IDS))
 _BY_ID = select(*_COLUMNS).where(incidents.c.id.in_(bindparam("ids", expanding=True)))
-JOINED = ("alert_count", "last_alert_at", "severity")
+JOINED = ("alert_count", "last_alert_at", "severity", "began_at", "last_firing_at", "last_alert_id")
 """The columns that a joining alert changes; no index has them, so none is rewritten."""
 CHANGED = tuple(field.name for field in fields(Incident) if field.name != "id")
 
@@ -25,9 +29,9 @@ def _incident(row: Row[tuple[object, ...]]) -> Incident:
     return Incident(**row._asdict())
 
 
-def unresolved(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
-    """Return the unresolved incidents with one of these keys, by key."""
-    found = (Incident(*row) for row in connection.execute(_UNRESOLVED, {"keys": list(keys)}))
+def last(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
+    """Return the newest incident of each of these keys, by key: the unresolved one, if there is one."""
+    found = (Incident(*row) for row in connection.execute(_LAST, {"keys": list(keys)}))
     return {incident.key: incident for incident in found}
 
 
@@ -60,19 +64,27 @@ def get(connection: Connection, incident_id: str) -> Incident | None:
     return _incident(row) if row else None
 
 
-def resolve_quiet(connection: Connection, last_alert_before: datetime, now: datetime) -> list[str]:
-    """Resolve every incident without an alert after `last_alert_before`; return their ids.
+def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -> list[str]:
+    """Resolve every incident that `group.decide.is_quiet` calls quiet and nobody is to be told of; return their ids.
 
-    An incident with a notification that isn't sent yet stays open: it must not end before people hear of it.
+    One with a notification that isn't sent yet, or was sent within RESOLVE_AFTER, stays: it must not end before people
+    hear of it, nor just afterwards.
     """
-    not_sent_yet = (NotificationStatus.PENDING, NotificationStatus.SENDING)
-    waiting = exists().where(notifications.c.incident_id == incidents.c.id, notifications.c.status.in_(not_sent_yet))
+    before = literal(now - rules.resolve_after, incidents.c.last_alert_at.type)
+    not_sent_yet = notifications.c.status.in_((NotificationStatus.PENDING, NotificationStatus.SENDING))
+    just_sent = and_(notifications.c.status == NotificationStatus.SENT, notifications.c.finished_at > before)
+    telling = exists().where(notifications.c.incident_id == incidents.c.id, or_(not_sent_yet, just_sent))
+    acknowledged_at = func.coalesce(incidents.c.acknowledged_at, incidents.c.last_alert_at)
+    forgotten = acknowledged_at <= literal(
+        min(now - rules.again_after_ack, now - rules.resolve_after), incidents.c.acknowledged_at.type
+    )
     statement = (
         update(incidents)
         .where(
             incidents.c.status != constant(IncidentStatus.RESOLVED),
-            incidents.c.last_alert_at <= last_alert_before,
-            ~waiting,
+            incidents.c.last_alert_at <= before,
+            or_(incidents.c.status != constant(IncidentStatus.ACKNOWLEDGED), forgotten),
+            ~telling,
         )
         .values(status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
         .returning(incidents.c.id)

@@ -133,6 +133,8 @@ class Finish:
     due_at: datetime | None = None
     """The time of the next attempt, if it is pending again."""
     attempted: bool = True
+    told: IncidentStatus | None = None
+    """The state of the incident that the message told, if it was sent."""
 
 
 def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
@@ -167,18 +169,20 @@ def _after(connection: Connection, end: Finish, stored: Notification) -> Notific
     attempts = stored.attempts + end.attempted
     after = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
     if end.status is not NotificationStatus.PENDING:
-        return replace(after, finished_at=end.now)
-    if by := _acknowledged_by(connection, stored.incident_id):
+        return replace(after, finished_at=end.now, told=end.told)
+    if by := _acknowledged_by(connection, stored):
         cancelled = NotificationStatus.CANCELLED
         return replace(after, status=cancelled, finished_at=end.now, reason=f"acknowledged by {by}")
     cancel_superseded(connection, stored, end.now)
     return replace(after, due_at=end.due_at or stored.due_at)
 
 
-def _acknowledged_by(connection: Connection, incident_id: str) -> str | None:
-    """Return who acknowledged an incident, or None. Its unsent notifications aren't needed any more."""
+def _acknowledged_by(connection: Connection, stored: Notification) -> str | None:
+    """Return who acknowledged an incident since a notification was planned, which therefore isn't needed, or None."""
     query = select(incidents.c.acknowledged_by).where(
-        incidents.c.id == incident_id, incidents.c.status == constant(IncidentStatus.ACKNOWLEDGED)
+        incidents.c.id == stored.incident_id,
+        incidents.c.status == constant(IncidentStatus.ACKNOWLEDGED),
+        incidents.c.acknowledged_at >= stored.created_at,
     )
     return connection.execute(query).scalar()
 

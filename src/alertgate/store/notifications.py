@@ -5,11 +5,25 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from alertgate.model import (
     ChannelName,
     ContactState,
+    IncidentStatus,
     Kind,
     Notification,
     NotificationStatus,
@@ -18,18 +32,38 @@ from alertgate.model import (
     states_before,
 )
 from alertgate.store.rows import insert_rows
-from alertgate.store.tables import constant, notifications
+from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
 COLUMNS = [_n[field.name] for field in fields(Notification)]
 IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 IS_SENDING = _n.status == constant(NotificationStatus.SENDING)
+IS_SENT = _n.status == constant(NotificationStatus.SENT)
 IS_PRESSING = or_(_n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
 """Sent even when the daily limit of the mail account is near."""
 _TOLD_AT = case(
     (_n.status == constant(NotificationStatus.SENT), _n.finished_at),
     (_n.status == constant(NotificationStatus.SENDING), _n.claimed_at),
 )
+CHANGES_OF_STATE = (Kind.OPENING, Kind.REOPENING, Kind.RESOLUTION)
+"""The kinds that tell of a change of state."""
+_IS_RECENT = and_(  # told after `since`, or about to be told
+    _n.status.in_(
+        [constant(each) for each in (NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT)]
+    ),
+    or_(_n.finished_at.is_(None), _n.finished_at > bindparam("since", type_=_n.finished_at.type)),
+)
+_IS_UPDATE_SINCE_CHANGE = and_(
+    _n.kind == constant(Kind.UPDATE),
+    _n.status.in_([constant(each) for each in (NotificationStatus.SENDING, NotificationStatus.SENT)]),
+    _n.created_at >= incidents.c.changed_at,
+)
+
+
+def _number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, literal_column("1")), else_=literal_column("0")))
+
+
 _CONTACT_STATES = (
     select(
         _n.incident_id,
@@ -39,7 +73,14 @@ _CONTACT_STATES = (
         func.max(case((IS_PENDING, _n.attempts), else_=literal_column("0"))).label("pending_attempts"),
         func.max(_TOLD_AT).label("told_at"),
         func.max(case((_n.status == constant(NotificationStatus.FAILED), _n.finished_at))).label("failed_at"),
+        func.max(case((and_(IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)), _n.finished_at))).label(
+            "told_open_at"
+        ),
+        _number_of(_IS_UPDATE_SINCE_CHANGE).label("updates"),
+        _number_of(and_(_n.kind.in_([constant(kind) for kind in CHANGES_OF_STATE]), _IS_RECENT)).label("changes"),
+        _number_of(and_(_n.kind == constant(Kind.CHANGES), _IS_RECENT)).label("summaries"),
     )
+    .join_from(notifications, incidents)
     .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))
     .group_by(_n.incident_id, _n.channel, _n.address)
 )
@@ -50,11 +91,16 @@ def notification_of(row: Row[Any]) -> Notification:
     return Notification(**row._asdict())
 
 
-def contact_states(connection: Connection, incident_ids: Collection[str]) -> dict[tuple[str, Target], ContactState]:
-    """Return the state of each contact of each incident, except contacts without any notification."""
+def contact_states(
+    connection: Connection, incident_ids: Collection[str], since: datetime
+) -> dict[tuple[str, Target], ContactState]:
+    """Return the state of each contact of each incident, except contacts without any notification.
+
+    Changes that a contact was told before `since` don't count.
+    """
     if not incident_ids:
         return {}
-    rows = connection.execute(_CONTACT_STATES, {"incident_ids": list(incident_ids)})
+    rows = connection.execute(_CONTACT_STATES, {"incident_ids": list(incident_ids), "since": since})
     return {(incident_id, (channel, address)): ContactState(*rest) for incident_id, channel, address, *rest in rows}
 
 
@@ -72,7 +118,7 @@ class Expedited:
     due_at: datetime | None = None
     """The new due time; None keeps the old one."""
     kind: Kind | None = None
-    """The new kind, if it is an update; any other kind stays."""
+    """The new kind, unless it is an opening, which stays one."""
 
 
 def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
@@ -80,7 +126,7 @@ def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
     for each in expedited:
         values: dict[str, Any] = {"severity": each.severity}
         if each.kind:
-            values["kind"] = case((_n.kind == Kind.UPDATE, each.kind), else_=_n.kind)
+            values["kind"] = case((_n.kind == Kind.OPENING, _n.kind), else_=each.kind)
         if each.due_at:
             values["due_at"] = case((_n.due_at < each.due_at, _n.due_at), else_=literal(each.due_at, _n.due_at.type))
         connection.execute(update(notifications).where(_n.id == each.id, IS_PENDING).values(**values))

@@ -10,7 +10,9 @@ def lead(context: MessageContext) -> str:
     incident = context.incident
     if context.resolved:
         return _end(context)
-    sentences = [f"It got worse: now {incident.severity}."] if context.notification.kind is Kind.ESCALATION else []
+    sentences = [_WHY[context.notification.kind].format(incident=incident)] if context.notification.kind in _WHY else []
+    if incident.changes > OFTEN:
+        sentences.append(f"It changed {incident.changes} times, and is open now.")
     if incident.alert_count > 1:
         sentences.append(f"{count(context)}, since {context.minute(incident.opened_at)}.")
     if context.unreadable:
@@ -21,15 +23,20 @@ def lead(context: MessageContext) -> str:
     return " ".join(sentences) or "A new alert."
 
 
+_WHY = {Kind.ESCALATION: "It got worse: now {incident.severity}.", Kind.REOPENING: "It is open again."}
+OFTEN = 3
+"""From more changes on, a message says how often an incident changed."""
+
+
 def _end(context: MessageContext) -> str:
     """Return the sentences about how an incident ended."""
     incident = context.incident
     ended_at = incident.resolved_at or incident.last_alert_at
     already = " already" if context.notification.kind is Kind.OPENING else ""
     began = f"It began at {context.minute(incident.opened_at)}"
-    return (
-        f"It is{already} over: resolved at {context.minute(ended_at)}{_ended_how(incident)}. {began}: {count(context)}."
-    )
+    over = f"It is{already} over: resolved at {context.minute(ended_at)}{_ended_how(incident)}."
+    often = f" It changed {incident.changes} times." if incident.changes > OFTEN else ""
+    return f"{over} {began}: {count(context)}.{often}"
 
 
 def _ended_how(incident: Incident) -> str:

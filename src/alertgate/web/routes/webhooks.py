@@ -12,8 +12,9 @@ from alertgate.accept.credentials import Presented, presented_by, standard_heade
 from alertgate.accept.fields import distinct
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorded, Result
+from alertgate.accept.repeats import SenderId
 from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
-from alertgate.model import Alert, AlertStatus
+from alertgate.model import Alert, AlertStatus, IdKind
 from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import GenericBody, ParticleBody
@@ -86,7 +87,7 @@ async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBo
 async def generic_webhook(request: Request, gate: CurrentGate, body: GenericBody) -> Response:
     """Take an alert from any other system, signed or with a bearer token."""
     _check_coding(request)
-    alert = generic.read(body, _idempotency_key(request), _intake(request, gate))
+    alert = generic.read(body, _sender_id(request), _intake(request, gate))
     return _answer(await _record(alert, request, gate), alert)
 
 
@@ -102,11 +103,13 @@ def _intake(request: Request, gate: Gate) -> IntakeContext:
     return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id)
 
 
-def _idempotency_key(request: Request) -> str | None:
-    key = standard_headers(request.headers).message_id
-    if presented_by(request.headers) not in (Presented.STANDARD, Presented.SVIX):  # which sign their id
-        key = request.headers.get("idempotency-key") or key
-    return distinct(key, generic.LONGEST_KEY) if key else None
+def _sender_id(request: Request) -> SenderId | None:
+    """Return what the sender calls the event: where it signs an id, that one alone."""
+    signed = standard_headers(request.headers).message_id
+    if presented_by(request.headers) in (Presented.STANDARD, Presented.SVIX) and signed:
+        return SenderId(IdKind.WEBHOOK_ID, distinct(signed, generic.LONGEST_KEY))
+    key = request.headers.get("idempotency-key") or signed
+    return SenderId(IdKind.IDEMPOTENCY_KEY, distinct(key, generic.LONGEST_KEY)) if key else None
 
 
 async def _record(alert: Alert, request: Request, gate: Gate) -> Recorded:
