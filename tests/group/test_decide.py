@@ -148,7 +148,7 @@ def test_an_all_clear_that_was_published_before_the_newest_alarm_does_not_end_it
             {"source": Source.GENERIC, "published_at": SOON - timedelta(minutes=6)},
             GroupReason.OLD_ALL_CLEAR,
         ),
-        ({"source": Source.GENERIC, "published_at": SOON - timedelta(minutes=4)}, GroupReason.RESOLVED),
+        ({"source": Source.GENERIC, "published_at": SOON - timedelta(minutes=1)}, GroupReason.RESOLVED),
         ({"source": Source.GENERIC, "device": None}, GroupReason.RESOLVED),
     ],
 )
@@ -201,7 +201,7 @@ def test_an_alert_later_or_after_a_person_opens_a_new_one(ended, after):
         (over(), SOON, GroupReason.REOPENED),  # the same time: the order of commits counts
         (over(), None, GroupReason.REOPENED),
         (over(ended_at=None), SOON - SECOND, GroupReason.REOPENED),  # the end has no time of its own
-        (over(severity=Severity.INFO, resolution=Resolution.PERSON), SOON - SECOND, GroupReason.OPENED),
+        (over(severity=Severity.INFO, resolution=Resolution.PERSON, ended_at=None), SOON - SECOND, GroupReason.OPENED),
         (over(resolution=Resolution.SILENCE, ended_at=None), SOON - SECOND, GroupReason.OPENED),
     ],
 )
@@ -219,7 +219,7 @@ def test_an_alarm_that_its_own_all_clear_overtook_is_told_together_with_it():
     """A panic button whose `released` comes before `pressed`: one incident, over already."""
     before = Seen.of(all_clear(SOON, id="alert-0", published_at=SOON - SECOND))
     came = firing(SOON + SECOND, published_at=SOON - 2 * SECOND)
-    decision = decided(None, came, all_clear=before)
+    decision = decided(None, came, all_clears=[before])
     assert decision.reason is GroupReason.OPENED_ALREADY_OVER
     told = decision.incident
     assert (told.status, told.resolution, told.resolved_by, told.ended_at) == (
@@ -228,14 +228,14 @@ def test_an_alarm_that_its_own_all_clear_overtook_is_told_together_with_it():
         "alert-0",
         SOON - SECOND,
     )
-    assert decided(None, firing(SOON + SECOND), all_clear=before).reason is GroupReason.OPENED
+    assert decided(None, firing(SOON + SECOND), all_clears=[before]).reason is GroupReason.OPENED
 
 
 def test_an_overtaken_alarm_soon_after_an_end_belongs_to_the_same_incident():
     """It fired and ended again: one more pair of changes of the incident, and no new one."""
     before = Seen.of(all_clear(SOON + 3 * SECOND, id="alert-0", published_at=SOON + 2 * SECOND))
     came = firing(SOON + 4 * SECOND, published_at=SOON + SECOND)
-    decision = decided(over(), came, all_clear=before)
+    decision = decided(over(), came, all_clears=[before])
     assert decision.reason is GroupReason.FIRED_BEFORE_END
     assert (decision.incident.status, decision.incident.changes, decision.incident.resolved_by) == (
         IncidentStatus.RESOLVED,

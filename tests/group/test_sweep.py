@@ -28,9 +28,11 @@ async def test_a_quiet_incident_is_resolved_unless_a_notification_waits(make_set
     store = Store(settings)
     store.open(exclusive=True)
     incident = builders.incident()
+    waits = notified in (NotificationStatus.PENDING, NotificationStatus.SENDING)
+    finished_at = None if waits else incident.last_alert_at
     with store.transaction() as connection:
         incidents.add(connection, [incident])
-        told = replace(builders.notification(), incident_id=incident.id, status=notified)
+        told = replace(builders.notification(), incident_id=incident.id, status=notified, finished_at=finished_at)
         notifications.add(connection, [told])
     clock = FakeClock(incident.last_alert_at)
     clock.move(seconds=settings.resolve_after - 1)

@@ -132,7 +132,7 @@ TOLD = ContactState(told_at=START - timedelta(minutes=2), failed_at=START)
             Plan(Kind.OPENING, START + FIVE_MINUTES, PlanReason.FIRST_AFTER_FAILURE),
             "due at 14:08:00, because a notification failed at 14:03:00 UTC",
         ),
-        (Plan(Kind.UPDATE, START, PlanReason.UPDATE), "last told at 14:01:00 UTC, longer ago than the group interval"),
+        (Plan(Kind.UPDATE, START, PlanReason.UPDATE), "last told at 14:01:00 UTC, long enough ago"),
         (
             Plan(Kind.UPDATE, START + timedelta(minutes=3), PlanReason.UPDATE_LATER),
             "update due at 14:06:00, because told at 14:01:00 UTC",

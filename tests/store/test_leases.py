@@ -161,8 +161,9 @@ def test_a_failed_attempt_is_not_retried_once_the_incident_is_acknowledged(store
     """A notification that was being sent during the acknowledgement is cancelled if its attempt fails."""
     incident = store.read_now(lambda c: incidents.get(c, leased.incident_id))
     assert incident is not None
+    acknowledged = {"status": IncidentStatus.ACKNOWLEDGED, "acknowledged_by": "Ada", "acknowledged_at": START}
     with store.transaction() as connection:
-        incidents.save(connection, [replace(incident, status=IncidentStatus.ACKNOWLEDGED, acknowledged_by="Ada")])
+        incidents.save(connection, [replace(incident, **acknowledged)])
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     [after] = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
     assert (after.status, after.reason) == (NotificationStatus.CANCELLED, "acknowledged by Ada")
@@ -177,13 +178,49 @@ def test_an_illegal_change_of_state_is_refused(store: Store, leased: Notificatio
 def test_the_state_of_a_contact(store: Store, leased: Notification):
     """A notification that is being sent counts as told; a pending one comes with its attempts."""
     incident_id = leased.incident_id
-    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id]))
-    assert states == {(incident_id, EMAIL): ContactState(None, 0, START)}
+    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
+    assert states == {(incident_id, EMAIL): ContactState(None, 0, START, changes=1)}
     with store.transaction() as connection:
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
-    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id]))
-    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None)}
-    assert store.read_now(lambda c: notifications.contact_states(c, [])) == {}
+    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
+    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None, changes=1)}
+    assert store.read_now(lambda c: notifications.contact_states(c, [], START)) == {}
+
+
+def test_what_a_contact_was_told_lately_is_counted(store: Store):
+    """Changes of state within a time, summaries of them, and updates since the last change; and what was said last."""
+    incident = new_incident(changed_at=START)
+    minutes = [START + timedelta(minutes=minute) for minute in range(10)]
+    told = [
+        (Kind.OPENING, minutes[0], IncidentStatus.OPEN),
+        (Kind.RESOLUTION, minutes[1], IncidentStatus.RESOLVED),
+        (Kind.CHANGES, minutes[2], IncidentStatus.OPEN),
+        (Kind.UPDATE, minutes[3], IncidentStatus.OPEN),
+        (Kind.UPDATE, minutes[4], IncidentStatus.ACKNOWLEDGED),
+    ]
+    sent = [
+        new_notification(incident, kind=kind, status=NotificationStatus.SENT, created_at=at, finished_at=at, told=state)
+        for kind, at, state in told
+    ]
+    gone = [
+        new_notification(incident, kind=Kind.RESOLUTION, status=status, created_at=minutes[5], finished_at=minutes[5])
+        for status in (NotificationStatus.CANCELLED, NotificationStatus.FAILED)
+    ]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, sent + gone)
+    counted = {}
+    for since in (minutes[0] - timedelta(minutes=1), minutes[0], minutes[2]):
+        states = store.read_now(lambda c, since=since: notifications.contact_states(c, [incident.id], since))
+        counted[since] = states[incident.id, EMAIL]
+    everything = ContactState(None, 0, minutes[4], minutes[5], minutes[4], updates=2, changes=2, summaries=1)
+    assert list(counted.values()) == [
+        everything,
+        replace(everything, changes=1),
+        replace(everything, changes=0, summaries=0),
+    ]
+    assert not everything.may_believe_over
+    assert replace(everything, told_open_at=minutes[3]).may_believe_over
 
 
 def test_a_pending_notification_can_be_expedited(store: Store):

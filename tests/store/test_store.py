@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from alertgate.app import new_id
 from alertgate.errors import StoreInUse, StoreUnavailable
-from alertgate.model import AlertStatus, IncidentStatus, Resolution, Severity
+from alertgate.group.decide import is_quiet
+from alertgate.model import AlertStatus, IncidentStatus, Resolution, Seen, Severity, Signal
+from alertgate.rules import GroupingRules
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.write_probe import probe
@@ -40,15 +43,33 @@ def test_any_text_survives_the_round_trip(store: Store):
     with store.transaction() as connection:
         alerts.add(connection, [alert])
     assert store.read_now(lambda c: alerts.get(c, alert.id)) == alert
-    assert store.read_now(lambda c: alerts.known(c, {NASTY, "other"})) == {NASTY: alerts.Known(alert.id, None)}
+    known = store.read_now(lambda c: alerts.with_repeat_keys(c, {NASTY, "other"}, START - timedelta(days=1)))
+    assert known == {NASTY: [Seen.of(alert)]}
 
 
-def test_a_repeat_key_is_stored_once(store: Store):
-    """The database refuses a second alert with the same repeat key, and accepts any number without one."""
+def test_alerts_are_found_by_their_repeat_keys(store: Store):
+    """All that came since a time, newest first: an id may be used for several events."""
+    old, first, second, other = (
+        new_alert(repeat_key=key, received_at=START + timedelta(hours=hours), id=new_id(START + timedelta(hours=hours)))
+        for key, hours in (("x", 0), ("x", 2), ("x", 3), ("y", 3))
+    )
     with store.transaction() as connection:
-        alerts.add(connection, [new_alert(repeat_key="x"), new_alert(), new_alert()])
-    with pytest.raises(IntegrityError), store.transaction() as connection:
-        alerts.add(connection, [new_alert(repeat_key="x")])
+        alerts.add(connection, [old, first, second, other, new_alert()])
+    found = store.read_now(lambda c: alerts.with_repeat_keys(c, {"x", "z"}, START + timedelta(hours=1)))
+    assert found == {"x": [Seen.of(second), Seen.of(first)]}
+    assert store.read_now(lambda c: alerts.with_repeat_keys(c, set(), START)) == {}
+    assert store.read_now(lambda c: alerts.seen(c, [old.id])) == {old.id: Seen.of(old)}
+
+
+def test_all_clears_without_an_incident_are_found(store: Store):
+    """Not one from before a time, none that ended an incident, and no firing alert."""
+    clear = {"signal": Signal.RESOLVED, "incident_key": "k"}
+    first, second = (new_alert(**clear, id=new_id(START + timedelta(seconds=seconds))) for seconds in (1, 2))
+    firing = new_alert(incident_key="k", id=new_id(START + timedelta(seconds=3)))
+    with store.transaction() as connection:
+        alerts.add(connection, [first, second, firing, new_alert(**{**clear, "incident_key": "other"})])
+    assert store.read_now(lambda c: alerts.all_clears(c, {"k"}, START)) == {"k": [Seen.of(first), Seen.of(second)]}
+    assert store.read_now(lambda c: alerts.all_clears(c, {"k"}, START + timedelta(seconds=3))) == {}
 
 
 def test_one_unresolved_incident_per_key(store: Store):
@@ -62,7 +83,7 @@ def test_one_unresolved_incident_per_key(store: Store):
     with store.transaction() as connection:
         incidents.save(connection, [replace(first, status=IncidentStatus.RESOLVED, alert_count=7)])
         incidents.add(connection, [second])
-    assert store.read_now(lambda c: incidents.unresolved(c, {first.key, "other"})) == {first.key: second}
+    assert store.read_now(lambda c: incidents.last(c, {first.key, "other"})) == {first.key: second}
     assert store.read_now(lambda c: incidents.get(c, first.id)) == replace(
         first, status=IncidentStatus.RESOLVED, alert_count=7
     )
@@ -82,23 +103,34 @@ def test_a_read_sees_one_snapshot_of_the_database(store: Store):
     """A commit between two statements of a read is visible to neither."""
 
     def query(connection) -> list[bool]:
-        before = alerts.known(connection, ["event"])
+        before = alerts.with_repeat_keys(connection, ["event"], START)
         with store.transaction() as writing:
             alerts.add(writing, [new_alert(repeat_key="event")])
-        return [bool(before), bool(alerts.known(connection, ["event"]))]
+        return [bool(before), bool(alerts.with_repeat_keys(connection, ["event"], START))]
 
     assert store.read_now(query) == [False, False]
-    assert store.read_now(lambda c: alerts.known(c, ["event"]))
+    assert store.read_now(lambda c: alerts.with_repeat_keys(c, ["event"], START))
 
 
 def test_quiet_incidents_are_resolved(store: Store):
-    """Only an incident without a recent alert is resolved, and its resolution is `silence`."""
-    quiet = new_incident(key="quiet")
-    loud = new_incident(key="loud", last_alert_at=START + timedelta(minutes=20))
-    now = START + timedelta(minutes=30)
+    """Only one that `is_quiet` calls quiet is resolved, and its resolution is `silence`."""
+    rules = GroupingRules(timedelta(minutes=5), timedelta(minutes=30))
+    now = START + timedelta(hours=4, minutes=10)
+    acknowledged = {"status": IncidentStatus.ACKNOWLEDGED, "acknowledged_by": "Ada"}
+    every = [
+        new_incident(key="quiet"),
+        new_incident(key="loud", last_alert_at=now - timedelta(minutes=29)),
+        new_incident(key="forgotten", acknowledged_at=now - timedelta(hours=4), **acknowledged),
+        new_incident(key="known", acknowledged_at=now - timedelta(hours=3), **acknowledged),
+        new_incident(key="reopened", acknowledged_at=now - timedelta(hours=3)),
+        new_incident(key="over", status=IncidentStatus.RESOLVED),
+    ]
+    quiet = every[0]
     with store.transaction() as connection:
-        incidents.add(connection, [quiet, loud])
-        assert incidents.resolve_quiet(connection, START, now) == [quiet.id]
+        incidents.add(connection, every)
+        resolved = incidents.resolve_quiet(connection, rules, now)
+    assert set(resolved) == {each.id for each in every if is_quiet(each, now, rules)}
+    assert len(resolved) == 3
     resolved = store.read_now(lambda c: incidents.get(c, quiet.id))
     assert resolved == replace(quiet, status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
 
@@ -121,7 +153,7 @@ async def test_the_writer_commits_many_at_once_and_answers_each(store: Store):
 
 async def test_one_bad_row_does_not_fail_the_others(store: Store):
     """If a batch fails, its items are written one by one: the good ones are stored, the bad one raises."""
-    bad = new_alert(repeat_key="taken")
+    bad = new_alert()
     with store.transaction() as connection:
         alerts.add(connection, [bad])
 
@@ -129,7 +161,7 @@ async def test_one_bad_row_does_not_fail_the_others(store: Store):
         alerts.add(connection, items)
         return [alert.id for alert in items]
 
-    new = [new_alert(), new_alert(repeat_key="taken"), new_alert()]
+    new = [new_alert(), replace(new_alert(), id=bad.id), new_alert()]
     results = await asyncio.gather(*(store.write_batch(work, alert) for alert in new), return_exceptions=True)
     assert [results[0], results[2]] == [new[0].id, new[2].id]
     assert isinstance(results[1], IntegrityError)
@@ -202,7 +234,9 @@ def test_incidents_are_found_by_any_number_of_keys(store: Store):
         incidents.add(connection, many)
         for length in range(len(many) + 1):
             keys = [incident.key for incident in many[:length]]
-            assert list(incidents.unresolved(connection, keys).values()) == many[:length]
+            found = incidents.last(connection, keys)
+            assert [found[key] for key in keys] == many[:length]
+            assert len(found) == length
 
 
 @pytest.mark.postgres

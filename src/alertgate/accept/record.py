@@ -4,7 +4,7 @@ This is the I/O around the pure decisions: read the current state, let `group` a
 alert, write the results.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -55,8 +55,8 @@ class AlertBatch:
     """The alerts with one of the batch's repeat keys, by that key."""
     newest: dict[str, Seen]
     """The last alerts, by incident key; not where a person or silence has ended the incident since."""
-    all_clears: dict[str, Seen]
-    """The newest all-clears that belong to no incident, by incident key."""
+    all_clears: dict[str, list[Seen]]
+    """The latest all-clears that belong to no incident, by incident key; the newest last."""
     opened: dict[str, Incident] = field(default_factory=dict)
     joined: dict[str, Incident] = field(default_factory=dict)
     changed: dict[str, Incident] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class AlertBatch:
         if alert.repeat_key:
             self.same_id.setdefault(alert.repeat_key, []).append(seen)
         if alert.incident_id is None and alert.signal is Signal.RESOLVED:
-            self.all_clears[alert.incident_key] = seen
+            self.all_clears.setdefault(alert.incident_key, []).append(seen)
 
     def known(self, alert: Alert, rules: GroupingRules) -> Known:
         """Return what is known about the key of an alert."""
@@ -92,7 +92,7 @@ class AlertBatch:
         return Known(
             last,
             telling=last is not None and self.notifications.is_telling(last, told_lately),
-            all_clear=self.all_clears.get(alert.incident_key),
+            all_clears=self.all_clears.get(alert.incident_key, ()),
         )
 
     def _join(self, incident: Incident) -> None:
@@ -147,7 +147,7 @@ class Recorder:
             last,
             NotificationBatch(states, self._new_id),
             same_id=alert_rows.with_repeat_keys(connection, repeat_keys, earliest - WITH_TIME),
-            newest=_newest(connection, last.values(), all_clears.values()),
+            newest=_newest(connection, last.values(), all_clears),
             all_clears=all_clears,
         )
 
@@ -181,6 +181,8 @@ class Recorder:
         incident = decision.incident
         if incident is None or decision.reason is GroupReason.STALE_ALL_CLEAR:
             return
+        if before and before.id != incident.id:
+            notifications.supersede(before, incident, now)
         worse = before is not None and incident.severity.rank > before.severity.rank
         for target in self._targets:
             state = notifications.state(incident, target)
@@ -213,7 +215,9 @@ def choose(
     return plan.on_alert(incident, state, now, interval)
 
 
-def _newest(connection: Connection, last: Collection[Incident], all_clears: Collection[Seen]) -> dict[str, Seen]:
+def _newest(
+    connection: Connection, last: Collection[Incident], all_clears: Mapping[str, Sequence[Seen]]
+) -> dict[str, Seen]:
     """Return the newest alert of each incident key, unless its incident has changed since without an alert."""
     by_id = alert_rows.seen(connection, [each.last_alert_id for each in last if each.last_alert_id])
     newest = {
@@ -221,10 +225,8 @@ def _newest(connection: Connection, last: Collection[Incident], all_clears: Coll
         for each in last
         if each.last_alert_id in by_id and each.resolution in (None, Resolution.ALERT)
     }
-    for all_clear in all_clears:
-        before = newest.get(all_clear.incident_key)
-        if before is None or before.id < all_clear.id:
-            newest[all_clear.incident_key] = all_clear
+    for key, unheeded in all_clears.items():
+        newest[key] = max(unheeded[-1], newest.get(key, unheeded[-1]))  # by their ids, and so by their times
     return newest
 
 

@@ -3,6 +3,7 @@
 Every rule errs towards telling: a doubtful alert is told, and a doubtful all-clear doesn't end anything.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -54,8 +55,8 @@ class Known:
     """Its newest incident, open or not."""
     telling: bool = False
     """Whether somebody is still to be told about `last`, or was told within RESOLVE_AFTER: it doesn't end unsaid."""
-    all_clear: Seen | None = None
-    """The newest all-clear of the last GROUP_INTERVAL that belongs to no incident."""
+    all_clears: Sequence[Seen] = ()
+    """Its all-clears of the last GROUP_INTERVAL that belong to no incident."""
 
 
 def decide(known: Known, alert: Alert, rules: GroupingRules, *, new_id: str) -> Decision:
@@ -134,7 +135,7 @@ def _on_firing_while_over(known: Known, alert: Alert, rules: GroupingRules, new_
         return Decision(GroupReason.LATE_FIRING, _fired(last, alert, rules))
     if last and happened and last.ended_at and is_before(happened, last.ended_at):
         return Decision(GroupReason.FIRED_BEFORE_END, replace(_fired(last, alert, rules), changed_at=now))
-    over_by = known.all_clear if happened and _came_later(known.all_clear, happened, rules) else None
+    over_by = _last_all_clear_after(happened, known.all_clears, rules) if happened else None
     reopens = (
         last is not None
         and last.resolution is Resolution.ALERT
@@ -161,10 +162,11 @@ def _is_covered(last: Incident, alert: Alert, happened: datetime) -> bool:
     return is_before(happened, end) and not is_before(happened, last.began_at)
 
 
-def _came_later(all_clear: Seen | None, happened: datetime, rules: GroupingRules) -> bool:
-    """Return whether a stored all-clear was published after a firing alert."""
-    said_at = stamp(all_clear, rules) if all_clear else None
-    return said_at is not None and is_before(happened, said_at)
+def _last_all_clear_after(happened: datetime, all_clears: Sequence[Seen], rules: GroupingRules) -> Seen | None:
+    """Return the all-clear that was published last, if that was after a firing alert."""
+    stamped = [(at, each) for each in all_clears if (at := stamp(each, rules))]
+    said_at, last = max(stamped, default=(happened, None))
+    return last if is_before(happened, said_at) else None
 
 
 def _ended_by(all_clear: Seen, incident: Incident, now: datetime, rules: GroupingRules) -> Incident:

@@ -21,6 +21,7 @@ class NotificationBatch:
         self._new_id = new_id
         self._planned: dict[str, Notification] = {}
         self._expedited: dict[str, Expedited] = {}
+        self._superseded: dict[str, tuple[str, datetime]] = {}
 
     def state(self, incident: Incident, target: Target) -> ContactState:
         """Return what a contact was told about an incident, including what this batch plans."""
@@ -30,6 +31,11 @@ class NotificationBatch:
         """Return whether a contact is still to be told about an incident, or was told after `since`."""
         states = [state for (incident_id, _), state in self._states.items() if incident_id == incident.id]
         return any(state.pending_id or (state.told_at and state.told_at > since) for state in states)
+
+    def supersede(self, earlier: Incident, by: Incident, now: datetime) -> None:
+        """Cancel what is pending about an earlier incident with the same key: sent after `by`, it would say "over"."""
+        if any(state.pending_id for (incident_id, _), state in self._states.items() if incident_id == earlier.id):
+            self._superseded[earlier.id] = by.id, now
 
     def add(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
         """Apply the choice for one contact; a Skip adds nothing."""
@@ -43,6 +49,8 @@ class NotificationBatch:
 
     def write(self, connection: Connection) -> None:
         """Store all notifications. Their incidents must already be stored."""
+        for earlier_id, (newer_id, now) in self._superseded.items():
+            notifications.cancel(connection, earlier_id, notifications.superseded_by(newer_id), now)
         notifications.expedite(connection, list(self._expedited.values()))
         notifications.add(connection, list(self._planned.values()))
 

@@ -59,10 +59,12 @@ def seen(connection: Connection, ids: Collection[str]) -> dict[str, Seen]:
     return {row.id: Seen(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)})} if ids else {}
 
 
-def all_clears(connection: Connection, keys: Collection[str], since: datetime) -> dict[str, Seen]:
-    """Return the newest all-clears received since then that belong to no incident, by incident key."""
-    rows = connection.execute(_ALL_CLEARS, {"keys": list(keys), "first_id": first_id(since)})
-    return {row.incident_key: Seen(*row) for row in rows}
+def all_clears(connection: Connection, keys: Collection[str], since: datetime) -> dict[str, list[Seen]]:
+    """Return the all-clears received since then that belong to no incident, oldest first, by incident key."""
+    found: dict[str, list[Seen]] = {}
+    for row in connection.execute(_ALL_CLEARS, {"keys": list(keys), "first_id": first_id(since)}):
+        found.setdefault(row.incident_key, []).append(Seen(*row))
+    return found
 
 
 def add(connection: Connection, new: Sequence[Alert]) -> None:

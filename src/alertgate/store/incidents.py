@@ -13,12 +13,11 @@ from alertgate.store.rows import insert_rows, update_rows
 from alertgate.store.tables import constant, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
-_NEWEST_IDS = (
-    select(func.max(incidents.c.id))
-    .where(incidents.c.key.in_(bindparam("keys", expanding=True)))
-    .group_by(incidents.c.key)
+_OF_KEYS = incidents.c.key.in_(bindparam("keys", expanding=True))
+_UNRESOLVED = select(*_COLUMNS).where(_OF_KEYS, incidents.c.status != constant(IncidentStatus.RESOLVED))
+_NEWEST = select(*_COLUMNS).where(
+    incidents.c.id.in_(select(func.max(incidents.c.id)).where(_OF_KEYS).group_by(incidents.c.key))
 )
-_LAST = select(*_COLUMNS).where(incidents.c.id.in_(_NEWEST_IDS))
 _BY_ID = select(*_COLUMNS).where(incidents.c.id.in_(bindparam("ids", expanding=True)))
 JOINED = ("alert_count", "last_alert_at", "severity", "began_at", "last_firing_at", "last_alert_id")
 """The columns that a joining alert changes; no index has them, so none is rewritten."""
@@ -30,9 +29,13 @@ def _incident(row: Row[tuple[object, ...]]) -> Incident:
 
 
 def last(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
-    """Return the newest incident of each of these keys, by key: the unresolved one, if there is one."""
-    found = (Incident(*row) for row in connection.execute(_LAST, {"keys": list(keys)}))
-    return {incident.key: incident for incident in found}
+    """Return the unresolved incident of each of these keys, or else the newest one, by key."""
+    unresolved = [Incident(*row) for row in connection.execute(_UNRESOLVED, {"keys": list(keys)})]
+    found = {incident.key: incident for incident in unresolved}
+    # The unresolved one needn't have the highest id: a clock may have been set back.
+    if over := [key for key in keys if key not in found]:
+        found |= {row.key: Incident(*row) for row in connection.execute(_NEWEST, {"keys": over})}
+    return found
 
 
 def by_id(connection: Connection, ids: Collection[str]) -> dict[str, Incident]:

@@ -21,6 +21,7 @@ from alertgate.store.notifications import (
     IS_SENDING,
     cancel_superseded,
     notification_of,
+    superseded_by,
 )
 from alertgate.store.rows import update_rows
 from alertgate.store.tables import constant, incidents, notifications
@@ -170,21 +171,35 @@ def _after(connection: Connection, end: Finish, stored: Notification) -> Notific
     after = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
     if end.status is not NotificationStatus.PENDING:
         return replace(after, finished_at=end.now, told=end.told)
-    if by := _acknowledged_by(connection, stored):
-        cancelled = NotificationStatus.CANCELLED
-        return replace(after, status=cancelled, finished_at=end.now, reason=f"acknowledged by {by}")
+    if reason := _needless(connection, stored):
+        return replace(after, status=NotificationStatus.CANCELLED, finished_at=end.now, reason=reason)
     cancel_superseded(connection, stored, end.now)
     return replace(after, due_at=end.due_at or stored.due_at)
 
 
-def _acknowledged_by(connection: Connection, stored: Notification) -> str | None:
-    """Return who acknowledged an incident since a notification was planned, which therefore isn't needed, or None."""
-    query = select(incidents.c.acknowledged_by).where(
-        incidents.c.id == stored.incident_id,
-        incidents.c.status == constant(IncidentStatus.ACKNOWLEDGED),
-        incidents.c.acknowledged_at >= stored.created_at,
+def _needless(connection: Connection, stored: Notification) -> str | None:
+    """Return why a notification needn't be sent any more, as a sentence, or None.
+
+    Its incident was acknowledged since it was planned; or that is over, and a newer one with the same key is open, so
+    that this one would say "over" of what is open.
+    """
+    own, newer = incidents.alias(), incidents.alias()
+    is_newer = and_(
+        newer.c.key == own.c.key, newer.c.id != own.c.id, newer.c.status != constant(IncidentStatus.RESOLVED)
     )
-    return connection.execute(query).scalar()
+    query = (
+        select(own.c.status, own.c.acknowledged_at, own.c.acknowledged_by, newer.c.id.label("newer_id"))
+        .join_from(own, newer, is_newer, isouter=True)
+        .where(own.c.id == stored.incident_id)
+    )
+    found = connection.execute(query).one()
+    if (
+        found.status is IncidentStatus.ACKNOWLEDGED
+        and found.acknowledged_at
+        and found.acknowledged_at >= stored.created_at
+    ):
+        return f"acknowledged by {found.acknowledged_by}"
+    return superseded_by(found.newer_id) if found.newer_id else None
 
 
 def _save(connection: Connection, changed: Sequence[Notification]) -> None:

@@ -182,6 +182,11 @@ def cancel(connection: Connection, incident_id: str, reason: str, now: datetime)
     return connection.execute(update(notifications).where(*pending).values(**cancelled)).rowcount
 
 
+def superseded_by(incident_id: str) -> str:
+    """Return why a notification isn't needed, as a sentence: its incident is over, and the same thing fires again."""
+    return f"incident {incident_id} with the same key is open, and is told instead"
+
+
 def cancel_superseded(connection: Connection, returning: Notification, now: datetime) -> None:
     """Cancel what was planned for the same contact meanwhile: `returning` is rendered again and includes it."""
     connection.execute(

@@ -10,9 +10,7 @@ def lead(context: MessageContext) -> str:
     incident = context.incident
     if context.resolved:
         return _end(context)
-    sentences = [_WHY[context.notification.kind].format(incident=incident)] if context.notification.kind in _WHY else []
-    if incident.changes > OFTEN:
-        sentences.append(f"It changed {incident.changes} times, and is open now.")
+    sentences = _news(context)
     if incident.alert_count > 1:
         sentences.append(f"{count(context)}, since {context.minute(incident.opened_at)}.")
     if context.unreadable:
@@ -23,9 +21,21 @@ def lead(context: MessageContext) -> str:
     return " ".join(sentences) or "A new alert."
 
 
-_WHY = {Kind.ESCALATION: "It got worse: now {incident.severity}.", Kind.REOPENING: "It is open again."}
 OFTEN = 3
 """From more changes on, a message says how often an incident changed."""
+
+
+def _news(context: MessageContext) -> list[str]:
+    """Return the sentences about what happened to an open incident besides its latest alert."""
+    incident = context.incident
+    news = []
+    if context.notification.kind is Kind.ESCALATION:
+        news.append(f"It got worse: now {incident.severity}.")
+    if context.notification.kind is Kind.REOPENING:
+        news.append("It is open again.")
+    if incident.changes > OFTEN:
+        news.append(f"It changed {incident.changes} times, and is open now.")
+    return news
 
 
 def _end(context: MessageContext) -> str:
