@@ -26,6 +26,8 @@ from alertgate.model import (
 from alertgate.notify.channels.base import PICTURE_ID, Message
 from alertgate.notify.context import MessageContext
 from alertgate.notify.render.message import render
+from alertgate.prove.trouble_words import message
+from alertgate.prove.troubles import Cause, Subject, Tally, Trouble
 from tools.settings_table import ROOT
 
 SAMPLES = ROOT / "docs" / "samples"
@@ -80,6 +82,7 @@ def samples() -> list[Sample]:
         Sample("picture-left-out", "the same, after the mail server rejected it as too large", _with_picture(), False),
         Sample("words", "a generic alert, in its sender's words", _words()),
         Sample("large", "more data than a mail shows", _large()),
+        Sample("refused", "alertgate itself has refused alerts", _refused()),
     ]
 
 
@@ -213,6 +216,24 @@ def _large() -> MessageContext:
     data = {f"sensor_{number:02}": f"{number * 1.25:.2f} °C, in <range> & steady" for number in range(1, 60)}
     alerts = [_alert(number, after=timedelta(minutes=number), data=data) for number in range(1, 7)]
     return _context(alerts, Kind.UPDATE)
+
+
+def _refused() -> MessageContext:
+    subject = Subject(Trouble.REFUSED, "generic webhook")
+    tally = Tally(40, NIGHT, NIGHT + timedelta(seconds=1), {Cause.ADDRESS_LIMIT: 40}, {"192.0.2.7": 40})
+    alert = _alert(
+        1,
+        after=timedelta(seconds=1),
+        source=Source.ALERTGATE,
+        event=subject.trouble,
+        device=subject.about,
+        severity=Severity.CRITICAL,
+        published_at=None,
+        message=message(subject, tally, NIGHT.astimezone(ZoneInfo("Europe/Berlin")), over=False),
+        data=tally.as_json(),
+        fields={},
+    )
+    return _context([alert], name=None)
 
 
 def _alert(number: int, *, after: timedelta = timedelta(), **changes: Any) -> Alert:

@@ -12,6 +12,8 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
+from alertgate.accept import own
+from alertgate.accept.own import OwnAlerts, OwnRules
 from alertgate.accept.record import Recorder, Result
 from alertgate.addresses import mask_all
 from alertgate.clock import Clock, SystemClock
@@ -111,12 +113,15 @@ def open_gate(
         working=lambda: [name for name, state in deliverer.states.items() if state.up],
         holding_back=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
     )
+    recorder = Recorder(settings.grouping, targets(settings), ids)
+    own_rules = OwnRules(settings.grouping.interval, settings.zone)
     return Gate(
         settings=settings,
         clock=clock,
         new_id=ids,
         store=store,
-        recorder=Recorder(settings.grouping, targets(settings), ids),
+        recorder=recorder,
+        own_alerts=OwnAlerts(store, recorder, clock, metrics, ids, own_rules, wake=deliverer.wake),
         actions=IncidentActions(targets(settings), ids),
         channels=opened,
         deliverer=deliverer,
@@ -191,6 +196,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             yield
             for job in jobs:
                 await job.stop()
+            await gate.own_alerts.close()
             await gate.deliverer.stop(gate.settings.shutdown_timeout)
     finally:
         gate.store.close()
@@ -222,6 +228,7 @@ def _background(gate: Gate) -> list[Periodic]:
 
     return [
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
+        Periodic("own alerts", own.EVERY, gate.own_alerts.run),
         Periodic("audit", auditing.EVERY, audit),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
         Periodic(

@@ -31,7 +31,7 @@ PATIENT = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 
 """Seconds, for notifications, which are retried for a day."""
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
-_SOURCES = frozenset(Source)
+WEBHOOKS = frozenset(Source) - {Source.ALERTGATE}
 _CHANNELS = frozenset(ChannelName)
 
 
@@ -68,7 +68,7 @@ class Metrics:
         histogram = partial(Histogram, registry=registry)
         self._accepted = counter(
             "alertgate_alerts_accepted_total",
-            "Webhook requests whose alert was stored, or was a duplicate of a stored one.",
+            "Alerts that were stored, or were duplicates of stored ones; `alertgate` is the source of the gate's own.",
             ["source", "result"],
         )
         self._accept_seconds = histogram(
@@ -128,9 +128,13 @@ class Metrics:
 
     def alert_recorded(self, source: str, result: str, seconds: float) -> None:
         """An alert was stored, or found to be a duplicate, `seconds` after its request began."""
-        source = _known_or_other(source, _SOURCES)
+        source = _known_or_other(source, WEBHOOKS)
         self._accepted.labels(source, _known_or_other(result, self._results)).inc()
         self._accept_seconds.labels(source).observe(max(0.0, seconds))
+
+    def own_alert_recorded(self) -> None:
+        """An alert about one of alertgate's own troubles was stored."""
+        self._accepted.labels(Source.ALERTGATE, "accepted").inc()
 
     def attempted(self, channel: str, outcome: str, reason: str) -> None:
         """An attempt ended; `outcome` is `sent`, `transient` or `permanent`."""
@@ -204,10 +208,11 @@ class Metrics:
         return generate_latest(series), CONTENT_TYPE_PLAIN_0_0_4
 
     def _start_at_zero(self) -> None:
-        for source in Source:
+        for source in WEBHOOKS:
             self._accept_seconds.labels(source)
             for result in self._results:
                 self._accepted.labels(source, result)
+        self._accepted.labels(Source.ALERTGATE, "accepted")
         for channel in self._channels:
             self._attempts.labels(channel, "sent", "sent")
             for outcome, reason in product(OUTCOMES[1:], self._reasons - {"sent"}):

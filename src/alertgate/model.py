@@ -28,10 +28,11 @@ _RANKS = MappingProxyType({Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITI
 
 
 class Source(StrEnum):
-    """The webhook that received an alert."""
+    """The webhook that received an alert, or alertgate itself."""
 
     PARTICLE = "particle"
     GENERIC = "generic"
+    ALERTGATE = "alertgate"  # one of its own troubles (`prove/troubles.py`)
 
 
 class AlertStatus(StrEnum):

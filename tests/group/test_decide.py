@@ -307,9 +307,11 @@ def test_times_are_compared_in_the_digits_that_both_have(one_digits, other_digit
     ],
 )
 def test_only_an_unresolved_incident_is_quiet(status, silence, quiet):
-    """No alert for RESOLVE_AFTER, and an acknowledgement, if there is one, that is four hours old."""
+    """No alert for RESOLVE_AFTER, an acknowledgement, if there is one, that is four hours old, and not alertgate's own."""
     acknowledged_at = START + 10 * MINUTE if status is IncidentStatus.ACKNOWLEDGED else None
-    assert is_quiet(incident(status=status, acknowledged_at=acknowledged_at), START + silence, RULES) is quiet
+    one_of = incident(status=status, acknowledged_at=acknowledged_at)
+    assert is_quiet(one_of, START + silence, RULES) is quiet
+    assert not is_quiet(replace(one_of, source=Source.ALERTGATE), START + silence, RULES)
 
 
 def test_each_reason_has_a_sentence():

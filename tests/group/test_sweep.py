@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from alertgate.group.sweep import resolve_quiet
-from alertgate.model import IncidentStatus, NotificationStatus
+from alertgate.model import IncidentStatus, NotificationStatus, Source
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
 from tests import builders
@@ -47,3 +47,12 @@ async def test_a_quiet_incident_is_resolved_unless_a_notification_waits(make_set
     assert after
     assert (before.status, after.status) == (IncidentStatus.OPEN, expected)
     assert [line["incident_id"] for line in lines] == ([incident.id] if expected is IncidentStatus.RESOLVED else [])
+
+
+def test_alertgates_own_incidents_never_end_in_silence(store: Store):
+    """It watches them itself, and says when they are over."""
+    own = builders.incident(source=Source.ALERTGATE)
+    with store.transaction() as connection:
+        incidents.add(connection, [own])
+        assert incidents.resolve_quiet(connection, own.last_alert_at, own.last_alert_at) == []
+        assert incidents.own_unresolved(connection) == [own]

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus, Resolution
+from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus, Resolution, Source
 from alertgate.prove.history import Told, Trail
 from alertgate.prove.timeline import tell
 from tests.builders import alert, incident, notification
@@ -190,3 +190,10 @@ def test_an_alert_without_an_incident_or_a_notification_says_so():
     alone = tell(Trail(alert(), None, ()), None, BERLIN, START).splitlines()
     assert alone[-1] == "now (15:03:00): it belongs to no incident, and nobody is notified."
     assert timeline()[-1] == "now (15:04:00): the incident (1 alert) is open; nobody is notified."
+
+
+def test_an_own_alert_was_reported_by_alertgate_itself():
+    """No webhook received it."""
+    lines = timeline(source=Source.ALERTGATE, device="generic webhook", message="1 alert refused")
+    assert "15:03:00.000  reported by alertgate itself" in lines
+    assert not [line for line in lines if "received by" in line]

@@ -79,8 +79,11 @@ def decide(known: Known, alert: Alert, rules: GroupingRules, *, new_id: str) -> 
 
 
 def is_quiet(incident: Incident, now: datetime, rules: GroupingRules) -> bool:
-    """Return whether an unresolved incident has had no alert, and no person's act, for RESOLVE_AFTER."""
-    if incident.status is IncidentStatus.RESOLVED:
+    """Return whether an unresolved incident has had no alert, and no person's act, for RESOLVE_AFTER.
+
+    alertgate's own incidents never count as quiet: it watches them, and says when they are over.
+    """
+    if incident.status is IncidentStatus.RESOLVED or incident.source is Source.ALERTGATE:
         return False
     if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at:
         return (

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notification
+from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notification, Source
 from alertgate.notify.render.text import one_line
+from alertgate.prove.trouble_words import title
 
 OFF = timedelta(days=366)
 """A clock that is off by more shows no time at all."""
@@ -60,13 +61,22 @@ class MessageContext:
         return "RESOLVED" if self.resolved else self.incident.severity.upper()
 
     @property
+    def own(self) -> bool:
+        """Whether it is about one of alertgate's own troubles."""
+        return self.incident.source is Source.ALERTGATE
+
+    @property
     def where(self) -> str:
         """The device's name, or else its id, or else the alert's source."""
+        if self.own:
+            return str(Source.ALERTGATE)
         return one_line(self.device_name or self.incident.device or self.incident.source, 60)
 
     @property
     def event(self) -> str:
-        """The event's name, marked if the newest alert is unreadable."""
+        """The event's name, marked if the newest alert is unreadable; the title of an own trouble."""
+        if self.own:
+            return one_line(title(self.incident.event, self.incident.device), 80)
         event = one_line(self.incident.event, 80)
         return f"unreadable alert {event}" if self.unreadable else event
 

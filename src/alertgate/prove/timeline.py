@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution
+from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution, Source
 from alertgate.prove.history import Told, Trail
 
 LONGEST_QUOTE = 200
@@ -59,7 +59,10 @@ def _alert_events(trail: Trail) -> Iterator[_Event]:
     if alert.published_at:
         yield _Event(alert.published_at, "published, according to the sender")
     request = f" (request {alert.request_id})" if alert.request_id else ""
-    yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
+    if alert.source is Source.ALERTGATE:
+        yield _Event(alert.received_at, "reported by alertgate itself")
+    else:
+        yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
         yield _Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
     if alert.reason:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, or_, select, update
 
-from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution
+from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution, Source
 from alertgate.rules import GroupingRules
 from alertgate.store.pages import Wanted, select_page
 from alertgate.store.rows import insert_rows, update_rows
@@ -17,6 +17,9 @@ _OF_KEYS = incidents.c.key.in_(bindparam("keys", expanding=True))
 _UNRESOLVED = select(*_COLUMNS).where(_OF_KEYS, incidents.c.status != constant(IncidentStatus.RESOLVED))
 _NEWEST = select(*_COLUMNS).where(
     incidents.c.id.in_(select(func.max(incidents.c.id)).where(_OF_KEYS).group_by(incidents.c.key))
+)
+_OWN_UNRESOLVED = select(*_COLUMNS).where(
+    incidents.c.source == constant(Source.ALERTGATE), incidents.c.status != constant(IncidentStatus.RESOLVED)
 )
 _BY_ID = select(*_COLUMNS).where(incidents.c.id.in_(bindparam("ids", expanding=True)))
 JOINED = ("alert_count", "last_alert_at", "severity", "began_at", "last_firing_at", "last_alert_id")
@@ -67,6 +70,11 @@ def get(connection: Connection, incident_id: str) -> Incident | None:
     return _incident(row) if row else None
 
 
+def own_unresolved(connection: Connection) -> list[Incident]:
+    """Return alertgate's own unresolved incidents."""
+    return [Incident(*row) for row in connection.execute(_OWN_UNRESOLVED)]
+
+
 def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -> list[str]:
     """Resolve every incident that `group.decide.is_quiet` calls quiet and nobody is to be told of; return their ids.
 
@@ -85,6 +93,7 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
         update(incidents)
         .where(
             incidents.c.status != constant(IncidentStatus.RESOLVED),
+            incidents.c.source != constant(Source.ALERTGATE),
             incidents.c.last_alert_at <= before,
             or_(incidents.c.status != constant(IncidentStatus.ACKNOWLEDGED), forgotten),
             ~telling,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from alertgate.accept.own import OwnAlerts
 from alertgate.accept.record import Recorder
 from alertgate.clock import Clock
 from alertgate.config import Settings
@@ -29,6 +30,7 @@ class Gate:
     new_id: Callable[[datetime], str]
     store: Store
     recorder: Recorder
+    own_alerts: OwnAlerts
     actions: IncidentActions
     channels: Sequence[Channel]
     deliverer: Deliverer

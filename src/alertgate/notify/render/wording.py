@@ -11,6 +11,8 @@ def lead(context: MessageContext) -> str:
     if context.resolved:
         return _end(context)
     sentences = _news(context)
+    if context.own:
+        return " ".join([*sentences, _OWN_LEADS.get(context.notification.kind, "It goes on.")])
     if incident.alert_count > 1:
         sentences.append(f"{count(context)}, since {context.minute(incident.opened_at)}.")
     if context.unreadable:
@@ -38,15 +40,22 @@ def _news(context: MessageContext) -> list[str]:
     return news
 
 
+_OWN_LEADS = dict.fromkeys((Kind.OPENING, Kind.ESCALATION, Kind.REOPENING), "alertgate itself has a problem.")
+"""An own alert says how often a trouble occurred; the number of these alerts means nothing to a reader."""
+
+
 def _end(context: MessageContext) -> str:
     """Return the sentences about how an incident ended."""
     incident = context.incident
     ended_at = incident.resolved_at or incident.last_alert_at
     already = " already" if context.notification.kind is Kind.OPENING else ""
+    over = f"It is{already} over: resolved at {context.minute(ended_at)}"
     began = f"It began at {context.minute(incident.opened_at)}"
-    over = f"It is{already} over: resolved at {context.minute(ended_at)}{_ended_how(incident)}."
     often = f" It changed {incident.changes} times." if incident.changes > OFTEN else ""
-    return f"{over} {began}: {count(context)}.{often}"
+    if context.own:
+        by_person = _ended_how(incident) if incident.resolution is Resolution.PERSON else ""
+        return f"{over}{by_person}. {began}.{often}"
+    return f"{over}{_ended_how(incident)}. {began}: {count(context)}.{often}"
 
 
 def _ended_how(incident: Incident) -> str:
@@ -76,7 +85,9 @@ def count(context: MessageContext) -> str:
 
 
 def short_count(context: MessageContext) -> str | None:
-    """Return the same for use in brackets, or None for a single alert."""
+    """Return the same for use in brackets, or None for a single alert or for alertgate's own."""
+    if context.own:
+        return None
     text = count(context)
     return None if text == _ONE else text
 
@@ -124,7 +135,7 @@ def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
     incident, latest = context.incident, context.latest
     found = [("Severity", str(incident.severity))]
     if incident.device:
-        label = "Device" if incident.source == "particle" else "Source"
+        label = _LABELS[incident.source]
         named = f"{context.device_name} ({incident.device})" if context.device_name else incident.device
         found.append((label, one_line(named, longest)))
     return [
@@ -134,6 +145,9 @@ def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
         ("Alert", latest.id),
         ("Incident", incident.id),
     ]
+
+
+_LABELS = {Source.PARTICLE: "Device", Source.GENERIC: "Source", Source.ALERTGATE: "Part"}
 
 
 def how_late(context: MessageContext) -> str | None:

@@ -39,7 +39,7 @@ class Unhealthy(BaseModel):
     status: Literal["unhealthy"]
     checks: dict[str, str]
     degraded: list[str] = Field(
-        default=[], description="On `/health/ready`: paused channels, and what the auditor found"
+        default=[], description="On `/health/ready`: paused channels, what the auditor found, alerts refused"
     )
 
 
@@ -54,7 +54,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"]
     checks: dict[str, str]
-    degraded: list[str] = Field(description="Paused channels, and what the auditor found")
+    degraded: list[str] = Field(description="Paused channels, what the auditor found, alerts refused")
 
 
 @router.get("/health", responses={200: {"model": Healthy}, 503: {"model": Unhealthy}})
@@ -92,7 +92,7 @@ def degraded(gate: Gate) -> list[str]:
         f"channel {name} is paused: {state.reason}" for name, state in gate.deliverer.states.items() if not state.up
     ]
     audit = gate.auditor.latest
-    return [*paused, *(audit.say() if audit else [])]
+    return [*paused, *(audit.say() if audit else []), *gate.own_alerts.degraded()]
 
 
 @router.get("/metrics", dependencies=[Depends(metrics_guard)], responses=METRICS_ANSWERS, response_class=Response)
