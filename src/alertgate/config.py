@@ -178,8 +178,8 @@ class Settings(BaseSettings):
     body_timeout: Seconds = Field(10.0, description="Seconds to wait for the whole body of a webhook.")
     rate_limit: RateLimit = Field(
         "20/minute;100/10 minutes",
-        description="Limit per client address, counted separately for failed authentication and for the generic "
-        "webhook.",
+        description="Limit per client address, counted separately for failed authentication and for requests to the "
+        "generic webhook whose signature or token is right.",
     )
     particle_rate_limit: RateLimit = Field(
         "600/minute", description="Limit of authenticated Particle requests per device."

@@ -14,11 +14,12 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorded, Result
 from alertgate.accept.repeats import SenderId
 from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
-from alertgate.model import Alert, AlertStatus, IdKind
+from alertgate.model import Alert, AlertStatus, IdKind, Source
 from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import GenericBody, ParticleBody
 from alertgate.web.openapi import GENERIC_ANSWERS, GENERIC_BODY, PARTICLE_ANSWERS, PARTICLE_BODY, PARTICLE_QUERY
+from alertgate.web.refusals import reported
 
 STORE_WITHIN = 12.0
 """Seconds for a commit: Particle waits for 20, and a locked SQLite file is given up on after 5."""
@@ -69,7 +70,8 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBody) -> Response:
     """Take an event from Particle Cloud, in any of the forms that it sends."""
     alert = particle.read(body, media_type(request), _intake(request, gate), request.scope["query_string"])
-    gate.limits.count_device(alert.device or "unknown")
+    with reported(request, gate, Source.PARTICLE, lambda: alert):
+        gate.limits.count_device(alert.device or "unknown")
     recorded = await _record(alert, request, gate)
     if recorded.result is Result.QUARANTINED and gate.settings.particle_strict:
         errors = tuple(FieldError("", error) for error in alert.errors)
@@ -114,19 +116,24 @@ def _sender_id(request: Request) -> SenderId | None:
 
 async def _record(alert: Alert, request: Request, gate: Gate) -> Recorded:
     """Commit the alert: nothing may be answered before. Raises StoreUnavailable."""
-    try:
-        async with asyncio.timeout(STORE_WITHIN):
-            recorded = await gate.store.write_batch(gate.recorder.record, alert)
-    except TimeoutError:
-        raise StoreTooSlow(
-            f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may still do so."
-        ) from None
+    with reported(request, gate, alert.source, lambda: alert):
+        recorded = await _commit(alert, gate)
     if recorded.due:
         gate.deliverer.wake()
     seconds = gate.clock.monotonic() - request.state.started
     gate.metrics.alert_recorded(alert.source, recorded.result, seconds)
     _log(recorded, alert)
     return recorded
+
+
+async def _commit(alert: Alert, gate: Gate) -> Recorded:
+    try:
+        async with asyncio.timeout(STORE_WITHIN):
+            return await gate.store.write_batch(gate.recorder.record, alert)
+    except TimeoutError:
+        raise StoreTooSlow(
+            f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may still do so."
+        ) from None
 
 
 def _log(recorded: Recorded, alert: Alert) -> None:
