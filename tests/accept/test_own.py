@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
@@ -328,8 +329,17 @@ async def _play(store: Store, actions: list) -> None:
         clock.move(seconds=160)
     assert store.read_now(incidents.own_unresolved) == []
     assert [process.degraded() for process in processes] == [[], []]
-    last = {alert.incident_id or alert.id: alert for alert in all_alerts(store)}
-    assert sum(counts(list(last.values()))) == raised
+    assert sum(counts(_last_of_each_episode(all_alerts(store)))) == raised
+
+
+def _last_of_each_episode(stored: list[Alert]) -> list[Alert]:
+    """Return the alerts with the final counts: an episode ends with its all-clear, and its incident may reopen."""
+    ends, last = Counter[str](), {}
+    for alert in stored:
+        key = alert.incident_id or alert.id
+        last[key, ends[key]] = alert
+        ends[key] += alert.signal is Signal.RESOLVED
+    return list(last.values())
 
 
 @contextmanager

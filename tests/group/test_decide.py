@@ -307,7 +307,7 @@ def test_times_are_compared_in_the_digits_that_both_have(one_digits, other_digit
     ],
 )
 def test_only_an_unresolved_incident_is_quiet(status, silence, quiet):
-    """No alert for RESOLVE_AFTER, an acknowledgement, if there is one, that is four hours old, and not alertgate's own."""
+    """No alert for RESOLVE_AFTER, an acknowledgement that is four hours old, and not alertgate's own."""
     acknowledged_at = START + 10 * MINUTE if status is IncidentStatus.ACKNOWLEDGED else None
     one_of = incident(status=status, acknowledged_at=acknowledged_at)
     assert is_quiet(one_of, START + silence, RULES) is quiet

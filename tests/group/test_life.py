@@ -90,7 +90,7 @@ class Life(RuleBasedStateMachine):
         self.alerts: list[Alert] = []
         self.told: dict[str, list[Message]] = {address: [] for address in ADDRESSES}
         self.extra: list[datetime] = []
-        """When a budget began anew, because a person ended the incident, or because something worse was told at once."""
+        """When a budget began anew: a person ended the incident, or something worse was told at once."""
         self.since = START
         """When a person ended the incident, or silence did: alerts from before are out of this model."""
         self.down: set[str] = set()
