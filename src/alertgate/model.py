@@ -290,6 +290,8 @@ class ContactState:
     """How many changes of state the contact was told within the group interval, or is about to be told."""
     summaries: int = 0
     """The same for notifications that tell of several changes together."""
+    believes_open: bool = False
+    """Whether it was last told that an earlier incident with the same key is open."""
 
     @property
     def may_believe_over(self) -> bool:

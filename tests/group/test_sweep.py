@@ -1,12 +1,14 @@
 """The background job that resolves quiet incidents."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import structlog
 
 from alertgate.group.sweep import resolve_quiet
 from alertgate.model import IncidentStatus, NotificationStatus, Source
+from alertgate.rules import GroupingRules
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
 from tests import builders
@@ -54,5 +56,6 @@ def test_alertgates_own_incidents_never_end_in_silence(store: Store):
     own = builders.incident(source=Source.ALERTGATE)
     with store.transaction() as connection:
         incidents.add(connection, [own])
-        assert incidents.resolve_quiet(connection, own.last_alert_at, own.last_alert_at) == []
+        at_once = GroupingRules(interval=timedelta(0), resolve_after=timedelta(0))
+        assert incidents.resolve_quiet(connection, at_once, own.last_alert_at) == []
         assert incidents.own_unresolved(connection) == [own]

@@ -14,7 +14,7 @@ from alertgate.group import decide as grouping
 from alertgate.group.decide import Decision, GroupReason, Known, decide
 from alertgate.model import Alert, AlertStatus, ContactState, Incident, Resolution, Seen, Signal, Target
 from alertgate.notify import plan
-from alertgate.notify.batch import NotificationBatch
+from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.plan import Choice, is_due
 from alertgate.rules import GroupingRules
 from alertgate.store import Connection
@@ -142,10 +142,12 @@ class Recorder:
         last = incident_rows.last(connection, keys)
         states = notification_rows.contact_states(connection, [each.id for each in last.values()], lately)
         all_clears = alert_rows.all_clears(connection, keys, lately)
+        ending = {alert.incident_key for alert in alerts if alert.signal is Signal.RESOLVED}
+        believing_open = notification_rows.believing_open(connection, ending, earliest - REMEMBERED)
         repeat_keys = {alert.repeat_key for alert in alerts if alert.repeat_key}
         return AlertBatch(
             last,
-            NotificationBatch(states, self._new_id),
+            NotificationBatch(states, believing_open, self._new_id),
             same_id=alert_rows.with_repeat_keys(connection, repeat_keys, earliest - WITH_TIME),
             newest=_newest(connection, last.values(), all_clears),
             all_clears=all_clears,

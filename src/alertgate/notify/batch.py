@@ -1,23 +1,33 @@
 """The notifications that one transaction plans or expedites: choices in, rows out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alertgate.model import ContactState, Incident, Kind, Notification, NotificationStatus, Target
 from alertgate.notify.plan import Choice, Expedite, Plan, sentence
 from alertgate.store import Connection, notifications
 from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 
+REMEMBERED = timedelta(days=2)
+"""How old an incident may be of which a contact still believes that it is open, while newer ones were not told."""
+
 
 class NotificationBatch:
     """Collects planned and expedited notifications until `write` stores them.
 
-    `states` is what each contact was told about each incident; `new_id` returns an id for a time.
+    `states` is what each contact was told about each incident, and `believing_open` has the keys with the contacts that
+    were last told that they are open. `new_id` returns an id for a time.
     """
 
-    def __init__(self, states: Mapping[tuple[str, Target], ContactState], new_id: Callable[[datetime], str]) -> None:
+    def __init__(
+        self,
+        states: Mapping[tuple[str, Target], ContactState],
+        believing_open: Collection[tuple[str, Target]],
+        new_id: Callable[[datetime], str],
+    ) -> None:
         self._states = dict(states)
+        self._believing_open = believing_open
         self._new_id = new_id
         self._planned: dict[str, Notification] = {}
         self._expedited: dict[str, Expedited] = {}
@@ -25,7 +35,8 @@ class NotificationBatch:
 
     def state(self, incident: Incident, target: Target) -> ContactState:
         """Return what a contact was told about an incident, including what this batch plans."""
-        return self._states.get((incident.id, target), ContactState())
+        state = self._states.get((incident.id, target), ContactState())
+        return replace(state, believes_open=True) if (incident.key, target) in self._believing_open else state
 
     def is_telling(self, incident: Incident, since: datetime) -> bool:
         """Return whether a contact is still to be told about an incident, or was told after `since`."""

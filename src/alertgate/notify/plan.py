@@ -122,7 +122,7 @@ def on_resolution(state: ContactState, now: datetime) -> Choice:
     """Decide whether one contact is told about the end: once, and only if it was or will be told of the beginning."""
     if state.pending_id:
         return _expedite(state, Kind.RESOLUTION, now, PlanReason.RESOLVED)
-    if state.told_at is None:
+    if state.told_at is None and not state.believes_open:
         return Skip(PlanReason.NEVER_TOLD)
     return Plan(Kind.RESOLUTION, now, PlanReason.RESOLVED)
 

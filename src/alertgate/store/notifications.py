@@ -31,6 +31,7 @@ from alertgate.model import (
     Target,
     states_before,
 )
+from alertgate.store.pages import first_id
 from alertgate.store.rows import insert_rows
 from alertgate.store.tables import constant, incidents, notifications
 
@@ -64,6 +65,14 @@ def _number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, literal_column("1")), else_=literal_column("0")))
 
 
+_TOLD_OPEN_AT = func.max(case((and_(IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)), _n.finished_at)))
+_BELIEVING_OPEN = (
+    select(incidents.c.key, _n.channel, _n.address)
+    .join_from(incidents, notifications)
+    .where(incidents.c.key.in_(bindparam("keys", expanding=True)), incidents.c.id >= bindparam("first_id"), IS_SENT)
+    .group_by(incidents.c.key, _n.channel, _n.address)
+    .having(func.max(_n.finished_at) == _TOLD_OPEN_AT)
+)
 _CONTACT_STATES = (
     select(
         _n.incident_id,
@@ -73,9 +82,7 @@ _CONTACT_STATES = (
         func.max(case((IS_PENDING, _n.attempts), else_=literal_column("0"))).label("pending_attempts"),
         func.max(_TOLD_AT).label("told_at"),
         func.max(case((_n.status == constant(NotificationStatus.FAILED), _n.finished_at))).label("failed_at"),
-        func.max(case((and_(IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)), _n.finished_at))).label(
-            "told_open_at"
-        ),
+        _TOLD_OPEN_AT.label("told_open_at"),
         _number_of(_IS_UPDATE_SINCE_CHANGE).label("updates"),
         _number_of(and_(_n.kind.in_([constant(kind) for kind in CHANGES_OF_STATE]), _IS_RECENT)).label("changes"),
         _number_of(and_(_n.kind == constant(Kind.CHANGES), _IS_RECENT)).label("summaries"),
@@ -102,6 +109,17 @@ def contact_states(
         return {}
     rows = connection.execute(_CONTACT_STATES, {"incident_ids": list(incident_ids), "since": since})
     return {(incident_id, (channel, address)): ContactState(*rest) for incident_id, channel, address, *rest in rows}
+
+
+def believing_open(connection: Connection, keys: Collection[str], since: datetime) -> set[tuple[str, Target]]:
+    """Return the incident keys with the contacts that were last told, since then, that they are open.
+
+    A contact's state is about one incident. This is about all with a key: a contact may know of an earlier one only.
+    """
+    if not keys:
+        return set()
+    rows = connection.execute(_BELIEVING_OPEN, {"keys": list(keys), "first_id": first_id(since)})
+    return {(key, (channel, address)) for key, channel, address in rows}
 
 
 def add(connection: Connection, new: Sequence[Notification]) -> None:
