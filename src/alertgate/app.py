@@ -18,6 +18,7 @@ from alertgate.accept.record import Recorder, Result
 from alertgate.addresses import mask_all
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
+from alertgate.errors import PolicyInvalid
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
 from alertgate.metrics import LabelValues, Metrics
@@ -31,6 +32,7 @@ from alertgate.notify.deliver import Deliverer
 from alertgate.notify.lane import DeliveryTimes
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.periodic import Periodic
+from alertgate.policy.keeper import FOLLOW_EVERY, PolicyKeeper
 from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
 from alertgate.prove.audit import AuditFinding, Auditor
@@ -83,13 +85,19 @@ def open_gate(
     store: Store | None = None,
     times: DeliveryTimes | None = None,
 ) -> Gate:
-    """Open the store and build all parts. Only the store's writer runs yet.
+    """Open the store, read the policy and build all parts. Only the store's writer runs yet.
 
-    Raises ConfigError, StoreInUse, StoreTooNew, StoreUnavailable.
+    Raises ConfigError, PolicyInvalid, StoreInUse, StoreTooNew, StoreUnavailable.
     """
     clock = clock or SystemClock()
     store = store or Store(settings)
     store.open(exclusive=True)
+    policies = PolicyKeeper(store, clock, settings.policy_file, named=settings.must_have_policy)
+    try:
+        policies.start()
+    except PolicyInvalid:
+        store.close()
+        raise
     ids = Ids(store.read_now(newest_id))
     opened = open_channels(settings) if channels is None else channels
     metrics = Metrics(
@@ -120,6 +128,7 @@ def open_gate(
         clock=clock,
         new_id=ids,
         store=store,
+        policies=policies,
         recorder=recorder,
         own_alerts=OwnAlerts(store, recorder, clock, metrics, ids, own_rules, wake=deliverer.wake),
         actions=IncidentActions(targets(settings), ids),
@@ -230,6 +239,7 @@ def _background(gate: Gate) -> list[Periodic]:
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
         Periodic("own alerts", own.EVERY, gate.own_alerts.run),
         Periodic("audit", auditing.EVERY, audit),
+        Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
         Periodic(
             "retention",

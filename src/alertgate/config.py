@@ -34,6 +34,7 @@ from alertgate.setting_types import (
 
 SECRETS_DIR = Path("/run/secrets")
 DEFAULT_ENV_FILE = Path(".env")
+DEFAULT_POLICY_FILE = Path("alertgate.toml")
 
 
 class Settings(BaseSettings):
@@ -136,6 +137,11 @@ class Settings(BaseSettings):
     )
     severity_rules: SeverityByEvent = Field(
         (), description="Severity by event name; the first match wins: `alarm/*=critical,battery*=info`."
+    )
+    policy_file: Path = Field(
+        DEFAULT_POLICY_FILE,
+        description="The policy: what events mean ([docs/events.md](docs/events.md)). Read at start and on SIGHUP. The "
+        "default one may be missing; any other must exist.",
     )
     particle_strict: bool = Field(
         False,
@@ -253,6 +259,11 @@ class Settings(BaseSettings):
     def device_name(self, device: str | None) -> str | None:
         """Return the name that DEVICES gives to a device id, or None."""
         return self.devices.get(device.lower()) if device else None
+
+    @property
+    def must_have_policy(self) -> bool:
+        """Whether the policy's file must exist, because the settings name it."""
+        return self.policy_file != DEFAULT_POLICY_FILE
 
     @property
     def grouping(self) -> GroupingRules:

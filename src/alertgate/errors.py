@@ -2,6 +2,7 @@ r"""Everything that alertgate raises on purpose.
 
     AlertgateError
      ├── ConfigError            the settings are invalid; nothing was started
+     │    └── PolicyInvalid         alertgate.toml is
      ├── RequestError           the caller must change the request
      │    ├── Unauthenticated       no credential, or a wrong one
      │    ├── NotFound              no such resource
@@ -38,6 +39,10 @@ class ConfigError(AlertgateError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class PolicyInvalid(ConfigError):
+    """The policy's file is invalid; a policy that was in force stays so."""
 
 
 class RequestError(AlertgateError):

@@ -36,10 +36,11 @@ class Source(StrEnum):
 
 
 class AlertStatus(StrEnum):
-    """Whether the body of a webhook request could be read."""
+    """What became of a webhook request."""
 
     ACCEPTED = "accepted"  # parsed
     QUARANTINED = "quarantined"  # authenticated but unreadable; the whole body is kept
+    IGNORED = "ignored"  # parsed, and a rule says to ignore it: it belongs to no incident, and nobody is told
 
 
 class IdKind(StrEnum):

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from alertgate.accept.words import RESOLVED_WORDS, read_signal, read_word
 from alertgate.model import Json, Signal
+from alertgate.words import RESOLVED_WORDS, read_signal, read_word
 
 
 class SignalReason(StrEnum):

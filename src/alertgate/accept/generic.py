@@ -22,11 +22,13 @@ from alertgate.accept.fields import (
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key, part_of
 from alertgate.accept.repeats import SenderId, content_digest, repeat_key
+from alertgate.accept.rulings import Said, Understood, find_ruling, key_parts, ruled
 from alertgate.accept.severity import decide_severity
 from alertgate.accept.times import LATEST, TIME_SCHEMA, read_time
-from alertgate.accept.words import read_severity, read_word, values_of
 from alertgate.errors import FieldError, Invalid, Malformed
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
+from alertgate.policy.events import Ruling
+from alertgate.words import read_severity, read_word, values_of
 
 LONGEST_EVENT = 128
 LONGEST_MESSAGE = 8192
@@ -81,6 +83,11 @@ def read(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Ale
 
     Raises Malformed if it isn't JSON, and Invalid if it isn't an object with an `event` and a `message`.
     """
+    return understand(body, sender_id, context).alert
+
+
+def understand(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Understood:
+    """Return the alert that a generic body holds, with its rule. Raises as `read` does."""
     try:
         return _alert(_parse(body), sender_id, context)
     except RecursionError:
@@ -107,13 +114,15 @@ def _parse(body: bytes) -> GenericAlert:
     )
 
 
-def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeContext) -> Alert:
+def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeContext) -> Understood:
     others = finite(parsed.model_extra or {})
-    claims = values_of("severity", {"severity": parsed.severity}, others)
+    claims = [*values_of("severity", {"severity": parsed.severity}, others)]
     details = read_data(parsed.details)
     statuses = [*values_of("status", {"status": parsed.status}, others)]
     decided = decide_signal(statuses, [details, others], parsed.event, details)
-    return Alert(
+    said = Said(Source.GENERIC, parsed.event, details, parsed.source, parsed.message, statuses, claims, others)
+    ruling = find_ruling(said, context)
+    alert = Alert(
         id=context.id,
         received_at=context.received_at,
         source=Source.GENERIC,
@@ -121,7 +130,7 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
         signal=decided.signal,
         event=shortened(parsed.event, LONGEST_EVENT),
         severity=decide_severity(claims, parsed.event, context.severities).severity,
-        incident_key=_incident_key(parsed, details, others),
+        incident_key=_incident_key(parsed, details, others, ruling),
         device=shortened(parsed.source, LONGEST_NAME) if parsed.source else None,
         message=shortened(parsed.message, LONGEST_MESSAGE),
         data=details if isinstance(details, dict | list) and details else None,
@@ -133,13 +142,16 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
         request_id=context.request_id,
         reason=doubt(decided),
     )
+    return ruled(alert, ruling)
 
 
-def _incident_key(parsed: GenericAlert, details: Json, others: dict[str, Json]) -> str:
+def _incident_key(parsed: GenericAlert, details: Json, others: dict[str, Json], ruling: Ruling | None) -> str:
+    """Return the incident key: a rule's `key` takes precedence over the sender's `dedup_key`."""
     source = distinct(parsed.source or Source.GENERIC, LONGEST_NAME)
-    if parsed.dedup_key:
+    if parsed.dedup_key and not (ruling and ruling.part):
         return incident_key("key", source, distinct(parsed.dedup_key, LONGEST_KEY))
-    return incident_key("generic", source, distinct(parsed.event, LONGEST_EVENT), *part_of(details, others))
+    event = distinct(parsed.event, LONGEST_EVENT)
+    return incident_key("generic", source, *key_parts(ruling, event, part_of(details, others)))
 
 
 def _uninterpreted(parsed: GenericAlert, decided: DecidedSignal, details: Json) -> dict[str, Json]:

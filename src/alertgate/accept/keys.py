@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 
 from alertgate.accept.fields import distinct
-from alertgate.accept.words import RESOLVED_WORDS, values_of
 from alertgate.model import Json
+from alertgate.words import RESOLVED_WORDS, values_of
 
 PART_FIELDS = ("zone", "sensor", "door", "window", "room", "input", "channel", "probe")
 """Fields that name a part of a device, in the order in which they stand in the key."""

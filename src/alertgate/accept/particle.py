@@ -19,13 +19,14 @@ from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, as_text, field_
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key, part_of
 from alertgate.accept.repeats import Identity, content_digest, repeat_key, without_metadata
+from alertgate.accept.rulings import Said, Understood, find_ruling, key_parts, ruled
 from alertgate.accept.salvage import salvage
 from alertgate.accept.severity import decide_severity
 from alertgate.accept.spellings import is_absent, is_variable, joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
-from alertgate.accept.words import values_of
 from alertgate.errors import FieldError
 from alertgate.model import Alert, AlertStatus, IdKind, Json, Signal, Source
+from alertgate.words import values_of
 
 UNREADABLE = "unreadable"
 """The event of a quarantined alert whose own event can't be extracted."""
@@ -67,7 +68,12 @@ class ParticleEvent(BaseModel):
 
 
 def read(body: bytes, content_type: str | None, context: IntakeContext, query: bytes = b"") -> Alert:
-    """Return the alert that a Particle request holds, or a quarantined one with the reasons if it can't be read.
+    """Return the alert that a Particle request holds, or a quarantined one with the reasons if it can't be read."""
+    return understand(body, content_type, context, query).alert
+
+
+def understand(body: bytes, content_type: str | None, context: IntakeContext, query: bytes = b"") -> Understood:
+    """Return the alert that a Particle request holds with its rule, or a quarantined one, about which no rule decides.
 
     `content_type` is the header's bare media type in lower case, or None: Particle sends none with a custom body.
     `query` is the raw query string; if it and the body have the same field, the body's value is used.
@@ -80,7 +86,7 @@ def read(body: bytes, content_type: str | None, context: IntakeContext, query: b
         errors = (FieldError("", str(error)),)
     except Exception as error:  # noqa: BLE001  (whatever fails here, the alert mustn't be lost)
         errors = (FieldError("", f"reading it failed: {type(error).__name__}"),)
-    return _quarantined(body, query, errors, context)
+    return Understood(_quarantined(body, query, errors, context))
 
 
 def _fields(body: bytes, content_type: str | None, query: bytes) -> tuple[dict[str, Json], dict[str, Json]]:
@@ -110,29 +116,34 @@ def _parse_form(text: bytes) -> dict[str, Json]:
     return dict(pairs)
 
 
-def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeContext) -> Alert:
+def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeContext) -> Understood:
     """Return the alert with these fields of a query and a body. Raises ValidationError."""
     spelled = respell_both(asked, said)
     parsed = ParticleEvent.model_validate(spelled.fields)
     data = read_data(parsed.data)
     published_at = read_time(parsed.published_at)
     fields = finite({**(parsed.model_extra or {}), **_unread(spelled.fields), **spelled.replaced})
-    signal = decide_signal([*values_of("status", data, fields)], [data, fields], parsed.event, data)
+    statuses, severities = ([*values_of(name, data, fields)] for name in ("status", "severity"))
+    signal = decide_signal(statuses, [data, fields], parsed.event, data)
     if published_at is None and parsed.published_at not in (None, ""):
         fields["published_at"] = finite(parsed.published_at)
     if parsed.event_id:
         fields["event_id"] = parsed.event_id
+    own = Said(Source.PARTICLE, parsed.event, data, parsed.coreid, None, statuses, severities, fields)
+    ruling = find_ruling(own, context)
     content = content_digest(parsed.coreid, parsed.event, data, without_metadata(fields))
     identity = _identity(joined(asked, said), parsed, published_at, content)
-    return Alert(
+    alert = Alert(
         id=context.id,
         received_at=context.received_at,
         source=Source.PARTICLE,
         status=AlertStatus.ACCEPTED,
         signal=signal.signal,
         event=parsed.event,
-        severity=decide_severity(values_of("severity", data, fields), parsed.event, context.severities).severity,
-        incident_key=incident_key("particle", parsed.coreid or "", parsed.event, *part_of(data, fields)),
+        severity=decide_severity(severities, parsed.event, context.severities).severity,
+        incident_key=incident_key(
+            "particle", parsed.coreid or "", *key_parts(ruling, parsed.event, part_of(data, fields))
+        ),
         device=parsed.coreid,
         data=data,
         fields=fields,
@@ -143,6 +154,7 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
         request_id=context.request_id,
         reason=doubt(signal),
     )
+    return ruled(alert, ruling)
 
 
 def _unread(fields: dict[str, Json]) -> dict[str, Json]:

@@ -28,6 +28,7 @@ class Result(StrEnum):
 
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"
+    IGNORED = "ignored"
     DUPLICATE = "duplicate"
 
 
@@ -155,6 +156,9 @@ class Recorder:
 
     def add(self, batch: AlertBatch, alert: Alert) -> Recorded:
         """Decide about one alert, and add the results to the batch."""
+        if alert.status is AlertStatus.IGNORED:
+            batch.alerts.append(alert)
+            return Recorded(Result.IGNORED, alert.id, None, reason=alert.reason)
         same_id = batch.same_id.get(alert.repeat_key or "", ())
         repeat_reason, stored = find_repeat(alert, same_id, batch.newest.get(alert.incident_key))
         if stored:

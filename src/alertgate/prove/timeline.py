@@ -65,7 +65,9 @@ def _alert_events(trail: Trail) -> Iterator[_Event]:
         yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
         yield _Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
-    if alert.reason:
+    if alert.status is AlertStatus.IGNORED:
+        yield _Event(alert.received_at, alert.reason or "ignored")
+    elif alert.reason:
         yield _Event(alert.received_at, f"grouped: {alert.reason}")
 
 

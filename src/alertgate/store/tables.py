@@ -243,6 +243,16 @@ attempts = Table(
     Column("queue_id", AnyText),
 )
 
+policy = Table(
+    "policy",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("text", AnyText, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("stored_at", Instant, nullable=False),
+)
+"""One row, the last good policy; with an empty text once it is forgotten on purpose."""
+
 write_probe = Table(
     "write_probe",
     metadata,

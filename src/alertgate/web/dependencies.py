@@ -15,6 +15,7 @@ from alertgate.group.actions import IncidentActions
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
+from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
 from alertgate.store.engine import Store
@@ -29,6 +30,7 @@ class Gate:
     clock: Clock
     new_id: Callable[[datetime], str]
     store: Store
+    policies: PolicyKeeper
     recorder: Recorder
     own_alerts: OwnAlerts
     actions: IncidentActions

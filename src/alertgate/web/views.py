@@ -20,7 +20,7 @@ class AlertView(BaseModel):
     id: str
     received_at: datetime
     source: str
-    status: str = Field(description="`accepted` or `quarantined`")
+    status: str = Field(description="`accepted`, `quarantined` or `ignored`")
     signal: str = Field(description="`firing` or `resolved`")
     event: str
     severity: str

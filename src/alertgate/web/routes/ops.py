@@ -30,6 +30,7 @@ class Healthy(BaseModel):
     status: Literal["healthy"]
     timestamp: datetime
     version: str
+    policy: str | None = Field(default=None, description="Names the policy in force; left out when there is none")
     degraded: list[str] = Field(default=[], description="What doesn't work; left out when everything works")
 
 
@@ -39,7 +40,9 @@ class Unhealthy(BaseModel):
     status: Literal["unhealthy"]
     checks: dict[str, str]
     degraded: list[str] = Field(
-        default=[], description="On `/health/ready`: paused channels, what the auditor found, alerts refused"
+        default=[],
+        description="On `/health/ready`: paused channels, a policy file that can't be used, what the auditor found, "
+        "alerts refused",
     )
 
 
@@ -54,7 +57,9 @@ class Ready(BaseModel):
 
     status: Literal["ready"]
     checks: dict[str, str]
-    degraded: list[str] = Field(description="Paused channels, what the auditor found, alerts refused")
+    degraded: list[str] = Field(
+        description="Paused channels, a policy file that can't be used, what the auditor found, alerts refused"
+    )
 
 
 @router.get("/health", responses={200: {"model": Healthy}, 503: {"model": Unhealthy}})
@@ -65,6 +70,8 @@ async def health(gate: CurrentGate) -> JSONResponse:
         return JSONResponse({"status": "unhealthy", "checks": {"store": stored}}, status_code=503)
     now = gate.clock.now().isoformat()
     answer: dict[str, Any] = {"status": "healthy", "timestamp": now, "version": __version__}
+    if policy := gate.policies.current.name:
+        answer["policy"] = policy
     if troubles := degraded(gate):
         answer["degraded"] = troubles
     return JSONResponse(answer)
@@ -92,7 +99,13 @@ def degraded(gate: Gate) -> list[str]:
         f"channel {name} is paused: {state.reason}" for name, state in gate.deliverer.states.items() if not state.up
     ]
     audit = gate.auditor.latest
-    return [*paused, *(audit.say() if audit else []), *gate.own_alerts.degraded()]
+    policy = gate.policies.trouble
+    return [
+        *paused,
+        *([policy] if policy else []),
+        *(audit.say() if audit else []),
+        *gate.own_alerts.degraded(),
+    ]
 
 
 @router.get("/metrics", dependencies=[Depends(metrics_guard)], responses=METRICS_ANSWERS, response_class=Response)

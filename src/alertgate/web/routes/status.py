@@ -40,7 +40,7 @@ class ChannelView(BaseModel):
 class Counts(BaseModel):
     """What happened in a span of time."""
 
-    alerts: dict[str, int] = Field(description="By status: accepted, quarantined")
+    alerts: dict[str, int] = Field(description="By status: accepted, quarantined, ignored")
     attempts: dict[str, int] = Field(description="By outcome: sent, transient, permanent")
     failed: int = Field(description="Messages that failed for good")
 

@@ -30,6 +30,7 @@ EVENTS = {
     Result.ACCEPTED: "alert.accepted",
     Result.QUARANTINED: "alert.quarantined",
     Result.DUPLICATE: "alert.repeated",
+    Result.IGNORED: "alert.ignored",
 }
 """The log's event for each result."""
 
@@ -102,7 +103,8 @@ def _check_coding(request: Request) -> None:
 
 def _intake(request: Request, gate: Gate) -> IntakeContext:
     now = gate.clock.now()
-    return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id)
+    rules = gate.policies.current.policy.events
+    return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id, rules)
 
 
 def _sender_id(request: Request) -> SenderId | None:
@@ -155,6 +157,8 @@ def _answer(recorded: Recorded, alert: Alert) -> Response:
     if recorded.result is Result.DUPLICATE:
         return _json({"status": recorded.result, "id": recorded.alert_id}, 200)
     answer: dict[str, Any] = {"status": recorded.result, "id": recorded.alert_id}
+    if recorded.result is Result.IGNORED:
+        return _json(answer, 202)
     if alert.status is AlertStatus.QUARANTINED:
         answer["errors"] = _fit(answer, alert.errors)
     else:
