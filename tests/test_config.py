@@ -39,8 +39,8 @@ QUOTED = (
     "is wrapped in quotes, which would be part of the value: remove them "
     "(`docker run --env-file` and files in /run/secrets keep quotes as they are)"
 )
-ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR"}
-"""Settings that accept any text; whether a host or a directory exists shows at start."""
+ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE"}
+"""Settings that accept any text; whether a host, a directory or a file exists shows at start."""
 
 LoadWith = Callable[..., Settings]
 

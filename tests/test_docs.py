@@ -32,11 +32,12 @@ def _placeholders() -> list[str]:
 
 
 def _commands() -> list[str]:
-    return [
+    commands = [
         command.name or command.callback.__name__.replace("_", "-")
         for command in app.registered_commands
         if command.callback
     ]
+    return [*commands, *(str(group.name) for group in app.registered_groups)]
 
 
 def test_readmes_settings_table_is_made_from_the_settings():

@@ -140,8 +140,8 @@ class Settings(BaseSettings):
     )
     policy_file: Path = Field(
         DEFAULT_POLICY_FILE,
-        description="The policy: what events mean ([docs/events.md](docs/events.md)). Read at start and on SIGHUP. The "
-        "default one may be missing; any other must exist.",
+        description="The policy: what events mean (docs/events.md). Read at start and on SIGHUP. The default file may "
+        "be missing; any other must exist.",
     )
     particle_strict: bool = Field(
         False,

@@ -8,6 +8,7 @@ from alertgate.accept.rulings import Understood
 from alertgate.model import Alert, AlertStatus
 from alertgate.policy.events import EventRule, Outcome, Ruling, failure_sentence
 from alertgate.policy.expressions import Expression, shown
+from alertgate.prove.timeline import printable
 
 KEYS = ("ignore", "about", "key", "resolved", "severity")
 """A rule's keys, in the order in which they count."""
@@ -17,6 +18,7 @@ def understand(body: bytes, context: IntakeContext, *, is_generic: bool) -> Unde
     """Return what a body means. Particle's may be JSON or a form. Raises Malformed, Invalid for generic ones."""
     if is_generic:
         return generic.understand(body, None, context)
+    body = body.rstrip(b"\r\n")  # a file ends with a line break, which a form would take as part of its last field
     is_json = body.lstrip().startswith((b"{", b"["))
     return particle.understand(body, None if is_json else particle.FORM, context)
 
@@ -24,7 +26,8 @@ def understand(body: bytes, context: IntakeContext, *, is_generic: bool) -> Unde
 def tell(understood: Understood, rules: Sequence[EventRule]) -> str:
     """Return the explanation."""
     alert, ruling = understood
-    return "\n".join([*_heading(alert), "", *_rules(alert, ruling, rules), *_meaning(alert, ruling)])
+    lines = [*_heading(alert), "", *_rules(alert, ruling, rules), *_meaning(alert, ruling)]
+    return "\n".join(printable(line) for line in lines)
 
 
 def _heading(alert: Alert) -> Iterator[str]:
@@ -44,7 +47,9 @@ def _rules(alert: Alert, ruling: Ruling | None, rules: Sequence[EventRule]) -> I
             yield from _keys(ruling)
         else:
             yield f"{name} " + ("isn't reached" if ruling and number > ruling.number else "doesn't match")
-    yield "" if rules else "There are no [[events]] rules.\n"
+    if not rules:
+        yield "There are no [[events]] rules."
+    yield ""
 
 
 def _keys(ruling: Ruling) -> Iterator[str]:
@@ -73,7 +78,8 @@ def _meaning(alert: Alert, ruling: Ruling | None) -> Iterator[str]:
     if alert.status is AlertStatus.IGNORED:
         yield f"reason    {alert.reason}; it is stored, and nobody is told"
         return
-    yield f"signal    {alert.signal} (by {by if ruling and ruling.signal else own})"
+    failed = ", because the rule failed" if ruling and ruling.failed("resolved") else ""
+    yield f"signal    {alert.signal} (by {by if ruling and ruling.signal else own}{failed})"
     default = f"{own}, SEVERITY_RULES or DEFAULT_SEVERITY"
     yield f"severity  {alert.severity} (by {by if ruling and ruling.severity else default})"
     yield f"incident  {alert.incident_key}"

@@ -280,7 +280,7 @@ def _syntax(error: JMESPathError, text: str) -> str:
         "NUMBER": f"; write numbers in backticks, `{token}`",
         "UNQUOTED_IDENTIFIER": {"and": "; write &&", "or": "; write ||", "not": "; write !"}.get(str(token), ""),
     }
-    return f"can't be read at character {position + 1} of {len(text)}, {token}{remedies.get(error.token_type, '')}"
+    return f"can't be read at character {position + 1} of {len(text)} ({token}){remedies.get(error.token_type or '', '')}"
 
 
 def _doubts(tokens: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -27,7 +27,7 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
     events = [*_alert_events(trail), *_incident_events(trail), *(event for told in trail.told for event in _told(told))]
     events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
     lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
-    return "\n".join(_printable(line) for line in lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _heading(trail: Trail, name: str | None) -> Iterator[str]:
@@ -203,6 +203,6 @@ def _span(span: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
     """Escape control characters, which a terminal would obey: the text is untrusted."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
