@@ -40,6 +40,18 @@ def last(status: NotificationStatus, **changes: Any) -> str:
     return timeline(Told(notification(status=status, **changes), ()))[-1]
 
 
+def test_an_ignored_alert_says_by_which_rule():
+    """It was received, and that is all."""
+    ignored = alert(status=AlertStatus.IGNORED, reason="ignored by [[events]] 1 (heartbeat)")
+    lines = tell(Trail(ignored, None, ()), None, BERLIN, later(60)).splitlines()
+    assert lines[-4:] == [
+        "15:03:00.000  received by the particle webhook",
+        "15:03:00.000  ignored by [[events]] 1 (heartbeat)",
+        "",
+        "now (15:04:00): it belongs to no incident, and nobody is notified.",
+    ]
+
+
 def test_the_whole_timeline_of_an_alert_that_needed_two_attempts():
     """Published, received, grouped, planned, attempted, sent, in local time, oldest first; then the state."""
     told = Told(SENT, (BUSY, attempt(21, "sent", "sent", "250 OK queued as 1")))

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, create_engine, text
 
 from alertgate.errors import StoreTooNew
 from alertgate.model import Resolution
-from alertgate.store import alerts, incidents, schema
+from alertgate.store import alerts, incidents, policies, schema
 from alertgate.store.engine import Store
+from alertgate.store.policies import StoredPolicy
 from alertgate.store.tables import metadata
 from tests.fakes import START
 
@@ -156,3 +157,24 @@ def test_the_first_schema_can_be_restored(first_schema, database):
         rows = connection.execute(text("SELECT key, status, resolved_by FROM incidents ORDER BY id")).all()
     engine.dispose()
     assert {row.key: (row.status, row.resolved_by) for row in rows} == ENDED
+
+
+def test_the_policy_comes_and_goes_without_touching_the_alerts(first_schema, database):
+    """A database of an older release has no policy yet; the migration before it can be restored."""
+    stored = StoredPolicy("events = []", "d" * 64, START)
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    assert store.read_now(policies.get) is None
+    with store.transaction() as connection:
+        policies.save(connection, stored)
+    assert store.read_now(policies.get) == stored
+    store.close()
+    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
+    with engine.begin() as connection:
+        migrate(connection, command.downgrade, schema.VERSIONS[schema.VERSIONS.index("0005") - 1])
+    engine.dispose()
+    again = Store(first_schema)
+    again.open(exclusive=True)
+    assert again.read_now(policies.get) is None
+    assert again.read_now(lambda c: alerts.get(c, ALERT_ID)) is not None
+    again.close()

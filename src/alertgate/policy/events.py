@@ -6,7 +6,6 @@ own words, except that these then end no incident: an all-clear that nobody unde
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, NamedTuple
@@ -14,16 +13,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 
 from alertgate.model import Json, Severity, Signal, Source
-from alertgate.policy.expressions import (
-    LARGEST_EVENT,
-    Expression,
-    Failure,
-    Value,
-    compile_expression,
-    evaluate,
-    shown,
-    size,
-)
+from alertgate.policy.bounds import EVENT_FIELDS, LARGEST_EVENT, did_you_mean, size
+from alertgate.policy.expressions import Expression, Failure, Value, compile_expression, evaluate, shown
 from alertgate.setting_types import invisible
 from alertgate.words import SEVERITY_WORDS, read_severity
 
@@ -69,8 +60,9 @@ def _severity(value: Any) -> Any:
         raise ValueError('must be a severity such as "critical", or an expression in quotes')  # noqa: TRY004
     if severity := read_severity(value):
         return severity
-    if value.isidentifier() and (similar := get_close_matches(value.lower(), SEVERITY_WORDS, n=1)):
-        raise ValueError(f"is {value}, which is no severity; did you mean {similar[0]}?")
+    if value.isidentifier() and value not in EVENT_FIELDS:
+        similar = did_you_mean(value.lower(), SEVERITY_WORDS)
+        raise ValueError(f"is {value}, which is no severity{similar or ': write info, warning or critical'}")
     return compile_expression(value)
 
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from alertgate.errors import PolicyInvalid
+from alertgate.policy.bounds import did_you_mean
 from alertgate.policy.events import EventRule
-from alertgate.policy.expressions import did_you_mean
 
 MOST_RULES = 500
 LARGEST_FILE = 1_000_000
@@ -104,19 +104,18 @@ def _key(location: Sequence[int | str]) -> str:
 
 def _problem(detail: ErrorDetails) -> str:
     """Return what is wrong with a key, and what to do."""
-    match detail["type"]:
-        case "extra_forbidden":
-            known = _known_keys(detail["loc"])
-            return f"is unknown{did_you_mean(str(detail['loc'][-1]), known)} (known here: {', '.join(known)})"
-        case "missing":
-            return "is missing: add it"
-        case "value_error":
-            return str(detail["ctx"]["error"])
-        case "too_long" if detail["loc"] == ("events",):
-            return f"has too many tables: at most {MOST_RULES} are allowed"
-    if detail["loc"] == ("events",):
-        return "must be tables: write [[events]] with two brackets"
-    return f"can't be used: {detail['msg']}"
+    sentences = {
+        "missing": "is missing: add it",
+        "model_type": "must be a table: write [[events]], and its keys below it",
+        "tuple_type": "must be tables: write [[events]] with two brackets",
+        "too_long": f"has too many tables: at most {MOST_RULES} are allowed",
+    }
+    if detail["type"] == "extra_forbidden":
+        known = _known_keys(detail["loc"])
+        return f"is unknown{did_you_mean(str(detail['loc'][-1]), known)} (known here: {', '.join(known)})"
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
+    return sentences.get(detail["type"], f"can't be used: {detail['msg']}")
 
 
 def _known_keys(location: Sequence[int | str]) -> Mapping[str, Any]:
