@@ -12,6 +12,7 @@ from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.budget import MAIL, Budget, budget
 from alertgate.notify.channels.registry import targets
+from alertgate.notify.plan import LONGEST_WAIT
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 from alertgate.store import leases, notifications, upkeep
 from alertgate.store.engine import Store
@@ -73,7 +74,8 @@ class NotificationUpkeep:
     async def clamp_due_times(self) -> None:
         """Bring forward notifications due later than any wait allows, because the clock was set back."""
         now = self._clock.now()
-        waits = (self._settings.grouping.interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))
+        longest = max(self._settings.grouping.interval, LONGEST_WAIT)
+        waits = (longest, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))
         latest = [now + wait for wait in waits]
         if number := await self._store.write(lambda connection: upkeep.clamp_due_times(connection, latest)):
             log.warning(
