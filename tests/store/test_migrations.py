@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from alembic import command
@@ -11,12 +12,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
+from alertgate.accept.record import Recorder
+from alertgate.app import new_id
 from alertgate.errors import StoreTooNew
-from alertgate.model import Resolution
+from alertgate.model import ChannelName, IncidentStatus, Resolution, Signal, Source
 from alertgate.store import alerts, incidents, policies, schema
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
 from alertgate.store.tables import metadata
+from tests.builders import new_alert
 from tests.fakes import START
 
 
@@ -157,6 +161,98 @@ def test_the_first_schema_can_be_restored(first_schema, database):
         rows = connection.execute(text("SELECT key, status, resolved_by FROM incidents ORDER BY id")).all()
     engine.dispose()
     assert {row.key: (row.status, row.resolved_by) for row in rows} == ENDED
+
+
+@pytest.fixture
+def second_schema(first_schema, database):
+    """Settings of a database of the second schema: open and resolved incidents, with and without a `dedup_key`."""
+    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
+    with engine.begin() as connection:
+        migrate(connection, command.upgrade, "0002")
+        at = int(START.timestamp() * 1_000_000)
+        for number, (key, device, status) in enumerate(SECOND):
+            row = {"id": f"second-{number}", "key": key, "device": device, "status": status, "at": at}
+            connection.execute(
+                text(
+                    "INSERT INTO incidents (id, key, status, source, event, device, severity, opened_at, last_alert_at,"
+                    " alert_count) VALUES (:id, :key, :status, 'generic', 'e', :device, 1, :at, :at, 2)"
+                ),
+                row,
+            )
+    engine.dispose()
+    return first_schema
+
+
+SECOND = [
+    ('key:["nas-backup"]', "nas", "resolved"),
+    ('key:["nas-backup"]', "nas", "open"),
+    ('key:["disk \\"1\\""]', None, "open"),
+    ('generic:["nas","backup"]', "nas", "open"),
+]
+"""Incidents of the second schema: key, source and status."""
+
+
+def test_keys_name_their_source_since_the_third_schema(second_schema):
+    """The next alerts find their incidents, open or resolved; the incident is as complete as it was."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    found = [
+        store.read_now(lambda c, number=number: incidents.get(c, f"second-{number}")) for number in range(len(SECOND))
+    ]
+    store.close()
+    assert [incident.key for incident in found if incident] == [
+        'key:["nas","nas-backup"]',
+        'key:["nas","nas-backup"]',
+        'key:["generic","disk \\"1\\""]',
+        'generic:["nas","backup"]',
+    ]
+    assert {(incident.changes, incident.began_at, incident.changed_at) for incident in found if incident} == {
+        (1, None, None)
+    }
+
+
+def test_alerts_go_on_with_the_incidents_of_the_second_schema(second_schema):
+    """One joins, an all-clear resolves it, and the next reopens it, though some of its times are unknown."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    done = []
+    for seconds, signal in enumerate((Signal.FIRING, Signal.RESOLVED, Signal.FIRING), start=1):
+        at = START + timedelta(seconds=seconds)
+        came = new_alert(
+            id=new_id(at), received_at=at, source=Source.GENERIC, signal=signal, incident_key='key:["nas","nas-backup"]'
+        )
+        with store.transaction() as connection:
+            [recorded] = recorder.record(connection, [came])
+        incident = store.read_now(lambda c: incidents.get(c, "second-1"))
+        assert incident
+        done.append((recorded.incident_id, incident.status, incident.alert_count))
+    store.close()
+    assert done == [
+        ("second-1", IncidentStatus.OPEN, 3),
+        ("second-1", IncidentStatus.RESOLVED, 4),
+        ("second-1", IncidentStatus.OPEN, 5),
+    ]
+
+
+def test_the_second_schema_can_be_restored_and_migrated_again(second_schema, database):
+    """Alerts with one repeat key, which the older version can't have, lose it; keys aren't named twice."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    twice = [new_alert(repeat_key="once", incident_id=None) for _ in range(2)]
+    with store.transaction() as connection:
+        alerts.add(connection, twice)
+    store.close()
+    engine = create_engine(database.get("database_url") or f"sqlite:///{second_schema.sqlite_file}")
+    with engine.begin() as connection:
+        migrate(connection, command.downgrade, "0002")
+        assert connection.execute(text("SELECT count(*) FROM alerts WHERE repeat_key IS NOT NULL")).scalar() == 0
+    engine.dispose()
+    again = Store(second_schema)
+    again.open(exclusive=True)
+    assert again.read_now(lambda c: incidents.get(c, "second-1")).key == 'key:["nas","nas-backup"]'
+    assert again.read_now(lambda c: alerts.get(c, twice[0].id)) is not None
+    again.close()
 
 
 def test_the_policy_comes_and_goes_without_touching_the_alerts(first_schema, database):
