@@ -38,8 +38,8 @@ def test_every_state_can_be_reached():
 @pytest.mark.parametrize(
     ("after", "before"),
     [
-        (OPEN, [ACKNOWLEDGED]),
-        (ACKNOWLEDGED, [OPEN]),
+        (OPEN, [ACKNOWLEDGED, RESOLVED]),
+        (ACKNOWLEDGED, [OPEN, RESOLVED]),
         (RESOLVED, [OPEN, ACKNOWLEDGED]),
         (PENDING, [SENDING, FAILED]),
         (SENDING, [PENDING]),

@@ -88,6 +88,7 @@ async def test_while_it_goes_on_there_are_updates_and_one_incident(make_settings
         await service.generic()
         assert (await service.generic()).status_code == 429
         await own_mails(sink, 1)
+        await service.settled()
         for _ in range(5):
             clock.move(seconds=60)
             assert (await service.generic()).status_code == 429

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
 
-from alertgate.model import NotificationStatus
-from alertgate.store.tables import notifications
 from tests.conftest import API_BEARER, BEARER, Running, serving
 from tests.fakes import START, FakeClock, MailSink, mail_sink, until
 from tests.flow.test_nothing_is_lost import mail_settings
@@ -45,17 +42,7 @@ class House:
 
     async def mails(self) -> list[str]:
         """Return the tags of all mails so far, once what is due was sent."""
-        n, now = notifications.c, self.clock.now()
-        waiting = select(func.count()).where(
-            (n.status == NotificationStatus.SENDING) | ((n.status == NotificationStatus.PENDING) & (n.due_at <= now))
-        )
-
-        async def settled() -> bool:
-            busy = await self.service.gate.store.read(lambda connection: connection.execute(waiting).scalar())
-            self.service.gate.deliverer.wake()
-            return not busy
-
-        await until(settled)
+        await self.service.settled()
         return [mail.mail["Subject"].split("]")[0].strip("[") for mail in self.sink.messages]
 
     async def incidents(self) -> list[tuple[str, int]]:

@@ -76,7 +76,8 @@ def on_alert(incident: Incident, state: ContactState, now: datetime, interval: t
         return Skip(PlanReason.PENDING_SAYS_IT)
     if state.told_at is None:
         return _first(state, now, interval)
-    due_at = state.told_at + wait(incident.severity, state.updates, interval)
+    told_at = min(state.told_at, now)  # the clock may have been set back since
+    due_at = told_at + wait(incident.severity, state.updates, interval)
     if due_at <= now:
         return Plan(Kind.UPDATE, now, PlanReason.UPDATE)
     return Plan(Kind.UPDATE, due_at, PlanReason.UPDATE_LATER)
@@ -168,7 +169,8 @@ def _often(incident: Incident, state: ContactState, now: datetime, interval: tim
     urgent = (
         incident.severity is Severity.CRITICAL and incident.status is IncidentStatus.OPEN and state.may_believe_over
     )
-    due_at = max(now, (state.told_at or now) + (min(interval, URGENT_WITHIN) if urgent else interval))
+    told_at = min(state.told_at or now, now)  # the clock may have been set back since
+    due_at = max(now, told_at + (min(interval, URGENT_WITHIN) if urgent else interval))
     if state.pending_id:
         return Expedite(None if state.pending_attempts else due_at, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
     return Plan(Kind.CHANGES, due_at, PlanReason.CHANGES_OFTEN)
