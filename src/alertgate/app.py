@@ -28,7 +28,9 @@ from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Channel, Level, Reason
 from alertgate.notify.channels.registry import open_channels, targets
+from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.flood import FloodRules
 from alertgate.notify.lane import DeliveryTimes
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.periodic import Periodic
@@ -119,7 +121,9 @@ def open_gate(
         clock,
         metrics,
         working=lambda: [name for name, state in deliverer.states.items() if state.up],
-        holding_back=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
+        held=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
+        stopped=lambda: MAIL if deliverer.budget is Budget.EXHAUSTED else (),
+        interval=settings.grouping.interval,
     )
     recorder = Recorder(settings.grouping, targets(settings), ids)
     own_rules = OwnRules(settings.grouping.interval, settings.zone)
@@ -152,9 +156,11 @@ def _deliverer(
 ) -> Deliverer:
     owner = secrets.token_hex(8)
     names = [channel.name for channel in channels]
+    rules = FloodRules(settings.flood_limit, settings.grouping.interval)
     return Deliverer(
         store,
         channels,
+        Claimer(rules, settings.smtp_daily_limit, owner=owner, new_id=ids),
         Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, owner=owner),
         clock,

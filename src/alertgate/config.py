@@ -123,8 +123,9 @@ class Settings(BaseSettings):
     smtp_daily_limit: int = Field(
         500,
         ge=0,
-        description="Messages that the mail account may send in 24 hours. Near the limit, only first and critical "
-        "messages are sent; updates wait. 0: no limit.",
+        description="Messages that the mail account may send in 24 hours, mails and text messages together. From "
+        "80 % on, what isn't critical is sent as digests; from 95 % on, only what is critical; at the limit, nothing "
+        "until there is room again. 0: no limit.",
     )
 
     # Alerts
@@ -149,6 +150,14 @@ class Settings(BaseSettings):
     )
     group_interval: Seconds = Field(
         300.0, description="Seconds between two updates to one recipient about one incident."
+    )
+    flood_limit: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        description="Messages that one recipient gets in a minute before the rest is gathered into a digest: one "
+        "message about many incidents. The beginning of something critical has a limit of the same size for itself. "
+        "0: no digests, except near `SMTP_DAILY_LIMIT`.",
     )
     resolve_after: Seconds = Field(
         1800.0, description="Seconds without an alert after which an incident is resolved, without a notification."

@@ -78,7 +78,9 @@ class Metrics:
             buckets=QUICK,
         )
         self._attempts = counter(
-            "alertgate_notifications_total", "Attempts to send a notification.", ["channel", "outcome", "reason"]
+            "alertgate_notifications_total",
+            "Attempts to send a message; a digest is one message.",
+            ["channel", "outcome", "reason"],
         )
         self._failed = counter(
             "alertgate_notifications_failed_total",
@@ -90,6 +92,16 @@ class Metrics:
             "Seconds from the planning of a notification (for an update, from its latest alert) until it was sent.",
             ["channel"],
             buckets=PATIENT,
+        )
+        self._digests = histogram(
+            "alertgate_digest_notifications",
+            "Notifications in one digest that was sent.",
+            ["channel"],
+            buckets=SIZES,
+        )
+        self._daily_limit_used = gauge(
+            "alertgate_mail_daily_limit_used_ratio",
+            "Share of SMTP_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
         )
         self._depth = gauge(
             "alertgate_queue_depth",
@@ -149,6 +161,14 @@ class Metrics:
         channel = _known_or_other(channel, _CHANNELS)
         self._delivery_seconds.labels(channel).observe(max(0.0, seconds))
         self._last_success.labels(channel).set(self._clock.now().timestamp())
+
+    def digest_sent(self, channel: str, notifications: int) -> None:
+        """A digest with this many notifications was sent."""
+        self._digests.labels(_known_or_other(channel, _CHANNELS)).observe(notifications)
+
+    def daily_limit_used(self, share: float) -> None:
+        """This share of the mail account's daily limit is used."""
+        self._daily_limit_used.set(share)
 
     def failed(self, channel: str) -> None:
         """A notification failed for good: its recipient wasn't notified."""
@@ -219,6 +239,7 @@ class Metrics:
                 self._attempts.labels(channel, outcome, reason)
             self._failed.labels(channel)
             self._delivery_seconds.labels(channel)
+            self._digests.labels(channel)
             self._up.labels(channel).set(1)
         self.audit({})
         for guard in self._guards:

@@ -103,6 +103,10 @@ class Kind(StrEnum):
     CHANGES = "changes"  # it changed too often to report each change
 
 
+BEGINNINGS = frozenset({Kind.OPENING, Kind.ESCALATION, Kind.REOPENING})
+"""The kinds that tell a contact of something new: if it is critical, it waits for no digest."""
+
+
 TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
     {
         IncidentStatus.OPEN: frozenset({IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED}),
@@ -248,6 +252,10 @@ class Notification:
     """When it was sent, failed or cancelled."""
     told: IncidentStatus | None = None
     """The state of the incident that it told, if it was sent."""
+    digest_id: str | None = None
+    """The digest that carries it, together with other notifications to the same contact."""
+    held_until: datetime | None = None
+    """When SMTP_DAILY_LIMIT last held it back; GIVE_UP_AFTER doesn't count the time until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +306,33 @@ class ContactState:
     def may_believe_over(self) -> bool:
         """Whether the last thing that the contact was told may be that the incident is over."""
         return self.told_at is not None and self.told_at != self.told_open_at
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What decides whether and how a due notification is sent now."""
+
+    id: str
+    address: str = field(repr=False)
+    severity: Severity
+    kind: Kind
+    due_at: datetime
+    claimed_at: datetime | None = None
+    digest_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What went to one contact lately. A message that failed and waits for a retry counts from its last claim."""
+
+    messages: int = 0
+    """How many messages in the last minute; a digest is one."""
+    critical: int = 0
+    """How many of them told, alone, of the beginning of something critical or of a rise to it."""
+    digest_at: datetime | None = None
+    """When the last digest of the last day was claimed."""
+    ordinary_at: datetime | None = None
+    """When the last message that wasn't critical was claimed, if that is within the group interval."""
 
 
 def time_of(made: str) -> datetime:

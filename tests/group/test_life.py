@@ -36,11 +36,13 @@ from alertgate.model import (
     Signal,
     uuid7,
 )
+from alertgate.notify.claim import Claim, Claimer
+from alertgate.notify.flood import FloodRules
 from alertgate.notify.plan import CHANGES_AT_ONCE, URGENT_WITHIN
 from alertgate.rules import GroupingRules
 from alertgate.store import incidents, leases
 from alertgate.store.engine import Store
-from alertgate.store.leases import Claim, Finish
+from alertgate.store.leases import Finish
 from alertgate.store.tables import notifications
 from tests.builders import for_any, new_alert
 from tests.fakes import START
@@ -84,6 +86,7 @@ class Life(RuleBasedStateMachine):
         self.connection = self.transaction.enter_context(self.store.transaction())
         self.recorder = Recorder(RULES, CONTACTS, self.new_id)
         self.actions = IncidentActions(CONTACTS, self.new_id)
+        self.claimer = Claimer(FloodRules(0, RULES.interval), 0, owner="me", new_id=self.new_id)
         self.ids = count()
         self.now = START
         self.said: list[Said] = []
@@ -227,11 +230,8 @@ class Life(RuleBasedStateMachine):
 
     def deliver(self) -> None:
         """Attempt all that is due."""
-        wanted = Claim(ChannelName.EMAIL, 100, "me", self.now, self.now + timedelta(minutes=1))
-        claimed = leases.claim(self.connection, wanted)
-        about = incidents.by_id(self.connection, {each.incident_id for each in claimed})
-        for each in claimed:
-            incident = about[each.incident_id]
+        claimed = self.claimer.claim(self.connection, Claim(ChannelName.EMAIL, 100, self.now)).messages
+        for each, incident in ((s.notification, s.incident) for message in claimed for s in message.snapshots):
             if each.address in self.down:
                 end = Finish(each, NotificationStatus.PENDING, self.now, due_at=self.now + RETRY)
             else:

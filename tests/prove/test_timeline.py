@@ -209,3 +209,15 @@ def test_an_own_alert_was_reported_by_alertgate_itself():
     lines = timeline(source=Source.ALERTGATE, device="generic webhook", message="1 alert refused")
     assert "15:03:00.000  reported by alertgate itself" in lines
     assert not [line for line in lines if "received by" in line]
+
+
+def test_a_digest_and_the_daily_limit_are_named():
+    """Who asks why a notification came late, and with others, finds both."""
+    held = notification(
+        status=NotificationStatus.SENT, finished_at=later(21), digest_id="digest-1", held_until=later(20)
+    )
+    lines = timeline(Told(held, (attempt(21, "sent", "sent", "250 OK"),)))
+    assert lines[-4:-2] == [
+        "15:03:20.000  email to me@example.com was still held back by the mail account's daily limit",
+        '15:03:21.000  attempt 1 of email to me@example.com in digest digest-1: sent in 0.02 s, answered "250 OK"',
+    ]

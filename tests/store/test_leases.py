@@ -16,9 +16,9 @@ from alertgate.model import (
     NotificationStatus,
     Severity,
 )
-from alertgate.store import alerts, attempts, incidents, leases, notifications, upkeep
+from alertgate.store import alerts, attempts, claims, incidents, leases, notifications, upkeep
 from alertgate.store.engine import Store
-from alertgate.store.leases import Claim, Finish
+from alertgate.store.leases import Finish, Lease
 from alertgate.store.notifications import Expedited
 from tests.builders import new_alert, new_incident, new_notification
 from tests.fakes import START
@@ -26,8 +26,8 @@ from tests.fakes import START
 EMAIL = (ChannelName.EMAIL, "me@example.com")
 
 
-def test_the_most_severe_is_claimed_first_then_the_oldest(store: Store):
-    """A claim takes critical before warning, older before newer, no more than asked, and nothing that isn't due."""
+def test_the_most_severe_is_due_first_then_the_oldest(store: Store):
+    """Critical comes before warning, older before newer, no more than asked, and what is leased isn't leased again."""
     incident = new_incident()
     wanted = [
         new_notification(incident, address="critical-old@x.y", severity=Severity.CRITICAL),
@@ -43,13 +43,15 @@ def test_the_most_severe_is_claimed_first_then_the_oldest(store: Store):
         notifications.add(connection, [other, later, *reversed(wanted)])
     until = now + timedelta(seconds=60)
     with store.transaction() as connection:
-        claimed = leases.claim(connection, Claim(ChannelName.EMAIL, 3, "me", now, until))
+        due = claims.due(connection, ChannelName.EMAIL, now, probe=False, most=3)
+        claimed = leases.lease(connection, [each.id for each in due], Lease("me", now, until))
+    assert [each.id for each in due] == [n.id for n in wanted[:3]]
     leased = {"status": NotificationStatus.SENDING, "lease_owner": "me", "lease_until": until, "claimed_at": now}
-    assert claimed == [replace(n, **leased) for n in wanted[:3]]
+    assert sorted(claimed, key=lambda n: n.id) == sorted((replace(n, **leased) for n in wanted[:3]), key=lambda n: n.id)
     with store.transaction() as connection:
-        rest = leases.claim(connection, Claim(ChannelName.EMAIL, 9, "you", now, until))
-    assert [n.id for n in rest] == [wanted[3].id]
-    assert store.read_now(lambda c: notifications.of_incident(c, incident.id))[0].lease_owner in {None, "me", "you"}
+        rest = claims.due(connection, ChannelName.EMAIL, now, probe=False, most=None)
+        assert leases.lease(connection, [wanted[0].id], Lease("you", now, until)) == []
+    assert [each.id for each in rest] == [wanted[3].id]
 
 
 @pytest.fixture
@@ -60,7 +62,8 @@ def leased(store: Store) -> Notification:
         incidents.add(connection, [incident])
         alerts.add(connection, [new_alert(incident_id=incident.id)])
         notifications.add(connection, [new_notification(incident)])
-        [claimed] = leases.claim(connection, Claim(ChannelName.EMAIL, 1, "me", START, START + timedelta(seconds=60)))
+        [due] = claims.due(connection, ChannelName.EMAIL, START, probe=False, most=1)
+        [claimed] = leases.lease(connection, [due.id], Lease("me", START, START + timedelta(seconds=60)))
     return claimed
 
 

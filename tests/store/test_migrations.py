@@ -16,7 +16,7 @@ from alertgate.accept.record import Recorder
 from alertgate.app import new_id
 from alertgate.errors import StoreTooNew
 from alertgate.model import ChannelName, IncidentStatus, Resolution, Signal, Source
-from alertgate.store import alerts, incidents, policies, schema
+from alertgate.store import alerts, claims, incidents, notifications, policies, schema
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
 from alertgate.store.tables import metadata
@@ -274,3 +274,30 @@ def test_the_policy_comes_and_goes_without_touching_the_alerts(first_schema, dat
     assert again.read_now(policies.get) is None
     assert again.read_now(lambda c: alerts.get(c, ALERT_ID)) is not None
     again.close()
+
+
+def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
+    """Notifications of the older schema are in no digest, were never held back, and are claimed as before."""
+    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
+    at = int(START.timestamp() * 1_000_000)
+    with engine.begin() as connection:
+        migrate(connection, command.upgrade, "0002")
+        for number, status in enumerate(("pending", "sent", "failed")):
+            connection.execute(
+                text(
+                    "INSERT INTO notifications (id, incident_id, channel, address, kind, status, severity, reason,"
+                    " created_at, due_at, retry_since, attempts, claimed_at) VALUES (:id, 'incident-4', 'email',"
+                    " :address, 'opening', :status, 1, 'r', :at, :at, :at, 1, :at)"
+                ),
+                {"id": f"n{number}", "address": f"{number}@x.y", "status": status, "at": at},
+            )
+    engine.dispose()
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    stored = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
+    due = store.read_now(lambda c: claims.due(c, ChannelName.EMAIL, START, probe=False, most=None))
+    store.close()
+    assert [(each.id, each.digest_id, each.held_until) for each in stored] == [
+        (f"n{number}", None, None) for number in range(3)
+    ]
+    assert [each.id for each in due] == ["n0"]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notification, Source
+from alertgate.model import Alert, AlertStatus, ChannelName, Incident, IncidentStatus, Notification, Source
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
 
@@ -29,7 +29,89 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageContext:
+class Outgoing:
+    """What one message carries: one notification, or the members of a digest, the most severe first."""
+
+    snapshots: tuple[Snapshot, ...]
+
+    @property
+    def notifications(self) -> tuple[Notification, ...]:
+        """The notifications that it carries."""
+        return tuple(snapshot.notification for snapshot in self.snapshots)
+
+    @property
+    def first(self) -> Notification:
+        """The first of them; all of them have its channel, address and lease."""
+        return self.snapshots[0].notification
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether it is about several incidents; of a digest whose other members dropped out, one is left."""
+        return len(self.snapshots) > 1
+
+
+class LocalTimes:
+    """How a message writes times: in the configured zone, with the date unless that is today."""
+
+    __slots__ = ()
+    zone: ZoneInfo
+    now: datetime
+
+    def time(self, time: datetime) -> str:
+        """Return a time with its date and zone."""
+        return f"{time.astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
+
+    def clock(self, time: datetime) -> str:
+        """Return a time to the second, with its date unless that is today."""
+        return f"{time.astimezone(self.zone):{'%H:%M:%S' if self.is_today(time) else '%Y-%m-%d %H:%M:%S'}}"
+
+    def minute(self, time: datetime) -> str:
+        """Return a time to the minute, with its date unless that is today."""
+        return f"{time.astimezone(self.zone):{'%H:%M' if self.is_today(time) else '%Y-%m-%d %H:%M'}}"
+
+    def is_today(self, time: datetime) -> bool:
+        """Return whether a time is on the day of sending, in the configured time zone."""
+        return time.astimezone(self.zone).date() == self.now.astimezone(self.zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class DigestItem:
+    """One incident in a digest."""
+
+    incident: Incident
+    device_name: str | None
+
+    @property
+    def over(self) -> bool:
+        """Whether the incident is over."""
+        return self.incident.status is IncidentStatus.RESOLVED
+
+    @property
+    def where(self) -> str:
+        """The device's name, or else its id, or else the alert's source."""
+        return where(self.incident, self.device_name)
+
+    @property
+    def event(self) -> str:
+        """The event's name; the title of an own trouble."""
+        return event_name(self.incident)
+
+
+@dataclass(frozen=True, slots=True)
+class DigestContext(LocalTimes):
+    """The facts that a digest is rendered from."""
+
+    digest_id: str
+    channel: ChannelName
+    address: str
+    items: tuple[DigestItem, ...]
+    zone: ZoneInfo
+    now: datetime
+    message_domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageContext(LocalTimes):
     """The facts that a message is rendered from. `alerts` are the incident's newest, newest first, at least one."""
 
     notification: Notification
@@ -68,16 +150,12 @@ class MessageContext:
     @property
     def where(self) -> str:
         """The device's name, or else its id, or else the alert's source."""
-        if self.own:
-            return str(Source.ALERTGATE)
-        return one_line(self.device_name or self.incident.device or self.incident.source, 60)
+        return where(self.incident, self.device_name)
 
     @property
     def event(self) -> str:
         """The event's name, marked if the newest alert is unreadable; the title of an own trouble."""
-        if self.own:
-            return one_line(title(self.incident.event, self.incident.device), 80)
-        event = one_line(self.incident.event, 80)
+        event = event_name(self.incident)
         return f"unreadable alert {event}" if self.unreadable else event
 
     @property
@@ -86,21 +164,18 @@ class MessageContext:
         attempted = self.notification.attempts > 0  # then `due_at` is the time of a retry
         return self.latest.received_at if attempted else self.notification.due_at
 
-    def time(self, time: datetime) -> str:
-        """Return a time with its date and zone."""
-        return f"{time.astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
 
-    def clock(self, time: datetime) -> str:
-        """Return a time to the second, with its date unless that is today."""
-        return f"{time.astimezone(self.zone):{'%H:%M:%S' if self.is_today(time) else '%Y-%m-%d %H:%M:%S'}}"
+def where(incident: Incident, device_name: str | None) -> str:
+    """Return the device's name, or else its id, or else the alert's source."""
+    if incident.source is Source.ALERTGATE:
+        return str(Source.ALERTGATE)
+    return one_line(device_name or incident.device or incident.source, 60)
 
-    def minute(self, time: datetime) -> str:
-        """Return a time to the minute, with its date unless that is today."""
-        return f"{time.astimezone(self.zone):{'%H:%M' if self.is_today(time) else '%Y-%m-%d %H:%M'}}"
 
-    def is_today(self, time: datetime) -> bool:
-        """Return whether a time is on the day of sending, in the configured time zone."""
-        return time.astimezone(self.zone).date() == self.now.astimezone(self.zone).date()
+def event_name(incident: Incident) -> str:
+    """Return the event's name, or the title of an own trouble."""
+    own = incident.source is Source.ALERTGATE
+    return one_line(title(incident.event, incident.device) if own else incident.event, 80)
 
 
 class SenderClock(StrEnum):

@@ -99,8 +99,11 @@ def _told(told: Told) -> Iterator[_Event]:
     yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
     if notification.retry_since > notification.created_at:
         yield _Event(notification.retry_since, f"{who} retried manually")
+    if notification.held_until:
+        yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
+    message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
     for number, attempt in enumerate(told.attempts, start=1):
-        yield _Event(attempt.started_at, f"attempt {number} of {who}: {_outcome(attempt)}")
+        yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
     if notification.finished_at and notification.status is NotificationStatus.FAILED:
         yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:

@@ -21,7 +21,6 @@ from sqlalchemy import (
 )
 
 from alertgate.model import (
-    ChannelName,
     ContactState,
     IncidentStatus,
     Kind,
@@ -40,8 +39,8 @@ COLUMNS = [_n[field.name] for field in fields(Notification)]
 IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 IS_SENDING = _n.status == constant(NotificationStatus.SENDING)
 IS_SENT = _n.status == constant(NotificationStatus.SENT)
-IS_PRESSING = or_(_n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
-"""Sent even when the daily limit of the mail account is near."""
+SUPERSEDED = "included in {by}, which is retried"
+"""Why a notification was cancelled for another one that is rendered again."""
 _TOLD_AT = case(
     (_n.status == constant(NotificationStatus.SENT), _n.finished_at),
     (_n.status == constant(NotificationStatus.SENDING), _n.claimed_at),
@@ -188,6 +187,7 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
         "retry_since": now,
         "attempts": 0,
         "finished_at": None,
+        "digest_id": None,  # it goes alone; the other members failed too, or were sent
     }
     connection.execute(update(notifications).where(_n.id == given_up.id).values(**fresh))
     return replace(given_up, **fresh)
@@ -218,12 +218,6 @@ def cancel_superseded(connection: Connection, returning: Notification, now: date
         .values(
             status=NotificationStatus.CANCELLED,
             finished_at=now,
-            reason=f"included in {returning.id}, which is retried",
+            reason=SUPERSEDED.format(by=returning.id),
         )
     )
-
-
-def sent_since(connection: Connection, channels: Collection[ChannelName], since: datetime) -> int:
-    """Return how many notifications were sent on these channels since then."""
-    sent = (_n.status == constant(NotificationStatus.SENT), _n.finished_at > since, _n.channel.in_(channels))
-    return connection.execute(select(func.count()).select_from(notifications).where(*sent)).scalar_one()

@@ -222,12 +222,15 @@ notifications = Table(
     Column("claimed_at", Instant),
     Column("finished_at", Instant),
     Column("told", _enum(IncidentStatus)),
+    Column("digest_id", _ID),
+    Column("held_until", Instant),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
     _partial_index("notifications_due", "channel", text("severity DESC"), "due_at", where="status = 'pending'"),
     _partial_index("notifications_sent", "finished_at", where="status = 'sent'"),
     _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
+    _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
 )
 
 attempts = Table(

@@ -99,6 +99,8 @@ class NotificationView(BaseModel):
     claimed_at: datetime | None
     finished_at: datetime | None
     told: str | None = Field(description="The state of the incident that it told, if it was sent")
+    digest_id: str | None = Field(description="The digest that carries it; null if it goes as a message of its own")
+    held_until: datetime | None = Field(description="When `SMTP_DAILY_LIMIT` last held it back")
 
 
 class AlertTrail(BaseModel):

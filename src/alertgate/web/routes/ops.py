@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from alertgate import __version__
 from alertgate.errors import StoreUnavailable
 from alertgate.model import ChannelName, NotificationStatus
+from alertgate.notify.budget import Budget
 from alertgate.prove.health import OK
 from alertgate.store.counts import queues
 from alertgate.web.dependencies import CurrentGate, Gate
@@ -99,13 +100,21 @@ def degraded(gate: Gate) -> list[str]:
         f"channel {name} is paused: {state.reason}" for name, state in gate.deliverer.states.items() if not state.up
     ]
     audit = gate.auditor.latest
+    limit = [_LIMITED[gate.deliverer.budget]] if gate.deliverer.budget in _LIMITED else []
     policy = gate.policies.trouble
     return [
         *paused,
+        *limit,
         *([policy] if policy else []),
         *(audit.say() if audit else []),
         *gate.own_alerts.degraded(),
     ]
+
+
+_LIMITED = {
+    Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out",
+    Budget.EXHAUSTED: "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again",
+}
 
 
 @router.get("/metrics", dependencies=[Depends(metrics_guard)], responses=METRICS_ANSWERS, response_class=Response)

@@ -51,7 +51,7 @@ class Status(BaseModel):
     version: str
     timestamp: datetime
     degraded: list[str]
-    mail_budget: str = Field(description="Of SMTP_DAILY_LIMIT: `plenty`, `low` or `reserve`")
+    mail_budget: str = Field(description="Of SMTP_DAILY_LIMIT: `plenty`, `low`, `reserve` or `exhausted`")
     channels: dict[str, ChannelView]
     last_hour: Counts
     last_day: Counts
