@@ -207,7 +207,7 @@ class Incident:
     began_at: datetime | None = None
     """When its first firing alert was published, or received if its clock can't be right."""
     last_firing_at: datetime | None = None
-    """The same for its newest firing alert; None on incidents of older versions."""
+    """When the last of its firing alerts was published, of those whose clock can be right; None if there is none."""
     last_alert_id: str | None = None
     changes: int = 1
     """How often it was opened, resolved and reopened."""
@@ -299,6 +299,8 @@ class ContactState:
     """How many changes of state the contact was told within the group interval, or is about to be told."""
     summaries: int = 0
     """The same for notifications that tell of several changes together."""
+    worst: Severity | None = None
+    """The worst severity of what the contact was told within the group interval, or is about to be told."""
     believes_open: bool = False
     """Whether it was last told that an earlier incident with the same key is open."""
 

@@ -1,21 +1,28 @@
 """When an alert is the same event, delivered again."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from alertgate.accept.repeats import RepeatReason, content_digest, find_repeat, repeat_key, without_metadata
-from alertgate.model import Alert, IdKind, Seen
-from tests.builders import alert
+from alertgate.model import Alert, IdKind, Incident, IncidentStatus, Resolution, Seen, Signal
+from alertgate.rules import GroupingRules
+from tests.builders import alert, incident
 from tests.fakes import START
 
 SECOND = timedelta(seconds=1)
 PUBLISHED = START - SECOND
 
 
+OPEN = incident(id="incident-1")
+RULES = GroupingRules(timedelta(minutes=5), timedelta(minutes=30))
+
+
 def came(after: timedelta = timedelta(0), **changes) -> Alert:
     """An alert with an id, a time and a digest, received some time after the first."""
     identity = {"content": "same", "repeat_key": "id", "id_kind": IdKind.EVENT_ID, "published_at": PUBLISHED}
+    identity["incident_id"] = OPEN.id
     return alert(**{"id": f"alert-{after}", "received_at": START + after, **identity, **changes})
 
 
@@ -24,10 +31,10 @@ NO_ID = {"repeat_key": None, "id_kind": None}
 NO_TIME = {"published_at": None}
 
 
-def judged(new, first=FIRST, *, by_id: bool = True) -> RepeatReason:
-    """Judge an alert, where the first is known by its id or as the last of its incident."""
-    same_id = [Seen.of(first)] if by_id and new.repeat_key == first.repeat_key and new.repeat_key else []
-    return find_repeat(new, same_id, Seen.of(first))[0]
+def judged(new: Alert, first: Alert = FIRST, last: Incident | None = OPEN) -> RepeatReason:
+    """Judge an alert, where the first is known by its id, or as the last of its incident."""
+    same_id = [Seen.of(first)] if new.repeat_key == first.repeat_key and new.repeat_key else []
+    return find_repeat(new, same_id, Seen.of(first), last, RULES)[0]
 
 
 @pytest.mark.parametrize(
@@ -79,16 +86,36 @@ def test_an_id_alone_counts_for_a_time_that_depends_on_its_kind(kind, within):
 
 def test_without_an_id_only_the_last_alert_of_its_incident_is_repeated():
     """A reed that bounces open, closed, open within a second means each."""
-    newest = came(SECOND, **NO_ID, content="closed")
+    newest = came(SECOND, **NO_ID, content="closed", signal=Signal.RESOLVED)
     again = came(2 * SECOND, **NO_ID)
-    assert find_repeat(again, [], Seen.of(newest)) == (RepeatReason.NEW, None)
-    assert find_repeat(again, [], None) == (RepeatReason.NEW, None)
+    assert find_repeat(again, [], Seen.of(newest), OPEN, RULES) == (RepeatReason.NEW, None)
+    assert find_repeat(again, [], None, OPEN, RULES) == (RepeatReason.NEW, None)
 
 
 def test_the_repeated_alert_is_named():
     """Of several with one id, the one with the same content."""
     other = came(content="other", id="other")
-    assert find_repeat(came(SECOND), [Seen.of(other), Seen.of(FIRST)], None) == (RepeatReason.SAME_ID, Seen.of(FIRST))
+    found = find_repeat(came(SECOND), [Seen.of(other), Seen.of(FIRST)], None, OPEN, RULES)
+    assert found == (RepeatReason.SAME_ID, Seen.of(FIRST))
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-1), timedelta(hours=2), None])
+@pytest.mark.parametrize("kind", [IdKind.EVENT_ID, IdKind.IDEMPOTENCY_KEY])
+@pytest.mark.parametrize("over", [Resolution.ALERT, Resolution.PERSON, Resolution.SILENCE])
+def test_an_alarm_after_the_end_is_no_repeat_unless_its_time_says_so(off, kind, over):
+    """Firmware counts from 1 after a reboot, and people were told that it is over."""
+    identity = {"id_kind": kind, "published_at": START + off if off else None}
+    first, again = came(**identity), came(SECOND, **identity)
+    ended = incident(id=OPEN.id, status=IncidentStatus.RESOLVED, resolution=over)
+    assert judged(again, first, ended) is RepeatReason.REUSED_ID
+    assert judged(again, first, incident(id="incident-2")) is RepeatReason.REUSED_ID
+    assert judged(again, first) is RepeatReason.SAME_ID
+    clear = replace(again, signal=Signal.RESOLVED)
+    assert judged(clear, first, ended) is RepeatReason.SAME_ID, "an all-clear again must end nothing new"
+    signed = replace(again, id_kind=IdKind.WEBHOOK_ID)
+    assert judged(signed, replace(first, id_kind=IdKind.WEBHOOK_ID), ended) is RepeatReason.SAME_ID
+    believable = came(SECOND)
+    assert judged(believable, FIRST, ended) is RepeatReason.SAME_ID
 
 
 def test_ids_belong_to_their_device_and_kind():

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from alertgate.group.decide import Decision, GroupReason, Known, decide, is_quiet, sentence
-from alertgate.group.order import is_before, is_same, stamp
+from alertgate.group.order import AHEAD, is_before, is_same, stamp
 from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Seen, Severity, Signal, Source
 from alertgate.rules import GroupingRules
 from tests.builders import alert, incident
@@ -50,7 +50,7 @@ def over(at=SOON, **changes) -> Incident:
 def test_the_first_alert_opens_an_incident():
     """Where none is open, an alert opens one, with what it says."""
     opened = one(id="incident-2", severity=Severity.CRITICAL, opened_at=SOON, last_alert_at=SOON)
-    expected = replace(opened, began_at=SOON, last_firing_at=SOON, changed_at=SOON, last_alert_id="alert-2")
+    expected = replace(opened, began_at=SOON, last_firing_at=None, changed_at=SOON, last_alert_id="alert-2")
     assert decided(None, firing(severity=Severity.CRITICAL)) == Decision(GroupReason.OPENED, expected)
 
 
@@ -88,8 +88,11 @@ def test_an_incident_that_somebody_is_still_to_be_told_about_is_not_over():
 @pytest.mark.parametrize("severity", [Severity.WARNING, Severity.INFO])
 def test_a_later_alert_joins(status, severity):
     """An alert that is no worse joins the incident, acknowledged or not: one more, and the latest."""
-    joined = one(status=status, alert_count=2, last_alert_at=SOON, last_firing_at=SOON, last_alert_id="alert-2")
+    joined = one(status=status, alert_count=2, last_alert_at=SOON, last_alert_id="alert-2")
     assert decided(one(status=status), firing(severity=severity)) == Decision(GroupReason.JOINED, joined)
+    stamped = firing(severity=severity, published_at=SOON)
+    expected = Decision(GroupReason.JOINED, replace(joined, last_firing_at=SOON))
+    assert decided(one(status=status), stamped) == expected
 
 
 @pytest.mark.parametrize("status", UNRESOLVED)
@@ -131,6 +134,7 @@ def test_an_all_clear_ends_the_incident(status, after):
         (None, GroupReason.RESOLVED),  # without a time the order of commits counts
         (SOON - timedelta(hours=2), GroupReason.RESOLVED),  # two hours slow: no clock
         (SOON + timedelta(days=400), GroupReason.RESOLVED),  # a year ahead: no clock
+        (SOON + 2 * SECOND, GroupReason.RESOLVED),  # a second ahead: it counts as received
     ],
 )
 def test_an_all_clear_that_was_published_before_the_newest_alarm_does_not_end_it(published_at, reason):
@@ -144,6 +148,11 @@ def test_an_all_clear_that_was_published_before_the_newest_alarm_does_not_end_it
     [
         ({"device": None}, GroupReason.UNNAMED_ALL_CLEAR),
         ({"device": None, "data": {"dedup_key": "a"}}, GroupReason.RESOLVED),
+        ({"device": None, "fields": {"dedup_key": 0}}, GroupReason.RESOLVED),
+        *(
+            ({"device": None, "data": {"dedup_key": no_key}}, GroupReason.UNNAMED_ALL_CLEAR)
+            for no_key in (True, " ", {}, [1], None)
+        ),
         (
             {"source": Source.GENERIC, "published_at": SOON - timedelta(minutes=6)},
             GroupReason.OLD_ALL_CLEAR,
@@ -161,7 +170,7 @@ def test_an_alert_soon_after_its_all_clear_reopens_the_incident():
     """Open, with this alert's severity, and acknowledged by nobody."""
     acknowledged = {"acknowledged_by": "Ada", "acknowledged_at": START, "acknowledged_changes": 1}
     again = decided(over(severity=Severity.CRITICAL, **acknowledged), firing(SOON + MINUTE))
-    expected = one(alert_count=3, changes=3, last_alert_at=SOON + MINUTE, last_firing_at=SOON + MINUTE)
+    expected = one(alert_count=3, changes=3, last_alert_at=SOON + MINUTE)
     expected = replace(expected, changed_at=SOON + MINUTE, last_alert_id="alert-2")
     assert again == Decision(GroupReason.REOPENED, expected)
 
@@ -229,6 +238,15 @@ def test_an_alarm_that_its_own_all_clear_overtook_is_told_together_with_it():
         SOON - SECOND,
     )
     assert decided(None, firing(SOON + SECOND), all_clears=[before]).reason is GroupReason.OPENED
+    nameless = replace(came, device=None)
+    assert decided(None, nameless, all_clears=[before]).reason is GroupReason.OPENED, "it may be of another device"
+
+
+def test_a_worse_alert_from_before_the_end_is_news_to_whoever_acknowledged():
+    """The next reopening is open again."""
+    known = over(severity=Severity.INFO, acknowledged_by="Ada", acknowledged_at=START, acknowledged_changes=3)
+    worse = decided(known, firing(SOON + SECOND, published_at=SOON - SECOND)).incident
+    assert decided(worse, firing(SOON + 2 * SECOND)).incident.status is IncidentStatus.OPEN
 
 
 def test_an_overtaken_alarm_soon_after_an_end_belongs_to_the_same_incident():
@@ -264,7 +282,9 @@ def test_an_alert_after_a_long_silence_opens_a_new_incident(severity):
         (SOON - SECOND, SOON - SECOND),
         (SOON - RULES.interval, SOON - RULES.interval),
         (SOON - RULES.interval - SECOND, None),
-        (SOON + SECOND, None),
+        (SOON + SECOND, SOON),
+        (SOON + AHEAD, SOON),
+        (SOON + AHEAD + SECOND, None),
     ],
 )
 def test_a_time_of_publication_counts_if_it_can_be_right(published_at, expected):

@@ -94,17 +94,21 @@ def test_an_acknowledged_incident_sends_nothing(state):
 @pytest.mark.parametrize("told_at", [None, START, START - timedelta(hours=1)])
 def test_an_escalation_is_told_at_once(told_at):
     """A rise in severity doesn't wait for the interval."""
-    assert on_rise(ContactState(told_at=told_at), START) == Plan(Kind.ESCALATION, START, PlanReason.ROSE)
+    assert on_rise(incident(), ContactState(told_at=told_at), START, FIVE_MINUTES) == Plan(
+        Kind.ESCALATION, START, PlanReason.ROSE
+    )
 
 
 def test_an_escalation_expedites_a_waiting_update():
     """An update that waits for the interval becomes the escalation, due now."""
-    assert on_rise(ContactState("notification-1", 0, START), START) == Expedite(START, Kind.ESCALATION, PlanReason.ROSE)
+    choice = on_rise(incident(), ContactState("notification-1", 0, START), START, FIVE_MINUTES)
+    assert choice == Expedite(START, Kind.ESCALATION, PlanReason.ROSE)
 
 
 def test_an_escalation_keeps_the_time_of_a_retry():
     """A notification whose server is failing isn't attempted any sooner."""
-    assert on_rise(ContactState("notification-1", 2), START) == Expedite(None, Kind.ESCALATION, PlanReason.ROSE)
+    choice = on_rise(incident(), ContactState("notification-1", 2), START, FIVE_MINUTES)
+    assert choice == Expedite(None, Kind.ESCALATION, PlanReason.ROSE)
 
 
 def test_a_resolution_is_told_at_once():
@@ -214,6 +218,19 @@ def test_a_reopening_that_is_worse_is_told_at_once_however_often_it_changed():
     """A rise in severity always is."""
     told = state(TOLD_OVER, changes=3)
     assert on_reopening(OPEN, told, START, FIVE_MINUTES, worse=True).due_at == START
+
+
+def test_what_falls_and_rises_again_is_no_news():
+    """A contact that was told of a critical incident just now isn't told of each rise to it."""
+    critical = replace(OPEN, severity=Severity.CRITICAL)
+    knows = state(TOLD_OPEN, worst=Severity.CRITICAL)
+    assert on_rise(critical, knows, START, FIVE_MINUTES).reason is PlanReason.UPDATE_LATER
+    assert on_rise(critical, state(knows, changes=3), START, FIVE_MINUTES).reason is PlanReason.CHANGES_OFTEN
+    again = on_reopening(critical, state(knows, changes=3), START, FIVE_MINUTES, worse=True)
+    assert again.reason is PlanReason.CHANGES_OFTEN
+    news = on_news_from_before_end(OVER, state(knows, changes=3), START, FIVE_MINUTES, worse=True)
+    assert news.reason is PlanReason.CHANGES_OFTEN
+    assert on_rise(critical, state(knows, worst=Severity.WARNING), START, FIVE_MINUTES).due_at == START
 
 
 def test_an_incident_that_is_still_acknowledged_is_summed_up():

@@ -182,11 +182,11 @@ def test_the_state_of_a_contact(store: Store, leased: Notification):
     """A notification that is being sent counts as told; a pending one comes with its attempts."""
     incident_id = leased.incident_id
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
-    assert states == {(incident_id, EMAIL): ContactState(None, 0, START, changes=1)}
+    assert states == {(incident_id, EMAIL): ContactState(None, 0, START, changes=1, worst=Severity.WARNING)}
     with store.transaction() as connection:
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
-    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None, changes=1)}
+    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING)}
     assert store.read_now(lambda c: notifications.contact_states(c, [], START)) == {}
 
 
@@ -216,7 +216,9 @@ def test_what_a_contact_was_told_lately_is_counted(store: Store):
     for since in (minutes[0] - timedelta(minutes=1), minutes[0], minutes[2]):
         states = store.read_now(lambda c, since=since: notifications.contact_states(c, [incident.id], since))
         counted[since] = states[incident.id, EMAIL]
-    everything = ContactState(None, 0, minutes[4], minutes[5], minutes[4], updates=2, changes=2, summaries=1)
+    everything = ContactState(
+        None, 0, minutes[4], minutes[5], minutes[4], updates=2, changes=2, summaries=1, worst=Severity.WARNING
+    )
     assert list(counted.values()) == [
         everything,
         replace(everything, changes=1),

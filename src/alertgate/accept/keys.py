@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 
 from alertgate.accept.fields import distinct
+from alertgate.dedup import read_dedup_key
 from alertgate.model import Json
 from alertgate.words import RESOLVED_WORDS, values_of
 
@@ -35,20 +36,11 @@ def incident_key(kind: str, *parts: str) -> str:
 def part_of(*places: Json) -> tuple[str, ...]:
     """Return what tells the parts of one device and event apart, as pairs of field and name; empty if nothing does.
 
-    The first of the JSON objects that names a part decides: by its `dedup_key`, or else by all of PART_FIELDS in it.
+    That is the first `dedup_key` in these JSON objects, or else all of PART_FIELDS in the first one that has any.
     """
-    for place in places:
-        if isinstance(place, Mapping) and (part := _dedup_key(place) or _named(place)):
-            return part
-    return ()
-
-
-def _dedup_key(place: Mapping[str, Json]) -> tuple[str, ...]:
-    """A key that the sender chose counts as it stands."""
-    key = place.get("dedup_key")
-    if isinstance(key, bool) or not isinstance(key, str | int | float) or not str(key).strip():
-        return ()
-    return ("dedup_key", distinct(str(key).strip(), LONGEST_PART))
+    if key := read_dedup_key(*places):
+        return ("dedup_key", distinct(key, LONGEST_PART))
+    return next((part for place in places if isinstance(place, Mapping) and (part := _named(place))), ())
 
 
 def _named(place: Mapping[str, Json]) -> tuple[str, ...]:

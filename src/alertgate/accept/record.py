@@ -160,11 +160,12 @@ class Recorder:
             batch.alerts.append(alert)
             return Recorded(Result.IGNORED, alert.id, None, reason=alert.reason)
         same_id = batch.same_id.get(alert.repeat_key or "", ())
-        repeat_reason, stored = find_repeat(alert, same_id, batch.newest.get(alert.incident_key))
+        before = batch.last.get(alert.incident_key)
+        newest = batch.newest.get(alert.incident_key)
+        repeat_reason, stored = find_repeat(alert, same_id, newest, before, self._rules)
         if stored:
             return Recorded(Result.DUPLICATE, stored.id, stored.incident_id, reason=REPEATS[repeat_reason])
         now = alert.received_at
-        before = batch.last.get(alert.incident_key)
         decision = decide(batch.known(alert, self._rules), alert, self._rules, new_id=self._new_id(now))
         batch.put(decision)
         planned = list(self._plan(batch.notifications, decision, before, now))
@@ -187,14 +188,18 @@ class Recorder:
         incident = decision.incident
         if incident is None or decision.reason is GroupReason.STALE_ALL_CLEAR:
             return
-        if before and before.id != incident.id:
-            notifications.supersede(before, incident, now)
+        if before and decision.reason in FIRES_AGAIN:
+            notifications.supersede_others(incident, now)
         worse = before is not None and incident.severity.rank > before.severity.rank
         for target in self._targets:
             state = notifications.state(incident, target)
             choice = choose(decision.reason, incident, state, now, self._rules.interval, worse=worse)
             notifications.add(incident, target, choice, now)
             yield choice, plan.sentence(choice, incident, state)
+
+
+FIRES_AGAIN = frozenset({GroupReason.OPENED, GroupReason.OPENED_ALREADY_OVER, GroupReason.REOPENED})
+"""What is pending about an earlier incident with the same key is older than these."""
 
 
 def choose(
@@ -209,7 +214,7 @@ def choose(
     """Decide what one contact is told about what an alert did; `worse`: it raised its incident's severity."""
     match reason:
         case GroupReason.ROSE:
-            return plan.on_rise(state, now)
+            return plan.on_rise(incident, state, now, interval)
         case GroupReason.REOPENED:
             return plan.on_reopening(incident, state, now, interval, worse=worse)
         case GroupReason.RESOLVED | GroupReason.LATE_ALL_CLEAR:

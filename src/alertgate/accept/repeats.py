@@ -11,8 +11,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from alertgate.group.order import is_same
-from alertgate.model import Alert, IdKind, Json, Seen
+from alertgate.group.order import is_same, stamp
+from alertgate.model import Alert, IdKind, Incident, IncidentStatus, Json, Seen, Signal
+from alertgate.rules import GroupingRules
 
 WITH_TIME = timedelta(hours=24)
 """How long the same id with the same time of publication is a repeat."""
@@ -88,16 +89,18 @@ def without_metadata(fields: Mapping[str, Json]) -> dict[str, Json]:
     return {name: value for name, value in fields.items() if name.replace("_", "").casefold() not in METADATA}
 
 
-def find_repeat(alert: Alert, same_id: Iterable[Seen], newest: Seen | None) -> tuple[RepeatReason, Seen | None]:
+def find_repeat(
+    alert: Alert, same_id: Iterable[Seen], newest: Seen | None, last: Incident | None, rules: GroupingRules
+) -> tuple[RepeatReason, Seen | None]:
     """Return the stored alert that `alert` repeats, if there is one, and why.
 
-    `same_id` are the stored alerts with its repeat key. `newest` is the last alert with its incident key, unless
-    something else happened to its incident since: then the same time means another event (a bouncing reed publishes
-    the same twice in a second, and means it).
+    `same_id` are the stored alerts with its repeat key, and `last` is the newest incident with its incident key.
+    `newest` is the last alert with that key, unless something else happened to its incident since: then the same time
+    means another event (a bouncing reed publishes the same twice in a second, and means it).
     """
     stored_before = list(same_id)
     for stored in stored_before:
-        if _same_content(stored, alert) and _repeats_by_id(stored, alert):
+        if _same_content(stored, alert) and _repeats_by_id(stored, alert, last, rules):
             return RepeatReason.SAME_ID, stored
     if newest and _same_content(newest, alert) and _repeats_by_time(newest, alert):
         return RepeatReason.SAME_TIME, newest
@@ -108,13 +111,25 @@ def _same_content(stored: Seen, alert: Alert) -> bool:
     return stored.content is not None and stored.content == alert.content
 
 
-def _repeats_by_id(stored: Seen, alert: Alert) -> bool:
+def _repeats_by_id(stored: Seen, alert: Alert, last: Incident | None, rules: GroupingRules) -> bool:
     age = alert.received_at - stored.received_at
-    if stored.published_at and alert.published_at:
-        return is_same(stored.published_at, alert.published_at) and age <= WITH_TIME
-    if stored.published_at or alert.published_at or alert.id_kind is None:
+    if (stored.published_at is None) != (alert.published_at is None):
         return False
-    return age <= ID_ALONE[alert.id_kind]
+    if stored.published_at and alert.published_at:
+        if not is_same(stored.published_at, alert.published_at):
+            return False
+        if stamp(stored, rules):
+            return age <= WITH_TIME
+    # Without a time, or with a clock that stands still, an id may be one that firmware counts anew after each reboot.
+    if alert.id_kind is None or age > ID_ALONE[alert.id_kind]:
+        return False
+    return alert.id_kind is IdKind.WEBHOOK_ID or not _would_be_missed(stored, alert, last)
+
+
+def _would_be_missed(stored: Seen, alert: Alert, last: Incident | None) -> bool:
+    """Return whether nobody would hear of a firing alert that is no repeat: the incident of the stored one is over."""
+    is_open = last is not None and last.id == stored.incident_id and last.status is not IncidentStatus.RESOLVED
+    return alert.signal is Signal.FIRING and not is_open
 
 
 def _repeats_by_time(stored: Seen, alert: Alert) -> bool:

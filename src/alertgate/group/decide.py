@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from alertgate.dedup import read_dedup_key
 from alertgate.group.order import is_before, stamp
 from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Seen, Signal, Source
 from alertgate.rules import GroupingRules
@@ -112,7 +113,7 @@ def _on_all_clear(last: Incident | None, alert: Alert, rules: GroupingRules) -> 
         resolution=Resolution.ALERT,
         resolved_by=alert.id,
         ended_at=ended_at,
-        changes=last.changes + is_open,
+        changes=last.changes + (1 if is_open else 0),
         changed_at=alert.received_at,
     )
     return Decision(GroupReason.RESOLVED if is_open else GroupReason.LATE_ALL_CLEAR, over)
@@ -120,15 +121,16 @@ def _on_all_clear(last: Incident | None, alert: Alert, rules: GroupingRules) -> 
 
 def _distrust(alert: Alert, rules: GroupingRules) -> GroupReason | None:
     """Return why an all-clear ends nothing, whatever is open, or None."""
-    if alert.source is Source.PARTICLE and not alert.device and not _names_its_key(alert):
+    if _is_nameless(alert):
         return GroupReason.UNNAMED_ALL_CLEAR
     old = alert.published_at is not None and alert.received_at - alert.published_at > rules.interval
     # A hub signature signs no time, so whoever has seen such a request can send it again.
     return GroupReason.OLD_ALL_CLEAR if old and alert.source is Source.GENERIC else None
 
 
-def _names_its_key(alert: Alert) -> bool:
-    return isinstance(alert.data, dict) and bool(alert.data.get("dedup_key"))
+def _is_nameless(alert: Alert) -> bool:
+    """Return whether an alert may be about any device. So may all others with its key."""
+    return alert.source is Source.PARTICLE and not alert.device and not read_dedup_key(alert.data, alert.fields)
 
 
 def _on_firing_while_over(known: Known, alert: Alert, rules: GroupingRules, new_id: str) -> Decision:
@@ -137,8 +139,10 @@ def _on_firing_while_over(known: Known, alert: Alert, rules: GroupingRules, new_
     if last and happened and _is_covered(last, alert, happened):
         return Decision(GroupReason.LATE_FIRING, _fired(last, alert, rules))
     if last and happened and last.ended_at and is_before(happened, last.ended_at):
-        return Decision(GroupReason.FIRED_BEFORE_END, replace(_fired(last, alert, rules), changed_at=now))
-    over_by = _last_all_clear_after(happened, known.all_clears, rules) if happened else None
+        return Decision(GroupReason.FIRED_BEFORE_END, _worse_than_known(last, alert, rules))
+    over_by = None
+    if happened and not _is_nameless(alert):
+        over_by = _last_all_clear_after(happened, known.all_clears, rules)
     reopens = (
         last is not None
         and last.resolution is Resolution.ALERT
@@ -155,6 +159,13 @@ def _on_firing_while_over(known: Known, alert: Alert, rules: GroupingRules, new_
         opened = replace(opened, status=IncidentStatus.RESOLVED, changes=2)
         return Decision(GroupReason.OPENED_ALREADY_OVER, _ended_by(over_by, opened, now, rules))
     return Decision(GroupReason.OPENED, opened)
+
+
+def _worse_than_known(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
+    """Return a resolved incident with news from before its end; who acknowledged it knew less."""
+    worse = alert.severity.rank > last.severity.rank
+    known = None if worse else last.acknowledged_changes
+    return replace(_fired(last, alert, rules), changed_at=alert.received_at, acknowledged_changes=known)
 
 
 def _is_covered(last: Incident, alert: Alert, happened: datetime) -> bool:
@@ -184,7 +195,7 @@ def _ended_by(all_clear: Seen, incident: Incident, now: datetime, rules: Groupin
 
 
 def _opened(alert: Alert, rules: GroupingRules, new_id: str) -> Incident:
-    happened = stamp(alert, rules) or alert.received_at
+    happened = stamp(alert, rules)
     return Incident(
         id=new_id,
         key=alert.incident_key,
@@ -196,7 +207,7 @@ def _opened(alert: Alert, rules: GroupingRules, new_id: str) -> Incident:
         opened_at=alert.received_at,
         last_alert_at=alert.received_at,
         alert_count=1,
-        began_at=happened,
+        began_at=happened or alert.received_at,
         last_firing_at=happened,
         last_alert_id=alert.id,
         changed_at=alert.received_at,
@@ -224,12 +235,13 @@ def _reopened(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
 
 def _fired(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
     """Return the incident with one more firing alert."""
-    happened = stamp(alert, rules) or alert.received_at
+    happened = stamp(alert, rules)
+    fired_at = happened or alert.received_at
     return replace(
         _counted(last, alert),
         severity=max(last.severity, alert.severity, key=lambda severity: severity.rank),
-        began_at=min(last.began_at or happened, happened),
-        last_firing_at=max(last.last_firing_at or happened, happened),
+        began_at=min(last.began_at or fired_at, fired_at),
+        last_firing_at=max(filter(None, (last.last_firing_at, happened)), default=None),
     )
 
 

@@ -1,20 +1,26 @@
 """In which order alerts happened, as far as their times of publication can tell. Pure.
 
-A time of publication counts if it lies within GROUP_INTERVAL before receipt. A clock that is off by more is no clock,
-and then alerts count in the order in which they are stored.
+A time of publication counts if it lies within GROUP_INTERVAL before receipt, or just after it. A clock that is off by
+more is no clock, and then alerts count in the order in which they are stored.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alertgate.model import Alert, Seen
 from alertgate.rules import GroupingRules
 
+AHEAD = timedelta(minutes=1)
+"""Clocks may disagree by this much."""
+
 
 def stamp(alert: Alert | Seen, rules: GroupingRules) -> datetime | None:
-    """Return when an alert was published, or None if it doesn't say, or if its clock can't be right."""
+    """Return when an alert was published, or None if it doesn't say, or if its clock can't be right.
+
+    It is never later than receipt, so that a clock that is ahead doesn't hide what follows.
+    """
     published = alert.published_at
-    if published and alert.received_at - rules.interval <= published <= alert.received_at:
-        return published
+    if published and alert.received_at - rules.interval <= published <= alert.received_at + AHEAD:
+        return min(published, alert.received_at)
     return None
 
 

@@ -31,7 +31,7 @@ class NotificationBatch:
         self._new_id = new_id
         self._planned: dict[str, Notification] = {}
         self._expedited: dict[str, Expedited] = {}
-        self._superseded: dict[str, tuple[str, datetime]] = {}
+        self._superseding: dict[str, tuple[str, datetime]] = {}
 
     def state(self, incident: Incident, target: Target) -> ContactState:
         """Return what a contact was told about an incident, including what this batch plans."""
@@ -43,10 +43,9 @@ class NotificationBatch:
         states = [state for (incident_id, _), state in self._states.items() if incident_id == incident.id]
         return any(state.pending_id or (state.told_at and state.told_at > since) for state in states)
 
-    def supersede(self, earlier: Incident, by: Incident, now: datetime) -> None:
-        """Cancel what is pending about an earlier incident with the same key: sent after `by`, it would say "over"."""
-        if any(state.pending_id for (incident_id, _), state in self._states.items() if incident_id == earlier.id):
-            self._superseded[earlier.id] = by.id, now
+    def supersede_others(self, incident: Incident, now: datetime) -> None:
+        """Cancel what is pending about other incidents with the same key: sent after this one, it would say "over"."""
+        self._superseding[incident.key] = incident.id, now
 
     def add(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
         """Apply the choice for one contact; a Skip adds nothing."""
@@ -57,11 +56,13 @@ class NotificationBatch:
             self._states[incident.id, target] = _after_planning(state, planned)
         elif isinstance(choice, Expedite) and state.pending_id:
             self._expedite(state.pending_id, incident, choice)
+            worst = max(filter(None, (state.worst, incident.severity)), key=lambda severity: severity.rank)
+            self._states[incident.id, target] = replace(state, worst=worst)
 
     def write(self, connection: Connection) -> None:
         """Store all notifications. Their incidents must already be stored."""
-        for earlier_id, (newer_id, now) in self._superseded.items():
-            notifications.cancel(connection, earlier_id, notifications.superseded_by(newer_id), now)
+        for key, (incident_id, now) in self._superseding.items():
+            notifications.cancel_others(connection, key, incident_id, now)
         notifications.expedite(connection, list(self._expedited.values()))
         notifications.add(connection, list(self._planned.values()))
 
@@ -98,4 +99,5 @@ def _after_planning(state: ContactState, planned: Notification) -> ContactState:
         pending_id=planned.id,
         changes=state.changes + (planned.kind in CHANGES_OF_STATE),
         summaries=state.summaries + (planned.kind is Kind.CHANGES),
+        worst=max(filter(None, (state.worst, planned.severity)), key=lambda severity: severity.rank),
     )

@@ -90,8 +90,12 @@ def wait(severity: Severity, updates: int, interval: timedelta) -> timedelta:
     return max(interval, min(interval * (1 << doublings), longest))
 
 
-def on_rise(state: ContactState, now: datetime) -> Choice:
-    """Decide how one contact is told about a rise in severity: always at once."""
+def on_rise(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Decide how one contact is told about a rise in severity: at once, if it wasn't told of as bad a one just now."""
+    if not _is_worse_than_told(incident, state):
+        return (
+            _often(incident, state, now, interval) if is_flapping(state) else on_alert(incident, state, now, interval)
+        )
     if state.pending_id:
         return _expedite(state, Kind.ESCALATION, now, PlanReason.ROSE)
     return Plan(Kind.ESCALATION, now, PlanReason.ROSE)
@@ -100,10 +104,11 @@ def on_rise(state: ContactState, now: datetime) -> Choice:
 def on_reopening(incident: Incident, state: ContactState, now: datetime, interval: timedelta, *, worse: bool) -> Choice:
     """Decide how one contact is told that an incident is open again: at once, unless it changes too often.
 
-    `worse`: its severity is higher than before its end, which is always told at once. An incident that is still
+    `worse`: its severity is higher than before its end, which is told at once as a rise is. An incident that is still
     acknowledged changes often, and who acknowledged it knew that.
     """
-    if not worse and (is_flapping(state) or incident.status is IncidentStatus.ACKNOWLEDGED):
+    often = is_flapping(state) or incident.status is IncidentStatus.ACKNOWLEDGED
+    if often and not (worse and _is_worse_than_told(incident, state)):
         return _often(incident, state, now, interval)
     if state.pending_id:
         return _expedite(state, Kind.REOPENING, now, PlanReason.REOPENED)
@@ -132,7 +137,7 @@ def on_news_from_before_end(
     incident: Incident, state: ContactState, now: datetime, interval: timedelta, *, worse: bool
 ) -> Choice:
     """Decide how one contact is told that a resolved incident was more, or worse, than was known."""
-    if is_flapping(state) and not worse:
+    if is_flapping(state) and not (worse and _is_worse_than_told(incident, state)):
         return _often(incident, state, now, interval)
     if state.pending_id:
         return _expedite(state, Kind.RESOLUTION, now, PlanReason.FIRED_BEFORE_END)
@@ -155,6 +160,14 @@ def on_late_firing(incident: Incident, state: ContactState, now: datetime, inter
 def is_flapping(state: ContactState) -> bool:
     """Return whether a contact was told of as many changes within the group interval as are told at once."""
     return state.changes >= CHANGES_AT_ONCE or state.summaries > 0
+
+
+def _is_worse_than_told(incident: Incident, state: ContactState) -> bool:
+    """Return whether an incident is worse than anything that the contact was told about it within the interval.
+
+    What falls and rises again is no news, or each flap of it would be.
+    """
+    return state.worst is None or incident.severity.rank > state.worst.rank
 
 
 def _often(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:

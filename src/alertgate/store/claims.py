@@ -6,11 +6,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal_column, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal_column, or_, select, tuple_
 
 from alertgate.model import BEGINNINGS, ChannelName, Due, NotificationStatus, Recent, Severity
 from alertgate.store.notifications import IS_PENDING, IS_SENDING
-from alertgate.store.tables import constant, notifications
+from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
 _MESSAGE = func.coalesce(_n.digest_id, _n.id)
@@ -18,15 +18,26 @@ _MESSAGE = func.coalesce(_n.digest_id, _n.id)
 _IN_A_DIGEST = _n.digest_id.is_not(None)
 
 
+_BEING_TOLD = (
+    select(incidents.c.key, _n.address)
+    .join_from(notifications, incidents)
+    .where(IS_SENDING, _n.channel == bindparam("channel", type_=_n.channel.type))
+)
+"""The keys with the addresses to which a message about them is on its way: another one might arrive before it, and then
+its older words would be the last."""
+
+
 @cache
 def _due(*, probe: bool, bounded: bool) -> Select[Any]:
     is_due = _n.due_at <= bindparam("now", type_=_n.due_at.type)
     query = (
         select(*(_n[field.name] for field in fields(Due)))
+        .join_from(notifications, incidents)
         .where(
             _n.channel == bindparam("channel", type_=_n.channel.type),
             IS_PENDING,
             or_(is_due, _n.attempts > 0) if probe else is_due,
+            tuple_(incidents.c.key, _n.address).not_in(_BEING_TOLD),
         )
         .order_by(_n.severity.desc(), _n.due_at)
     )
@@ -36,6 +47,7 @@ def _due(*, probe: bool, bounded: bool) -> Select[Any]:
 def due(connection: Connection, channel: ChannelName, now: datetime, *, probe: bool, most: int | None) -> list[Due]:
     """Return what is due on a channel, the most severe first, then the oldest.
 
+    What is due to a contact that is just being told about the same thing is left out: it waits for the end of that.
     With `probe`, what waits for a retry counts as due. `most` limits their number; None is for decisions that need all.
     """
     bound = {"channel": channel, "now": now} | ({"most": most} if most is not None else {})

@@ -8,12 +8,13 @@ import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus, states_before
+from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus, states_before
 from alertgate.store.notifications import (
     COLUMNS,
     IS_PENDING,
@@ -177,12 +178,22 @@ def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notifica
         if reason := _needless(after, situations[after.incident_id]):
             cancelled.append(_cancelled(after, reason, end.now))
             continue
+        merged = after
         if superseded := waiting.get(_place(after)):
             cancelled.append(_cancelled(superseded, SUPERSEDED.format(by=after.id), end.now))
-        waiting[_place(after)] = after
+            merged = _including(after, superseded)
+        waiting[_place(after)] = merged
     _save(connection, cancelled)  # first, because only one may be pending
     gone = {each.id for each in cancelled}
-    _save(connection, [after for _, after in again if after.id not in gone])
+    returning = [waiting[_place(after)] for _, after in again if after.id not in gone]
+    _save(connection, [each for each in returning if each.id not in gone])
+
+
+def _including(returning: Notification, superseded: Notification) -> Notification:
+    """Return a notification that says also what a later one would have said, and is as pressing."""
+    kind = returning.kind if returning.kind is Kind.OPENING else superseded.kind
+    severity = max(returning.severity, superseded.severity, key=attrgetter("rank"))
+    return replace(returning, kind=kind, severity=severity)
 
 
 def _place(notification: Notification) -> tuple[str, str, str]:
@@ -197,8 +208,8 @@ def _cancelled(notification: Notification, reason: str, now: datetime) -> Notifi
 def _needless(notification: Notification, situation: Any) -> str | None:
     """Return why a notification needn't be sent any more, as a sentence, or None.
 
-    Its incident was acknowledged since it was planned; or that is over, and a newer one with the same key is open, so
-    that this one would say "over" of what is open.
+    Its incident was acknowledged since it was planned; or there is a newer one with the same key, so that this one
+    would say "over" of what is open, or say it again.
     """
     at = situation.acknowledged_at
     if situation.status is IncidentStatus.ACKNOWLEDGED and at and at >= notification.created_at:
@@ -207,7 +218,7 @@ def _needless(notification: Notification, situation: Any) -> str | None:
 
 
 def _situations(connection: Connection, incident_ids: Collection[str]) -> dict[str, Any]:
-    """Return each incident's status and acknowledgement, with the id of a newer unresolved one with its key, by id."""
+    """Return each incident's status and acknowledgement, with the id of a newer one with its key, by id."""
     return {row.id: row for row in connection.execute(_SITUATIONS, {"ids": list(incident_ids)})}
 
 
@@ -216,14 +227,14 @@ def _pending(connection: Connection, incident_ids: Collection[str]) -> list[Noti
 
 
 _OWN, _NEWER = incidents.alias(), incidents.alias()
-_IS_NEWER = and_(
-    _NEWER.c.key == _OWN.c.key, _NEWER.c.id != _OWN.c.id, _NEWER.c.status != constant(IncidentStatus.RESOLVED)
+_NEWER_ID = (
+    select(func.max(_NEWER.c.id))
+    .where(_NEWER.c.key == _OWN.c.key, _NEWER.c.id > _OWN.c.id, _OWN.c.status == constant(IncidentStatus.RESOLVED))
+    .scalar_subquery()
 )
-_SITUATIONS = (
-    select(_OWN.c.id, _OWN.c.status, _OWN.c.acknowledged_at, _OWN.c.acknowledged_by, _NEWER.c.id.label("newer_id"))
-    .join_from(_OWN, _NEWER, _IS_NEWER, isouter=True)
-    .where(_OWN.c.id.in_(bindparam("ids", expanding=True)))
-)
+_SITUATIONS = select(
+    _OWN.c.id, _OWN.c.status, _OWN.c.acknowledged_at, _OWN.c.acknowledged_by, _NEWER_ID.label("newer_id")
+).where(_OWN.c.id.in_(bindparam("ids", expanding=True)))
 _PENDING = select(*COLUMNS).where(_n.incident_id.in_(bindparam("ids", expanding=True)), IS_PENDING)
 
 

@@ -85,6 +85,7 @@ _CONTACT_STATES = (
         _number_of(_IS_UPDATE_SINCE_CHANGE).label("updates"),
         _number_of(and_(_n.kind.in_([constant(kind) for kind in CHANGES_OF_STATE]), _IS_RECENT)).label("changes"),
         _number_of(and_(_n.kind == constant(Kind.CHANGES), _IS_RECENT)).label("summaries"),
+        func.max(case((_IS_RECENT, _n.severity))).label("worst"),
     )
     .join_from(notifications, incidents)
     .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))
@@ -201,8 +202,19 @@ def cancel(connection: Connection, incident_id: str, reason: str, now: datetime)
 
 
 def superseded_by(incident_id: str) -> str:
-    """Return why a notification isn't needed, as a sentence: its incident is over, and the same thing fires again."""
-    return f"incident {incident_id} with the same key is open, and is told instead"
+    """Return why a notification isn't needed, as a sentence: its incident is over, and the same thing fired again."""
+    return f"incident {incident_id} has the same key and is newer, and is told instead"
+
+
+def cancel_others(connection: Connection, key: str, incident_id: str, now: datetime) -> None:
+    """Cancel what is pending about all incidents with a key but this one."""
+    others = select(incidents.c.id).where(incidents.c.key == key, incidents.c.id != incident_id)
+    cancelled = {
+        "status": NotificationStatus.CANCELLED,
+        "finished_at": now,
+        "reason": superseded_by(incident_id),
+    }
+    connection.execute(update(notifications).where(_n.incident_id.in_(others), IS_PENDING).values(**cancelled))
 
 
 def cancel_superseded(connection: Connection, returning: Notification, now: datetime) -> None:
