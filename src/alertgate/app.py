@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
-from alertgate.accept import own
+from alertgate.accept import own, policy_trouble
 from alertgate.accept.own import OwnAlerts, OwnRules
 from alertgate.accept.record import Recorder, Result
 from alertgate.addresses import mask_all
@@ -125,7 +125,7 @@ def open_gate(
         stopped=lambda: MAIL if deliverer.budget is Budget.EXHAUSTED else (),
         interval=settings.grouping.interval,
     )
-    recorder = Recorder(settings.grouping, targets(settings), ids)
+    recorder = Recorder(settings.grouping, targets(settings), ids, settings.device_name)
     own_rules = OwnRules(settings.grouping.interval, settings.zone)
     return Gate(
         settings=settings,
@@ -241,9 +241,13 @@ def _background(gate: Gate) -> list[Periodic]:
     async def audit() -> None:
         await gate.auditor.run()
 
+    async def report_own() -> None:
+        policy_trouble.note(gate.policies, gate.own_alerts)
+        await gate.own_alerts.run()
+
     return [
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
-        Periodic("own alerts", own.EVERY, gate.own_alerts.run),
+        Periodic("own alerts", own.EVERY, report_own),
         Periodic("audit", auditing.EVERY, audit),
         Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),

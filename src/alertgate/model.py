@@ -32,7 +32,17 @@ class Source(StrEnum):
 
     PARTICLE = "particle"
     GENERIC = "generic"
-    ALERTGATE = "alertgate"  # one of its own troubles (`prove/troubles.py`)
+    ALERTGATE = "alertgate"  # one of its own troubles (`prove/troubles.py`), or a Hint
+
+
+class Hint(StrEnum):
+    """What alertgate says once about how it understands an event; the value is the event of its own alert."""
+
+    ALL_CLEAR = "alertgate/all-clear"  # a word that may mean an alarm was taken for an all-clear, and nothing was open
+    PARTS = "alertgate/parts"  # an event names so many parts of a device that new ones share an incident
+
+
+HINTS = frozenset(Hint)
 
 
 class AlertStatus(StrEnum):
@@ -223,6 +233,11 @@ class Incident:
     resolution: Resolution | None = None
     resolved_by: str | None = None
     """The person's name, or the alert's id; None for silence."""
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether alertgate itself says when it is over: its own troubles are, its hints aren't."""
+        return self.source is Source.ALERTGATE and self.event not in HINTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ RESOLVED_WORDS = frozenset(
 )
 """The values of `status` that resolve an incident; any other fires."""
 
+VERDICTS = frozenset({"resolved", "resolve", "recovered", "recovery"})
+"""Those of them that say of an alarm that it is over. The others say how a thing is: `closed` of a valve may be one."""
+
 SEVERITY_WORDS: Mapping[str, Severity] = MappingProxyType(
     {
         **dict.fromkeys(

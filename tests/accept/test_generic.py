@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.accept.fields import MOST_LEVELS
-from alertgate.accept.generic import read
+from alertgate.accept.generic import understand
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.repeats import SenderId
 from alertgate.errors import FieldError, Invalid, Malformed, Rejected
@@ -23,6 +23,11 @@ RECEIPT = IntakeContext(
 
 
 ONCE = SenderId(IdKind.IDEMPOTENCY_KEY, "once")
+
+
+def read(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Alert:
+    """Return the alert that a body holds."""
+    return understand(body, sender_id, context).alert
 
 
 def _read(sender_id: SenderId | None = None, **fields) -> Alert:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.accept.intake import IntakeContext
-from alertgate.accept.particle import FORM, MOST_FIELDS, read, read_data
+from alertgate.accept.particle import FORM, MOST_FIELDS, read_data, understand
 from alertgate.accept.repeats import content_digest
 from alertgate.model import Alert, AlertStatus, IdKind, Severity, Signal, Source
 from alertgate.rules import SeverityRules
@@ -55,6 +55,11 @@ json_objects = st.dictionaries(
     ),
     max_size=5,
 )
+
+
+def read(body: bytes, content_type: str | None, context: IntakeContext, query: bytes = b"") -> Alert:
+    """Return the alert that a request holds."""
+    return understand(body, content_type, context, query).alert
 
 
 def _json(**fields) -> Alert:

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from alertgate.accept.record import Recorder
+from alertgate.accept.rulings import Understood
 from alertgate.app import Ids
-from alertgate.model import Alert, ChannelName, IncidentStatus, NotificationStatus, Resolution, Severity, Signal
+from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Resolution, Severity, Signal
 from alertgate.rules import GroupingRules
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
@@ -16,10 +17,10 @@ from tests.fakes import START
 RULES = GroupingRules(interval=timedelta(minutes=5), resolve_after=timedelta(minutes=30))
 
 
-def alert(number: float, **changes) -> Alert:
+def alert(number: float, **changes) -> Understood:
     """Return the alert received `number` seconds after the start."""
     at = START + timedelta(seconds=number)
-    return new_alert(id=Ids(None)(at), received_at=at, **changes)
+    return Understood(new_alert(id=Ids(None)(at), received_at=at, **changes))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_an_incident_is_the_same_however_its_alerts_are_batched(store: Store, la
         status,
         severity,
         4,
-        received[-1].received_at,
+        received[-1].alert.received_at,
     )
 
 

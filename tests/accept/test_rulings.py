@@ -25,13 +25,13 @@ def context(**keys: str) -> IntakeContext:
 def of_particle(data: Any = None, *, fields: dict[str, Any] | None = None, **keys: str) -> Alert:
     """Return Particle's alert of a leak under one rule."""
     body = {"event": "leak", "coreid": "bath", "data": data, **(fields or {})}
-    return particle.read(json.dumps(body).encode(), "application/json", context(**keys))
+    return particle.understand(json.dumps(body).encode(), "application/json", context(**keys)).alert
 
 
 def of_generic(details: Any = None, *, fields: dict[str, Any] | None = None, **keys: str) -> Alert:
     """Return a generic alert of a backup under one rule."""
     body = {"event": "backup", "message": "No backup", "source": "nas", "details": details, **(fields or {})}
-    return generic.read(json.dumps(body).encode(), None, context(**keys))
+    return generic.understand(json.dumps(body).encode(), None, context(**keys)).alert
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_rule_replaces_the_doubt_about_the_alerts_own_words():
 
 def test_an_unreadable_body_is_never_ignored():
     """No rule decides about what nobody has read."""
-    alert = particle.read(b'{"event":"leak', "application/json", context(ignore="true"))
+    alert = particle.understand(b'{"event":"leak', "application/json", context(ignore="true")).alert
     assert (alert.status, alert.signal) == (AlertStatus.QUARANTINED, Signal.FIRING)
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.accept.particle import FORM, read
+from alertgate.accept.particle import FORM
 from alertgate.accept.spellings import OTHER_NAMES, Spelled, is_absent, respell
 from alertgate.model import AlertStatus
-from tests.accept.test_particle import DEVICE, RECEIPT
+from tests.accept.test_particle import DEVICE, RECEIPT, read
 from tests.builders import for_any
 
 AT = "2026-11-23T14:00:00Z"

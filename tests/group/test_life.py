@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from sqlalchemy import func, select
 
 from alertgate.accept.record import Recorder, Result
+from alertgate.accept.rulings import Understood
 from alertgate.group.actions import Action, IncidentActions
 from alertgate.model import (
     Alert,
@@ -130,7 +131,7 @@ class Life(RuleBasedStateMachine):
         """Record an alert, and check what it may not do."""
         alert = replace(alert, id=self.new_id(self.now), received_at=self.now)
         before = self.last()
-        [recorded] = self.recorder.record(self.connection, [alert])
+        [recorded] = self.recorder.record(self.connection, [Understood(alert)])
         after = self.last()
         if recorded.result is Result.DUPLICATE:
             assert any((a.content, a.published_at) == (alert.content, alert.published_at) for a in self.alerts)

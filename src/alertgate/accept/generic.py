@@ -20,9 +20,9 @@ from alertgate.accept.fields import (
     shortened,
 )
 from alertgate.accept.intake import IntakeContext
-from alertgate.accept.keys import incident_key, part_of
+from alertgate.accept.keys import EventKey, incident_key, part_of
 from alertgate.accept.repeats import SenderId, content_digest, repeat_key
-from alertgate.accept.rulings import Said, Understood, find_ruling, key_parts, ruled
+from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
 from alertgate.accept.severity import decide_severity
 from alertgate.accept.times import LATEST, TIME_SCHEMA, read_time
 from alertgate.errors import FieldError, Invalid, Malformed
@@ -78,16 +78,11 @@ class GenericAlert(BaseModel):
     ] = None
 
 
-def read(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Alert:
+def understand(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Understood:
     """Return the alert that a generic body holds.
 
     Raises Malformed if it isn't JSON, and Invalid if it isn't an object with an `event` and a `message`.
     """
-    return understand(body, sender_id, context).alert
-
-
-def understand(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Understood:
-    """Return the alert that a generic body holds, with its rule. Raises as `read` does."""
     try:
         return _alert(_parse(body), sender_id, context)
     except RecursionError:
@@ -122,6 +117,7 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
     decided = decide_signal(statuses, [details, others], parsed.event, details)
     said = Said(Source.GENERIC, parsed.event, details, parsed.source, parsed.message, statuses, claims, others)
     ruling = find_ruling(said, context)
+    key = _event_key(parsed, details, others, ruling)
     alert = Alert(
         id=context.id,
         received_at=context.received_at,
@@ -130,7 +126,7 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
         signal=decided.signal,
         event=shortened(parsed.event, LONGEST_EVENT),
         severity=decide_severity(claims, parsed.event, context.severities).severity,
-        incident_key=_incident_key(parsed, details, others, ruling),
+        incident_key=key.key,
         device=shortened(parsed.source, LONGEST_NAME) if parsed.source else None,
         message=shortened(parsed.message, LONGEST_MESSAGE),
         data=details if isinstance(details, dict | list) and details else None,
@@ -142,16 +138,15 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
         request_id=context.request_id,
         reason=doubt(decided),
     )
-    return ruled(alert, ruling)
+    return ruled(alert, said, ruling, key.whole)
 
 
-def _incident_key(parsed: GenericAlert, details: Json, others: dict[str, Json], ruling: Ruling | None) -> str:
+def _event_key(parsed: GenericAlert, details: Json, others: dict[str, Json], ruling: Ruling | None) -> EventKey:
     """Return the incident key: a rule's `key` takes precedence over the sender's `dedup_key`."""
     source = distinct(parsed.source or Source.GENERIC, LONGEST_NAME)
     if parsed.dedup_key and not (ruling and ruling.part):
-        return incident_key("key", source, distinct(parsed.dedup_key, LONGEST_KEY))
-    event = distinct(parsed.event, LONGEST_EVENT)
-    return incident_key("generic", source, *key_parts(ruling, event, part_of(details, others)))
+        return EventKey(incident_key("key", source, distinct(parsed.dedup_key, LONGEST_KEY)))
+    return ruled_key("generic", source, distinct(parsed.event, LONGEST_EVENT), part_of(details, others), ruling)
 
 
 def _uninterpreted(parsed: GenericAlert, decided: DecidedSignal, details: Json) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from alertgate.accept.fields import distinct
 from alertgate.dedup import read_dedup_key
@@ -31,6 +32,29 @@ _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 def incident_key(kind: str, *parts: str) -> str:
     """Return an incident key; different parts never give the same key, whatever characters they contain."""
     return f"{kind}:{json.dumps(parts, separators=(',', ':'))}"
+
+
+class EventKey(NamedTuple):
+    """The incident key of an event; if it names a part, with the key of its device and event as a whole."""
+
+    key: str
+    whole: str | None = None
+
+
+def event_key(kind: str, device: str, event: str, part: tuple[str, ...]) -> EventKey:
+    """Return the key of a part of a device and event."""
+    whole = incident_key(kind, device, event)
+    return EventKey(incident_key(kind, device, event, *part), whole) if part else EventKey(whole)
+
+
+def parts_prefix(whole: str) -> str:
+    """Return how the keys of all parts begin; the key of the whole doesn't."""
+    return f"{whole.removesuffix(']')},"
+
+
+def shared_key(whole: str) -> str:
+    """Return the key that the parts beyond MOST_PARTS share."""
+    return f"parts-of-{whole}"
 
 
 def part_of(*places: Json) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ restarts and other replicas continue them.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -17,6 +17,7 @@ import structlog
 
 from alertgate.accept.keys import incident_key
 from alertgate.accept.record import Recorded, Recorder
+from alertgate.accept.rulings import Understood
 from alertgate.clock import Clock
 from alertgate.errors import StoreError
 from alertgate.metrics import Metrics
@@ -25,6 +26,7 @@ from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import message, title
 from alertgate.prove.troubles import (
     ENDS,
+    LASTING,
     SILENT,
     Cause,
     Known,
@@ -32,6 +34,7 @@ from alertgate.prove.troubles import (
     Subject,
     Tally,
     Trouble,
+    add_up,
     decide,
     once,
     read_tally,
@@ -56,6 +59,7 @@ log = structlog.stdlib.get_logger("alertgate.own")
 class _Heard:
     """What was raised about a subject in this process."""
 
+    trouble: Trouble
     last_at: datetime
     unsaid: Tally | None = None
     severity: Severity = Severity.INFO
@@ -63,6 +67,11 @@ class _Heard:
     covered: int = 0
     """How many of `raised` had occurred when the incident was last seen open."""
     cleared: bool = False
+
+    @property
+    def is_said(self) -> bool:
+        """Whether it lasts, and there is nothing to report until it changes."""
+        return self.trouble in LASTING and not self.unsaid and not self.cleared
 
     def take(self) -> Known:
         """Return what is known; what is unsaid counts as said, unless it is put back."""
@@ -73,7 +82,7 @@ class _Heard:
     def put_back(self, known: Known) -> None:
         """Take back that it was said."""
         if known.unsaid:
-            self.unsaid = known.unsaid.plus(self.unsaid)
+            self.unsaid = add_up(self.trouble, known.unsaid, self.unsaid)
             self.severity = _worst(known.severity, self.severity)
 
 
@@ -125,6 +134,7 @@ class OwnAlerts:
         self._rules = rules
         self._wake = wake
         self._heard: dict[Subject, _Heard] = {}
+        self._lasting: dict[Subject, Cause | None] = {}
         self._open: dict[Subject, Incident] = {}
         self._pace = _Pace()
 
@@ -134,9 +144,9 @@ class OwnAlerts:
         `sender` names whose alert it affected; it may be any text.
         """
         now = self._clock.now()
-        heard = self._heard.setdefault(Subject(trouble, about), _Heard(now))
+        heard = self._heard.setdefault(Subject(trouble, about), _Heard(trouble, now))
         occurred = once(now, cause, one_line(sender, LONGEST_SENDER))
-        heard.unsaid = heard.unsaid.plus(occurred) if heard.unsaid else occurred
+        heard.unsaid = add_up(trouble, heard.unsaid, occurred)
         heard.severity = _worst(heard.severity, severity)
         heard.last_at = now
         heard.raised += 1
@@ -144,13 +154,31 @@ class OwnAlerts:
 
     def clear(self, trouble: Trouble, about: str) -> None:
         """Note that a trouble is over, rather than wait until it hasn't occurred for GROUP_INTERVAL."""
-        self._heard.setdefault(Subject(trouble, about), _Heard(self._clock.now())).cleared = True
+        self._heard.setdefault(Subject(trouble, about), _Heard(trouble, self._clock.now())).cleared = True
+
+    def lasts(self, trouble: Trouble, about: str, cause: Cause | None, severity: Severity) -> None:
+        """Note why a trouble of LASTING lasts, or with None that it doesn't; to be called again and again.
+
+        Only a change is raised or cleared. The first call clears what an earlier process may have left open.
+        """
+        subject = Subject(trouble, about)
+        if subject in self._lasting and self._lasting[subject] is cause:
+            return
+        self._lasting[subject] = cause
+        if cause:
+            self.raise_(trouble, about, cause=cause, severity=severity)
+        else:
+            self.clear(trouble, about)
 
     def degraded(self) -> list[str]:
-        """Return a line for each trouble that lasts, without names: anybody may read it."""
+        """Return a line for each trouble that occurs again and again, without names: anybody may read it.
+
+        One of LASTING is shown by the part of the gate that has it, which knows more.
+        """
         return [
             f"{title(*subject)}: since {self._since(subject):%Y-%m-%d %H:%M} UTC; its incident says why and what to do"
             for subject in sorted({*self._heard, *self._open})
+            if subject.trouble not in LASTING
         ]
 
     def _since(self, subject: Subject) -> datetime:
@@ -162,7 +190,7 @@ class OwnAlerts:
     async def run(self) -> None:
         """Report what is due, if the store accepts it."""
         moment = self._clock.monotonic()
-        idle = not self._heard and moment - self._pace.looked_at < LOOK_EVERY
+        idle = all(heard.is_said for heard in self._heard.values()) and moment - self._pace.looked_at < LOOK_EVERY
         if idle or moment < self._pace.again_at:
             return
         self._pace.again_at = moment + RETRY_AFTER  # also after a defect
@@ -198,7 +226,8 @@ class OwnAlerts:
     async def _take_step(self, subject: Subject, heard: _Heard | None, *, closing: bool) -> None:
         now = self._clock.now()
         known = heard.take() if heard else None
-        judge = partial(decide, known, now=now, interval=self._rules.interval, closing=closing)
+        lasting = subject.trouble in LASTING
+        judge = partial(decide, known, now=now, interval=self._rules.interval, closing=closing, lasting=lasting)
         step, report = judge(self._open.get(subject)), None
         try:
             if step not in SILENT:
@@ -247,10 +276,11 @@ class OwnAlerts:
         tally = known.unsaid if known else None
         if incident:
             severity = _worst(severity, incident.severity)
-            said = _said(connection, incident)
-            tally = said.plus(tally) if said else tally
+            tally = add_up(subject.trouble, _said(connection, incident), tally)
+        if tally and subject.trouble in LASTING:
+            tally = replace(tally, last=now)
         alert = self._alert(subject, severity, tally, now, over=step in ENDS)
-        [recorded] = self._recorder.record(connection, [alert])
+        [recorded] = self._recorder.record(connection, [Understood(alert)])
         return _Report(step, alert, recorded)
 
     def _alert(self, subject: Subject, severity: Severity, tally: Tally | None, now: datetime, *, over: bool) -> Alert:

@@ -19,7 +19,7 @@ from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, as_text, field_
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key, part_of
 from alertgate.accept.repeats import Identity, content_digest, repeat_key, without_metadata
-from alertgate.accept.rulings import Said, Understood, find_ruling, key_parts, ruled
+from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
 from alertgate.accept.salvage import salvage
 from alertgate.accept.severity import decide_severity
 from alertgate.accept.spellings import is_absent, is_variable, joined, respell_both
@@ -67,13 +67,8 @@ class ParticleEvent(BaseModel):
     event_id: Name = Field(None, description="Unique for each event; makes repeats recognisable.")
 
 
-def read(body: bytes, content_type: str | None, context: IntakeContext, query: bytes = b"") -> Alert:
-    """Return the alert that a Particle request holds, or a quarantined one with the reasons if it can't be read."""
-    return understand(body, content_type, context, query).alert
-
-
 def understand(body: bytes, content_type: str | None, context: IntakeContext, query: bytes = b"") -> Understood:
-    """Return the alert that a Particle request holds with its rule, or a quarantined one, about which no rule decides.
+    """Return the alert that a Particle request holds, or a quarantined one with the reasons if it can't be read.
 
     `content_type` is the header's bare media type in lower case, or None: Particle sends none with a custom body.
     `query` is the raw query string; if it and the body have the same field, the body's value is used.
@@ -133,6 +128,7 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
     ruling = find_ruling(own, context)
     content = content_digest(parsed.coreid, parsed.event, data, without_metadata(fields))
     identity = _identity(joined(asked, said), parsed, published_at, content)
+    key = ruled_key("particle", parsed.coreid or "", parsed.event, part_of(data, fields), ruling)
     alert = Alert(
         id=context.id,
         received_at=context.received_at,
@@ -141,9 +137,7 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
         signal=signal.signal,
         event=parsed.event,
         severity=decide_severity(severities, parsed.event, context.severities).severity,
-        incident_key=incident_key(
-            "particle", parsed.coreid or "", *key_parts(ruling, parsed.event, part_of(data, fields))
-        ),
+        incident_key=key.key,
         device=parsed.coreid,
         data=data,
         fields=fields,
@@ -154,7 +148,7 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
         request_id=context.request_id,
         reason=doubt(signal),
     )
-    return ruled(alert, ruling)
+    return ruled(alert, own, ruling, key.whole)
 
 
 def _unread(fields: dict[str, Json]) -> dict[str, Json]:

@@ -9,10 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from alertgate.accept.hints import Occasion, doubtful_all_clear, shared_part
+from alertgate.accept.keys import parts_prefix, shared_key
+from alertgate.accept.parts import MOST_PARTS, SHARES, WITHIN, PartReason, is_known, place
 from alertgate.accept.repeats import WITH_TIME, RepeatReason, find_repeat
+from alertgate.accept.rulings import Understood
 from alertgate.group import decide as grouping
 from alertgate.group.decide import Decision, GroupReason, Known, decide
-from alertgate.model import Alert, AlertStatus, ContactState, Incident, Resolution, Seen, Signal, Target
+from alertgate.model import Alert, AlertStatus, ContactState, Incident, IncidentStatus, Resolution, Seen, Signal, Target
 from alertgate.notify import plan
 from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.plan import Choice, is_due
@@ -43,6 +47,8 @@ class Recorded:
     """How many notifications it made due."""
     reason: str | None = None
     """What it did to its incident, and who is notified when, as a sentence."""
+    hint: Alert | None = None
+    """What alertgate said of itself because of it."""
 
 
 @dataclass(slots=True)
@@ -58,6 +64,8 @@ class AlertBatch:
     """The last alerts, by incident key; not where a person or silence has ended the incident since."""
     all_clears: dict[str, list[Seen]]
     """The latest all-clears that belong to no incident, by incident key; the newest last."""
+    parts: dict[str, set[str]]
+    """The keys of parts that had an incident within a day, where the batch has new parts; by the key of the whole."""
     opened: dict[str, Incident] = field(default_factory=dict)
     joined: dict[str, Incident] = field(default_factory=dict)
     changed: dict[str, Incident] = field(default_factory=dict)
@@ -86,14 +94,25 @@ class AlertBatch:
         if alert.incident_id is None and alert.signal is Signal.RESOLVED:
             self.all_clears.setdefault(alert.incident_key, []).append(seen)
 
-    def known(self, alert: Alert, rules: GroupingRules) -> Known:
-        """Return what is known about the key of an alert."""
+    def place(self, understood: Understood, rules: GroupingRules) -> PartReason:
+        """Decide whether a new part has an incident of its own; count it if it has."""
+        alert, parts = understood.alert, self.parts.get(understood.whole or "")
+        if parts is None or alert.signal is Signal.RESOLVED:
+            return PartReason.KNOWN
+        reason = place(alert.incident_key, self.last.get(alert.incident_key), parts, alert.received_at, rules)
+        if reason is PartReason.FEW:
+            parts.add(alert.incident_key)
+        return reason
+
+    def known(self, alert: Alert, rules: GroupingRules, whole: str | None) -> Known:
+        """Return what is known about the key of an alert; `whole` is the key of its device and event."""
         last = self.last.get(alert.incident_key)
         told_lately = alert.received_at - rules.resolve_after
         return Known(
             last,
             telling=last is not None and self.notifications.is_telling(last, told_lately),
             all_clears=self.all_clears.get(alert.incident_key, ()),
+            shared=self.last.get(shared_key(whole)) if whole else None,
         )
 
     def _join(self, incident: Incident) -> None:
@@ -121,26 +140,41 @@ class AlertBatch:
 
 
 class Recorder:
-    """Records alerts and plans notifications to `targets`. `new_id` returns an id for a time."""
+    """Records alerts and plans notifications to `targets`.
 
-    def __init__(self, rules: GroupingRules, targets: Sequence[Target], new_id: Callable[[datetime], str]) -> None:
+    `new_id` returns an id for a time, and `device_name` the name of a device's id, if it has one.
+    """
+
+    def __init__(
+        self,
+        rules: GroupingRules,
+        targets: Sequence[Target],
+        new_id: Callable[[datetime], str],
+        device_name: Callable[[str | None], str | None] = lambda _: None,
+    ) -> None:
         self._rules = rules
         self._targets = targets
         self._new_id = new_id
+        self._device_name = device_name
 
-    def record(self, connection: Connection, alerts: Sequence[Alert]) -> list[Recorded]:
+    def record(self, connection: Connection, understood: Sequence[Understood]) -> list[Recorded]:
         """Store alerts in the open transaction; `Store.write_batch` calls it."""
-        batch = self.read(connection, alerts)
-        results = [self.add(batch, alert) for alert in alerts]
+        batch = self.read(connection, understood)
+        results = [self.add(batch, each) for each in understood]
         batch.write(connection)
         return results
 
-    def read(self, connection: Connection, alerts: Sequence[Alert]) -> AlertBatch:
+    def read(self, connection: Connection, understood: Sequence[Understood]) -> AlertBatch:
         """Read what is stored about the keys and ids of these alerts."""
+        alerts = [each.alert for each in understood]
         earliest = min(alert.received_at for alert in alerts)
         lately = earliest - self._rules.interval
         keys = {alert.incident_key for alert in alerts}
         last = incident_rows.last(connection, keys)
+        new_parts = _new_parts(understood, last, self._rules)
+        parts = _read_parts(connection, new_parts, earliest - WITHIN)
+        if further := _further_keys(understood, new_parts, last, parts):
+            last |= incident_rows.last(connection, further)
         states = notification_rows.contact_states(connection, [each.id for each in last.values()], lately)
         all_clears = alert_rows.all_clears(connection, keys, lately)
         ending = {alert.incident_key for alert in alerts if alert.signal is Signal.RESOLVED}
@@ -152,13 +186,19 @@ class Recorder:
             same_id=alert_rows.with_repeat_keys(connection, repeat_keys, earliest - WITH_TIME),
             newest=_newest(connection, last.values(), all_clears),
             all_clears=all_clears,
+            parts=parts,
         )
 
-    def add(self, batch: AlertBatch, alert: Alert) -> Recorded:
-        """Decide about one alert, and add the results to the batch."""
+    def add(self, batch: AlertBatch, understood: Understood) -> Recorded:
+        """Decide about one alert, and add the results to the batch, with what alertgate says because of it."""
+        alert, whole = understood.alert, understood.whole
         if alert.status is AlertStatus.IGNORED:
             batch.alerts.append(alert)
             return Recorded(Result.IGNORED, alert.id, None, reason=alert.reason)
+        place_reason = batch.place(understood, self._rules)
+        if place_reason is PartReason.SHARED and whole:
+            reason = "; ".join(filter(None, (alert.reason, SHARES)))
+            alert = replace(alert, incident_key=shared_key(whole), reason=reason)
         same_id = batch.same_id.get(alert.repeat_key or "", ())
         before = batch.last.get(alert.incident_key)
         newest = batch.newest.get(alert.incident_key)
@@ -166,7 +206,8 @@ class Recorder:
         if stored:
             return Recorded(Result.DUPLICATE, stored.id, stored.incident_id, reason=REPEATS[repeat_reason])
         now = alert.received_at
-        decision = decide(batch.known(alert, self._rules), alert, self._rules, new_id=self._new_id(now))
+        known = batch.known(alert, self._rules, whole)
+        decision = decide(known, alert, self._rules, new_id=self._new_id(now))
         batch.put(decision)
         planned = list(self._plan(batch.notifications, decision, before, now))
         sentences = [
@@ -179,7 +220,17 @@ class Recorder:
         incident_id = decision.incident.id if decision.incident else None
         batch.put_alert(replace(alert, incident_id=incident_id, reason=reason))
         result = Result.QUARANTINED if alert.status is AlertStatus.QUARANTINED else Result.ACCEPTED
-        return Recorded(result, alert.id, incident_id, sum(is_due(choice, now) for choice, _ in planned), reason)
+        recorded = Recorded(result, alert.id, incident_id, sum(is_due(choice, now) for choice, _ in planned), reason)
+        occasion = shared_part(understood, place_reason) or doubtful_all_clear(understood, known)
+        return self._add_hint(batch, occasion, recorded, now) if occasion else recorded
+
+    def _add_hint(self, batch: AlertBatch, occasion: Occasion, recorded: Recorded, now: datetime) -> Recorded:
+        """Add a hint, unless one is stored already; return the result of the alert that caused it with the hint."""
+        if occasion.key in batch.last:
+            return recorded
+        hint = occasion.alert(self._new_id(now), now, self._device_name(occasion.understood.alert.device))
+        told = self.add(batch, Understood(hint))
+        return replace(recorded, due=recorded.due + told.due, hint=replace(hint, incident_id=told.incident_id))
 
     def _plan(
         self, notifications: NotificationBatch, decision: Decision, before: Incident | None, now: datetime
@@ -224,6 +275,50 @@ def choose(
         case GroupReason.LATE_FIRING:
             return plan.on_late_firing(incident, state, now, interval)
     return plan.on_alert(incident, state, now, interval)
+
+
+def _new_parts(
+    understood: Sequence[Understood], last: Mapping[str, Incident], rules: GroupingRules
+) -> dict[str, list[Alert]]:
+    """Return the firing alerts whose part has no incident, by the key of the whole."""
+    new: dict[str, list[Alert]] = {}
+    for each in understood:
+        alert = each.alert
+        is_firing = alert.signal is Signal.FIRING
+        if each.whole and is_firing and not is_known(last.get(alert.incident_key), alert.received_at, rules):
+            new.setdefault(each.whole, []).append(alert)
+    return new
+
+
+def _read_parts(
+    connection: Connection, new_parts: Mapping[str, Sequence[Alert]], since: datetime
+) -> dict[str, set[str]]:
+    """Return the keys of the parts that had an incident since then, by the key of the whole."""
+    return {
+        whole: incident_rows.keys_since(connection, new[0].device, parts_prefix(whole), since, MOST_PARTS)
+        for whole, new in new_parts.items()
+    }
+
+
+def _further_keys(
+    understood: Sequence[Understood],
+    new_parts: Mapping[str, Sequence[Alert]],
+    last: Mapping[str, Incident],
+    parts: Mapping[str, Collection[str]],
+) -> set[str]:
+    """Return the keys, beside those of the alerts, whose incidents they may change or depend on."""
+    keys = set[str]()
+    for each in understood:
+        incident = last.get(each.alert.incident_key)
+        occasion = doubtful_all_clear(each, Known(incident))
+        if each.alert.signal is Signal.RESOLVED:
+            is_open = incident is not None and incident.status is not IncidentStatus.RESOLVED
+            keys |= {shared_key(each.whole)} if each.whole and not is_open else set()
+        elif each.whole and len(parts.get(each.whole, ())) + len(new_parts.get(each.whole, ())) > MOST_PARTS:
+            keys.add(shared_key(each.whole))
+            occasion = shared_part(each, PartReason.SHARED)
+        keys |= {occasion.key} if occasion else set()
+    return keys
 
 
 def _newest(

@@ -1,20 +1,14 @@
 """Apply the policy's `[[events]]` rules to an alert. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from alertgate.accept.intake import IntakeContext
-from alertgate.accept.keys import incident_key
+from alertgate.accept.keys import EventKey, event_key, incident_key
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 from alertgate.policy.events import RuleReason, Ruling, apply_rules, sentence
-
-
-class Understood(NamedTuple):
-    """An alert, and what the first rule that matches it said; None if none does."""
-
-    alert: Alert
-    ruling: Ruling | None = None
+from alertgate.words import VERDICTS, read_word
 
 
 class Said(NamedTuple):
@@ -25,9 +19,29 @@ class Said(NamedTuple):
     data: Json
     device: str | None
     message: str | None
-    statuses: Iterable[Json]
-    severities: Iterable[Json]
+    statuses: Sequence[Json]
+    severities: Sequence[Json]
     fields: dict[str, Json]
+
+
+class Understood(NamedTuple):
+    """An alert, and how it was understood."""
+
+    alert: Alert
+    ruling: Ruling | None = None
+    """What the first rule that matches it said; None if none does."""
+    said: Said | None = None
+    """What it says of itself; None for one that can't be read or is ignored, and for alertgate's own."""
+    whole: str | None = None
+    """The incident key of its device and event as a whole, if its own key names a part."""
+
+    @property
+    def doubtful_word(self) -> str | None:
+        """The word that alone makes it an all-clear, if it could as well be the state that is an alarm."""
+        if self.said is None or self.alert.signal is not Signal.RESOLVED or (self.ruling and self.ruling.signal):
+            return None
+        words = [word for status in self.said.statuses if (word := read_word(status))]
+        return None if VERDICTS.intersection(words) else next(iter(words), None)
 
 
 def find_ruling(said: Said, context: IntakeContext) -> Ruling | None:
@@ -42,18 +56,17 @@ def find_ruling(said: Said, context: IntakeContext) -> Ruling | None:
     return apply_rules(context.rules, event, said.source)
 
 
-def key_parts(ruling: Ruling | None, event: str, part: tuple[str, ...]) -> tuple[str, ...]:
-    """Return an event and its part as they stand in the incident key: the rule's, else those of the alert itself."""
+def ruled_key(kind: str, device: str, event: str, part: tuple[str, ...], ruling: Ruling | None) -> EventKey:
+    """Return an incident key with the event and the part that the rule names, else with those of the alert itself."""
     about = ruling.rule.about if ruling else None
-    own_part = ("key", *ruling.part) if ruling and ruling.part else part
-    return (about or event, *own_part)
+    return event_key(kind, device, about or event, ("key", *ruling.part) if ruling and ruling.part else part)
 
 
-def ruled(alert: Alert, ruling: Ruling | None) -> Understood:
+def ruled(alert: Alert, said: Said, ruling: Ruling | None, whole: str | None) -> Understood:
     """Return an alert as its rule has it. If its rule failed to say whether it is over, it isn't."""
     if ruling is None:
-        return Understood(alert)
-    said = sentence(ruling)
+        return Understood(alert, None, said, whole)
+    what = sentence(ruling)
     if ruling.reason is RuleReason.IGNORED:
         # A key and an identity of its own: it is no repeat, no all-clear and no sign of life of anything.
         key = incident_key("ignored", alert.id)
@@ -65,16 +78,16 @@ def ruled(alert: Alert, ruling: Ruling | None) -> Understood:
                 repeat_key=None,
                 id_kind=None,
                 content=None,
-                reason=said,
+                reason=what,
             ),
             ruling,
         )
     own_words = Signal.FIRING if ruling.failed("resolved") else alert.signal
-    reasons = [said, alert.reason if ruling.signal is None else None]
+    reasons = [what, alert.reason if ruling.signal is None else None]
     decided = replace(
         alert,
         signal=ruling.signal or own_words,
         severity=ruling.severity or alert.severity,
         reason="; ".join(filter(None, reasons)) or None,
     )
-    return Understood(decided, ruling)
+    return Understood(decided, ruling, said, whole)

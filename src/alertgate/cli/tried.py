@@ -25,7 +25,7 @@ def understand(body: bytes, context: IntakeContext, *, is_generic: bool) -> Unde
 
 def tell(understood: Understood, rules: Sequence[EventRule]) -> str:
     """Return the explanation."""
-    alert, ruling = understood
+    alert, ruling = understood.alert, understood.ruling
     lines = [*_heading(alert), "", *_rules(alert, ruling, rules), *_meaning(alert, ruling)]
     return "\n".join(printable(line) for line in lines)
 

@@ -33,6 +33,7 @@ class GroupReason(StrEnum):
     STALE_ALL_CLEAR = "stale_all_clear"  # it was published before the newest firing alert, so it ends nothing
     OLD_ALL_CLEAR = "old_all_clear"  # its own time is older than GROUP_INTERVAL, so it may be replayed: it ends nothing
     UNNAMED_ALL_CLEAR = "unnamed_all_clear"  # it names no device and no dedup_key, so it ends nothing
+    SHARED_ALL_CLEAR = "shared_all_clear"  # its part shares an incident, which may be open for another part
     NOTHING_TO_RESOLVE = "nothing_to_resolve"  # it says "resolved", and none is open
 
 
@@ -58,13 +59,15 @@ class Known:
     """Whether somebody is still to be told about `last`, or was told within RESOLVE_AFTER: it doesn't end unsaid."""
     all_clears: Sequence[Seen] = ()
     """Its all-clears of the last GROUP_INTERVAL that belong to no incident."""
+    shared: Incident | None = None
+    """The newest incident that the many parts of its device and event share."""
 
 
 def decide(known: Known, alert: Alert, rules: GroupingRules, *, new_id: str) -> Decision:
     """Decide what `alert` does to the incidents with its key. `new_id` is the id of the incident that it may open."""
     last = known.last
     if alert.signal is Signal.RESOLVED:
-        return _on_all_clear(last, alert, rules)
+        return _on_all_clear(known, alert, rules)
     if last is None or last.status is IncidentStatus.RESOLVED:
         return _on_firing_while_over(known, alert, rules, new_id)
     if is_quiet(last, alert.received_at, rules) and not known.telling:
@@ -82,9 +85,9 @@ def decide(known: Known, alert: Alert, rules: GroupingRules, *, new_id: str) -> 
 def is_quiet(incident: Incident, now: datetime, rules: GroupingRules) -> bool:
     """Return whether an unresolved incident has had no alert, and no person's act, for RESOLVE_AFTER.
 
-    alertgate's own incidents never count as quiet: it watches them, and says when they are over.
+    alertgate's own troubles never count as quiet: it watches them, and says when they are over.
     """
-    if incident.status is IncidentStatus.RESOLVED or incident.source is Source.ALERTGATE:
+    if incident.status is IncidentStatus.RESOLVED or incident.is_watched:
         return False
     if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at:
         return (
@@ -94,18 +97,19 @@ def is_quiet(incident: Incident, now: datetime, rules: GroupingRules) -> bool:
     return now - incident.last_alert_at >= rules.resolve_after
 
 
-def _on_all_clear(last: Incident | None, alert: Alert, rules: GroupingRules) -> Decision:
+def _on_all_clear(known: Known, alert: Alert, rules: GroupingRules) -> Decision:
     """An all-clear never opens an incident."""
+    last = known.last
     if reason := _distrust(alert, rules):
         return Decision(reason, None)
     if last is None:
-        return Decision(GroupReason.NOTHING_TO_RESOLVE, None)
+        return Decision(_without_open(known), None)
     is_open = last.status is not IncidentStatus.RESOLVED
     ended_at = stamp(alert, rules)
     if ended_at and last.last_firing_at and is_before(ended_at, last.last_firing_at):
         return Decision(GroupReason.STALE_ALL_CLEAR, _counted(last, alert) if is_open else None)
     if not is_open and last.resolution is not Resolution.SILENCE:
-        return Decision(GroupReason.NOTHING_TO_RESOLVE, None)
+        return Decision(_without_open(known), None)
     over = replace(
         _counted(last, alert),
         status=IncidentStatus.RESOLVED,
@@ -117,6 +121,12 @@ def _on_all_clear(last: Incident | None, alert: Alert, rules: GroupingRules) -> 
         changed_at=alert.received_at,
     )
     return Decision(GroupReason.RESOLVED if is_open else GroupReason.LATE_ALL_CLEAR, over)
+
+
+def _without_open(known: Known) -> GroupReason:
+    """Return why an all-clear ends nothing whose key has no open incident."""
+    is_shared = known.shared is not None and known.shared.status is not IncidentStatus.RESOLVED
+    return GroupReason.SHARED_ALL_CLEAR if is_shared else GroupReason.NOTHING_TO_RESOLVE
 
 
 def _distrust(alert: Alert, rules: GroupingRules) -> GroupReason | None:
@@ -281,5 +291,6 @@ _SENTENCES = {
     GroupReason.STALE_ALL_CLEAR: "resolves nothing: a firing alert was published after it",
     GroupReason.OLD_ALL_CLEAR: "resolves nothing: its own time is more than {interval} min old",
     GroupReason.UNNAMED_ALL_CLEAR: "resolves nothing: it names neither a device nor a dedup_key",
+    GroupReason.SHARED_ALL_CLEAR: "resolves nothing: its part shares an incident with others, which may not be over",
     GroupReason.NOTHING_TO_RESOLVE: "says resolved, but no incident is open for it; nobody is told",
 }

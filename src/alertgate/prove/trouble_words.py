@@ -5,7 +5,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from alertgate.prove.troubles import OTHERS, Cause, Subject, Tally, Trouble
+from alertgate.prove.hint_words import TITLES
+from alertgate.prove.troubles import LASTING, OTHERS, Cause, Subject, Tally, Trouble
 
 Name = TypeVar("Name")
 
@@ -42,6 +43,13 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             means="Nobody is told of a refused alert unless its sender sends it again.",
             over="None was refused since. Nobody was told of those that weren't sent again.",
         ),
+        Trouble.POLICY: TroubleWords(
+            title="file can't be used",
+            one="Policy file not used",
+            many="Policy file not used",
+            means="What was in force before stays in force; what the file says now doesn't count.",
+            over="A good policy is in force again, or it was forgotten on purpose.",
+        ),
     }
 )
 CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
@@ -64,14 +72,35 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "Look for what slows the database down, such as a lock or a full disk. Some of the alerts may be stored "
             "all the same.",
         ),
+        Cause.POLICY_MISSING: CauseWords(
+            "missing",
+            "Restore the file, or name another one in POLICY_FILE; then send SIGHUP. To have no policy, run "
+            "`alertgate policy forget`.",
+        ),
+        Cause.POLICY_INVALID: CauseWords(
+            "invalid", "Run `alertgate check`, which names each problem; fix the file, and send SIGHUP."
+        ),
+        Cause.POLICY_UNSTORED: CauseWords(
+            "the database couldn't store it", "Send SIGHUP again: the database works now."
+        ),
+        Cause.POLICY_FOREIGN: CauseWords(
+            "the stored policy is from another version of alertgate",
+            "Run the same version everywhere, then send SIGHUP.",
+        ),
     }
 )
 
 
+_TITLES: Mapping[str, str] = {
+    **{trouble.value: words.title for trouble, words in TROUBLES.items()},
+    **{hint.value: title for hint, title in TITLES.items()},
+}
+
+
 def title(event: str, about: str | None) -> str:
     """Return the title of an own incident, such as `alerts refused (generic webhook)`."""
-    known = [words.title for trouble, words in TROUBLES.items() if trouble == event]
-    return f"{known[0] if known else event} ({about})" if about else (known[0] if known else event)
+    named = _TITLES.get(event, event)
+    return f"{named} ({about})" if about else named
 
 
 def message(subject: Subject, tally: Tally | None, now: datetime, *, over: bool) -> str:
@@ -85,16 +114,17 @@ def message(subject: Subject, tally: Tally | None, now: datetime, *, over: bool)
         return words.over if over else words.means
     count = words.one if tally.count == 1 else words.many
     happened = count.format(count=tally.count, whose=_whose(tally.senders))
-    first_line = f"{happened} {_when(tally, now, over=over)}: {_why(tally.causes)}."
+    when = _when(tally, now, over=over, lasting=subject.trouble in LASTING)
+    first_line = f"{happened} {when}: {_why(tally.causes)}."
     if over:
         return f"{first_line}\n{words.over}"
     remedies = " ".join(CAUSES[cause].remedy for cause in _by_count(tally.causes))
     return f"{first_line}\n{words.means}\nWhat to do: {remedies}"
 
 
-def _when(tally: Tally, now: datetime, *, over: bool) -> str:
+def _when(tally: Tally, now: datetime, *, over: bool, lasting: bool) -> str:
     first, last = (_minute(time.astimezone(now.tzinfo), now) for time in (tally.first, tally.last))
-    if tally.count == 1 or (over and first == last):
+    if (over and first == last) or (tally.count == 1 and not lasting):
         return f"at {first}"
     return f"from {first} to {last}" if over else f"since {first}"
 

@@ -5,7 +5,7 @@ never raise a trouble: alertgate would answer itself for ever.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
@@ -33,6 +33,11 @@ class Trouble(StrEnum):
     """What can be wrong with the gate; the value is the event of its alerts."""
 
     REFUSED = "alertgate/refused"  # alerts with a right credential were answered 413, 429 or 503
+    POLICY = "alertgate/policy"  # the policy's file can't be used, so what was in force before stays so
+
+
+LASTING = frozenset({Trouble.POLICY})
+"""Troubles that begin once and last until they are cleared; the others occur again and again."""
 
 
 class Cause(StrEnum):
@@ -43,6 +48,10 @@ class Cause(StrEnum):
     TOO_LARGE = "too_large"
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_SLOW = "store_slow"
+    POLICY_MISSING = "policy_missing"
+    POLICY_INVALID = "policy_invalid"
+    POLICY_UNSTORED = "policy_unstored"
+    POLICY_FOREIGN = "policy_foreign"
 
 
 class Subject(NamedTuple):
@@ -95,6 +104,13 @@ def once(at: datetime, cause: Cause, sender: str) -> Tally:
     return Tally(1, at, at, {cause: 1}, {sender: 1} if sender else {})
 
 
+def add_up(trouble: Trouble, earlier: Tally | None, later: Tally | None) -> Tally | None:
+    """Return two tallies of a trouble as one. One that lasts has begun once, and its latest cause counts."""
+    if earlier and later and trouble in LASTING:
+        return replace(later, first=min(earlier.first, later.first))
+    return earlier.plus(later) if earlier else later
+
+
 def _sum(one: Mapping[Name, int], other: Mapping[Name, int]) -> dict[Name, int]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
@@ -140,30 +156,39 @@ SILENT = frozenset({Step.FORGET, Step.WAIT})
 
 
 def decide(
-    known: Known | None, incident: Incident | None, now: datetime, interval: timedelta, *, closing: bool = False
+    known: Known | None,
+    incident: Incident | None,
+    now: datetime,
+    interval: timedelta,
+    *,
+    closing: bool = False,
+    lasting: bool = False,
 ) -> Step:
-    """Decide what to report about a trouble. `incident` is its open incident; `closing`: this process ends now."""
+    """Decide what to report about a trouble. `incident` is its open incident; `closing`: this process ends now.
+
+    `lasting`: it doesn't occur again while it lasts, so that it isn't over before it is cleared.
+    """
     if known is None:
-        abandoned = incident is not None and now - incident.last_alert_at >= interval * ABANDONED
+        abandoned = incident is not None and not lasting and now - incident.last_alert_at >= interval * ABANDONED
         return Step.ABANDONED if abandoned else Step.WAIT
     if incident is None:
-        return _without_incident(known, now, interval, closing=closing)
+        return _without_incident(known, now, interval, closing=closing, lasting=lasting)
     if known.unsaid and known.severity.rank > incident.severity.rank:
         return Step.WORSE
     since_report, since_last = now - incident.last_alert_at, now - known.last_at
-    if known.cleared or min(since_report, since_last) >= interval:
+    if known.cleared or (not lasting and min(since_report, since_last) >= interval):
         return Step.END
-    goes_on = since_report >= interval * SAY_AGAIN and since_last < interval * GOES_ON
+    goes_on = since_report >= interval * SAY_AGAIN and (lasting or since_last < interval * GOES_ON)
     if known.unsaid and (goes_on or closing):
         return Step.GO_ON
     return Step.WAIT
 
 
-def _without_incident(known: Known, now: datetime, interval: timedelta, *, closing: bool) -> Step:
+def _without_incident(known: Known, now: datetime, interval: timedelta, *, closing: bool, lasting: bool) -> Step:
     if known.unsaid and known.uncovered:
         return Step.OPEN
     # Its incident was resolved, by a person or another replica, before this process said all that it knows. That is
     # stored with the end, and nobody is told again.
-    if known.cleared or closing or now - known.last_at >= interval:
+    if known.cleared or closing or (not lasting and now - known.last_at >= interval):
         return Step.END if known.unsaid else Step.FORGET
     return Step.WAIT

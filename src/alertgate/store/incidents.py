@@ -6,9 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, or_, select, update
 
-from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution, Source
+from alertgate.model import HINTS, Incident, IncidentStatus, NotificationStatus, Resolution, Source
 from alertgate.rules import GroupingRules
-from alertgate.store.pages import Wanted, select_page
+from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows, update_rows
 from alertgate.store.tables import constant, incidents, notifications
 
@@ -93,7 +93,9 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
         update(incidents)
         .where(
             incidents.c.status != constant(IncidentStatus.RESOLVED),
-            incidents.c.source != constant(Source.ALERTGATE),
+            or_(
+                incidents.c.source != constant(Source.ALERTGATE), incidents.c.event.in_([hint.value for hint in HINTS])
+            ),
             incidents.c.last_alert_at <= before,
             or_(incidents.c.status != constant(IncidentStatus.ACKNOWLEDGED), forgotten),
             ~telling,
@@ -102,6 +104,15 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
         .returning(incidents.c.id)
     )
     return list(connection.execute(statement).scalars())
+
+
+def keys_since(connection: Connection, device: str | None, prefix: str, since: datetime, most: int) -> set[str]:
+    """Return the keys with a prefix under which a device's incidents were opened since then; `most` are enough."""
+    of_device = incidents.c.device.is_(None) if device is None else incidents.c.device == device
+    # Not LIKE, which ignores case on SQLite.
+    begins = func.substr(incidents.c.key, 1, len(prefix)) == prefix
+    query = select(incidents.c.key).where(of_device, incidents.c.id >= first_id(since), begins).distinct().limit(most)
+    return set(connection.execute(query).scalars())
 
 
 def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Incident]:

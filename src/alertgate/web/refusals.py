@@ -60,7 +60,7 @@ def weight(alert: Alert | None) -> Severity:
 def readable(body: bytes, gate: Gate) -> Alert | None:
     """Return the alert that a generic body would have been, or None."""
     try:
-        return generic.read(body, None, IntakeContext("", gate.clock.now(), gate.settings.severities))
+        return generic.understand(body, None, IntakeContext("", gate.clock.now(), gate.settings.severities)).alert
     except Rejected:
         return None
 

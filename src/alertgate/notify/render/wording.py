@@ -3,6 +3,7 @@
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
 from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
 from alertgate.notify.render.text import blob, clean, one_line, rows, say, shorten
+from alertgate.prove.hint_words import LEAD
 
 
 def lead(context: MessageContext) -> str:
@@ -12,7 +13,7 @@ def lead(context: MessageContext) -> str:
         return _end(context)
     sentences = _news(context)
     if context.own:
-        return " ".join([*sentences, _OWN_LEADS.get(context.notification.kind, "It goes on.")])
+        return " ".join([*sentences, _own_lead(context)])
     if incident.alert_count > 1:
         sentences.append(f"{count(context)}, since {context.minute(incident.opened_at)}.")
     if context.unreadable:
@@ -40,8 +41,12 @@ def _news(context: MessageContext) -> list[str]:
     return news
 
 
-_OWN_LEADS = dict.fromkeys((Kind.OPENING, Kind.ESCALATION, Kind.REOPENING), "alertgate itself has a problem.")
-"""An own alert says how often a trouble occurred; the number of these alerts means nothing to a reader."""
+def _own_lead(context: MessageContext) -> str:
+    """Return what an own alert is. It says how often a trouble occurred; a reader needs no number of such alerts."""
+    if not context.incident.is_watched:
+        return LEAD
+    begins = context.notification.kind in (Kind.OPENING, Kind.ESCALATION, Kind.REOPENING)
+    return "alertgate itself has a problem." if begins else "It goes on."
 
 
 def _end(context: MessageContext) -> str:

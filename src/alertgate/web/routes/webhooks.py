@@ -13,8 +13,10 @@ from alertgate.accept.fields import distinct
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorded, Result
 from alertgate.accept.repeats import SenderId
+from alertgate.accept.rulings import Understood
 from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
 from alertgate.model import Alert, AlertStatus, IdKind, Source
+from alertgate.notify.render.text import one_line
 from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import GenericBody, ParticleBody
@@ -70,10 +72,11 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 )
 async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBody) -> Response:
     """Take an event from Particle Cloud, in any of the forms that it sends."""
-    alert = particle.read(body, media_type(request), _intake(request, gate), request.scope["query_string"])
+    understood = particle.understand(body, media_type(request), _intake(request, gate), request.scope["query_string"])
+    alert = understood.alert
     with reported(request, gate, Source.PARTICLE, lambda: alert):
         gate.limits.count_device(alert.device or "unknown")
-    recorded = await _record(alert, request, gate)
+    recorded = await _record(understood, request, gate)
     if recorded.result is Result.QUARANTINED and gate.settings.particle_strict:
         errors = tuple(FieldError("", error) for error in alert.errors)
         raise Invalid(f"The body can't be read; it is kept as alert {alert.id}. Fix the webhook's template.", errors)
@@ -90,8 +93,8 @@ async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBo
 async def generic_webhook(request: Request, gate: CurrentGate, body: GenericBody) -> Response:
     """Take an alert from any other system, signed or with a bearer token."""
     _check_coding(request)
-    alert = generic.read(body, _sender_id(request), _intake(request, gate))
-    return _answer(await _record(alert, request, gate), alert)
+    understood = generic.understand(body, _sender_id(request), _intake(request, gate))
+    return _answer(await _record(understood, request, gate), understood.alert)
 
 
 def _check_coding(request: Request) -> None:
@@ -116,22 +119,26 @@ def _sender_id(request: Request) -> SenderId | None:
     return SenderId(IdKind.IDEMPOTENCY_KEY, distinct(key, generic.LONGEST_KEY)) if key else None
 
 
-async def _record(alert: Alert, request: Request, gate: Gate) -> Recorded:
+async def _record(understood: Understood, request: Request, gate: Gate) -> Recorded:
     """Commit the alert: nothing may be answered before. Raises StoreUnavailable."""
+    alert = understood.alert
     with reported(request, gate, alert.source, lambda: alert):
-        recorded = await _commit(alert, gate)
+        recorded = await _commit(understood, gate)
     if recorded.due:
         gate.deliverer.wake()
     seconds = gate.clock.monotonic() - request.state.started
     gate.metrics.alert_recorded(alert.source, recorded.result, seconds)
     _log(recorded, alert)
+    if recorded.hint:
+        gate.metrics.own_alert_recorded()
+        _log_hint(recorded.hint)
     return recorded
 
 
-async def _commit(alert: Alert, gate: Gate) -> Recorded:
+async def _commit(understood: Understood, gate: Gate) -> Recorded:
     try:
         async with asyncio.timeout(STORE_WITHIN):
-            return await gate.store.write_batch(gate.recorder.record, alert)
+            return await gate.store.write_batch(gate.recorder.record, understood)
     except TimeoutError:
         raise StoreTooSlow(
             f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may still do so."
@@ -150,6 +157,17 @@ def _log(recorded: Recorded, alert: Alert) -> None:
         severity=alert.severity,
         reason=recorded.reason,
         **more,
+    )
+
+
+def _log_hint(hint: Alert) -> None:
+    log.warning(
+        "hint.reported",
+        detail=one_line(hint.message or "", 200),
+        alert_id=hint.id,
+        incident_id=hint.incident_id,
+        event_name=hint.event,
+        severity=hint.severity,
     )
 
 
