@@ -43,10 +43,11 @@ class Away:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.away = False
-        self.writes = 0
+        self.writes = self.reads = 0
         self.meanwhile: Callable[[], None] = lambda: None
 
     async def read(self, act):
+        self.reads += 1
         self._check()
         return await self.store.read(act)
 
@@ -227,6 +228,91 @@ async def test_a_trouble_can_be_cleared(store: Store):
     refuse(own)
     await own.run()
     assert all_incidents(store)[0].status is IncidentStatus.OPEN
+
+
+POLICY = Trouble.POLICY
+
+
+async def test_a_trouble_that_lasts_is_told_once_and_is_over_when_it_is_cleared(store: Store):
+    """However long it lasts, and however often it is noted; meanwhile nothing is written, and little is read."""
+    clock = FakeClock()
+    watched = Away(store)
+    own, other = own_alerts(watched, clock), own_alerts(store, clock)
+    for _ in range(100):
+        own.lasts(POLICY, "policy", Cause.POLICY_INVALID, Severity.WARNING)
+        await own.run()
+        await other.run()
+        clock.move(minutes=10)
+    [incident] = all_incidents(store)
+    assert (watched.writes, incident.status, incident.alert_count) == (1, IncidentStatus.OPEN, 1)
+    assert (own.degraded(), other.degraded()) == ([], []), "the part of the gate that has it says more"
+    own.lasts(POLICY, "policy", None, Severity.WARNING)
+    await own.run()
+    assert [alert.signal for alert in all_alerts(store)] == [Signal.FIRING, Signal.RESOLVED]
+    [first_line, *_] = (all_alerts(store)[1].message or "").splitlines()
+    assert first_line == "Policy file not used from 2026-11-23 14:03 to 06:43: invalid."
+
+
+async def test_a_trouble_that_lasts_is_read_seldom(store: Store):
+    """As seldom as without any trouble."""
+    clock = FakeClock()
+    watched = Away(store)
+    own = own_alerts(watched, clock)
+    own.lasts(POLICY, "policy", Cause.POLICY_INVALID, Severity.WARNING)
+    await own.run()
+    reads = watched.reads
+    for _ in range(30):
+        clock.move(seconds=1)
+        await own.run()
+    assert watched.reads - reads == 2
+
+
+async def test_another_cause_of_a_trouble_that_lasts_is_said_in_time(store: Store):
+    """The same incident, with the latest cause alone."""
+    clock = FakeClock()
+    own = own_alerts(store, clock)
+    own.lasts(POLICY, "policy", Cause.POLICY_MISSING, Severity.WARNING)
+    await own.run()
+    clock.move(minutes=1)
+    own.lasts(POLICY, "policy", Cause.POLICY_INVALID, Severity.WARNING)
+    await own.run()
+    assert len(all_alerts(store)) == 1
+    clock.move(minutes=4)
+    await own.run()
+    said = [(alert.message or "").splitlines()[0] for alert in all_alerts(store)]
+    assert said == ["Policy file not used since 14:03: missing.", "Policy file not used since 14:03: invalid."]
+
+
+@pytest.mark.parametrize("after", [timedelta(seconds=1), timedelta(days=30)])
+async def test_what_lasted_when_a_process_ended_is_cleared_by_the_next(store: Store, after):
+    """Its first word counts: neither is it abandoned, nor does it stay open."""
+    clock = FakeClock()
+    first = own_alerts(store, clock)
+    first.lasts(POLICY, "policy", Cause.POLICY_INVALID, Severity.WARNING)
+    await first.run()
+    await first.close()
+    clock.time += after
+    second = own_alerts(store, clock)
+    await second.run()
+    assert all_incidents(store)[0].status is IncidentStatus.OPEN
+    second.lasts(POLICY, "policy", None, Severity.WARNING)
+    await second.run()
+    assert all_incidents(store)[0].status is IncidentStatus.RESOLVED
+
+
+async def test_a_person_who_ends_what_lasts_hears_of_its_next_change(store: Store):
+    """Not of the same again."""
+    clock = FakeClock()
+    own = own_alerts(store, clock)
+    for _ in range(5):
+        own.lasts(POLICY, "policy", Cause.POLICY_INVALID, Severity.WARNING)
+        await own.run()
+        resolve(store, clock)
+        clock.move(minutes=10)
+    assert len(all_incidents(store)) == 1
+    own.lasts(POLICY, "policy", Cause.POLICY_MISSING, Severity.WARNING)
+    await own.run()
+    assert [each.status for each in all_incidents(store)] == [IncidentStatus.OPEN, IncidentStatus.RESOLVED]
 
 
 async def test_what_occurs_while_the_end_is_written_is_a_new_incident(store: Store):

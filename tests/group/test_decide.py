@@ -7,7 +7,7 @@ import pytest
 
 from alertgate.group.decide import Decision, GroupReason, Known, decide, is_quiet, sentence
 from alertgate.group.order import AHEAD, is_before, is_same, stamp
-from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Seen, Severity, Signal, Source
+from alertgate.model import Alert, Hint, Incident, IncidentStatus, Resolution, Seen, Severity, Signal, Source
 from alertgate.rules import GroupingRules
 from tests.builders import alert, incident
 from tests.fakes import START
@@ -58,6 +58,26 @@ def test_the_first_alert_opens_an_incident():
 def test_an_all_clear_never_opens_an_incident(source):
     """Whatever it is about, and whoever says it: nobody is woken for it."""
     assert decided(None, all_clear(source=source)) == Decision(GroupReason.NOTHING_TO_RESOLVE, None)
+
+
+@pytest.mark.parametrize("last", [None, over()], ids=["never open", "over"])
+@pytest.mark.parametrize(
+    ("shared", "reason"),
+    [
+        (None, GroupReason.NOTHING_TO_RESOLVE),
+        (one(), GroupReason.SHARED_ALL_CLEAR),
+        (one(status=IncidentStatus.ACKNOWLEDGED), GroupReason.SHARED_ALL_CLEAR),
+        (over(), GroupReason.NOTHING_TO_RESOLVE),
+    ],
+)
+def test_the_all_clear_of_a_part_ends_nothing_that_it_shares(last, shared, reason):
+    """The shared incident may be open for another part, and stays as it is."""
+    assert decided(last, all_clear(SOON + MINUTE), shared=shared) == Decision(reason, None)
+
+
+def test_the_all_clear_of_a_part_ends_its_own():
+    """Whatever further parts share."""
+    assert decided(one(), all_clear(), shared=one(key="shared")).reason is GroupReason.RESOLVED
 
 
 @pytest.mark.parametrize("resolution", [Resolution.ALERT, Resolution.PERSON])
@@ -327,11 +347,13 @@ def test_times_are_compared_in_the_digits_that_both_have(one_digits, other_digit
     ],
 )
 def test_only_an_unresolved_incident_is_quiet(status, silence, quiet):
-    """No alert for RESOLVE_AFTER, an acknowledgement that is four hours old, and not alertgate's own."""
+    """No alert for RESOLVE_AFTER, an acknowledgement that is four hours old, and no trouble of alertgate's own."""
     acknowledged_at = START + 10 * MINUTE if status is IncidentStatus.ACKNOWLEDGED else None
     one_of = incident(status=status, acknowledged_at=acknowledged_at)
     assert is_quiet(one_of, START + silence, RULES) is quiet
     assert not is_quiet(replace(one_of, source=Source.ALERTGATE), START + silence, RULES)
+    hints = [replace(one_of, source=Source.ALERTGATE, event=hint.value) for hint in Hint]
+    assert [is_quiet(hint, START + silence, RULES) for hint in hints] == [quiet] * len(Hint)
 
 
 def test_each_reason_has_a_sentence():

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from alertgate.group.sweep import resolve_quiet
-from alertgate.model import IncidentStatus, NotificationStatus, Source
+from alertgate.model import Hint, IncidentStatus, NotificationStatus, Source
 from alertgate.rules import GroupingRules
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
@@ -51,7 +51,18 @@ async def test_a_quiet_incident_is_resolved_unless_a_notification_waits(make_set
     assert [line["incident_id"] for line in lines] == ([incident.id] if expected is IncidentStatus.RESOLVED else [])
 
 
-def test_alertgates_own_incidents_never_end_in_silence(store: Store):
+@pytest.mark.parametrize("hint", list(Hint))
+def test_hints_end_in_silence(store: Store, hint):
+    """Nobody says that they are over; a device's own event of that name is no hint, but ends so too."""
+    said = [builders.new_incident(source=source, key=source, event=hint.value) for source in Source]
+    with store.transaction() as connection:
+        incidents.add(connection, said)
+        at_once = GroupingRules(interval=timedelta(0), resolve_after=timedelta(0))
+        ended = incidents.resolve_quiet(connection, at_once, said[0].last_alert_at)
+    assert sorted(ended) == sorted(each.id for each in said)
+
+
+def test_alertgates_own_troubles_never_end_in_silence(store: Store):
     """It watches them itself, and says when they are over."""
     own = builders.incident(source=Source.ALERTGATE)
     with store.transaction() as connection:

@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.model import ChannelName, IncidentStatus, Kind, Resolution, Severity, Source
+from alertgate.model import ChannelName, Hint, IncidentStatus, Kind, Resolution, Severity, Source
 from alertgate.notify.context import MessageContext
 from alertgate.notify.render.message import render
+from alertgate.prove import hint_words
 from tests.builders import alert, incident, notification
 from tests.fakes import START
 
@@ -55,6 +56,31 @@ def test_the_first_sentence_says_why_it_is_sent(kind, changes, lead):
     assert lead in lines
     assert MESSAGE.splitlines()[0] in lines
     assert "2 alerts" not in "\n".join(lines)
+
+
+def test_a_hint_asks_and_reports_no_trouble():
+    """The rule can be copied from the mail as it stands."""
+    rule = '[[events]]\nevent = "valve \u00e9"\nresolved = false  # or "x"'
+    text = hint_words.all_clear_message("closed", rule)
+    own = {
+        "source": Source.ALERTGATE,
+        "event": Hint.ALL_CLEAR,
+        "device": "valve from Cellar",
+        "severity": Severity.INFO,
+    }
+    context = replace(
+        about(Kind.OPENING), incident=incident(**own), alerts=(alert(**own, message=text, data={"alert": "a"}),)
+    )
+    mail = render(context)
+    assert mail.subject == "[INFO] alertgate: alarm or all-clear? (valve from Cellar)"
+    lines = mail.text.splitlines()
+    assert "alertgate may take an event for something else than it is." in lines
+    assert "\n".join(lines[lines.index("[[events]]") :]).startswith(rule)
+    sms = replace(context, notification=notification(kind=Kind.OPENING, channel=ChannelName.SMS), now=START)
+    assert render(sms).text.startswith(
+        "INFO alertgate: alarm or all-clear? (valve from Cellar)"
+        ' - "closed" was taken for an all-clear, so nobody was told.'
+    )
 
 
 def test_the_subject_names_alertgate_and_the_trouble():

@@ -70,7 +70,10 @@ def test_an_empty_file_is_a_policy(text):
         ("[[events]]\nevent = 3", "events[1].event can't be used: Input should be a valid string"),
         ('[[events]]\nevent = ""', "events[1].event can't be used: String should have at least 1 character"),
         ('[[events]]\nevent = "door\u00a0"', "events[1].event holds an invisible character (U+00A0 NO-BREAK SPACE)"),
-        ('[[events]]\nevent = "x"\nsource = "mqtt"', "events[1].source can't be used: Input should be 'particle' or"),
+        *(
+            (f'[[events]]\nevent = "x"\nsource = {source}', "events[1].source must be particle or generic, the webhook")
+            for source in ('"mqtt"', '"alertgate"', "1", "[]")
+        ),
         ('[[events]]\nevent = "x"\nresolved = 1', "events[1].resolved must be true, false, or an expression in quotes"),
         ('[[events]]\nevent = "x"\nkey = true', "events[1].key must be an expression in quotes"),
         ('[[events]]\nevent = "x"\nkey = "data door"', "events[1].key can't be read at character 6 of 9 (door)"),

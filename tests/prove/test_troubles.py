@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.model import Severity, Source
+from alertgate.model import Hint, Severity, Source
+from alertgate.prove.hint_words import TITLES
 from alertgate.prove.trouble_words import CAUSES, TROUBLES, message, title
 from alertgate.prove.troubles import (
     MOST_SENDERS,
@@ -16,6 +17,7 @@ from alertgate.prove.troubles import (
     Subject,
     Tally,
     Trouble,
+    add_up,
     decide,
     once,
     read_tally,
@@ -89,6 +91,72 @@ def test_each_step_follows_from_the_facts(facts, incident, seconds, step):
 def test_a_process_that_ends_says_what_it_knows(facts, incident, step):
     """What is unsaid is reported; an incident stays open, because it isn't over."""
     assert decide(facts, incident, at(1), INTERVAL, closing=True) is step
+
+
+@pytest.mark.parametrize(
+    ("facts", "incident", "seconds", "step"),
+    [
+        (known(), None, 0, Step.OPEN),
+        (known(unsaid=None), OPEN, 1e7, Step.WAIT),
+        (known(unsaid=None), None, 1e7, Step.WAIT),
+        (known(unsaid=None, uncovered=False), None, 1e7, Step.WAIT),
+        (known(), OPEN, 239, Step.WAIT),
+        (known(), OPEN, 240, Step.GO_ON),
+        (known(), OPEN, 1e7, Step.GO_ON),
+        (known(unsaid=None, cleared=True), OPEN, 1, Step.END),
+        (known(unsaid=None, cleared=True), None, 1, Step.FORGET),
+        (None, OPEN, 1e7, Step.WAIT),
+    ],
+)
+def test_a_trouble_that_lasts_is_over_when_it_is_cleared(facts, incident, seconds, step):
+    """However long ago it began, and whoever reported it; a change is said after a while."""
+    assert decide(facts, incident, at(seconds), INTERVAL, lasting=True) is step
+
+
+def test_a_process_that_ends_leaves_open_what_lasts():
+    """It has said it, and the next process will say whether it is over."""
+    assert decide(known(unsaid=None), OPEN, at(1), INTERVAL, closing=True, lasting=True) is Step.WAIT
+
+
+def test_a_trouble_that_lasts_begins_once_and_its_latest_cause_counts():
+    """Others are counted."""
+    first, second = once(START, Cause.POLICY_MISSING, ""), once(at(60), Cause.POLICY_INVALID, "")
+    lasting = add_up(Trouble.POLICY, first, second)
+    assert lasting == Tally(1, START, at(60), {Cause.POLICY_INVALID: 1}, {})
+    counted = add_up(Trouble.REFUSED, ONE, ONE)
+    assert counted
+    assert counted.count == 2
+    for trouble in Trouble:
+        assert [add_up(trouble, None, None), add_up(trouble, ONE, None), add_up(trouble, None, ONE)] == [None, ONE, ONE]
+
+
+POLICY = Subject(Trouble.POLICY, "policy")
+
+
+@pytest.mark.parametrize(
+    ("over", "lines"),
+    [
+        (
+            False,
+            [
+                "Policy file not used since 14:03: invalid.",
+                "What was in force before stays in force; what the file says now doesn't count.",
+                "What to do: Run `alertgate check`, which names each problem; fix the file, and send SIGHUP.",
+            ],
+        ),
+        (
+            True,
+            [
+                "Policy file not used from 14:03 to 14:05: invalid.",
+                "A good policy is in force again, or it was forgotten on purpose.",
+            ],
+        ),
+    ],
+)
+def test_a_trouble_that_lasts_is_said_with_its_beginning_and_its_end(over, lines):
+    """It isn't counted."""
+    told = Tally(1, START, at(120), {Cause.POLICY_INVALID: 1}, {})
+    assert message(POLICY, told, at(180), over=over).splitlines() == lines
 
 
 def test_tallies_add_up():
@@ -178,3 +246,10 @@ def test_every_trouble_and_cause_has_its_words():
     assert title(*GENERIC) == "alerts refused (generic webhook)"
     assert all(len(words.title) <= 24 for words in TROUBLES.values())
     assert title("alertgate/unknown", None) == "alertgate/unknown"
+
+
+def test_every_hint_has_its_title():
+    """It fits into a text message too."""
+    assert set(TITLES) == set(Hint)
+    assert title(Hint.PARTS, "temp from Cellar") == "too many parts (temp from Cellar)"
+    assert all(len(words) <= 24 for words in TITLES.values())

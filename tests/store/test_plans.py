@@ -26,9 +26,15 @@ DIGEST = (
 USED = "SELECT count(*) FROM notifications WHERE status = 'sent' AND finished_at > 1 AND channel IN ('email', 'sms')"
 
 
+PARTS = "SELECT DISTINCT key FROM incidents WHERE device = 'd' AND id >= '01' AND substr(key, 1, 3) = 'abc' LIMIT 32"
+UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
+
+
 @pytest.mark.parametrize(
     ("query", "index"),
     [
+        (PARTS, "incidents_device"),
+        (UNNAMED_PARTS, "incidents_device"),
         (SWEEP, "incidents_unresolved"),
         (RETENTION, "incidents_resolved_at"),
         (REPEATS, "alerts_repeat_key"),

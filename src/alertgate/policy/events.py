@@ -18,6 +18,7 @@ from alertgate.policy.expressions import Expression, Failure, Value, compile_exp
 from alertgate.setting_types import invisible
 from alertgate.words import SEVERITY_WORDS, read_severity
 
+WEBHOOKS = (Source.PARTICLE, Source.GENERIC)
 LONGEST_GLOB = 256
 LONGEST_PART = 128
 """Characters of one part of a key."""
@@ -64,6 +65,12 @@ def _severity(value: Any) -> Any:
         similar = did_you_mean(value.lower(), SEVERITY_WORDS)
         raise ValueError(f"is {value}, which is no severity{similar or ': write info, warning or critical'}")
     return compile_expression(value)
+
+
+def _webhook(value: Any) -> Any:
+    if value not in WEBHOOKS:  # alertgate's own alerts are what they say: no rule decides about them
+        raise ValueError(f"must be {' or '.join(WEBHOOKS)}, the webhook that the rule is for")
+    return value
 
 
 EventName = Annotated[str, Field(min_length=1, max_length=LONGEST_GLOB), AfterValidator(_text)]
