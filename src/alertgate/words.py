@@ -10,8 +10,8 @@ RESOLVED_WORDS = frozenset(
 )
 """The values of `status` that resolve an incident; any other fires."""
 
-VERDICTS = frozenset({"resolved", "resolve", "recovered", "recovery"})
-"""Those of them that say of an alarm that it is over. The others say how a thing is: `closed` of a valve may be one."""
+DOUBTFUL_WORDS = frozenset({"closed"})
+"""Those of them that may be the alarm itself: `closed` of a valve. The others say in any case that all is well."""
 
 SEVERITY_WORDS: Mapping[str, Severity] = MappingProxyType(
     {

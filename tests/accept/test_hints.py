@@ -15,7 +15,7 @@ from alertgate.model import Alert, Hint, Severity, Signal, Source
 from alertgate.policy.load import parse
 from alertgate.prove.hint_words import PASTE
 from alertgate.rules import SeverityRules
-from alertgate.words import RESOLVED_WORDS, VERDICTS
+from alertgate.words import DOUBTFUL_WORDS, RESOLVED_WORDS
 from tests import builders
 from tests.fakes import START
 
@@ -38,7 +38,8 @@ BACKUP = {"event": "valve", "source": "nas", "message": "m", "status": "Closed"}
     [
         (VALVE, "", "closed"),
         (BACKUP, "", "closed"),
-        ({**VALVE, "data": {"status": " OK\n"}}, "", "ok"),
+        ({**VALVE, "data": {"status": " CLOSED\n"}}, "", "closed"),
+        ({**VALVE, "data": {"status": "ok"}}, "", None),
         ({**VALVE, "data": {"status": "closed"}, "status": "resolved"}, "", None),
         ({**VALVE, "data": {"status": "open"}}, "", None),
         ({**VALVE, "data": "closed"}, "", None),
@@ -55,9 +56,9 @@ def test_a_word_is_doubtful_if_it_alone_makes_an_all_clear(body, rules, word):
 
 
 @pytest.mark.parametrize("word", sorted(RESOLVED_WORDS))
-def test_words_that_say_the_verdict_are_not_doubtful(word):
-    """`resolved` of a valve can't be an alarm; `closed` can."""
-    assert understood({**VALVE, "data": {"status": word}}).doubtful_word == (None if word in VERDICTS else word)
+def test_words_that_say_that_all_is_well_are_not_doubtful(word):
+    """`ok` of a valve can't be an alarm; `closed` can."""
+    assert understood({**VALVE, "data": {"status": word}}).doubtful_word == (word if word in DOUBTFUL_WORDS else None)
 
 
 @pytest.mark.parametrize(

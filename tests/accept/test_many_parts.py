@@ -229,7 +229,7 @@ def test_a_doubtful_all_clear_is_told_once_for_each_event_and_device(intake: Int
         "valve from Cellar",
     )
     assert (first.incident_id, first.due, [each.address for each in told]) == (None, 1, ["me@example.com"])
-    again = intake.record(CLOSED, {**CLOSED, "data": {"status": "ok", "zone": "a"}}, at=timedelta(hours=2))
+    again = intake.record(CLOSED, {**CLOSED, "data": {"status": "closed", "zone": "a"}}, at=timedelta(hours=2))
     assert [each.hint for each in again] == [None, None]
     others = [*intake.record({**CLOSED, "coreid": "d2"}), *intake.record({**CLOSED, "event": "v"})]
     assert [each.hint is not None for each in others] == [True, True]
@@ -263,8 +263,8 @@ def test_a_word_that_can_end_something_is_no_question(intake: Intake, reason):
         ({**CLOSED, "data": {"status": "resolved"}}, "", False),
         (CLOSED, '[[events]]\nevent = "valve"\nresolved = true', False),
         (CLOSED, '[[events]]\nevent = "valve"\nignore = true', False),
-        ({"event": "valve", "message": "m", "status": "ok"}, "", True),
-        ({"event": "valve", "message": "m", "status": "ok", "timestamp": "2026-11-23T13:00:00Z"}, "", True),
+        ({"event": "valve", "message": "m", "status": "closed"}, "", True),
+        ({"event": "valve", "message": "m", "status": "closed", "timestamp": "2026-11-23T13:00:00Z"}, "", True),
     ],
     ids=["no device", "verdict", "rule", "ignored", "generic", "an old one"],
 )

@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
 from alertgate.accept.record import Recorder
+from alertgate.accept.rulings import Understood
 from alertgate.app import new_id
 from alertgate.errors import StoreTooNew
 from alertgate.model import ChannelName, IncidentStatus, Resolution, Signal, Source
@@ -223,7 +224,7 @@ def test_alerts_go_on_with_the_incidents_of_the_second_schema(second_schema):
             id=new_id(at), received_at=at, source=Source.GENERIC, signal=signal, incident_key='key:["nas","nas-backup"]'
         )
         with store.transaction() as connection:
-            [recorded] = recorder.record(connection, [came])
+            [recorded] = recorder.record(connection, [Understood(came)])
         incident = store.read_now(lambda c: incidents.get(c, "second-1"))
         assert incident
         done.append((recorded.incident_id, incident.status, incident.alert_count))

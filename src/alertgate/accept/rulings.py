@@ -8,7 +8,7 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import EventKey, event_key, incident_key
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 from alertgate.policy.events import RuleReason, Ruling, apply_rules, sentence
-from alertgate.words import VERDICTS, read_word
+from alertgate.words import DOUBTFUL_WORDS, read_word
 
 
 class Said(NamedTuple):
@@ -41,7 +41,7 @@ class Understood(NamedTuple):
         if self.said is None or self.alert.signal is not Signal.RESOLVED or (self.ruling and self.ruling.signal):
             return None
         words = [word for status in self.said.statuses if (word := read_word(status))]
-        return None if VERDICTS.intersection(words) else next(iter(words), None)
+        return next(iter(words), None) if DOUBTFUL_WORDS.issuperset(words) else None
 
 
 def find_ruling(said: Said, context: IntakeContext) -> Ruling | None:

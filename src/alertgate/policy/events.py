@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 
@@ -86,7 +86,7 @@ class EventRule(BaseModel):
 
     event: EventName
     """A glob over the event's name, in which case matters, as in SEVERITY_RULES."""
-    source: Literal["particle", "generic"] | None = None
+    source: Annotated[Source, BeforeValidator(_webhook)] | None = None
     """The webhook; None for both."""
     about: EventName | None = None
     """Stands for the event in the incident key."""
