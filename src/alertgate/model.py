@@ -200,6 +200,10 @@ class Seen(NamedTuple):
         return cls(*(getattr(alert, name) for name in cls._fields))
 
 
+CHANGES_OF_A_FLAP = 3
+"""An incident that was opened, resolved and reopened flaps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """The problem that alerts with the same incident key belong to."""
@@ -233,6 +237,11 @@ class Incident:
     resolution: Resolution | None = None
     resolved_by: str | None = None
     """The person's name, or the alert's id; None for silence."""
+
+    @property
+    def known_to_flap(self) -> bool:
+        """Whether it was acknowledged by somebody who knew that it flaps: that survives a reopening."""
+        return (self.acknowledged_changes or 0) >= CHANGES_OF_A_FLAP
 
     @property
     def is_watched(self) -> bool:

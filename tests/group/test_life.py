@@ -31,6 +31,7 @@ from alertgate.model import (
     Incident,
     IncidentStatus,
     Kind,
+    Notification,
     NotificationStatus,
     Resolution,
     Severity,
@@ -98,6 +99,9 @@ class Life(RuleBasedStateMachine):
         self.since = START
         """When a person ended the incident, or silence did: alerts from before are out of this model."""
         self.down: set[str] = set()
+        self.slow: set[str] = set()
+        self.flying: list[tuple[Notification, Incident]] = []
+        """What a slow server hasn't answered yet, with the incident as the message tells it."""
 
     @initialize(stamped=st.booleans())
     def begin(self, *, stamped: bool) -> None:
@@ -170,6 +174,17 @@ class Life(RuleBasedStateMachine):
         """The mail server of a contact goes down, or is up again."""
         self.down ^= {address}
 
+    @rule(address=st.sampled_from(ADDRESSES))
+    def slow_down_or_hurry(self, address: str) -> None:
+        """The mail server of a contact answers late, or at once."""
+        self.slow ^= {address}
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        """A slow server answers one of the messages, in any order."""
+        self.land(self.flying.pop(data.draw(st.integers(0, len(self.flying) - 1))))
+
     @invariant()
     def it_is_open_as_its_last_word_says(self) -> None:
         """The incident is open if the last that was published is an alarm, unless silence has ended it."""
@@ -205,6 +220,9 @@ class Life(RuleBasedStateMachine):
     def check_that_everybody_knows(self) -> None:
         """After GROUP_INTERVAL everybody knows how it stands, and was told of an end once."""
         self.down.clear()
+        self.slow.clear()
+        while self.flying:
+            self.land(self.flying.pop())
         self.pass_time(RULES.interval + RETRY, sweep=False)
         last = self.last()
         for messages in self.told.values():
@@ -232,13 +250,22 @@ class Life(RuleBasedStateMachine):
     def deliver(self) -> None:
         """Attempt all that is due."""
         claimed = self.claimer.claim(self.connection, Claim(ChannelName.EMAIL, 100, self.now)).messages
-        for each, incident in ((s.notification, s.incident) for message in claimed for s in message.snapshots):
-            if each.address in self.down:
-                end = Finish(each, NotificationStatus.PENDING, self.now, due_at=self.now + RETRY)
+        for snapshot in (snapshot for message in claimed for snapshot in message.snapshots):
+            sent = snapshot.notification, snapshot.incident
+            if sent[0].address in self.slow:
+                self.flying.append(sent)
             else:
-                end = Finish(each, NotificationStatus.SENT, self.now, told=incident.status)
-                self.told[each.address].append(Message(self.now, each.kind, incident))
-            leases.finish(self.connection, [end])
+                self.land(sent)
+
+    def land(self, sent: tuple[Notification, Incident]) -> None:
+        """Record the server's answer."""
+        notification, incident = sent
+        if notification.address in self.down:
+            end = Finish(notification, NotificationStatus.PENDING, self.now, due_at=self.now + RETRY)
+        else:
+            end = Finish(notification, NotificationStatus.SENT, self.now, told=incident.status)
+            self.told[notification.address].append(Message(self.now, notification.kind, incident))
+        leases.finish(self.connection, [end])
 
     def forget(self) -> None:
         """Start the model anew: alerts that were published before are about something that a person has ended."""

@@ -233,11 +233,16 @@ def test_what_falls_and_rises_again_is_no_news():
     assert on_rise(critical, state(knows, worst=Severity.WARNING), START, FIVE_MINUTES).due_at == START
 
 
-def test_an_incident_that_is_still_acknowledged_is_summed_up():
-    """Who acknowledged it knows that it flaps, and hears how it stands at last."""
-    assert on_reopening(KNOWN, TOLD_OVER, START, FIVE_MINUTES, worse=False) == Plan(
-        Kind.CHANGES, START + 4 * MINUTE, PlanReason.CHANGES_OFTEN
-    )
+def test_an_incident_that_is_still_acknowledged_is_quiet_until_it_rests():
+    """Who acknowledged it knew that it flaps: only an end that no alert can undo any more is told."""
+    assert on_reopening(KNOWN, TOLD_OVER, START, FIVE_MINUTES, worse=False) == Skip(PlanReason.ACKNOWLEDGED)
+    ended = replace(OVER, acknowledged_by="Ada", acknowledged_changes=3)
+    rests = Plan(Kind.RESOLUTION, START + FIVE_MINUTES, PlanReason.RESTS)
+    assert on_end(ended, TOLD_OPEN, START, FIVE_MINUTES) == rests
+    assert on_end(ended, state(TOLD_OPEN, changes=9), START, FIVE_MINUTES) == rests
+    assert on_end(ended, ContactState(), START, FIVE_MINUTES) == Skip(PlanReason.NEVER_TOLD)
+    once = replace(ended, acknowledged_changes=1)
+    assert on_end(once, TOLD_OPEN, START, FIVE_MINUTES) == Plan(Kind.RESOLUTION, START, PlanReason.RESOLVED)
 
 
 def test_a_summary_is_only_for_those_who_know_of_the_incident():
@@ -323,6 +328,10 @@ TOLD = ContactState(told_at=START - timedelta(minutes=2), failed_at=START)
         (Plan(Kind.RESOLUTION, START, PlanReason.FIRED_BEFORE_END), "there is news from before its end"),
         (Skip(PlanReason.ALREADY_TOLD), "told about the incident and its end already"),
         (Skip(PlanReason.ENDED_BY_PERSON), "Bea ended the incident"),
+        (
+            Plan(Kind.RESOLUTION, START, PlanReason.RESTS),
+            "resolved; told if it stays so, because Ada knew that it flaps",
+        ),
     ],
 )
 def test_each_reason_has_a_sentence(choice, expected):

@@ -241,6 +241,8 @@ class Recorder:
             return
         if before and decision.reason in FIRES_AGAIN:
             notifications.supersede_others(incident, now)
+        if incident.status is IncidentStatus.ACKNOWLEDGED and decision.reason is GroupReason.REOPENED:
+            notifications.cancel(incident, f"acknowledged by {incident.acknowledged_by}", now)
         worse = before is not None and incident.severity.rank > before.severity.rank
         for target in self._targets:
             state = notifications.state(incident, target)

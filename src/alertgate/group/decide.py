@@ -13,9 +13,6 @@ from alertgate.group.order import is_before, stamp
 from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Seen, Signal, Source
 from alertgate.rules import GroupingRules
 
-ACKNOWLEDGEMENT_SURVIVES_FROM = 3
-"""An acknowledgement survives a reopening if it was given after so many changes: who gave it knows of the flapping."""
-
 
 class GroupReason(StrEnum):
     """What an alert did to the incidents with its key, and why."""
@@ -237,8 +234,7 @@ def _reopened(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
         resolution=None,
         resolved_by=None,
     )
-    known_to_flap = (last.acknowledged_changes or 0) >= ACKNOWLEDGEMENT_SURVIVES_FROM
-    if known_to_flap and alert.severity.rank <= last.severity.rank:
+    if last.known_to_flap and alert.severity.rank <= last.severity.rank:
         return replace(again, status=IncidentStatus.ACKNOWLEDGED)
     return replace(again, acknowledged_at=None, acknowledged_by=None, acknowledged_changes=None)
 

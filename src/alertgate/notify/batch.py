@@ -32,6 +32,7 @@ class NotificationBatch:
         self._planned: dict[str, Notification] = {}
         self._expedited: dict[str, Expedited] = {}
         self._superseding: dict[str, tuple[str, datetime]] = {}
+        self._cancelled: dict[str, tuple[str, datetime]] = {}
 
     def state(self, incident: Incident, target: Target) -> ContactState:
         """Return what a contact was told about an incident, including what this batch plans."""
@@ -47,6 +48,18 @@ class NotificationBatch:
         """Cancel what is pending about other incidents with the same key: sent after this one, it would say "over"."""
         self._superseding[incident.key] = incident.id, now
 
+    def cancel(self, incident: Incident, reason: str, now: datetime) -> None:
+        """Cancel what is pending about an incident, stored or planned by this batch."""
+        for (incident_id, target), state in list(self._states.items()):
+            if incident_id != incident.id or not state.pending_id:
+                continue
+            if planned := self._planned.get(state.pending_id):
+                cancelled = replace(planned, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
+                self._planned[planned.id] = cancelled
+            else:
+                self._cancelled[incident.id] = reason, now
+            self._states[incident_id, target] = replace(state, pending_id=None, pending_attempts=0)
+
     def add(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
         """Apply the choice for one contact; a Skip adds nothing."""
         state = self.state(incident, target)
@@ -61,6 +74,8 @@ class NotificationBatch:
 
     def write(self, connection: Connection) -> None:
         """Store all notifications. Their incidents must already be stored."""
+        for incident_id, (reason, now) in self._cancelled.items():
+            notifications.cancel(connection, incident_id, reason, now)
         for key, (incident_id, now) in self._superseding.items():
             notifications.cancel_others(connection, key, incident_id, now)
         notifications.expedite(connection, list(self._expedited.values()))

@@ -1,6 +1,6 @@
 """Whether and when to notify a contact, and why. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -26,6 +26,7 @@ class PlanReason(StrEnum):
     REOPENED = "reopened"  # the incident is open again
     CHANGES_OFTEN = "changes_often"  # the incident changed too often to tell each change at once
     RESOLVED = "resolved"  # the incident is resolved
+    RESTS = "rests"  # it is resolved, and who acknowledged it knew that it flaps: told if it isn't reopened
     FIRED_BEFORE_END = "fired_before_end"  # there is news from before the incident's end
     ACKNOWLEDGED = "acknowledged"  # somebody acknowledged the incident
     PENDING_SAYS_IT = "pending_says_it"  # a pending notification will report it
@@ -104,11 +105,11 @@ def on_rise(incident: Incident, state: ContactState, now: datetime, interval: ti
 def on_reopening(incident: Incident, state: ContactState, now: datetime, interval: timedelta, *, worse: bool) -> Choice:
     """Decide how one contact is told that an incident is open again: at once, unless it changes too often.
 
-    `worse`: its severity is higher than before its end, which is told at once as a rise is. An incident that is still
-    acknowledged changes often, and who acknowledged it knew that.
+    `worse`: its severity is higher than before its end, which is told at once as a rise is.
     """
-    often = is_flapping(state) or incident.status is IncidentStatus.ACKNOWLEDGED
-    if often and not (worse and _is_worse_than_told(incident, state)):
+    if incident.status is IncidentStatus.ACKNOWLEDGED:
+        return Skip(PlanReason.ACKNOWLEDGED)
+    if is_flapping(state) and not (worse and _is_worse_than_told(incident, state)):
         return _often(incident, state, now, interval)
     if state.pending_id:
         return _expedite(state, Kind.REOPENING, now, PlanReason.REOPENED)
@@ -118,7 +119,13 @@ def on_reopening(incident: Incident, state: ContactState, now: datetime, interva
 
 
 def on_end(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
-    """Decide how one contact is told about an all-clear: at once, unless the incident changes too often."""
+    """Decide how one contact is told about an all-clear: at once, unless the incident changes too often.
+
+    If it was acknowledged by somebody who knew that, it is told only once no alert can reopen it any more.
+    """
+    if incident.known_to_flap:
+        choice = on_resolution(state, now)
+        return replace(choice, due_at=now + interval, reason=PlanReason.RESTS) if isinstance(choice, Plan) else choice
     if is_flapping(state):
         return _often(incident, state, now, interval)
     return on_resolution(state, now)
@@ -225,6 +232,7 @@ _SENTENCES = {
     PlanReason.FIRST: "nothing was said about this incident yet",
     PlanReason.PENDING_SAYS_IT: "the pending notification will say it",
     PlanReason.RESOLVED: "resolved",
+    PlanReason.RESTS: "resolved; told if it stays so, because {incident.acknowledged_by} knew that it flaps",
     PlanReason.FIRED_BEFORE_END: "there is news from before its end",
     PlanReason.ALREADY_TOLD: "told about the incident and its end already",
     PlanReason.ENDED_BY_PERSON: "{incident.resolved_by} ended the incident",

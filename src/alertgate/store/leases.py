@@ -175,7 +175,7 @@ def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notifica
     waiting = {_place(each): each for each in _pending(connection, incident_ids)}
     cancelled = []
     for end, after in again:
-        if reason := _needless(after, situations[after.incident_id]):
+        if reason := _needless(situations[after.incident_id]):
             cancelled.append(_cancelled(after, reason, end.now))
             continue
         merged = after
@@ -205,14 +205,13 @@ def _cancelled(notification: Notification, reason: str, now: datetime) -> Notifi
     return replace(notification, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
 
 
-def _needless(notification: Notification, situation: Any) -> str | None:
+def _needless(situation: Any) -> str | None:
     """Return why a notification needn't be sent any more, as a sentence, or None.
 
-    Its incident was acknowledged since it was planned; or there is a newer one with the same key, so that this one
+    Its incident is acknowledged; or there is a newer one with the same key, so that this one
     would say "over" of what is open, or say it again.
     """
-    at = situation.acknowledged_at
-    if situation.status is IncidentStatus.ACKNOWLEDGED and at and at >= notification.created_at:
+    if situation.status is IncidentStatus.ACKNOWLEDGED:
         return f"acknowledged by {situation.acknowledged_by}"
     return superseded_by(situation.newer_id) if situation.newer_id else None
 
@@ -232,9 +231,9 @@ _NEWER_ID = (
     .where(_NEWER.c.key == _OWN.c.key, _NEWER.c.id > _OWN.c.id, _OWN.c.status == constant(IncidentStatus.RESOLVED))
     .scalar_subquery()
 )
-_SITUATIONS = select(
-    _OWN.c.id, _OWN.c.status, _OWN.c.acknowledged_at, _OWN.c.acknowledged_by, _NEWER_ID.label("newer_id")
-).where(_OWN.c.id.in_(bindparam("ids", expanding=True)))
+_SITUATIONS = select(_OWN.c.id, _OWN.c.status, _OWN.c.acknowledged_by, _NEWER_ID.label("newer_id")).where(
+    _OWN.c.id.in_(bindparam("ids", expanding=True))
+)
 _PENDING = select(*COLUMNS).where(_n.incident_id.in_(bindparam("ids", expanding=True)), IS_PENDING)
 
 
