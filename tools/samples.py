@@ -78,6 +78,7 @@ def samples() -> list[Sample]:
         Sample("update", "an update after a storm", _update()),
         Sample("escalation", "the severity rose", _escalation()),
         Sample("resolution", "the incident is resolved", _resolution()),
+        Sample("changes", "a door that opened and closed too often to tell each time", _changes()),
         Sample("quarantined", "an alert that can't be read", _quarantined()),
         Sample("late", "the device was offline, and the mail server unreachable", _late()),
         Sample("picture", "with a picture from the device", _with_picture()),
@@ -170,6 +171,22 @@ def _resolution() -> MessageContext:
         resolved_by=alerts[-1].id,
     )
     return replace(context, incident=over)
+
+
+def _changes() -> MessageContext:
+    """Five openings and four closings in six minutes: after the third change, one message each five minutes."""
+    alerts = [
+        _alert(
+            number,
+            after=timedelta(seconds=45 * number),
+            event="door/state",
+            signal=Signal.RESOLVED if number % 2 else Signal.FIRING,
+            data={"door": "back", "status": "closed" if number % 2 else "open"},
+        )
+        for number in range(9)
+    ]
+    context = _context(alerts, Kind.CHANGES, "Back door")
+    return replace(context, incident=replace(context.incident, changes=len(alerts)))
 
 
 def _quarantined() -> MessageContext:

@@ -149,7 +149,9 @@ class Settings(BaseSettings):
         description="Answer 422 to an authenticated Particle request that can't be read (it is stored either way).",
     )
     group_interval: Seconds = Field(
-        300.0, description="Seconds between two updates to one recipient about one incident."
+        300.0,
+        description="Seconds between the first updates to one recipient about one incident; later ones come less "
+        "often. Within this time after its all-clear an incident is reopened.",
     )
     flood_limit: int = Field(
         5,
@@ -160,7 +162,9 @@ class Settings(BaseSettings):
         "0: no digests, except near `SMTP_DAILY_LIMIT`.",
     )
     resolve_after: Seconds = Field(
-        1800.0, description="Seconds without an alert after which an incident is resolved, without a notification."
+        1800.0,
+        description="Seconds without an alert, and without a message about it, after which an incident is resolved, "
+        "without a notification. An acknowledged one stays open for at least four hours.",
     )
     give_up_after: Seconds = Field(86400.0, description="Seconds to retry a notification before it counts as failed.")
     timezone: TimeZone = Field("UTC", description="Time zone of the times in messages, such as `Europe/Berlin`.")

@@ -68,7 +68,9 @@ class GenericAlert(BaseModel):
         Field(description="`resolved`, or a common word for it, resolves the incident; any other fires."),
     ] = None
     dedup_key: Annotated[
-        str | None, BeforeValidator(as_text), Field(description="Alerts with the same key join one incident.")
+        str | None,
+        BeforeValidator(as_text),
+        Field(description="Alerts of one source with the same key join one incident."),
     ] = None
     timestamp: Annotated[
         Any, WithJsonSchema(TIME_SCHEMA), Field(description="When it happened: ISO 8601 or Unix seconds.")

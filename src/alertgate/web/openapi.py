@@ -137,10 +137,10 @@ GENERIC_ANSWERS: Answers = {
 GENERIC_BODY = {
     **body_of(GenericAlert, "application/json"),
     "parameters": [
-        _header("Idempotency-Key", "The same key again is answered 200 duplicate."),
+        _header("Idempotency-Key", "The same alert with the same key again is answered 200 duplicate."),
         _header(
             "webhook-id",
-            "Standard Webhooks: the message's id (or `svix-id`); the same again is answered 200 duplicate.",
+            "Standard Webhooks: the message's id (or `svix-id`); the same alert with it again is a duplicate.",
         ),
         _header("webhook-timestamp", "Standard Webhooks: Unix seconds, at most five minutes from now."),
     ],
