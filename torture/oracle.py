@@ -86,6 +86,5 @@ def wrong_last_words(books: Books, ledger: Ledger, may_repeat: set[str]) -> list
     return [
         f"{address} was last told that incident {incident} is {'over' if mail.says_over else 'open'}, and it isn't"
         for (incident, address), mail in ledger.last_words().items()
-        if mail.message_id not in may_repeat
-        and over.get(incident, mail.says_over) is not mail.says_over
+        if mail.message_id not in may_repeat and over.get(incident, mail.says_over) is not mail.says_over
     ]
