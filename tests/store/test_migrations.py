@@ -1,8 +1,9 @@
 """The schema: its migrations, from each released version with data in it."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from alembic import command
@@ -12,11 +13,14 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
+from alertgate.accept import generic, particle
+from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
 from alertgate.app import new_id
 from alertgate.errors import StoreTooNew
-from alertgate.model import ChannelName, IncidentStatus, Resolution, Signal, Source
+from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
+from alertgate.rules import SeverityRules
 from alertgate.store import alerts, claims, incidents, notifications, policies, schema
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
@@ -170,27 +174,59 @@ def second_schema(first_schema, database):
     engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
     with engine.begin() as connection:
         migrate(connection, command.upgrade, "0002")
-        at = int(START.timestamp() * 1_000_000)
         for number, (key, device, status) in enumerate(SECOND):
-            row = {"id": f"second-{number}", "key": key, "device": device, "status": status, "at": at}
-            connection.execute(
-                text(
-                    "INSERT INTO incidents (id, key, status, source, event, device, severity, opened_at, last_alert_at,"
-                    " alert_count) VALUES (:id, :key, :status, 'generic', 'e', :device, 1, :at, :at, 2)"
-                ),
-                row,
-            )
+            put_second(connection, f"second-{number}", key, device, status)
     engine.dispose()
     return first_schema
 
 
+def put_second(connection: Connection, id_: str, key: str, device: str | None, status: str) -> None:
+    """Store an incident of the second schema, with an alert whose fields hold its whole source, as they always do."""
+    row = {"id": id_, "key": key, "device": device, "status": status, "at": int(START.timestamp() * 1_000_000)}
+    connection.execute(
+        text(
+            "INSERT INTO incidents (id, key, status, source, event, device, severity, opened_at, last_alert_at,"
+            " alert_count) VALUES (:id, :key, :status, 'generic', 'e', :device, 1, :at, :at, 2)"
+        ),
+        row,
+    )
+    source = {"source": FULL.get(device, device)} if device else {}
+    connection.execute(
+        text(
+            "INSERT INTO alerts (id, received_at, source, status, signal, event, severity, incident_key, fields,"
+            " errors, incident_id) VALUES (:alert, :at, 'generic', 'accepted', 'firing', 'e', 1, :key, :fields,"
+            " '[]', :id)"
+        ),
+        {**row, "alert": f"alert of {id_}", "fields": json.dumps(source)},
+    )
+
+
+LONG_SOURCE = "rack " * 40
+SHORTENED = f"{LONG_SOURCE[:127]}…"
+FULL = {SHORTENED: LONG_SOURCE, "n\x1a0000s": "n\x00s"}
+"""Sources that aren't stored in full as an incident's `device`, by what is stored."""
 SECOND = [
     ('key:["nas-backup"]', "nas", "resolved"),
     ('key:["nas-backup"]', "nas", "open"),
     ('key:["disk \\"1\\""]', None, "open"),
     ('generic:["nas","backup"]', "nas", "open"),
+    ('key:["raid"]', SHORTENED, "open"),
+    ('key:["raid"]', "r" * 127 + "…", "resolved"),
+    ('key:["raid"]', "n\x1a0000s", "resolved"),
+    ('particle:["3f01","door"]', "3f01", "open"),
 ]
 """Incidents of the second schema: key, source and status."""
+
+
+def generic_key(**fields: str) -> str:
+    """Return the key that a generic alert has now."""
+    body = json.dumps({"event": "e", "message": "m", **fields}).encode()
+    return generic.read(body, None, intake(START)).incident_key
+
+
+def intake(at: datetime) -> IntakeContext:
+    """Return the context of an alert that comes at a time."""
+    return IntakeContext(new_id(at), at, SeverityRules((), Severity.WARNING))
 
 
 def test_keys_name_their_source_since_the_third_schema(second_schema):
@@ -206,6 +242,10 @@ def test_keys_name_their_source_since_the_third_schema(second_schema):
         'key:["nas","nas-backup"]',
         'key:["generic","disk \\"1\\""]',
         'generic:["nas","backup"]',
+        generic_key(source=LONG_SOURCE, dedup_key="raid"),
+        generic_key(source="r" * 127 + "…", dedup_key="raid"),
+        generic_key(source="n\x00s", dedup_key="raid"),
+        'particle:["3f01","door"]',
     ]
     assert {(incident.changes, incident.began_at, incident.changed_at) for incident in found if incident} == {
         (1, None, None)
@@ -234,6 +274,72 @@ def test_alerts_go_on_with_the_incidents_of_the_second_schema(second_schema):
         ("second-1", IncidentStatus.RESOLVED, 4),
         ("second-1", IncidentStatus.OPEN, 5),
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "fields"),
+    [
+        (1, {"source": "nas", "dedup_key": "nas-backup"}),
+        (2, {"dedup_key": 'disk "1"'}),
+        (3, {"source": "nas", "event": "backup"}),
+        (4, {"source": LONG_SOURCE, "dedup_key": "raid"}),
+    ],
+)
+def test_generic_all_clears_end_the_incidents_of_the_second_schema(second_schema, number, fields):
+    """As the webhook reads them, whatever their source is called."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    body = json.dumps({"event": "e", "message": "m", "status": "ok", **fields}).encode()
+    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    at = START + timedelta(seconds=1)
+    with store.transaction() as connection:
+        [recorded] = recorder.record(connection, [generic.read(body, None, intake(at))])
+    ended = store.read_now(lambda c: incidents.get(c, f"second-{number}"))
+    store.close()
+    assert ended is not None
+    assert (recorded.incident_id, ended.status) == (f"second-{number}", IncidentStatus.RESOLVED)
+
+
+def test_an_incident_of_the_second_schema_ends_by_no_all_clear_of_one_part(second_schema):
+    """It may be about several doors: it joins what names none, and else it ends by a person, or in silence."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+
+    def door(seconds: int, **data: str) -> tuple[str | None, str]:
+        at = START + timedelta(seconds=seconds)
+        body = json.dumps({"event": "door", "coreid": "3f01", "data": data}).encode()
+        with store.transaction() as connection:
+            [recorded] = recorder.record(connection, [particle.read(body, "application/json", intake(at))])
+        old = store.read_now(lambda c: incidents.get(c, f"second-{len(SECOND) - 1}"))
+        assert old is not None
+        return recorded.incident_id, old.status
+
+    old_id = f"second-{len(SECOND) - 1}"
+    assert door(1, door="front", status="ok") == (None, IncidentStatus.OPEN)
+    front, status = door(2, door="front", status="firing")
+    assert (front in (None, old_id), status) == (False, IncidentStatus.OPEN)
+    assert door(3, door="front", status="ok") == (front, IncidentStatus.OPEN)
+    assert door(4, status="firing") == (old_id, IncidentStatus.OPEN)
+    assert door(5, status="ok") == (old_id, IncidentStatus.RESOLVED)
+    store.close()
+
+
+def test_keys_that_a_downgrade_left_apart_stay_apart(second_schema, database):
+    """What the older version opened beside a named one keeps its key: two can't have one, and it must start."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    store.close()
+    engine = create_engine(database.get("database_url") or f"sqlite:///{second_schema.sqlite_file}")
+    with engine.begin() as connection:
+        migrate(connection, command.downgrade, "0002")
+        put_second(connection, "beside", 'key:["nas-backup"]', "nas", "open")
+    engine.dispose()
+    again = Store(second_schema)
+    again.open(exclusive=True)
+    keys = [again.read_now(lambda c, id_=id_: incidents.get(c, id_)).key for id_ in ("second-1", "beside")]
+    again.close()
+    assert keys == ['key:["nas","nas-backup"]', 'key:["nas-backup"]']
 
 
 def test_the_second_schema_can_be_restored_and_migrated_again(second_schema, database):
