@@ -22,11 +22,11 @@ from alertgate.accept.repeats import Identity, content_digest, repeat_key, witho
 from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
 from alertgate.accept.salvage import salvage
 from alertgate.accept.severity import decide_severity
-from alertgate.accept.spellings import is_absent, is_variable, joined, respell_both
+from alertgate.accept.spellings import joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
 from alertgate.errors import FieldError
 from alertgate.model import Alert, AlertStatus, IdKind, Json, Signal, Source
-from alertgate.words import values_of
+from alertgate.words import is_absent, is_variable, values_of
 
 UNREADABLE = "unreadable"
 """The event of a quarantined alert whose own event can't be extracted."""
