@@ -11,6 +11,7 @@ from email.policy import SMTP
 import httpx
 import pytest
 from bench import bare, processor
+from bench.expressions import dearest, events, seconds
 from bench.figure import Figure
 from bench.figures import FIGURES
 from bench.load import Measured, measured, rates, ratios
@@ -251,3 +252,11 @@ async def test_the_mail_server_tells_when_it_answered():
             assert len(taken.times) == 2 * (number + 1)
             assert b"\r\nSubject: hall\r\n" in taken.latest
             assert taken.latest.count(b"wet") == 2
+
+
+def test_the_dearest_expressions_are_those_at_the_bound():
+    """One copy more is refused, and on every kind of the largest events what is allowed is evaluated."""
+    found = dearest("data | [*].not_null(@…)")
+    assert found is not None
+    assert dearest(f"{found.text[:-1]}, @)") is None
+    assert all(seconds(found, event) < 1 for event in events())

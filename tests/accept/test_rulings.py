@@ -99,6 +99,32 @@ def test_a_rules_key_takes_precedence_over_a_dedup_key():
         assert of_generic({"id": 7}, fields=mine, **keys).incident_key == 'key:["nas","mine"]'
 
 
+@pytest.mark.parametrize(
+    ("data", "keys"),
+    [
+        ({"status": "ok", "door": "front"}, {}),
+        ({"door": "front"}, {"resolved": "true"}),
+        ({"status": "ok", "dedup_key": "mine"}, {}),
+        ({"id": None, "status": "ok"}, {}),
+        ({"id": " ", "status": "ok"}, {}),
+        ({"id": {"nr": 7}, "status": "ok"}, {}),
+    ],
+)
+def test_an_all_clear_whose_key_failed_belongs_to_no_incident(data, keys):
+    """It stays an all-clear, which is no alarm, but nobody knows which part is over."""
+    more = {"status": data.get("status"), "dedup_key": "mine"}
+    for alert in (of_particle(data, key='"data.id"', **keys), of_generic(data, fields=more, key='"data.id"', **keys)):
+        assert (alert.signal, alert.incident_key) == (Signal.RESOLVED, 'unclear:["alert-1"]')
+        assert alert.reason is not None
+        assert alert.reason.endswith("so its own fields say which part is firing, and it can't end an incident")
+
+
+def test_an_alert_fires_if_both_key_and_resolved_failed():
+    """As without `key`: its own words can't end anything, and its own fields say which part it is about."""
+    alert = of_particle({"status": "ok", "door": "front"}, key='"data.id"', resolved='"data.gone"')
+    assert (alert.signal, alert.incident_key) == (Signal.FIRING, 'particle:["bath","leak","door","front"]')
+
+
 def test_an_ignored_alert_has_nothing_in_common_with_any_other():
     """No key, no repeat, no all-clear; all of it is stored."""
     alert = of_particle({"status": "ok"}, fields={"event_id": "7"}, ignore="true")

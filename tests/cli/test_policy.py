@@ -89,9 +89,7 @@ async def test_a_body_is_explained_rule_by_rule(tmp_path):
         text=True,
         check=True,
     )
-    failed = (
-        "`resolved` failed, because data.state isn't there; so its own words decide, but they can't end an incident"
-    )
+    failed = "`resolved` failed, because data.state is missing or blank; so it fires, whatever its own words say"
     assert done.stdout.splitlines() == [
         "door/front from 3f, by the particle webhook",
         "",
@@ -102,11 +100,21 @@ async def test_a_body_is_explained_rule_by_rule(tmp_path):
         "[[events]] 3 (*) isn't reached",
         "",
         "status    accepted",
-        "signal    firing (by its own words, because the rule failed)",
+        "signal    firing (because `resolved` failed)",
         "severity  critical (by [[events]] 2)",
         'incident  particle:["3f","door/front"]',
         f"reason    [[events]] 2 (door/*) says: critical; [[events]] 2 (door/*): {failed}",
     ]
+
+
+async def test_an_all_clear_without_its_key_is_explained(tmp_path):
+    """It says that it ends nothing, rather than the key that nothing else has."""
+    written(tmp_path, '[[events]]\nevent = "door"\nkey = "data.name"\nresolved = "data.state == \'closed\'"\n')
+    (tmp_path / "body.json").write_text('{"event":"door","data":{"state":"closed"},"coreid":"3f"}')
+    done = await alertgate("explain", "--try", "body.json", cwd=tmp_path)
+    lines = done.stdout.splitlines()
+    assert "signal    resolved (by [[events]] 1)" in lines
+    assert "incident  none, because `key` failed: an all-clear ends nothing if nobody knows what is over" in lines
 
 
 async def test_a_generic_body_is_explained(tmp_path):

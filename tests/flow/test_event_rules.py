@@ -1,6 +1,7 @@
 """What makers' own words mean, by `[[events]]` rules: from the webhook to the mail."""
 
 import signal
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,51 @@ async def test_a_rule_on_a_field_that_is_not_there_ends_nothing(make_settings, r
             trail = await service.trail(doubtful["id"])
     assert (doubtful["incident"], trail["incident"]["status"]) == (began, "open")
     assert (
-        "`resolved` failed, because data.open isn't there; so its own words decide, but they can't end an"
+        "`resolved` failed, because data.open is missing or blank; so it fires, whatever its own words say"
         in (trail["alert"]["reason"])
     )
+
+
+async def test_an_all_clear_of_an_unknown_part_ends_nothing(make_settings, rules, database):
+    """The firmware renamed the field that `key` needs: both doors are one incident, and one that shuts ends nothing."""
+    clock = FakeClock()
+    async with mail_sink() as sink:
+        settings = make_settings(**mail_settings(sink.port), **database, policy_file=rules)
+        async with serving(settings, clock=clock) as service:
+
+            async def said(name: str, **fields: Any) -> Any:
+                data = {"storey": "ground", "name": name, "open": fields.pop("open")}
+                return (await service.particle(event="door", data=data, **fields)).json()
+
+            began = await said("front", open=True)
+            await sink.received(1)
+            joined, shut = await said("back", open=True), await said("back", open=False)
+            trail = await service.trail(shut["id"])
+            incident = (await service.trail(began["id"]))["incident"]
+            assert joined["incident"] == began["incident"]
+            assert (shut["incident"], trail["alert"]["signal"], incident["status"]) == (None, "resolved", "open")
+            assert "`key` failed, because data.floor is missing or blank; " in trail["alert"]["reason"]
+            # Nor is a door over before it opened, which the all-clear has overtaken.
+            times = {name: (clock.now() - timedelta(seconds=age)).isoformat() for name, age in (("was", 9), ("is", 3))}
+            await said("gate", open=False, coreid="other", published_at=times["is"])
+            late = await said("gate", open=True, coreid="other", published_at=times["was"])
+            assert (await service.trail(late["id"]))["incident"]["status"] == "open"
+            assert not any(subject.startswith("[RESOLVED]") for subject in await subjects(sink, 2))
+
+
+@pytest.mark.parametrize(
+    "data", ['{"floor":"ground","name":"front","open":""}', '{"floor":"ground","name":"front","open":"{{{open}}}"}']
+)
+async def test_a_template_that_rendered_nothing_ends_nothing(make_settings, rules, data):
+    """A rule that JMESPath would find true for blank text has failed, and the door stays open."""
+    rules.write_text('[[events]]\nevent = "door"\nresolved = "!(data.open) || data.open != \'yes\'"\n')
+    async with mail_sink() as sink:
+        settings = make_settings(**mail_settings(sink.port), policy_file=rules)
+        async with serving(settings, clock=FakeClock()) as service:
+            began = await form(service, event="door", data='{"name":"front","open":"yes"}', coreid="shed")
+            await sink.received(1)
+            await form(service, event="door", data=data, coreid="shed")
+            assert (await service.trail(began["id"]))["incident"]["status"] == "open"
 
 
 async def test_an_ignored_heartbeat_is_stored_and_told_to_nobody(make_settings, rules, database):

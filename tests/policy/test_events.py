@@ -84,12 +84,21 @@ def test_resolved_is_true_or_false(keys, data, signal):
 @pytest.mark.parametrize(
     ("expression", "data", "failure", "why"),
     [
-        ("data.open", {}, Failure.MISSING, "data.open isn't there"),
-        ("data.open != 'yes'", {}, Failure.MISSING, "data.open isn't there"),
-        ("data.open", {"open": "no"}, Failure.UNEXPECTED, 'it gave "no", which is neither true nor false'),
-        ("data.open", {"open": 0}, Failure.UNEXPECTED, "it gave 0, which is neither true nor false"),
-        ("[data.open]", {"open": True}, Failure.UNEXPECTED, "it gave [true], which is neither true nor false"),
-        ("length(data) == `0`", 5, Failure.ERROR, "of an error: In function length(), invalid type for value: 5"),
+        ("data.open", {}, Failure.MISSING, "data.open is missing or blank"),
+        ("data.open != 'yes'", {}, Failure.MISSING, "data.open is missing or blank"),
+        ("!(data.open)", {"open": ""}, Failure.MISSING, "data.open is missing or blank"),
+        (
+            "!contains(data.states, 'open')",
+            {"states": [None]},
+            Failure.MISSING,
+            "a value in data.states is missing or blank",
+        ),
+        ("data.open", {"open": "no"}, Failure.UNEXPECTED, "it gave a text, and must give true or false"),
+        ("data.open", {"open": 0}, Failure.UNEXPECTED, "it gave a number, and must give true or false"),
+        ("[data.open]", {"open": True}, Failure.UNEXPECTED, "it gave a list, and must give true or false"),
+        ("data", {"open": True}, Failure.UNEXPECTED, "it gave an object, and must give true or false"),
+        ("length(data) == `0`", 5, Failure.ERROR, "of an error: length() can't take a number"),
+        ("data < `5`", "7", Failure.ERROR, "of an error: '<' not supported between instances of 'str' and 'int'"),
         ("data[0] == `1`", [1] * LARGEST_EVENT, Failure.TOO_LARGE, "the event has more than 2000 values"),
     ],
 )
@@ -100,7 +109,7 @@ def test_what_is_neither_true_nor_false_has_failed(expression, data, failure, wh
     assert found.outcomes[0].value.failure is failure
     said = sentence(found)
     assert said.startswith(f"[[events]] 1 (*): `resolved` failed, because {why}")
-    assert said.endswith("; so its own words decide, but they can't end an incident")
+    assert said.endswith("; so it fires, whatever its own words say")
 
 
 @pytest.mark.parametrize(
@@ -181,9 +190,36 @@ def test_the_sentence_says_what_the_rule_decided_and_what_failed():
     )
     assert sentence(ruling(text, {"shut": True})) == (
         "[[events]] 1 (*) says: resolved, critical, about door; "
-        "[[events]] 1 (*): `key` failed, because data.door isn't there; so its own fields say which part it is about"
+        "[[events]] 1 (*): `key` failed, because data.door is missing or blank; so its own fields say which part is "
+        "firing, and it can't end an incident"
     )
     assert sentence(ruling('[[events]]\nevent = "*"')) == ""
+
+
+@pytest.mark.parametrize(
+    ("expression", "data"),
+    [
+        ("data", "hunter2"),
+        ("data.pin", {"pin": "hunter2"}),
+        ("[data.pin]", {"pin": ["hunter2"]}),
+        ("data.pin > `5`", {"pin": "hunter2"}),
+        ("abs(data.pin)", {"pin": "hunter2"}),
+        ("keys(data.pin)", {"pin": "hunter2"}),
+        ("sum(data.pins)", {"pins": [1, "hunter2"]}),
+        ("sort(data.pins)", {"pins": ["hunter2", 1]}),
+        ("max_by(data.pins, &@)", {"pins": [["hunter2"]]}),
+        ("merge(data.pin)", {"pin": "hunter2"}),
+        ("ceil(to_number(data))", "9" * 5000),
+        ("avg(data)", [10**400]),
+    ],
+)
+def test_no_sentence_shows_what_a_failed_expression_gave(expression, data):
+    """It is logged with the alert's reason, and an alert's content stays out of logs."""
+    found = ruling(rule(resolved=quoted(expression), severity=quoted(expression)), data)
+    assert found.failed("resolved")
+    assert "hunter2" not in sentence(found)
+    assert "99" not in sentence(found)
+    assert "00" not in sentence(found)
 
 
 def test_doubts_name_rules_that_are_never_reached_and_doubtful_expressions():

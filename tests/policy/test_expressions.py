@@ -53,6 +53,8 @@ def given_by(text: str, data: Any = None, **fields: Any) -> Value:
         ("lower(data)", "calls lower(), which JMESPath doesn't have"),
         ("length(data, data)", "calls length() with 2 arguments; it takes 1"),
         ("not_null()", "calls not_null() with 0 arguments; it takes at least 1"),
+        ("data == ''", "has a null or a blank text in it, but every expression that comes upon one fails: to ask "),
+        ("data.open == `null`", "has a null or a blank text in it, but every expression that comes upon one fails"),
         ("!" * 100 + "data", "nests too deeply: at most 20 levels are allowed"),
         ("(" * 490 + "data", "nests too deeply: at most 20 levels are allowed"),
     ],
@@ -89,9 +91,9 @@ def test_a_hostile_expression_is_refused(text):
 @pytest.mark.parametrize(
     "text",
     [
-        "[data, data, data][][].[@, @]",
-        "[data, data, data, data][*][*][*].[@, @, @]",
-        "map(&map(&to_string(@), @), data)",
+        "[data, data][].[@, @]",
+        "data[*][*].not_null(@, @, @, @, @, @, @)",
+        "map(&to_string(@), data)",
         "sort_by(data, &length(@))[*].[@, @]",
         "contains(to_string(data), to_string([data, data]))",
     ],
@@ -140,6 +142,31 @@ def test_what_is_allowed_is_quick_on_the_largest_event(text):
         ("not_null(data.a.b, data[3], `7`) == `7`", {"a": "x"}, True),
         ("contains(keys(data), 'open') && data.open == 'no'", {"shut": "yes"}, False),
         ("event == 'leak' && source == 'particle'", None, True),
+        ("not_null(data, 'nothing') == 'nothing'", "", True),
+        ("not_null(data, 'nothing') == 'nothing'", None, True),
+        ("not_null(data, 'nothing') == 'nothing'", "open", False),
+        ("not_null(data.open, data.isOpen) == 'no'", {"open": " ", "isOpen": "no"}, True),
+        # These are values.
+        ("!(data.open)", {"open": False}, True),
+        ("!(data.open)", {"open": []}, True),
+        ("!(data.open)", {"open": {}}, True),
+        ("data.open == `0`", {"open": 0}, True),
+        ("length(data.open) == `0`", {"open": []}, True),
+        ("data.open == `[]`", {"open": []}, True),
+        ("!contains(data.states, 'open')", {"states": []}, True),
+        # A gap in what nobody looks at is none.
+        ("data.open == `false`", {"open": False, "note": None}, True),
+        ("data.open == `false`", {"open": False, "notes": [""]}, True),
+        ("contains(keys(data), 'open')", {"open": None}, True),
+        ("length(keys(data)) == `2`", {"open": None, "note": ""}, True),
+        ("type(data) == 'object'", {"note": None}, True),
+        ("data == 'closed' || data.state == 'closed'", {"state": "closed", "note": None}, True),
+        ("data && data.open == `false`", {"open": False, "note": None}, True),
+        ("length(data.doors[?open]) == `0`", {"doors": [{"open": False, "name": ""}]}, True),
+        ("length(data.doors) == `1`", {"doors": [{"open": False, "name": None}]}, True),
+        ("max_by(data.doors, &level).level < `5`", {"doors": [{"level": 3, "name": None}]}, True),
+        ("contains(['open', 'ajar'], data.state)", {"state": "shut"}, False),
+        ('contains(`["", "off"]`, data)', "off", True),
     ],
 )
 def test_an_expression_gives_a_value(text, data, value):
@@ -159,7 +186,7 @@ def test_an_expression_gives_a_value(text, data, value):
         ("length(data.doors[?open]) == `0`", {"doors": [{"opened": True}]}, "open"),  # and here
         ("!(data.doors[?open])", {"doors": "none"}, ""),  # and here
         ("data[3] != 'open'", ["shut"], ""),  # and here
-        ("!(data.level > `5`)", {"level": True}, ""),  # and here
+        ("!(data.level > `5`)", {"level": True}, "a number or a text to compare"),  # and here
         ("data.a == 'x' || data.b == 'x'", {"b": "x"}, "data.a"),
         ("not_null(data.a, data.b) != 'x'", {}, ""),
         ("not_null(data.a != 'x')", {}, "data.a"),
@@ -170,6 +197,60 @@ def test_an_expression_gives_a_value(text, data, value):
 def test_an_expression_that_comes_upon_null_has_failed(text, data, missing):
     """A field that isn't there is no all-clear, whatever JMESPath makes of it; what isn't there is named."""
     assert given_by(text, data) == Value(None, Failure.MISSING, missing)
+
+
+@pytest.mark.parametrize("blank", ["", "  \t", "\u00a0", "{{{open}}}", " {{open}} "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "!(data.open)",
+        "length(data.open) == `0`",
+        "data.open != 'yes'",
+        "data.open == `false` || data.open != 'yes'",
+        "!(not_null(data.open, data.isOpen))",
+        "to_string(data.open) != 'true'",
+        "!contains(data.open, 'yes')",
+        "!(data.*.open)",
+    ],
+)
+def test_a_blank_text_is_like_a_field_that_is_not_there(text, blank):
+    """A template that rendered nothing says nothing: JMESPath takes it for false, and so for an all-clear."""
+    found = given_by(text, {"open": blank, "door": {"open": blank}})
+    assert (found.value, found.failure) == (None, Failure.MISSING)
+
+
+@pytest.mark.parametrize("gap", [None, "", "{{open}}"])
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("!contains(data.states, 'open')", "a value in data.states"),
+        ("contains(values(data.doors), 'open') == `false`", "a value in a list or an object"),
+        ("contains(data.doors.*, 'open') == `false`", ""),
+        ('data.states != `["open"]`', "a value in data.states"),
+        ('data.deep == `[{"open": false}]`', "a value in data.deep"),
+        ("!contains(to_string(data.doors), 'open')", "a value in data.doors"),
+        ("!contains(to_string(data.deep), 'open')", "a value in data.deep"),
+        ("!contains(not_null(data.states, data.doors), 'open')", "a value in a list or an object"),
+        ("length(data.states) == `1`", "a value in data.states"),
+        ("length(data.doors) == `1`", "a value in data.doors"),
+        ("length(data.states[?@ == 'open']) == `0`", ""),
+        ("length(data.deep[?open]) == `0`", "open"),
+        ("!(!(data.states))", "a value in data.states"),
+        ("data.states && `true`", "a value in data.states"),
+        ("data.none || `true`", "data.none"),
+    ],
+)
+def test_a_gap_inside_of_what_decides_has_failed(text, missing, gap):
+    """The door about which a list says nothing may be open."""
+    data = {"states": [gap], "doors": {"front": gap}, "deep": [{"open": gap}]}
+    assert given_by(text, data) == Value(None, Failure.MISSING, missing)
+
+
+@pytest.mark.parametrize("gap", [None, "", "{{open}}"])
+@pytest.mark.parametrize("text", ["sort(data)[-1] == 'shut'", "max(data) == 'shut'", "max_by(data, &@) == 'shut'"])
+def test_a_list_with_a_gap_has_no_order(text, gap):
+    """Whatever stands where the gap is might come first."""
+    assert given_by(text, ["shut", gap]).value is None
 
 
 @pytest.mark.parametrize(

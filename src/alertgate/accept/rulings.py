@@ -62,8 +62,17 @@ def ruled_key(kind: str, device: str, event: str, part: tuple[str, ...], ruling:
     return event_key(kind, device, about or event, ("key", *ruling.part) if ruling and ruling.part else part)
 
 
+def is_unclear(signal: Signal, ruling: Ruling) -> bool:
+    """Return whether it is an all-clear of which nobody knows what is over, because the rule's `key` failed."""
+    return signal is Signal.RESOLVED and ruling.failed("key")
+
+
 def ruled(alert: Alert, said: Said, ruling: Ruling | None, whole: str | None) -> Understood:
-    """Return an alert as its rule has it. If its rule failed to say whether it is over, it isn't."""
+    """Return an alert as its rule has it.
+
+    If the rule failed to say whether it is over, it isn't. If it failed to say which part it is about, an all-clear
+    ends nothing.
+    """
     if ruling is None:
         return Understood(alert, None, said, whole)
     what = sentence(ruling)
@@ -84,10 +93,14 @@ def ruled(alert: Alert, said: Said, ruling: Ruling | None, whole: str | None) ->
         )
     own_words = Signal.FIRING if ruling.failed("resolved") else alert.signal
     reasons = [what, alert.reason if ruling.signal is None else None]
+    signal = ruling.signal or own_words
+    unclear = is_unclear(signal, ruling)
     decided = replace(
         alert,
-        signal=ruling.signal or own_words,
+        signal=signal,
+        # A key of its own: it ends no incident, now or when a firing alert comes that was published before it.
+        incident_key=incident_key("unclear", alert.id) if unclear else alert.incident_key,
         severity=ruling.severity or alert.severity,
         reason="; ".join(filter(None, reasons)) or None,
     )
-    return Understood(decided, ruling, said, whole)
+    return Understood(decided, ruling, said, None if unclear else whole)

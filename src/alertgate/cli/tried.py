@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from alertgate.accept import generic, particle
 from alertgate.accept.intake import IntakeContext
-from alertgate.accept.rulings import Understood
+from alertgate.accept.rulings import Understood, is_unclear
 from alertgate.model import Alert, AlertStatus
 from alertgate.policy.events import EventRule, Outcome, Ruling, failure_sentence
 from alertgate.policy.expressions import Expression, shown
@@ -78,10 +78,15 @@ def _meaning(alert: Alert, ruling: Ruling | None) -> Iterator[str]:
     if alert.status is AlertStatus.IGNORED:
         yield f"reason    {alert.reason}; it is stored, and nobody is told"
         return
-    failed = ", because the rule failed" if ruling and ruling.failed("resolved") else ""
-    yield f"signal    {alert.signal} (by {by if ruling and ruling.signal else own}{failed})"
+    if ruling and ruling.failed("resolved"):
+        yield f"signal    {alert.signal} (because `resolved` failed)"
+    else:
+        yield f"signal    {alert.signal} (by {by if ruling and ruling.signal else own})"
     default = f"{own}, SEVERITY_RULES or DEFAULT_SEVERITY"
     yield f"severity  {alert.severity} (by {by if ruling and ruling.severity else default})"
-    yield f"incident  {alert.incident_key}"
+    if ruling and is_unclear(alert.signal, ruling):
+        yield "incident  none, because `key` failed: an all-clear ends nothing if nobody knows what is over"
+    else:
+        yield f"incident  {alert.incident_key}"
     if alert.reason:
         yield f"reason    {alert.reason}"

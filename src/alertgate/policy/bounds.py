@@ -10,13 +10,16 @@ from typing import Any, NamedTuple
 from jmespath.functions import Functions
 
 from alertgate.model import Json
+from alertgate.words import is_absent
 
 EVENT_FIELDS = ("event", "data", "device", "message", "source", "severity", "status", "fields")
 """The fields of an event that expressions can use."""
 MOST_LEVELS = 20
 """How deep an expression may nest."""
 MOST_WORK = 250
-"""How often an expression may look at each value of an event, by an upper bound."""
+"""How often an expression may look at each value of an event, by an upper bound; `bench.expressions` shows the cost."""
+EACH = 5
+"""How often it counts if a part of an expression is evaluated for each element, rather than once on a whole list."""
 LARGEST_EVENT = 2000
 """JSON values in an event, of which long texts count as several; expressions aren't evaluated on larger events."""
 TEXT_UNIT = 256
@@ -27,6 +30,12 @@ STEPS = frozenset({"subexpression", "index_expression", "projection", "value_pro
 CONSTANTS = frozenset({"true", "false", "null"})
 UNBOUNDED = frozenset({"join"})
 """Functions whose result isn't bounded by a multiple of their arguments' size."""
+ONE_OF = frozenset({"not_null", "or_expression", "and_expression"})
+"""What gives one of its operands, and so nothing larger than the largest of them."""
+SMALL = frozenset(
+    {"contains", "starts_with", "ends_with", "length", "type", "to_number", "comparator", "not_expression"}
+)
+"""What gives a boolean, a number or a word, whatever its operands are."""
 ESCAPED = 12
 """Characters of JSON for one of text, as `to_string` writes it."""
 
@@ -36,13 +45,16 @@ def check(node: Any, text: str) -> None:
     work = _Checker(text).work(node)
     if work > MOST_WORK:
         raise ValueError(
-            f"may take too long on a large event: it looks at each value up to {work} times, and at most {MOST_WORK} "
-            "are allowed; use fewer lists, pipes and projections"
+            f"may take too long on a large event: it can be {work} times the work of reading it, and at most "
+            f"{MOST_WORK} times are allowed; use fewer lists, pipes, filters and projections"
         )
 
 
 def size(value: Json) -> int:
-    """Return how many JSON values a value has, or a number above LARGEST_EVENT if it has more than that."""
+    """Return how many JSON values a value has, or a number above LARGEST_EVENT if it has more than that.
+
+    Long texts and names count as several.
+    """
     count, waiting = 0, [value]
     while waiting and count <= LARGEST_EVENT:
         item = waiting.pop()
@@ -50,6 +62,7 @@ def size(value: Json) -> int:
         if isinstance(item, str):
             count += len(item) // TEXT_UNIT
         elif isinstance(item, Mapping):
+            count += sum(len(name) // TEXT_UNIT for name in item)
             waiting.extend(item.values())
         elif isinstance(item, list):
             waiting.extend(item)
@@ -61,6 +74,28 @@ class _Growth(NamedTuple):
 
     result: int
     work: int
+
+
+class _Place(NamedTuple):
+    """Where a part of an expression stands."""
+
+    root: bool
+    """Whether it is evaluated on the event itself, whose fields are known."""
+    level: int = 0
+    unit: int = 1
+    """How often it counts: EACH if it is evaluated for each element."""
+
+    def within(self) -> "_Place":
+        """Return the place of a child that is evaluated on the same value."""
+        return self._replace(level=self.level + 1)
+
+    def after(self) -> "_Place":
+        """Return the place of a later step, which is evaluated on what an earlier one gave."""
+        return self._replace(root=False, level=self.level + 1)
+
+    def each(self) -> "_Place":
+        """Return the place of a child that is evaluated on each element."""
+        return _Place(root=False, level=self.level + 1, unit=EACH)
 
 
 class _Checker:
@@ -75,10 +110,10 @@ class _Checker:
 
     def work(self, node: Any) -> int:
         """Return an upper bound for the work. Raises ValueError."""
-        return self._growth(node, root=True, level=0).work
+        return self._growth(node, _Place(root=True)).work
 
-    def _growth(self, node: Any, *, root: bool, level: int) -> _Growth:
-        if level > MOST_LEVELS:
+    def _growth(self, node: Any, place: _Place) -> _Growth:
+        if place.level > MOST_LEVELS:
             raise ValueError(f"nests too deeply: at most {MOST_LEVELS} levels are allowed")
         kind = node["type"]
         children: list[Any] = node["children"] if kind != "slice" else []  # whose children are numbers
@@ -86,47 +121,62 @@ class _Checker:
             raise ValueError("has a ! that negates only the name after it: write !(data.open), with parentheses")
         match kind:
             case "field":
-                if root and node["value"] not in EVENT_FIELDS:
+                if place.root and node["value"] not in EVENT_FIELDS:
                     raise ValueError(_no_such_field(node["value"], self._text))
-                return _Growth(1, 1)
+                return _Growth(1, place.unit)
             case "literal":
-                return _Growth(size(node["value"]), 1)
+                if is_absent(node["value"]):
+                    raise ValueError(_ABSENT)
+                return _Growth(size(node["value"]), place.unit)
             case "subexpression" | "index_expression" | "pipe":
-                return self._chain(children, root=root, level=level)
+                return self._chain(children, place)
             case "projection" | "value_projection" | "filter_projection":
-                base = self._growth(children[0], root=root, level=level + 1)
-                inner = [self._growth(child, root=False, level=level + 1) for child in children[1:]]
+                base = self._growth(children[0], place.within())
+                inner = [self._growth(child, place.each()) for child in children[1:]]
                 return _Growth(
-                    base.result * (inner[0].result + 1), base.work + base.result * sum(part.work + 1 for part in inner)
+                    base.result * (inner[0].result + 1),
+                    base.work + base.result * sum(part.work + EACH for part in inner),
                 )
             case "function_expression":
-                return self._function(node, root=root, level=level)
-        root = root and kind != "expref"  # which is evaluated on elements
-        parts = [self._growth(child, root=root, level=level + 1) for child in children]
-        results = sum(part.result for part in parts)
-        result = 1 if kind in ("comparator", "not_expression") else results + 1
-        return _Growth(result, sum(part.work for part in parts) + results + 1)
+                return self._function(node, place)
+        inside = place.each() if kind == "expref" else place.within()
+        parts = [self._growth(child, inside) for child in children]
+        results = [part.result for part in parts]
+        return _Growth(_result(kind, results), sum(part.work for part in parts) + (sum(results) + 1) * place.unit)
 
-    def _chain(self, steps: Sequence[Any], *, root: bool, level: int) -> _Growth:
+    def _chain(self, steps: Sequence[Any], place: _Place) -> _Growth:
         """Each step is evaluated on the result of the one before."""
         result, work = 1, 0
         for position, step in enumerate(steps):
-            growth = self._growth(step, root=root and position == 0, level=level + 1)
+            growth = self._growth(step, place.within() if position == 0 else place.after())
             work += result * growth.work
             result *= growth.result
         return _Growth(result, work)
 
-    def _function(self, node: Any, *, root: bool, level: int) -> _Growth:
+    def _function(self, node: Any, place: _Place) -> _Growth:
         name, arguments = node["value"], node["children"]
         _check_function(name, len(arguments))
-        parts = [self._growth(argument, root=root, level=level + 1) for argument in arguments]
-        values = sum(
-            part.result for part, argument in zip(parts, arguments, strict=True) if argument["type"] != "expref"
-        )
+        parts = [self._growth(argument, place.within()) for argument in arguments]
+        given = [part.result for part, argument in zip(parts, arguments, strict=True) if argument["type"] != "expref"]
+        values = sum(given)
         each = [part for part, argument in zip(parts, arguments, strict=True) if argument["type"] == "expref"]
-        result = values * sum(part.result for part in each) if each else values
-        work = sum(part.work for part in parts) + values * (1 + sum(part.work for part in each))
-        return _Growth((result * ESCAPED if name == "to_string" else result) + 1, work)
+        work = sum(part.work for part in parts) + values * (place.unit + sum(part.work for part in each))
+        if each:
+            return _Growth(values * sum(part.result for part in each) + 1, work)
+        return _Growth(values * ESCAPED + 1 if name == "to_string" else _result(name, given), work)
+
+
+def _result(kind: str, operands: Sequence[int]) -> int:
+    """Return an upper bound for the size of a result, from those of the operands."""
+    if kind in SMALL:
+        return 1
+    return max(operands, default=1) if kind in ONE_OF else sum(operands) + 1
+
+
+_ABSENT = (
+    "has a null or a blank text in it, but every expression that comes upon one fails: to ask whether data is null, "
+    "blank or not there, write not_null(data, 'nothing') == 'nothing'"
+)
 
 
 def _check_function(name: str, given: int) -> None:

@@ -1,7 +1,8 @@
 """What events mean, by the policy's `[[events]]` rules. Pure.
 
 The first rule that matches an event decides alone. A rule whose expression fails leaves that decision to the alert's
-own words, except that these then end no incident: an all-clear that nobody understood is none.
+own words and fields. But if `resolved` failed it fires, and if `key` failed it ends no incident: an all-clear is none
+if nobody knows whether something is over, or what.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from alertgate.model import Json, Severity, Signal, Source
 from alertgate.policy.bounds import EVENT_FIELDS, LARGEST_EVENT, did_you_mean, size
-from alertgate.policy.expressions import Expression, Failure, Value, compile_expression, evaluate, shown
+from alertgate.policy.expressions import Expression, Failure, Value, compile_expression, evaluate, type_name
 from alertgate.setting_types import invisible
 from alertgate.words import SEVERITY_WORDS, read_severity
 
@@ -188,8 +189,8 @@ def failure_sentence(outcome: Outcome) -> str:
 
 _WITHOUT: Mapping[str, str] = {
     "ignore": "so it isn't ignored",
-    "key": "so its own fields say which part it is about",
-    "resolved": "so its own words decide, but they can't end an incident",
+    "key": "so its own fields say which part is firing, and it can't end an incident",
+    "resolved": "so it fires, whatever its own words say",
     "severity": "so its own words decide how severe it is",
 }
 """What happens if the expression of a key fails."""
@@ -198,7 +199,7 @@ _WITHOUT: Mapping[str, str] = {
 def _cause(value: Value) -> str:
     match value.failure:
         case Failure.MISSING:
-            return f"{value.detail or 'a value that it needs'} isn't there"
+            return f"{value.detail or 'a value that it needs'} is missing or blank"
         case Failure.TOO_LARGE:
             return f"the event has more than {LARGEST_EVENT} values"
         case Failure.UNEXPECTED:
@@ -236,7 +237,7 @@ def _outcome(name: str, said: Any, event: Mapping[str, Json], *, too_large: bool
     reader, wanted = _READERS[name]
     read = reader(value.value)
     if read is None:
-        return Outcome(name, Value(None, Failure.UNEXPECTED, f"{shown(value.value)}, which is {wanted}"))
+        return Outcome(name, Value(None, Failure.UNEXPECTED, f"{type_name(value.value)}, and must give {wanted}"))
     return Outcome(name, Value(read))
 
 
@@ -266,10 +267,13 @@ def _read_part(value: Json) -> str | None:
 
 
 _READERS: Mapping[str, Any] = {
-    "ignore": (_read_boolean, "neither true nor false"),
-    "resolved": (_read_boolean, "neither true nor false"),
-    "severity": (read_severity, "no severity"),
-    "key": (_read_key, f"no text or number, nor a list of up to {MOST_PARTS} of them"),
+    "ignore": (_read_boolean, "true or false"),
+    "resolved": (_read_boolean, "true or false"),
+    "severity": (read_severity, "a word for a severity"),
+    "key": (
+        _read_key,
+        f"a number, a text of up to {LONGEST_PART} characters, or a list of up to {MOST_PARTS} of them",
+    ),
 }
 
 

@@ -1,24 +1,26 @@
 """JMESPath expressions: checked and bounded when the policy is loaded, evaluated for each event. Pure.
 
-An expression that comes upon null has failed, whatever its value: in JMESPath `data.open != 'yes'` is true, and
-`!(data.open)` is too, if there is no `open`. Only the arguments of `not_null()` may be null, if they
-are paths.
+An expression that comes upon a gap has failed, whatever its value: in JMESPath `data.open != 'yes'` is true, and
+`!(data.open)` is too, if there is no `open`. A gap is null, a field that isn't there, or a text that a template left
+empty (`words.is_absent`); `false`, 0, `[]` and `{}` are values. Only the arguments of `not_null()` may be gaps, if they
+are paths. A list or an object with a gap inside is one only for what looks inside it.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import jmespath
-from jmespath.exceptions import JMESPathError, LexerError, ParseError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError, LexerError, ParseError
 from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult
 from jmespath.visitor import TreeInterpreter
 
 from alertgate.model import Json
 from alertgate.policy.bounds import CONSTANTS, MOST_LEVELS, check
+from alertgate.words import is_absent
 
 LONGEST_EXPRESSION = 500
 """Characters."""
@@ -31,14 +33,17 @@ NO_LITERAL = frozenset({"quoted_identifier", "unquoted_identifier"})
 class Failure(StrEnum):
     """Why an expression has no value that counts."""
 
-    MISSING = "missing"  # it came upon null: a field that isn't there
+    MISSING = "missing"  # it came upon a gap: a field that isn't there, null, or blank text
     ERROR = "error"  # a function or comparison got a value of the wrong type
     TOO_LARGE = "too_large"  # the event has more than LARGEST_EVENT values
     UNEXPECTED = "unexpected"  # it gave a value of another kind than its use needs
 
 
 class Value(NamedTuple):
-    """What an expression gave: a value, or why there is none. `detail` names what is missing, or the error."""
+    """What an expression gave: a value, or why there is none.
+
+    `detail` names what is missing, or the error. It holds no value of the event: it is logged.
+    """
 
     value: Json
     failure: Failure | None = None
@@ -81,7 +86,9 @@ def evaluate(expression: Expression, event: Mapping[str, Json]) -> Value:
     try:
         value = interpreter.visit(expression.parsed.parsed, event)
     except Exception as error:  # noqa: BLE001  (an alert mustn't be lost, whatever a library does with its values)
-        return Value(None, Failure.ERROR, _first_line(error))
+        if interpreter.missing is None:
+            return Value(None, Failure.ERROR, _wrong_type(error))
+        value = None
     if interpreter.missing is not None:
         return Value(None, Failure.MISSING, interpreter.missing)
     return Value(value)
@@ -96,28 +103,97 @@ def shown(value: Json, longest: int = 60) -> str:
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
+def type_name(value: Json) -> str:
+    """Return what kind of value this is, for sentences that mustn't show it."""
+    return next((name for types, name in _TYPE_NAMES if isinstance(value, types)), "null")
+
+
+_TYPE_NAMES: Sequence[tuple[type | tuple[type, ...], str]] = (
+    (bool, "a boolean"),
+    ((int, float), "a number"),
+    (str, "a text"),
+    (list, "a list"),
+    (Mapping, "an object"),
+)
+
+
 class _Interpreter(TreeInterpreter):
-    """Notes what was null on the way to a value."""
+    """Takes blank text for null, and notes the gaps that it came upon on the way to a value."""
 
     def __init__(self) -> None:
         super().__init__()
         self.missing: str | None = None
-        """The first part of the expression that gave null; empty if it has no name."""
+        """The first part of the expression that was a gap; empty if it has no name."""
         self._may_be_null = False
+        self._parts: list[Json] = []
+        """The values of the children of the node that is being visited."""
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
-        before, may_be_null = self.missing, self._may_be_null
-        is_choice = node["type"] == "function_expression" and node["value"] == "not_null"
-        self._may_be_null = is_choice or (may_be_null and node["type"] in PATHS)
+        before, may_be_null, siblings = self.missing, self._may_be_null, self._parts
+        kind = node["value"] if node["type"] == "function_expression" else node["type"]
+        self._may_be_null, self._parts = kind == "not_null" or (may_be_null and kind in PATHS), []
         value = super().visit(node, *args, **kwargs)
-        self._may_be_null = may_be_null
-        if value is None and node["type"] != "literal" and not may_be_null and before is None:
-            self.missing = _path(node) or self.missing or ""
+        if kind != "literal" and is_absent(value):
+            value = None
+            if before is None and not may_be_null:
+                self.missing = _path(node) or self.missing or ""
+        elif self.missing is None and kind in _LOOKS_INSIDE:
+            self.missing = _gap_inside(node, self._parts, _LOOKS_INSIDE[kind])
+        self._may_be_null, self._parts = may_be_null, siblings
+        siblings.append(value)
         return value
 
 
+def _gap_inside(node: Any, values: Sequence[Json], has_gap: Callable[[Json], bool]) -> str | None:
+    """Return what has a gap inside that decides the value of a part, or None. `values` are those of its children."""
+    if node["type"] == "comparator" and not all(isinstance(value, list | dict) for value in values):
+        return None
+    children = zip(node["children"], values, strict=False)  # && and || don't always need their second one
+    found = next((child for child, value in children if child["type"] != "literal" and has_gap(value)), None)
+    return f"a value in {_path(found) or 'a list or an object'}" if found else None
+
+
+def _has_gap(value: Json) -> bool:
+    return any(map(is_absent, _members(value)))
+
+
+def _has_gap_at_any_depth(value: Json) -> bool:
+    waiting = [value]
+    while waiting:
+        for member in _members(waiting.pop()):
+            if is_absent(member):
+                return True
+            waiting.append(member)
+    return False
+
+
+def _has_only_gaps(value: Json) -> bool:
+    members = _members(value)
+    return bool(members) and all(map(is_absent, members))
+
+
+def _members(value: Json) -> Collection[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+_LOOKS_INSIDE: Mapping[str, Callable[[Json], bool]] = {
+    **dict.fromkeys(("contains", "to_string", "comparator"), _has_gap_at_any_depth),
+    **dict.fromkeys(("length", "max", "min", "sort"), _has_gap),
+    # These ask whether a list or an object is empty.
+    **dict.fromkeys(("not_expression", "and_expression", "or_expression"), _has_only_gaps),
+}
+"""Functions, and other parts of an expression, whose value depends on what is inside of lists and objects.
+
+Projections and filters visit each element, and the other functions that take lists only pass them on or refuse null.
+"""
+
+
 def _path(node: Any) -> str:
-    """Return the name of a field or a path to it, or an empty text for any other part of an expression."""
+    """Return the name of a field or a path to it, or an empty text for most other parts of an expression."""
+    if node["type"] == "comparator":  # it gives null if it orders what has no order
+        return "a number or a text to compare"
     if node["type"] == "field":
         return str(node["value"])
     if node["type"] == "subexpression":
@@ -170,6 +246,13 @@ def _doubts(tokens: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 yield f"compares with a field called {side['value']}: write a text in single quotes, '{side['value']}'"
             elif side["type"] == "unquoted_identifier" and side["value"] in CONSTANTS:
                 yield f"compares with a field called {side['value']}: write the value in backticks, `{side['value']}`"
+
+
+def _wrong_type(error: Exception) -> str:
+    """Return what went wrong, without the value that JMESPath's message has."""
+    if isinstance(error, JMESPathTypeError):
+        return f"{error.function_name}() can't take {type_name(error.current_value)}"
+    return _first_line(error) if isinstance(error, TypeError) else type(error).__name__  # TypeError's names types alone
 
 
 def _first_line(error: Exception) -> str:
