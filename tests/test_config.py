@@ -566,6 +566,13 @@ def test_an_address_that_smtp_cannot_carry_is_refused(address):
         check_address(address)
 
 
+def test_an_address_that_is_too_long_for_smtp_is_refused():
+    """254 characters: RFC 5321."""
+    assert check_address(f"{'a' * 242}@example.com") is None
+    with pytest.raises(ValueError, match="more than the 254 characters"):
+        check_address(f"{'a' * 243}@example.com")
+
+
 @pytest.mark.parametrize(
     ("address", "masked"),
     [

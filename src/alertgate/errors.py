@@ -18,6 +18,7 @@ r"""Everything that alertgate raises on purpose.
      └── Unavailable            the service can't do it now
           ├── SwitchedOff           a setting that the endpoint needs isn't set
           └── StoreError            the database
+               ├── StoreRefused         it works, but can't hold what was to be stored
                ├── StoreUnavailable     it doesn't answer, is full, or is read-only
                │    └── StoreTooSlow         it didn't answer in time; the write may still be committed
                ├── StoreInUse           another process serves this SQLite file
@@ -134,6 +135,10 @@ class StoreUnavailable(StoreError):
     """The database doesn't answer, is full, is locked, or is read-only. Nothing was stored."""
 
     retry_after = 5
+
+
+class StoreRefused(StoreError):
+    """The database works, but can't hold what was to be stored: a defect in alertgate. Nothing of it was stored."""
 
 
 class StoreTooSlow(StoreUnavailable):

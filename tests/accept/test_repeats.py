@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from alertgate.accept.keys import LONGEST_KEY
 from alertgate.accept.repeats import RepeatReason, content_digest, find_repeat, repeat_key, without_metadata
 from alertgate.model import Alert, IdKind, Incident, IncidentStatus, Resolution, Seen, Signal
 from alertgate.rules import GroupingRules
@@ -122,6 +123,14 @@ def test_ids_belong_to_their_device_and_kind():
     """Two devices, and two kinds of ids, may use the same text."""
     made = {repeat_key(kind, device, text) for kind in IdKind for device in (None, "a", "b") for text in ("1", "2")}
     assert len(made) == 18
+
+
+def test_the_key_of_a_long_id_is_bounded():
+    """A source may be of any length, and an index has no room for it."""
+    sources = ["s" * 20_000 + end for end in ("", "a", "b")]
+    keys = {repeat_key(IdKind.IDEMPOTENCY_KEY, source, "1") for source in sources}
+    assert len(keys) == 3
+    assert all(len(key) <= LONGEST_KEY for key in keys)
 
 
 def test_what_particle_adds_is_not_content():

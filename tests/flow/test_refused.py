@@ -1,6 +1,7 @@
 """Alerts with a right credential that are refused: a person hears of it, once, and when it is over."""
 
 import asyncio
+import itertools
 import json
 import re
 import sqlite3
@@ -8,9 +9,13 @@ from collections.abc import Sequence
 from contextlib import closing
 
 import pytest
+import structlog
+from sqlalchemy import text
 
+from alertgate.accept.keys import PART_FIELDS
 from alertgate.model import Severity
 from alertgate.store import incidents
+from tests.builders import incompressible
 from tests.conftest import API_BEARER, BEARER, Running, serving, sign
 from tests.fakes import FakeClock, MailSink, mail_sink, until
 from tests.flow.test_nothing_is_lost import mail_settings
@@ -155,6 +160,71 @@ async def test_a_device_over_its_limit_is_told_by_its_name(make_settings):
         assert trail["alerts"][0]["message"].startswith(
             "1 alert from Front door refused at 14:03: over PARTICLE_RATE_LIMIT."
         )
+
+
+REFUSE = {
+    "sqlite": "CREATE TRIGGER refuse BEFORE INSERT ON alerts WHEN NEW.event = 'poison' "
+    "BEGIN SELECT RAISE(ABORT, 'no room'); END",
+    "postgresql": "CREATE INDEX small ON alerts (message)",
+}
+"""Makes a database refuse some alerts: PostgreSQL those with a message that its index has no room for."""
+
+
+async def test_an_alert_that_the_database_refuses_fails_alone_and_is_told(make_settings, database):
+    """Its neighbours in the batch are accepted; the sender gets a clear answer, and a person hears of it."""
+    message = incompressible(8000)
+    async with serving(make_settings(**database), clock=FakeClock()) as service:
+        store = service.gate.store
+        await store.write(lambda connection: connection.execute(text(REFUSE[store.dialect])))
+        with structlog.testing.capture_logs() as logs:
+            bad, *good = await asyncio.gather(
+                service.generic(event="poison", message=message, severity="critical"),
+                *(service.particle(coreid=f"d{number}") for number in range(20)),
+            )
+        assert [answer.status_code for answer in good] == [202] * 20
+        assert (bad.status_code, bad.json()["type"]) == (503, "urn:alertgate:problem:not-storable")
+        assert "would refuse it again" in bad.json()["detail"]
+        assert "Retry-After" not in bad.headers
+        [logged] = [entry for entry in logs if entry["event"] == "alert.refused"]
+        assert (logged["event_name"], logged["severity"], logged["log_level"]) == ("poison", Severity.CRITICAL, "error")
+        assert message[:10] not in str(logs)
+        [incident] = await until(lambda: own_incidents(service))
+        assert incident["severity"] == "critical"
+        trail = (await service.client.get(f"/api/incidents/{incident['id']}", headers=API_BEARER)).json()
+        told = trail["alerts"][0]["message"]
+        assert "refused at 14:03: the database refused what they hold." in told
+        assert "What to do: Look for alert.refused in the log" in told
+
+
+PARTS = {field: incompressible(128, seed) for seed, field in enumerate(PART_FIELDS)}
+
+
+@pytest.mark.parametrize("of", ["parts", "source", "details", "rule", "names"])
+async def test_an_alert_with_long_names_is_stored_like_any_other(make_settings, database, tmp_path, of):
+    """Whatever its keys are made of, an index has room for them; the same names are the same incident."""
+    policy = tmp_path / "alertgate.toml"
+    policy.write_text(f'[[events]]\nevent = "rule"\nabout = "{PARTS["zone"]}"\nkey = "data.[{", ".join(PARTS)}]"\n')
+    async with serving(make_settings(policy_file=policy, **database), clock=FakeClock()) as service:
+        number = itertools.count()
+
+        async def send(**more: str):
+            match of:
+                case "parts":
+                    return await service.particle(data={**PARTS, **more})
+                case "source":
+                    headers = {"Idempotency-Key": f"k{next(number)}"}
+                    return await service.generic(headers=headers, source=PARTS["zone"] * 99, **more)
+                case "details":
+                    return await service.generic(source=PARTS["zone"], event=PARTS["door"], details={**PARTS, **more})
+                case "names":
+                    names = {"event": incompressible(256), "coreid": PARTS["zone"], "event_id": PARTS["door"]}
+                    return await service.particle(**names, data=more)
+            return await service.particle(event="rule", data={**PARTS, **more})
+
+        answers = [await send(), await send(n="another"), await send(probe=f"{PARTS['probe'][:-1]}x")]
+        assert [answer.status_code for answer in answers] == [202] * 3
+        incidents = [answer.json()["incident"] for answer in answers]
+        assert incidents[0] == incidents[1] != incidents[2]
 
 
 async def test_a_devices_name_cannot_forge_a_line_or_a_header(make_settings):

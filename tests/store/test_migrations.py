@@ -1,5 +1,6 @@
 """The schema: its migrations, from each released version with data in it."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from alertgate.accept import generic, particle
 from alertgate.accept.intake import IntakeContext
+from alertgate.accept.keys import incident_key
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
 from alertgate.app import new_id
@@ -201,6 +203,11 @@ def put_second(connection: Connection, id_: str, key: str, device: str | None, s
     )
 
 
+def incident_key_before(kind: str, *parts: str) -> str:
+    """Return a key as the second schema has it: of any length."""
+    return f"{kind}:{json.dumps(parts, separators=(',', ':'))}"
+
+
 LONG_SOURCE = "rack " * 40
 SHORTENED = f"{LONG_SOURCE[:127]}…"
 FULL = {SHORTENED: LONG_SOURCE, "n\x1a0000s": "n\x00s"}
@@ -214,6 +221,9 @@ SECOND = [
     ('key:["raid"]', "r" * 127 + "…", "resolved"),
     ('key:["raid"]', "n\x1a0000s", "resolved"),
     ('particle:["3f01","door"]', "3f01", "open"),
+    (incident_key_before("particle", "d" * 128, "e" * 1500), "d" * 128, "open"),
+    (incident_key_before("key", "k" * 1200), "nas", "open"),
+    (f"particle:{'d' * 1100}:e", "d", "resolved"),
 ]
 """Incidents of the second schema: key, source and status."""
 
@@ -221,7 +231,7 @@ SECOND = [
 def generic_key(**fields: str) -> str:
     """Return the key that a generic alert has now."""
     body = json.dumps({"event": "e", "message": "m", **fields}).encode()
-    return generic.read(body, None, intake(START)).incident_key
+    return generic.understand(body, None, intake(START)).alert.incident_key
 
 
 def intake(at: datetime) -> IntakeContext:
@@ -230,7 +240,7 @@ def intake(at: datetime) -> IntakeContext:
 
 
 def test_keys_name_their_source_since_the_third_schema(second_schema):
-    """The next alerts find their incidents, open or resolved; the incident is as complete as it was."""
+    """The next alerts find their incidents, open or resolved, also by a long key; each is as complete as it was."""
     store = Store(second_schema)
     store.open(exclusive=True)
     found = [
@@ -246,6 +256,9 @@ def test_keys_name_their_source_since_the_third_schema(second_schema):
         generic_key(source="r" * 127 + "…", dedup_key="raid"),
         generic_key(source="n\x00s", dedup_key="raid"),
         'particle:["3f01","door"]',
+        incident_key("particle", "d" * 128, "e" * 1500),
+        incident_key("key", "nas", "k" * 1200),
+        f'particle:["#{hashlib.sha256(SECOND[10][0].encode()).hexdigest()}"]',
     ]
     assert {(incident.changes, incident.began_at, incident.changed_at) for incident in found if incident} == {
         (1, None, None)
@@ -293,7 +306,7 @@ def test_generic_all_clears_end_the_incidents_of_the_second_schema(second_schema
     recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
     at = START + timedelta(seconds=1)
     with store.transaction() as connection:
-        [recorded] = recorder.record(connection, [generic.read(body, None, intake(at))])
+        [recorded] = recorder.record(connection, [generic.understand(body, None, intake(at))])
     ended = store.read_now(lambda c: incidents.get(c, f"second-{number}"))
     store.close()
     assert ended is not None
@@ -310,7 +323,7 @@ def test_an_incident_of_the_second_schema_ends_by_no_all_clear_of_one_part(secon
         at = START + timedelta(seconds=seconds)
         body = json.dumps({"event": "door", "coreid": "3f01", "data": data}).encode()
         with store.transaction() as connection:
-            [recorded] = recorder.record(connection, [particle.read(body, "application/json", intake(at))])
+            [recorded] = recorder.record(connection, [particle.understand(body, "application/json", intake(at))])
         old = store.read_now(lambda c: incidents.get(c, f"second-{len(SECOND) - 1}"))
         assert old is not None
         return recorded.incident_id, old.status

@@ -15,7 +15,6 @@ from tests.fakes import START
 
 SWEEP = "SELECT id FROM incidents WHERE status <> 'resolved' AND last_alert_at <= 1"
 RETENTION = "SELECT id FROM incidents WHERE resolved_at < 1 ORDER BY resolved_at LIMIT 50"
-REPEATS = "SELECT id FROM alerts WHERE repeat_key IN ('a', 'b')"
 LATELY = (
     "SELECT address, count(*) FROM notifications WHERE channel = 'email' AND address IN ('a', 'b') AND claimed_at > 1"
     " AND claimed_at <= 2 AND status IN ('sending', 'sent', 'pending') GROUP BY address"
@@ -37,7 +36,6 @@ UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
         (UNNAMED_PARTS, "incidents_device"),
         (SWEEP, "incidents_unresolved"),
         (RETENTION, "incidents_resolved_at"),
-        (REPEATS, "alerts_repeat_key"),
         (LATELY, "notifications_claimed"),
         (DIGEST, "notifications_due"),
         (USED, "notifications_sent"),

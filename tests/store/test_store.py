@@ -7,20 +7,24 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from alertgate.app import new_id
-from alertgate.errors import StoreInUse, StoreUnavailable
+from alertgate.errors import StoreInUse, StoreRefused, StoreUnavailable
 from alertgate.group.decide import is_quiet
 from alertgate.model import AlertStatus, IncidentStatus, Resolution, Seen, Severity, Signal
 from alertgate.rules import GroupingRules
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.write_probe import probe
-from tests.builders import new_alert, new_incident, new_notification
+from alertgate.store.writer import Writer
+from tests.builders import incompressible, new_alert, new_incident, new_notification
 from tests.fakes import START
 
 NASTY = "NUL \x00, escape \x1a and \x1a0000, lone surrogates \ud800 \udcff, emoji 🚪, bidi \u202e, quote ' \" \\"
+
+
+NO_ROOM = incompressible(5000)
+"""A text that an index of PostgreSQL has no room for."""
 
 
 def test_any_text_survives_the_round_trip(store: Store):
@@ -43,33 +47,12 @@ def test_any_text_survives_the_round_trip(store: Store):
     with store.transaction() as connection:
         alerts.add(connection, [alert])
     assert store.read_now(lambda c: alerts.get(c, alert.id)) == alert
-    known = store.read_now(lambda c: alerts.with_repeat_keys(c, {NASTY, "other"}, START - timedelta(days=1)))
+    known = store.read_now(lambda c: alerts.with_same_id(c, [alert, new_alert()], START - timedelta(days=1)))
     assert known == {NASTY: [Seen.of(alert)]}
-
-
-def test_alerts_are_found_by_their_repeat_keys(store: Store):
-    """All that came since a time, newest first: an id may be used for several events."""
-    old, first, second, other = (
-        new_alert(repeat_key=key, received_at=START + timedelta(hours=hours), id=new_id(START + timedelta(hours=hours)))
-        for key, hours in (("x", 0), ("x", 2), ("x", 3), ("y", 3))
-    )
+    cleared = replace(alert, id=new_id(START), signal=Signal.RESOLVED)
     with store.transaction() as connection:
-        alerts.add(connection, [old, first, second, other, new_alert()])
-    found = store.read_now(lambda c: alerts.with_repeat_keys(c, {"x", "z"}, START + timedelta(hours=1)))
-    assert found == {"x": [Seen.of(second), Seen.of(first)]}
-    assert store.read_now(lambda c: alerts.with_repeat_keys(c, set(), START)) == {}
-    assert store.read_now(lambda c: alerts.seen(c, [old.id])) == {old.id: Seen.of(old)}
-
-
-def test_all_clears_without_an_incident_are_found(store: Store):
-    """Not one from before a time, none that ended an incident, and no firing alert."""
-    clear = {"signal": Signal.RESOLVED, "incident_key": "k"}
-    first, second = (new_alert(**clear, id=new_id(START + timedelta(seconds=seconds))) for seconds in (1, 2))
-    firing = new_alert(incident_key="k", id=new_id(START + timedelta(seconds=3)))
-    with store.transaction() as connection:
-        alerts.add(connection, [first, second, firing, new_alert(**{**clear, "incident_key": "other"})])
-    assert store.read_now(lambda c: alerts.all_clears(c, {"k"}, START)) == {"k": [Seen.of(first), Seen.of(second)]}
-    assert store.read_now(lambda c: alerts.all_clears(c, {"k"}, START + timedelta(seconds=3))) == {}
+        alerts.add(connection, [cleared])
+    assert store.read_now(lambda c: alerts.all_clears(c, {NASTY}, START)) == {NASTY: [Seen.of(cleared)]}
 
 
 def test_one_unresolved_incident_per_key(store: Store):
@@ -77,7 +60,7 @@ def test_one_unresolved_incident_per_key(store: Store):
     first = new_incident()
     with store.transaction() as connection:
         incidents.add(connection, [first])
-    with pytest.raises(IntegrityError), store.transaction() as connection:
+    with pytest.raises(StoreRefused), store.transaction() as connection:
         incidents.add(connection, [new_incident(status=IncidentStatus.ACKNOWLEDGED)])
     second = new_incident()
     with store.transaction() as connection:
@@ -95,7 +78,7 @@ def test_one_pending_notification_per_incident_and_address(store: Store):
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         notifications.add(connection, [new_notification(incident), new_notification(incident, address="b@example.com")])
-    with pytest.raises(IntegrityError), store.transaction() as connection:
+    with pytest.raises(StoreRefused), store.transaction() as connection:
         notifications.add(connection, [new_notification(incident)])
 
 
@@ -103,13 +86,13 @@ def test_a_read_sees_one_snapshot_of_the_database(store: Store):
     """A commit between two statements of a read is visible to neither."""
 
     def query(connection) -> list[bool]:
-        before = alerts.with_repeat_keys(connection, ["event"], START)
+        before = alerts.with_same_id(connection, [new_alert(repeat_key="event")], START)
         with store.transaction() as writing:
             alerts.add(writing, [new_alert(repeat_key="event")])
-        return [bool(before), bool(alerts.with_repeat_keys(connection, ["event"], START))]
+        return [bool(before), bool(alerts.with_same_id(connection, [new_alert(repeat_key="event")], START))]
 
     assert store.read_now(query) == [False, False]
-    assert store.read_now(lambda c: alerts.with_repeat_keys(c, ["event"], START))
+    assert store.read_now(lambda c: alerts.with_same_id(c, [new_alert(repeat_key="event")], START))
 
 
 def test_quiet_incidents_are_resolved(store: Store):
@@ -164,8 +147,53 @@ async def test_one_bad_row_does_not_fail_the_others(store: Store):
     new = [new_alert(), replace(new_alert(), id=bad.id), new_alert()]
     results = await asyncio.gather(*(store.write_batch(work, alert) for alert in new), return_exceptions=True)
     assert [results[0], results[2]] == [new[0].id, new[2].id]
-    assert isinstance(results[1], IntegrityError)
+    assert isinstance(results[1], StoreRefused)
     assert await store.read(lambda c: alerts.get(c, new[2].id)) == new[2]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "bad", [{"event": NO_ROOM}, {"device": NO_ROOM}, {"content": "x" * 33}], ids=["event", "device", "content"]
+)
+async def test_a_row_that_postgresql_has_no_room_for_does_not_fail_the_others(make_settings, postgres_database, bad):
+    """The driver calls some of these errors operational, as it does a lost connection."""
+    store = Store(make_settings(database_url=postgres_database))
+    store.open(exclusive=True)
+
+    def work(connection, items):
+        alerts.add(connection, items)
+        return [alert.id for alert in items]
+
+    new = [new_alert(), new_alert(**bad), new_alert()]
+    results = await asyncio.gather(*(store.write_batch(work, alert) for alert in new), return_exceptions=True)
+    store.close()
+    assert [results[0], results[2]] == [new[0].id, new[2].id]
+    assert isinstance(results[1], StoreRefused)
+    assert "The database refuses what was to be stored" in str(results[1])
+    assert NO_ROOM[:20] not in str(results[1])
+
+
+async def test_a_batch_that_fails_stops_when_the_database_is_gone(store: Store):
+    """Its members run one by one; each of the rest would only wait for the same time-out again."""
+    tried = []
+
+    def work(_, items):
+        tried.append(items)
+        if len(items) > 1 or items == ["bad"]:
+            raise StoreRefused("a bad row")
+        if items == ["gone"]:
+            raise StoreUnavailable("the database is gone")
+        return items
+
+    writer = Writer(store.transaction)
+    waiting = [asyncio.ensure_future(writer.do(work, item)) for item in ("good", "bad", "gone", "x", "y")]
+    await asyncio.sleep(0)  # each has queued its item
+    writer.start()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    writer.stop()
+    assert results[0] == "good"
+    assert [type(each) for each in results[1:]] == [StoreRefused, *[StoreUnavailable] * 3]
+    assert tried == [["good", "bad", "gone", "x", "y"], ["good"], ["bad"], ["gone"]]
 
 
 async def test_a_stopped_writer_refuses_work(store: Store):

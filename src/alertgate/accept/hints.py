@@ -78,8 +78,10 @@ class Occasion:
 
 def _part(understood: Understood) -> str:
     """Return an alert's part as its key has it, such as `zone hall`."""
-    part = understood.alert.incident_key.removeprefix(parts_prefix(understood.whole or ""))
-    return one_line(" ".join(json.loads(f"[{part}")), LONGEST_SHOWN)
+    key, prefix = understood.alert.incident_key, parts_prefix(understood.whole or "")
+    if not key.startswith(prefix):
+        return one_line(key, LONGEST_SHOWN)  # the key was too long, so a digest stands for the part
+    return one_line(" ".join(json.loads(f"[{key.removeprefix(prefix)}")), LONGEST_SHOWN)
 
 
 def doubtful_all_clear(understood: Understood, known: Known) -> Occasion | None:

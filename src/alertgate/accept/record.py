@@ -59,11 +59,11 @@ class AlertBatch:
     """The newest incidents, open or not, by key."""
     notifications: NotificationBatch
     same_id: dict[str, list[Seen]]
-    """The alerts with one of the batch's repeat keys, by that key."""
+    """What the batch's alerts may repeat by their ids, by repeat key."""
     newest: dict[str, Seen]
     """The last alerts, by incident key; not where a person or silence has ended the incident since."""
     all_clears: dict[str, list[Seen]]
-    """The latest all-clears that belong to no incident, by incident key; the newest last."""
+    """The latest all-clears that belong to no incident, by incident key: at least the last received and published."""
     parts: dict[str, set[str]]
     """The keys of parts that had an incident within a day, where the batch has new parts; by the key of the whole."""
     opened: dict[str, Incident] = field(default_factory=dict)
@@ -179,11 +179,10 @@ class Recorder:
         all_clears = alert_rows.all_clears(connection, keys, lately)
         ending = {alert.incident_key for alert in alerts if alert.signal is Signal.RESOLVED}
         believing_open = notification_rows.believing_open(connection, ending, earliest - REMEMBERED)
-        repeat_keys = {alert.repeat_key for alert in alerts if alert.repeat_key}
         return AlertBatch(
             last,
             NotificationBatch(states, believing_open, self._new_id),
-            same_id=alert_rows.with_repeat_keys(connection, repeat_keys, earliest - WITH_TIME),
+            same_id=alert_rows.with_same_id(connection, alerts, earliest - WITH_TIME),
             newest=_newest(connection, last.values(), all_clears),
             all_clears=all_clears,
             parts=parts,
@@ -334,7 +333,7 @@ def _newest(
         if each.last_alert_id in by_id and each.resolution in (None, Resolution.ALERT)
     }
     for key, unheeded in all_clears.items():
-        newest[key] = max(unheeded[-1], newest.get(key, unheeded[-1]))  # by their ids, and so by their times
+        newest[key] = max(*unheeded, newest.get(key, unheeded[0]))  # by their ids, and so by their times
     return newest
 
 

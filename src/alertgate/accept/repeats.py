@@ -11,6 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from alertgate.accept.keys import bounded_key
 from alertgate.group.order import is_same, stamp
 from alertgate.model import Alert, IdKind, Incident, IncidentStatus, Json, Seen, Signal
 from alertgate.rules import GroupingRules
@@ -75,7 +76,7 @@ class RepeatReason(StrEnum):
 
 def repeat_key(kind: IdKind, device: str | None, identity: str) -> str:
     """Return the key under which a sender's id of an event is stored: ids are the device's own."""
-    return f"{kind}:{json.dumps([device or '', identity], separators=(',', ':'))}"
+    return bounded_key(kind, device or "", identity)
 
 
 def content_digest(device: str | None, event: str, *content: Json) -> str:

@@ -26,7 +26,9 @@ class NotificationBatch:
         believing_open: Collection[tuple[str, Target]],
         new_id: Callable[[datetime], str],
     ) -> None:
-        self._states = dict(states)
+        self._states: dict[str, dict[Target, ContactState]] = {}
+        for (incident_id, target), state in states.items():
+            self._of(incident_id)[target] = state
         self._believing_open = believing_open
         self._new_id = new_id
         self._planned: dict[str, Notification] = {}
@@ -36,12 +38,12 @@ class NotificationBatch:
 
     def state(self, incident: Incident, target: Target) -> ContactState:
         """Return what a contact was told about an incident, including what this batch plans."""
-        state = self._states.get((incident.id, target), ContactState())
+        state = self._of(incident.id).get(target, ContactState())
         return replace(state, believes_open=True) if (incident.key, target) in self._believing_open else state
 
     def is_telling(self, incident: Incident, since: datetime) -> bool:
         """Return whether a contact is still to be told about an incident, or was told after `since`."""
-        states = [state for (incident_id, _), state in self._states.items() if incident_id == incident.id]
+        states = self._of(incident.id).values()
         return any(state.pending_id or (state.told_at and state.told_at > since) for state in states)
 
     def supersede_others(self, incident: Incident, now: datetime) -> None:
@@ -50,15 +52,16 @@ class NotificationBatch:
 
     def cancel(self, incident: Incident, reason: str, now: datetime) -> None:
         """Cancel what is pending about an incident, stored or planned by this batch."""
-        for (incident_id, target), state in list(self._states.items()):
-            if incident_id != incident.id or not state.pending_id:
+        states = self._of(incident.id)
+        for target, state in list(states.items()):
+            if not state.pending_id:
                 continue
             if planned := self._planned.get(state.pending_id):
                 cancelled = replace(planned, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
                 self._planned[planned.id] = cancelled
             else:
                 self._cancelled[incident.id] = reason, now
-            self._states[incident_id, target] = replace(state, pending_id=None, pending_attempts=0)
+            states[target] = replace(state, pending_id=None, pending_attempts=0)
 
     def add(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
         """Apply the choice for one contact; a Skip adds nothing."""
@@ -66,11 +69,11 @@ class NotificationBatch:
         if isinstance(choice, Plan):
             planned = self._plan(incident, target, choice, now)
             self._planned[planned.id] = planned
-            self._states[incident.id, target] = _after_planning(state, planned)
+            self._of(incident.id)[target] = _after_planning(state, planned)
         elif isinstance(choice, Expedite) and state.pending_id:
             self._expedite(state.pending_id, incident, choice)
             worst = max(filter(None, (state.worst, incident.severity)), key=lambda severity: severity.rank)
-            self._states[incident.id, target] = replace(state, worst=worst)
+            self._of(incident.id)[target] = replace(state, worst=worst)
 
     def write(self, connection: Connection) -> None:
         """Store all notifications. Their incidents must already be stored."""
@@ -80,6 +83,10 @@ class NotificationBatch:
             notifications.cancel_others(connection, key, incident_id, now)
         notifications.expedite(connection, list(self._expedited.values()))
         notifications.add(connection, list(self._planned.values()))
+
+    def _of(self, incident_id: str) -> dict[Target, ContactState]:
+        """The states about one incident; a batch has hundreds of incidents."""
+        return self._states.setdefault(incident_id, {})
 
     def _plan(self, incident: Incident, target: Target, choice: Plan, now: datetime) -> Notification:
         channel, address = target

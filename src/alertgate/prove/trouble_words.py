@@ -72,6 +72,11 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "Look for what slows the database down, such as a lock or a full disk. Some of the alerts may be stored "
             "all the same.",
         ),
+        Cause.STORE_REFUSED: CauseWords(
+            "the database refused what they hold",
+            "Look for alert.refused in the log: it has the alerts' events and the database's error. Please report it, "
+            "because alertgate should store any alert.",
+        ),
         Cause.POLICY_MISSING: CauseWords(
             "missing",
             "Restore the file, or name another one in POLICY_FILE; then send SIGHUP. To have no policy, run "

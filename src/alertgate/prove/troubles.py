@@ -52,6 +52,7 @@ class Cause(StrEnum):
     POLICY_INVALID = "policy_invalid"
     POLICY_UNSTORED = "policy_unstored"
     POLICY_FOREIGN = "policy_foreign"
+    STORE_REFUSED = "store_refused"
 
 
 class Subject(NamedTuple):

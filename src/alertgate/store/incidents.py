@@ -8,16 +8,15 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, 
 
 from alertgate.model import HINTS, Incident, IncidentStatus, NotificationStatus, Resolution, Source
 from alertgate.rules import GroupingRules
+from alertgate.store.lookups import find_ids, first_of_each, newest_of
 from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows, update_rows
-from alertgate.store.tables import constant, incidents, notifications
+from alertgate.store.tables import AnyText, constant, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
 _OF_KEYS = incidents.c.key.in_(bindparam("keys", expanding=True))
 _UNRESOLVED = select(*_COLUMNS).where(_OF_KEYS, incidents.c.status != constant(IncidentStatus.RESOLVED))
-_NEWEST = select(*_COLUMNS).where(
-    incidents.c.id.in_(select(func.max(incidents.c.id)).where(_OF_KEYS).group_by(incidents.c.key))
-)
+_NEWEST = first_of_each(newest_of(incidents.c.key, incidents.c.id))
 _OWN_UNRESOLVED = select(*_COLUMNS).where(
     incidents.c.source == constant(Source.ALERTGATE), incidents.c.status != constant(IncidentStatus.RESOLVED)
 )
@@ -37,7 +36,8 @@ def last(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
     found = {incident.key: incident for incident in unresolved}
     # The unresolved one needn't have the highest id: a clock may have been set back.
     if over := [key for key in keys if key not in found]:
-        found |= {row.key: Incident(*row) for row in connection.execute(_NEWEST, {"keys": over})}
+        newest = find_ids(connection, _NEWEST, [[AnyText.to_database(key)] for key in over])
+        found |= {incident.key: incident for incident in by_id(connection, newest).values()}
     return found
 
 

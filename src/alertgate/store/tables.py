@@ -135,6 +135,8 @@ def _partial_index(name: str, *columns: str | TextClause, where: str, unique: bo
 
 
 _ID = String(36)
+BELIEVABLE = text("published_at <= received_at + 60000000")
+"""An alert's clock isn't ahead by more than `group.order.AHEAD`, in microseconds."""
 
 metadata = MetaData()
 
@@ -163,8 +165,15 @@ alerts = Table(
     Column("incident_id", _ID, ForeignKey("incidents.id")),
     Column("reason", AnyText),
     Index("alerts_repeat_key", "repeat_key", "id"),
+    Index("alerts_same_event", "repeat_key", "content", "published_at", "id"),
     Index("alerts_incident", "incident_id", "id"),
     _partial_index("alerts_without_incident", "incident_key", "id", where="incident_id IS NULL"),
+    _partial_index(
+        "alerts_without_incident_published",
+        "incident_key",
+        "published_at",
+        where=f"incident_id IS NULL AND {BELIEVABLE}",
+    ),
     Index("alerts_device", "device", "id"),
     Index("alerts_event", "event", "id"),
 )

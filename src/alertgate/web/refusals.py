@@ -7,7 +7,7 @@ from fastapi import Request
 
 from alertgate.accept import generic
 from alertgate.accept.intake import IntakeContext
-from alertgate.errors import BodyTooLarge, RateLimited, Rejected, StoreError, StoreTooSlow
+from alertgate.errors import BodyTooLarge, RateLimited, Rejected, StoreError, StoreRefused, StoreTooSlow
 from alertgate.model import Alert, Severity, Signal, Source
 from alertgate.prove.troubles import Cause, Trouble
 from alertgate.web.dependencies import Gate, client_address
@@ -42,6 +42,8 @@ def cause_of(error: BodyTooLarge | RateLimited | StoreError, webhook: Source) ->
             return Cause.TOO_LARGE
         case RateLimited():
             return Cause.DEVICE_LIMIT if webhook is Source.PARTICLE else Cause.ADDRESS_LIMIT
+        case StoreRefused():
+            return Cause.STORE_REFUSED
         case StoreTooSlow():
             return Cause.STORE_SLOW
         case _:

@@ -14,7 +14,7 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorded, Result
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
-from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
+from alertgate.errors import FieldError, Invalid, StoreRefused, StoreTooSlow, WrongContentType
 from alertgate.model import Alert, AlertStatus, IdKind, Source
 from alertgate.notify.render.text import one_line
 from alertgate.web.body import media_type
@@ -120,7 +120,7 @@ def _sender_id(request: Request) -> SenderId | None:
 
 
 async def _record(understood: Understood, request: Request, gate: Gate) -> Recorded:
-    """Commit the alert: nothing may be answered before. Raises StoreUnavailable."""
+    """Commit the alert: nothing may be answered before. Raises StoreUnavailable or StoreRefused."""
     alert = understood.alert
     with reported(request, gate, alert.source, lambda: alert):
         recorded = await _commit(understood, gate)
@@ -143,6 +143,9 @@ async def _commit(understood: Understood, gate: Gate) -> Recorded:
         raise StoreTooSlow(
             f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may still do so."
         ) from None
+    except StoreRefused as error:
+        log.error("alert.refused", **_about(understood.alert), error=str(error))  # noqa: TRY400  (it is the database's error)
+        raise
 
 
 def _log(recorded: Recorded, alert: Alert) -> None:
@@ -151,10 +154,7 @@ def _log(recorded: Recorded, alert: Alert) -> None:
     log.info(
         EVENTS[recorded.result],
         incident_id=recorded.incident_id,
-        source=alert.source,
-        event_name=alert.event,
-        device=alert.device,
-        severity=alert.severity,
+        **_about(alert),
         reason=recorded.reason,
         **more,
     )
@@ -169,6 +169,11 @@ def _log_hint(hint: Alert) -> None:
         event_name=hint.event,
         severity=hint.severity,
     )
+
+
+def _about(alert: Alert) -> dict[str, Any]:
+    """Return what the log says of an alert: nothing of its content."""
+    return {"source": alert.source, "event_name": alert.event, "device": alert.device, "severity": alert.severity}
 
 
 def _answer(recorded: Recorded, alert: Alert) -> Response:

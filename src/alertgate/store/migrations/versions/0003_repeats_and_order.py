@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,11 +14,14 @@ branch_labels = None
 depends_on = None
 
 WITHOUT_INCIDENT = sa.text("incident_id IS NULL")
+PUBLISHED = sa.text("incident_id IS NULL AND published_at <= received_at + 60000000")
 PREFIX = "key:"
 """Keys of generic alerts with a `dedup_key`."""
 NO_SOURCE = "generic"
 LONGEST_SOURCE = 128
 """Characters of a source in a key, and of the shortened one in `device`."""
+LONGEST_KEY = 1000
+"""Characters of a key since this version: it is in more indexes, and PostgreSQL's have no room for a longer one."""
 ESCAPED = re.compile(r"\x1a([0-9a-f]{4})")
 """A character that databases don't store, as the store writes it."""
 NEW_COLUMNS = (
@@ -39,7 +43,13 @@ incidents = sa.table(
     sa.column("status", sa.Text),
     sa.column("device", sa.Text),
 )
-alerts = sa.table("alerts", sa.column("id", sa.Text), sa.column("incident_id", sa.Text), sa.column("fields", sa.Text))
+alerts = sa.table(
+    "alerts",
+    sa.column("id", sa.Text),
+    sa.column("incident_id", sa.Text),
+    sa.column("fields", sa.Text),
+    sa.column("repeat_key", sa.Text),
+)
 
 
 def upgrade() -> None:
@@ -47,7 +57,9 @@ def upgrade() -> None:
         op.add_column(table, sa.Column(name, type_))
     op.add_column("incidents", sa.Column("changes", sa.Integer, nullable=False, server_default="1"))
     op.drop_index("alerts_repeat_key", "alerts")
+    _rewrite_keys()
     op.create_index("alerts_repeat_key", "alerts", ["repeat_key", "id"])
+    op.create_index("alerts_same_event", "alerts", ["repeat_key", "content", "published_at", "id"])
     op.create_index(
         "alerts_without_incident",
         "alerts",
@@ -55,15 +67,23 @@ def upgrade() -> None:
         sqlite_where=WITHOUT_INCIDENT,
         postgresql_where=WITHOUT_INCIDENT,
     )
+    op.create_index(
+        "alerts_without_incident_published",
+        "alerts",
+        ["incident_key", "published_at"],
+        sqlite_where=PUBLISHED,
+        postgresql_where=PUBLISHED,
+    )
     op.create_index("incidents_key", "incidents", ["key", "id"])
     op.create_index("incidents_device", "incidents", ["device", "id"])
-    _name_sources()
 
 
 def downgrade() -> None:
     op.drop_index("incidents_device", "incidents")
     op.drop_index("incidents_key", "incidents")
+    op.drop_index("alerts_without_incident_published", "alerts")
     op.drop_index("alerts_without_incident", "alerts")
+    op.drop_index("alerts_same_event", "alerts")
     op.drop_index("alerts_repeat_key", "alerts")
     # Several alerts may have one key by now, which the older version takes for one and the same.
     op.execute(sa.text("UPDATE alerts SET repeat_key = NULL"))
@@ -73,20 +93,52 @@ def downgrade() -> None:
         op.drop_column(table, name)
 
 
-def _name_sources() -> None:
-    """Let the next alerts with a `dedup_key` find their incidents: since this version their keys name the source.
+def _rewrite_keys() -> None:
+    """Let the next alerts find their incidents: keys are bounded now, and those with a `dedup_key` name the source.
 
     Keys aren't changed to name a part of a device, which they do since this version too: an open incident may be about
     several parts, and the end of one of them isn't its end. It ends by a person, or in silence.
     """
     connection = op.get_bind()
-    for row in connection.execute(sa.select(incidents).where(incidents.c.key.like(f"{PREFIX}%"))).all():
-        parts = json.loads(row.key.removeprefix(PREFIX))
-        if len(parts) > 1:  # named before a downgrade
-            continue
-        key = f"{PREFIX}{json.dumps([_source(connection, row.id, row.device), *parts], separators=(',', ':'))}"
-        if row.status == "resolved" or not _is_open(connection, key):
+    affected = sa.or_(incidents.c.key.like(f"{PREFIX}%"), sa.func.length(incidents.c.key) > LONGEST_KEY)
+    for row in connection.execute(sa.select(incidents).where(affected)).all():
+        key = _bounded(_named(connection, row))
+        if key != row.key and (row.status == "resolved" or not _is_open(connection, key)):
             connection.execute(incidents.update().where(incidents.c.id == row.id).values(key=key))
+    # No repeat of such an alert is recognised.
+    too_long = sa.func.length(alerts.c.repeat_key) > LONGEST_KEY
+    connection.execute(alerts.update().where(too_long).values(repeat_key=None))
+
+
+def _named(connection: sa.Connection, row: Any) -> str:
+    """Return the key of a generic alert with its source; others were named before a downgrade."""
+    key: str = row.key
+    parts = _parts(key)
+    if not key.startswith(PREFIX) or len(parts) != 1:
+        return key
+    return _joined(key, [_source(connection, row.id, row.device), *parts])
+
+
+def _bounded(key: str) -> str:
+    """Return a key as this version writes it: in a long one a digest stands for the parts that don't fit."""
+    if len(key) <= LONGEST_KEY:
+        return key
+    parts, digest = _parts(key), f"#{hashlib.sha256(key.encode()).hexdigest()}"
+    shortened = (_joined(key, [*parts[:kept], digest]) for kept in range(len(parts), -1, -1))
+    return next(each for each in shortened if len(each) <= LONGEST_KEY)
+
+
+def _parts(key: str) -> list[str]:
+    """Return the parts of a key; the first versions wrote keys that have none."""
+    try:
+        return list(json.loads(key.partition(":")[2]))
+    except ValueError:
+        return []
+
+
+def _joined(key: str, parts: list[str]) -> str:
+    """Return a key of the same kind as `key`."""
+    return f"{key.partition(':')[0]}:{json.dumps(parts, separators=(',', ':'))}"
 
 
 def _source(connection: sa.Connection, incident_id: str, device: str | None) -> str:
