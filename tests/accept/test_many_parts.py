@@ -79,8 +79,8 @@ def intake(store: Store) -> Intake:
 
 
 def temp(number: int, status: str = "firing", **changes: Any) -> dict[str, Any]:
-    """Return a reading that looks like the name of a probe."""
-    return {"event": "temp", "coreid": "d1", "data": {"probe": f"{number},5 C", "status": status}, **changes}
+    """Return the reading of a probe."""
+    return {"event": "temp", "coreid": "d1", "data": {"probe": f"probe {number}", "status": status}, **changes}
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 40])

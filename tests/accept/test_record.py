@@ -72,14 +72,15 @@ def test_a_repeat_is_recognised_beside_a_device_that_uses_one_id_for_all(store: 
     mine = {"repeat_key": "mine", "id_kind": IdKind.EVENT_ID, "content": "wet", "published_at": START}
     busy = {"repeat_key": "busy", "id_kind": IdKind.EVENT_ID, "content": "wet", "incident_key": "busy"}
     every = [alert(number, **busy, published_at=START + timedelta(seconds=number)) for number in range(1, 400)]
+    later = Understood(replace(every[7].alert, id="8", received_at=START + timedelta(hours=1)))
     with store.transaction() as connection:
         recorder.record(connection, [alert(0, **mine), *every])
         again, busy_again, other = recorder.record(
             connection,
-            [alert(500, **mine), replace(every[7], id="8", received_at=START + timedelta(hours=1)), alert(501, **busy)],
+            [alert(500, **mine), later, alert(501, **busy)],
         )
     assert again.result is Result.DUPLICATE
-    assert (busy_again.result, busy_again.alert_id) == (Result.DUPLICATE, every[7].id)
+    assert (busy_again.result, busy_again.alert_id) == (Result.DUPLICATE, every[7].alert.id)
     assert other.result is Result.ACCEPTED
     assert "its id was used before" in (other.reason or "")
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from alertgate.accept.record import Recorder, Result
 from alertgate.accept.rulings import Understood
@@ -57,6 +57,12 @@ SECOND = timedelta(seconds=1)
 RETRY = 20 * SECOND
 CHANGES = (Kind.OPENING, Kind.REOPENING, Kind.RESOLUTION)
 """The kinds of which a contact gets at most CHANGES_AT_ONCE within GROUP_INTERVAL."""
+
+
+_NEXT_DUE = select(func.min(notifications.c.due_at)).where(
+    notifications.c.status == NotificationStatus.PENDING,
+    notifications.c.due_at > bindparam("now", type_=notifications.c.due_at.type),
+)
 
 
 class Message(NamedTuple):
@@ -184,6 +190,7 @@ class Life(RuleBasedStateMachine):
     def answer(self, data: st.DataObject) -> None:
         """A slow server answers one of the messages, in any order."""
         self.land(self.flying.pop(data.draw(st.integers(0, len(self.flying) - 1))))
+        self.deliver()
 
     @invariant()
     def it_is_open_as_its_last_word_says(self) -> None:
@@ -223,6 +230,7 @@ class Life(RuleBasedStateMachine):
         self.slow.clear()
         while self.flying:
             self.land(self.flying.pop())
+        self.deliver()
         self.pass_time(RULES.interval + RETRY, sweep=False)
         last = self.last()
         for messages in self.told.values():
@@ -239,9 +247,8 @@ class Life(RuleBasedStateMachine):
     def pass_time(self, time: timedelta, *, sweep: bool = True) -> None:
         """Move the clock from one due time to the next."""
         end = self.now + time
-        due_at = select(func.min(notifications.c.due_at)).where(notifications.c.status == NotificationStatus.PENDING)
-        while (due := self.connection.execute(due_at).scalar()) and due <= end:
-            self.now = max(self.now, due)
+        while (due := self.connection.execute(_NEXT_DUE, {"now": self.now}).scalar()) and due <= end:
+            self.now = due
             self.deliver()
         self.now = end
         if sweep and incidents.resolve_quiet(self.connection, RULES, self.now):

@@ -212,6 +212,7 @@ LONG_SOURCE = "rack " * 40
 SHORTENED = f"{LONG_SOURCE[:127]}…"
 FULL = {SHORTENED: LONG_SOURCE, "n\x1a0000s": "n\x00s"}
 """Sources that aren't stored in full as an incident's `device`, by what is stored."""
+OLD_DOOR = ('particle:["3f01","door"]', "3f01", "open")
 SECOND = [
     ('key:["nas-backup"]', "nas", "resolved"),
     ('key:["nas-backup"]', "nas", "open"),
@@ -220,7 +221,7 @@ SECOND = [
     ('key:["raid"]', SHORTENED, "open"),
     ('key:["raid"]', "r" * 127 + "…", "resolved"),
     ('key:["raid"]', "n\x1a0000s", "resolved"),
-    ('particle:["3f01","door"]', "3f01", "open"),
+    OLD_DOOR,
     (incident_key_before("particle", "d" * 128, "e" * 1500), "d" * 128, "open"),
     (incident_key_before("key", "k" * 1200), "nas", "open"),
     (f"particle:{'d' * 1100}:e", "d", "resolved"),
@@ -318,17 +319,17 @@ def test_an_incident_of_the_second_schema_ends_by_no_all_clear_of_one_part(secon
     store = Store(second_schema)
     store.open(exclusive=True)
     recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    old_id = f"second-{SECOND.index(OLD_DOOR)}"
 
     def door(seconds: int, **data: str) -> tuple[str | None, str]:
         at = START + timedelta(seconds=seconds)
         body = json.dumps({"event": "door", "coreid": "3f01", "data": data}).encode()
         with store.transaction() as connection:
             [recorded] = recorder.record(connection, [particle.understand(body, "application/json", intake(at))])
-        old = store.read_now(lambda c: incidents.get(c, f"second-{len(SECOND) - 1}"))
+        old = store.read_now(lambda c: incidents.get(c, old_id))
         assert old is not None
         return recorded.incident_id, old.status
 
-    old_id = f"second-{len(SECOND) - 1}"
     assert door(1, door="front", status="ok") == (None, IncidentStatus.OPEN)
     front, status = door(2, door="front", status="firing")
     assert (front in (None, old_id), status) == (False, IncidentStatus.OPEN)
