@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.model import TRANSITIONS, IncidentStatus, NotificationStatus, Severity, states_before, uuid7
+from alertgate.model import IncidentStatus, NotificationStatus, Severity
+from alertgate.states import TRANSITIONS, states_before
+from alertgate.uuid7 import uuid7
 from tests.builders import alert, for_any, incident, notification
 
 OPEN, ACKNOWLEDGED, RESOLVED = IncidentStatus

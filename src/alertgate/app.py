@@ -22,7 +22,6 @@ from alertgate.errors import PolicyInvalid
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
 from alertgate.metrics import LabelValues, Metrics
-from alertgate.model import time_of, uuid7
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels import registry
@@ -41,6 +40,7 @@ from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
+from alertgate.uuid7 import time_of, uuid7
 from alertgate.web import problems
 from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard

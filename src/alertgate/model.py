@@ -1,11 +1,10 @@
 """The domain model: frozen dataclasses, their states, and the table of legal transitions."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
-from uuid import UUID
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict."""
@@ -115,36 +114,6 @@ class Kind(StrEnum):
 
 BEGINNINGS = frozenset({Kind.OPENING, Kind.ESCALATION, Kind.REOPENING})
 """The kinds that tell a contact of something new: if it is critical, it waits for no digest."""
-
-
-TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
-    {
-        IncidentStatus.OPEN: frozenset({IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED}),
-        IncidentStatus.ACKNOWLEDGED: frozenset({IncidentStatus.OPEN, IncidentStatus.RESOLVED}),
-        # Within GROUP_INTERVAL of its all-clear; an acknowledgement of somebody who knows that it flaps stays.
-        IncidentStatus.RESOLVED: frozenset({IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED}),
-        NotificationStatus.PENDING: frozenset(
-            {NotificationStatus.SENDING, NotificationStatus.CANCELLED, NotificationStatus.FAILED}
-        ),
-        NotificationStatus.SENDING: frozenset(
-            {
-                NotificationStatus.SENT,
-                NotificationStatus.PENDING,
-                NotificationStatus.FAILED,
-                NotificationStatus.CANCELLED,
-            }
-        ),
-        NotificationStatus.FAILED: frozenset({NotificationStatus.PENDING}),
-        NotificationStatus.SENT: frozenset(),
-        NotificationStatus.CANCELLED: frozenset(),
-    }
-)
-"""Every legal change of state; anything else is a defect."""
-
-
-def states_before(after: StrEnum) -> list[StrEnum]:
-    """Return the states that have a legal transition to `after`."""
-    return [before for before, nexts in TRANSITIONS.items() if after in nexts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,21 +328,3 @@ class Recent:
     """When the last digest of the last day was claimed."""
     ordinary_at: datetime | None = None
     """When the last message that wasn't critical was claimed, if that is within the group interval."""
-
-
-def time_of(made: str) -> datetime:
-    """Return when a UUIDv7 was made, to the millisecond."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=UUID(made).int >> 80)
-
-
-def uuid7(at: datetime, randomness: bytes) -> str:
-    """Return a UUIDv7 (RFC 9562, 5.7) for an aware time and 8 random bytes.
-
-    48 bits of Unix milliseconds, then 12 of the fraction of a millisecond (6.2, method 3), then 62 random ones: ids
-    sort by time down to the microsecond.
-    """
-    microseconds = int(at.timestamp()) * 1_000_000 + at.microsecond
-    milliseconds, rest = divmod(microseconds, 1000)
-    low = int.from_bytes(randomness[:8], "big") & (1 << 62) - 1
-    digits = f"{milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1000 << 64 | 0x2 << 62 | low:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

@@ -36,7 +36,6 @@ from alertgate.model import (
     Resolution,
     Severity,
     Signal,
-    uuid7,
 )
 from alertgate.notify.claim import Claim, Claimer
 from alertgate.notify.flood import FloodRules
@@ -46,6 +45,7 @@ from alertgate.store import incidents, leases
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 from alertgate.store.tables import notifications
+from alertgate.uuid7 import uuid7
 from tests.builders import for_any, new_alert
 from tests.fakes import START
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from alertgate.model import TRANSITIONS, Incident, IncidentStatus, Resolution
+from alertgate.model import Incident, IncidentStatus, Resolution
+from alertgate.states import TRANSITIONS
 
 
 class TransitionResult(StrEnum):

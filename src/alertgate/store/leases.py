@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus, states_before
+from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus
+from alertgate.states import states_before
 from alertgate.store.notifications import (
     COLUMNS,
     IS_PENDING,

@@ -28,8 +28,8 @@ from alertgate.model import (
     NotificationStatus,
     Severity,
     Target,
-    states_before,
 )
+from alertgate.states import states_before
 from alertgate.store.pages import first_id
 from alertgate.store.rows import insert_rows
 from alertgate.store.tables import constant, incidents, notifications

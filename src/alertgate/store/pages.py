@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Select, Table, select
 
-from alertgate.model import AlertStatus, IncidentStatus, Severity, Source, uuid7
+from alertgate.model import AlertStatus, IncidentStatus, Severity, Source
+from alertgate.uuid7 import uuid7
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
