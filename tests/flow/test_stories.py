@@ -182,6 +182,13 @@ async def test_the_front_door_closes_and_the_back_door_is_open(home: House):
         await home.says({**zone, "door": "front", "status": "resolved"})
     assert await home.mails() == ["WARNING", "WARNING", "RESOLVED"] * 2
     assert [status for status, _ in await home.incidents()] == ["resolved", "open"] * 2
+    subjects = [mail.mail["Subject"] for mail in home.sink.messages]
+    assert subjects[:3] == [
+        "[WARNING] hall (front): door",
+        "[WARNING] hall (back): door",
+        "[RESOLVED] hall (front): door",
+    ]
+    assert subjects[5] == "[RESOLVED] hall (ground, front): door"
 
 
 async def test_readings_are_one_incident(home: House):
