@@ -100,12 +100,11 @@ def test_the_repeated_alert_is_named():
     assert found == (RepeatReason.SAME_ID, Seen.of(FIRST))
 
 
-@pytest.mark.parametrize("off", [timedelta(days=-1), timedelta(hours=2), None])
 @pytest.mark.parametrize("kind", [IdKind.EVENT_ID, IdKind.IDEMPOTENCY_KEY])
 @pytest.mark.parametrize("over", [Resolution.ALERT, Resolution.PERSON, Resolution.SILENCE])
-def test_an_alarm_after_the_end_is_no_repeat_unless_its_time_says_so(off, kind, over):
+def test_an_alarm_after_the_end_is_no_repeat_unless_its_time_says_so(kind, over):
     """Firmware counts from 1 after a reboot, and people were told that it is over."""
-    identity = {"id_kind": kind, "published_at": START + off if off else None}
+    identity = {"id_kind": kind, **NO_TIME}
     first, again = came(**identity), came(SECOND, **identity)
     ended = incident(id=OPEN.id, status=IncidentStatus.RESOLVED, resolution=over)
     assert judged(again, first, ended) is RepeatReason.REUSED_ID
@@ -117,6 +116,9 @@ def test_an_alarm_after_the_end_is_no_repeat_unless_its_time_says_so(off, kind, 
     assert judged(signed, replace(first, id_kind=IdKind.WEBHOOK_ID), ended) is RepeatReason.SAME_ID
     believable = came(SECOND)
     assert judged(believable, FIRST, ended) is RepeatReason.SAME_ID
+    jumped = replace(believable, received_at=START + timedelta(hours=1))
+    assert judged(jumped, FIRST, ended) is RepeatReason.SAME_ID, "the gate's clock jumped in between"
+    assert judged(believable, replace(FIRST, received_at=START + timedelta(hours=1)), ended) is RepeatReason.SAME_ID
 
 
 def test_ids_belong_to_their_device_and_kind():
@@ -144,3 +146,12 @@ def test_what_particle_adds_is_not_content():
 def test_a_digest_is_made_of_any_json():
     """Whatever a device may send."""
     assert content_digest(None, "e", {"n": 10**400, "x": "\ud800", "y": [None, True, 1e308, "nan"]})
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-1), timedelta(hours=2)])
+def test_a_clock_that_stands_still_makes_repeats_for_a_short_time(off):
+    """Then the id alone counts, which firmware may count anew."""
+    stands = {"published_at": START + off}
+    first, ended = came(**stands), incident(id=OPEN.id, status=IncidentStatus.RESOLVED)
+    assert judged(came(timedelta(minutes=10), **stands), first, ended) is RepeatReason.SAME_ID
+    assert judged(came(timedelta(minutes=11), **stands), first, ended) is RepeatReason.REUSED_ID

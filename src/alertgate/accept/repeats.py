@@ -116,15 +116,15 @@ def _repeats_by_id(stored: Seen, alert: Alert, last: Incident | None, rules: Gro
     age = alert.received_at - stored.received_at
     if (stored.published_at is None) != (alert.published_at is None):
         return False
-    if stored.published_at and alert.published_at:
-        if not is_same(stored.published_at, alert.published_at):
-            return False
-        if stamp(stored, rules):
-            return age <= WITH_TIME
+    if stored.published_at and alert.published_at and not is_same(stored.published_at, alert.published_at):
+        return False
+    if stamp(stored, rules) or stamp(alert, rules):  # by our clock of one of the two: it may have jumped since
+        return age <= WITH_TIME
     # Without a time, or with a clock that stands still, an id may be one that firmware counts anew after each reboot.
     if alert.id_kind is None or age > ID_ALONE[alert.id_kind]:
         return False
-    return alert.id_kind is IdKind.WEBHOOK_ID or not _would_be_missed(stored, alert, last)
+    has_time = alert.published_at is not None
+    return has_time or alert.id_kind is IdKind.WEBHOOK_ID or not _would_be_missed(stored, alert, last)
 
 
 def _would_be_missed(stored: Seen, alert: Alert, last: Incident | None) -> bool:
