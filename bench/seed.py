@@ -11,18 +11,20 @@ from torture.gate import Gate
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})"
 _INCIDENTS = """
 INSERT INTO incidents (id, key, status, source, event, device, severity, opened_at, last_alert_at, alert_count,
-                       resolved_at, resolution)
+                       began_at, last_firing_at, last_alert_id, changed_at, resolved_at, resolution)
 {numbers}
-SELECT printf('01900000-0000-7000-8000-%012x', i), printf('particle:["old-%d","e"]', i), '{status}', 'particle', 'e',
-       printf('old-%d', i), 1, {at}, {at}, {each}, {resolved}, {resolution} FROM n
+SELECT printf('01900000-0000-7000-8000-%012x', i), printf('particle:["old-%d","e","zone","hall"]', i), '{status}',
+       'particle', 'e', printf('old-%d', i), 1, {at}, {at}, {each}, {at}, {at},
+       printf('01900000-0000-7001-8000-%012x', i * {each} + {each} - 1), {at}, {resolved}, {resolution} FROM n
 """
 _ALERTS = """
 INSERT INTO alerts (id, received_at, source, status, signal, event, severity, incident_key, device, data, fields,
-                    repeat_key, errors, request_id, incident_id, reason)
+                    repeat_key, id_kind, content, errors, request_id, incident_id, reason)
 {numbers}
 SELECT printf('01900000-0000-7001-8000-%012x', i), {at} + i, 'particle', 'accepted', 'firing', 'e', 1,
-       printf('particle:["old-%d","e"]', i / {each}), printf('old-%d', i / {each}), '{{"zone":"hall","battery":50}}',
-       '{{}}', printf('particle:old-%d', i), '[]', printf('r-%d', i),
+       printf('particle:["old-%d","e","zone","hall"]', i / {each}), printf('old-%d', i / {each}),
+       '{{"zone":"hall","battery":50}}', '{{}}', printf('event_id:["old-%d","old-%d"]', i / {each}, i), 'event_id',
+       printf('%032x', i), '[]', printf('r-%d', i),
        printf('01900000-0000-7000-8000-%012x', i / {each}), 'joined' FROM n
 """
 _NOTIFICATIONS = """

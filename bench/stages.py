@@ -18,10 +18,11 @@ from torture.load import TOKEN
 from alertgate.accept import particle, record
 from alertgate.accept.credentials import bearer
 from alertgate.accept.intake import IntakeContext
+from alertgate.accept.rulings import Understood
 from alertgate.app import Ids
 from alertgate.config import load
 from alertgate.metrics import LabelValues, Metrics
-from alertgate.model import Alert, ChannelName
+from alertgate.model import ChannelName
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.context import MessageContext
@@ -66,16 +67,16 @@ class Stages:
             f'"published_at":"2026-11-25T08:30:12.345Z","event_id":"stage-{self._number}"}}'
         ).encode()
 
-    def _read(self, body: bytes) -> Alert:
+    def _read(self, body: bytes) -> Understood:
         now = datetime.now(UTC)
-        return particle.read(body, "application/json", IntakeContext("", now, self._settings.severities, "stage"))
+        return particle.understand(body, "application/json", IntakeContext("", now, self._settings.severities, "stage"))
 
-    def _alerts(self, count: int) -> list[Alert]:
+    def _alerts(self, count: int) -> list[Understood]:
         found = []
         for _ in range(count):
             now = datetime.now(UTC)
             receipt = IntakeContext(self._ids(now), now, self._settings.severities, "stage")
-            found.append(particle.read(self._body(), "application/json", receipt))
+            found.append(particle.understand(self._body(), "application/json", receipt))
         return found
 
     def _request(self) -> Iterable[tuple[str, float]]:
@@ -101,8 +102,6 @@ class Stages:
             marks = [time.process_time()]
             with self._store.transaction() as connection:
                 marks.append(time.process_time())
-                known = alerts.known(connection, {alert.repeat_key for alert in batch if alert.repeat_key})
-                assert not known
                 planned = self._recorder.read(connection, batch)
                 marks.append(time.process_time())
                 for alert in batch:
@@ -117,8 +116,8 @@ class Stages:
 
     def _message(self) -> Iterable[tuple[str, float]]:
         with self._store.transaction() as connection:
-            [newest] = self._alerts(1)
-            incident = incidents.unresolved(connection, [newest.incident_key])[newest.incident_key]
+            key = self._alerts(1)[0].alert.incident_key
+            incident = incidents.last(connection, [key])[key]
             [notification, *_] = notifications.of_incident(connection, incident.id)
         latest = tuple(self._store.read_now(lambda connection: alerts.latest(connection, incident.id, 11)))
         context = MessageContext(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -66,6 +67,12 @@ _NOTIFICATION = Notification(
     lease_owner="process-1",
     lease_until=START + timedelta(seconds=60),
 )
+
+
+def incompressible(length: int, seed: int = 1) -> str:
+    """Return text of three bytes a character, in which a database finds nothing to compress; JSON makes six of each."""
+    random = Random(seed)  # noqa: S311  (a test needs the same text each time)
+    return "".join(chr(random.randrange(0x4E00, 0x9FFF)) for _ in range(length))
 
 
 def alert(**changes: Any) -> Alert:

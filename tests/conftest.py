@@ -20,13 +20,16 @@ import httpx
 import pytest
 import trustme
 from fastapi import FastAPI
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, func, select, text
 
 from alertgate.app import create_app, open_gate
 from alertgate.config import Settings, load
+from alertgate.model import NotificationStatus
 from alertgate.store.engine import Store
+from alertgate.store.tables import notifications
 from alertgate.web.dependencies import Gate
 from alertgate.web.server import MOST_WAITING, Server, listen, server_config
+from tests.fakes import until
 
 PARTICLE = "particle-token-0123456789abcdef"
 SIGNING = "signing-key-0123456789abcdefghi"
@@ -179,6 +182,18 @@ class Running:
             content=body,
             headers={"Content-Type": "application/json", "X-Hub-Signature-256": sign(body), **(headers or {})},
         )
+
+    async def settled(self) -> None:
+        """Wait until all that is due was sent and recorded, so that the clock may be moved."""
+        n, now = notifications.c, self.gate.clock.now()
+        is_due = (n.status == NotificationStatus.PENDING) & (n.due_at <= now)
+        waiting = select(func.count()).where((n.status == NotificationStatus.SENDING) | is_due)
+
+        async def nothing_waits() -> bool:
+            self.gate.deliverer.wake()
+            return not await self.gate.store.read(lambda connection: connection.execute(waiting).scalar())
+
+        await until(nothing_waits)
 
     async def trail(self, alert_id: str) -> Any:
         answer = await self.client.get(f"/api/alerts/{alert_id}", headers=API_BEARER)

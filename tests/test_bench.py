@@ -11,6 +11,7 @@ from email.policy import SMTP
 import httpx
 import pytest
 from bench import bare, processor
+from bench.expressions import dearest, events, seconds
 from bench.figure import Figure
 from bench.figures import FIGURES
 from bench.load import Measured, measured, rates, ratios
@@ -18,8 +19,11 @@ from bench.mail import alone, answers, as_bytes, as_object
 from bench.postgres import shares
 from bench.posts import alert, at_once, percentile, post, request, status
 from bench.processor import Process, of_trees, parsed
+from bench.seed import seed
+from torture.books import Books
 from torture.load import TOKEN
 
+from alertgate.store.engine import Store
 from tests.test_docs import ROOT
 
 WHOLE = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
@@ -150,6 +154,30 @@ def test_a_child_s_processor_time_counts():
     assert processor.seconds(os.getpid()) - before >= 0.25
 
 
+def test_the_stages_are_those_of_the_page():
+    """Each stage of an alert is still called as the service calls it, and the page lists it."""
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    listed = page.split("<!-- stages -->\n")[1].split("\n<!--")[0].splitlines()
+    made = subprocess.run([sys.executable, "-m", "bench.stages"], capture_output=True, text=True, check=True, cwd=ROOT)
+    names = [[line.split("|")[1] for line in table] for table in (listed, made.stdout.splitlines())]
+    assert names[0] == names[1]
+
+
+@pytest.mark.parametrize("pending", [True, False])
+def test_a_seeded_history_is_one_that_the_service_could_have_written(pending, make_settings):
+    """Each alert belongs to the incident of its key, which names its last one; nothing else hangs in the air."""
+    settings = make_settings()
+    store = Store(settings)
+    store.open(exclusive=True)
+    store.close()
+    books = Books(settings.data_dir / "alertgate.db")
+    seed(books.place, time.time(), incidents=3, each=2, pending=pending)
+    joined = "FROM incidents i JOIN alerts a ON a.incident_id = i.id AND a.incident_key = i.key"
+    assert books.ask(f"SELECT count(*) {joined}") == [(6,)]
+    assert books.ask(f"SELECT count(*) {joined} AND a.id = i.last_alert_id") == [(3,)]
+    assert (books.waiting(), books.stored_twice(), books.sound()) == (3 * pending, [], True)
+
+
 async def test_the_bare_application_takes_the_same_alert():
     """What alertgate is compared with accepts what it accepts, and no wrong bearer."""
     event = {"event": "alarm/motion", "data": '{"zone":"hall"}', "coreid": "0" * 24, "event_id": "1"}
@@ -224,3 +252,11 @@ async def test_the_mail_server_tells_when_it_answered():
             assert len(taken.times) == 2 * (number + 1)
             assert b"\r\nSubject: hall\r\n" in taken.latest
             assert taken.latest.count(b"wet") == 2
+
+
+def test_the_dearest_expressions_are_those_at_the_bound():
+    """One copy more is refused, and on every kind of the largest events what is allowed is evaluated."""
+    found = dearest("data | [*].not_null(@…)")
+    assert found is not None
+    assert dearest(f"{found.text[:-1]}, @)") is None
+    assert all(seconds(found, event) < 1 for event in events())

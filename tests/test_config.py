@@ -39,8 +39,8 @@ QUOTED = (
     "is wrapped in quotes, which would be part of the value: remove them "
     "(`docker run --env-file` and files in /run/secrets keep quotes as they are)"
 )
-ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR"}
-"""Settings that accept any text; whether a host or a directory exists shows at start."""
+ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE"}
+"""Settings that accept any text; whether a host, a directory or a file exists shows at start."""
 
 LoadWith = Callable[..., Settings]
 
@@ -100,6 +100,8 @@ PROBLEMS = [
     ("SEVERITY_RULES", "alarm/*", "'alarm/*' has no '=': write name=value, comma-separated"),
     ("SEVERITY_RULES", "alarm/*=bad", "Input should be 'info', 'warning' or 'critical'"),
     ("PARTICLE_STRICT", "perhaps", "Input should be a valid boolean, unable to interpret input"),
+    ("FLOOD_LIMIT", "-1", "Input should be greater than or equal to 0"),
+    ("FLOOD_LIMIT", "1001", "Input should be less than or equal to 1000"),
     ("GROUP_INTERVAL", "0", "Input should be greater than 0"),
     ("GROUP_INTERVAL", "five minutes", "Input should be a valid number, unable to parse string as a number"),
     ("GROUP_INTERVAL", "inf", "Input should be less than 1000000000"),
@@ -562,6 +564,13 @@ def test_an_address_that_smtp_cannot_carry_is_refused(address):
     """Display names, line breaks, lists and characters beyond ASCII are refused."""
     with pytest.raises(ValueError, match=r"is not an email address|contains a character"):
         check_address(address)
+
+
+def test_an_address_that_is_too_long_for_smtp_is_refused():
+    """254 characters: RFC 5321."""
+    assert check_address(f"{'a' * 242}@example.com") is None
+    with pytest.raises(ValueError, match="more than the 254 characters"):
+        check_address(f"{'a' * 243}@example.com")
 
 
 @pytest.mark.parametrize(

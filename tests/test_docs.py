@@ -8,15 +8,19 @@ from pathlib import Path
 import pytest
 from tools.settings_table import ENV_EXAMPLE, README, ROOT, defaults, env_example, readme
 
+from alertgate.accept.keys import LARGEST_NUMBER, PART_FIELDS
+from alertgate.accept.repeats import ID_ALONE, WITH_TIME, WITHOUT_ID
 from alertgate.cli.main import app
 from alertgate.config import Settings, load
 from alertgate.errors import ConfigError
+from alertgate.model import IdKind, Kind
 from alertgate.telemetry import MALFORMED_REQUEST
 from tests.conftest import Running
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 CHANGELOG = ROOT / "CHANGELOG.md"
 API = ROOT / "docs" / "api.md"
+MEANING = ROOT / "docs" / "how-it-works.md"
 NAMES = re.compile(r"`([^`]+)`")
 METHOD_AND_PATH = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`\s]*)`")
 
@@ -32,11 +36,12 @@ def _placeholders() -> list[str]:
 
 
 def _commands() -> list[str]:
-    return [
+    commands = [
         command.name or command.callback.__name__.replace("_", "-")
         for command in app.registered_commands
         if command.callback
     ]
+    return [*commands, *(str(group.name) for group in app.registered_groups)]
 
 
 def test_readmes_settings_table_is_made_from_the_settings():
@@ -121,6 +126,33 @@ async def test_pages_name_no_path_that_is_not_served(service: Running):
     assert [
         (method, path) for method, path in sorted(named) if method.lower() not in document["paths"].get(path, {})
     ] == []
+
+
+def test_the_fields_that_name_a_part_are_documented():
+    """docs/how-it-works.md lists them in the order in which they stand in an incident key."""
+    [row] = re.findall(r"^\| (`zone`.*?) \| .*? from 0 to (\d+):", _text(MEANING), re.MULTILINE)
+    assert (tuple(NAMES.findall(row[0])), int(row[1])) == (PART_FIELDS, LARGEST_NUMBER)
+
+
+def test_how_long_a_repeat_counts_is_documented():
+    """docs/how-it-works.md says of each kind of repeat how many minutes it counts."""
+    chapter = _text(MEANING).split("## Repeats")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (.*?) \| .*? \| (\d+) (minutes?|hours?) \|$", chapter, re.MULTILINE)
+    documented = [(what, int(number) * (60 if unit.startswith("hour") else 1)) for what, number, unit in rows]
+    in_order = [
+        ("`event_id`, `Idempotency-Key` or `webhook-id`", WITH_TIME),
+        ("`webhook-id`", ID_ALONE[IdKind.WEBHOOK_ID]),
+        ("`Idempotency-Key`", ID_ALONE[IdKind.IDEMPOTENCY_KEY]),
+        ("`event_id`", ID_ALONE[IdKind.EVENT_ID]),
+        ("time of publication", WITHOUT_ID),
+    ]
+    assert [(what, age.total_seconds() / 60) for what, age in in_order] == documented
+
+
+def test_every_kind_of_notification_is_documented():
+    """docs/api.md explains each `kind`."""
+    [explained] = re.findall(r"A notification's `kind` is (.*?)\. Its", _text(API), re.DOTALL)
+    assert set(NAMES.findall(explained)) == {str(kind) for kind in Kind}
 
 
 def _log_events() -> set[str]:

@@ -61,6 +61,8 @@ def test_each_method_updates_its_series(metrics: Metrics):
     metrics.attempted("email", "transient", "timeout")
     metrics.attempted("email", "sent", "sent")
     metrics.delivered("email", 7.5)
+    metrics.digest_sent("email", 195)
+    metrics.daily_limit_used(0.8)
     metrics.failed("sms")
     metrics.channel_state("sms", up=False)
     metrics.audit({"overdue": 3})
@@ -77,6 +79,9 @@ def test_each_method_updates_its_series(metrics: Metrics):
     assert found("alertgate_delivery_seconds_bucket", channel="email", le="5.0") == 0
     assert found("alertgate_delivery_seconds_bucket", channel="email", le="10.0") == 1
     assert found("alertgate_channel_last_success_timestamp_seconds", channel="email") == START.timestamp()
+    assert found("alertgate_digest_notifications_sum", channel="email") == 195
+    assert found("alertgate_digest_notifications_count", channel="email") == 1
+    assert found("alertgate_mail_daily_limit_used_ratio") == 0.8
     assert found("alertgate_notifications_failed_total", channel="sms") == 1
     assert found("alertgate_channel_up", channel="sms") == 0
     assert found("alertgate_audit_findings", kind="overdue") == 3

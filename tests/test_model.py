@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.model import TRANSITIONS, IncidentStatus, NotificationStatus, Severity, states_before, uuid7
+from alertgate.model import IncidentStatus, NotificationStatus, Severity
+from alertgate.states import TRANSITIONS, states_before
+from alertgate.uuid7 import uuid7
 from tests.builders import alert, for_any, incident, notification
 
 OPEN, ACKNOWLEDGED, RESOLVED = IncidentStatus
@@ -38,8 +40,8 @@ def test_every_state_can_be_reached():
 @pytest.mark.parametrize(
     ("after", "before"),
     [
-        (OPEN, [ACKNOWLEDGED]),
-        (ACKNOWLEDGED, [OPEN]),
+        (OPEN, [ACKNOWLEDGED, RESOLVED]),
+        (ACKNOWLEDGED, [OPEN, RESOLVED]),
         (RESOLVED, [OPEN, ACKNOWLEDGED]),
         (PENDING, [SENDING, FAILED]),
         (SENDING, [PENDING]),

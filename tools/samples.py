@@ -24,8 +24,10 @@ from alertgate.model import (
     Source,
 )
 from alertgate.notify.channels.base import PICTURE_ID, Message
-from alertgate.notify.context import MessageContext
+from alertgate.notify.context import DigestContext, DigestItem, MessageContext
 from alertgate.notify.render.message import render
+from alertgate.prove.trouble_words import message
+from alertgate.prove.troubles import Cause, Subject, Tally, Trouble
 from tools.settings_table import ROOT
 
 SAMPLES = ROOT / "docs" / "samples"
@@ -55,7 +57,7 @@ class Sample(NamedTuple):
 
     name: str
     about: str
-    context: MessageContext
+    context: MessageContext | DigestContext
     with_picture: bool = True
 
     def mail(self) -> Message:
@@ -64,6 +66,8 @@ class Sample(NamedTuple):
 
     def text_message(self) -> Message:
         """Return the message as a text message."""
+        if isinstance(self.context, DigestContext):
+            return render(replace(self.context, channel=ChannelName.SMS))
         return render(replace(self.context, notification=replace(self.context.notification, channel=ChannelName.SMS)))
 
 
@@ -74,12 +78,15 @@ def samples() -> list[Sample]:
         Sample("update", "an update after a storm", _update()),
         Sample("escalation", "the severity rose", _escalation()),
         Sample("resolution", "the incident is resolved", _resolution()),
+        Sample("changes", "a door that opened and closed too often to tell each time", _changes()),
         Sample("quarantined", "an alert that can't be read", _quarantined()),
         Sample("late", "the device was offline, and the mail server unreachable", _late()),
         Sample("picture", "with a picture from the device", _with_picture()),
         Sample("picture-left-out", "the same, after the mail server rejected it as too large", _with_picture(), False),
         Sample("words", "a generic alert, in its sender's words", _words()),
         Sample("large", "more data than a mail shows", _large()),
+        Sample("refused", "alertgate itself has refused alerts", _refused()),
+        Sample("digest", "many incidents at once", _digest()),
     ]
 
 
@@ -166,6 +173,22 @@ def _resolution() -> MessageContext:
     return replace(context, incident=over)
 
 
+def _changes() -> MessageContext:
+    """Five openings and four closings in six minutes: after the third change, one message each five minutes."""
+    alerts = [
+        _alert(
+            number,
+            after=timedelta(seconds=45 * number),
+            event="door/state",
+            signal=Signal.RESOLVED if number % 2 else Signal.FIRING,
+            data={"door": "back", "status": "closed" if number % 2 else "open"},
+        )
+        for number in range(9)
+    ]
+    context = _context(alerts, Kind.CHANGES, "Back door")
+    return replace(context, incident=replace(context.incident, changes=len(alerts)))
+
+
 def _quarantined() -> MessageContext:
     raw = b'{"event":"temperature/high","data":"{"celsius":-9.5,"limit":-15}","coreid":"3f002b000000000000000000"}'
     return _context(
@@ -213,6 +236,50 @@ def _large() -> MessageContext:
     data = {f"sensor_{number:02}": f"{number * 1.25:.2f} °C, in <range> & steady" for number in range(1, 60)}
     alerts = [_alert(number, after=timedelta(minutes=number), data=data) for number in range(1, 7)]
     return _context(alerts, Kind.UPDATE)
+
+
+def _refused() -> MessageContext:
+    subject = Subject(Trouble.REFUSED, "generic webhook")
+    tally = Tally(40, NIGHT, NIGHT + timedelta(seconds=1), {Cause.ADDRESS_LIMIT: 40}, {"192.0.2.7": 40})
+    alert = _alert(
+        1,
+        after=timedelta(seconds=1),
+        source=Source.ALERTGATE,
+        event=subject.trouble,
+        device=subject.about,
+        severity=Severity.CRITICAL,
+        published_at=None,
+        message=message(subject, tally, NIGHT.astimezone(ZoneInfo("Europe/Berlin")), over=False),
+        data=tally.as_json(),
+        fields={},
+    )
+    return _context([alert], name=None)
+
+
+ROOMS = ("Attic", "Barn", "Boat shed", "Cellar", "Garage", "Gate", "Greenhouse", "Hall", "Kitchen", "Pump house")
+
+
+def _digest() -> DigestContext:
+    lost = [_incident(number, "power/lost", severity=Severity.CRITICAL) for number in range(len(ROOMS))]
+    low = [_incident(number, "battery/low") for number in (12, 13)]
+    ended = _incident(5, "door/open")
+    over = replace(ended, status=IncidentStatus.RESOLVED, resolved_at=NIGHT + timedelta(minutes=1))
+    names = [*ROOMS, "Lock 9", "Lock 10", "Gate"]
+    items = [DigestItem(incident, name) for incident, name in zip([*lost, *low, over], names, strict=True)]
+    return DigestContext(
+        digest_id=_id(0x3000),
+        channel=ChannelName.EMAIL,
+        address="you@example.com",
+        items=tuple(items),
+        zone=ZoneInfo("Europe/Berlin"),
+        now=NIGHT + timedelta(minutes=2),
+        message_domain="example.com",
+    )
+
+
+def _incident(number: int, event: str, **changes: Any) -> Incident:
+    first = _alert(number, event=event, device=f"3f002b{number:018x}", **changes)
+    return replace(_context([first]).incident, id=_id(0x4000 + number))
 
 
 def _alert(number: int, *, after: timedelta = timedelta(), **changes: Any) -> Alert:

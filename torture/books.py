@@ -11,6 +11,9 @@ from typing import Any
 
 import psycopg
 
+_PRESENT = "(SELECT * FROM incidents WHERE id IN (SELECT max(id) FROM incidents GROUP BY key))"
+"""The newest incident of each key. What wasn't sent about an earlier one is cancelled, because this one is told."""
+
 
 @dataclass
 class Books:
@@ -61,10 +64,32 @@ class Books:
         except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return {}
 
-    def newest(self) -> list[str]:
-        """Return the repeat key of each device's newest alert, the one with the highest id."""
-        query = "SELECT repeat_key FROM alerts WHERE id IN (SELECT max(id) FROM alerts GROUP BY device)"
-        return [row[0] for row in self.ask(query) if row[0]]
+    def stored_twice(self) -> list[str]:
+        """Return the repeat keys under which more than one alert is stored."""
+        query = "SELECT repeat_key FROM alerts WHERE repeat_key IS NOT NULL GROUP BY repeat_key HAVING count(*) > 1"
+        try:
+            return [row[0] for row in self.ask(query)]
+        except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
+            return []
+
+    def newest(self) -> dict[str, list[str]]:
+        """Return the repeat keys of each open incident's newest firing alert and of what came after it.
+
+        A stale all-clear may come after it: it ends nothing, but a text message shows only the latest alert.
+        """
+        found: dict[str, list[str]] = {}
+        for incident, key in self.ask(
+            f"SELECT a.incident_id, a.repeat_key FROM alerts a JOIN {_PRESENT} i ON i.id = a.incident_id"  # noqa: S608
+            " WHERE i.status = 'open' AND a.repeat_key IS NOT NULL AND a.id >= (SELECT max(f.id) FROM alerts f"
+            " WHERE f.incident_id = i.id AND f.signal = 'firing')"
+        ):
+            found.setdefault(incident, []).append(key)
+        return found
+
+    def over(self) -> dict[str, bool]:
+        """Return for the newest incident of each key whether it is resolved, unless it ended for lack of alerts."""
+        query = f"SELECT id, status FROM {_PRESENT} i WHERE resolution IS NULL OR resolution <> 'silence'"  # noqa: S608
+        return {row[0]: row[1] == "resolved" for row in self.ask(query)}
 
     def in_flight(self) -> set[str]:
         """Return the ids of the notifications that are being sent."""
@@ -87,15 +112,18 @@ class Books:
             return checks == [("ok",)] and connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
     def untold(self) -> list[tuple[Any, ...]]:
-        """Return each incident and address whose last notification was sent before the incident's latest alert.
+        """Return each incident and address whose last notification was sent before the incident's latest news.
 
-        The address is NULL for an incident without a sent notification.
+        That is its newest firing alert or, once it is resolved, its last change: an alert from before its end is no
+        news. The address is NULL for an incident without a sent notification.
         """
         return self.ask(
-            "SELECT i.id, n.address, max(n.finished_at), i.last_alert_at FROM incidents i"
-            " LEFT JOIN notifications n ON n.incident_id = i.id AND n.status = 'sent'"
-            " WHERE i.alert_count > 0 GROUP BY i.id, n.address, i.last_alert_at"
-            " HAVING max(n.finished_at) IS NULL OR max(n.finished_at) < i.last_alert_at"
+            "WITH news AS (SELECT i.id, CASE i.status WHEN 'resolved' THEN i.changed_at ELSE"  # noqa: S608
+            " (SELECT max(a.received_at) FROM alerts a WHERE a.incident_id = i.id AND a.signal = 'firing') END AS at"
+            f" FROM {_PRESENT} i) SELECT news.id, n.address, max(n.finished_at), news.at FROM news"
+            " LEFT JOIN notifications n ON n.incident_id = news.id AND n.status = 'sent'"
+            " GROUP BY news.id, n.address, news.at"
+            " HAVING max(n.finished_at) IS NULL OR max(n.finished_at) < news.at"
         )
 
 

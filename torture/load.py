@@ -7,12 +7,20 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from alertgate.accept import repeats
+from alertgate.model import IdKind
 
 TOKEN = "particle-token-0123456789abcdef"  # noqa: S105  (made up)
 ANSWER_WITHIN = 30.0
 """Seconds; Particle itself gives up after 20."""
 DUPLICATES = 0.05
 RETRIES = 0.3
+CYCLE = 4
+"""A device that flaps ends its incident with each fourth event."""
+SHORT = 8
+"""Events in the life of a device that tells of one problem and its end."""
 
 
 def mark(number: int) -> str:
@@ -33,6 +41,9 @@ class Answer:
 class Load:
     """Posts distinct events at a steady rate to one or more gates, and records the answers.
 
+    Every `lifetime` seconds new devices take the place of the old ones. Updates about one incident grow apart, so old
+    devices alone would soon leave nothing to send.
+
     `acked` maps each event that was answered 2xx to its alert id. `changed` lists the events whose later answers
     contradict the first: an event that is accepted a second time, or under another id, wasn't kept.
     """
@@ -41,6 +52,7 @@ class Load:
     rate: float
     devices: int = 24
     connections: int = 12
+    lifetime: float = 6.0
     run: str = field(default_factory=lambda: f"{random.getrandbits(48):012x}")
     acked: dict[int, str] = field(default_factory=dict)
     changed: list[int] = field(default_factory=list)
@@ -48,7 +60,9 @@ class Load:
     answers: list[Answer] = field(default_factory=list)
     unanswered: deque[int] = field(default_factory=deque)
     paused: bool = False
-    _issued: int = 0
+    _born: float = field(default_factory=time.time)
+    _published: list[float] = field(default_factory=list)
+    """When each event was published; its repeats and retries have the same time."""
     _slot: float = 0.0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _stopping: bool = False
@@ -73,20 +87,31 @@ class Load:
     @property
     def issued(self) -> int:
         """How many distinct events were issued."""
-        return self._issued
+        return len(self._published)
 
     def repeat_key(self, number: int) -> str:
         """Return an event's repeat key in the store."""
-        return f"particle:{self.run}-{number}"
+        return repeats.repeat_key(IdKind.EVENT_ID, self._device(number), self._event_id(number))
 
     def numbers(self, keys: Iterable[str]) -> list[int]:
         """Return the events that have these keys, without those of other runs."""
-        ours = self.repeat_key(0)[:-1]
-        return [int(key.removeprefix(ours)) for key in keys if key.startswith(ours)]
+        by_key = {self.repeat_key(number): number for number in range(self.issued)}
+        return [by_key[key] for key in keys if key in by_key]
 
-    def device(self, number: int) -> int:
-        """Return which device published an event."""
-        return number % self.devices
+    def _device(self, number: int) -> str:
+        """Return the id of the device that published an event."""
+        turn, device = divmod(number, self.devices)
+        age = (self._published[number] - self._born) / self.lifetime
+        return f"{turn // SHORT if device % 3 == 2 else int(age):016x}{device:08x}"
+
+    def _status(self, number: int) -> str:
+        """Return an event's `status`: a third of the devices only fire, a third flap, a third fire once and end it."""
+        turn, device = divmod(number, self.devices)
+        over = (False, (turn + device // 3) % CYCLE == 0, turn % SHORT > 0)
+        return "resolved" if over[device % 3] else "firing"
+
+    def _event_id(self, number: int) -> str:
+        return f"{self.run}-{number}"
 
     async def _work(self, number: int) -> None:
         """Keep one connection busy; reconnect when it breaks."""
@@ -123,10 +148,10 @@ class Load:
             return self.unanswered.popleft()
         if self._stopping:
             return None
-        if self._issued and random.random() < DUPLICATES:
-            return random.randrange(max(0, self._issued - 500), self._issued)
-        self._issued += 1
-        return self._issued - 1
+        if self.issued and random.random() < DUPLICATES:
+            return random.randrange(max(0, self.issued - 500), self.issued)
+        self._published.append(time.time())
+        return self.issued - 1
 
     async def _post(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = self._next()
@@ -151,9 +176,11 @@ class Load:
     def _request(self, number: int) -> bytes:
         event = {
             "event": "alarm/motion",
-            "coreid": f"{self.device(number):024x}",
+            "coreid": self._device(number),
             "data": mark(number),
-            "event_id": f"{self.run}-{number}",
+            "status": self._status(number),
+            "published_at": datetime.fromtimestamp(self._published[number], UTC).isoformat(timespec="milliseconds"),
+            "event_id": self._event_id(number),
         }
         body = json.dumps(event).encode()
         return (

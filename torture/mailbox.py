@@ -14,13 +14,17 @@ _MARKS = re.compile(r"mark-(\d+)\.")
 
 @dataclass(frozen=True)
 class Taken:
-    """A mail that was answered 250: when (monotonic clock), by which door, to whom, and the events that it names."""
+    """A mail that was answered 250: when (monotonic clock), by which door, to whom, and what it says."""
 
     at: float
     door: str
     message_id: str
     to: str
     marks: frozenset[int]
+    """The events that it names."""
+    incident: str
+    says_over: bool
+    """Whether it says that the incident is resolved."""
 
 
 @dataclass
@@ -39,6 +43,10 @@ class Ledger:
                 copies.append(mail)
             seen.add(key)
         return copies
+
+    def last_words(self) -> dict[tuple[str, str], Taken]:
+        """Return the last mail about each incident to each address."""
+        return {(mail.incident, mail.to): mail for mail in self.mails}
 
     def copies(self) -> int:
         """Return how many mails are copies of an earlier one."""
@@ -175,8 +183,15 @@ class _Talk:
         assert isinstance(mail, EmailMessage)
         body = mail.get_body(("plain",))
         text = body.get_content() if body else ""
-        marks = frozenset(int(number) for number in _MARKS.findall(text))
-        taken = Taken(time.monotonic(), self._door.name, mail["Message-ID"].strip("<> "), self._to, marks)
+        taken = Taken(
+            at=time.monotonic(),
+            door=self._door.name,
+            message_id=mail["Message-ID"].strip("<> "),
+            to=self._to,
+            marks=frozenset(int(number) for number in _MARKS.findall(text)),
+            incident=mail["References"].partition("incident.")[2].partition("@")[0],
+            says_over=text.startswith("RESOLVED"),
+        )
         self._door.ledger.mails.append(taken)
         await self._say("250 2.0.0 OK queued")
 

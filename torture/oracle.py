@@ -19,7 +19,8 @@ def missing(load: Load, books: Books) -> list[str]:
             lost.append(f"event {number}, answered with {alert_id}, isn't stored")
         elif alert_id and kept != alert_id:
             lost.append(f"event {number}, answered with {alert_id}, is stored as {kept}")
-    return lost + [f"event {number} was accepted twice" for number in load.changed]
+    lost += [f"event {number} was accepted twice" for number in load.changed]
+    return lost + [f"event {number} is stored twice" for number in load.numbers(books.stored_twice())]
 
 
 async def drained(books: Books, within: float) -> float | None:
@@ -47,21 +48,43 @@ async def judge(
         verdict.lost.append("the database fails its integrity checks")
     if not clock_jumps:
         verdict.lost += behind(books)
-    told = ledger.told()
-    for event in load.numbers(books.newest()):
-        # Whatever was in flight, the last message must name the newest alert; otherwise it was sent too early.
-        verdict.lost += [
-            f"{address} was never told of event {event}, the newest of its device"
-            for address in ADDRESSES
-            if event not in told.get(address, set())
-        ]
-    verdict.twice = len(ledger.twice({f"{notification}@example.net" for notification in allowed}))
+    may_repeat = {f"{notification}@example.net" for notification in allowed}
+    verdict.lost += unnamed(load, books, ledger) + wrong_last_words(books, ledger, may_repeat)
+    verdict.twice = len(ledger.twice(may_repeat))
     return verdict
 
 
 def behind(books: Books) -> list[str]:
-    """Return a line for each incident whose last message was sent before its latest alert, by the gate's own times."""
+    """Return a line for each incident whose last message was sent before its latest news, by the gate's own times."""
     return [
-        f"{address} was last told of incident {incident} before its latest alert"
+        f"{address} was last told of incident {incident} before its latest news"
         for incident, address, *_ in books.untold()
+    ]
+
+
+def unnamed(load: Load, books: Books, ledger: Ledger) -> list[str]:
+    """Return a line for each open incident and address of which no message named the newest firing alert.
+
+    Whatever was in flight, the last message must name it; otherwise it was sent too early.
+    """
+    told = ledger.told()
+    newest = {incident: set(load.numbers(keys)) for incident, keys in books.newest().items()}
+    return [
+        f"{address} was never told of {sorted(events)}, the newest of incident {incident}"
+        for incident, events in newest.items()
+        for address in ADDRESSES
+        if events and not events & told.get(address, set())
+    ]
+
+
+def wrong_last_words(books: Books, ledger: Ledger, may_repeat: set[str]) -> list[str]:
+    """Return a line for each incident and address whose last message doesn't say how the incident stands.
+
+    A message that may repeat doesn't count: a process that had begun to send it doesn't know what came since.
+    """
+    over = books.over()
+    return [
+        f"{address} was last told that incident {incident} is {'over' if mail.says_over else 'open'}, and it isn't"
+        for (incident, address), mail in ledger.last_words().items()
+        if mail.message_id not in may_repeat and over.get(incident, mail.says_over) is not mail.says_over
     ]

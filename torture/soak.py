@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from torture.books import Books
@@ -51,19 +51,6 @@ HEAD = (
 )
 
 
-@dataclass
-class Cohorts(Load):
-    """A load with new devices every twenty seconds, so that incidents end and retention deletes them."""
-
-    born: float = field(default_factory=time.monotonic)
-    _devices: dict[int, int] = field(default_factory=dict)
-
-    def device(self, number: int) -> int:
-        """Return which device published an event; the same one for a retry."""
-        cohort = int((time.monotonic() - self.born) / 20)
-        return self._devices.setdefault(number, cohort * 1000 + number % self.devices)
-
-
 async def soak(directory: Path, minutes: float, rate: float, *, every: float = 60.0) -> tuple[Row, list[Sample]]:
     """Load a gate steadily, take a sample every `every` seconds, and report in the row what grew."""
     row = Row(f"soak, {minutes:g} min at {rate:g}/s", rounds=1)
@@ -80,7 +67,7 @@ async def soak(directory: Path, minutes: float, rate: float, *, every: float = 6
     }
     gate = Gate(directory, settings, ("-m", "torture.variants", f"brisk:{DAY}"))
     books = Books(gate.database)
-    load = Cohorts([gate.port], rate, devices=24, connections=16)
+    load = Load([gate.port], rate, connections=16, lifetime=20.0)
     samples: list[Sample] = []
     try:
         await gate.start()

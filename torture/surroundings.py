@@ -47,6 +47,8 @@ MAIL = {
     "trickles": ("trickle", ""),
 }
 """How a mail server fails, and the reason that the gate must log; empty if the server is only slow."""
+FAILS_FOR_GOOD = frozenset({"no_such_recipient", "too_large", "policy"})
+"""Reasons after which a notification isn't retried, but by `alertgate retry`."""
 
 
 @dataclass
@@ -182,6 +184,9 @@ async def mail(name: str, directory: Path) -> Row:
         if mood == "refuse":
             await run.door.open()
         await run.tells_again()
+        if reason in FAILS_FOR_GOOD:
+            await asyncio.sleep(1.0)  # until the last refusals are recorded
+            await run.gate.retry_all()
     return row
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from alertgate import app, cli
 from alertgate.accept.record import Recorded, Result
-from alertgate.model import Alert
+from alertgate.accept.rulings import Understood
 from alertgate.prove import housekeeping
 from alertgate.store import engine
 from alertgate.store.writer import Writer
@@ -28,12 +28,12 @@ class EarlyWriter(Writer):
 
     async def do(self, work: Any, item: Any) -> Any:
         """Report an alert as stored at once, and store it afterwards."""
-        if not isinstance(item, Alert):
+        if not isinstance(item, Understood):
             return await super().do(work, item)
         task = asyncio.create_task(self._later(work, item))
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
-        return Recorded(Result.ACCEPTED, item.id, item.id)
+        return Recorded(Result.ACCEPTED, item.alert.id, item.alert.id)
 
     async def _later(self, work: Any, item: Any) -> None:
         await asyncio.sleep(self.hold_back)

@@ -6,12 +6,18 @@ from email.utils import parseaddr
 _ADDRESS = re.compile(r"[^\s@<>()\[\]:;,\"']+@[\w.-]+")
 
 
+LONGEST_ADDRESS = 254
+"""RFC 5321, 4.5.3.1.3, without the angle brackets."""
+
+
 def check_address(address: str) -> None:
     """Raise ValueError unless `address` is one bare address that SMTP can carry (RFC 5321, 4.1.2)."""
     name, bare = parseaddr(address)
     local, _, domain = bare.rpartition("@")
     if name or bare != address or not local or not domain or not address.isascii() or not address.isprintable():
         raise ValueError(f"{mask(address)!r} is not an email address; write name@example.org, without a display name")
+    if len(address) > LONGEST_ADDRESS:
+        raise ValueError(f"{mask(address)[:40]!r} has more than the {LONGEST_ADDRESS} characters that SMTP can carry")
     if any(c in address for c in ' <>,;"\\'):
         raise ValueError(f"{mask(address)!r} contains a character that an address can't have")
 

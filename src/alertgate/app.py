@@ -12,29 +12,35 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
+from alertgate.accept import own, policy_trouble
+from alertgate.accept.own import OwnAlerts, OwnRules
 from alertgate.accept.record import Recorder, Result
 from alertgate.addresses import mask_all
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
+from alertgate.errors import PolicyInvalid
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
 from alertgate.metrics import LabelValues, Metrics
-from alertgate.model import time_of, uuid7
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Channel, Level, Reason
 from alertgate.notify.channels.registry import open_channels, targets
+from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.flood import FloodRules
 from alertgate.notify.lane import DeliveryTimes
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.periodic import Periodic
+from alertgate.policy.keeper import FOLLOW_EVERY, PolicyKeeper
 from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
+from alertgate.uuid7 import time_of, uuid7
 from alertgate.web import problems
 from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
@@ -81,13 +87,19 @@ def open_gate(
     store: Store | None = None,
     times: DeliveryTimes | None = None,
 ) -> Gate:
-    """Open the store and build all parts. Only the store's writer runs yet.
+    """Open the store, read the policy and build all parts. Only the store's writer runs yet.
 
-    Raises ConfigError, StoreInUse, StoreTooNew, StoreUnavailable.
+    Raises ConfigError, PolicyInvalid, StoreInUse, StoreTooNew, StoreUnavailable.
     """
     clock = clock or SystemClock()
     store = store or Store(settings)
     store.open(exclusive=True)
+    policies = PolicyKeeper(store, clock, settings.policy_file, named=settings.must_have_policy)
+    try:
+        policies.start()
+    except PolicyInvalid:
+        store.close()
+        raise
     ids = Ids(store.read_now(newest_id))
     opened = open_channels(settings) if channels is None else channels
     metrics = Metrics(
@@ -109,14 +121,20 @@ def open_gate(
         clock,
         metrics,
         working=lambda: [name for name, state in deliverer.states.items() if state.up],
-        holding_back=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
+        held=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
+        stopped=lambda: MAIL if deliverer.budget is Budget.EXHAUSTED else (),
+        interval=settings.grouping.interval,
     )
+    recorder = Recorder(settings.grouping, targets(settings), ids, settings.device_name)
+    own_rules = OwnRules(settings.grouping.interval, settings.zone)
     return Gate(
         settings=settings,
         clock=clock,
         new_id=ids,
         store=store,
-        recorder=Recorder(settings.grouping, targets(settings), ids),
+        policies=policies,
+        recorder=recorder,
+        own_alerts=OwnAlerts(store, recorder, clock, metrics, ids, own_rules, wake=deliverer.wake),
         actions=IncidentActions(targets(settings), ids),
         channels=opened,
         deliverer=deliverer,
@@ -138,9 +156,11 @@ def _deliverer(
 ) -> Deliverer:
     owner = secrets.token_hex(8)
     names = [channel.name for channel in channels]
+    rules = FloodRules(settings.flood_limit, settings.grouping.interval)
     return Deliverer(
         store,
         channels,
+        Claimer(rules, settings.smtp_daily_limit, owner=owner, new_id=ids),
         Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, owner=owner),
         clock,
@@ -191,6 +211,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             yield
             for job in jobs:
                 await job.stop()
+            await gate.own_alerts.close()
             await gate.deliverer.stop(gate.settings.shutdown_timeout)
     finally:
         gate.store.close()
@@ -220,9 +241,15 @@ def _background(gate: Gate) -> list[Periodic]:
     async def audit() -> None:
         await gate.auditor.run()
 
+    async def report_own() -> None:
+        policy_trouble.note(gate.policies, gate.own_alerts)
+        await gate.own_alerts.run()
+
     return [
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
+        Periodic("own alerts", own.EVERY, report_own),
         Periodic("audit", auditing.EVERY, audit),
+        Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
         Periodic(
             "retention",

@@ -34,6 +34,7 @@ from alertgate.setting_types import (
 
 SECRETS_DIR = Path("/run/secrets")
 DEFAULT_ENV_FILE = Path(".env")
+DEFAULT_POLICY_FILE = Path("alertgate.toml")
 
 
 class Settings(BaseSettings):
@@ -122,8 +123,9 @@ class Settings(BaseSettings):
     smtp_daily_limit: int = Field(
         500,
         ge=0,
-        description="Messages that the mail account may send in 24 hours. Near the limit, only first and critical "
-        "messages are sent; updates wait. 0: no limit.",
+        description="Messages that the mail account may send in 24 hours, mails and text messages together. From "
+        "80 % on, what isn't critical is sent as digests; from 95 % on, only what is critical; at the limit, nothing "
+        "until there is room again. 0: no limit.",
     )
 
     # Alerts
@@ -137,15 +139,32 @@ class Settings(BaseSettings):
     severity_rules: SeverityByEvent = Field(
         (), description="Severity by event name; the first match wins: `alarm/*=critical,battery*=info`."
     )
+    policy_file: Path = Field(
+        DEFAULT_POLICY_FILE,
+        description="The policy: what events mean (docs/events.md). Read at start and on SIGHUP. The default file may "
+        "be missing; any other must exist.",
+    )
     particle_strict: bool = Field(
         False,
         description="Answer 422 to an authenticated Particle request that can't be read (it is stored either way).",
     )
     group_interval: Seconds = Field(
-        300.0, description="Seconds between two updates to one recipient about one incident."
+        300.0,
+        description="Seconds between the first updates to one recipient about one incident; later ones come less "
+        "often. Within this time after its all-clear an incident is reopened.",
+    )
+    flood_limit: int = Field(
+        5,
+        ge=0,
+        le=1000,
+        description="Messages that one recipient gets in a minute before the rest is gathered into a digest: one "
+        "message about many incidents. The beginning of something critical has a limit of the same size for itself. "
+        "0: no digests, except near `SMTP_DAILY_LIMIT`.",
     )
     resolve_after: Seconds = Field(
-        1800.0, description="Seconds without an alert after which an incident is resolved, without a notification."
+        1800.0,
+        description="Seconds without an alert, and without a message about it, after which an incident is resolved, "
+        "without a notification. An acknowledged one stays open for at least four hours.",
     )
     give_up_after: Seconds = Field(86400.0, description="Seconds to retry a notification before it counts as failed.")
     timezone: TimeZone = Field("UTC", description="Time zone of the times in messages, such as `Europe/Berlin`.")
@@ -178,8 +197,8 @@ class Settings(BaseSettings):
     body_timeout: Seconds = Field(10.0, description="Seconds to wait for the whole body of a webhook.")
     rate_limit: RateLimit = Field(
         "20/minute;100/10 minutes",
-        description="Limit per client address, counted separately for failed authentication and for the generic "
-        "webhook.",
+        description="Limit per client address, counted separately for failed authentication and for requests to the "
+        "generic webhook whose signature or token is right.",
     )
     particle_rate_limit: RateLimit = Field(
         "600/minute", description="Limit of authenticated Particle requests per device."
@@ -253,6 +272,11 @@ class Settings(BaseSettings):
     def device_name(self, device: str | None) -> str | None:
         """Return the name that DEVICES gives to a device id, or None."""
         return self.devices.get(device.lower()) if device else None
+
+    @property
+    def must_have_policy(self) -> bool:
+        """Whether the policy's file must exist, because the settings name it."""
+        return self.policy_file != DEFAULT_POLICY_FILE
 
     @property
     def grouping(self) -> GroupingRules:

@@ -2,6 +2,7 @@ r"""Everything that alertgate raises on purpose.
 
     AlertgateError
      ├── ConfigError            the settings are invalid; nothing was started
+     │    └── PolicyInvalid         alertgate.toml is
      ├── RequestError           the caller must change the request
      │    ├── Unauthenticated       no credential, or a wrong one
      │    ├── NotFound              no such resource
@@ -17,6 +18,7 @@ r"""Everything that alertgate raises on purpose.
      └── Unavailable            the service can't do it now
           ├── SwitchedOff           a setting that the endpoint needs isn't set
           └── StoreError            the database
+               ├── StoreRefused         it works, but can't hold what was to be stored
                ├── StoreUnavailable     it doesn't answer, is full, or is read-only
                │    └── StoreTooSlow         it didn't answer in time; the write may still be committed
                ├── StoreInUse           another process serves this SQLite file
@@ -38,6 +40,10 @@ class ConfigError(AlertgateError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class PolicyInvalid(ConfigError):
+    """The policy's file is invalid; a policy that was in force stays so."""
 
 
 class RequestError(AlertgateError):
@@ -129,6 +135,10 @@ class StoreUnavailable(StoreError):
     """The database doesn't answer, is full, is locked, or is read-only. Nothing was stored."""
 
     retry_after = 5
+
+
+class StoreRefused(StoreError):
+    """The database works, but can't hold what was to be stored: a defect in alertgate. Nothing of it was stored."""
 
 
 class StoreTooSlow(StoreUnavailable):

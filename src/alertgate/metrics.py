@@ -31,7 +31,7 @@ PATIENT = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 
 """Seconds, for notifications, which are retried for a day."""
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
-_SOURCES = frozenset(Source)
+WEBHOOKS = frozenset(Source) - {Source.ALERTGATE}
 _CHANNELS = frozenset(ChannelName)
 
 
@@ -68,7 +68,7 @@ class Metrics:
         histogram = partial(Histogram, registry=registry)
         self._accepted = counter(
             "alertgate_alerts_accepted_total",
-            "Webhook requests whose alert was stored, or was a duplicate of a stored one.",
+            "Alerts that were stored, or were duplicates of stored ones; `alertgate` is the source of the gate's own.",
             ["source", "result"],
         )
         self._accept_seconds = histogram(
@@ -78,7 +78,9 @@ class Metrics:
             buckets=QUICK,
         )
         self._attempts = counter(
-            "alertgate_notifications_total", "Attempts to send a notification.", ["channel", "outcome", "reason"]
+            "alertgate_notifications_total",
+            "Attempts to send a message; a digest is one message.",
+            ["channel", "outcome", "reason"],
         )
         self._failed = counter(
             "alertgate_notifications_failed_total",
@@ -90,6 +92,16 @@ class Metrics:
             "Seconds from the planning of a notification (for an update, from its latest alert) until it was sent.",
             ["channel"],
             buckets=PATIENT,
+        )
+        self._digests = histogram(
+            "alertgate_digest_notifications",
+            "Notifications in one digest that was sent.",
+            ["channel"],
+            buckets=SIZES,
+        )
+        self._daily_limit_used = gauge(
+            "alertgate_mail_daily_limit_used_ratio",
+            "Share of SMTP_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
         )
         self._depth = gauge(
             "alertgate_queue_depth",
@@ -128,9 +140,13 @@ class Metrics:
 
     def alert_recorded(self, source: str, result: str, seconds: float) -> None:
         """An alert was stored, or found to be a duplicate, `seconds` after its request began."""
-        source = _known_or_other(source, _SOURCES)
+        source = _known_or_other(source, WEBHOOKS)
         self._accepted.labels(source, _known_or_other(result, self._results)).inc()
         self._accept_seconds.labels(source).observe(max(0.0, seconds))
+
+    def own_alert_recorded(self) -> None:
+        """An alert about one of alertgate's own troubles was stored."""
+        self._accepted.labels(Source.ALERTGATE, "accepted").inc()
 
     def attempted(self, channel: str, outcome: str, reason: str) -> None:
         """An attempt ended; `outcome` is `sent`, `transient` or `permanent`."""
@@ -145,6 +161,14 @@ class Metrics:
         channel = _known_or_other(channel, _CHANNELS)
         self._delivery_seconds.labels(channel).observe(max(0.0, seconds))
         self._last_success.labels(channel).set(self._clock.now().timestamp())
+
+    def digest_sent(self, channel: str, notifications: int) -> None:
+        """A digest with this many notifications was sent."""
+        self._digests.labels(_known_or_other(channel, _CHANNELS)).observe(notifications)
+
+    def daily_limit_used(self, share: float) -> None:
+        """This share of the mail account's daily limit is used."""
+        self._daily_limit_used.set(share)
 
     def failed(self, channel: str) -> None:
         """A notification failed for good: its recipient wasn't notified."""
@@ -204,16 +228,18 @@ class Metrics:
         return generate_latest(series), CONTENT_TYPE_PLAIN_0_0_4
 
     def _start_at_zero(self) -> None:
-        for source in Source:
+        for source in WEBHOOKS:
             self._accept_seconds.labels(source)
             for result in self._results:
                 self._accepted.labels(source, result)
+        self._accepted.labels(Source.ALERTGATE, "accepted")
         for channel in self._channels:
             self._attempts.labels(channel, "sent", "sent")
             for outcome, reason in product(OUTCOMES[1:], self._reasons - {"sent"}):
                 self._attempts.labels(channel, outcome, reason)
             self._failed.labels(channel)
             self._delivery_seconds.labels(channel)
+            self._digests.labels(channel)
             self._up.labels(channel).set(1)
         self.audit({})
         for guard in self._guards:

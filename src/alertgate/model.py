@@ -1,11 +1,10 @@
 """The domain model: frozen dataclasses, their states, and the table of legal transitions."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple, Self
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict."""
@@ -28,17 +27,37 @@ _RANKS = MappingProxyType({Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITI
 
 
 class Source(StrEnum):
-    """The webhook that received an alert."""
+    """The webhook that received an alert, or alertgate itself."""
 
     PARTICLE = "particle"
     GENERIC = "generic"
+    ALERTGATE = "alertgate"  # one of its own troubles (`prove/troubles.py`), or a Hint
+
+
+class Hint(StrEnum):
+    """What alertgate says once about how it understands an event; the value is the event of its own alert."""
+
+    ALL_CLEAR = "alertgate/all-clear"  # a word that may mean an alarm was taken for an all-clear, and nothing was open
+    PARTS = "alertgate/parts"  # an event names so many parts of a device that new ones share an incident
+
+
+HINTS = frozenset(Hint)
 
 
 class AlertStatus(StrEnum):
-    """Whether the body of a webhook request could be read."""
+    """What became of a webhook request."""
 
     ACCEPTED = "accepted"  # parsed
     QUARANTINED = "quarantined"  # authenticated but unreadable; the whole body is kept
+    IGNORED = "ignored"  # parsed, and a rule says to ignore it: it belongs to no incident, and nobody is told
+
+
+class IdKind(StrEnum):
+    """What a sender calls its own id of an event; each is a repeat for another time (`accept/repeats.py`)."""
+
+    EVENT_ID = "event_id"  # Particle's, or the firmware's own number
+    IDEMPOTENCY_KEY = "idempotency_key"
+    WEBHOOK_ID = "webhook_id"  # Standard Webhooks: signed
 
 
 class Signal(StrEnum):
@@ -53,7 +72,7 @@ class IncidentStatus(StrEnum):
 
     OPEN = "open"  # each contact is notified
     ACKNOWLEDGED = "acknowledged"  # a person knows; no further updates are sent
-    RESOLVED = "resolved"  # over; the next alert opens a new incident
+    RESOLVED = "resolved"  # over; the next alert reopens it, or opens a new incident
 
 
 class Resolution(StrEnum):
@@ -87,37 +106,14 @@ class Kind(StrEnum):
 
     OPENING = "opening"
     UPDATE = "update"
-    ESCALATION = "escalation"
+    ESCALATION = "escalation"  # the severity rose
+    REOPENING = "reopening"
     RESOLUTION = "resolution"
+    CHANGES = "changes"  # it changed too often to report each change
 
 
-TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
-    {
-        IncidentStatus.OPEN: frozenset({IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED}),
-        IncidentStatus.ACKNOWLEDGED: frozenset({IncidentStatus.OPEN, IncidentStatus.RESOLVED}),
-        IncidentStatus.RESOLVED: frozenset(),
-        NotificationStatus.PENDING: frozenset(
-            {NotificationStatus.SENDING, NotificationStatus.CANCELLED, NotificationStatus.FAILED}
-        ),
-        NotificationStatus.SENDING: frozenset(
-            {
-                NotificationStatus.SENT,
-                NotificationStatus.PENDING,
-                NotificationStatus.FAILED,
-                NotificationStatus.CANCELLED,
-            }
-        ),
-        NotificationStatus.FAILED: frozenset({NotificationStatus.PENDING}),
-        NotificationStatus.SENT: frozenset(),
-        NotificationStatus.CANCELLED: frozenset(),
-    }
-)
-"""Every legal change of state; anything else is a defect."""
-
-
-def states_before(after: StrEnum) -> list[StrEnum]:
-    """Return the states that have a legal transition to `after`."""
-    return [before for before, nexts in TRANSITIONS.items() if after in nexts]
+BEGINNINGS = frozenset({Kind.OPENING, Kind.ESCALATION, Kind.REOPENING})
+"""The kinds that tell a contact of something new: if it is critical, it waits for no digest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +137,11 @@ class Alert:
     """All other fields of the body."""
     published_at: datetime | None = None
     repeat_key: str | None = None
-    """The same for each delivery of one event; None if repeats can't be recognised."""
+    """The sender's own id of the event, by which a second delivery is recognised; None if it has none."""
+    id_kind: IdKind | None = None
+    """What the repeat key is."""
+    content: str | None = None
+    """A digest of device, event and data, which a repeat has in common with it; None if it has no repeats."""
     errors: tuple[str, ...] = ()
     """Why it was quarantined."""
     raw: bytes | None = field(default=None, repr=False)
@@ -150,6 +150,27 @@ class Alert:
     incident_id: str | None = None
     reason: str | None = None
     """Why it opened, joined or resolved its incident, and who is notified when."""
+
+
+class Seen(NamedTuple):
+    """What is kept in mind of a stored alert, to recognise its repeats and to compare times."""
+
+    id: str
+    incident_key: str
+    incident_id: str | None
+    repeat_key: str | None
+    content: str | None
+    received_at: datetime
+    published_at: datetime | None
+
+    @classmethod
+    def of(cls, alert: Alert) -> Self:
+        """Return it for an alert that is to be stored."""
+        return cls(*(getattr(alert, name) for name in cls._fields))
+
+
+CHANGES_OF_A_FLAP = 3
+"""An incident that was opened, resolved and reopened flaps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +187,35 @@ class Incident:
     opened_at: datetime
     last_alert_at: datetime
     alert_count: int
+    began_at: datetime | None = None
+    """When its first firing alert was published, or received if its clock can't be right."""
+    last_firing_at: datetime | None = None
+    """When the last of its firing alerts was published, of those whose clock can be right; None if there is none."""
+    last_alert_id: str | None = None
+    changes: int = 1
+    """How often it was opened, resolved and reopened."""
+    changed_at: datetime | None = None
+    """When its state or its severity last changed by an alert."""
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
+    acknowledged_changes: int | None = None
+    """How often it had changed when it was acknowledged."""
     resolved_at: datetime | None = None
+    ended_at: datetime | None = None
+    """When its all-clear was published; None if that doesn't say, if its clock can't be right, or if there is none."""
     resolution: Resolution | None = None
     resolved_by: str | None = None
     """The person's name, or the alert's id; None for silence."""
+
+    @property
+    def known_to_flap(self) -> bool:
+        """Whether it was acknowledged by somebody who knew that it flaps: that survives a reopening."""
+        return (self.acknowledged_changes or 0) >= CHANGES_OF_A_FLAP
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether alertgate itself says when it is over: its own troubles are, its hints aren't."""
+        return self.source is Source.ALERTGATE and self.event not in HINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +243,12 @@ class Notification:
     """When its latest lease began."""
     finished_at: datetime | None = None
     """When it was sent, failed or cancelled."""
+    told: IncidentStatus | None = None
+    """The state of the incident that it told, if it was sent."""
+    digest_id: str | None = None
+    """The digest that carries it, together with other notifications to the same contact."""
+    held_until: datetime | None = None
+    """When SMTP_DAILY_LIMIT last held it back; GIVE_UP_AFTER doesn't count the time until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,21 +284,47 @@ class ContactState:
     """When the contact was last notified; a notification that is being sent counts from its claim."""
     failed_at: datetime | None = None
     """When a notification to it last failed for good."""
+    told_open_at: datetime | None = None
+    """When the contact was last told that the incident is open or acknowledged."""
+    updates: int = 0
+    """How many updates the contact was sent since the incident last changed."""
+    changes: int = 0
+    """How many changes of state the contact was told within the group interval, or is about to be told."""
+    summaries: int = 0
+    """The same for notifications that tell of several changes together."""
+    worst: Severity | None = None
+    """The worst severity of what the contact was told within the group interval, or is about to be told."""
+    believes_open: bool = False
+    """Whether it was last told that an earlier incident with the same key is open."""
+
+    @property
+    def may_believe_over(self) -> bool:
+        """Whether the last thing that the contact was told may be that the incident is over."""
+        return self.told_at is not None and self.told_at != self.told_open_at
 
 
-def time_of(made: str) -> datetime:
-    """Return when a UUIDv7 was made, to the millisecond."""
-    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=UUID(made).int >> 80)
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What decides whether and how a due notification is sent now."""
+
+    id: str
+    address: str = field(repr=False)
+    severity: Severity
+    kind: Kind
+    due_at: datetime
+    claimed_at: datetime | None = None
+    digest_id: str | None = None
 
 
-def uuid7(at: datetime, randomness: bytes) -> str:
-    """Return a UUIDv7 (RFC 9562, 5.7) for an aware time and 8 random bytes.
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """What went to one contact lately. A message that failed and waits for a retry counts from its last claim."""
 
-    48 bits of Unix milliseconds, then 12 of the fraction of a millisecond (6.2, method 3), then 62 random ones: ids
-    sort by time down to the microsecond.
-    """
-    microseconds = int(at.timestamp()) * 1_000_000 + at.microsecond
-    milliseconds, rest = divmod(microseconds, 1000)
-    low = int.from_bytes(randomness[:8], "big") & (1 << 62) - 1
-    digits = f"{milliseconds << 80 | 0x7 << 76 | (rest << 12) // 1000 << 64 | 0x2 << 62 | low:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    messages: int = 0
+    """How many messages in the last minute; a digest is one."""
+    critical: int = 0
+    """How many of them told, alone, of the beginning of something critical or of a rise to it."""
+    digest_at: datetime | None = None
+    """When the last digest of the last day was claimed."""
+    ordinary_at: datetime | None = None
+    """When the last message that wasn't critical was claimed, if that is within the group interval."""

@@ -12,6 +12,8 @@ class GroupingRules:
 
     interval: timedelta
     resolve_after: timedelta
+    again_after_ack: timedelta = timedelta(hours=4)
+    """An acknowledged incident doesn't end for lack of alerts sooner than this after its acknowledgement."""
 
 
 @dataclass(frozen=True, slots=True)

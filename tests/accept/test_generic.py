@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.accept.fields import MOST_LEVELS
-from alertgate.accept.generic import read
+from alertgate.accept.generic import understand
 from alertgate.accept.intake import IntakeContext
+from alertgate.accept.repeats import SenderId
 from alertgate.errors import FieldError, Invalid, Malformed, Rejected
-from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
+from alertgate.model import Alert, AlertStatus, IdKind, Severity, Signal, Source
 from alertgate.rules import SeverityRules
 from tests.builders import for_any
 from tests.fakes import START
@@ -21,8 +22,16 @@ RECEIPT = IntakeContext(
 )
 
 
-def _read(idempotency_key: str | None = None, **fields) -> Alert:
-    return read(json.dumps({"event": "backup", "message": "No backup", **fields}).encode(), idempotency_key, RECEIPT)
+ONCE = SenderId(IdKind.IDEMPOTENCY_KEY, "once")
+
+
+def read(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Alert:
+    """Return the alert that a body holds."""
+    return understand(body, sender_id, context).alert
+
+
+def _read(sender_id: SenderId | None = None, **fields) -> Alert:
+    return read(json.dumps({"event": "backup", "message": "No backup", **fields}).encode(), sender_id, RECEIPT)
 
 
 def _problems(body: bytes) -> tuple[type[Rejected], tuple[FieldError, ...]]:
@@ -43,6 +52,7 @@ def test_a_minimal_body_is_an_alert():
         severity=Severity.WARNING,
         incident_key='generic:["generic","backup"]',
         message="No backup",
+        content=_read().content,
         request_id="request-1",
     )
 
@@ -60,7 +70,7 @@ def test_a_full_body_is_an_alert():
         "details": {"volume": "tank"},
         "ticket": 7,
     }
-    assert read(json.dumps(body).encode(), "once", RECEIPT) == Alert(
+    assert read(json.dumps(body).encode(), ONCE, RECEIPT) == Alert(
         id="alert-1",
         received_at=START,
         source=Source.GENERIC,
@@ -68,13 +78,15 @@ def test_a_full_body_is_an_alert():
         signal=Signal.RESOLVED,
         event="backup/failed",
         severity=Severity.INFO,
-        incident_key='key:["nas-backup"]',
+        incident_key='key:["nas","nas-backup"]',
         device="nas",
         message="No backup for 26 hours",
         data={"volume": "tank"},
         fields={"ticket": 7, "source": "nas"},
         published_at=datetime(2026, 11, 23, 12, 0, 0, 0, UTC),
-        repeat_key="generic:once",
+        repeat_key='idempotency_key:["nas","once"]',
+        id_kind=IdKind.IDEMPOTENCY_KEY,
+        content=_read(ONCE, **body).content,
         request_id="request-1",
     )
 
@@ -84,8 +96,12 @@ def test_a_full_body_is_an_alert():
     [
         ({}, 'generic:["generic","backup"]'),
         ({"source": "nas"}, 'generic:["nas","backup"]'),
-        ({"dedup_key": "x"}, 'key:["x"]'),
-        ({"source": "nas", "dedup_key": "x"}, 'key:["x"]'),
+        ({"dedup_key": "x"}, 'key:["generic","x"]'),
+        ({"source": "nas", "dedup_key": "x"}, 'key:["nas","x"]'),
+        ({"details": {"door": "front"}}, 'generic:["generic","backup","door","front"]'),
+        ({"door": "front", "details": {"volume": "tank"}}, 'generic:["generic","backup","door","front"]'),
+        ({"door": "back", "details": {"door": "front"}}, 'generic:["generic","backup","door","front"]'),
+        ({"dedup_key": "x", "details": {"door": "front"}}, 'key:["generic","x"]'),
         ({"source": None, "dedup_key": None}, 'generic:["generic","backup"]'),
     ],
 )
@@ -94,10 +110,26 @@ def test_incidents_go_by_dedup_key_else_by_source_and_event(fields, key):
     assert _read(**fields).incident_key == key
 
 
-@pytest.mark.parametrize(("key", "dedup"), [("once", "generic:once"), ("", None), (None, None)])
-def test_only_an_idempotency_key_makes_a_repeat_recognisable(key, dedup):
-    """Two equal bodies without a key are two alerts."""
-    assert _read(key).repeat_key == dedup
+@pytest.mark.parametrize(
+    ("sender_id", "repeat_key"),
+    [
+        (ONCE, 'idempotency_key:["","once"]'),
+        (SenderId(IdKind.WEBHOOK_ID, "once"), 'webhook_id:["","once"]'),
+        (None, None),
+    ],
+)
+def test_a_senders_id_is_kept_with_its_kind_and_its_source(sender_id, repeat_key):
+    """Two systems may use the same id."""
+    assert (_read(sender_id).repeat_key, _read(sender_id).id_kind) == (repeat_key, sender_id and sender_id.kind)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"message": "b"}, {"status": "ok"}, {"severity": "info"}, {"details": {"a": 1}}, {"x": 1}, {"source": "b"}],
+)
+def test_alerts_that_differ_have_different_digests(change):
+    """A reused id then swallows none of them."""
+    assert _read(**change).content != _read().content == _read(timestamp=1795435200).content
 
 
 @pytest.mark.parametrize(
@@ -214,7 +246,7 @@ def test_a_cut_makes_no_two_things_one(name, longest):
         ({"message": ["no", {"a": 1}]}, "backup", '["no", {"a": 1}]', None, 'generic:["generic","backup"]'),
         ({"source": 12}, "backup", "No backup", "12", 'generic:["12","backup"]'),
         ({"source": ""}, "backup", "No backup", None, 'generic:["generic","backup"]'),
-        ({"dedup_key": 3}, "backup", "No backup", None, 'key:["3"]'),
+        ({"dedup_key": 3}, "backup", "No backup", None, 'key:["generic","3"]'),
         ({"dedup_key": ""}, "backup", "No backup", None, 'generic:["generic","backup"]'),
         ({"dedup_key": []}, "backup", "No backup", None, 'generic:["generic","backup"]'),
     ],

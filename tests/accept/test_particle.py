@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.accept.intake import IntakeContext
-from alertgate.accept.particle import FORM, MOST_FIELDS, read, read_data
-from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
+from alertgate.accept.particle import FORM, MOST_FIELDS, read_data, understand
+from alertgate.accept.repeats import content_digest
+from alertgate.model import Alert, AlertStatus, IdKind, Severity, Signal, Source
 from alertgate.rules import SeverityRules
 from tests.builders import for_any
 from tests.fakes import START
@@ -30,7 +31,6 @@ DEFAULT_FORM = b"event=demo&data=mydata&published_at=2017-02-01T21%3A08%3A05.763
 DEFAULT_JSON = json.dumps(
     {"event": "demo", "data": "mydata", "published_at": "2017-02-01T21:08:05.763Z", "coreid": DEVICE}
 ).encode()
-DEFAULT_IDENTITY = b'["3f002b000000000000000000", "demo", "2017-02-01T21:08:05.763Z", "mydata"]'
 DEFAULT_ALERT = Alert(
     id="alert-1",
     received_at=START,
@@ -43,7 +43,7 @@ DEFAULT_ALERT = Alert(
     device=DEVICE,
     data="mydata",
     published_at=datetime(2017, 2, 1, 21, 8, 5, 763000, UTC),
-    repeat_key=f"particle:{sha256(DEFAULT_IDENTITY).hexdigest()}",
+    content=content_digest(DEVICE, "demo", "mydata", {}),
     request_id="request-1",
 )
 
@@ -55,6 +55,11 @@ json_objects = st.dictionaries(
     ),
     max_size=5,
 )
+
+
+def read(body: bytes, content_type: str | None, context: IntakeContext, query: bytes = b"") -> Alert:
+    """Return the alert that a request holds."""
+    return understand(body, content_type, context, query).alert
 
 
 def _json(**fields) -> Alert:
@@ -244,7 +249,7 @@ def test_a_doubtful_all_clear_fires_and_says_why(fields, reason):
 def test_a_template_without_quotes_sends_numbers(value, text):
     """Names and ids that look like numbers are read as text."""
     alert = _json(event=value, coreid=value, event_id=value)
-    assert (alert.event, alert.device, alert.repeat_key) == (text, text, f"particle:{text}")
+    assert (alert.event, alert.device, alert.repeat_key) == (text, text, f'event_id:["{text}","{text}"]')
 
 
 @pytest.mark.parametrize("unfilled", ["{{PARTICLE_DEVICE_ID}}", "{{{PARTICLE_DEVICE_ID}}}", "", "  ", None])
@@ -261,25 +266,20 @@ def test_a_time_that_cannot_be_read_is_kept(published_at):
     assert (alert.published_at, alert.fields) == (None, {"published_at": published_at})
 
 
-def test_the_same_event_id_is_the_same_event():
-    """Two alerts with the same event id are repeats, whatever else differs."""
-    assert (
-        _json(event_id="e-1").repeat_key
-        == _form(event_id="e-1", data="x", published_at="2017").repeat_key
-        == "particle:e-1"
-    )
+def test_an_event_id_is_the_devices_own():
+    """Firmware of two devices may number its events alike."""
+    first, second = _json(event_id="1"), _json(event_id="1", coreid="3f002b000000000000000001")
+    assert (first.repeat_key, first.id_kind) == (f'event_id:["{DEVICE}","1"]', IdKind.EVENT_ID)
+    assert second.repeat_key != first.repeat_key
 
 
-def test_without_an_event_id_four_fields_identify_an_event():
-    """The same device, event, time and data are the same event, in either form and in any order."""
-    first = read(DEFAULT_FORM, FORM, RECEIPT)
-    turned = b"&".join(reversed(DEFAULT_FORM.split(b"&"))) + b"&fw_version=8"
-    assert (
-        first.repeat_key
-        == read(DEFAULT_JSON, JSON, RECEIPT).repeat_key
-        == read(turned, FORM, RECEIPT).repeat_key
-        is not None
-    )
+def test_an_event_has_one_digest_through_any_template():
+    """In either form, in any order, with and without what Particle adds, and escaped for HTML or not."""
+    turned = b"&".join(reversed(DEFAULT_FORM.split(b"&"))) + b"&fw_version=8&userid=5&event_id=e-1"
+    bodies = [(DEFAULT_FORM, FORM), (DEFAULT_JSON, JSON), (turned, FORM)]
+    assert {read(body, content_type, RECEIPT).content for body, content_type in bodies} == {DEFAULT_ALERT.content}
+    escaped = {"data": "{&quot;door&quot;:&quot;front&quot;}", "published_at": DEFAULT_ALERT.published_at.isoformat()}
+    assert _json(**escaped).content == _json(**{**escaped, "data": {"door": "front"}}).content
 
 
 @pytest.mark.parametrize(
@@ -288,14 +288,16 @@ def test_without_an_event_id_four_fields_identify_an_event():
         {"event": "demo2"},
         {"data": "mydata2"},
         {"data": None},
-        {"published_at": "2017-02-01T21:08:05.764Z"},
-        {"coreid": "3f002b000000000000000001"},
-        {"event_id": "e-1"},
+        {"coreid": DEVICE[:-1] + "1"},
+        {"status": "ok"},
+        {"t": 3},
     ],
 )
 def test_a_change_in_any_field_is_another_event(change):
-    """An event that differs in any of the four is another event."""
-    assert _json(**{**json.loads(DEFAULT_JSON), **change}).repeat_key not in {None, DEFAULT_ALERT.repeat_key}
+    """Whatever differs may be another event, so it has another digest."""
+    changed = _json(**{**json.loads(DEFAULT_JSON), **change}).content
+    assert changed is not None
+    assert changed != DEFAULT_ALERT.content
 
 
 @pytest.mark.parametrize(
@@ -313,7 +315,7 @@ def test_a_change_in_any_field_is_another_event(change):
 )
 def test_without_time_or_device_every_event_is_new(fields):
     """Two equal bodies may be two events, so neither is dropped as a repeat of the other."""
-    assert _json(**fields).repeat_key is None
+    assert (_json(**fields).repeat_key, _json(**fields).content) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +336,7 @@ def test_without_time_or_device_every_event_is_new(fields):
 def test_only_particles_own_names_make_a_repeat(fields):
     """Under another name an id may be a counter and a time a date, and the next alarm would be lost."""
     alert = _json(**fields)
-    assert (alert.status, alert.repeat_key) == (AlertStatus.ACCEPTED, None)
+    assert (alert.status, alert.repeat_key, alert.content) == (AlertStatus.ACCEPTED, None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Recording a batch of alerts gives the same incidents as recording them one by one."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from alertgate.accept.record import Recorder
+from alertgate.accept.record import Recorder, Result
+from alertgate.accept.rulings import Understood
 from alertgate.app import Ids
-from alertgate.model import Alert, ChannelName, IncidentStatus, NotificationStatus, Resolution, Severity, Signal
+from alertgate.model import ChannelName, IdKind, IncidentStatus, NotificationStatus, Resolution, Severity, Signal
 from alertgate.rules import GroupingRules
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
@@ -16,10 +18,10 @@ from tests.fakes import START
 RULES = GroupingRules(interval=timedelta(minutes=5), resolve_after=timedelta(minutes=30))
 
 
-def alert(number: float, **changes) -> Alert:
+def alert(number: float, **changes) -> Understood:
     """Return the alert received `number` seconds after the start."""
     at = START + timedelta(seconds=number)
-    return new_alert(id=Ids(None)(at), received_at=at, **changes)
+    return Understood(new_alert(id=Ids(None)(at), received_at=at, **changes))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_an_incident_is_the_same_however_its_alerts_are_batched(store: Store, la
         status,
         severity,
         4,
-        received[-1].received_at,
+        received[-1].alert.received_at,
     )
 
 
@@ -62,6 +64,42 @@ def test_notifications_that_are_due_at_once_are_counted(store: Store):
     assert (opened.due, joined.due) == (2, 0)
     assert [(each.status, each.due_at) for each in stored] == [(NotificationStatus.PENDING, START)] * 2
     assert joined.reason == f"joined incident {opened.incident_id}; the pending notification will say it"
+
+
+def test_a_repeat_is_recognised_beside_a_device_that_uses_one_id_for_all(store: Store):
+    """Whatever that device has published before, and with whom the repeat shares a commit."""
+    recorder = Recorder(RULES, [], Ids(None))
+    mine = {"repeat_key": "mine", "id_kind": IdKind.EVENT_ID, "content": "wet", "published_at": START}
+    busy = {"repeat_key": "busy", "id_kind": IdKind.EVENT_ID, "content": "wet", "incident_key": "busy"}
+    every = [alert(number, **busy, published_at=START + timedelta(seconds=number)) for number in range(1, 400)]
+    later = Understood(replace(every[7].alert, id="8", received_at=START + timedelta(hours=1)))
+    with store.transaction() as connection:
+        recorder.record(connection, [alert(0, **mine), *every])
+        again, busy_again, other = recorder.record(
+            connection,
+            [alert(500, **mine), later, alert(501, **busy)],
+        )
+    assert again.result is Result.DUPLICATE
+    assert (busy_again.result, busy_again.alert_id) == (Result.DUPLICATE, every[7].alert.id)
+    assert other.result is Result.ACCEPTED
+    assert "its id was used before" in (other.reason or "")
+
+
+def test_the_all_clear_that_overtook_its_alarm_is_found_among_many(store: Store):
+    """A device that says every second that all is well, some of it with a clock that runs ahead."""
+    recorder = Recorder(RULES, [], Ids(None))
+    over = {"signal": Signal.RESOLVED}
+    at = START + timedelta(seconds=100)
+    clears = [alert(number, **over, published_at=START - timedelta(hours=1)) for number in range(100)]
+    ahead = [alert(110 + number, **over, published_at=at + timedelta(days=1)) for number in range(100)]
+    for part in (clears, [alert(101, **over, published_at=at)], ahead):
+        with store.transaction() as connection:
+            recorder.record(connection, part)
+    with store.transaction() as connection:
+        [late] = recorder.record(connection, [alert(250, published_at=at - timedelta(seconds=1))])
+        incident = incidents.get(connection, late.incident_id or "")
+    assert incident is not None
+    assert (incident.status, incident.ended_at) == (IncidentStatus.RESOLVED, at)
 
 
 def test_an_alert_after_resolve_after_resolves_the_old_incident_and_opens_a_new_one(store: Store):

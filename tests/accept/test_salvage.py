@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.accept.particle import read
 from alertgate.accept.salvage import Salvage, salvage
 from alertgate.model import AlertStatus
-from tests.accept.test_particle import DEVICE, RECEIPT
+from tests.accept.test_particle import DEVICE, RECEIPT, read
 from tests.builders import for_any
 
 OTHER = "3f002b000000000000000001"

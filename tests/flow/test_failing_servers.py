@@ -78,7 +78,7 @@ async def test_a_dead_server_is_probed_with_one_notification_until_it_is_back(ma
     clock = FakeClock()
     async with mail_sink() as sink:
         await sink.stop()
-        async with serving(make_settings(**mail_settings(sink.port)), clock=clock) as service:
+        async with serving(make_settings(**mail_settings(sink.port), flood_limit=0), clock=clock) as service:
             deliverer = service.gate.deliverer
             last = ""
             for number in range(PATIENCE):
@@ -181,28 +181,39 @@ async def test_give_up_after_counts_from_the_latest_alert(make_settings):
     assert "late" in mail.text
 
 
-async def test_near_the_daily_limit_updates_wait_and_openings_are_sent(make_settings):
-    """From 95 % of SMTP_DAILY_LIMIT only openings and critical notifications are sent."""
+async def test_close_to_the_daily_limit_only_what_is_critical_is_sent(make_settings):
+    """From 95 % of SMTP_DAILY_LIMIT the rest waits, on purpose and visibly, until there is room."""
     clock = FakeClock()
     async with mail_sink() as sink:
-        settings = make_settings(**mail_settings(sink.port), smtp_daily_limit=4, give_up_after=200_000)
+        settings = make_settings(
+            **mail_settings(sink.port),
+            smtp_daily_limit=20,
+            flood_limit=0,
+            severity_rules="leak=critical",
+            give_up_after=200_000,
+        )
         async with serving(settings, clock=clock) as service:
-            for number in range(4):
-                alert_id = await raise_alert(service.client, coreid=f"d{number}")
-                await attempted(service, alert_id)
-            await raise_alert(service.client, coreid="d0")  # joins: an update, due in five minutes
-            clock.move(minutes=6)
+            for number in range(19):
+                await attempted(service, await raise_alert(service.client, event="leak", coreid=f"d{number}"))
+            clock.move(seconds=6)
             service.gate.deliverer.wake()
             await until(lambda: asyncio.sleep(0, service.gate.deliverer.budget is Budget.RESERVE))
-            await raise_alert(service.client, coreid="new")
-            mails = await sink.received(5)
-            assert mails[4].mail["Subject"] == "[WARNING] new: alarm"
+            waiting = await raise_alert(service.client, coreid="waits")
+            await raise_alert(service.client, event="leak", coreid="new")
+            mails = await sink.received(20)
+            assert mails[19].mail["Subject"] == "[CRITICAL] new: leak"
+            clock.move(minutes=6)
             status = (await service.client.get("/status", headers=API_BEARER)).json()
             assert (status["mail_budget"], status["channels"]["email"]["pending"]) == ("reserve", 1)
+            health = (await service.client.get("/health")).json()
+            assert health["degraded"] == [
+                "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out"
+            ]
             assert (await service.gate.auditor.run()).passed  # held back on purpose is no finding
             clock.move(hours=24)
             service.gate.deliverer.wake()
-            await sink.received(6)
+            await sink.received(21)
+            assert (await attempted(service, waiting))["status"] == "sent"
 
 
 async def test_notifications_of_a_removed_channel_move_to_the_configured_one(make_settings):

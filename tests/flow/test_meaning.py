@@ -79,7 +79,7 @@ async def test_unreadable_bodies_of_two_devices_are_two_mails(make_settings):
         "flood": [b'{"event":"flood","value":"a "b"","node":"%d"}' % number for number in (1, 2)],
         "unreadable": [b"kitchen: wet", b"cellar: wet"],
     }
-    async with mail_sink() as sink, serving(make_settings(**mail_settings(sink.port))) as service:
+    async with mail_sink() as sink, serving(make_settings(**mail_settings(sink.port), flood_limit=6)) as service:
         for body in [body for several in bodies.values() for body in several]:
             answer = await service.client.post("/webhook/particle", content=body, headers=BEARER)
             assert (answer.status_code, answer.json()["status"]) == (202, "quarantined")

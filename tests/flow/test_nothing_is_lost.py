@@ -42,7 +42,7 @@ async def test_a_mail_arrives_after_the_server_was_killed(tmp_path, database):
         assert sink.messages == []
         sink.open.set()
         if database:
-            _let_leases_run_out(database["database_url"])
+            let_leases_run_out(database["database_url"])
         async with process(tmp_path, **settings) as second:
             [mail, *repeats] = await sink.received(1)
             assert "before the kill" in mail.text
@@ -50,7 +50,7 @@ async def test_a_mail_arrives_after_the_server_was_killed(tmp_path, database):
             assert await second.stop() == 0
 
 
-def _let_leases_run_out(url: str) -> None:
+def let_leases_run_out(url: str) -> None:
     """Expire all leases, because a replica takes over another's notifications only after their minute."""
     engine = create_engine(url)
     with engine.begin() as connection:

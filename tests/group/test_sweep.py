@@ -1,12 +1,14 @@
 """The background job that resolves quiet incidents."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import structlog
 
 from alertgate.group.sweep import resolve_quiet
-from alertgate.model import IncidentStatus, NotificationStatus
+from alertgate.model import Hint, IncidentStatus, NotificationStatus, Source
+from alertgate.rules import GroupingRules
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
 from tests import builders
@@ -28,9 +30,11 @@ async def test_a_quiet_incident_is_resolved_unless_a_notification_waits(make_set
     store = Store(settings)
     store.open(exclusive=True)
     incident = builders.incident()
+    waits = notified in (NotificationStatus.PENDING, NotificationStatus.SENDING)
+    finished_at = None if waits else incident.last_alert_at
     with store.transaction() as connection:
         incidents.add(connection, [incident])
-        told = replace(builders.notification(), incident_id=incident.id, status=notified)
+        told = replace(builders.notification(), incident_id=incident.id, status=notified, finished_at=finished_at)
         notifications.add(connection, [told])
     clock = FakeClock(incident.last_alert_at)
     clock.move(seconds=settings.resolve_after - 1)
@@ -45,3 +49,24 @@ async def test_a_quiet_incident_is_resolved_unless_a_notification_waits(make_set
     assert after
     assert (before.status, after.status) == (IncidentStatus.OPEN, expected)
     assert [line["incident_id"] for line in lines] == ([incident.id] if expected is IncidentStatus.RESOLVED else [])
+
+
+@pytest.mark.parametrize("hint", list(Hint))
+def test_hints_end_in_silence(store: Store, hint):
+    """Nobody says that they are over; a device's own event of that name is no hint, but ends so too."""
+    said = [builders.new_incident(source=source, key=source, event=hint.value) for source in Source]
+    with store.transaction() as connection:
+        incidents.add(connection, said)
+        at_once = GroupingRules(interval=timedelta(0), resolve_after=timedelta(0))
+        ended = incidents.resolve_quiet(connection, at_once, said[0].last_alert_at)
+    assert sorted(ended) == sorted(each.id for each in said)
+
+
+def test_alertgates_own_troubles_never_end_in_silence(store: Store):
+    """It watches them itself, and says when they are over."""
+    own = builders.incident(source=Source.ALERTGATE)
+    with store.transaction() as connection:
+        incidents.add(connection, [own])
+        at_once = GroupingRules(interval=timedelta(0), resolve_after=timedelta(0))
+        assert incidents.resolve_quiet(connection, at_once, own.last_alert_at) == []
+        assert incidents.own_unresolved(connection) == [own]

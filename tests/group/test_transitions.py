@@ -17,6 +17,7 @@ def test_acknowledging_records_who_and_when():
     """An open incident becomes acknowledged, with the name and the time."""
     open_ = incident()
     after = replace(open_, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=LATER, acknowledged_by="Anna")
+    after = replace(after, acknowledged_changes=open_.changes)
     assert Transition(TransitionResult.CHANGED, after, "acknowledged by Anna") == acknowledge(open_, "Anna", LATER)
 
 
@@ -40,7 +41,7 @@ def test_repeating_an_action_changes_nothing(decide, status):
 
 
 def test_a_resolved_incident_cannot_be_acknowledged():
-    """A resolved incident never changes again."""
+    """Only an alert can open it again."""
     over = incident(status=IncidentStatus.RESOLVED)
     reason = "it is resolved, and can no longer become acknowledged"
     assert Transition(TransitionResult.REFUSED, over, reason) == acknowledge(over, "Anna", LATER)

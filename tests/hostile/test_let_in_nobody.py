@@ -1,10 +1,12 @@
 """No path without its credential, no guessing, no forged addresses, and no memory without bounds."""
 
 import asyncio
+import gc
 import hashlib
 import os
 import re
 import stat
+from contextlib import AsyncExitStack
 from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -19,7 +21,7 @@ from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature,
 from alertgate.app import create_app
 from alertgate.errors import RateLimited
 from alertgate.web.limit_storage import MOST_KEYS
-from alertgate.web.limits import Limits
+from alertgate.web.limits import MOST_UNVERIFIED, Limits
 from tests.builders import for_any
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
 from tests.fakes import START, FakeClock, until
@@ -242,6 +244,51 @@ async def test_a_forged_address_gets_no_budget_of_its_own(make_settings):
 
 def _latin(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+
+
+async def test_bodies_without_a_checked_signature_are_read_a_few_at_a_time(service: Running):
+    """One address can't fill the memory with bodies: others of it wait, and other addresses don't notice."""
+    limits = service.gate.limits
+    async with AsyncExitStack() as held:
+        for _ in range(MOST_UNVERIFIED):
+            await held.enter_async_context(limits.unverified("192.0.2.1", 1))
+        with pytest.raises(RateLimited, match="unfinished requests of this address"):
+            await held.enter_async_context(limits.unverified("192.0.2.1", 0.01))
+        async with limits.unverified("192.0.2.2", 0.01):
+            assert len(limits._places) == 2
+        waiting = asyncio.create_task(held.enter_async_context(limits.unverified("192.0.2.1", 20)))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await held.pop_all().aclose()
+        await waiting
+    gc.collect()
+    assert len(limits._places) == 0, "an address that holds none takes no memory"
+
+
+async def test_slow_bodies_without_a_signature_keep_only_their_own_address_waiting(make_settings):
+    """Twenty requests that never end hold up the signed ones of their address; a token's, and others, pass."""
+    settings = make_settings(webhook_token=TOKEN, body_timeout=20, trusted_proxies="127.0.0.1")
+    slow = b"POST /webhook/generic HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: x\r\nContent-Length: 9\r\n\r\n{"
+    async with serving(settings) as service:
+        writers = [(await asyncio.open_connection("127.0.0.1", service.port))[1] for _ in range(MOST_UNVERIFIED)]
+        for writer in writers:
+            writer.write(slow)
+            await writer.drain()
+
+        async def all_are_read():
+            places = service.gate.limits._places.get("127.0.0.1")
+            return places is not None and places.locked()
+
+        await until(all_are_read)
+        signed = asyncio.create_task(service.generic())
+        assert (await service.generic({"X-Forwarded-For": "198.51.100.1"})).status_code == 202
+        by_token = {"Authorization": f"Bearer {TOKEN}"}
+        answer = await service.client.post("/webhook/generic", json={"event": "e", "message": "m"}, headers=by_token)
+        assert answer.status_code == 202
+        assert not signed.done()
+        for writer in writers:
+            writer.close()
+        assert (await signed).status_code == 202
 
 
 async def test_who_is_quiet_for_longer_than_any_limit_is_forgotten(make_settings):

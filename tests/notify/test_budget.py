@@ -1,8 +1,11 @@
 """The daily limit of a mail account."""
 
+from dataclasses import dataclass
+
 import pytest
 
-from alertgate.notify.budget import Budget, budget
+from alertgate.model import Severity
+from alertgate.notify.budget import Budget, affordable, budget
 
 
 @pytest.mark.parametrize(
@@ -13,10 +16,43 @@ from alertgate.notify.budget import Budget, budget
         (400, 500, Budget.LOW),
         (474, 500, Budget.LOW),
         (475, 500, Budget.RESERVE),
-        (900, 500, Budget.RESERVE),
+        (499, 500, Budget.RESERVE),
+        (500, 500, Budget.EXHAUSTED),
+        (900, 500, Budget.EXHAUSTED),
+        (0, 1, Budget.PLENTY),
+        (1, 1, Budget.EXHAUSTED),
         (900, 0, Budget.PLENTY),
     ],
 )
-def test_the_budget_warns_from_80_percent_and_holds_back_from_95(sent, limit, expected):
+def test_the_budget_saves_from_80_percent_holds_back_from_95_and_ends_at_100(sent, limit, expected):
     """At each threshold, and without a limit."""
     assert budget(sent, limit) is expected
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A message that could go."""
+
+    severity: Severity
+    saves: bool = False
+
+
+CRITICAL, WARNING, DIGEST = Waiting(Severity.CRITICAL), Waiting(Severity.WARNING), Waiting(Severity.WARNING, saves=True)
+
+
+@pytest.mark.parametrize(
+    ("waiting", "sent", "limit", "expected"),
+    [
+        ([CRITICAL, WARNING], 0, 40, [CRITICAL, WARNING]),
+        ([CRITICAL] * 3 + [WARNING] * 3, 36, 40, [CRITICAL] * 3),
+        ([WARNING] * 5, 30, 40, [WARNING] * 2),
+        ([WARNING, DIGEST, DIGEST, DIGEST], 36, 40, [DIGEST] * 2),
+        ([CRITICAL] * 5, 38, 40, [CRITICAL] * 2),
+        ([CRITICAL, WARNING], 40, 40, []),
+        ([CRITICAL] * 60, 0, 40, [CRITICAL] * 40),
+        ([CRITICAL] * 60, 0, 0, [CRITICAL] * 60),
+    ],
+)
+def test_each_message_finds_the_limit_as_those_before_it_leave_it(waiting, sent, limit, expected):
+    """One claim neither exceeds the limit nor uses up with warnings what is kept for critical ones."""
+    assert affordable(waiting, sent, limit) == expected

@@ -1,6 +1,7 @@
 """The delivery loop: it claims what is due as soon as there is room, also after a claim failed, and stops in order."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,9 @@ from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
+from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.flood import FloodRules
 from alertgate.notify.lane import DeliveryTimes
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.store import alerts, incidents, notifications
@@ -24,6 +27,7 @@ from tests.builders import new_alert, new_incident, new_notification
 from tests.fakes import START, FakeClock, until
 
 NEVER = 3600.0
+NO_FLOODS = FloodRules(0, timedelta(minutes=5))
 
 
 @dataclass
@@ -76,13 +80,13 @@ class Loop:
     store: FailingStore
     clock: FakeClock
 
-    def plan(self, channel: ChannelName, count: int) -> list[str]:
-        """Plan `count` notifications that are due, each of an incident of its own; return their ids."""
+    def plan(self, channel: ChannelName, count: int, before: timedelta = timedelta(seconds=1)) -> list[str]:
+        """Plan `count` notifications that were due before now, each of an incident of its own; return their ids."""
         planned = []
         with self.store.transaction() as connection:
             for _ in range(count):
                 incident = new_incident(key=new_id(START))
-                due = new_notification(incident, channel=channel, due_at=self.clock.now() - timedelta(seconds=1))
+                due = new_notification(incident, channel=channel, due_at=self.clock.now() - before)
                 incidents.add(connection, [incident])
                 alerts.add(connection, [new_alert(incident_id=incident.id)])
                 notifications.add(connection, [due])
@@ -102,7 +106,7 @@ async def make_loop(make_settings):
     """Return a function that starts a delivery loop for some channels."""
 
     @asynccontextmanager
-    async def loop_of(channels: list[Counted], times: DeliveryTimes) -> AsyncIterator[Loop]:
+    async def loop_of(channels: list[Counted], times: DeliveryTimes, rules: FloodRules) -> AsyncIterator[Loop]:
         settings, clock, names = make_settings(), FakeClock(), [each.name for each in channels]
         store = FailingStore(settings)
         store.open(exclusive=True)
@@ -110,6 +114,7 @@ async def make_loop(make_settings):
         deliverer = Deliverer(
             store,
             channels,
+            Claimer(rules, settings.smtp_daily_limit, owner="me", new_id=new_id),
             Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5),
             NotificationUpkeep(store, settings, clock, metrics, channels=names, owner="me"),
             clock,
@@ -128,8 +133,8 @@ async def make_loop(make_settings):
 
     async with AsyncExitStack() as stack:
 
-        async def start(*channels: Counted, times: DeliveryTimes | None = None) -> Loop:
-            return await stack.enter_async_context(loop_of(list(channels), times or DeliveryTimes()))
+        async def start(*channels: Counted, times: DeliveryTimes | None = None, rules: FloodRules = NO_FLOODS) -> Loop:
+            return await stack.enter_async_context(loop_of(list(channels), times or DeliveryTimes(), rules))
 
         yield start
 
@@ -198,7 +203,7 @@ async def test_retries_are_made_due_when_a_channel_resumes(make_loop):
         loop.clock.move(minutes=2)
         channel.allow(10)
         await until(lambda: asyncio.sleep(0, loop.statuses(first) == {NotificationStatus.SENT}))
-    assert loop.store.failed > 1
+        await until(lambda: asyncio.sleep(0, loop.store.failed > 1))
     events = [each["event"] for each in logs if each["event"].startswith("channel.")]
     assert events == ["channel.paused", "channel.resumed"]
     assert not [each for each in logs if each["event"].endswith("defect")]
@@ -215,3 +220,42 @@ async def test_leases_are_released_before_channels_close(make_loop):
     channel.allow(1)
     await loop.deliverer.stop(5)
     assert at_close == [{NotificationStatus.PENDING}]
+
+
+async def test_a_digest_is_given_back_whole_while_its_channel_is_paused(make_loop):
+    """Its members are pending again together, one attempt later, and go as the same digest when the channel resumes."""
+    channel = Counted(outcome=Transient(Reason.CREDENTIALS, "535 5.7.8 credentials refused"))
+    loop = await make_loop(channel, times=DeliveryTimes(poll_every=0.05), rules=FloodRules(2, timedelta(minutes=5)))
+    planned = loop.plan(channel.name, 9, before=timedelta(minutes=1))
+    await loop.deliverer.start()
+    await until(lambda: asyncio.sleep(0, channel.taken))
+    assert loop.deliverer.here == frozenset(planned)
+    channel.allow(1)
+    await until(lambda: asyncio.sleep(0, not loop.deliverer.here))
+    assert loop.statuses(planned) == {NotificationStatus.PENDING}
+    attempts = [each.attempts for each in loop.stored(planned)]
+    assert sorted(attempts) == [*[0] * 8, 1]
+    [digest] = {each.digest_id for each in loop.stored(planned)} - {None}
+    channel.outcome = Sent("250 OK")
+    channel.allow(9)
+    loop.clock.move(minutes=2)
+    await until(lambda: asyncio.sleep(0, len(channel.taken) == 2))
+    loop.clock.move(minutes=5)  # the other two wait for an interval after the digest
+    await until(lambda: asyncio.sleep(0, loop.statuses(planned) == {NotificationStatus.SENT}))
+    first, again, others = (each.partition(".")[0] for each in channel.taken)
+    assert (first in planned, again) == (True, digest)
+    assert {each.digest_id for each in loop.stored(planned)} == {again, others}
+
+
+async def test_a_stop_releases_a_digest_that_was_not_sent(make_loop):
+    """Another process sends it as it is."""
+    channel = Counted()
+    loop = await make_loop(channel, rules=FloodRules(1, timedelta(minutes=5)))
+    planned = loop.plan(channel.name, 5, before=timedelta(minutes=1))
+    await loop.deliverer.start()
+    await until(lambda: asyncio.sleep(0, channel.taken))
+    channel.allow(1)
+    await loop.deliverer.stop(5)
+    stored = loop.stored(planned)
+    digests = Counter((each.status, each.digest_id is not None, each.lease_owner) for each in stored)
+    assert digests == {(NotificationStatus.SENT, False, None): 1, (NotificationStatus.PENDING, True, None): 4}

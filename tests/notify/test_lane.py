@@ -11,7 +11,7 @@ from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
-from alertgate.notify.context import Snapshot
+from alertgate.notify.context import Outgoing, Snapshot
 from alertgate.notify.lane import AHEAD, Claimed, DeliveryTimes, Lane
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
@@ -67,7 +67,7 @@ class Running:
             made.append(Snapshot(leased, incident, (alert,)))
         at = asyncio.get_running_loop().time() - slept
         for snapshot in made:
-            self.lane.put(Claimed(snapshot, at, probe))
+            self.lane.put(Claimed(Outgoing((snapshot,)), at, probe))
         return [snapshot.notification.id for snapshot in made]
 
     def stored(self, ids: list[str]) -> list[Notification]:

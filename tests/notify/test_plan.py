@@ -1,10 +1,11 @@
 """Whether and when a contact is told."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from alertgate.model import ContactState, IncidentStatus, Kind, Severity
+from alertgate.model import ContactState, Incident, IncidentStatus, Kind, Resolution, Severity
 from alertgate.notify.plan import (
     Expedite,
     Plan,
@@ -12,9 +13,14 @@ from alertgate.notify.plan import (
     Skip,
     is_due,
     on_alert,
+    on_end,
+    on_late_firing,
+    on_news_from_before_end,
+    on_reopening,
     on_resolution,
     on_rise,
     sentence,
+    wait,
 )
 from tests.builders import incident
 from tests.fakes import START
@@ -49,7 +55,7 @@ def test_an_update_after_the_interval_says_why_it_comes_now():
         (FIVE_MINUTES - A_MOMENT, A_MOMENT),
         (FIVE_MINUTES, timedelta(0)),
         (timedelta(hours=1), timedelta(0)),
-        (timedelta(minutes=-1), timedelta(minutes=6)),
+        (timedelta(minutes=-1), FIVE_MINUTES),  # the clock was set back
     ],
 )
 def test_two_notifications_are_an_interval_apart(told_ago, due_in):
@@ -88,17 +94,21 @@ def test_an_acknowledged_incident_sends_nothing(state):
 @pytest.mark.parametrize("told_at", [None, START, START - timedelta(hours=1)])
 def test_an_escalation_is_told_at_once(told_at):
     """A rise in severity doesn't wait for the interval."""
-    assert on_rise(ContactState(told_at=told_at), START) == Plan(Kind.ESCALATION, START, PlanReason.ROSE)
+    assert on_rise(incident(), ContactState(told_at=told_at), START, FIVE_MINUTES) == Plan(
+        Kind.ESCALATION, START, PlanReason.ROSE
+    )
 
 
 def test_an_escalation_expedites_a_waiting_update():
     """An update that waits for the interval becomes the escalation, due now."""
-    assert on_rise(ContactState("notification-1", 0, START), START) == Expedite(START, Kind.ESCALATION, PlanReason.ROSE)
+    choice = on_rise(incident(), ContactState("notification-1", 0, START), START, FIVE_MINUTES)
+    assert choice == Expedite(START, Kind.ESCALATION, PlanReason.ROSE)
 
 
 def test_an_escalation_keeps_the_time_of_a_retry():
     """A notification whose server is failing isn't attempted any sooner."""
-    assert on_rise(ContactState("notification-1", 2), START) == Expedite(None, Kind.ESCALATION, PlanReason.ROSE)
+    choice = on_rise(incident(), ContactState("notification-1", 2), START, FIVE_MINUTES)
+    assert choice == Expedite(None, Kind.ESCALATION, PlanReason.ROSE)
 
 
 def test_a_resolution_is_told_at_once():
@@ -120,7 +130,169 @@ def test_a_pending_notification_reports_the_resolution(attempts, due_at, told_at
     )
 
 
-WORSE = incident(severity=Severity.CRITICAL, acknowledged_by="Ada")
+MINUTE = timedelta(minutes=1)
+OPEN = incident(changes=3)
+OVER = incident(status=IncidentStatus.RESOLVED, resolution=Resolution.ALERT, changes=4)
+KNOWN = incident(status=IncidentStatus.ACKNOWLEDGED, acknowledged_by="Ada", changes=5)
+TOLD_OPEN = ContactState(told_at=START - MINUTE, told_open_at=START - MINUTE)
+TOLD_OVER = ContactState(told_at=START - MINUTE)
+OFTEN = [{"changes": 3}, {"summaries": 1}]
+"""What makes a contact's budget spent."""
+
+
+def state(told: ContactState, **changes) -> ContactState:
+    """Return what a contact was told, with changes."""
+    return replace(told, **changes)
+
+
+@pytest.mark.parametrize(
+    ("severity", "updates", "minutes"),
+    [
+        (Severity.WARNING, 0, 5),
+        (Severity.WARNING, 1, 10),
+        (Severity.WARNING, 2, 20),
+        (Severity.WARNING, 3, 40),
+        (Severity.WARNING, 4, 60),
+        (Severity.WARNING, 10**6, 60),
+        (Severity.CRITICAL, 0, 5),
+        (Severity.CRITICAL, 1, 10),
+        (Severity.CRITICAL, 2, 15),
+        (Severity.CRITICAL, 99, 15),
+    ],
+)
+def test_updates_grow_apart_while_nothing_changes_but_the_count(severity, updates, minutes):
+    """Twice as long after each, up to an hour, and up to a quarter for what is critical."""
+    assert wait(severity, updates, FIVE_MINUTES) == minutes * MINUTE
+    told = ContactState(told_at=START, updates=updates)
+    later = on_alert(incident(severity=severity), told, START, FIVE_MINUTES)
+    assert later == Plan(Kind.UPDATE, START + minutes * MINUTE, PlanReason.UPDATE_LATER)
+
+
+def test_a_long_group_interval_is_never_shortened():
+    """Whoever wants one update in six hours gets no more."""
+    assert {wait(severity, n, timedelta(hours=6)) for severity in Severity for n in range(5)} == {timedelta(hours=6)}
+
+
+def test_a_reopening_is_told_at_once():
+    """Also to whoever wasn't told before, or is about to be told."""
+    assert on_reopening(OPEN, TOLD_OVER, START, FIVE_MINUTES, worse=False) == Plan(
+        Kind.REOPENING, START, PlanReason.REOPENED
+    )
+    assert on_reopening(OPEN, ContactState(), START, FIVE_MINUTES, worse=False) == Plan(
+        Kind.OPENING, START, PlanReason.FIRST
+    )
+    assert on_reopening(OPEN, ContactState("notification-1", 1), START, FIVE_MINUTES, worse=False) == Expedite(
+        None, Kind.REOPENING, PlanReason.REOPENED
+    )
+
+
+@pytest.mark.parametrize("often", OFTEN)
+@pytest.mark.parametrize(("about", "told"), [(OPEN, TOLD_OVER), (OVER, TOLD_OPEN)])
+def test_what_changes_often_is_summed_up_after_the_interval(often, about, told):
+    """A contact that was told of three changes hears of the next ones together."""
+    later = Plan(Kind.CHANGES, START + 4 * MINUTE, PlanReason.CHANGES_OFTEN)
+    assert _changed(about, state(told, **often)) == later
+    waiting = state(told, **often, pending_id="notification-1")
+    assert _changed(about, waiting) == Expedite(START + 4 * MINUTE, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
+    retried = state(waiting, pending_attempts=2)
+    assert _changed(about, retried) == Expedite(None, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
+
+
+def _changed(about: Incident, told: ContactState):
+    if about.status is IncidentStatus.RESOLVED:
+        return on_end(about, told, START, FIVE_MINUTES)
+    return on_reopening(about, told, START, FIVE_MINUTES, worse=False)
+
+
+@pytest.mark.parametrize("often", OFTEN)
+def test_whoever_may_believe_that_it_is_over_hears_of_a_critical_one_within_a_minute(often):
+    """However often it changed."""
+    critical = replace(OPEN, severity=Severity.CRITICAL)
+    told = ContactState(told_at=START - 20 * timedelta(seconds=1), **often)
+    assert _changed(critical, told).due_at == START + timedelta(seconds=40)
+    knows = state(told, told_open_at=told.told_at)
+    assert _changed(critical, knows).due_at == told.told_at + FIVE_MINUTES
+
+
+def test_a_reopening_that_is_worse_is_told_at_once_however_often_it_changed():
+    """A rise in severity always is."""
+    told = state(TOLD_OVER, changes=3)
+    assert on_reopening(OPEN, told, START, FIVE_MINUTES, worse=True).due_at == START
+
+
+def test_what_falls_and_rises_again_is_no_news():
+    """A contact that was told of a critical incident just now isn't told of each rise to it."""
+    critical = replace(OPEN, severity=Severity.CRITICAL)
+    knows = state(TOLD_OPEN, worst=Severity.CRITICAL)
+    assert on_rise(critical, knows, START, FIVE_MINUTES).reason is PlanReason.UPDATE_LATER
+    assert on_rise(critical, state(knows, changes=3), START, FIVE_MINUTES).reason is PlanReason.CHANGES_OFTEN
+    again = on_reopening(critical, state(knows, changes=3), START, FIVE_MINUTES, worse=True)
+    assert again.reason is PlanReason.CHANGES_OFTEN
+    news = on_news_from_before_end(OVER, state(knows, changes=3), START, FIVE_MINUTES, worse=True)
+    assert news.reason is PlanReason.CHANGES_OFTEN
+    assert on_rise(critical, state(knows, worst=Severity.WARNING), START, FIVE_MINUTES).due_at == START
+
+
+def test_an_incident_that_is_still_acknowledged_is_quiet_until_it_rests():
+    """Who acknowledged it knew that it flaps: only an end that no alert can undo any more is told."""
+    assert on_reopening(KNOWN, TOLD_OVER, START, FIVE_MINUTES, worse=False) == Skip(PlanReason.ACKNOWLEDGED)
+    ended = replace(OVER, acknowledged_by="Ada", acknowledged_changes=3)
+    rests = Plan(Kind.RESOLUTION, START + FIVE_MINUTES, PlanReason.RESTS)
+    assert on_end(ended, TOLD_OPEN, START, FIVE_MINUTES) == rests
+    assert on_end(ended, state(TOLD_OPEN, changes=9), START, FIVE_MINUTES) == rests
+    assert on_end(ended, ContactState(), START, FIVE_MINUTES) == Skip(PlanReason.NEVER_TOLD)
+    once = replace(ended, acknowledged_changes=1)
+    assert on_end(once, TOLD_OPEN, START, FIVE_MINUTES) == Plan(Kind.RESOLUTION, START, PlanReason.RESOLVED)
+
+
+def test_a_summary_is_only_for_those_who_know_of_the_incident():
+    """An end isn't told to whoever wasn't told of the beginning; what is open is told at once."""
+    nobody = ContactState(changes=3)
+    assert on_end(OVER, nobody, START, FIVE_MINUTES) == Skip(PlanReason.NEVER_TOLD)
+    assert on_reopening(OPEN, nobody, START, FIVE_MINUTES, worse=False) == Plan(Kind.OPENING, START, PlanReason.FIRST)
+
+
+def test_an_end_is_told_to_whoever_knows_of_an_earlier_incident():
+    """It was told that the same thing is open, and never that it is over."""
+    assert on_resolution(ContactState(believes_open=True), START) == Plan(Kind.RESOLUTION, START, PlanReason.RESOLVED)
+
+
+@pytest.mark.parametrize(
+    ("told", "choice"),
+    [
+        (TOLD_OVER, Plan(Kind.RESOLUTION, START, PlanReason.FIRED_BEFORE_END)),
+        (ContactState(), Plan(Kind.OPENING, START, PlanReason.FIRST)),
+        (ContactState("n"), Expedite(START, Kind.RESOLUTION, PlanReason.FIRED_BEFORE_END)),
+        (state(TOLD_OVER, changes=3), Plan(Kind.CHANGES, START + 4 * MINUTE, PlanReason.CHANGES_OFTEN)),
+    ],
+)
+def test_news_from_before_the_end_are_told_with_the_end(told, choice):
+    """It fired and is over already: one message says both."""
+    assert on_news_from_before_end(OVER, told, START, FIVE_MINUTES, worse=False) == choice
+    if choice.due_at == START:
+        assert on_news_from_before_end(OVER, told, START, FIVE_MINUTES, worse=True) == choice
+
+
+@pytest.mark.parametrize(
+    ("about", "told", "choice"),
+    [
+        (OVER, TOLD_OVER, Skip(PlanReason.ALREADY_TOLD)),
+        (OVER, ContactState("n"), Skip(PlanReason.PENDING_SAYS_IT)),
+        (OVER, ContactState(), Plan(Kind.OPENING, START, PlanReason.FIRST)),
+        (
+            replace(OVER, resolution=Resolution.PERSON, resolved_by="Ada"),
+            ContactState(),
+            Skip(PlanReason.ENDED_BY_PERSON),
+        ),
+        (replace(OVER, acknowledged_at=START, acknowledged_by="Ada"), ContactState(), Skip(PlanReason.ACKNOWLEDGED)),
+    ],
+)
+def test_an_alert_of_a_resolved_incident_is_told_to_whoever_does_not_know_of_it(about, told, choice):
+    """Unless a person has taken care of it."""
+    assert on_late_firing(about, told, START, FIVE_MINUTES) == choice
+
+
+WORSE = incident(severity=Severity.CRITICAL, acknowledged_by="Ada", resolved_by="Bea", changes=6)
 TOLD = ContactState(told_at=START - timedelta(minutes=2), failed_at=START)
 
 
@@ -132,7 +304,7 @@ TOLD = ContactState(told_at=START - timedelta(minutes=2), failed_at=START)
             Plan(Kind.OPENING, START + FIVE_MINUTES, PlanReason.FIRST_AFTER_FAILURE),
             "due at 14:08:00, because a notification failed at 14:03:00 UTC",
         ),
-        (Plan(Kind.UPDATE, START, PlanReason.UPDATE), "last told at 14:01:00 UTC, longer ago than the group interval"),
+        (Plan(Kind.UPDATE, START, PlanReason.UPDATE), "last told at 14:01:00 UTC, long enough ago"),
         (
             Plan(Kind.UPDATE, START + timedelta(minutes=3), PlanReason.UPDATE_LATER),
             "update due at 14:06:00, because told at 14:01:00 UTC",
@@ -144,6 +316,22 @@ TOLD = ContactState(told_at=START - timedelta(minutes=2), failed_at=START)
         (Skip(PlanReason.ACKNOWLEDGED), "acknowledged by Ada"),
         (Skip(PlanReason.PENDING_SAYS_IT), "the pending notification will say it"),
         (Skip(PlanReason.NEVER_TOLD), "never told about this incident"),
+        (Plan(Kind.REOPENING, START, PlanReason.REOPENED), "open again"),
+        (
+            Plan(Kind.CHANGES, START, PlanReason.CHANGES_OFTEN),
+            "changed 6 times; how it stands is due at 14:03:00 UTC",
+        ),
+        (
+            Expedite(None, Kind.CHANGES, PlanReason.CHANGES_OFTEN),
+            "changed 6 times; the pending notification will say it",
+        ),
+        (Plan(Kind.RESOLUTION, START, PlanReason.FIRED_BEFORE_END), "there is news from before its end"),
+        (Skip(PlanReason.ALREADY_TOLD), "told about the incident and its end already"),
+        (Skip(PlanReason.ENDED_BY_PERSON), "Bea ended the incident"),
+        (
+            Plan(Kind.RESOLUTION, START, PlanReason.RESTS),
+            "resolved; told if it stays so, because Ada knew that it flaps",
+        ),
     ],
 )
 def test_each_reason_has_a_sentence(choice, expected):

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alertgate.accept.keys import event_key, incident_key, shared_key
 from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kind, Resolution, Severity, Source
 from alertgate.notify.channels.base import Message, Picture
 from alertgate.notify.channels.mail import compose
-from alertgate.notify.context import MessageContext, late
+from alertgate.notify.context import MessageContext, late, part_name
 from alertgate.notify.render.message import render
 from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
 from tests.builders import DOOR, alert, for_any, incident, notification
@@ -718,3 +719,26 @@ def test_any_alert_can_be_rendered(event, device, data, text, kind):
     short = render(replace(context, notification=notification(channel=ChannelName.SMS))).text
     assert set(short) <= GSM7 | GSM7_DOUBLE
     assert sum(2 if char in GSM7_DOUBLE else 1 for char in short) <= 160
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        (event_key("particle", "d", "e", ()).key, None),
+        (event_key("particle", "d", "e", ("door", "front")).key, "front"),
+        (event_key("particle", "d", "e", ("zone", "ground", "door", "front")).key, "ground, front"),
+        (event_key("particle", "d", "e", ("key", "north", "3")).key, "north, 3"),
+        (event_key("particle", "d", "e", ("dedup_key", "x-1")).key, None),
+        (event_key("generic", "nas", "e", ("door", 'a "b"')).key, 'a "b"'),
+        (event_key("particle", "d", "e", ("door", "x" * 2000)).key, None),
+        (incident_key("key", "nas", "raid"), None),
+        (incident_key("unreadable", "d", "e"), None),
+        (shared_key(event_key("particle", "d", "e", ("door", "front")).whole or ""), None),
+        ("particle:d:e", None),
+        ("particle:[1]", None),
+        ("", None),
+    ],
+)
+def test_a_part_is_named_beside_its_device(key, name):
+    """Who reads that a door is over must read which."""
+    assert part_name(key) == name

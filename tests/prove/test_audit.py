@@ -11,7 +11,7 @@ import uvicorn
 from sqlalchemy import text
 
 from alertgate.app import open_gate
-from alertgate.model import NotificationStatus
+from alertgate.model import NotificationStatus, Severity
 from alertgate.prove.audit import AuditFinding
 from alertgate.prove.heartbeat import Heartbeat
 from alertgate.store import incidents, notifications
@@ -46,6 +46,24 @@ async def test_an_overdue_notification_is_found(gate):
     clock.move(seconds=60)
     audit = await opened.auditor.run()
     assert (audit.passed, audit.found[AuditFinding.OVERDUE]) == (False, [stuck])
+
+
+@pytest.mark.parametrize(
+    ("severity", "interval"),
+    [(Severity.WARNING, timedelta(minutes=5)), (Severity.CRITICAL, timedelta(minutes=1))],
+)
+async def test_what_waits_in_a_flood_is_no_finding_until_its_time_is_over(gate, severity, interval):
+    """A contact that was sent something lately may be waiting for its next digest; others may not."""
+    opened, clock = gate
+    sent = {"status": NotificationStatus.SENT, "claimed_at": START, "finished_at": START, "incident_id": "incident-2"}
+    waiting = plant(opened, channel="outbox", due_at=START, severity=severity)
+    with opened.store.transaction() as connection:
+        incidents.add(connection, [builders.incident(id="incident-2", key="another")])
+        notifications.add(connection, [replace(builders.notification(id="n2", channel="outbox"), **sent)])
+    clock.move(seconds=119)
+    assert (await opened.auditor.run()).passed
+    clock.time = START + interval + timedelta(seconds=61)
+    assert (await opened.auditor.run()).found[AuditFinding.OVERDUE] == [waiting]
 
 
 async def test_an_expired_lease_is_found(gate):

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus, Resolution
+from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus, Resolution, Source
 from alertgate.prove.history import Told, Trail
 from alertgate.prove.timeline import tell
 from tests.builders import alert, incident, notification
@@ -38,6 +38,18 @@ def timeline(*told: Told, now: float = 60, name: str | None = None, **changes: A
 def last(status: NotificationStatus, **changes: Any) -> str:
     """Return the last line of a timeline with one notification."""
     return timeline(Told(notification(status=status, **changes), ()))[-1]
+
+
+def test_an_ignored_alert_says_by_which_rule():
+    """It was received, and that is all."""
+    ignored = alert(status=AlertStatus.IGNORED, reason="ignored by [[events]] 1 (heartbeat)")
+    lines = tell(Trail(ignored, None, ()), None, BERLIN, later(60)).splitlines()
+    assert lines[-4:] == [
+        "15:03:00.000  received by the particle webhook",
+        "15:03:00.000  ignored by [[events]] 1 (heartbeat)",
+        "",
+        "now (15:04:00): it belongs to no incident, and nobody is notified.",
+    ]
 
 
 def test_the_whole_timeline_of_an_alert_that_needed_two_attempts():
@@ -190,3 +202,22 @@ def test_an_alert_without_an_incident_or_a_notification_says_so():
     alone = tell(Trail(alert(), None, ()), None, BERLIN, START).splitlines()
     assert alone[-1] == "now (15:03:00): it belongs to no incident, and nobody is notified."
     assert timeline()[-1] == "now (15:04:00): the incident (1 alert) is open; nobody is notified."
+
+
+def test_an_own_alert_was_reported_by_alertgate_itself():
+    """No webhook received it."""
+    lines = timeline(source=Source.ALERTGATE, device="generic webhook", message="1 alert refused")
+    assert "15:03:00.000  reported by alertgate itself" in lines
+    assert not [line for line in lines if "received by" in line]
+
+
+def test_a_digest_and_the_daily_limit_are_named():
+    """Who asks why a notification came late, and with others, finds both."""
+    held = notification(
+        status=NotificationStatus.SENT, finished_at=later(21), digest_id="digest-1", held_until=later(20)
+    )
+    lines = timeline(Told(held, (attempt(21, "sent", "sent", "250 OK"),)))
+    assert lines[-4:-2] == [
+        "15:03:20.000  email to me@example.com was still held back by the mail account's daily limit",
+        '15:03:21.000  attempt 1 of email to me@example.com in digest digest-1: sent in 0.02 s, answered "250 OK"',
+    ]

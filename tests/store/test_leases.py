@@ -16,9 +16,9 @@ from alertgate.model import (
     NotificationStatus,
     Severity,
 )
-from alertgate.store import alerts, attempts, incidents, leases, notifications, upkeep
+from alertgate.store import alerts, attempts, claims, incidents, leases, notifications, upkeep
 from alertgate.store.engine import Store
-from alertgate.store.leases import Claim, Finish
+from alertgate.store.leases import Finish, Lease
 from alertgate.store.notifications import Expedited
 from tests.builders import new_alert, new_incident, new_notification
 from tests.fakes import START
@@ -26,8 +26,8 @@ from tests.fakes import START
 EMAIL = (ChannelName.EMAIL, "me@example.com")
 
 
-def test_the_most_severe_is_claimed_first_then_the_oldest(store: Store):
-    """A claim takes critical before warning, older before newer, no more than asked, and nothing that isn't due."""
+def test_the_most_severe_is_due_first_then_the_oldest(store: Store):
+    """Critical comes before warning, older before newer, no more than asked, and what is leased isn't leased again."""
     incident = new_incident()
     wanted = [
         new_notification(incident, address="critical-old@x.y", severity=Severity.CRITICAL),
@@ -43,13 +43,15 @@ def test_the_most_severe_is_claimed_first_then_the_oldest(store: Store):
         notifications.add(connection, [other, later, *reversed(wanted)])
     until = now + timedelta(seconds=60)
     with store.transaction() as connection:
-        claimed = leases.claim(connection, Claim(ChannelName.EMAIL, 3, "me", now, until))
+        due = claims.due(connection, ChannelName.EMAIL, now, probe=False, most=3)
+        claimed = leases.lease(connection, [each.id for each in due], Lease("me", now, until))
+    assert [each.id for each in due] == [n.id for n in wanted[:3]]
     leased = {"status": NotificationStatus.SENDING, "lease_owner": "me", "lease_until": until, "claimed_at": now}
-    assert claimed == [replace(n, **leased) for n in wanted[:3]]
+    assert sorted(claimed, key=lambda n: n.id) == sorted((replace(n, **leased) for n in wanted[:3]), key=lambda n: n.id)
     with store.transaction() as connection:
-        rest = leases.claim(connection, Claim(ChannelName.EMAIL, 9, "you", now, until))
-    assert [n.id for n in rest] == [wanted[3].id]
-    assert store.read_now(lambda c: notifications.of_incident(c, incident.id))[0].lease_owner in {None, "me", "you"}
+        rest = claims.due(connection, ChannelName.EMAIL, now, probe=False, most=None)
+        assert leases.lease(connection, [wanted[0].id], Lease("you", now, until)) == []
+    assert [each.id for each in rest] == [wanted[3].id]
 
 
 @pytest.fixture
@@ -60,7 +62,8 @@ def leased(store: Store) -> Notification:
         incidents.add(connection, [incident])
         alerts.add(connection, [new_alert(incident_id=incident.id)])
         notifications.add(connection, [new_notification(incident)])
-        [claimed] = leases.claim(connection, Claim(ChannelName.EMAIL, 1, "me", START, START + timedelta(seconds=60)))
+        [due] = claims.due(connection, ChannelName.EMAIL, START, probe=False, most=1)
+        [claimed] = leases.lease(connection, [due.id], Lease("me", START, START + timedelta(seconds=60)))
     return claimed
 
 
@@ -161,8 +164,9 @@ def test_a_failed_attempt_is_not_retried_once_the_incident_is_acknowledged(store
     """A notification that was being sent during the acknowledgement is cancelled if its attempt fails."""
     incident = store.read_now(lambda c: incidents.get(c, leased.incident_id))
     assert incident is not None
+    acknowledged = {"status": IncidentStatus.ACKNOWLEDGED, "acknowledged_by": "Ada", "acknowledged_at": START}
     with store.transaction() as connection:
-        incidents.save(connection, [replace(incident, status=IncidentStatus.ACKNOWLEDGED, acknowledged_by="Ada")])
+        incidents.save(connection, [replace(incident, **acknowledged)])
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     [after] = store.read_now(lambda c: notifications.of_incident(c, leased.incident_id))
     assert (after.status, after.reason) == (NotificationStatus.CANCELLED, "acknowledged by Ada")
@@ -177,13 +181,51 @@ def test_an_illegal_change_of_state_is_refused(store: Store, leased: Notificatio
 def test_the_state_of_a_contact(store: Store, leased: Notification):
     """A notification that is being sent counts as told; a pending one comes with its attempts."""
     incident_id = leased.incident_id
-    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id]))
-    assert states == {(incident_id, EMAIL): ContactState(None, 0, START)}
+    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
+    assert states == {(incident_id, EMAIL): ContactState(None, 0, START, changes=1, worst=Severity.WARNING)}
     with store.transaction() as connection:
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
-    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id]))
-    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None)}
-    assert store.read_now(lambda c: notifications.contact_states(c, [])) == {}
+    states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
+    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING)}
+    assert store.read_now(lambda c: notifications.contact_states(c, [], START)) == {}
+
+
+def test_what_a_contact_was_told_lately_is_counted(store: Store):
+    """Changes of state within a time, summaries of them, and updates since the last change; and what was said last."""
+    incident = new_incident(changed_at=START)
+    minutes = [START + timedelta(minutes=minute) for minute in range(10)]
+    told = [
+        (Kind.OPENING, minutes[0], IncidentStatus.OPEN),
+        (Kind.RESOLUTION, minutes[1], IncidentStatus.RESOLVED),
+        (Kind.CHANGES, minutes[2], IncidentStatus.OPEN),
+        (Kind.UPDATE, minutes[3], IncidentStatus.OPEN),
+        (Kind.UPDATE, minutes[4], IncidentStatus.ACKNOWLEDGED),
+    ]
+    sent = [
+        new_notification(incident, kind=kind, status=NotificationStatus.SENT, created_at=at, finished_at=at, told=state)
+        for kind, at, state in told
+    ]
+    gone = [
+        new_notification(incident, kind=Kind.RESOLUTION, status=status, created_at=minutes[5], finished_at=minutes[5])
+        for status in (NotificationStatus.CANCELLED, NotificationStatus.FAILED)
+    ]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, sent + gone)
+    counted = {}
+    for since in (minutes[0] - timedelta(minutes=1), minutes[0], minutes[2]):
+        states = store.read_now(lambda c, since=since: notifications.contact_states(c, [incident.id], since))
+        counted[since] = states[incident.id, EMAIL]
+    everything = ContactState(
+        None, 0, minutes[4], minutes[5], minutes[4], updates=2, changes=2, summaries=1, worst=Severity.WARNING
+    )
+    assert list(counted.values()) == [
+        everything,
+        replace(everything, changes=1),
+        replace(everything, changes=0, summaries=0),
+    ]
+    assert not everything.may_believe_over
+    assert replace(everything, told_open_at=minutes[3]).may_believe_over
 
 
 def test_a_pending_notification_can_be_expedited(store: Store):

@@ -1,7 +1,10 @@
 """The schema: its migrations, from each released version with data in it."""
 
+import hashlib
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 from alembic import command
@@ -11,11 +14,20 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 
+from alertgate.accept import generic, particle
+from alertgate.accept.intake import IntakeContext
+from alertgate.accept.keys import incident_key
+from alertgate.accept.record import Recorder
+from alertgate.accept.rulings import Understood
+from alertgate.app import new_id
 from alertgate.errors import StoreTooNew
-from alertgate.model import Resolution
-from alertgate.store import alerts, incidents, schema
+from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
+from alertgate.rules import SeverityRules
+from alertgate.store import alerts, claims, incidents, notifications, policies, schema
 from alertgate.store.engine import Store
+from alertgate.store.policies import StoredPolicy
 from alertgate.store.tables import metadata
+from tests.builders import new_alert
 from tests.fakes import START
 
 
@@ -156,3 +168,257 @@ def test_the_first_schema_can_be_restored(first_schema, database):
         rows = connection.execute(text("SELECT key, status, resolved_by FROM incidents ORDER BY id")).all()
     engine.dispose()
     assert {row.key: (row.status, row.resolved_by) for row in rows} == ENDED
+
+
+@pytest.fixture
+def second_schema(first_schema, database):
+    """Settings of a database of the second schema: open and resolved incidents, with and without a `dedup_key`."""
+    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
+    with engine.begin() as connection:
+        migrate(connection, command.upgrade, "0002")
+        for number, (key, device, status) in enumerate(SECOND):
+            put_second(connection, f"second-{number}", key, device, status)
+    engine.dispose()
+    return first_schema
+
+
+def put_second(connection: Connection, id_: str, key: str, device: str | None, status: str) -> None:
+    """Store an incident of the second schema, with an alert whose fields hold its whole source, as they always do."""
+    row = {"id": id_, "key": key, "device": device, "status": status, "at": int(START.timestamp() * 1_000_000)}
+    connection.execute(
+        text(
+            "INSERT INTO incidents (id, key, status, source, event, device, severity, opened_at, last_alert_at,"
+            " alert_count) VALUES (:id, :key, :status, 'generic', 'e', :device, 1, :at, :at, 2)"
+        ),
+        row,
+    )
+    source = {"source": FULL.get(device, device)} if device else {}
+    connection.execute(
+        text(
+            "INSERT INTO alerts (id, received_at, source, status, signal, event, severity, incident_key, fields,"
+            " errors, incident_id) VALUES (:alert, :at, 'generic', 'accepted', 'firing', 'e', 1, :key, :fields,"
+            " '[]', :id)"
+        ),
+        {**row, "alert": f"alert of {id_}", "fields": json.dumps(source)},
+    )
+
+
+def incident_key_before(kind: str, *parts: str) -> str:
+    """Return a key as the second schema has it: of any length."""
+    return f"{kind}:{json.dumps(parts, separators=(',', ':'))}"
+
+
+LONG_SOURCE = "rack " * 40
+SHORTENED = f"{LONG_SOURCE[:127]}…"
+FULL = {SHORTENED: LONG_SOURCE, "n\x1a0000s": "n\x00s"}
+"""Sources that aren't stored in full as an incident's `device`, by what is stored."""
+OLD_DOOR = ('particle:["3f01","door"]', "3f01", "open")
+SECOND = [
+    ('key:["nas-backup"]', "nas", "resolved"),
+    ('key:["nas-backup"]', "nas", "open"),
+    ('key:["disk \\"1\\""]', None, "open"),
+    ('generic:["nas","backup"]', "nas", "open"),
+    ('key:["raid"]', SHORTENED, "open"),
+    ('key:["raid"]', "r" * 127 + "…", "resolved"),
+    ('key:["raid"]', "n\x1a0000s", "resolved"),
+    OLD_DOOR,
+    (incident_key_before("particle", "d" * 128, "e" * 1500), "d" * 128, "open"),
+    (incident_key_before("key", "k" * 1200), "nas", "open"),
+    (f"particle:{'d' * 1100}:e", "d", "resolved"),
+]
+"""Incidents of the second schema: key, source and status."""
+
+
+def generic_key(**fields: str) -> str:
+    """Return the key that a generic alert has now."""
+    body = json.dumps({"event": "e", "message": "m", **fields}).encode()
+    return generic.understand(body, None, intake(START)).alert.incident_key
+
+
+def intake(at: datetime) -> IntakeContext:
+    """Return the context of an alert that comes at a time."""
+    return IntakeContext(new_id(at), at, SeverityRules((), Severity.WARNING))
+
+
+def test_keys_name_their_source_since_the_third_schema(second_schema):
+    """The next alerts find their incidents, open or resolved, also by a long key; each is as complete as it was."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    found = [
+        store.read_now(lambda c, number=number: incidents.get(c, f"second-{number}")) for number in range(len(SECOND))
+    ]
+    store.close()
+    assert [incident.key for incident in found if incident] == [
+        'key:["nas","nas-backup"]',
+        'key:["nas","nas-backup"]',
+        'key:["generic","disk \\"1\\""]',
+        'generic:["nas","backup"]',
+        generic_key(source=LONG_SOURCE, dedup_key="raid"),
+        generic_key(source="r" * 127 + "…", dedup_key="raid"),
+        generic_key(source="n\x00s", dedup_key="raid"),
+        'particle:["3f01","door"]',
+        incident_key("particle", "d" * 128, "e" * 1500),
+        incident_key("key", "nas", "k" * 1200),
+        f'particle:["#{hashlib.sha256(SECOND[10][0].encode()).hexdigest()}"]',
+    ]
+    assert {(incident.changes, incident.began_at, incident.changed_at) for incident in found if incident} == {
+        (1, None, None)
+    }
+
+
+def test_alerts_go_on_with_the_incidents_of_the_second_schema(second_schema):
+    """One joins, an all-clear resolves it, and the next reopens it, though some of its times are unknown."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    done = []
+    for seconds, signal in enumerate((Signal.FIRING, Signal.RESOLVED, Signal.FIRING), start=1):
+        at = START + timedelta(seconds=seconds)
+        came = new_alert(
+            id=new_id(at), received_at=at, source=Source.GENERIC, signal=signal, incident_key='key:["nas","nas-backup"]'
+        )
+        with store.transaction() as connection:
+            [recorded] = recorder.record(connection, [Understood(came)])
+        incident = store.read_now(lambda c: incidents.get(c, "second-1"))
+        assert incident
+        done.append((recorded.incident_id, incident.status, incident.alert_count))
+    store.close()
+    assert done == [
+        ("second-1", IncidentStatus.OPEN, 3),
+        ("second-1", IncidentStatus.RESOLVED, 4),
+        ("second-1", IncidentStatus.OPEN, 5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "fields"),
+    [
+        (1, {"source": "nas", "dedup_key": "nas-backup"}),
+        (2, {"dedup_key": 'disk "1"'}),
+        (3, {"source": "nas", "event": "backup"}),
+        (4, {"source": LONG_SOURCE, "dedup_key": "raid"}),
+    ],
+)
+def test_generic_all_clears_end_the_incidents_of_the_second_schema(second_schema, number, fields):
+    """As the webhook reads them, whatever their source is called."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    body = json.dumps({"event": "e", "message": "m", "status": "ok", **fields}).encode()
+    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    at = START + timedelta(seconds=1)
+    with store.transaction() as connection:
+        [recorded] = recorder.record(connection, [generic.understand(body, None, intake(at))])
+    ended = store.read_now(lambda c: incidents.get(c, f"second-{number}"))
+    store.close()
+    assert ended is not None
+    assert (recorded.incident_id, ended.status) == (f"second-{number}", IncidentStatus.RESOLVED)
+
+
+def test_an_incident_of_the_second_schema_ends_by_no_all_clear_of_one_part(second_schema):
+    """It may be about several doors: it joins what names none, and else it ends by a person, or in silence."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    old_id = f"second-{SECOND.index(OLD_DOOR)}"
+
+    def door(seconds: int, **data: str) -> tuple[str | None, str]:
+        at = START + timedelta(seconds=seconds)
+        body = json.dumps({"event": "door", "coreid": "3f01", "data": data}).encode()
+        with store.transaction() as connection:
+            [recorded] = recorder.record(connection, [particle.understand(body, "application/json", intake(at))])
+        old = store.read_now(lambda c: incidents.get(c, old_id))
+        assert old is not None
+        return recorded.incident_id, old.status
+
+    assert door(1, door="front", status="ok") == (None, IncidentStatus.OPEN)
+    front, status = door(2, door="front", status="firing")
+    assert (front in (None, old_id), status) == (False, IncidentStatus.OPEN)
+    assert door(3, door="front", status="ok") == (front, IncidentStatus.OPEN)
+    assert door(4, status="firing") == (old_id, IncidentStatus.OPEN)
+    assert door(5, status="ok") == (old_id, IncidentStatus.RESOLVED)
+    store.close()
+
+
+def test_keys_that_a_downgrade_left_apart_stay_apart(second_schema, database):
+    """What the older version opened beside a named one keeps its key: two can't have one, and it must start."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    store.close()
+    engine = create_engine(database.get("database_url") or f"sqlite:///{second_schema.sqlite_file}")
+    with engine.begin() as connection:
+        migrate(connection, command.downgrade, "0002")
+        put_second(connection, "beside", 'key:["nas-backup"]', "nas", "open")
+    engine.dispose()
+    again = Store(second_schema)
+    again.open(exclusive=True)
+    keys = [again.read_now(lambda c, id_=id_: incidents.get(c, id_)).key for id_ in ("second-1", "beside")]
+    again.close()
+    assert keys == ['key:["nas","nas-backup"]', 'key:["nas-backup"]']
+
+
+def test_the_second_schema_can_be_restored_and_migrated_again(second_schema, database):
+    """Alerts with one repeat key, which the older version can't have, lose it; keys aren't named twice."""
+    store = Store(second_schema)
+    store.open(exclusive=True)
+    twice = [new_alert(repeat_key="once", incident_id=None) for _ in range(2)]
+    with store.transaction() as connection:
+        alerts.add(connection, twice)
+    store.close()
+    engine = create_engine(database.get("database_url") or f"sqlite:///{second_schema.sqlite_file}")
+    with engine.begin() as connection:
+        migrate(connection, command.downgrade, "0002")
+        assert connection.execute(text("SELECT count(*) FROM alerts WHERE repeat_key IS NOT NULL")).scalar() == 0
+    engine.dispose()
+    again = Store(second_schema)
+    again.open(exclusive=True)
+    assert again.read_now(lambda c: incidents.get(c, "second-1")).key == 'key:["nas","nas-backup"]'
+    assert again.read_now(lambda c: alerts.get(c, twice[0].id)) is not None
+    again.close()
+
+
+def test_the_policy_comes_and_goes_without_touching_the_alerts(first_schema, database):
+    """A database of an older release has no policy yet; the migration before it can be restored."""
+    stored = StoredPolicy("events = []", "d" * 64, START)
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    assert store.read_now(policies.get) is None
+    with store.transaction() as connection:
+        policies.save(connection, stored)
+    assert store.read_now(policies.get) == stored
+    store.close()
+    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
+    with engine.begin() as connection:
+        migrate(connection, command.downgrade, schema.VERSIONS[schema.VERSIONS.index("0005") - 1])
+    engine.dispose()
+    again = Store(first_schema)
+    again.open(exclusive=True)
+    assert again.read_now(policies.get) is None
+    assert again.read_now(lambda c: alerts.get(c, ALERT_ID)) is not None
+    again.close()
+
+
+def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
+    """Notifications of the older schema are in no digest, were never held back, and are claimed as before."""
+    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
+    at = int(START.timestamp() * 1_000_000)
+    with engine.begin() as connection:
+        migrate(connection, command.upgrade, "0002")
+        for number, status in enumerate(("pending", "sent", "failed")):
+            connection.execute(
+                text(
+                    "INSERT INTO notifications (id, incident_id, channel, address, kind, status, severity, reason,"
+                    " created_at, due_at, retry_since, attempts, claimed_at) VALUES (:id, 'incident-4', 'email',"
+                    " :address, 'opening', :status, 1, 'r', :at, :at, :at, 1, :at)"
+                ),
+                {"id": f"n{number}", "address": f"{number}@x.y", "status": status, "at": at},
+            )
+    engine.dispose()
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    stored = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
+    due = store.read_now(lambda c: claims.due(c, ChannelName.EMAIL, START, probe=False, most=None))
+    store.close()
+    assert [(each.id, each.digest_id, each.held_until) for each in stored] == [
+        (f"n{number}", None, None) for number in range(3)
+    ]
+    assert [each.id for each in due] == ["n0"]

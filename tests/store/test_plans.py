@@ -15,12 +15,31 @@ from tests.fakes import START
 
 SWEEP = "SELECT id FROM incidents WHERE status <> 'resolved' AND last_alert_at <= 1"
 RETENTION = "SELECT id FROM incidents WHERE resolved_at < 1 ORDER BY resolved_at LIMIT 50"
-REPEATS = "SELECT id FROM alerts WHERE repeat_key IN ('a', 'b')"
+LATELY = (
+    "SELECT address, count(*) FROM notifications WHERE channel = 'email' AND address IN ('a', 'b') AND claimed_at > 1"
+    " AND claimed_at <= 2 AND status IN ('sending', 'sent', 'pending') GROUP BY address"
+)
+DIGEST = (
+    "UPDATE notifications SET lease_owner = 'me' WHERE channel = 'email' AND digest_id IN ('a') AND status = 'pending'"
+)
+USED = "SELECT count(*) FROM notifications WHERE status = 'sent' AND finished_at > 1 AND channel IN ('email', 'sms')"
+
+
+PARTS = "SELECT DISTINCT key FROM incidents WHERE device = 'd' AND id >= '01' AND substr(key, 1, 3) = 'abc' LIMIT 32"
+UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
 
 
 @pytest.mark.parametrize(
     ("query", "index"),
-    [(SWEEP, "incidents_unresolved"), (RETENTION, "incidents_resolved_at"), (REPEATS, "alerts_repeat_key")],
+    [
+        (PARTS, "incidents_device"),
+        (UNNAMED_PARTS, "incidents_device"),
+        (SWEEP, "incidents_unresolved"),
+        (RETENTION, "incidents_resolved_at"),
+        (LATELY, "notifications_claimed"),
+        (DIGEST, "notifications_due"),
+        (USED, "notifications_sent"),
+    ],
 )
 def test_queries_use_their_indexes(store: Store, query, index):
     """The sweep, for example, reads unresolved incidents only, however many are resolved."""

@@ -7,17 +7,24 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
-from alertgate.errors import StoreInUse, StoreUnavailable
-from alertgate.model import AlertStatus, IncidentStatus, Resolution, Severity
+from alertgate.app import new_id
+from alertgate.errors import StoreInUse, StoreRefused, StoreUnavailable
+from alertgate.group.decide import is_quiet
+from alertgate.model import AlertStatus, IncidentStatus, Resolution, Seen, Severity, Signal
+from alertgate.rules import GroupingRules
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.write_probe import probe
-from tests.builders import new_alert, new_incident, new_notification
+from alertgate.store.writer import Writer
+from tests.builders import incompressible, new_alert, new_incident, new_notification
 from tests.fakes import START
 
 NASTY = "NUL \x00, escape \x1a and \x1a0000, lone surrogates \ud800 \udcff, emoji 🚪, bidi \u202e, quote ' \" \\"
+
+
+NO_ROOM = incompressible(5000)
+"""A text that an index of PostgreSQL has no room for."""
 
 
 def test_any_text_survives_the_round_trip(store: Store):
@@ -40,15 +47,12 @@ def test_any_text_survives_the_round_trip(store: Store):
     with store.transaction() as connection:
         alerts.add(connection, [alert])
     assert store.read_now(lambda c: alerts.get(c, alert.id)) == alert
-    assert store.read_now(lambda c: alerts.known(c, {NASTY, "other"})) == {NASTY: alerts.Known(alert.id, None)}
-
-
-def test_a_repeat_key_is_stored_once(store: Store):
-    """The database refuses a second alert with the same repeat key, and accepts any number without one."""
+    known = store.read_now(lambda c: alerts.with_same_id(c, [alert, new_alert()], START - timedelta(days=1)))
+    assert known == {NASTY: [Seen.of(alert)]}
+    cleared = replace(alert, id=new_id(START), signal=Signal.RESOLVED)
     with store.transaction() as connection:
-        alerts.add(connection, [new_alert(repeat_key="x"), new_alert(), new_alert()])
-    with pytest.raises(IntegrityError), store.transaction() as connection:
-        alerts.add(connection, [new_alert(repeat_key="x")])
+        alerts.add(connection, [cleared])
+    assert store.read_now(lambda c: alerts.all_clears(c, {NASTY}, START)) == {NASTY: [Seen.of(cleared)]}
 
 
 def test_one_unresolved_incident_per_key(store: Store):
@@ -56,13 +60,13 @@ def test_one_unresolved_incident_per_key(store: Store):
     first = new_incident()
     with store.transaction() as connection:
         incidents.add(connection, [first])
-    with pytest.raises(IntegrityError), store.transaction() as connection:
+    with pytest.raises(StoreRefused), store.transaction() as connection:
         incidents.add(connection, [new_incident(status=IncidentStatus.ACKNOWLEDGED)])
     second = new_incident()
     with store.transaction() as connection:
         incidents.save(connection, [replace(first, status=IncidentStatus.RESOLVED, alert_count=7)])
         incidents.add(connection, [second])
-    assert store.read_now(lambda c: incidents.unresolved(c, {first.key, "other"})) == {first.key: second}
+    assert store.read_now(lambda c: incidents.last(c, {first.key, "other"})) == {first.key: second}
     assert store.read_now(lambda c: incidents.get(c, first.id)) == replace(
         first, status=IncidentStatus.RESOLVED, alert_count=7
     )
@@ -74,7 +78,7 @@ def test_one_pending_notification_per_incident_and_address(store: Store):
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         notifications.add(connection, [new_notification(incident), new_notification(incident, address="b@example.com")])
-    with pytest.raises(IntegrityError), store.transaction() as connection:
+    with pytest.raises(StoreRefused), store.transaction() as connection:
         notifications.add(connection, [new_notification(incident)])
 
 
@@ -82,23 +86,34 @@ def test_a_read_sees_one_snapshot_of_the_database(store: Store):
     """A commit between two statements of a read is visible to neither."""
 
     def query(connection) -> list[bool]:
-        before = alerts.known(connection, ["event"])
+        before = alerts.with_same_id(connection, [new_alert(repeat_key="event")], START)
         with store.transaction() as writing:
             alerts.add(writing, [new_alert(repeat_key="event")])
-        return [bool(before), bool(alerts.known(connection, ["event"]))]
+        return [bool(before), bool(alerts.with_same_id(connection, [new_alert(repeat_key="event")], START))]
 
     assert store.read_now(query) == [False, False]
-    assert store.read_now(lambda c: alerts.known(c, ["event"]))
+    assert store.read_now(lambda c: alerts.with_same_id(c, [new_alert(repeat_key="event")], START))
 
 
 def test_quiet_incidents_are_resolved(store: Store):
-    """Only an incident without a recent alert is resolved, and its resolution is `silence`."""
-    quiet = new_incident(key="quiet")
-    loud = new_incident(key="loud", last_alert_at=START + timedelta(minutes=20))
-    now = START + timedelta(minutes=30)
+    """Only one that `is_quiet` calls quiet is resolved, and its resolution is `silence`."""
+    rules = GroupingRules(timedelta(minutes=5), timedelta(minutes=30))
+    now = START + timedelta(hours=4, minutes=10)
+    acknowledged = {"status": IncidentStatus.ACKNOWLEDGED, "acknowledged_by": "Ada"}
+    every = [
+        new_incident(key="quiet"),
+        new_incident(key="loud", last_alert_at=now - timedelta(minutes=29)),
+        new_incident(key="forgotten", acknowledged_at=now - timedelta(hours=4), **acknowledged),
+        new_incident(key="known", acknowledged_at=now - timedelta(hours=3), **acknowledged),
+        new_incident(key="reopened", acknowledged_at=now - timedelta(hours=3)),
+        new_incident(key="over", status=IncidentStatus.RESOLVED),
+    ]
+    quiet = every[0]
     with store.transaction() as connection:
-        incidents.add(connection, [quiet, loud])
-        assert incidents.resolve_quiet(connection, START, now) == [quiet.id]
+        incidents.add(connection, every)
+        resolved = incidents.resolve_quiet(connection, rules, now)
+    assert set(resolved) == {each.id for each in every if is_quiet(each, now, rules)}
+    assert len(resolved) == 3
     resolved = store.read_now(lambda c: incidents.get(c, quiet.id))
     assert resolved == replace(quiet, status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
 
@@ -121,7 +136,7 @@ async def test_the_writer_commits_many_at_once_and_answers_each(store: Store):
 
 async def test_one_bad_row_does_not_fail_the_others(store: Store):
     """If a batch fails, its items are written one by one: the good ones are stored, the bad one raises."""
-    bad = new_alert(repeat_key="taken")
+    bad = new_alert()
     with store.transaction() as connection:
         alerts.add(connection, [bad])
 
@@ -129,11 +144,56 @@ async def test_one_bad_row_does_not_fail_the_others(store: Store):
         alerts.add(connection, items)
         return [alert.id for alert in items]
 
-    new = [new_alert(), new_alert(repeat_key="taken"), new_alert()]
+    new = [new_alert(), replace(new_alert(), id=bad.id), new_alert()]
     results = await asyncio.gather(*(store.write_batch(work, alert) for alert in new), return_exceptions=True)
     assert [results[0], results[2]] == [new[0].id, new[2].id]
-    assert isinstance(results[1], IntegrityError)
+    assert isinstance(results[1], StoreRefused)
     assert await store.read(lambda c: alerts.get(c, new[2].id)) == new[2]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "bad", [{"event": NO_ROOM}, {"device": NO_ROOM}, {"content": "x" * 33}], ids=["event", "device", "content"]
+)
+async def test_a_row_that_postgresql_has_no_room_for_does_not_fail_the_others(make_settings, postgres_database, bad):
+    """The driver calls some of these errors operational, as it does a lost connection."""
+    store = Store(make_settings(database_url=postgres_database))
+    store.open(exclusive=True)
+
+    def work(connection, items):
+        alerts.add(connection, items)
+        return [alert.id for alert in items]
+
+    new = [new_alert(), new_alert(**bad), new_alert()]
+    results = await asyncio.gather(*(store.write_batch(work, alert) for alert in new), return_exceptions=True)
+    store.close()
+    assert [results[0], results[2]] == [new[0].id, new[2].id]
+    assert isinstance(results[1], StoreRefused)
+    assert "The database refuses what was to be stored" in str(results[1])
+    assert NO_ROOM[:20] not in str(results[1])
+
+
+async def test_a_batch_that_fails_stops_when_the_database_is_gone(store: Store):
+    """Its members run one by one; each of the rest would only wait for the same time-out again."""
+    tried = []
+
+    def work(_, items):
+        tried.append(items)
+        if len(items) > 1 or items == ["bad"]:
+            raise StoreRefused("a bad row")
+        if items == ["gone"]:
+            raise StoreUnavailable("the database is gone")
+        return items
+
+    writer = Writer(store.transaction)
+    waiting = [asyncio.ensure_future(writer.do(work, item)) for item in ("good", "bad", "gone", "x", "y")]
+    await asyncio.sleep(0)  # each has queued its item
+    writer.start()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    writer.stop()
+    assert results[0] == "good"
+    assert [type(each) for each in results[1:]] == [StoreRefused, *[StoreUnavailable] * 3]
+    assert tried == [["good", "bad", "gone", "x", "y"], ["good"], ["bad"], ["gone"]]
 
 
 async def test_a_stopped_writer_refuses_work(store: Store):
@@ -202,7 +262,9 @@ def test_incidents_are_found_by_any_number_of_keys(store: Store):
         incidents.add(connection, many)
         for length in range(len(many) + 1):
             keys = [incident.key for incident in many[:length]]
-            assert list(incidents.unresolved(connection, keys).values()) == many[:length]
+            found = incidents.last(connection, keys)
+            assert [found[key] for key in keys] == many[:length]
+            assert len(found) == length
 
 
 @pytest.mark.postgres

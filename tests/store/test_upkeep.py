@@ -3,13 +3,13 @@
 import asyncio
 import sqlite3
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from alertgate.app import new_id
 from alertgate.errors import StoreError, StoreUnavailable
-from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus
+from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus, Severity
 from alertgate.prove.housekeeping import delete_expired
 from alertgate.store import alerts, attempts, incidents, notifications, retention, upkeep
 from alertgate.store.engine import LogLimits, Store
@@ -97,6 +97,37 @@ def test_notifications_on_a_removed_channel_are_reassigned(store: Store):
     after = {n.id: n for n in store.read_now(lambda c: notifications.of_incident(c, incident.id))}
     assert (after[known.id].channel, after[known.id].status) == (ChannelName.OUTBOX, NotificationStatus.PENDING)
     assert after[unknown.id].status is NotificationStatus.FAILED
+
+
+def test_what_the_daily_limit_holds_back_is_not_given_up(store: Store):
+    """The time of the hold doesn't count for GIVE_UP_AFTER; what is critical is held only when nothing goes."""
+    mail, every, day = (ChannelName.EMAIL, ChannelName.SMS), timedelta(minutes=1), timedelta(hours=24)
+    incident = builders.new_incident()
+    made = [
+        builders.new_notification(incident, address="warning@x.y"),
+        builders.new_notification(incident, address="critical@x.y", severity=Severity.CRITICAL),
+        builders.new_notification(incident, address="later@x.y", due_at=START + timedelta(hours=1)),
+        builders.new_notification(incident, address="file@x.y", channel=ChannelName.OUTBOX),
+    ]
+    now = START + timedelta(minutes=9)
+
+    def held() -> dict[str, datetime | None]:
+        stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
+        return {each.address.partition("@")[0]: each.held_until for each in stored}
+
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, made)
+        assert upkeep.hold(connection, mail, now, critical=False, every=every) == 1
+    assert held() == {"warning": now, "critical": None, "later": None, "file": None}
+    with store.transaction() as connection:
+        assert upkeep.hold(connection, mail, now + timedelta(seconds=59), critical=True, every=every) == 1
+        assert upkeep.hold(connection, mail, now - timedelta(hours=9), critical=True, every=every) == 0
+        assert upkeep.hold(connection, mail, now + every, critical=False, every=every) == 1
+        given_up = upkeep.give_up(connection, START, START + day)
+        assert {each.address for each in given_up} == {"later@x.y", "file@x.y"}
+        given_up = upkeep.give_up(connection, now + every, START + 2 * day)
+        assert {each.address for each in given_up} == {"warning@x.y", "critical@x.y"}
 
 
 def test_a_backup_is_a_complete_copy(make_settings, tmp_path):

@@ -58,10 +58,14 @@ async def test_every_form_that_particle_sends_is_accepted(service: Running, meth
 
 
 async def test_the_same_event_again_is_a_duplicate(stored: Running):
-    """A repeat, by event id or by its content, is answered 200 with the first one's id, and stored once."""
+    """A repeat, by event id or by its time, is answered 200 with the first one's id, and stored once."""
     first = await stored.particle(event_id="one")
-    again = await stored.particle(event_id="one", data="other")
+    again = await stored.particle(event_id="one")
     assert (again.status_code, again.json()) == (200, {"status": "duplicate", "id": first.json()["id"]})
+    reused = await stored.particle(event_id="one", data="other")
+    assert reused.status_code == 202
+    trail = await stored.trail(reused.json()["id"])
+    assert trail["alert"]["reason"].startswith("a new alert, although its id was used before")
     first = await stored.particle(published_at="2026-11-23T14:00:00Z", data="x")
     again = await stored.particle(published_at="2026-11-23T14:00:00Z", data="x")
     other = await stored.particle(published_at="2026-11-23T14:00:00Z", data="y")
@@ -164,12 +168,13 @@ async def test_an_idempotency_key_makes_a_repeat_a_duplicate(stored: Running):
 
 
 async def test_a_dedup_key_makes_one_incident(stored: Running):
-    """Alerts with one dedup key join whatever their source; resolved ends it, and the next opens a new one."""
+    """Alerts of one source with one dedup key join, whatever their event; resolved ends it, and the next reopens it."""
     one = (await stored.generic(dedup_key="k", source="a")).json()
-    two = (await stored.generic(dedup_key="k", source="b")).json()
-    done = (await stored.generic(dedup_key="k", status="resolved")).json()
-    new = (await stored.generic(dedup_key="k")).json()
-    assert one["incident"] == two["incident"] == done["incident"] != new["incident"]
+    two = (await stored.generic(dedup_key="k", source="a", event="other")).json()
+    done = (await stored.generic(dedup_key="k", source="a", status="resolved")).json()
+    again = (await stored.generic(dedup_key="k", source="a")).json()
+    other = (await stored.generic(dedup_key="k", source="b")).json()
+    assert one["incident"] == two["incident"] == done["incident"] == again["incident"] != other["incident"]
     assert (await stored.generic(dedup_key="none", status="resolved")).json()["incident"] is None
 
 

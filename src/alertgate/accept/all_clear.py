@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from alertgate.accept.words import RESOLVED_WORDS, read_signal, read_word
+from alertgate.accept.readings import is_measured
 from alertgate.model import Json, Signal
+from alertgate.words import RESOLVED_WORDS, read_signal, read_word
 
 
 class SignalReason(StrEnum):
@@ -88,7 +89,6 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _ALARM = re.compile(
     rf"(?:is|has)?({'|'.join(sorted(ALARM_NAMES, key=len, reverse=True))})(?:s|detected|alarms?|active|alerts?)?"
 )
-_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?(?:\s?(?:°?[cfk]|%|pp[bm]|m?l|[cm]?m|m?v|h?pa))?", re.ASCII)
 
 
 def decide_signal(statuses: Sequence[Json], said: Sequence[Json], event: str = "", data: Json = None) -> DecidedSignal:
@@ -214,7 +214,7 @@ def _is_on(value: Json, alarm: str) -> bool:
         return word == "1"
     if alarm in NAMING:
         return word in ON_WORDS or _alarm_in(word) is not None
-    return word not in NOT_ON and not _NUMBER.fullmatch(word)
+    return word not in NOT_ON and not is_measured(word)
 
 
 def _is_count(value: Json) -> bool:

@@ -20,12 +20,15 @@ from alertgate.accept.fields import (
     shortened,
 )
 from alertgate.accept.intake import IntakeContext
-from alertgate.accept.keys import incident_key
+from alertgate.accept.keys import EventKey, incident_key, part_of
+from alertgate.accept.repeats import SenderId, content_digest, repeat_key
+from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
 from alertgate.accept.severity import decide_severity
 from alertgate.accept.times import LATEST, TIME_SCHEMA, read_time
-from alertgate.accept.words import read_severity, read_word, values_of
 from alertgate.errors import FieldError, Invalid, Malformed
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
+from alertgate.policy.events import Ruling
+from alertgate.words import read_severity, read_word, values_of
 
 LONGEST_EVENT = 128
 LONGEST_MESSAGE = 8192
@@ -65,7 +68,9 @@ class GenericAlert(BaseModel):
         Field(description="`resolved`, or a common word for it, resolves the incident; any other fires."),
     ] = None
     dedup_key: Annotated[
-        str | None, BeforeValidator(as_text), Field(description="Alerts with the same key join one incident.")
+        str | None,
+        BeforeValidator(as_text),
+        Field(description="Alerts of one source with the same key join one incident."),
     ] = None
     timestamp: Annotated[
         Any, WithJsonSchema(TIME_SCHEMA), Field(description="When it happened: ISO 8601 or Unix seconds.")
@@ -75,13 +80,13 @@ class GenericAlert(BaseModel):
     ] = None
 
 
-def read(body: bytes, idempotency_key: str | None, context: IntakeContext) -> Alert:
+def understand(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Understood:
     """Return the alert that a generic body holds.
 
     Raises Malformed if it isn't JSON, and Invalid if it isn't an object with an `event` and a `message`.
     """
     try:
-        return _alert(_parse(body), idempotency_key, context)
+        return _alert(_parse(body), sender_id, context)
     except RecursionError:
         problem = FieldError("", "Invalid JSON: it is nested too deeply")
         raise Malformed("The body is nested too deeply; nothing was stored.", (problem,)) from None
@@ -106,20 +111,16 @@ def _parse(body: bytes) -> GenericAlert:
     )
 
 
-def _alert(parsed: GenericAlert, idempotency_key: str | None, context: IntakeContext) -> Alert:
+def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeContext) -> Understood:
     others = finite(parsed.model_extra or {})
-    source = parsed.source or Source.GENERIC
-    event = distinct(parsed.event, LONGEST_EVENT)
-    key = (
-        incident_key("key", distinct(parsed.dedup_key, LONGEST_KEY))
-        if parsed.dedup_key
-        else incident_key("generic", distinct(source, LONGEST_NAME), event)
-    )
-    claims = values_of("severity", {"severity": parsed.severity}, others)
+    claims = [*values_of("severity", {"severity": parsed.severity}, others)]
     details = read_data(parsed.details)
     statuses = [*values_of("status", {"status": parsed.status}, others)]
     decided = decide_signal(statuses, [details, others], parsed.event, details)
-    return Alert(
+    said = Said(Source.GENERIC, parsed.event, details, parsed.source, parsed.message, statuses, claims, others)
+    ruling = find_ruling(said, context)
+    key = _event_key(parsed, details, others, ruling)
+    alert = Alert(
         id=context.id,
         received_at=context.received_at,
         source=Source.GENERIC,
@@ -127,16 +128,27 @@ def _alert(parsed: GenericAlert, idempotency_key: str | None, context: IntakeCon
         signal=decided.signal,
         event=shortened(parsed.event, LONGEST_EVENT),
         severity=decide_severity(claims, parsed.event, context.severities).severity,
-        incident_key=key,
+        incident_key=key.key,
         device=shortened(parsed.source, LONGEST_NAME) if parsed.source else None,
         message=shortened(parsed.message, LONGEST_MESSAGE),
         data=details if isinstance(details, dict | list) and details else None,
         fields={**others, **finite(_uninterpreted(parsed, decided, details))},
         published_at=_time(parsed.timestamp),
-        repeat_key=f"generic:{idempotency_key}" if idempotency_key else None,
+        repeat_key=repeat_key(sender_id.kind, parsed.source, sender_id.text) if sender_id else None,
+        id_kind=sender_id.kind if sender_id else None,
+        content=content_digest(parsed.source, parsed.event, finite(parsed.model_dump(exclude={"timestamp"}))),
         request_id=context.request_id,
         reason=doubt(decided),
     )
+    return ruled(alert, said, ruling, key.whole)
+
+
+def _event_key(parsed: GenericAlert, details: Json, others: dict[str, Json], ruling: Ruling | None) -> EventKey:
+    """Return the incident key: a rule's `key` takes precedence over the sender's `dedup_key`."""
+    source = distinct(parsed.source or Source.GENERIC, LONGEST_NAME)
+    if parsed.dedup_key and not (ruling and ruling.part):
+        return EventKey(incident_key("key", source, distinct(parsed.dedup_key, LONGEST_KEY)))
+    return ruled_key("generic", source, distinct(parsed.event, LONGEST_EVENT), part_of(details, others), ruling)
 
 
 def _uninterpreted(parsed: GenericAlert, decided: DecidedSignal, details: Json) -> dict[str, Json]:

@@ -1,8 +1,10 @@
 """What is known about a webhook request before its body is parsed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from alertgate.policy.events import EventRule
 from alertgate.rules import SeverityRules
 
 
@@ -14,3 +16,5 @@ class IntakeContext:
     received_at: datetime
     severities: SeverityRules
     request_id: str | None = None
+    rules: Sequence[EventRule] = ()
+    """The policy's `[[events]]`, in order."""

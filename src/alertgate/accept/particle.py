@@ -7,8 +7,6 @@ Source: Particle's "Webhooks" reference (bodies, default fields, template variab
 (binary data as `data:` URLs).
 """
 
-import hashlib
-import json
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
@@ -19,14 +17,16 @@ from pydantic_core import from_json
 from alertgate.accept.all_clear import decide_signal, doubt
 from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, as_text, field_errors, finite, read_data
 from alertgate.accept.intake import IntakeContext
-from alertgate.accept.keys import incident_key
+from alertgate.accept.keys import incident_key, part_of
+from alertgate.accept.repeats import Identity, content_digest, repeat_key, without_metadata
+from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
 from alertgate.accept.salvage import salvage
 from alertgate.accept.severity import decide_severity
-from alertgate.accept.spellings import is_absent, is_variable, joined, respell_both
+from alertgate.accept.spellings import joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
-from alertgate.accept.words import values_of
 from alertgate.errors import FieldError
-from alertgate.model import Alert, AlertStatus, Json, Signal, Source
+from alertgate.model import Alert, AlertStatus, IdKind, Json, Signal, Source
+from alertgate.words import is_absent, is_variable, values_of
 
 UNREADABLE = "unreadable"
 """The event of a quarantined alert whose own event can't be extracted."""
@@ -67,7 +67,7 @@ class ParticleEvent(BaseModel):
     event_id: Name = Field(None, description="Unique for each event; makes repeats recognisable.")
 
 
-def read(body: bytes, content_type: str | None, context: IntakeContext, query: bytes = b"") -> Alert:
+def understand(body: bytes, content_type: str | None, context: IntakeContext, query: bytes = b"") -> Understood:
     """Return the alert that a Particle request holds, or a quarantined one with the reasons if it can't be read.
 
     `content_type` is the header's bare media type in lower case, or None: Particle sends none with a custom body.
@@ -81,7 +81,7 @@ def read(body: bytes, content_type: str | None, context: IntakeContext, query: b
         errors = (FieldError("", str(error)),)
     except Exception as error:  # noqa: BLE001  (whatever fails here, the alert mustn't be lost)
         errors = (FieldError("", f"reading it failed: {type(error).__name__}"),)
-    return _quarantined(body, query, errors, context)
+    return Understood(_quarantined(body, query, errors, context))
 
 
 def _fields(body: bytes, content_type: str | None, query: bytes) -> tuple[dict[str, Json], dict[str, Json]]:
@@ -111,35 +111,44 @@ def _parse_form(text: bytes) -> dict[str, Json]:
     return dict(pairs)
 
 
-def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeContext) -> Alert:
+def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeContext) -> Understood:
     """Return the alert with these fields of a query and a body. Raises ValidationError."""
     spelled = respell_both(asked, said)
     parsed = ParticleEvent.model_validate(spelled.fields)
     data = read_data(parsed.data)
     published_at = read_time(parsed.published_at)
     fields = finite({**(parsed.model_extra or {}), **_unread(spelled.fields), **spelled.replaced})
-    signal = decide_signal([*values_of("status", data, fields)], [data, fields], parsed.event, data)
+    statuses, severities = ([*values_of(name, data, fields)] for name in ("status", "severity"))
+    signal = decide_signal(statuses, [data, fields], parsed.event, data)
     if published_at is None and parsed.published_at not in (None, ""):
         fields["published_at"] = finite(parsed.published_at)
     if parsed.event_id:
         fields["event_id"] = parsed.event_id
-    return Alert(
+    own = Said(Source.PARTICLE, parsed.event, data, parsed.coreid, None, statuses, severities, fields)
+    ruling = find_ruling(own, context)
+    content = content_digest(parsed.coreid, parsed.event, data, without_metadata(fields))
+    identity = _identity(joined(asked, said), parsed, published_at, content)
+    key = ruled_key("particle", parsed.coreid or "", parsed.event, part_of(data, fields), ruling)
+    alert = Alert(
         id=context.id,
         received_at=context.received_at,
         source=Source.PARTICLE,
         status=AlertStatus.ACCEPTED,
         signal=signal.signal,
         event=parsed.event,
-        severity=decide_severity(values_of("severity", data, fields), parsed.event, context.severities).severity,
-        incident_key=incident_key("particle", parsed.coreid or "", parsed.event),
+        severity=decide_severity(severities, parsed.event, context.severities).severity,
+        incident_key=key.key,
         device=parsed.coreid,
         data=data,
         fields=fields,
         published_at=published_at,
-        repeat_key=_repeat_key(joined(asked, said), parsed, published_at),
+        repeat_key=identity.repeat_key,
+        id_kind=identity.id_kind,
+        content=identity.content,
         request_id=context.request_id,
         reason=doubt(signal),
     )
+    return ruled(alert, own, ruling, key.whole)
 
 
 def _unread(fields: dict[str, Json]) -> dict[str, Json]:
@@ -147,19 +156,18 @@ def _unread(fields: dict[str, Json]) -> dict[str, Json]:
     return {name: text for name in ("coreid", "event_id") if is_variable(text := fields.get(name))}
 
 
-def _repeat_key(sent: dict[str, Json], parsed: ParticleEvent, published_at: datetime | None) -> str | None:
-    """Return what identifies a repeat, or None.
+def _identity(sent: dict[str, Json], parsed: ParticleEvent, published_at: datetime | None, content: str) -> Identity:
+    """Return by what a repeat is recognised.
 
     Only an id and a time that were sent under Particle's own names count: under any other, they may be firmware's
     counters or dates, which many events share.
     """
     event_id, time = sent.get("event_id"), sent.get("published_at")
     if parsed.event_id and _is_plain(event_id) and parsed.event_id == _text(event_id):
-        return f"particle:{parsed.event_id}"
+        return Identity(content, IdKind.EVENT_ID, repeat_key(IdKind.EVENT_ID, parsed.coreid, parsed.event_id))
     if published_at is None or not parsed.coreid or not _is_plain(time) or time != parsed.published_at:
-        return None  # two equal bodies without a time may be two events
-    seen = json.dumps([parsed.coreid, parsed.event, parsed.published_at, parsed.data], sort_keys=True, default=str)
-    return f"particle:{hashlib.sha256(seen.encode()).hexdigest()}"
+        return Identity()  # two equal bodies without a time may be two events
+    return Identity(content)
 
 
 def _is_plain(value: Json) -> bool:

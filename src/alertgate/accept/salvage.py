@@ -7,8 +7,9 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from alertgate.accept.fields import LONGEST_NAME, unescape
-from alertgate.accept.spellings import is_absent, respell
+from alertgate.accept.spellings import respell
 from alertgate.model import Json
+from alertgate.words import is_absent
 
 MOST_BYTES = 65_536
 """How much of a body is searched."""

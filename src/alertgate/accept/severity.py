@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from alertgate.accept.words import read_severity
 from alertgate.model import Json, Severity
 from alertgate.rules import SeverityRules
+from alertgate.words import read_severity
 
 
 class DecidedSeverity(NamedTuple):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pydantic_core import from_json
 
 from alertgate.model import Json
+from alertgate.words import is_absent, is_variable
 
 OTHER_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -24,7 +25,6 @@ OTHER_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Particle's fields with their other names, in order of precedence, in lower case and without separators."""
 
 _BETWEEN_WORDS = re.compile(r"[\s_.-]")
-_VARIABLE = re.compile(r"\s*\{\{[^{}]*\}\}\s*|\s*\{\{\{[^{}]*\}\}\}\s*")
 
 
 class Spelled(NamedTuple):
@@ -32,16 +32,6 @@ class Spelled(NamedTuple):
 
     fields: dict[str, Json]
     replaced: dict[str, Json]
-
-
-def is_absent(value: Json) -> bool:
-    """Return whether a value is null, blank, or just a template variable that Particle didn't fill in."""
-    return value is None or (isinstance(value, str) and not value.strip()) or is_variable(value)
-
-
-def is_variable(value: Json) -> bool:
-    """Return whether a value is just a template variable that Particle didn't fill in."""
-    return isinstance(value, str) and _VARIABLE.fullmatch(value) is not None
 
 
 def respell(fields: dict[str, Json], *, is_named: bool = False) -> Spelled:

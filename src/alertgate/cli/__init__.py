@@ -1,11 +1,11 @@
-"""The command line. Errors are printed as sentences; the exit code is 2 for invalid settings, else 1."""
+"""The command line. Errors are printed as sentences; the exit code is 2 for invalid settings or policies, else 1."""
 
 import gc
 import sys
 
 import typer
 
-from alertgate.errors import AlertgateError, ConfigError
+from alertgate.errors import AlertgateError, ConfigError, PolicyInvalid
 
 
 def main() -> None:
@@ -21,6 +21,12 @@ def main() -> None:
 
             gc.enable()
             app()
+    except PolicyInvalid as error:
+        typer.echo("The policy can't be used:", err=True)
+        for problem in error.problems:
+            typer.echo(f"  - {problem}", err=True)
+        typer.echo("Fix them in the policy's file (POLICY_FILE); `alertgate check` reads it again.", err=True)
+        sys.exit(2)
     except ConfigError as error:
         typer.echo("The settings can't be used:", err=True)
         for problem in error.problems:

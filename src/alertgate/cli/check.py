@@ -7,19 +7,27 @@ from itertools import combinations
 from pydantic import SecretStr
 
 from alertgate.accept.credentials import SECRET_PREFIX, fits_libraries
+from alertgate.cli import policy
 from alertgate.config import Settings
 from alertgate.errors import StoreInUse, Unavailable
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Finding, Level
+from alertgate.policy.load import PolicyFile
 from alertgate.store.engine import Store
 
 STRONG = 24
 """Characters that a random secret needs to be practically impossible to guess."""
 
 
-async def run(settings: Settings, now: datetime, *, offline: bool) -> list[Finding]:
-    """Check everything; with `offline`, don't connect to the mail server."""
-    findings = [*_secrets(settings), *_recipients(settings), *registry.findings(settings, now.date()), _store(settings)]
+async def run(settings: Settings, file: PolicyFile, now: datetime, *, offline: bool) -> list[Finding]:
+    """Check everything, and the policy's file as it was read; with `offline`, don't connect to the mail server."""
+    findings = [
+        *_secrets(settings),
+        *_recipients(settings),
+        *registry.findings(settings, now.date()),
+        *policy.findings(file, settings),
+        _store(settings),
+    ]
     if not offline:
         failed = [await provider.check(settings) for provider in registry.PROVIDERS]
         findings += [finding for finding in failed if finding]

@@ -13,20 +13,25 @@ import structlog
 import typer
 
 from alertgate import __version__
+from alertgate.accept.intake import IntakeContext
 from alertgate.app import create_app, new_id, open_gate
 from alertgate.cli import check as checks
+from alertgate.cli import policy, tried
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
+from alertgate.cli.policy import read_policy
 from alertgate.cli.retry import failed
 from alertgate.cli.retry import retry as retry_notifications
 from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
 from alertgate.config import DEFAULT_ENV_FILE, Settings, load
-from alertgate.errors import ConfigError, NotFound
+from alertgate.errors import ConfigError, NotFound, Rejected
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.replay import ReplayResult
 from alertgate.notify.test_send import TestSend, send_tests
+from alertgate.policy.keeper import problems
+from alertgate.policy.load import read_file
 from alertgate.prove.history import trail
 from alertgate.prove.timeline import tell
 from alertgate.store.engine import Store
@@ -43,6 +48,7 @@ app = typer.Typer(
 )
 
 app.command()(healthcheck)
+app.add_typer(policy.app, name="policy")
 
 EnvFile = Annotated[Path, typer.Option("--env-file", help="The file to read settings from, besides the environment.")]
 
@@ -78,6 +84,7 @@ def serve(
 ) -> None:
     """Serve webhooks and deliver notifications, until SIGTERM or Ctrl-C."""
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server takes it: the policy is read in a moment anyway
     settings = load(env_file, **given)
     configure_logging(settings.log_level, settings.log_format)
     allow_many_files()
@@ -85,7 +92,12 @@ def serve(
     gate = open_gate(settings)
     show_curl = first_steps and settings.particle_webhook_secret is not None
     config = server_config(create_app(gate), settings)
-    server = Server(config, gate.health, on_listening=_show_first_steps if show_curl else None)
+    server = Server(
+        config,
+        gate.health,
+        on_listening=_show_first_steps if show_curl else None,
+        on_hangup=gate.policies.ask_to_reload,
+    )
     # uvicorn raises the signal that stopped it once more when all is done; a stop that was asked for is a success.
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
@@ -121,15 +133,16 @@ def check(
     env_file: EnvFile = DEFAULT_ENV_FILE,
     offline: Annotated[bool, typer.Option("--offline", help="Don't connect to the mail server.")] = False,
 ) -> None:
-    """Check every setting, the store and the mail server, without sending anything."""
+    """Check every setting, the policy, the store and the mail server, without sending anything."""
     settings = load(env_file)
     configure_logging("error", "console")
-    findings = asyncio.run(checks.run(settings, SystemClock().now(), offline=offline))
+    file = read_file(settings.policy_file)
+    findings = asyncio.run(checks.run(settings, file, SystemClock().now(), offline=offline))
     for finding in findings:
         typer.echo(f"{finding.level:5} {finding.what}: {finding.text}")
     if any(finding.level is Level.FAIL for finding in findings):
         typer.echo("alertgate can't work like this; fix the findings marked fail.", err=True)
-        raise typer.Exit(1)
+        raise typer.Exit(2 if problems(file, named=settings.must_have_policy) else 1)
 
 
 @app.command("send-test")
@@ -155,11 +168,42 @@ async def _send_tests(settings: Settings) -> list[TestSend]:
 
 @app.command()
 def explain(
-    alert_id: Annotated[str, typer.Argument(metavar="ID", help="The alert's id.")],
+    alert_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The alert's id.")] = None,
+    body: Annotated[
+        Path | None,
+        typer.Option("--try", metavar="FILE", help="Show what a body would mean, rule by rule; `-` is standard input."),
+    ] = None,
+    is_generic: Annotated[
+        bool, typer.Option("--generic", help="The body is for the generic webhook, and not Particle's.")
+    ] = False,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Show what happened to an alert, one line per event, and its present state."""
+    """Show what happened to an alert, one line per event; with --try, what a body would mean, without storing it."""
+    if (alert_id is None) is (body is None):
+        raise typer.BadParameter("give the id of one alert, or --try with a file")
     settings = load(env_file)
+    if body is not None:
+        _try(settings, body, is_generic=is_generic)
+    elif alert_id is not None:
+        _explain(settings, alert_id)
+
+
+def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
+    rules = read_policy(settings).events
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{file} can't be read: {error.strerror}. Name a file with a webhook's body.") from None
+    now = SystemClock().now()
+    context = IntakeContext(new_id(now), now, settings.severities, rules=rules)
+    try:
+        understood = tried.understand(body, context, is_generic=is_generic)
+    except Rejected as error:
+        raise Rejected("\n".join([str(error), *(f"  - {problem}" for problem in error.errors)])) from None
+    typer.echo(tried.tell(understood, rules))
+
+
+def _explain(settings: Settings, alert_id: str) -> None:
     with _open_store(settings) as store:
         found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower()))
     if found is None:

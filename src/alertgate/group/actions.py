@@ -6,7 +6,7 @@ from datetime import datetime
 
 from alertgate.group.transitions import Transition, TransitionResult, acknowledge, resolve
 from alertgate.model import Incident, Target
-from alertgate.notify.batch import NotificationBatch
+from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.plan import is_due, on_resolution
 from alertgate.store import Connection, incidents, notifications
 
@@ -63,7 +63,9 @@ class IncidentActions:
 
     def _plan_resolution(self, connection: Connection, incident: Incident, now: datetime) -> int:
         """Plan the resolution's notification to each contact; return how many notifications became due."""
-        batch = NotificationBatch(notifications.contact_states(connection, [incident.id]), self._new_id)
+        states = notifications.contact_states(connection, [incident.id], now)
+        believing_open = notifications.believing_open(connection, [incident.key], now - REMEMBERED)
+        batch = NotificationBatch(states, believing_open, self._new_id)
         choices = []
         for target in self._targets:
             choice = on_resolution(batch.state(incident, target), now)

@@ -16,8 +16,7 @@ log = structlog.stdlib.get_logger("alertgate.group")
 async def resolve_quiet(store: Store, rules: GroupingRules, clock: Clock) -> None:
     """Resolve every incident without an alert for RESOLVE_AFTER. Raises StoreUnavailable."""
     now = clock.now()
-    quiet_since = now - rules.resolve_after
-    for incident_id in await store.write(lambda connection: incidents.resolve_quiet(connection, quiet_since, now)):
+    for incident_id in await store.write(lambda connection: incidents.resolve_quiet(connection, rules, now)):
         log.info(
             "incident.resolved",
             detail="there was no alert for RESOLVE_AFTER",

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from alertgate.model import TRANSITIONS, Incident, IncidentStatus, Resolution
+from alertgate.model import Incident, IncidentStatus, Resolution
+from alertgate.states import TRANSITIONS
 
 
 class TransitionResult(StrEnum):
@@ -26,7 +27,13 @@ class Transition:
 
 def acknowledge(incident: Incident, by: str, now: datetime) -> Transition:
     """Decide how `incident` changes when `by` acknowledges it."""
-    after = replace(incident, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=by)
+    after = replace(
+        incident,
+        status=IncidentStatus.ACKNOWLEDGED,
+        acknowledged_at=now,
+        acknowledged_by=by,
+        acknowledged_changes=incident.changes,
+    )
     return _transition(incident, after, f"acknowledged by {by}")
 
 
@@ -41,7 +48,8 @@ def resolve(incident: Incident, by: str, now: datetime) -> Transition:
 def _transition(before: Incident, after: Incident, reason: str) -> Transition:
     if before.status is after.status:
         return Transition(TransitionResult.ALREADY, before, f"it is already {before.status}")
-    if after.status not in TRANSITIONS[before.status]:
+    # Alerts alone reopen an incident, so a person's acknowledgement of a resolved one is refused.
+    if before.status is IncidentStatus.RESOLVED or after.status not in TRANSITIONS[before.status]:
         reason = f"it is {before.status}, and can no longer become {after.status}"
         return Transition(TransitionResult.REFUSED, before, reason)
     return Transition(TransitionResult.CHANGED, after, reason)

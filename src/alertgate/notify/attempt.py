@@ -1,15 +1,16 @@
-"""Send one notification: render it, send it with no transaction open, then record the attempts.
+"""Send one message: render it, send it with no transaction open, then record the attempts.
 
-An attempt is recorded after the send. A crash in between therefore sends the notification again, with the same
-Message-ID, but never loses it.
+An attempt is recorded after the send, for each notification that the message carries. A crash in between therefore
+sends the message again, with the same Message-ID, but never loses it.
 """
 
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 import structlog
 
@@ -20,7 +21,7 @@ from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
 from alertgate.notify.channels.base import Channel, Message, Outcome, Permanent, Reason, Sent, Transient
-from alertgate.notify.context import MessageContext, Snapshot
+from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
 from alertgate.notify.render.message import render
 from alertgate.notify.retry import Again, next_attempt
 from alertgate.store import Connection, attempts, leases
@@ -48,12 +49,14 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class _End:
+    """The end of a lease of all notifications that one message carries."""
+
     attempts: tuple[Attempt, ...]
-    finish: Finish
+    finishes: tuple[Finish, ...]
 
 
 class Sender:
-    """Sends notifications. `new_id` returns an id for a time; `chance` returns a random number from 0 to 1."""
+    """Sends messages. `new_id` returns an id for a time; `chance` returns a random number from 0 to 1."""
 
     def __init__(
         self,
@@ -72,42 +75,57 @@ class Sender:
         self._new_id = new_id
         self._chance = chance
 
-    def context(self, snapshot: Snapshot) -> MessageContext:
-        """Return the context for rendering a notification that is sent now."""
+    def context(self, outgoing: Outgoing) -> MessageContext | DigestContext:
+        """Return the context for rendering a message that is sent now."""
+        settings, now, domain = self._settings, self._clock.now(), self._settings.mail_from.rpartition("@")[2]
+        names = [settings.device_name(snapshot.incident.device) for snapshot in outgoing.snapshots]
+        if outgoing.is_digest:
+            first = outgoing.first
+            items = tuple(
+                DigestItem(snapshot.incident, name) for snapshot, name in zip(outgoing.snapshots, names, strict=True)
+            )
+            digest_id = first.digest_id or first.id
+            return DigestContext(digest_id, first.channel, first.address, items, settings.zone, now, domain)
+        [snapshot] = outgoing.snapshots
         return MessageContext(
-            snapshot.notification,
-            snapshot.incident,
-            snapshot.alerts,
-            self._settings.device_name(snapshot.incident.device),
-            self._settings.zone,
-            self._clock.now(),
-            self._settings.mail_from.rpartition("@")[2],
+            snapshot.notification, snapshot.incident, snapshot.alerts, names[0], settings.zone, now, domain
         )
 
-    async def send(self, channel: Channel, context: MessageContext, deadline: float) -> Attempted:
-        """Attempt a notification until `deadline` (event loop time). A failure is an outcome, never an exception."""
-        made = [await self._attempt(channel, context.notification, partial(render, context), deadline)]
+    async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:
+        """Attempt a message until `deadline` (event loop time). A failure is an outcome, never an exception."""
+        context = self.context(outgoing)
+        made = [await self._attempt(channel, outgoing.first, partial(render, context), deadline)]
         if made[-1][1].reason is Reason.TOO_LARGE and render(context).picture:
             smaller = partial(render, context, with_picture=False)
-            made.append(await self._attempt(channel, context.notification, smaller, deadline))
+            made.append(await self._attempt(channel, outgoing.first, smaller, deadline))
         return Attempted(tuple(attempt for attempt, _ in made), made[-1][1])
 
-    async def record(self, channel: Channel, context: MessageContext, attempted: Attempted) -> None:
-        """Record the attempts and the notification's new status; retries until the store accepts them."""
-        notification = context.notification
-        finish = self._finish(context, attempted.outcome)
-        await self._record(notification, _End(attempted.attempts, finish))
-        if isinstance(attempted.outcome, Sent):
-            since = context.latest.received_at if notification.kind is Kind.UPDATE else notification.created_at
-            self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
-        elif finish.status is NotificationStatus.FAILED:
-            self._metrics.failed(channel.name)
+    async def record(self, channel: Channel, outgoing: Outgoing, attempted: Attempted) -> None:
+        """Record the attempts and each notification's new status; retries until the store accepts them."""
+        others = outgoing.notifications[1:]
+        copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
+        end = _End((*attempted.attempts, *copies), self._finishes(outgoing, attempted.outcome))
+        await self._record(outgoing, end)
+        for snapshot, finish in zip(outgoing.snapshots, end.finishes, strict=True):
+            notification, incident = snapshot.notification, snapshot.incident
+            if finish.status is NotificationStatus.SENT:
+                waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
+                since = incident.last_alert_at if waited else notification.created_at
+                self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
+            elif finish.status is NotificationStatus.FAILED:
+                self._metrics.failed(channel.name)
+        if outgoing.is_digest and isinstance(attempted.outcome, Sent):
+            self._metrics.digest_sent(channel.name, len(outgoing.snapshots))
 
-    async def give_back(self, notification: Notification) -> None:
-        """Return a claimed but unattempted notification to pending."""
-        pending, due_at = NotificationStatus.PENDING, notification.due_at
-        finish = Finish(notification, pending, self._clock.now(), due_at, attempted=False)
-        await self._record(notification, _End((), finish))
+    async def give_back(self, outgoing: Outgoing) -> None:
+        """Return claimed but unattempted notifications to pending."""
+        pending, now = NotificationStatus.PENDING, self._clock.now()
+        finishes = (Finish(each, pending, now, each.due_at, attempted=False) for each in outgoing.notifications)
+        await self._record(outgoing, _End((), tuple(finishes)))
+
+    def _copy(self, attempt: Attempt, notification: Notification) -> Attempt:
+        """Return an attempt at a digest as that of another one of its members."""
+        return replace(attempt, id=self._new_id(attempt.started_at), notification_id=notification.id)
 
     async def _attempt(
         self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float
@@ -140,22 +158,30 @@ class Sender:
         )
         return attempt, outcome
 
-    def _finish(self, context: MessageContext, outcome: Outcome) -> Finish:
-        """Return how the lease ends after this outcome: sent, failed, or pending until the next attempt."""
-        notification = context.notification
-        now = self._clock.now()
-        if isinstance(outcome, Sent):
-            return Finish(notification, NotificationStatus.SENT, now)
-        if isinstance(outcome, Permanent):
-            return Finish(notification, NotificationStatus.FAILED, now)
-        give_up_after = timedelta(seconds=self._settings.give_up_after)
-        since = max(notification.retry_since, context.incident.last_alert_at)  # it reports the latest alert too
-        step = next_attempt(notification.attempts + 1, since, now, give_up_after, self._chance())
-        if isinstance(step, Again):
-            return Finish(notification, NotificationStatus.PENDING, now, due_at=step.at)
-        return Finish(notification, NotificationStatus.FAILED, now)
+    def _finishes(self, outgoing: Outgoing, outcome: Outcome) -> tuple[Finish, ...]:
+        """Return how the lease ends after this outcome: sent, failed, or pending until the next attempt.
 
-    async def _record(self, notification: Notification, end: _End) -> None:
+        A digest's members wait for the same time, that of the one that was attempted most often.
+        """
+        now, leased = self._clock.now(), outgoing.notifications
+        if isinstance(outcome, Sent):
+            sent = NotificationStatus.SENT
+            return tuple(Finish(each.notification, sent, now, told=each.incident.status) for each in outgoing.snapshots)
+        if isinstance(outcome, Permanent):
+            return tuple(Finish(each, NotificationStatus.FAILED, now) for each in leased)
+        give_up_after, chance = timedelta(seconds=self._settings.give_up_after), self._chance()
+        attempts = max(each.attempts for each in leased) + 1
+        finishes = []
+        for snapshot in outgoing.snapshots:
+            each = snapshot.notification
+            # It reports the latest alert too, and the daily limit may have held it back.
+            since = max(each.retry_since, each.held_until or each.retry_since, snapshot.incident.last_alert_at)
+            step = next_attempt(attempts, since, now, give_up_after, chance)
+            again = Finish(each, NotificationStatus.PENDING, now, due_at=step.at) if isinstance(step, Again) else None
+            finishes.append(again or Finish(each, NotificationStatus.FAILED, now))
+        return tuple(finishes)
+
+    async def _record(self, outgoing: Outgoing, end: _End) -> None:
         """Retry until the store accepts it: a sent notification that isn't recorded would be sent again."""
         while True:
             try:
@@ -169,20 +195,23 @@ class Sender:
                     detail="an attempt can't be recorded; this is a defect in alertgate; retrying",
                 )
             await asyncio.sleep(RECORD_AGAIN)
-        _log_end(notification, end, ours=ours)
+        if outgoing.is_digest:
+            _log_digest(outgoing, end, ours=ours)
+        else:
+            _log_end(outgoing.first, end, ours=ours)
 
 
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
-    """Store the ends; return for each whether the lease was still ours or the end was already recorded."""
+    """Store the ends; return for each whether all of the lease was still ours or the end was already recorded."""
     known = attempts.add(connection, [attempt for end in ends for attempt in end.attempts])
-    ours = leases.finish(connection, [end.finish for end in ends])
-    return [
-        finished or not known.isdisjoint(a.id for a in end.attempts) for finished, end in zip(ours, ends, strict=True)
-    ]
+    ours = iter(leases.finish(connection, [finish for end in ends for finish in end.finishes]))
+    finished = [all(tuple(islice(ours, len(end.finishes)))) for end in ends]
+    return [each or not known.isdisjoint(a.id for a in end.attempts) for each, end in zip(finished, ends, strict=True)]
 
 
 def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
-    """Log one line for each attempt."""
+    """Log one line for each attempt at a message about one incident."""
+    [finish] = end.finishes
     for number, attempt in enumerate(end.attempts, start=notification.attempts + 1):
         facts = {
             "notification_id": notification.id,
@@ -201,13 +230,51 @@ def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
             log.warning(
                 "notification.lease_lost", detail="its lease expired; another process may have sent it too", **facts
             )
-        elif end.finish.status is NotificationStatus.SENT:
+        elif finish.status is NotificationStatus.SENT:
             log.info("notification.sent", detail="the mail server, or the outbox, accepted it", **facts)
-        elif end.finish.status is NotificationStatus.FAILED:
+        elif finish.status is NotificationStatus.FAILED:
             log.error("notification.failed", detail="failed for good; this recipient was not told", **facts)
-        elif end.finish.due_at:
-            again_at = end.finish.due_at.isoformat()
+        elif finish.due_at:
+            again_at = finish.due_at.isoformat()
             log.warning("notification.postponed", detail="not sent; it is tried again", again_at=again_at, **facts)
+
+
+def _log_digest(outgoing: Outgoing, end: _End, *, ours: bool) -> None:
+    """Log one line for an attempt at a digest."""
+    if not end.attempts:
+        return
+    first, attempt = outgoing.first, end.attempts[0]
+    facts = {
+        "digest_id": first.digest_id,
+        "number": len(end.finishes),
+        "channel": first.channel,
+        "to": mask(first.address),
+        "reason": attempt.reason,
+        "reply": mask_all(attempt.reply),
+        "seconds": round(attempt.seconds, 3),
+    }
+    failed = [each.leased.id for each in end.finishes if each.status is NotificationStatus.FAILED]
+    again_at = min((each.due_at for each in end.finishes if each.due_at), default=None)
+    if not ours:
+        detail = "the lease of some of its notifications expired; another process may have sent it too"
+        log.warning("digest.lease_lost", detail=detail, **facts)
+    elif failed:
+        log.error(
+            "digest.failed",
+            detail="failed for good; this recipient was not told of these notifications",
+            failed=len(failed),
+            ids=failed[:20],
+            **facts,
+        )
+    elif again_at:
+        log.warning(
+            "digest.postponed",
+            detail="not sent; it is tried again with the same members",
+            again_at=again_at.isoformat(),
+            **facts,
+        )
+    else:
+        log.info("digest.sent", detail="the mail server, or the outbox, accepted it", **facts)
 
 
 def queue_id(reply: str) -> str | None:

@@ -1,12 +1,15 @@
 """The facts that a message is rendered from, and the formats of its times. Pure."""
 
+import json
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Notification
+from alertgate.model import Alert, AlertStatus, ChannelName, Incident, IncidentStatus, Notification, Source
 from alertgate.notify.render.text import one_line
+from alertgate.prove.trouble_words import title
 
 OFF = timedelta(days=366)
 """A clock that is off by more shows no time at all."""
@@ -28,7 +31,89 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageContext:
+class Outgoing:
+    """What one message carries: one notification, or the members of a digest, the most severe first."""
+
+    snapshots: tuple[Snapshot, ...]
+
+    @property
+    def notifications(self) -> tuple[Notification, ...]:
+        """The notifications that it carries."""
+        return tuple(snapshot.notification for snapshot in self.snapshots)
+
+    @property
+    def first(self) -> Notification:
+        """The first of them; all of them have its channel, address and lease."""
+        return self.snapshots[0].notification
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether it is about several incidents; of a digest whose other members dropped out, one is left."""
+        return len(self.snapshots) > 1
+
+
+class LocalTimes:
+    """How a message writes times: in the configured zone, with the date unless that is today."""
+
+    __slots__ = ()
+    zone: ZoneInfo
+    now: datetime
+
+    def time(self, time: datetime) -> str:
+        """Return a time with its date and zone."""
+        return f"{time.astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
+
+    def clock(self, time: datetime) -> str:
+        """Return a time to the second, with its date unless that is today."""
+        return f"{time.astimezone(self.zone):{'%H:%M:%S' if self.is_today(time) else '%Y-%m-%d %H:%M:%S'}}"
+
+    def minute(self, time: datetime) -> str:
+        """Return a time to the minute, with its date unless that is today."""
+        return f"{time.astimezone(self.zone):{'%H:%M' if self.is_today(time) else '%Y-%m-%d %H:%M'}}"
+
+    def is_today(self, time: datetime) -> bool:
+        """Return whether a time is on the day of sending, in the configured time zone."""
+        return time.astimezone(self.zone).date() == self.now.astimezone(self.zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class DigestItem:
+    """One incident in a digest."""
+
+    incident: Incident
+    device_name: str | None
+
+    @property
+    def over(self) -> bool:
+        """Whether the incident is over."""
+        return self.incident.status is IncidentStatus.RESOLVED
+
+    @property
+    def where(self) -> str:
+        """The device's name, or else its id, or else the alert's source."""
+        return where(self.incident, self.device_name)
+
+    @property
+    def event(self) -> str:
+        """The event's name; the title of an own trouble."""
+        return event_name(self.incident)
+
+
+@dataclass(frozen=True, slots=True)
+class DigestContext(LocalTimes):
+    """The facts that a digest is rendered from."""
+
+    digest_id: str
+    channel: ChannelName
+    address: str
+    items: tuple[DigestItem, ...]
+    zone: ZoneInfo
+    now: datetime
+    message_domain: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageContext(LocalTimes):
     """The facts that a message is rendered from. `alerts` are the incident's newest, newest first, at least one."""
 
     notification: Notification
@@ -60,14 +145,19 @@ class MessageContext:
         return "RESOLVED" if self.resolved else self.incident.severity.upper()
 
     @property
+    def own(self) -> bool:
+        """Whether it is about one of alertgate's own troubles."""
+        return self.incident.source is Source.ALERTGATE
+
+    @property
     def where(self) -> str:
         """The device's name, or else its id, or else the alert's source."""
-        return one_line(self.device_name or self.incident.device or self.incident.source, 60)
+        return where(self.incident, self.device_name)
 
     @property
     def event(self) -> str:
-        """The event's name, marked if the newest alert is unreadable."""
-        event = one_line(self.incident.event, 80)
+        """The event's name, marked if the newest alert is unreadable; the title of an own trouble."""
+        event = event_name(self.incident)
         return f"unreadable alert {event}" if self.unreadable else event
 
     @property
@@ -76,21 +166,39 @@ class MessageContext:
         attempted = self.notification.attempts > 0  # then `due_at` is the time of a retry
         return self.latest.received_at if attempted else self.notification.due_at
 
-    def time(self, time: datetime) -> str:
-        """Return a time with its date and zone."""
-        return f"{time.astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
 
-    def clock(self, time: datetime) -> str:
-        """Return a time to the second, with its date unless that is today."""
-        return f"{time.astimezone(self.zone):{'%H:%M:%S' if self.is_today(time) else '%Y-%m-%d %H:%M:%S'}}"
+def where(incident: Incident, device_name: str | None) -> str:
+    """Return the device's name, or else its id, or else the alert's source; with the part of it, such as a door."""
+    if incident.source is Source.ALERTGATE:
+        return str(Source.ALERTGATE)
+    name = one_line(device_name or incident.device or incident.source, 60)
+    part = part_name(incident.key)
+    return f"{name} ({one_line(part, 40)})" if part else name
 
-    def minute(self, time: datetime) -> str:
-        """Return a time to the minute, with its date unless that is today."""
-        return f"{time.astimezone(self.zone):{'%H:%M' if self.is_today(time) else '%Y-%m-%d %H:%M'}}"
 
-    def is_today(self, time: datetime) -> bool:
-        """Return whether a time is on the day of sending, in the configured time zone."""
-        return time.astimezone(self.zone).date() == self.now.astimezone(self.zone).date()
+_DIGEST = re.compile(r"#[0-9a-f]{64}")
+"""What stands for the parts of a key that is too long."""
+
+
+def part_name(key: str) -> str | None:
+    """Return the part of a device that an incident key names (`accept.keys.event_key`), or None.
+
+    A sender's own `dedup_key` is no name for people.
+    """
+    kind, _, parts = key.partition(":")
+    try:
+        _, _, *part = json.loads(parts) if kind in (Source.PARTICLE, Source.GENERIC) else (None, None)
+    except (ValueError, TypeError):
+        return None  # keys of the first versions are no JSON
+    # What a rule says follows the word "key"; else each name follows its field.
+    names: list[str] = part[1:] if part[:1] == ["key"] else part[1::2] if part[:1] != ["dedup_key"] else []
+    return ", ".join(name for name in names if not _DIGEST.fullmatch(name)) or None
+
+
+def event_name(incident: Incident) -> str:
+    """Return the event's name, or the title of an own trouble."""
+    own = incident.source is Source.ALERTGATE
+    return one_line(title(incident.event, incident.device) if own else incident.event, 80)
 
 
 class SenderClock(StrEnum):

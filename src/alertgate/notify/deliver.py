@@ -1,12 +1,12 @@
-"""The delivery loop: claim due notifications, a few more than can be sent at once, and queue them in their lanes.
+"""The delivery loop: claim what is due, a few more messages than can be sent at once, and queue them in their lanes.
 
-A claim takes a lease, so that no other process sends the same notification. The lane's senders attempt it and record
-the outcome.
+A claim takes a lease, so that no other process sends the same. The lane's senders attempt a message and record the
+outcome.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 
@@ -19,16 +19,16 @@ from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.attempt import Sender
 from alertgate.notify.breaker import ChannelState
-from alertgate.notify.budget import MAIL, Budget
+from alertgate.notify.budget import Budget
 from alertgate.notify.channels.base import Channel
-from alertgate.notify.context import SHOWN_ALERTS, Snapshot
+from alertgate.notify.claim import Claim, Claimer
 from alertgate.notify.lane import Claimed, DeliveryTimes, Lane
 from alertgate.notify.upkeep import NotificationUpkeep
-from alertgate.store import Connection, alerts, incidents, leases, upkeep
+from alertgate.store import leases, upkeep
 from alertgate.store.engine import Store
-from alertgate.store.leases import Claim
 
-LEASE = timedelta(seconds=60)
+SHORTEST_PAUSE = 0.05
+"""Seconds between two rounds that nothing woke."""
 
 log = structlog.stdlib.get_logger("alertgate.deliver")
 
@@ -43,6 +43,7 @@ class Deliverer:
         self,
         store: Store,
         channels: Iterable[Channel],
+        claimer: Claimer,
         sender: Sender,
         upkeep: NotificationUpkeep,
         clock: Clock,
@@ -53,6 +54,7 @@ class Deliverer:
         times: DeliveryTimes,
     ) -> None:
         self._store = store
+        self._claimer = claimer
         self._upkeep = upkeep
         self._clock = clock
         self._metrics = metrics
@@ -71,6 +73,8 @@ class Deliverer:
         for name in self._lanes:
             metrics.channel_state(name, up=True)
         self._poll_every = times.poll_every
+        self._again_at: list[datetime] = []
+        """When something that waits in a flood may go, as the last round found."""
         self._budget = Budget.PLENTY
         self._resumed: set[ChannelName] = set()
         """Channels whose waiting retries are to be made due."""
@@ -136,6 +140,7 @@ class Deliverer:
             try:
                 self._budget = await self._upkeep.run_if_due(self.here)
                 await self._bring_forward()
+                self._again_at = []
                 for lane in self._lanes.values():
                     await self._fill(lane)
             except StoreUnavailable as error:
@@ -143,32 +148,30 @@ class Deliverer:
             except Exception:
                 log.exception("delivery.defect", detail="this is a defect in alertgate; the loop continues")
             try:
-                await asyncio.wait_for(self._wake.wait(), self._poll_every)
+                await asyncio.wait_for(self._wake.wait(), self._pause())
             except TimeoutError:
                 continue
 
+    def _pause(self) -> float:
+        """Return for how many seconds to wait if nothing wakes the loop."""
+        now = self._clock.now()
+        return min([self._poll_every, *(max((at - now).total_seconds(), SHORTEST_PAUSE) for at in self._again_at)])
+
     async def _fill(self, lane: Lane) -> None:
-        """Claim due notifications for a lane, as many as it has room for."""
+        """Claim due messages for a lane, as many as it has room for."""
         now = self._clock.now()
         free = lane.free_slots(now)
         if not free or self._stopping:
             lane.more_is_due = True  # whatever woke this round is still waiting
             return
-        name = lane.channel.name
-        wanted = Claim(
-            name,
-            free,
-            self._owner,
-            now,
-            now + LEASE,
-            probe=not lane.state.up,
-            pressing_only=name in MAIL and self._budget is Budget.RESERVE,
-        )
+        wanted = Claim(lane.channel.name, free, now, probe=not lane.state.up)
         claimed_at = asyncio.get_running_loop().time()
-        claimed = await self._store.write(lambda connection: _claim(connection, wanted))
-        lane.more_is_due = len(claimed) == free
-        for snapshot in claimed:
-            lane.put(Claimed(snapshot, claimed_at, wanted.probe))
+        claimed = await self._store.write(lambda connection: self._claimer.claim(connection, wanted))
+        lane.more_is_due = len(claimed.messages) == free
+        for outgoing in claimed.messages:
+            lane.put(Claimed(outgoing, claimed_at, wanted.probe))
+        if claimed.again_at:
+            self._again_at.append(claimed.again_at)
 
     async def _bring_forward(self) -> None:
         """Make the waiting retries of channels that work again due now."""
@@ -199,12 +202,3 @@ class Deliverer:
                 reply=mask_all(state.reply),
                 probe_at=str(state.probe_at),
             )
-
-
-def _claim(connection: Connection, wanted: Claim) -> list[Snapshot]:
-    """Lease due notifications, and read their incidents and alerts in the same transaction."""
-    claimed = leases.claim(connection, wanted)
-    ids = {notification.incident_id for notification in claimed}
-    about = incidents.by_id(connection, ids)
-    latest = {id_: tuple(alerts.latest(connection, id_, SHOWN_ALERTS)) for id_ in ids}
-    return [Snapshot(each, about[each.incident_id], latest[each.incident_id]) for each in claimed]

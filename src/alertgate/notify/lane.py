@@ -1,4 +1,4 @@
-"""The lane of one channel: its queue of claimed notifications, the tasks that send them, and the channel's state."""
+"""The lane of one channel: its queue of claimed messages, the tasks that send them, and the channel's state."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from alertgate.model import ChannelName
 from alertgate.notify.attempt import Attempted, Sender
 from alertgate.notify.breaker import ChannelState, after
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel
-from alertgate.notify.context import Snapshot
+from alertgate.notify.context import Outgoing
 
 AHEAD = 4
-"""Notifications claimed ahead for each slot of the channel, so that a sender never waits for a claim."""
+"""Messages claimed ahead for each slot of the channel, so that a sender never waits for a claim."""
 
 SENDERS = 2
 """Sender tasks for each slot of the channel: while one records an attempt, another sends."""
@@ -37,9 +37,9 @@ class DeliveryTimes:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A notification that this process holds the lease of, with its incident and alerts."""
+    """A message whose notifications this process holds the lease of."""
 
-    snapshot: Snapshot
+    outgoing: Outgoing
     at: float
     """Event loop time, read before the claim."""
     probe: bool = False
@@ -47,12 +47,12 @@ class Claimed:
 
     @property
     def id(self) -> str:
-        """The notification's id."""
-        return self.snapshot.notification.id
+        """The id of its first notification."""
+        return self.outgoing.first.id
 
 
 class Lane:
-    """Sends queued notifications, as many at a time as the channel allows.
+    """Sends queued messages, as many at a time as the channel allows.
 
     `on_change` is called after each attempt, with the channel's states before and after it; `on_free` is called when
     there is room again and more may be due. `chance` returns a random number from 0 to 1.
@@ -89,7 +89,7 @@ class Lane:
     @property
     def here(self) -> frozenset[str]:
         """The ids of the notifications that are queued or being sent."""
-        return frozenset(self._here)
+        return frozenset(each.id for claimed in self._here.values() for each in claimed.outgoing.notifications)
 
     def free_slots(self, now: datetime) -> int:
         """Return how many to claim now: none until half of the slots are free, one to probe a paused channel."""
@@ -97,7 +97,7 @@ class Lane:
         return free if free * 2 >= self._capacity or not self.state.up else 0
 
     def put(self, claimed: Claimed) -> None:
-        """Queue a notification. There must be a free slot."""
+        """Queue a message. There must be a free slot."""
         self._queue.put_nowait(claimed)
         self._here[claimed.id] = claimed
 
@@ -139,19 +139,21 @@ class Lane:
                 self._on_free()
 
     async def _deliver(self, claimed: Claimed) -> bool:
-        """Attempt one notification and record that, or give it back; return whether it was attempted."""
-        context, attempted = self._sender.context(claimed.snapshot), None
+        """Attempt one message and record that, or give it back; return whether it was attempted."""
+        attempted = None
         if await self._slot_for(claimed):
             try:
                 if self._may_send(claimed):
-                    attempted = await self._sender.send(self.channel, context, claimed.at + self._times.send_within)
+                    attempted = await self._sender.send(
+                        self.channel, claimed.outgoing, claimed.at + self._times.send_within
+                    )
                     self._update_state(attempted)
             finally:
                 self._slots.release()
         if attempted is None:
-            await self._sender.give_back(claimed.snapshot.notification)
+            await self._sender.give_back(claimed.outgoing)
             return False
-        await self._sender.record(self.channel, context, attempted)
+        await self._sender.record(self.channel, claimed.outgoing, attempted)
         return True
 
     async def _slot_for(self, claimed: Claimed) -> bool:
@@ -169,7 +171,7 @@ class Lane:
         """
         if self._stopping or not (claimed.probe or self.state.up):
             return False
-        claimed_at = claimed.snapshot.notification.claimed_at or self._clock.now()
+        claimed_at = claimed.outgoing.first.claimed_at or self._clock.now()
         age, limit = self._clock.now() - claimed_at, timedelta(seconds=self._times.queued_within)
         waited = asyncio.get_running_loop().time() - claimed.at
         return waited <= self._times.queued_within and timedelta(0) <= age <= limit

@@ -1,10 +1,18 @@
 """Whether and when to notify a contact, and why. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from alertgate.model import ContactState, Incident, IncidentStatus, Kind
+from alertgate.model import ContactState, Incident, IncidentStatus, Kind, Resolution, Severity
+
+CHANGES_AT_ONCE = 3
+"""How many changes of state (opened, resolved, reopened) a contact is told of at once within GROUP_INTERVAL."""
+URGENT_WITHIN = timedelta(minutes=1)
+"""How long a contact may believe that a critical incident is over, while it changes too often to tell each time."""
+LONGEST_WAIT = timedelta(hours=1)
+LONGEST_CRITICAL_WAIT = timedelta(minutes=15)
+"""How far updates grow apart while nothing changes but the number of alerts."""
 
 
 class PlanReason(StrEnum):
@@ -12,12 +20,18 @@ class PlanReason(StrEnum):
 
     FIRST = "first"  # the contact wasn't told about this incident yet
     FIRST_AFTER_FAILURE = "first_after_failure"  # the same, but a notification failed within the group interval
-    UPDATE = "update"  # the contact was last told longer ago than the group interval
-    UPDATE_LATER = "update_later"  # the contact was told within the group interval: the update waits for its end
+    UPDATE = "update"  # the contact was last told long enough ago
+    UPDATE_LATER = "update_later"  # the contact was told lately: the update waits
     ROSE = "rose"  # the severity rose
+    REOPENED = "reopened"  # the incident is open again
+    CHANGES_OFTEN = "changes_often"  # the incident changed too often to tell each change at once
     RESOLVED = "resolved"  # the incident is resolved
+    RESTS = "rests"  # it is resolved, and who acknowledged it knew that it flaps: told if it isn't reopened
+    FIRED_BEFORE_END = "fired_before_end"  # there is news from before the incident's end
     ACKNOWLEDGED = "acknowledged"  # somebody acknowledged the incident
     PENDING_SAYS_IT = "pending_says_it"  # a pending notification will report it
+    ALREADY_TOLD = "already_told"  # the contact knows of the incident and of its end
+    ENDED_BY_PERSON = "ended_by_person"  # a person ended the incident that this alert is about
     NEVER_TOLD = "never_told"  # the contact was never told about this incident, so not about its end either
 
 
@@ -36,7 +50,7 @@ class Expedite:
 
     due_at: datetime | None
     kind: Kind
-    """The new kind of the pending notification, if it is an update."""
+    """The new kind of the pending notification, unless it is an opening."""
     reason: PlanReason
 
 
@@ -63,25 +77,123 @@ def on_alert(incident: Incident, state: ContactState, now: datetime, interval: t
         return Skip(PlanReason.PENDING_SAYS_IT)
     if state.told_at is None:
         return _first(state, now, interval)
-    if state.told_at + interval <= now:
+    told_at = min(state.told_at, now)  # the clock may have been set back since
+    due_at = told_at + wait(incident.severity, state.updates, interval)
+    if due_at <= now:
         return Plan(Kind.UPDATE, now, PlanReason.UPDATE)
-    return Plan(Kind.UPDATE, state.told_at + interval, PlanReason.UPDATE_LATER)
+    return Plan(Kind.UPDATE, due_at, PlanReason.UPDATE_LATER)
 
 
-def on_rise(state: ContactState, now: datetime) -> Choice:
-    """Decide how one contact is told about a rise in severity: always at once."""
+def wait(severity: Severity, updates: int, interval: timedelta) -> timedelta:
+    """Return the time between two updates: twice as long after each, as only the number of alerts changes."""
+    longest = LONGEST_CRITICAL_WAIT if severity is Severity.CRITICAL else LONGEST_WAIT
+    doublings = min(updates, 16)  # enough to reach the longest wait from any interval, and too few to overflow
+    return max(interval, min(interval * (1 << doublings), longest))
+
+
+def on_rise(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Decide how one contact is told about a rise in severity: at once, if it wasn't told of as bad a one just now."""
+    if not _is_worse_than_told(incident, state):
+        return (
+            _often(incident, state, now, interval) if is_flapping(state) else on_alert(incident, state, now, interval)
+        )
     if state.pending_id:
         return _expedite(state, Kind.ESCALATION, now, PlanReason.ROSE)
     return Plan(Kind.ESCALATION, now, PlanReason.ROSE)
+
+
+def on_reopening(incident: Incident, state: ContactState, now: datetime, interval: timedelta, *, worse: bool) -> Choice:
+    """Decide how one contact is told that an incident is open again: at once, unless it changes too often.
+
+    `worse`: its severity is higher than before its end, which is told at once as a rise is.
+    """
+    if incident.status is IncidentStatus.ACKNOWLEDGED:
+        return Skip(PlanReason.ACKNOWLEDGED)
+    if is_flapping(state) and not (worse and _is_worse_than_told(incident, state)):
+        return _often(incident, state, now, interval)
+    if state.pending_id:
+        return _expedite(state, Kind.REOPENING, now, PlanReason.REOPENED)
+    if state.told_at is None:
+        return _first(state, now, interval)
+    return Plan(Kind.REOPENING, now, PlanReason.REOPENED)
+
+
+def on_end(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Decide how one contact is told about an all-clear: at once, unless the incident changes too often.
+
+    If it was acknowledged by somebody who knew that, it is told only once no alert can reopen it any more.
+    """
+    if incident.known_to_flap:
+        choice = on_resolution(state, now)
+        return replace(choice, due_at=now + interval, reason=PlanReason.RESTS) if isinstance(choice, Plan) else choice
+    if is_flapping(state):
+        return _often(incident, state, now, interval)
+    return on_resolution(state, now)
 
 
 def on_resolution(state: ContactState, now: datetime) -> Choice:
     """Decide whether one contact is told about the end: once, and only if it was or will be told of the beginning."""
     if state.pending_id:
         return _expedite(state, Kind.RESOLUTION, now, PlanReason.RESOLVED)
-    if state.told_at is None:
+    if state.told_at is None and not state.believes_open:
         return Skip(PlanReason.NEVER_TOLD)
     return Plan(Kind.RESOLUTION, now, PlanReason.RESOLVED)
+
+
+def on_news_from_before_end(
+    incident: Incident, state: ContactState, now: datetime, interval: timedelta, *, worse: bool
+) -> Choice:
+    """Decide how one contact is told that a resolved incident was more, or worse, than was known."""
+    if is_flapping(state) and not (worse and _is_worse_than_told(incident, state)):
+        return _often(incident, state, now, interval)
+    if state.pending_id:
+        return _expedite(state, Kind.RESOLUTION, now, PlanReason.FIRED_BEFORE_END)
+    if state.told_at is None:
+        return _first(state, now, interval)
+    return Plan(Kind.RESOLUTION, now, PlanReason.FIRED_BEFORE_END)
+
+
+def on_late_firing(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Decide whether one contact is told about an alert from the time of a resolved incident: if it knows of none."""
+    if incident.resolution is Resolution.PERSON:
+        return Skip(PlanReason.ENDED_BY_PERSON)
+    if incident.acknowledged_at:
+        return Skip(PlanReason.ACKNOWLEDGED)
+    if state.pending_id:
+        return Skip(PlanReason.PENDING_SAYS_IT)
+    return Skip(PlanReason.ALREADY_TOLD) if state.told_at else _first(state, now, interval)
+
+
+def is_flapping(state: ContactState) -> bool:
+    """Return whether a contact was told of as many changes within the group interval as are told at once."""
+    return state.changes >= CHANGES_AT_ONCE or state.summaries > 0
+
+
+def _is_worse_than_told(incident: Incident, state: ContactState) -> bool:
+    """Return whether an incident is worse than anything that the contact was told about it within the interval.
+
+    What falls and rises again is no news, or each flap of it would be.
+    """
+    return state.worst is None or incident.severity.rank > state.worst.rank
+
+
+def _often(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Plan one notification after the group interval, which says how an incident stands that changes often.
+
+    Whoever may believe that it is over hears of a critical one within a minute.
+    """
+    if state.told_at is None and not state.pending_id:
+        return (
+            Skip(PlanReason.NEVER_TOLD) if incident.status is IncidentStatus.RESOLVED else _first(state, now, interval)
+        )
+    urgent = (
+        incident.severity is Severity.CRITICAL and incident.status is IncidentStatus.OPEN and state.may_believe_over
+    )
+    told_at = min(state.told_at or now, now)  # the clock may have been set back since
+    due_at = max(now, told_at + (min(interval, URGENT_WITHIN) if urgent else interval))
+    if state.pending_id:
+        return Expedite(None if state.pending_attempts else due_at, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
+    return Plan(Kind.CHANGES, due_at, PlanReason.CHANGES_OFTEN)
 
 
 def _first(state: ContactState, now: datetime, interval: timedelta) -> Plan:
@@ -104,7 +216,9 @@ def sentence(choice: Choice, incident: Incident, state: ContactState) -> str:
         case Plan(_, due_at, PlanReason.UPDATE_LATER):
             return f"update due at {due_at:%H:%M:%S}, because told at {state.told_at:%H:%M:%S} UTC"
         case Plan(reason=PlanReason.UPDATE):
-            return f"last told at {state.told_at:%H:%M:%S} UTC, longer ago than the group interval"
+            return f"last told at {state.told_at:%H:%M:%S} UTC, long enough ago"
+        case Plan(_, due_at, PlanReason.CHANGES_OFTEN):
+            return f"changed {incident.changes} times; how it stands is due at {due_at:%H:%M:%S} UTC"
         case Expedite(reason=PlanReason.RESOLVED):
             return "resolved; the pending notification will say it"
     return _SENTENCES[choice.reason].format(incident=incident)
@@ -112,9 +226,15 @@ def sentence(choice: Choice, incident: Incident, state: ContactState) -> str:
 
 _SENTENCES = {
     PlanReason.ROSE: "severity rose to {incident.severity}",
+    PlanReason.REOPENED: "open again",
+    PlanReason.CHANGES_OFTEN: "changed {incident.changes} times; the pending notification will say it",
     PlanReason.ACKNOWLEDGED: "acknowledged by {incident.acknowledged_by}",
     PlanReason.FIRST: "nothing was said about this incident yet",
     PlanReason.PENDING_SAYS_IT: "the pending notification will say it",
     PlanReason.RESOLVED: "resolved",
+    PlanReason.RESTS: "resolved; told if it stays so, because {incident.acknowledged_by} knew that it flaps",
+    PlanReason.FIRED_BEFORE_END: "there is news from before its end",
+    PlanReason.ALREADY_TOLD: "told about the incident and its end already",
+    PlanReason.ENDED_BY_PERSON: "{incident.resolved_by} ended the incident",
     PlanReason.NEVER_TOLD: "never told about this incident",
 }

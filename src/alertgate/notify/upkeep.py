@@ -10,14 +10,17 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
-from alertgate.notify.budget import MAIL, Budget, budget
+from alertgate.notify.budget import MAIL, PERIOD, Budget, budget
 from alertgate.notify.channels.registry import targets
+from alertgate.notify.plan import LONGEST_WAIT
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
-from alertgate.store import leases, notifications, upkeep
+from alertgate.store import claims, leases, upkeep
 from alertgate.store.engine import Store
 
 EVERY = 5.0
 """Seconds between runs."""
+HELD_EVERY = timedelta(minutes=1)
+"""How often it is noted on a notification that the daily limit holds it back."""
 
 log = structlog.stdlib.get_logger("alertgate.deliver")
 
@@ -59,9 +62,9 @@ class NotificationUpkeep:
         """Run all jobs. Raises StoreUnavailable."""
         await self.release_expired(here)
         await self.clamp_due_times()
+        await self.measure_budget()
         await self.give_up()
         await self.reassign_orphaned()
-        await self.measure_budget()
 
     async def release_expired(self, here: frozenset[str]) -> None:
         """Release stale leases, so that notifications of dead processes are pending again."""
@@ -73,7 +76,8 @@ class NotificationUpkeep:
     async def clamp_due_times(self) -> None:
         """Bring forward notifications due later than any wait allows, because the clock was set back."""
         now = self._clock.now()
-        waits = (self._settings.grouping.interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))
+        longest = max(self._settings.grouping.interval, LONGEST_WAIT)
+        waits = (longest, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))
         latest = [now + wait for wait in waits]
         if number := await self._store.write(lambda connection: upkeep.clamp_due_times(connection, latest)):
             log.warning(
@@ -119,20 +123,29 @@ class NotificationUpkeep:
             )
 
     async def measure_budget(self) -> None:
-        """Count what the mail account sent in the last 24 hours, and log when the level changes."""
+        """Count what the mail account sent in the last 24 hours, log when the level changes, and note what waits."""
         limit = self._settings.smtp_daily_limit
         if not limit or ChannelName.EMAIL not in self._channels:
             return
-        since = self._clock.now() - timedelta(hours=24)
-        sent = await self._store.read(lambda connection: notifications.sent_since(connection, MAIL, since))
+        now = self._clock.now()
+        sent = await self._store.read(
+            lambda connection: claims.messages_sent(connection, MAIL, now - PERIOD, now + PERIOD)
+        )
+        self._metrics.daily_limit_used(sent / limit)
         level = budget(sent, limit)
         if level is not self._budget:
             log.warning("mail.daily_limit", detail=_LEVELS[level], used=sent, limit=limit, budget=level)
         self._budget = level
+        if level in {Budget.RESERVE, Budget.EXHAUSTED}:
+            critical = level is Budget.EXHAUSTED
+            await self._store.write(
+                lambda connection: upkeep.hold(connection, MAIL, now, critical=critical, every=HELD_EVERY)
+            )
 
 
 _LEVELS = {
     Budget.PLENTY: "the mail account is well below SMTP_DAILY_LIMIT again",
-    Budget.LOW: "the mail account is approaching SMTP_DAILY_LIMIT",
-    Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only openings and critical notifications go out",
+    Budget.LOW: "the mail account is approaching SMTP_DAILY_LIMIT: what isn't critical goes out as digests",
+    Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out, others wait",
+    Budget.EXHAUSTED: "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again",
 }

@@ -12,12 +12,15 @@ from alertgate.clock import Clock
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.store import Connection, audit
+from alertgate.store.audit import MayWait
 from alertgate.store.engine import Store
 
 EVERY = 15.0
 """Seconds between two audits."""
 PATIENCE = timedelta(seconds=60)
 """How long something may be late before it is a finding."""
+FLOOD = timedelta(seconds=60)
+"""How long a critical notification may wait for the next digest, in addition."""
 
 log = structlog.stdlib.get_logger("alertgate.audit")
 
@@ -25,7 +28,7 @@ log = structlog.stdlib.get_logger("alertgate.audit")
 class AuditFinding(StrEnum):
     """What can be wrong; also a metric label."""
 
-    OVERDUE = "overdue"  # due for over a minute on a channel that is up, and not claimed
+    OVERDUE = "overdue"  # due for over a minute on a channel that is up, not claimed, and not held back on purpose
     LEASE_EXPIRED = "lease_expired"  # its lease expired over a minute ago and was not released
     NOBODY_TOLD = "nobody_told"  # an open incident about which nobody was or will be notified
     UNREADABLE = "unreadable"  # the store can't be read
@@ -61,7 +64,12 @@ class Audit:
 
 
 class Auditor:
-    """Audits the store. `working` returns the channels that are up, `holding_back` those that hold back updates."""
+    """Audits the store.
+
+    `working` returns the channels that are up; `held` those on which the daily limit holds back what isn't critical,
+    and `stopped` those on which it holds back everything. `interval` is the longest time between two digests to one
+    contact.
+    """
 
     def __init__(
         self,
@@ -70,13 +78,17 @@ class Auditor:
         metrics: Metrics,
         *,
         working: Callable[[], Collection[ChannelName]],
-        holding_back: Callable[[], Collection[ChannelName]],
+        held: Callable[[], Collection[ChannelName]],
+        stopped: Callable[[], Collection[ChannelName]],
+        interval: timedelta,
     ) -> None:
         self._store = store
         self._clock = clock
         self._metrics = metrics
         self._working = working
-        self._holding_back = holding_back
+        self._held = held
+        self._stopped = stopped
+        self._interval = interval
         self.latest: Audit | None = None
 
     async def run(self) -> Audit:
@@ -99,8 +111,9 @@ class Auditor:
 
     def _query(self, connection: Connection, now: datetime) -> dict[AuditFinding, Sequence[str]]:
         late_since = now - PATIENCE
+        waits = MayWait(self._held(), self._stopped(), late_since - FLOOD, late_since - max(FLOOD, self._interval))
         return {
-            AuditFinding.OVERDUE: audit.overdue(connection, late_since, self._working(), self._holding_back()),
+            AuditFinding.OVERDUE: audit.overdue(connection, late_since, self._working(), waits),
             AuditFinding.LEASE_EXPIRED: audit.expired(connection, late_since),
             AuditFinding.NOBODY_TOLD: audit.untold(connection, late_since),
         }

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution
+from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution, Source
 from alertgate.prove.history import Told, Trail
 
 LONGEST_QUOTE = 200
@@ -27,7 +27,7 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
     events = [*_alert_events(trail), *_incident_events(trail), *(event for told in trail.told for event in _told(told))]
     events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
     lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
-    return "\n".join(_printable(line) for line in lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _heading(trail: Trail, name: str | None) -> Iterator[str]:
@@ -59,10 +59,15 @@ def _alert_events(trail: Trail) -> Iterator[_Event]:
     if alert.published_at:
         yield _Event(alert.published_at, "published, according to the sender")
     request = f" (request {alert.request_id})" if alert.request_id else ""
-    yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
+    if alert.source is Source.ALERTGATE:
+        yield _Event(alert.received_at, "reported by alertgate itself")
+    else:
+        yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
         yield _Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
-    if alert.reason:
+    if alert.status is AlertStatus.IGNORED:
+        yield _Event(alert.received_at, alert.reason or "ignored")
+    elif alert.reason:
         yield _Event(alert.received_at, f"grouped: {alert.reason}")
 
 
@@ -94,8 +99,11 @@ def _told(told: Told) -> Iterator[_Event]:
     yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
     if notification.retry_since > notification.created_at:
         yield _Event(notification.retry_since, f"{who} retried manually")
+    if notification.held_until:
+        yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
+    message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
     for number, attempt in enumerate(told.attempts, start=1):
-        yield _Event(attempt.started_at, f"attempt {number} of {who}: {_outcome(attempt)}")
+        yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
     if notification.finished_at and notification.status is NotificationStatus.FAILED:
         yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
@@ -198,6 +206,6 @@ def _span(span: timedelta) -> str:
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
     """Escape control characters, which a terminal would obey: the text is untrusted."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)

@@ -1,11 +1,12 @@
 """Queries of the audit: notifications and incidents that make no progress."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection, case, exists, literal, or_, select
 
-from alertgate.model import ChannelName, IncidentStatus, Kind, NotificationStatus, Severity
+from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Severity
 from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
@@ -13,24 +14,44 @@ MOST = 20
 """Ids that each query returns at most."""
 
 
-def overdue(
-    connection: Connection,
-    due_before: datetime,
-    channels: Collection[ChannelName],
-    holding_back: Collection[ChannelName],
-) -> Sequence[str]:
-    """Return notifications on these channels that were due at `due_before` and aren't claimed.
+@dataclass(frozen=True, slots=True)
+class MayWait:
+    """How long notifications may wait without being stuck."""
 
-    On the channels in `holding_back`, updates that are held back don't count.
-    """
-    not_held_back = or_(_n.channel.not_in(holding_back), _n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
+    held: Collection[ChannelName]
+    """Channels on which the daily limit holds back what isn't critical."""
+    stopped: Collection[ChannelName]
+    """Channels on which it holds back everything."""
+    critical_since: datetime
+    """A contact to whom something was claimed since then may be in a flood: what is critical waits for its digest."""
+    others_since: datetime
+    """The same for what isn't critical."""
+
+
+def overdue(
+    connection: Connection, due_before: datetime, channels: Collection[ChannelName], waits: MayWait
+) -> Sequence[str]:
+    """Return notifications on these channels that were due at `due_before`, aren't claimed, and aren't held back."""
+    is_critical = _n.severity == Severity.CRITICAL
+    since = case(
+        (is_critical, literal(waits.critical_since, _n.claimed_at.type)),
+        else_=literal(waits.others_since, _n.claimed_at.type),
+    )
+    lately = notifications.alias().c
+    in_a_flood = exists().where(
+        lately.channel == _n.channel,
+        lately.address == _n.address,
+        lately.claimed_at.is_not(None),
+        lately.claimed_at > since,
+    )
     query = (
         select(_n.id)
         .where(
             _n.status == constant(NotificationStatus.PENDING),
             _n.due_at <= due_before,
-            _n.channel.in_(channels),
-            not_held_back,
+            _n.channel.in_(set(channels) - set(waits.stopped)),
+            or_(is_critical, _n.channel.not_in(waits.held)),
+            ~in_a_flood,
         )
         .limit(MOST)
     )

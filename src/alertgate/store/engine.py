@@ -96,7 +96,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Open the only write transaction; commits on exit. Raises StoreUnavailable if the database fails."""
+        """Open the only write transaction; commits on exit. Raises StoreUnavailable or StoreRefused."""
         with translated(), self._write_engine.begin() as connection:
             if self.dialect == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.WRITE_LOCK})
@@ -114,7 +114,7 @@ class Store:
     async def write(self, act: Callable[[Connection], T]) -> T:
         """Run `act` in a write transaction; return its result after the commit.
 
-        Raises StoreUnavailable, or what `act` raises. Cancelling the caller doesn't cancel the write.
+        Raises StoreUnavailable, StoreRefused, or what `act` raises. Cancelling the caller doesn't cancel the write.
         """
         return await self.writer.do(_each, act)
 

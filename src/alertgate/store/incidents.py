@@ -4,19 +4,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, exists, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, or_, select, update
 
-from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution
-from alertgate.store.pages import Wanted, select_page
+from alertgate.model import HINTS, Incident, IncidentStatus, NotificationStatus, Resolution, Source
+from alertgate.rules import GroupingRules
+from alertgate.store.lookups import find_ids, first_of_each, newest_of
+from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows, update_rows
-from alertgate.store.tables import constant, incidents, notifications
+from alertgate.store.tables import AnyText, constant, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
-_UNRESOLVED = select(*_COLUMNS).where(
-    incidents.c.key.in_(bindparam("keys", expanding=True)), incidents.c.status != constant(IncidentStatus.RESOLVED)
+_OF_KEYS = incidents.c.key.in_(bindparam("keys", expanding=True))
+_UNRESOLVED = select(*_COLUMNS).where(_OF_KEYS, incidents.c.status != constant(IncidentStatus.RESOLVED))
+_NEWEST = first_of_each(newest_of(incidents.c.key, incidents.c.id))
+_OWN_UNRESOLVED = select(*_COLUMNS).where(
+    incidents.c.source == constant(Source.ALERTGATE), incidents.c.status != constant(IncidentStatus.RESOLVED)
 )
 _BY_ID = select(*_COLUMNS).where(incidents.c.id.in_(bindparam("ids", expanding=True)))
-JOINED = ("alert_count", "last_alert_at", "severity")
+JOINED = ("alert_count", "last_alert_at", "severity", "began_at", "last_firing_at", "last_alert_id")
 """The columns that a joining alert changes; no index has them, so none is rewritten."""
 CHANGED = tuple(field.name for field in fields(Incident) if field.name != "id")
 
@@ -25,10 +30,15 @@ def _incident(row: Row[tuple[object, ...]]) -> Incident:
     return Incident(**row._asdict())
 
 
-def unresolved(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
-    """Return the unresolved incidents with one of these keys, by key."""
-    found = (Incident(*row) for row in connection.execute(_UNRESOLVED, {"keys": list(keys)}))
-    return {incident.key: incident for incident in found}
+def last(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
+    """Return the unresolved incident of each of these keys, or else the newest one, by key."""
+    unresolved = [Incident(*row) for row in connection.execute(_UNRESOLVED, {"keys": list(keys)})]
+    found = {incident.key: incident for incident in unresolved}
+    # The unresolved one needn't have the highest id: a clock may have been set back.
+    if over := [key for key in keys if key not in found]:
+        newest = find_ids(connection, _NEWEST, [[AnyText.to_database(key)] for key in over])
+        found |= {incident.key: incident for incident in by_id(connection, newest).values()}
+    return found
 
 
 def by_id(connection: Connection, ids: Collection[str]) -> dict[str, Incident]:
@@ -60,24 +70,49 @@ def get(connection: Connection, incident_id: str) -> Incident | None:
     return _incident(row) if row else None
 
 
-def resolve_quiet(connection: Connection, last_alert_before: datetime, now: datetime) -> list[str]:
-    """Resolve every incident without an alert after `last_alert_before`; return their ids.
+def own_unresolved(connection: Connection) -> list[Incident]:
+    """Return alertgate's own unresolved incidents."""
+    return [Incident(*row) for row in connection.execute(_OWN_UNRESOLVED)]
 
-    An incident with a notification that isn't sent yet stays open: it must not end before people hear of it.
+
+def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -> list[str]:
+    """Resolve every incident that `group.decide.is_quiet` calls quiet and nobody is to be told of; return their ids.
+
+    One with a notification that isn't sent yet, or was sent within RESOLVE_AFTER, stays: it must not end before people
+    hear of it, nor just afterwards.
     """
-    not_sent_yet = (NotificationStatus.PENDING, NotificationStatus.SENDING)
-    waiting = exists().where(notifications.c.incident_id == incidents.c.id, notifications.c.status.in_(not_sent_yet))
+    before = literal(now - rules.resolve_after, incidents.c.last_alert_at.type)
+    not_sent_yet = notifications.c.status.in_((NotificationStatus.PENDING, NotificationStatus.SENDING))
+    just_sent = and_(notifications.c.status == NotificationStatus.SENT, notifications.c.finished_at > before)
+    telling = exists().where(notifications.c.incident_id == incidents.c.id, or_(not_sent_yet, just_sent))
+    acknowledged_at = func.coalesce(incidents.c.acknowledged_at, incidents.c.last_alert_at)
+    forgotten = acknowledged_at <= literal(
+        min(now - rules.again_after_ack, now - rules.resolve_after), incidents.c.acknowledged_at.type
+    )
     statement = (
         update(incidents)
         .where(
             incidents.c.status != constant(IncidentStatus.RESOLVED),
-            incidents.c.last_alert_at <= last_alert_before,
-            ~waiting,
+            or_(
+                incidents.c.source != constant(Source.ALERTGATE), incidents.c.event.in_([hint.value for hint in HINTS])
+            ),
+            incidents.c.last_alert_at <= before,
+            or_(incidents.c.status != constant(IncidentStatus.ACKNOWLEDGED), forgotten),
+            ~telling,
         )
         .values(status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
         .returning(incidents.c.id)
     )
     return list(connection.execute(statement).scalars())
+
+
+def keys_since(connection: Connection, device: str | None, prefix: str, since: datetime, most: int) -> set[str]:
+    """Return the keys with a prefix under which a device's incidents were opened since then; `most` are enough."""
+    of_device = incidents.c.device.is_(None) if device is None else incidents.c.device == device
+    # Not LIKE, which ignores case on SQLite.
+    begins = func.substr(incidents.c.key, 1, len(prefix)) == prefix
+    query = select(incidents.c.key).where(of_device, incidents.c.id >= first_id(since), begins).distinct().limit(most)
+    return set(connection.execute(query).scalars())
 
 
 def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Incident]:

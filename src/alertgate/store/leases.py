@@ -8,19 +8,21 @@ import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from functools import cache
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus, states_before
+from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus
+from alertgate.states import states_before
 from alertgate.store.notifications import (
     COLUMNS,
     IS_PENDING,
-    IS_PRESSING,
     IS_SENDING,
-    cancel_superseded,
+    SUPERSEDED,
     notification_of,
+    superseded_by,
 )
 from alertgate.store.rows import update_rows
 from alertgate.store.tables import constant, incidents, notifications
@@ -33,62 +35,59 @@ SENT_WITHIN = timedelta(seconds=10)
 _CHANGED = tuple(field.name for field in fields(Notification) if field.name != "id")
 
 
-_LEASE = (
-    update(notifications)
-    .where(_n.id.in_(bindparam("ids", expanding=True)))
-    .values({name: bindparam(f"b_{name}") for name in ("status", "lease_owner", "lease_until", "claimed_at")})
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one process to send, for a while."""
+
+    owner: str
+    now: datetime
+    until: datetime
+
+
+_LEASED = ("status", "lease_owner", "lease_until", "claimed_at")
+
+
+def _lease_of(which: ColumnElement[bool], *, with_digest: bool) -> ReturningUpdate[Any]:
+    columns = (*_LEASED, "digest_id") if with_digest else _LEASED
+    values = {name: bindparam(f"b_{name}", type_=_n[name].type) for name in columns}
+    return update(notifications).where(which, IS_PENDING).values(values).returning(*COLUMNS)
+
+
+_IDS = _n.id.in_(bindparam("ids", expanding=True))
+_LEASE = _lease_of(_IDS, with_digest=False)
+_LEASE_AS_DIGEST = _lease_of(_IDS, with_digest=True)
+_LEASE_DIGESTS = _lease_of(
+    and_(
+        _n.channel == bindparam("on_channel", type_=_n.channel.type), _n.digest_id.in_(bindparam("ids", expanding=True))
+    ),
+    with_digest=False,
 )
 _SENDING = select(*COLUMNS).where(_n.id.in_(bindparam("ids", expanding=True)), IS_SENDING)
 
 
-@cache
-def _due(*, probe: bool, pressing_only: bool) -> Select[Any]:
-    """Select what may be claimed on `channel` at `now`, at most `most`."""
-    is_due = _n.due_at <= bindparam("now", type_=_n.due_at.type)
-    return (
-        select(*COLUMNS)
-        .where(
-            _n.channel == bindparam("channel", type_=_n.channel.type),
-            IS_PENDING,
-            or_(is_due, _n.attempts > 0) if probe else is_due,
-            IS_PRESSING if pressing_only else true(),
-        )
-        .order_by(_n.severity.desc(), _n.due_at)
-        .limit(bindparam("most"))
-        .with_for_update(skip_locked=True)  # SQLite has one writer at a time and ignores it
-    )
+def lease(
+    connection: Connection, ids: Collection[str], lease: Lease, digest_id: str | None = None
+) -> list[Notification]:
+    """Lease pending notifications; with `digest_id` they become the members of that digest, for good."""
+    statement = _LEASE_AS_DIGEST if digest_id else _LEASE
+    return _leased(connection, statement, ids, lease, {"b_digest_id": digest_id} if digest_id else {})
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What one process claims on one channel."""
-
-    channel: ChannelName
-    limit: int
-    owner: str
-    now: datetime
-    lease_until: datetime
-    probe: bool = False
-    """Also claim what waits for a retry: the channel is paused, and one notification probes it."""
-    pressing_only: bool = False
-    """Leave out updates that aren't critical, because the daily limit is near."""
+def lease_digests(
+    connection: Connection, channel: ChannelName, digest_ids: Collection[str], lease: Lease
+) -> list[Notification]:
+    """Lease the members of a channel's digests that are pending again; those that were cancelled have dropped out."""
+    return _leased(connection, _LEASE_DIGESTS, digest_ids, lease, {"on_channel": channel})
 
 
-def claim(connection: Connection, wanted: Claim) -> list[Notification]:
-    """Lease what is due on a channel: most severe first, then oldest. Replicas share the work."""
-    due = _due(probe=wanted.probe, pressing_only=wanted.pressing_only)
-    bound = {"channel": wanted.channel, "now": wanted.now, "most": wanted.limit}
-    lease: dict[str, Any] = {
-        "status": NotificationStatus.SENDING,
-        "lease_owner": wanted.owner,
-        "lease_until": wanted.lease_until,
-        "claimed_at": wanted.now,
-    }
-    claimed = [replace(notification_of(row), **lease) for row in connection.execute(due, bound)]
-    if claimed:
-        ids = [notification.id for notification in claimed]
-        connection.execute(_LEASE, {"ids": ids, **{f"b_{name}": value for name, value in lease.items()}})
-    return claimed
+def _leased(
+    connection: Connection, statement: ReturningUpdate[Any], ids: Collection[str], lease: Lease, more: dict[str, Any]
+) -> list[Notification]:
+    if not ids:
+        return []
+    values = (NotificationStatus.SENDING, lease.owner, lease.until, lease.now)
+    bound = {"ids": list(ids), **{f"b_{name}": value for name, value in zip(_LEASED, values, strict=True)}, **more}
+    return [notification_of(row) for row in connection.execute(statement, bound)]
 
 
 def release_expired(
@@ -133,6 +132,8 @@ class Finish:
     due_at: datetime | None = None
     """The time of the next attempt, if it is pending again."""
     attempted: bool = True
+    told: IncidentStatus | None = None
+    """The state of the incident that the message told, if it was sent."""
 
 
 def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
@@ -150,37 +151,91 @@ def _same_lease(leased: Notification, stored: Notification | None) -> bool:
 
 def _end(connection: Connection, ends: Iterable[tuple[Finish, Notification]]) -> None:
     """End leases; each comes with its notification as it is stored."""
-    finished = []
-    for end, stored in ends:
-        after = _after(connection, end, stored)
-        if after.status is NotificationStatus.PENDING:
-            _save(connection, [after])  # at once, so that the next one to the same contact can supersede it
-        else:
-            finished.append(after)
-    _save(connection, finished)
+    ended = [(end, stored, _ended(end, stored)) for end, stored in ends]
+    _save(connection, [after for end, _, after in ended if end.status is not NotificationStatus.PENDING])
+    again = [(end, after) for end, _, after in ended if end.status is NotificationStatus.PENDING]
+    if again:
+        _make_pending(connection, again)
 
 
-def _after(connection: Connection, end: Finish, stored: Notification) -> Notification:
-    """Return the notification after its lease; if it is pending again, cancel what it supersedes."""
+def _ended(end: Finish, stored: Notification) -> Notification:
+    """Return the notification after its lease."""
     if stored.status not in states_before(end.status):
         raise ValueError(f"a notification can't go from {stored.status} to {end.status}")
     attempts = stored.attempts + end.attempted
     after = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
-    if end.status is not NotificationStatus.PENDING:
-        return replace(after, finished_at=end.now)
-    if by := _acknowledged_by(connection, stored.incident_id):
-        cancelled = NotificationStatus.CANCELLED
-        return replace(after, status=cancelled, finished_at=end.now, reason=f"acknowledged by {by}")
-    cancel_superseded(connection, stored, end.now)
-    return replace(after, due_at=end.due_at or stored.due_at)
+    if end.status is NotificationStatus.PENDING:
+        return replace(after, due_at=end.due_at or stored.due_at)
+    return replace(after, finished_at=end.now, told=end.told)
 
 
-def _acknowledged_by(connection: Connection, incident_id: str) -> str | None:
-    """Return who acknowledged an incident, or None. Its unsent notifications aren't needed any more."""
-    query = select(incidents.c.acknowledged_by).where(
-        incidents.c.id == incident_id, incidents.c.status == constant(IncidentStatus.ACKNOWLEDGED)
-    )
-    return connection.execute(query).scalar()
+def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notification]]) -> None:
+    """Make notifications pending again, unless they are needless by now; cancel what each of them supersedes."""
+    incident_ids = {after.incident_id for _, after in again}
+    situations = _situations(connection, incident_ids)
+    waiting = {_place(each): each for each in _pending(connection, incident_ids)}
+    cancelled = []
+    for end, after in again:
+        if reason := _needless(situations[after.incident_id]):
+            cancelled.append(_cancelled(after, reason, end.now))
+            continue
+        merged = after
+        if superseded := waiting.get(_place(after)):
+            cancelled.append(_cancelled(superseded, SUPERSEDED.format(by=after.id), end.now))
+            merged = _including(after, superseded)
+        waiting[_place(after)] = merged
+    _save(connection, cancelled)  # first, because only one may be pending
+    gone = {each.id for each in cancelled}
+    returning = [waiting[_place(after)] for _, after in again if after.id not in gone]
+    _save(connection, [each for each in returning if each.id not in gone])
+
+
+def _including(returning: Notification, superseded: Notification) -> Notification:
+    """Return a notification that says also what a later one would have said, and is as pressing."""
+    kind = returning.kind if returning.kind is Kind.OPENING else superseded.kind
+    severity = max(returning.severity, superseded.severity, key=attrgetter("rank"))
+    return replace(returning, kind=kind, severity=severity)
+
+
+def _place(notification: Notification) -> tuple[str, str, str]:
+    """Return what one notification at most may be pending for."""
+    return notification.incident_id, notification.channel, notification.address
+
+
+def _cancelled(notification: Notification, reason: str, now: datetime) -> Notification:
+    return replace(notification, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
+
+
+def _needless(situation: Any) -> str | None:
+    """Return why a notification needn't be sent any more, as a sentence, or None.
+
+    Its incident is acknowledged; or there is a newer one with the same key, so that this one
+    would say "over" of what is open, or say it again.
+    """
+    if situation.status is IncidentStatus.ACKNOWLEDGED:
+        return f"acknowledged by {situation.acknowledged_by}"
+    return superseded_by(situation.newer_id) if situation.newer_id else None
+
+
+def _situations(connection: Connection, incident_ids: Collection[str]) -> dict[str, Any]:
+    """Return each incident's status and acknowledgement, with the id of a newer one with its key, by id."""
+    return {row.id: row for row in connection.execute(_SITUATIONS, {"ids": list(incident_ids)})}
+
+
+def _pending(connection: Connection, incident_ids: Collection[str]) -> list[Notification]:
+    return [notification_of(row) for row in connection.execute(_PENDING, {"ids": list(incident_ids)})]
+
+
+_OWN, _NEWER = incidents.alias(), incidents.alias()
+_NEWER_ID = (
+    select(func.max(_NEWER.c.id))
+    .where(_NEWER.c.key == _OWN.c.key, _NEWER.c.id > _OWN.c.id, _OWN.c.status == constant(IncidentStatus.RESOLVED))
+    .scalar_subquery()
+)
+_SITUATIONS = select(_OWN.c.id, _OWN.c.status, _OWN.c.acknowledged_by, _NEWER_ID.label("newer_id")).where(
+    _OWN.c.id.in_(bindparam("ids", expanding=True))
+)
+_PENDING = select(*COLUMNS).where(_n.incident_id.in_(bindparam("ids", expanding=True)), IS_PENDING)
 
 
 def _save(connection: Connection, changed: Sequence[Notification]) -> None:

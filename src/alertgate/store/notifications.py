@@ -5,30 +5,72 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, case, func, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from alertgate.model import (
-    ChannelName,
     ContactState,
+    IncidentStatus,
     Kind,
     Notification,
     NotificationStatus,
     Severity,
     Target,
-    states_before,
 )
+from alertgate.states import states_before
+from alertgate.store.pages import first_id
 from alertgate.store.rows import insert_rows
-from alertgate.store.tables import constant, notifications
+from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
 COLUMNS = [_n[field.name] for field in fields(Notification)]
 IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 IS_SENDING = _n.status == constant(NotificationStatus.SENDING)
-IS_PRESSING = or_(_n.kind == Kind.OPENING, _n.severity == Severity.CRITICAL)
-"""Sent even when the daily limit of the mail account is near."""
+IS_SENT = _n.status == constant(NotificationStatus.SENT)
+SUPERSEDED = "included in {by}, which is retried"
+"""Why a notification was cancelled for another one that is rendered again."""
 _TOLD_AT = case(
     (_n.status == constant(NotificationStatus.SENT), _n.finished_at),
     (_n.status == constant(NotificationStatus.SENDING), _n.claimed_at),
+)
+CHANGES_OF_STATE = (Kind.OPENING, Kind.REOPENING, Kind.RESOLUTION)
+"""The kinds that tell of a change of state."""
+_IS_RECENT = and_(  # told after `since`, or about to be told
+    _n.status.in_(
+        [constant(each) for each in (NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT)]
+    ),
+    or_(_n.finished_at.is_(None), _n.finished_at > bindparam("since", type_=_n.finished_at.type)),
+)
+_IS_UPDATE_SINCE_CHANGE = and_(
+    _n.kind == constant(Kind.UPDATE),
+    _n.status.in_([constant(each) for each in (NotificationStatus.SENDING, NotificationStatus.SENT)]),
+    _n.created_at >= incidents.c.changed_at,
+)
+
+
+def _number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((condition, literal_column("1")), else_=literal_column("0")))
+
+
+_TOLD_OPEN_AT = func.max(case((and_(IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)), _n.finished_at)))
+_BELIEVING_OPEN = (
+    select(incidents.c.key, _n.channel, _n.address)
+    .join_from(incidents, notifications)
+    .where(incidents.c.key.in_(bindparam("keys", expanding=True)), incidents.c.id >= bindparam("first_id"), IS_SENT)
+    .group_by(incidents.c.key, _n.channel, _n.address)
+    .having(func.max(_n.finished_at) == _TOLD_OPEN_AT)
 )
 _CONTACT_STATES = (
     select(
@@ -39,7 +81,13 @@ _CONTACT_STATES = (
         func.max(case((IS_PENDING, _n.attempts), else_=literal_column("0"))).label("pending_attempts"),
         func.max(_TOLD_AT).label("told_at"),
         func.max(case((_n.status == constant(NotificationStatus.FAILED), _n.finished_at))).label("failed_at"),
+        _TOLD_OPEN_AT.label("told_open_at"),
+        _number_of(_IS_UPDATE_SINCE_CHANGE).label("updates"),
+        _number_of(and_(_n.kind.in_([constant(kind) for kind in CHANGES_OF_STATE]), _IS_RECENT)).label("changes"),
+        _number_of(and_(_n.kind == constant(Kind.CHANGES), _IS_RECENT)).label("summaries"),
+        func.max(case((_IS_RECENT, _n.severity))).label("worst"),
     )
+    .join_from(notifications, incidents)
     .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))
     .group_by(_n.incident_id, _n.channel, _n.address)
 )
@@ -50,12 +98,28 @@ def notification_of(row: Row[Any]) -> Notification:
     return Notification(**row._asdict())
 
 
-def contact_states(connection: Connection, incident_ids: Collection[str]) -> dict[tuple[str, Target], ContactState]:
-    """Return the state of each contact of each incident, except contacts without any notification."""
+def contact_states(
+    connection: Connection, incident_ids: Collection[str], since: datetime
+) -> dict[tuple[str, Target], ContactState]:
+    """Return the state of each contact of each incident, except contacts without any notification.
+
+    Changes that a contact was told before `since` don't count.
+    """
     if not incident_ids:
         return {}
-    rows = connection.execute(_CONTACT_STATES, {"incident_ids": list(incident_ids)})
+    rows = connection.execute(_CONTACT_STATES, {"incident_ids": list(incident_ids), "since": since})
     return {(incident_id, (channel, address)): ContactState(*rest) for incident_id, channel, address, *rest in rows}
+
+
+def believing_open(connection: Connection, keys: Collection[str], since: datetime) -> set[tuple[str, Target]]:
+    """Return the incident keys with the contacts that were last told, since then, that they are open.
+
+    A contact's state is about one incident. This is about all with a key: a contact may know of an earlier one only.
+    """
+    if not keys:
+        return set()
+    rows = connection.execute(_BELIEVING_OPEN, {"keys": list(keys), "first_id": first_id(since)})
+    return {(key, (channel, address)) for key, channel, address in rows}
 
 
 def add(connection: Connection, new: Sequence[Notification]) -> None:
@@ -72,7 +136,7 @@ class Expedited:
     due_at: datetime | None = None
     """The new due time; None keeps the old one."""
     kind: Kind | None = None
-    """The new kind, if it is an update; any other kind stays."""
+    """The new kind, unless it is an opening, which stays one."""
 
 
 def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
@@ -80,7 +144,7 @@ def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
     for each in expedited:
         values: dict[str, Any] = {"severity": each.severity}
         if each.kind:
-            values["kind"] = case((_n.kind == Kind.UPDATE, each.kind), else_=_n.kind)
+            values["kind"] = case((_n.kind == Kind.OPENING, _n.kind), else_=each.kind)
         if each.due_at:
             values["due_at"] = case((_n.due_at < each.due_at, _n.due_at), else_=literal(each.due_at, _n.due_at.type))
         connection.execute(update(notifications).where(_n.id == each.id, IS_PENDING).values(**values))
@@ -124,6 +188,7 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
         "retry_since": now,
         "attempts": 0,
         "finished_at": None,
+        "digest_id": None,  # it goes alone; the other members failed too, or were sent
     }
     connection.execute(update(notifications).where(_n.id == given_up.id).values(**fresh))
     return replace(given_up, **fresh)
@@ -134,6 +199,22 @@ def cancel(connection: Connection, incident_id: str, reason: str, now: datetime)
     pending = (_n.incident_id == incident_id, IS_PENDING)
     cancelled = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": reason}
     return connection.execute(update(notifications).where(*pending).values(**cancelled)).rowcount
+
+
+def superseded_by(incident_id: str) -> str:
+    """Return why a notification isn't needed, as a sentence: its incident is over, and the same thing fired again."""
+    return f"incident {incident_id} has the same key and is newer, and is told instead"
+
+
+def cancel_others(connection: Connection, key: str, incident_id: str, now: datetime) -> None:
+    """Cancel what is pending about all incidents with a key but this one."""
+    others = select(incidents.c.id).where(incidents.c.key == key, incidents.c.id != incident_id)
+    cancelled = {
+        "status": NotificationStatus.CANCELLED,
+        "finished_at": now,
+        "reason": superseded_by(incident_id),
+    }
+    connection.execute(update(notifications).where(_n.incident_id.in_(others), IS_PENDING).values(**cancelled))
 
 
 def cancel_superseded(connection: Connection, returning: Notification, now: datetime) -> None:
@@ -149,12 +230,6 @@ def cancel_superseded(connection: Connection, returning: Notification, now: date
         .values(
             status=NotificationStatus.CANCELLED,
             finished_at=now,
-            reason=f"included in {returning.id}, which is retried",
+            reason=SUPERSEDED.format(by=returning.id),
         )
     )
-
-
-def sent_since(connection: Connection, channels: Collection[ChannelName], since: datetime) -> int:
-    """Return how many notifications were sent on these channels since then."""
-    sent = (_n.status == constant(NotificationStatus.SENT), _n.finished_at > since, _n.channel.in_(channels))
-    return connection.execute(select(func.count()).select_from(notifications).where(*sent)).scalar_one()

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Select, Table, select
 
-from alertgate.model import AlertStatus, IncidentStatus, Severity, Source, uuid7
+from alertgate.model import AlertStatus, IncidentStatus, Severity, Source
+from alertgate.uuid7 import uuid7
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,14 +37,14 @@ def select_page(table: Table, wanted: Wanted, before: str | None, limit: int) ->
     equal = ((name, getattr(wanted, name)) for name in ("device", "event", "severity", "status", "source"))
     query = select(table).where(*(columns[name] == value for name, value in equal if value is not None))
     if wanted.since:
-        query = query.where(columns.id >= _first_id(wanted.since))
+        query = query.where(columns.id >= first_id(wanted.since))
     if wanted.until:
-        query = query.where(columns.id < _first_id(wanted.until))
+        query = query.where(columns.id < first_id(wanted.until))
     if before:
         query = query.where(columns.id < before)
     return query.order_by(columns.id.desc()).limit(limit)
 
 
-def _first_id(at: datetime) -> str:
+def first_id(at: datetime) -> str:
     """Return the lowest id that can be made for a time."""
     return uuid7(max(at, _EPOCH), bytes(8))

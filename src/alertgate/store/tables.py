@@ -33,6 +33,7 @@ from sqlalchemy import (
 from alertgate.model import (
     AlertStatus,
     ChannelName,
+    IdKind,
     IncidentStatus,
     Kind,
     NotificationStatus,
@@ -134,6 +135,8 @@ def _partial_index(name: str, *columns: str | TextClause, where: str, unique: bo
 
 
 _ID = String(36)
+BELIEVABLE = text("published_at <= received_at + 60000000")
+"""An alert's clock isn't ahead by more than `group.order.AHEAD`, in microseconds."""
 
 metadata = MetaData()
 
@@ -154,13 +157,23 @@ alerts = Table(
     Column("fields", JsonText, nullable=False),
     Column("published_at", Instant),
     Column("repeat_key", AnyText),
+    Column("id_kind", _enum(IdKind)),
+    Column("content", String(32)),
     Column("errors", JsonText, nullable=False),
     Column("raw", LargeBinary),
     Column("request_id", AnyText),
     Column("incident_id", _ID, ForeignKey("incidents.id")),
     Column("reason", AnyText),
-    Index("alerts_repeat_key", "repeat_key", unique=True),
+    Index("alerts_repeat_key", "repeat_key", "id"),
+    Index("alerts_same_event", "repeat_key", "content", "published_at", "id"),
     Index("alerts_incident", "incident_id", "id"),
+    _partial_index("alerts_without_incident", "incident_key", "id", where="incident_id IS NULL"),
+    _partial_index(
+        "alerts_without_incident_published",
+        "incident_key",
+        "published_at",
+        where=f"incident_id IS NULL AND {BELIEVABLE}",
+    ),
     Index("alerts_device", "device", "id"),
     Index("alerts_event", "event", "id"),
 )
@@ -178,12 +191,21 @@ incidents = Table(
     Column("opened_at", Instant, nullable=False),
     Column("last_alert_at", Instant, nullable=False),
     Column("alert_count", Integer, nullable=False),
+    Column("began_at", Instant),
+    Column("last_firing_at", Instant),
+    Column("last_alert_id", _ID),
+    Column("changes", Integer, nullable=False, server_default="1"),
+    Column("changed_at", Instant),
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", AnyText),
+    Column("acknowledged_changes", Integer),
     Column("resolved_at", Instant),
+    Column("ended_at", Instant),
     Column("resolution", _enum(Resolution)),
     Column("resolved_by", AnyText),
     Index("incidents_status", "status", "id"),
+    Index("incidents_key", "key", "id"),
+    Index("incidents_device", "device", "id"),
     _partial_index("incidents_unresolved", "key", where="status <> 'resolved'", unique=True),
     # No index on last_alert_at: each alert that joins changes it, and would rewrite all indexes of its incident.
     _partial_index("incidents_resolved_at", "resolved_at", where="resolved_at IS NOT NULL"),
@@ -208,12 +230,16 @@ notifications = Table(
     Column("lease_until", Instant),
     Column("claimed_at", Instant),
     Column("finished_at", Instant),
+    Column("told", _enum(IncidentStatus)),
+    Column("digest_id", _ID),
+    Column("held_until", Instant),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
     _partial_index("notifications_due", "channel", text("severity DESC"), "due_at", where="status = 'pending'"),
     _partial_index("notifications_sent", "finished_at", where="status = 'sent'"),
     _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
+    _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
 )
 
 attempts = Table(
@@ -228,6 +254,16 @@ attempts = Table(
     Column("reply", AnyText, nullable=False),
     Column("queue_id", AnyText),
 )
+
+policy = Table(
+    "policy",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("text", AnyText, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("stored_at", Instant, nullable=False),
+)
+"""One row, the last good policy; with an empty text once it is forgotten on purpose."""
 
 write_probe = Table(
     "write_probe",

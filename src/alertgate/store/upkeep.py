@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, exists, literal, select, update
+from sqlalchemy import Connection, case, exists, literal, or_, select, update
 
-from alertgate.model import ChannelName, Notification, NotificationStatus, Target
+from alertgate.model import ChannelName, Notification, NotificationStatus, Severity, Target
 from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
 from alertgate.store.tables import incidents, notifications
 
@@ -35,14 +35,33 @@ def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -
 def give_up(connection: Connection, since_before: datetime, now: datetime) -> list[Notification]:
     """Fail what has been pending for too long, for example on a paused channel; return it as it was.
 
-    A notification includes its incident's latest alert, so the time counts from that alert.
+    A notification includes its incident's latest alert, so the time counts from that alert. The time in which the daily
+    limit held it back doesn't count.
     """
     recent_alert = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
-    old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, ~recent_alert)
+    not_held = or_(_n.held_until.is_(None), _n.held_until <= since_before)
+    old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, not_held, ~recent_alert)
     given_up = [notification_of(row) for row in connection.execute(select(*COLUMNS).where(*old))]
     failed = {"status": NotificationStatus.FAILED, "finished_at": now}
     connection.execute(update(notifications).where(_n.id.in_([each.id for each in given_up])).values(**failed))
     return given_up
+
+
+def hold(
+    connection: Connection, channels: Collection[ChannelName], now: datetime, *, critical: bool, every: timedelta
+) -> int:
+    """Note that the daily limit holds back what is due on these channels; return on how many it was noted.
+
+    With `critical`, also what is critical. It is noted on each notification once in `every`.
+    """
+    held = (
+        _n.channel.in_(channels),
+        IS_PENDING,
+        _n.due_at <= now,
+        or_(_n.held_until.is_(None), _n.held_until <= now - every, _n.held_until > now),
+    )
+    which = held if critical else (*held, _n.severity < Severity.CRITICAL)
+    return connection.execute(update(notifications).where(*which).values(held_until=now)).rowcount
 
 
 def reassign_orphaned(
@@ -62,7 +81,7 @@ def reassign_orphaned(
             failed.append(orphan.id)
         else:
             cancel_superseded(connection, replace(orphan, channel=channel), now)
-            values = {"channel": channel, "due_at": now}
+            values = {"channel": channel, "due_at": now, "digest_id": None}
             moved.append(orphan.id)
         connection.execute(update(notifications).where(_n.id == orphan.id).values(**values))
     return moved, failed

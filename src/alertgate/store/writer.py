@@ -63,8 +63,8 @@ class Writer:
 
         `work` takes many items of one kind at once, and returns one result for each, in order.
 
-        Raises StoreUnavailable, or what the work raised for this item alone. Cancelling the caller doesn't cancel the
-        work.
+        Raises StoreUnavailable, or what the work raised for this item alone, such as StoreRefused. Cancelling the
+        caller doesn't cancel the work.
         """
         if self._stopped:
             raise StoreUnavailable("The service is stopping; nothing was stored.")
@@ -105,9 +105,18 @@ class Writer:
         except Exception as error:  # noqa: BLE001  (one bad item must not fail the others)
             if len(batch) == 1:
                 return [(batch[0], error)]
-            return [pair for job in batch for pair in self._commit([job])]
+            return self._commit_singly(batch)
         if self.on_commit:
             self.on_commit(len(batch), time.monotonic() - start)
+        return done
+
+    def _commit_singly(self, batch: list[_Job]) -> list[tuple[_Job, Any]]:
+        """Commit the jobs one by one, until the database can't be used any more."""
+        done: list[tuple[_Job, Any]] = []
+        for place, job in enumerate(batch):
+            done += self._commit([job])
+            if isinstance(error := done[-1][1], StoreUnavailable):
+                return done + [(other, error) for other in batch[place + 1 :]]
         return done
 
 

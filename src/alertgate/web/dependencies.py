@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from alertgate.accept.own import OwnAlerts
 from alertgate.accept.record import Recorder
 from alertgate.clock import Clock
 from alertgate.config import Settings
@@ -14,6 +15,7 @@ from alertgate.group.actions import IncidentActions
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
+from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
 from alertgate.store.engine import Store
@@ -28,7 +30,9 @@ class Gate:
     clock: Clock
     new_id: Callable[[datetime], str]
     store: Store
+    policies: PolicyKeeper
     recorder: Recorder
+    own_alerts: OwnAlerts
     actions: IncidentActions
     channels: Sequence[Channel]
     deliverer: Deliverer

@@ -24,8 +24,10 @@ from alertgate.accept.credentials import (
 )
 from alertgate.config import Settings
 from alertgate.errors import SwitchedOff, Unauthenticated
+from alertgate.model import Source
 from alertgate.web.body import read_body
 from alertgate.web.dependencies import Gate, client_address
+from alertgate.web.refusals import readable, reported
 
 
 class Guard(StrEnum):
@@ -92,7 +94,8 @@ class ParticleGuard(BearerScheme):
         gate: Gate = request.app.state.gate
         # Callers share IPs, so a spent failure budget must not block a valid token (docs/adr/0006).
         self.check_token(request, gate, self.secrets(gate))
-        return await read_body(request, gate)
+        with reported(request, gate, Source.PARTICLE):
+            return await read_body(request, gate)
 
 
 class WebhookToken(BearerScheme):
@@ -147,12 +150,17 @@ async def generic_guard(
         )
     address = client_address(request)
     gate.limits.check_failures(address)
-    gate.limits.count_generic(address)
     if presented_by(request.headers) is Presented.BEARER or not secrets:
         _require(_check_without_body(request, tokens), request, gate)
-        return await read_body(request, gate)
-    body = await read_body(request, gate)
-    _require(_check_signature(request, body, secrets, gate), request, gate)
+        with reported(request, gate, Source.GENERIC):
+            body = await read_body(request, gate)
+    else:
+        async with gate.limits.unverified(address, gate.settings.body_timeout):
+            body = await read_body(request, gate)
+        _require(_check_signature(request, body, secrets, gate), request, gate)
+    # Only now: what others send from the same address without a credential must not cost a good sender its alerts.
+    with reported(request, gate, Source.GENERIC, lambda: readable(body, gate)):
+        gate.limits.count_generic(address)
     return body
 
 

@@ -4,10 +4,14 @@ The guards call the limiter's `hit`: slowapi's decorator costs a third of a smal
 failures alone.
 """
 
+import asyncio
 import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from ipaddress import IPv6Address, ip_address
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 from limits import RateLimitItem, parse_many
 from slowapi import Limiter
@@ -19,6 +23,8 @@ from alertgate.metrics import Metrics
 from alertgate.web.limit_storage import MOST_KEYS, BoundedMemory
 
 LONGEST_ADDRESS = 64
+MOST_UNVERIFIED = 20
+"""Bodies of one address that are read at once before their signature can be checked; others wait for their turn."""
 
 
 class RateBudget(StrEnum):
@@ -46,6 +52,8 @@ class Limits:
         self._metrics = metrics
         self._address = parse_many(settings.rate_limit)
         self._device = parse_many(settings.particle_rate_limit)
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """Kept only while somebody uses them."""
 
     def check_failures(self, address: str) -> None:
         """Raise RateLimited when an address has failed too often lately."""
@@ -57,8 +65,32 @@ class Limits:
             self._limiter.hit(item, RateBudget.FAILED, _network(address))
 
     def count_generic(self, address: str) -> None:
-        """Count a request to the generic webhook. Raises RateLimited."""
+        """Count a request to the generic webhook whose credential is right. Raises RateLimited."""
         self._spend(self._address, RateBudget.GENERIC, _network(address), "Too many requests from this address.")
+
+    @asynccontextmanager
+    async def unverified(self, address: str, patience: float) -> AsyncIterator[None]:
+        """Hold a place of an address for a body that is read before its signature can be checked.
+
+        Without places, one address could fill the memory with bodies. Raises RateLimited after `patience` seconds
+        without a free place.
+        """
+        network = _network(address)
+        places = self._places.setdefault(network, asyncio.Semaphore(MOST_UNVERIFIED))
+        try:
+            async with asyncio.timeout(patience):
+                await places.acquire()
+        except TimeoutError:
+            self._metrics.rate_limited(RateBudget.GENERIC)
+            raise RateLimited(
+                f"{MOST_UNVERIFIED} unfinished requests of this address are being read; nothing was stored. "
+                "Send fewer at once, and send each of them whole.",
+                retry_after=math.ceil(patience),
+            ) from None
+        try:
+            yield
+        finally:
+            places.release()
 
     def count_device(self, device: str) -> None:
         """Count an authenticated request of a device. Raises RateLimited."""

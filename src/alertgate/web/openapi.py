@@ -24,6 +24,13 @@ class Accepted(BaseModel):
     incident: str | None
 
 
+class Ignored(BaseModel):
+    """The alert is on disk; a rule of the policy ignores it, so nobody is told."""
+
+    status: Literal["ignored"]
+    id: str
+
+
 class Duplicate(BaseModel):
     """The same event came before; nothing new was stored."""
 
@@ -113,7 +120,7 @@ _WEBHOOK: Answers = {
 PARTICLE_ANSWERS: Answers = {
     **_WEBHOOK,
     200: {"model": Duplicate, "description": "Seen before"},
-    202: {"model": Accepted | Quarantined, "description": "On disk"},
+    202: {"model": Accepted | Quarantined | Ignored, "description": "On disk"},
     422: problem_answer("Can't be read; stored nevertheless (with PARTICLE_STRICT)"),
 }
 PARTICLE_BODY = body_of(ParticleEvent, "application/json", FORM)
@@ -122,7 +129,7 @@ PARTICLE_QUERY = query_of(ParticleEvent)
 GENERIC_ANSWERS: Answers = {
     **_WEBHOOK,
     200: {"model": Duplicate, "description": "Seen before"},
-    202: {"model": Accepted, "description": "On disk"},
+    202: {"model": Accepted | Ignored, "description": "On disk"},
     400: {**problem_answer("Not valid JSON"), "model": Problem},
     415: problem_answer("The body is compressed"),
     422: problem_answer("Fields are missing or wrong"),
@@ -130,10 +137,10 @@ GENERIC_ANSWERS: Answers = {
 GENERIC_BODY = {
     **body_of(GenericAlert, "application/json"),
     "parameters": [
-        _header("Idempotency-Key", "The same key again is answered 200 duplicate."),
+        _header("Idempotency-Key", "The same alert with the same key again is answered 200 duplicate."),
         _header(
             "webhook-id",
-            "Standard Webhooks: the message's id (or `svix-id`); the same again is answered 200 duplicate.",
+            "Standard Webhooks: the message's id (or `svix-id`); the same alert with it again is a duplicate.",
         ),
         _header("webhook-timestamp", "Standard Webhooks: Unix seconds, at most five minutes from now."),
     ],

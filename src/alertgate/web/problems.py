@@ -30,11 +30,16 @@ PROBLEMS: dict[type[errors.AlertgateError], tuple[int, str, str]] = {
     errors.RateLimited: (429, "rate-limited", "Too many requests"),
     errors.ClientGone: (400, "client-gone", "The request is incomplete"),
     errors.SwitchedOff: (503, "switched-off", "Switched off"),
+    errors.StoreRefused: (503, "not-storable", "Can't be stored"),
     errors.StoreError: (503, "store-unavailable", "Can't be stored"),
     errors.Unavailable: (503, "unavailable", "Not available now"),
 }
 """Status, last part of the type, and title of each error that a request can meet."""
 
+REFUSED_DETAIL = (
+    "The database works, but refuses what this request would store, and so would refuse it again. Nothing of it was "
+    "stored. This is a defect in alertgate: its log says why, under this answer's X-Request-ID. Please report it."
+)
 STORE_DETAIL = "The database can't be used now, so nothing was stored; the log says why. Try again."
 SLOW_DETAIL = "The database didn't answer in time. The alert may still be stored; send it again with the same id."
 
@@ -118,8 +123,17 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, errors.StoreError):
         log.error("store.failed", path=request.url.path[:200], detail=detail)
         # The database's error may name hosts and users.
-        detail = SLOW_DETAIL if isinstance(error, errors.StoreTooSlow) else STORE_DETAIL
+        detail = _store_detail(error)
     return response(problem(status, kind, title, detail, **more), headers)
+
+
+def _store_detail(error: errors.StoreError) -> str:
+    match error:
+        case errors.StoreRefused():
+            return REFUSED_DETAIL
+        case errors.StoreTooSlow():
+            return SLOW_DETAIL
+    return STORE_DETAIL
 
 
 def _http(error: Exception, methods: set[str]) -> JSONResponse:

@@ -5,6 +5,7 @@ uvicorn itself waits forever for the rest of a request's headers, and for the re
 
 import asyncio
 import resource
+import signal
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -88,7 +89,10 @@ def _is_waiting(connection: Connection) -> bool:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, with the watcher. Calls `on_listening` with its URL; `health` turns not ready at a stop."""
+    """uvicorn's server, with the watcher. Calls `on_listening` with its URL, and `on_hangup` at each SIGHUP.
+
+    `health` turns not ready at a stop.
+    """
 
     def __init__(
         self,
@@ -97,10 +101,12 @@ class Server(uvicorn.Server):
         *,
         most_waiting: int = MOST_WAITING,
         on_listening: Callable[[str], None] | None = None,
+        on_hangup: Callable[[], None] | None = None,
     ) -> None:
         super().__init__(config)
         self._health = health
         self._on_listening = on_listening
+        self._on_hangup = on_hangup
         self._waiting = WaitingConnections(min(most_waiting, _file_limit() // 2))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -110,7 +116,10 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
-        asyncio.get_running_loop().set_exception_handler(_log_loop_error)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_loop_error)
+        if self._on_hangup:
+            loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         await super().startup(sockets)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         host = f"[{host}]" if ":" in host else host

@@ -20,7 +20,7 @@ class AlertView(BaseModel):
     id: str
     received_at: datetime
     source: str
-    status: str = Field(description="`accepted` or `quarantined`")
+    status: str = Field(description="`accepted`, `quarantined` or `ignored`")
     signal: str = Field(description="`firing` or `resolved`")
     event: str
     severity: str
@@ -30,7 +30,9 @@ class AlertView(BaseModel):
     data: Any
     fields: dict[str, Any] = Field(description="Everything else that the body said")
     published_at: datetime | None
-    repeat_key: str | None = Field(description="What makes a repeat of the same event recognisable")
+    repeat_key: str | None = Field(description="The sender's own id of the event, which its repeats have too")
+    id_kind: str | None = Field(description="`event_id`, `idempotency_key` or `webhook_id`")
+    content: str | None = Field(description="A digest of what it says, the same for its repeats; null: it has none")
     errors: list[str] = Field(description="Why it is quarantined")
     raw: str | None = Field(description="The whole body of a quarantined alert; bytes that are no UTF-8 as escapes")
     request_id: str | None
@@ -51,9 +53,16 @@ class IncidentView(BaseModel):
     opened_at: datetime
     last_alert_at: datetime
     alert_count: int
+    began_at: datetime | None = Field(description="When its first firing alert was published, or else received")
+    last_firing_at: datetime | None = Field(description="The same for its newest firing alert")
+    last_alert_id: str | None
+    changes: int = Field(description="How often it was opened, resolved and reopened")
+    changed_at: datetime | None = Field(description="When an alert last changed its state or its severity")
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
     resolved_at: datetime | None
+    ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
     resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")
     resolved_by: str | None = Field(description="The person, or the id of the alert, that ended it")
 
@@ -89,6 +98,9 @@ class NotificationView(BaseModel):
     lease_until: datetime | None
     claimed_at: datetime | None
     finished_at: datetime | None
+    told: str | None = Field(description="The state of the incident that it told, if it was sent")
+    digest_id: str | None = Field(description="The digest that carries it; null if it goes as a message of its own")
+    held_until: datetime | None = Field(description="When `SMTP_DAILY_LIMIT` last held it back")
 
 
 class AlertTrail(BaseModel):

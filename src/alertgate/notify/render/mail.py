@@ -4,7 +4,7 @@ from binascii import b2a_qp
 from functools import cache
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
@@ -53,9 +53,14 @@ def _environment() -> Environment:
     return environment
 
 
+def template(name: str) -> Template:
+    """Return a template of this package; only those named .html escape what they show."""
+    return _environment().get_template(name)
+
+
 def bodies(context: MessageContext, subject: str, *, picture: bool, left_out: bool) -> Bodies:
     """Render a mail's text and HTML, with as much of the data as fits."""
-    text, html = (_environment().get_template(name) for name in ("mail.txt", "mail.html"))
+    text, html = template("mail.txt"), template("mail.html")
     shown = {
         **_headline(context, subject),
         "notes": wording.notes(context, left_out=left_out and not picture),
@@ -64,12 +69,12 @@ def bodies(context: MessageContext, subject: str, *, picture: bool, left_out: bo
     for room in ROOMS:
         view = {**shown, **_details(context, room)}
         made = Bodies(text.render(view), html.render(view))
-        if sum(map(_encoded_size, made)) <= LARGEST:
+        if sum(map(encoded_size, made)) <= LARGEST:
             break
     return made
 
 
-def _encoded_size(body: str) -> int:
+def encoded_size(body: str) -> int:
     """Return the most bytes that a body takes in a mail, as quoted-printable or as base64 (RFC 2045)."""
     plain = body.encode()
     quoted = b2a_qp(plain)
@@ -83,7 +88,7 @@ def _headline(context: MessageContext, subject: str) -> dict[str, object]:
         "subject": subject,
         "preview": f"{lead} {shorten(wording.essence(context.latest), 100)}".strip(),
         "tag": context.tag,
-        "color": "#15803d" if context.resolved else _COLORS[context.incident.severity],
+        "color": OVER_COLOR if context.resolved else COLORS[context.incident.severity],
         "where": context.where,
         "event": context.event,
         "when": wording.when(context),
@@ -92,7 +97,8 @@ def _headline(context: MessageContext, subject: str) -> dict[str, object]:
     }
 
 
-_COLORS = {Severity.INFO: "#2563eb", Severity.WARNING: "#b45309", Severity.CRITICAL: "#b91c1c"}
+OVER_COLOR = "#15803d"
+COLORS = {Severity.INFO: "#2563eb", Severity.WARNING: "#b45309", Severity.CRITICAL: "#b91c1c"}
 """Each has a contrast of more than 4.5 to the white text on it (WCAG 2.2, 1.4.3)."""
 
 

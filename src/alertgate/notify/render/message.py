@@ -1,19 +1,23 @@
-"""Render a notification as a Message. Pure."""
+"""Render what one message carries as a Message. Pure."""
+
+from hashlib import sha256
 
 from alertgate.model import Severity
 from alertgate.notify.channels.base import Message, Picture
-from alertgate.notify.context import MessageContext
+from alertgate.notify.context import DigestContext, MessageContext
 from alertgate.notify.gateways import is_text_message
-from alertgate.notify.render import mail
+from alertgate.notify.render import digest, mail
 from alertgate.notify.render.sms import sms
 
 
-def render(context: MessageContext, *, with_picture: bool = True) -> Message:
-    """Return the message for a notification: short and plain for a text message, else text and HTML.
+def render(context: MessageContext | DigestContext, *, with_picture: bool = True) -> Message:
+    """Return the message for a notification or a digest: short and plain for a text message, else text and HTML.
 
     `with_picture=False` is for a message that the mail server rejected as too large: the mail says that a picture is
     missing.
     """
+    if isinstance(context, DigestContext):
+        return _digest(context)
     notification = context.notification
     if is_text_message(notification.channel, notification.address):
         return _message(context, text=sms(context))
@@ -27,6 +31,33 @@ def render(context: MessageContext, *, with_picture: bool = True) -> Message:
         html=bodies.html,
         picture=picture if with_picture else None,
     )
+
+
+def _digest(context: DigestContext) -> Message:
+    found = digest.groups(context)
+    subject, html = None, None
+    if is_text_message(context.channel, context.address):
+        text = digest.sms(context, found)
+    else:
+        subject = digest.subject(found)
+        text, html = digest.bodies(context, found, subject)
+    thread_id = f"digest.{context.digest_id}@{context.message_domain}"
+    return Message(
+        to=context.address,
+        text=text,
+        subject=subject,
+        html=html,
+        message_id=f"{context.digest_id}.{_fingerprint(context)}@{context.message_domain}",
+        thread_id=thread_id,
+        date=context.now,
+        urgent=digest.is_urgent(found),
+    )
+
+
+def _fingerprint(context: DigestContext) -> str:
+    """Return what differs between two digests that say something different, but not between two attempts at one."""
+    said = [(each.incident.id, each.incident.status, each.incident.severity) for each in context.items]
+    return sha256(repr(sorted(said)).encode()).hexdigest()[:8]
 
 
 def _message(

@@ -8,12 +8,16 @@ from alertgate.notify.render.text import gsm7, shorten
 
 def sms(context: MessageContext) -> str:
     """Return severity, device, event and essence in one segment: 160 GSM-7 septets."""
-    details = [wording.short_count(context), wording.how_late(context)]
-    if context.notification.kind is Kind.ESCALATION and not context.resolved:
-        details.insert(0, "got worse")
+    news = [_NEWS[context.notification.kind]] if context.notification.kind in _NEWS and not context.resolved else []
+    if context.incident.changes > wording.OFTEN:
+        news.append(f"changed {context.incident.changes} times")
+    details = [*news, wording.short_count(context), wording.how_late(context)]
     brackets = f" ({', '.join(filter(None, details))})" if any(details) else ""
     essence = wording.essence(context.latest)
     return gsm7(
         f"{context.tag} {shorten(context.where, 32)}: {shorten(context.event, 44)}{brackets}"
         + (f" - {essence}" if essence else "")
     )
+
+
+_NEWS = {Kind.ESCALATION: "got worse", Kind.REOPENING: "open again"}

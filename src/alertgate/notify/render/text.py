@@ -47,21 +47,22 @@ def shorten(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
-def gsm7(text: str, septets: int = SEGMENT) -> str:
-    """Return text transliterated to GSM-7 and cut to `septets`."""
+def gsm7(text: str, longest: int = SEGMENT) -> str:
+    """Return text transliterated to GSM-7 and cut to `longest` septets."""
     plain = "".join(
         char if char in GSM7 or char in GSM7_DOUBLE else anyascii(char) for char in _SPACE.sub(" ", clean(text))
     )
     plain = "".join(char for char in plain if char in GSM7 or char in GSM7_DOUBLE).strip()
-    return plain if _septets(plain) <= septets else _cut(plain, septets - 3).rstrip() + "..."
+    return plain if septets(plain) <= longest else _cut(plain, longest - 3).rstrip() + "..."
 
 
-def _septets(text: str) -> int:
+def septets(text: str) -> int:
+    """Return how many septets a text of GSM-7 characters takes."""
     return len(text) + sum(char in GSM7_DOUBLE for char in text)
 
 
-def _cut(text: str, septets: int) -> str:
-    while _septets(text) > septets:
+def _cut(text: str, longest: int) -> str:
+    while septets(text) > longest:
         text = text[:-1]
     return text
 

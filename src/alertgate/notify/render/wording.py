@@ -3,6 +3,7 @@
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
 from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
 from alertgate.notify.render.text import blob, clean, one_line, rows, say, shorten
+from alertgate.prove.hint_words import LEAD
 
 
 def lead(context: MessageContext) -> str:
@@ -10,7 +11,9 @@ def lead(context: MessageContext) -> str:
     incident = context.incident
     if context.resolved:
         return _end(context)
-    sentences = [f"It got worse: now {incident.severity}."] if context.notification.kind is Kind.ESCALATION else []
+    sentences = _news(context)
+    if context.own:
+        return " ".join([*sentences, _own_lead(context)])
     if incident.alert_count > 1:
         sentences.append(f"{count(context)}, since {context.minute(incident.opened_at)}.")
     if context.unreadable:
@@ -21,15 +24,43 @@ def lead(context: MessageContext) -> str:
     return " ".join(sentences) or "A new alert."
 
 
+OFTEN = 3
+"""From more changes on, a message says how often an incident changed."""
+
+
+def _news(context: MessageContext) -> list[str]:
+    """Return the sentences about what happened to an open incident besides its latest alert."""
+    incident = context.incident
+    news = []
+    if context.notification.kind is Kind.ESCALATION:
+        news.append(f"It got worse: now {incident.severity}.")
+    if context.notification.kind is Kind.REOPENING:
+        news.append("It is open again.")
+    if incident.changes > OFTEN:
+        news.append(f"It changed {incident.changes} times, and is open now.")
+    return news
+
+
+def _own_lead(context: MessageContext) -> str:
+    """Return what an own alert is. It says how often a trouble occurred; a reader needs no number of such alerts."""
+    if not context.incident.is_watched:
+        return LEAD
+    begins = context.notification.kind in (Kind.OPENING, Kind.ESCALATION, Kind.REOPENING)
+    return "alertgate itself has a problem." if begins else "It goes on."
+
+
 def _end(context: MessageContext) -> str:
     """Return the sentences about how an incident ended."""
     incident = context.incident
     ended_at = incident.resolved_at or incident.last_alert_at
     already = " already" if context.notification.kind is Kind.OPENING else ""
+    over = f"It is{already} over: resolved at {context.minute(ended_at)}"
     began = f"It began at {context.minute(incident.opened_at)}"
-    return (
-        f"It is{already} over: resolved at {context.minute(ended_at)}{_ended_how(incident)}. {began}: {count(context)}."
-    )
+    often = f" It changed {incident.changes} times." if incident.changes > OFTEN else ""
+    if context.own:
+        by_person = _ended_how(incident) if incident.resolution is Resolution.PERSON else ""
+        return f"{over}{by_person}. {began}.{often}"
+    return f"{over}{_ended_how(incident)}. {began}: {count(context)}.{often}"
 
 
 def _ended_how(incident: Incident) -> str:
@@ -59,7 +90,9 @@ def count(context: MessageContext) -> str:
 
 
 def short_count(context: MessageContext) -> str | None:
-    """Return the same for use in brackets, or None for a single alert."""
+    """Return the same for use in brackets, or None for a single alert or for alertgate's own."""
+    if context.own:
+        return None
     text = count(context)
     return None if text == _ONE else text
 
@@ -107,7 +140,7 @@ def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
     incident, latest = context.incident, context.latest
     found = [("Severity", str(incident.severity))]
     if incident.device:
-        label = "Device" if incident.source == "particle" else "Source"
+        label = _LABELS[incident.source]
         named = f"{context.device_name} ({incident.device})" if context.device_name else incident.device
         found.append((label, one_line(named, longest)))
     return [
@@ -117,6 +150,9 @@ def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
         ("Alert", latest.id),
         ("Incident", incident.id),
     ]
+
+
+_LABELS = {Source.PARTICLE: "Device", Source.GENERIC: "Source", Source.ALERTGATE: "Part"}
 
 
 def how_late(context: MessageContext) -> str | None:

@@ -88,7 +88,7 @@ async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     openapi_extra=BY,
 )
 async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
-    """Acknowledge an incident: pending notifications are cancelled, and only a higher severity notifies again."""
+    """Acknowledge an incident: pending notifications are cancelled; a higher severity or a reopening notifies again."""
     action = _action(incident_id, body, gate)
     applied = await gate.store.write(lambda connection: gate.actions.acknowledge(connection, action))
     return _answer(applied, action)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from alertgate import __version__
 from alertgate.errors import StoreUnavailable
 from alertgate.model import ChannelName, NotificationStatus
+from alertgate.notify.budget import Budget
 from alertgate.prove.health import OK
 from alertgate.store.counts import queues
 from alertgate.web.dependencies import CurrentGate, Gate
@@ -30,6 +31,7 @@ class Healthy(BaseModel):
     status: Literal["healthy"]
     timestamp: datetime
     version: str
+    policy: str | None = Field(default=None, description="Names the policy in force; left out when there is none")
     degraded: list[str] = Field(default=[], description="What doesn't work; left out when everything works")
 
 
@@ -39,7 +41,9 @@ class Unhealthy(BaseModel):
     status: Literal["unhealthy"]
     checks: dict[str, str]
     degraded: list[str] = Field(
-        default=[], description="On `/health/ready`: paused channels, and what the auditor found"
+        default=[],
+        description="On `/health/ready`: paused channels, a policy file that can't be used, what the auditor found, "
+        "alerts refused",
     )
 
 
@@ -54,7 +58,9 @@ class Ready(BaseModel):
 
     status: Literal["ready"]
     checks: dict[str, str]
-    degraded: list[str] = Field(description="Paused channels, and what the auditor found")
+    degraded: list[str] = Field(
+        description="Paused channels, a policy file that can't be used, what the auditor found, alerts refused"
+    )
 
 
 @router.get("/health", responses={200: {"model": Healthy}, 503: {"model": Unhealthy}})
@@ -65,6 +71,8 @@ async def health(gate: CurrentGate) -> JSONResponse:
         return JSONResponse({"status": "unhealthy", "checks": {"store": stored}}, status_code=503)
     now = gate.clock.now().isoformat()
     answer: dict[str, Any] = {"status": "healthy", "timestamp": now, "version": __version__}
+    if policy := gate.policies.current.name:
+        answer["policy"] = policy
     if troubles := degraded(gate):
         answer["degraded"] = troubles
     return JSONResponse(answer)
@@ -92,7 +100,21 @@ def degraded(gate: Gate) -> list[str]:
         f"channel {name} is paused: {state.reason}" for name, state in gate.deliverer.states.items() if not state.up
     ]
     audit = gate.auditor.latest
-    return [*paused, *(audit.say() if audit else [])]
+    limit = [_LIMITED[gate.deliverer.budget]] if gate.deliverer.budget in _LIMITED else []
+    policy = gate.policies.trouble
+    return [
+        *paused,
+        *limit,
+        *([policy] if policy else []),
+        *(audit.say() if audit else []),
+        *gate.own_alerts.degraded(),
+    ]
+
+
+_LIMITED = {
+    Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out",
+    Budget.EXHAUSTED: "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again",
+}
 
 
 @router.get("/metrics", dependencies=[Depends(metrics_guard)], responses=METRICS_ANSWERS, response_class=Response)

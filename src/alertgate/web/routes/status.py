@@ -40,7 +40,7 @@ class ChannelView(BaseModel):
 class Counts(BaseModel):
     """What happened in a span of time."""
 
-    alerts: dict[str, int] = Field(description="By status: accepted, quarantined")
+    alerts: dict[str, int] = Field(description="By status: accepted, quarantined, ignored")
     attempts: dict[str, int] = Field(description="By outcome: sent, transient, permanent")
     failed: int = Field(description="Messages that failed for good")
 
@@ -51,7 +51,7 @@ class Status(BaseModel):
     version: str
     timestamp: datetime
     degraded: list[str]
-    mail_budget: str = Field(description="Of SMTP_DAILY_LIMIT: `plenty`, `low` or `reserve`")
+    mail_budget: str = Field(description="Of SMTP_DAILY_LIMIT: `plenty`, `low`, `reserve` or `exhausted`")
     channels: dict[str, ChannelView]
     last_hour: Counts
     last_day: Counts

@@ -12,12 +12,16 @@ from alertgate.accept.credentials import Presented, presented_by, standard_heade
 from alertgate.accept.fields import distinct
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorded, Result
-from alertgate.errors import FieldError, Invalid, StoreTooSlow, WrongContentType
-from alertgate.model import Alert, AlertStatus
+from alertgate.accept.repeats import SenderId
+from alertgate.accept.rulings import Understood
+from alertgate.errors import FieldError, Invalid, StoreRefused, StoreTooSlow, WrongContentType
+from alertgate.model import Alert, AlertStatus, IdKind, Source
+from alertgate.notify.render.text import one_line
 from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import GenericBody, ParticleBody
 from alertgate.web.openapi import GENERIC_ANSWERS, GENERIC_BODY, PARTICLE_ANSWERS, PARTICLE_BODY, PARTICLE_QUERY
+from alertgate.web.refusals import reported
 
 STORE_WITHIN = 12.0
 """Seconds for a commit: Particle waits for 20, and a locked SQLite file is given up on after 5."""
@@ -28,6 +32,7 @@ EVENTS = {
     Result.ACCEPTED: "alert.accepted",
     Result.QUARANTINED: "alert.quarantined",
     Result.DUPLICATE: "alert.repeated",
+    Result.IGNORED: "alert.ignored",
 }
 """The log's event for each result."""
 
@@ -67,9 +72,11 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 )
 async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBody) -> Response:
     """Take an event from Particle Cloud, in any of the forms that it sends."""
-    alert = particle.read(body, media_type(request), _intake(request, gate), request.scope["query_string"])
-    gate.limits.count_device(alert.device or "unknown")
-    recorded = await _record(alert, request, gate)
+    understood = particle.understand(body, media_type(request), _intake(request, gate), request.scope["query_string"])
+    alert = understood.alert
+    with reported(request, gate, Source.PARTICLE, lambda: alert):
+        gate.limits.count_device(alert.device or "unknown")
+    recorded = await _record(understood, request, gate)
     if recorded.result is Result.QUARANTINED and gate.settings.particle_strict:
         errors = tuple(FieldError("", error) for error in alert.errors)
         raise Invalid(f"The body can't be read; it is kept as alert {alert.id}. Fix the webhook's template.", errors)
@@ -86,8 +93,8 @@ async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBo
 async def generic_webhook(request: Request, gate: CurrentGate, body: GenericBody) -> Response:
     """Take an alert from any other system, signed or with a bearer token."""
     _check_coding(request)
-    alert = generic.read(body, _idempotency_key(request), _intake(request, gate))
-    return _answer(await _record(alert, request, gate), alert)
+    understood = generic.understand(body, _sender_id(request), _intake(request, gate))
+    return _answer(await _record(understood, request, gate), understood.alert)
 
 
 def _check_coding(request: Request) -> None:
@@ -99,31 +106,46 @@ def _check_coding(request: Request) -> None:
 
 def _intake(request: Request, gate: Gate) -> IntakeContext:
     now = gate.clock.now()
-    return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id)
+    rules = gate.policies.current.policy.events
+    return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id, rules)
 
 
-def _idempotency_key(request: Request) -> str | None:
-    key = standard_headers(request.headers).message_id
-    if presented_by(request.headers) not in (Presented.STANDARD, Presented.SVIX):  # which sign their id
-        key = request.headers.get("idempotency-key") or key
-    return distinct(key, generic.LONGEST_KEY) if key else None
+def _sender_id(request: Request) -> SenderId | None:
+    """Return what the sender calls the event: where it signs an id, that one alone."""
+    signed = standard_headers(request.headers).message_id
+    if presented_by(request.headers) in (Presented.STANDARD, Presented.SVIX) and signed:
+        return SenderId(IdKind.WEBHOOK_ID, distinct(signed, generic.LONGEST_KEY))
+    key = request.headers.get("idempotency-key") or signed
+    return SenderId(IdKind.IDEMPOTENCY_KEY, distinct(key, generic.LONGEST_KEY)) if key else None
 
 
-async def _record(alert: Alert, request: Request, gate: Gate) -> Recorded:
-    """Commit the alert: nothing may be answered before. Raises StoreUnavailable."""
-    try:
-        async with asyncio.timeout(STORE_WITHIN):
-            recorded = await gate.store.write_batch(gate.recorder.record, alert)
-    except TimeoutError:
-        raise StoreTooSlow(
-            f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may still do so."
-        ) from None
+async def _record(understood: Understood, request: Request, gate: Gate) -> Recorded:
+    """Commit the alert: nothing may be answered before. Raises StoreUnavailable or StoreRefused."""
+    alert = understood.alert
+    with reported(request, gate, alert.source, lambda: alert):
+        recorded = await _commit(understood, gate)
     if recorded.due:
         gate.deliverer.wake()
     seconds = gate.clock.monotonic() - request.state.started
     gate.metrics.alert_recorded(alert.source, recorded.result, seconds)
     _log(recorded, alert)
+    if recorded.hint:
+        gate.metrics.own_alert_recorded()
+        _log_hint(recorded.hint)
     return recorded
+
+
+async def _commit(understood: Understood, gate: Gate) -> Recorded:
+    try:
+        async with asyncio.timeout(STORE_WITHIN):
+            return await gate.store.write_batch(gate.recorder.record, understood)
+    except TimeoutError:
+        raise StoreTooSlow(
+            f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may still do so."
+        ) from None
+    except StoreRefused as error:
+        log.error("alert.refused", **_about(understood.alert), error=str(error))  # noqa: TRY400  (it is the database's error)
+        raise
 
 
 def _log(recorded: Recorded, alert: Alert) -> None:
@@ -132,19 +154,34 @@ def _log(recorded: Recorded, alert: Alert) -> None:
     log.info(
         EVENTS[recorded.result],
         incident_id=recorded.incident_id,
-        source=alert.source,
-        event_name=alert.event,
-        device=alert.device,
-        severity=alert.severity,
+        **_about(alert),
         reason=recorded.reason,
         **more,
     )
+
+
+def _log_hint(hint: Alert) -> None:
+    log.warning(
+        "hint.reported",
+        detail=one_line(hint.message or "", 200),
+        alert_id=hint.id,
+        incident_id=hint.incident_id,
+        event_name=hint.event,
+        severity=hint.severity,
+    )
+
+
+def _about(alert: Alert) -> dict[str, Any]:
+    """Return what the log says of an alert: nothing of its content."""
+    return {"source": alert.source, "event_name": alert.event, "device": alert.device, "severity": alert.severity}
 
 
 def _answer(recorded: Recorded, alert: Alert) -> Response:
     if recorded.result is Result.DUPLICATE:
         return _json({"status": recorded.result, "id": recorded.alert_id}, 200)
     answer: dict[str, Any] = {"status": recorded.result, "id": recorded.alert_id}
+    if recorded.result is Result.IGNORED:
+        return _json(answer, 202)
     if alert.status is AlertStatus.QUARANTINED:
         answer["errors"] = _fit(answer, alert.errors)
     else:

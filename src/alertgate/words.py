@@ -1,5 +1,6 @@
-"""The words that senders use for a status and a severity. Pure."""
+"""The words that senders use for a status and a severity, and the texts that stand for nothing. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -9,6 +10,9 @@ RESOLVED_WORDS = frozenset(
     {"resolved", "resolve", "ok", "okay", "clear", "cleared", "closed", "normal", "recovered", "recovery"}
 )
 """The values of `status` that resolve an incident; any other fires."""
+
+DOUBTFUL_WORDS = frozenset({"closed"})
+"""Those of them that may be the alarm itself: `closed` of a valve. The others say in any case that all is well."""
 
 SEVERITY_WORDS: Mapping[str, Severity] = MappingProxyType(
     {
@@ -26,6 +30,19 @@ SEVERITY_WORDS: Mapping[str, Severity] = MappingProxyType(
     }
 )
 """Names for the three severities, from syslog, Alertmanager, Zabbix, PagerDuty and others."""
+
+
+_VARIABLE = re.compile(r"\s*\{\{[^{}]*\}\}\s*|\s*\{\{\{[^{}]*\}\}\}\s*")
+
+
+def is_absent(value: Json) -> bool:
+    """Return whether a value is null, blank, or just a template variable that Particle didn't fill in."""
+    return value is None or (isinstance(value, str) and (not value or value.isspace() or is_variable(value)))
+
+
+def is_variable(value: Json) -> bool:
+    """Return whether a value is just a template variable that Particle didn't fill in."""
+    return isinstance(value, str) and "{{" in value and _VARIABLE.fullmatch(value) is not None
 
 
 def read_word(value: Json) -> str | None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tools.settings_table import ROOT
 
 from alertgate.accept.all_clear import KINDS, NOT_ON, ON_WORDS, SWITCHED_OFF
-from alertgate.accept.words import RESOLVED_WORDS, SEVERITY_WORDS, read_severity, read_signal, values_of
 from alertgate.model import Severity, Signal
+from alertgate.words import RESOLVED_WORDS, SEVERITY_WORDS, read_severity, read_signal, values_of
 from tests.builders import for_any
 
 RESOLVED = ["resolved", "resolve", "ok", "okay", "clear", "cleared", "closed", "normal", "recovered", "recovery"]

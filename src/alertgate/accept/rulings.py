@@ -1,0 +1,106 @@
+"""Apply the policy's `[[events]]` rules to an alert. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from alertgate.accept.intake import IntakeContext
+from alertgate.accept.keys import EventKey, event_key, incident_key
+from alertgate.model import Alert, AlertStatus, Json, Signal, Source
+from alertgate.policy.events import RuleReason, Ruling, apply_rules, sentence
+from alertgate.words import DOUBTFUL_WORDS, read_word
+
+
+class Said(NamedTuple):
+    """What an alert says of itself, as the expressions of rules see it."""
+
+    source: Source
+    event: str
+    data: Json
+    device: str | None
+    message: str | None
+    statuses: Sequence[Json]
+    severities: Sequence[Json]
+    fields: dict[str, Json]
+
+
+class Understood(NamedTuple):
+    """An alert, and how it was understood."""
+
+    alert: Alert
+    ruling: Ruling | None = None
+    """What the first rule that matches it said; None if none does."""
+    said: Said | None = None
+    """What it says of itself; None for one that can't be read or is ignored, and for alertgate's own."""
+    whole: str | None = None
+    """The incident key of its device and event as a whole, if its own key names a part."""
+
+    @property
+    def doubtful_word(self) -> str | None:
+        """The word that alone makes it an all-clear, if it could as well be the state that is an alarm."""
+        if self.said is None or self.alert.signal is not Signal.RESOLVED or (self.ruling and self.ruling.signal):
+            return None
+        words = [word for status in self.said.statuses if (word := read_word(status))]
+        return next(iter(words), None) if DOUBTFUL_WORDS.issuperset(words) else None
+
+
+def find_ruling(said: Said, context: IntakeContext) -> Ruling | None:
+    """Return what the rules say about an alert."""
+    if not context.rules:
+        return None
+    event = {
+        **{name: getattr(said, name) for name in ("source", "event", "data", "device", "message", "fields")},
+        "status": next(iter(said.statuses), None),
+        "severity": next(iter(said.severities), None),
+    }
+    return apply_rules(context.rules, event, said.source)
+
+
+def ruled_key(kind: str, device: str, event: str, part: tuple[str, ...], ruling: Ruling | None) -> EventKey:
+    """Return an incident key with the event and the part that the rule names, else with those of the alert itself."""
+    about = ruling.rule.about if ruling else None
+    return event_key(kind, device, about or event, ("key", *ruling.part) if ruling and ruling.part else part)
+
+
+def is_unclear(signal: Signal, ruling: Ruling) -> bool:
+    """Return whether it is an all-clear of which nobody knows what is over, because the rule's `key` failed."""
+    return signal is Signal.RESOLVED and ruling.failed("key")
+
+
+def ruled(alert: Alert, said: Said, ruling: Ruling | None, whole: str | None) -> Understood:
+    """Return an alert as its rule has it.
+
+    If the rule failed to say whether it is over, it isn't. If it failed to say which part it is about, an all-clear
+    ends nothing.
+    """
+    if ruling is None:
+        return Understood(alert, None, said, whole)
+    what = sentence(ruling)
+    if ruling.reason is RuleReason.IGNORED:
+        # A key and an identity of its own: it is no repeat, no all-clear and no sign of life of anything.
+        key = incident_key("ignored", alert.id)
+        return Understood(
+            replace(
+                alert,
+                status=AlertStatus.IGNORED,
+                incident_key=key,
+                repeat_key=None,
+                id_kind=None,
+                content=None,
+                reason=what,
+            ),
+            ruling,
+        )
+    own_words = Signal.FIRING if ruling.failed("resolved") else alert.signal
+    reasons = [what, alert.reason if ruling.signal is None else None]
+    signal = ruling.signal or own_words
+    unclear = is_unclear(signal, ruling)
+    decided = replace(
+        alert,
+        signal=signal,
+        # A key of its own: it ends no incident, now or when a firing alert comes that was published before it.
+        incident_key=incident_key("unclear", alert.id) if unclear else alert.incident_key,
+        severity=ruling.severity or alert.severity,
+        reason="; ".join(filter(None, reasons)) or None,
+    )
+    return Understood(decided, ruling, said, None if unclear else whole)

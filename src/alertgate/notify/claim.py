@@ -1,0 +1,141 @@
+"""Claim what is due on a channel: read what is due and what went lately, let `flood` and `budget` choose, lease that.
+
+All of it is one write transaction, and there is one at a time in the whole database, on PostgreSQL too: replicas count
+each other's messages, and no two of them claim for one contact at the same time.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from alertgate.addresses import mask
+from alertgate.model import ChannelName, Due, Incident, Notification, Recent
+from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
+from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
+from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
+from alertgate.store import Connection, alerts, claims, incidents, leases
+from alertgate.store.claims import Since
+from alertgate.store.leases import CLOCK_SKEW, Lease
+
+LEASE = timedelta(seconds=60)
+
+log = structlog.stdlib.get_logger("alertgate.deliver")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one process claims: up to `slots` messages on one channel. With `probe`, one message to a paused channel."""
+
+    channel: ChannelName
+    slots: int
+    now: datetime
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """The claimed messages, the most severe first, and when something that waits may go."""
+
+    messages: tuple[Outgoing, ...] = ()
+    again_at: datetime | None = None
+
+
+class Claimer:
+    """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time."""
+
+    def __init__(self, rules: FloodRules, daily_limit: int, *, owner: str, new_id: Callable[[datetime], str]) -> None:
+        self._rules = rules
+        self._daily_limit = daily_limit
+        self._owner = owner
+        self._new_id = new_id
+
+    def claim(self, connection: Connection, wanted: Claim) -> ClaimResult:
+        """Lease what is to be sent now, and read what it is about."""
+        limit = self._daily_limit if wanted.channel in MAIL else 0
+        most = None if self._rules.limit or limit else wanted.slots
+        due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most)
+        if not due:
+            return ClaimResult()
+        used = _used(connection, wanted.now) if limit else 0
+        rules = self._rules_for(wanted, budget(used, limit))
+        choice = choose(due, self._recent(connection, wanted, due, rules), wanted.now, rules)
+        going = choice.going if wanted.probe else affordable(choice.going, used, limit)
+        going = going[: wanted.slots]
+        return ClaimResult(self._lease(connection, going, wanted), choice.again_at)
+
+    def _rules_for(self, wanted: Claim, level: Budget) -> FloodRules:
+        """Return the rules; a probe is one message in minutes, so only the last part of the daily limit stops it."""
+        if wanted.probe:
+            return replace(self._rules, limit=0, budget=Budget.PLENTY if level is Budget.LOW else level)
+        return replace(self._rules, budget=level)
+
+    @staticmethod
+    def _recent(connection: Connection, wanted: Claim, due: Sequence[Due], rules: FloodRules) -> dict[str, Recent]:
+        if not rules.limit and rules.budget is not Budget.LOW:
+            return {}
+        now = wanted.now
+        since = Since(now - MINUTE, now - rules.interval, now - REMEMBERED, now + CLOCK_SKEW)
+        return claims.recent(connection, wanted.channel, {each.address for each in due}, since)
+
+    def _lease(self, connection: Connection, going: Sequence[Dispatch], wanted: Claim) -> tuple[Outgoing, ...]:
+        """Lease what each message carries, and read what that is about."""
+        lease = Lease(self._owner, wanted.now, wanted.now + LEASE)
+        again = [each.digest_id for each in going if each.digest_id]
+        alone = [each.members[0].id for each in going if each.is_alone]
+        leased = {each.id: each for each in leases.lease(connection, alone, lease)}
+        digests = _by_digest(leases.lease_digests(connection, wanted.channel, again, lease))
+        messages = []
+        for each in going:
+            if each.is_alone:
+                members = [leased[each.members[0].id]]
+            elif each.digest_id:
+                members = digests[each.digest_id]
+            else:
+                members = self._new_digest(connection, each, lease)
+            messages.append(sorted(members, key=lambda member: -member.severity.rank))
+        return _with_contents(connection, messages)
+
+    def _new_digest(self, connection: Connection, dispatch: Dispatch, lease: Lease) -> list[Notification]:
+        """Lease the members of a new digest. From now on they are sent together."""
+        digest_id = self._new_id(lease.now)
+        log.info(
+            "digest.claimed",
+            detail="many notifications to one recipient go as one message",
+            digest_id=digest_id,
+            to=mask(dispatch.members[0].address),
+            number=len(dispatch.members),
+            reason=dispatch.reason,
+        )
+        return leases.lease(connection, [each.id for each in dispatch.members], lease, digest_id)
+
+
+def _used(connection: Connection, now: datetime) -> int:
+    """Return how many messages of the daily limit are used."""
+    return claims.messages_sent(connection, MAIL, now - PERIOD, now + PERIOD)
+
+
+def _by_digest(leased: Iterable[Notification]) -> dict[str, list[Notification]]:
+    found: dict[str, list[Notification]] = {}
+    for each in leased:
+        if each.digest_id:
+            found.setdefault(each.digest_id, []).append(each)
+    return found
+
+
+def _with_contents(connection: Connection, messages: Sequence[Sequence[Notification]]) -> tuple[Outgoing, ...]:
+    """Return the messages with what they report. A digest shows no alerts, so none are read for it."""
+    about = incidents.by_id(connection, {each.incident_id for members in messages for each in members})
+    return tuple(
+        Outgoing(tuple(_snapshot(connection, each, about, alone=len(members) == 1) for each in members))
+        for members in messages
+    )
+
+
+def _snapshot(
+    connection: Connection, notification: Notification, about: Mapping[str, Incident], *, alone: bool
+) -> Snapshot:
+    incident = about[notification.incident_id]
+    latest = alerts.latest(connection, incident.id, SHOWN_ALERTS) if alone else []
+    return Snapshot(notification, incident, tuple(latest))

@@ -1,0 +1,1 @@
+"""The policy, alertgate.toml: what events mean."""

@@ -1,0 +1,195 @@
+"""alertgate's own troubles: what is known about one, and when it is reported as an alert of the gate itself. Pure.
+
+`accept/own.py` records these alerts; `trouble_words.py` has their sentences. A notification about an own incident must
+never raise a trouble: alertgate would answer itself for ever.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from alertgate.model import Incident, Json, Severity
+
+Name = TypeVar("Name")
+
+MOST_SENDERS = 20
+OTHERS = "others"
+"""The senders beyond MOST_SENDERS, counted together."""
+
+GOES_ON = 0.5
+"""A trouble goes on if it occurred within this part of GROUP_INTERVAL; else its end will say how often it occurred."""
+SAY_AGAIN = 0.8
+"""The part of GROUP_INTERVAL between two reports of a trouble that goes on. Less than 1: another replica, for which it
+is over, waits for GROUP_INTERVAL, and must see the report before it says so."""
+ABANDONED = 2
+"""How many times GROUP_INTERVAL an incident stays open whose process has ended without a word."""
+
+
+class Trouble(StrEnum):
+    """What can be wrong with the gate; the value is the event of its alerts."""
+
+    REFUSED = "alertgate/refused"  # alerts with a right credential were answered 413, 429 or 503
+    POLICY = "alertgate/policy"  # the policy's file can't be used, so what was in force before stays so
+
+
+LASTING = frozenset({Trouble.POLICY})
+"""Troubles that begin once and last until they are cleared; the others occur again and again."""
+
+
+class Cause(StrEnum):
+    """Why a trouble occurred."""
+
+    ADDRESS_LIMIT = "address_limit"
+    DEVICE_LIMIT = "device_limit"
+    TOO_LARGE = "too_large"
+    STORE_UNAVAILABLE = "store_unavailable"
+    STORE_SLOW = "store_slow"
+    POLICY_MISSING = "policy_missing"
+    POLICY_INVALID = "policy_invalid"
+    POLICY_UNSTORED = "policy_unstored"
+    POLICY_FOREIGN = "policy_foreign"
+    STORE_REFUSED = "store_refused"
+
+
+class Subject(NamedTuple):
+    """A trouble, and the part of the gate that has it, such as `generic webhook`: one incident each."""
+
+    trouble: Trouble
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often a trouble occurred, and why, from when to when, and whose alerts it affected."""
+
+    count: int
+    first: datetime
+    last: datetime
+    causes: Mapping[Cause, int]
+    senders: Mapping[str, int]
+
+    def plus(self, later: "Tally | None") -> "Tally":
+        """Return the sum of two tallies."""
+        if later is None:
+            return self
+        return Tally(
+            self.count + later.count,
+            min(self.first, later.first),
+            max(self.last, later.last),
+            _sum(self.causes, later.causes),
+            _bounded(_sum(self.senders, later.senders)),
+        )
+
+    def as_json(self) -> Json:
+        """Return the tally as the data of an alert."""
+        return _TALLY.dump_python(self, mode="json")
+
+
+_TALLY = TypeAdapter(Tally)
+
+
+def read_tally(data: Json) -> Tally | None:
+    """Return the tally that an alert's data holds; None if another version wrote it in another form."""
+    try:
+        return _TALLY.validate_python(data)
+    except ValidationError:
+        return None
+
+
+def once(at: datetime, cause: Cause, sender: str) -> Tally:
+    """Return the tally of one occurrence. An empty `sender` names none."""
+    return Tally(1, at, at, {cause: 1}, {sender: 1} if sender else {})
+
+
+def add_up(trouble: Trouble, earlier: Tally | None, later: Tally | None) -> Tally | None:
+    """Return two tallies of a trouble as one. One that lasts has begun once, and its latest cause counts."""
+    if earlier and later and trouble in LASTING:
+        return replace(later, first=min(earlier.first, later.first))
+    return earlier.plus(later) if earlier else later
+
+
+def _sum(one: Mapping[Name, int], other: Mapping[Name, int]) -> dict[Name, int]:
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+def _bounded(senders: dict[str, int]) -> dict[str, int]:
+    """Return the first MOST_SENDERS senders, with all others as one."""
+    named = [name for name in senders if name != OTHERS][:MOST_SENDERS]
+    rest = sum(senders.values()) - sum(senders[name] for name in named)
+    return {name: senders[name] for name in named} | ({OTHERS: rest} if rest else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one process knows about a trouble."""
+
+    last_at: datetime
+    """When it last occurred here."""
+    unsaid: Tally | None
+    """What occurred here and isn't reported yet."""
+    severity: Severity
+    """The worst of what isn't reported yet."""
+    uncovered: bool
+    """Whether it occurred after its incident was last seen open: then no message has told of that."""
+    cleared: bool = False
+    """Whether it is known to be over."""
+
+
+class Step(StrEnum):
+    """What to do about a trouble now, and why."""
+
+    OPEN = "open"  # report it: no incident is open
+    WORSE = "worse"  # report it: what is unsaid is more severe than the incident
+    GO_ON = "go_on"  # report it: it goes on and the last report is some time ago, or this process ends and would forget
+    END = "end"  # it hasn't occurred for GROUP_INTERVAL, or was cleared: report that it is over
+    ABANDONED = "abandoned"  # the process that reported it is gone: report that it is over
+    FORGET = "forget"  # it is over, and everything was said
+    WAIT = "wait"  # nothing now
+
+
+ENDS = frozenset({Step.END, Step.ABANDONED})
+SILENT = frozenset({Step.FORGET, Step.WAIT})
+"""Steps that report nothing."""
+
+
+def decide(
+    known: Known | None,
+    incident: Incident | None,
+    now: datetime,
+    interval: timedelta,
+    *,
+    closing: bool = False,
+    lasting: bool = False,
+) -> Step:
+    """Decide what to report about a trouble. `incident` is its open incident; `closing`: this process ends now.
+
+    `lasting`: it doesn't occur again while it lasts, so that it isn't over before it is cleared.
+    """
+    if known is None:
+        abandoned = incident is not None and not lasting and now - incident.last_alert_at >= interval * ABANDONED
+        return Step.ABANDONED if abandoned else Step.WAIT
+    if incident is None:
+        return _without_incident(known, now, interval, closing=closing, lasting=lasting)
+    if known.unsaid and known.severity.rank > incident.severity.rank:
+        return Step.WORSE
+    since_report, since_last = now - incident.last_alert_at, now - known.last_at
+    if known.cleared or (not lasting and min(since_report, since_last) >= interval):
+        return Step.END
+    goes_on = since_report >= interval * SAY_AGAIN and (lasting or since_last < interval * GOES_ON)
+    if known.unsaid and (goes_on or closing):
+        return Step.GO_ON
+    return Step.WAIT
+
+
+def _without_incident(known: Known, now: datetime, interval: timedelta, *, closing: bool, lasting: bool) -> Step:
+    if known.unsaid and known.uncovered:
+        return Step.OPEN
+    # Its incident was resolved, by a person or another replica, before this process said all that it knows. That is
+    # stored with the end, and nobody is told again.
+    if known.cleared or closing or (not lasting and now - known.last_at >= interval):
+        return Step.END if known.unsaid else Step.FORGET
+    return Step.WAIT

@@ -1,0 +1,129 @@
+"""Queries for the decision what to claim: what is due, and what was sent lately."""
+
+from collections.abc import Collection
+from dataclasses import fields
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal_column, or_, select, tuple_
+
+from alertgate.model import BEGINNINGS, ChannelName, Due, NotificationStatus, Recent, Severity
+from alertgate.store.notifications import IS_PENDING, IS_SENDING
+from alertgate.store.tables import constant, incidents, notifications
+
+_n = notifications.c
+_MESSAGE = func.coalesce(_n.digest_id, _n.id)
+"""The same for all notifications that one message carries."""
+_IN_A_DIGEST = _n.digest_id.is_not(None)
+
+
+_BEING_TOLD = (
+    select(incidents.c.key, _n.address)
+    .join_from(notifications, incidents)
+    .where(IS_SENDING, _n.channel == bindparam("channel", type_=_n.channel.type))
+)
+"""The keys with the addresses to which a message about them is on its way: another one might arrive before it, and then
+its older words would be the last."""
+
+
+@cache
+def _due(*, probe: bool, bounded: bool) -> Select[Any]:
+    is_due = _n.due_at <= bindparam("now", type_=_n.due_at.type)
+    query = (
+        select(*(_n[field.name] for field in fields(Due)))
+        .join_from(notifications, incidents)
+        .where(
+            _n.channel == bindparam("channel", type_=_n.channel.type),
+            IS_PENDING,
+            or_(is_due, _n.attempts > 0) if probe else is_due,
+            tuple_(incidents.c.key, _n.address).not_in(_BEING_TOLD),
+        )
+        .order_by(_n.severity.desc(), _n.due_at)
+    )
+    return query.limit(bindparam("most")) if bounded else query
+
+
+def due(connection: Connection, channel: ChannelName, now: datetime, *, probe: bool, most: int | None) -> list[Due]:
+    """Return what is due on a channel, the most severe first, then the oldest.
+
+    What is due to a contact that is just being told about the same thing is left out: it waits for the end of that.
+    With `probe`, what waits for a retry counts as due. `most` limits their number; None is for decisions that need all.
+    """
+    bound = {"channel": channel, "now": now} | ({"most": most} if most is not None else {})
+    return [Due(*row) for row in connection.execute(_due(probe=probe, bounded=most is not None), bound)]
+
+
+class Since(NamedTuple):
+    """The times from which messages count as recent, and the latest possible one: clocks may have been set back."""
+
+    minute: datetime
+    interval: datetime
+    day: datetime
+    latest: datetime
+
+
+def _time(name: str) -> Any:
+    return bindparam(name, type_=_n.claimed_at.type)
+
+
+_IN_THE_MINUTE = _n.claimed_at > _time("minute")
+_RECENT = (
+    select(
+        _n.address,
+        func.count(case((_IN_THE_MINUTE, _MESSAGE)).distinct()),
+        func.count(
+            case(
+                (
+                    and_(
+                        _IN_THE_MINUTE,
+                        ~_IN_A_DIGEST,
+                        _n.severity == Severity.CRITICAL,
+                        _n.kind.in_(sorted(BEGINNINGS)),
+                    ),
+                    literal_column("1"),
+                )
+            )
+        ),
+        func.max(case((_IN_A_DIGEST, _n.claimed_at))),
+        func.max(case((and_(_n.severity < Severity.CRITICAL, _n.claimed_at > _time("interval")), _n.claimed_at))),
+    )
+    .where(
+        _n.channel == bindparam("channel", type_=_n.channel.type),
+        _n.address.in_(bindparam("addresses", expanding=True)),
+        _n.claimed_at > _time("day"),
+        _n.claimed_at <= _time("latest"),
+        or_(_IN_A_DIGEST, _IN_THE_MINUTE, _n.claimed_at > _time("interval")),
+        # One that is pending again may have been sent, and will be.
+        _n.status.in_([NotificationStatus.SENDING, NotificationStatus.SENT, NotificationStatus.PENDING]),
+    )
+    .group_by(_n.address)
+)
+
+
+def recent(connection: Connection, channel: ChannelName, addresses: Collection[str], since: Since) -> dict[str, Recent]:
+    """Return what went to each of these addresses lately; those to which nothing went are left out."""
+    bound = {"channel": channel, "addresses": list(addresses), **since._asdict()}
+    return {address: Recent(*rest) for address, *rest in connection.execute(_RECENT, bound)}
+
+
+_CHANNELS = _n.channel.in_(bindparam("channels", expanding=True, type_=_n.channel.type))
+_IS_SENT = _n.status == constant(NotificationStatus.SENT)
+_finished = _n.finished_at.type
+_MESSAGES_SENT = select(
+    select(func.count(_MESSAGE.distinct()))
+    .where(
+        _IS_SENT,
+        _n.finished_at > bindparam("since", type_=_finished),
+        _n.finished_at <= bindparam("latest", type_=_finished),
+        _CHANNELS,
+    )
+    .scalar_subquery()
+    + select(func.count(_MESSAGE.distinct())).where(IS_SENDING, _CHANNELS).scalar_subquery()
+)
+
+
+def messages_sent(connection: Connection, channels: Collection[ChannelName], since: datetime, latest: datetime) -> int:
+    """Return how many messages were sent on these channels since then, or are being sent now; a digest is one."""
+    bound = {"channels": list(channels), "since": since, "latest": latest}
+    return int(connection.execute(_MESSAGES_SENT, bound).scalar_one())
