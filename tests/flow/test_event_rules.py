@@ -208,13 +208,14 @@ async def test_rules_are_about_generic_alerts_too(make_settings, rules):
         async with serving(settings, clock=FakeClock()) as service:
             backup = {"event": "backup/nightly", "source": "nas", "dedup_key": "nas", "severity": "info"}
             await service.generic(**backup, details={"volume": "tank", "failed": 5})
+            await sink.received(1)
             await service.generic(**backup, details={"volume": "boot", "failed": 1}, status="ok")
             await sink.received(2)
             await service.generic(**backup, details={"volume": "tank", "failed": 0})
             assert await subjects(sink, 3) == [
-                "[CRITICAL] nas: backup/nightly",
-                "[WARNING] nas: backup/nightly",
-                "[RESOLVED] nas: backup/nightly",
+                "[CRITICAL] nas (tank): backup/nightly",
+                "[WARNING] nas (boot): backup/nightly",
+                "[RESOLVED] nas (tank): backup/nightly",
             ]
 
 

@@ -68,7 +68,7 @@ async def test_an_event_in_the_query_arrives_as_a_mail(make_settings):
         answer = await service.client.get("/webhook/particle", params=fields, headers=BEARER)
         assert answer.status_code == 202
         [mail] = await sink.received(1)
-    assert mail.mail["Subject"] == "[WARNING] bath: leak"
+    assert mail.mail["Subject"] == "[WARNING] bath (bath 2): leak"
     assert ("under the sink" in mail.text, "room  bath 2" in mail.text) == (True, True)
 
 
