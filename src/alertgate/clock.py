@@ -1,8 +1,11 @@
 """The clock, which is passed in wherever the time is needed."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+AHEAD = timedelta(minutes=1)
+"""A sender's clock may be ahead of ours by this much; one that is further ahead is wrong."""
 
 
 class Clock(Protocol):

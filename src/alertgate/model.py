@@ -23,6 +23,11 @@ class Severity(StrEnum):
         return _RANKS[self]
 
 
+def worst(*severities: Severity | None) -> Severity:
+    """Return the highest of these severities; None counts as none. Raises ValueError if there is none."""
+    return max(filter(None, severities), key=lambda severity: severity.rank)
+
+
 _RANKS = MappingProxyType({Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2})
 
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from alertgate.clock import AHEAD
 from alertgate.group.decide import Decision, GroupReason, Known, decide, is_quiet, sentence
-from alertgate.group.order import AHEAD, is_before, is_same, stamp
+from alertgate.group.order import is_before, is_same, stamp
 from alertgate.model import Alert, Hint, Incident, IncidentStatus, Resolution, Seen, Severity, Signal, Source
 from alertgate.rules import GroupingRules
 from tests.builders import alert, incident

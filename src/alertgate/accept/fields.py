@@ -58,6 +58,16 @@ def _whole_number(digits: str) -> Json:
         return digits
 
 
+def json_in(text: str) -> Json:
+    """Return the JSON object or list that a text is, or None."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return from_json(text)
+    except (ValueError, TypeError):  # TypeError: it contains bytes that aren't UTF-8
+        return None
+
+
 def read_data(value: Json) -> Json:
     """Return an event's data; text that holds a JSON object or list is parsed, even if it is escaped for HTML.
 
@@ -65,11 +75,8 @@ def read_data(value: Json) -> Json:
     """
     if isinstance(value, str):
         for text in (value, unescape(value)):
-            if text.lstrip()[:1] in ("{", "["):
-                try:
-                    return finite(from_json(text))
-                except (ValueError, TypeError):  # TypeError: it contains bytes that aren't UTF-8
-                    continue
+            if (found := json_in(text)) is not None:
+                return finite(found)
         return value
     return finite(value)
 

@@ -21,7 +21,7 @@ from alertgate.accept.rulings import Understood
 from alertgate.clock import Clock
 from alertgate.errors import StoreError
 from alertgate.metrics import Metrics
-from alertgate.model import Alert, AlertStatus, Incident, Severity, Signal, Source
+from alertgate.model import Alert, AlertStatus, Incident, Severity, Signal, Source, worst
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import message, title
 from alertgate.prove.troubles import (
@@ -83,7 +83,7 @@ class _Heard:
         """Take back that it was said."""
         if known.unsaid:
             self.unsaid = add_up(self.trouble, known.unsaid, self.unsaid)
-            self.severity = _worst(known.severity, self.severity)
+            self.severity = worst(known.severity, self.severity)
 
 
 class _Report(NamedTuple):
@@ -147,7 +147,7 @@ class OwnAlerts:
         heard = self._heard.setdefault(Subject(trouble, about), _Heard(trouble, now))
         occurred = once(now, cause, one_line(sender, LONGEST_SENDER))
         heard.unsaid = add_up(trouble, heard.unsaid, occurred)
-        heard.severity = _worst(heard.severity, severity)
+        heard.severity = worst(heard.severity, severity)
         heard.last_at = now
         heard.raised += 1
         heard.cleared = False
@@ -275,7 +275,7 @@ class OwnAlerts:
         severity = known.severity if known else Severity.INFO
         tally = known.unsaid if known else None
         if incident:
-            severity = _worst(severity, incident.severity)
+            severity = worst(severity, incident.severity)
             tally = add_up(subject.trouble, _said(connection, incident), tally)
         if tally and subject.trouble in LASTING:
             tally = replace(tally, last=now)
@@ -313,7 +313,3 @@ def _said(connection: Connection, incident: Incident) -> Tally | None:
     """Return what was reported of an incident so far."""
     latest = alerts.latest(connection, incident.id, 1)
     return read_tally(latest[0].data) if latest else None
-
-
-def _worst(one: Severity, other: Severity) -> Severity:
-    return max(one, other, key=lambda severity: severity.rank)

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pydantic_core import from_json
-
+from alertgate.accept.fields import json_in
 from alertgate.model import Json
 from alertgate.words import is_absent, is_variable
 
@@ -114,9 +113,5 @@ def _keys(name: str, others: tuple[str, ...], spelled: dict[str, list[str]], fie
 
 def _object(value: Json) -> dict[str, Json] | None:
     """Return an `event` that is an object, or JSON text of one, as forms send it; None for anything else."""
-    if isinstance(value, str) and value.lstrip().startswith("{"):
-        try:
-            value = from_json(value)
-        except (ValueError, TypeError):  # TypeError: it contains bytes that aren't UTF-8
-            return None
-    return value if isinstance(value, dict) else None
+    found = json_in(value) if isinstance(value, str) else value
+    return found if isinstance(found, dict) else None

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from alertgate.dedup import read_dedup_key
 from alertgate.group.order import is_before, stamp
-from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Seen, Signal, Source
+from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Seen, Signal, Source, worst
 from alertgate.rules import GroupingRules
 
 
@@ -245,7 +245,7 @@ def _fired(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
     fired_at = happened or alert.received_at
     return replace(
         _counted(last, alert),
-        severity=max(last.severity, alert.severity, key=lambda severity: severity.rank),
+        severity=worst(last.severity, alert.severity),
         began_at=min(last.began_at or fired_at, fired_at),
         last_firing_at=max(filter(None, (last.last_firing_at, happened)), default=None),
     )

@@ -4,13 +4,11 @@ A time of publication counts if it lies within GROUP_INTERVAL before receipt, or
 more is no clock, and then alerts count in the order in which they are stored.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from alertgate.clock import AHEAD
 from alertgate.model import Alert, Seen
 from alertgate.rules import GroupingRules
-
-AHEAD = timedelta(minutes=1)
-"""Clocks may disagree by this much."""
 
 
 def stamp(alert: Alert | Seen, rules: GroupingRules) -> datetime | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from alertgate.model import ContactState, Incident, Kind, Notification, NotificationStatus, Target
+from alertgate.model import ContactState, Incident, Kind, Notification, NotificationStatus, Target, worst
 from alertgate.notify.plan import Choice, Expedite, Plan, sentence
 from alertgate.store import Connection, notifications
 from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
@@ -72,8 +72,7 @@ class NotificationBatch:
             self._of(incident.id)[target] = _after_planning(state, planned)
         elif isinstance(choice, Expedite) and state.pending_id:
             self._expedite(state.pending_id, incident, choice)
-            worst = max(filter(None, (state.worst, incident.severity)), key=lambda severity: severity.rank)
-            self._of(incident.id)[target] = replace(state, worst=worst)
+            self._of(incident.id)[target] = replace(state, worst=worst(state.worst, incident.severity))
 
     def write(self, connection: Connection) -> None:
         """Store all notifications. Their incidents must already be stored."""
@@ -121,5 +120,5 @@ def _after_planning(state: ContactState, planned: Notification) -> ContactState:
         pending_id=planned.id,
         changes=state.changes + (planned.kind in CHANGES_OF_STATE),
         summaries=state.summaries + (planned.kind is Kind.CHANGES),
-        worst=max(filter(None, (state.worst, planned.severity)), key=lambda severity: severity.rank),
+        worst=worst(state.worst, planned.severity),
     )

@@ -7,14 +7,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from alertgate.clock import AHEAD
 from alertgate.model import Alert, AlertStatus, ChannelName, Incident, IncidentStatus, Notification, Source
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
 
 OFF = timedelta(days=366)
 """A clock that is off by more shows no time at all."""
-AHEAD = timedelta(minutes=1)
-"""Clocks may disagree by this much."""
 LATE = timedelta(minutes=1)
 """The shortest delay that a message mentions."""
 SHOWN_ALERTS = 11

@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 
-from alertgate.model import BEGINNINGS, Due, Recent, Severity
+from alertgate.model import BEGINNINGS, Due, Recent, Severity, worst
 from alertgate.notify.budget import Budget
 
 MINUTE = timedelta(minutes=1)
@@ -65,7 +65,7 @@ class Dispatch:
     @property
     def severity(self) -> Severity:
         """The highest severity of its members."""
-        return max((member.severity for member in self.members), key=attrgetter("rank"))
+        return worst(*(member.severity for member in self.members))
 
     @property
     def due_at(self) -> datetime:

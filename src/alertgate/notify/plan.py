@@ -94,9 +94,8 @@ def wait(severity: Severity, updates: int, interval: timedelta) -> timedelta:
 def on_rise(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
     """Decide how one contact is told about a rise in severity: at once, if it wasn't told of as bad a one just now."""
     if not _is_worse_than_told(incident, state):
-        return (
-            _often(incident, state, now, interval) if is_flapping(state) else on_alert(incident, state, now, interval)
-        )
+        decide = _often if is_flapping(state) else on_alert
+        return decide(incident, state, now, interval)
     if state.pending_id:
         return _expedite(state, Kind.ESCALATION, now, PlanReason.ROSE)
     return Plan(Kind.ESCALATION, now, PlanReason.ROSE)
@@ -109,13 +108,8 @@ def on_reopening(incident: Incident, state: ContactState, now: datetime, interva
     """
     if incident.status is IncidentStatus.ACKNOWLEDGED:
         return Skip(PlanReason.ACKNOWLEDGED)
-    if is_flapping(state) and not (worse and _is_worse_than_told(incident, state)):
-        return _often(incident, state, now, interval)
-    if state.pending_id:
-        return _expedite(state, Kind.REOPENING, now, PlanReason.REOPENED)
-    if state.told_at is None:
-        return _first(state, now, interval)
-    return Plan(Kind.REOPENING, now, PlanReason.REOPENED)
+    told_now = Plan(Kind.REOPENING, now, PlanReason.REOPENED)
+    return _on_change(told_now, incident, state, interval, worse=worse)
 
 
 def on_end(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
@@ -144,13 +138,8 @@ def on_news_from_before_end(
     incident: Incident, state: ContactState, now: datetime, interval: timedelta, *, worse: bool
 ) -> Choice:
     """Decide how one contact is told that a resolved incident was more, or worse, than was known."""
-    if is_flapping(state) and not (worse and _is_worse_than_told(incident, state)):
-        return _often(incident, state, now, interval)
-    if state.pending_id:
-        return _expedite(state, Kind.RESOLUTION, now, PlanReason.FIRED_BEFORE_END)
-    if state.told_at is None:
-        return _first(state, now, interval)
-    return Plan(Kind.RESOLUTION, now, PlanReason.FIRED_BEFORE_END)
+    told_now = Plan(Kind.RESOLUTION, now, PlanReason.FIRED_BEFORE_END)
+    return _on_change(told_now, incident, state, interval, worse=worse)
 
 
 def on_late_firing(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
@@ -175,6 +164,16 @@ def _is_worse_than_told(incident: Incident, state: ContactState) -> bool:
     What falls and rises again is no news, or each flap of it would be.
     """
     return state.worst is None or incident.severity.rank > state.worst.rank
+
+
+def _on_change(told_now: Plan, incident: Incident, state: ContactState, interval: timedelta, *, worse: bool) -> Choice:
+    """Return `told_now`, unless it changes too often, or the contact is about to be told, or knows nothing of it."""
+    now = told_now.due_at
+    if is_flapping(state) and not (worse and _is_worse_than_told(incident, state)):
+        return _often(incident, state, now, interval)
+    if state.pending_id:
+        return _expedite(state, told_now.kind, now, told_now.reason)
+    return told_now if state.told_at else _first(state, now, interval)
 
 
 def _often(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:

@@ -8,13 +8,12 @@ import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus
+from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus, worst
 from alertgate.states import states_before
 from alertgate.store.notifications import (
     COLUMNS,
@@ -193,8 +192,7 @@ def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notifica
 def _including(returning: Notification, superseded: Notification) -> Notification:
     """Return a notification that says also what a later one would have said, and is as pressing."""
     kind = returning.kind if returning.kind is Kind.OPENING else superseded.kind
-    severity = max(returning.severity, superseded.severity, key=attrgetter("rank"))
-    return replace(returning, kind=kind, severity=severity)
+    return replace(returning, kind=kind, severity=worst(returning.severity, superseded.severity))
 
 
 def _place(notification: Notification) -> tuple[str, str, str]:

@@ -196,9 +196,7 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
 
 def cancel(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
     """Cancel the pending notifications about an incident; return how many."""
-    pending = (_n.incident_id == incident_id, IS_PENDING)
-    cancelled = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": reason}
-    return connection.execute(update(notifications).where(*pending).values(**cancelled)).rowcount
+    return _cancel(connection, _n.incident_id == incident_id, reason=reason, now=now)
 
 
 def superseded_by(incident_id: str) -> str:
@@ -209,27 +207,19 @@ def superseded_by(incident_id: str) -> str:
 def cancel_others(connection: Connection, key: str, incident_id: str, now: datetime) -> None:
     """Cancel what is pending about all incidents with a key but this one."""
     others = select(incidents.c.id).where(incidents.c.key == key, incidents.c.id != incident_id)
-    cancelled = {
-        "status": NotificationStatus.CANCELLED,
-        "finished_at": now,
-        "reason": superseded_by(incident_id),
-    }
-    connection.execute(update(notifications).where(_n.incident_id.in_(others), IS_PENDING).values(**cancelled))
+    _cancel(connection, _n.incident_id.in_(others), reason=superseded_by(incident_id), now=now)
 
 
 def cancel_superseded(connection: Connection, returning: Notification, now: datetime) -> None:
     """Cancel what was planned for the same contact meanwhile: `returning` is rendered again and includes it."""
-    connection.execute(
-        update(notifications)
-        .where(
-            _n.incident_id == returning.incident_id,
-            _n.channel == returning.channel,
-            _n.address == returning.address,
-            IS_PENDING,
-        )
-        .values(
-            status=NotificationStatus.CANCELLED,
-            finished_at=now,
-            reason=SUPERSEDED.format(by=returning.id),
-        )
+    same_place = (
+        _n.incident_id == returning.incident_id,
+        _n.channel == returning.channel,
+        _n.address == returning.address,
     )
+    _cancel(connection, *same_place, reason=SUPERSEDED.format(by=returning.id), now=now)
+
+
+def _cancel(connection: Connection, *which: ColumnElement[bool], reason: str, now: datetime) -> int:
+    cancelled = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": reason}
+    return connection.execute(update(notifications).where(*which, IS_PENDING).values(**cancelled)).rowcount

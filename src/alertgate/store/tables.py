@@ -30,6 +30,7 @@ from sqlalchemy import (
     text,
 )
 
+from alertgate.clock import AHEAD
 from alertgate.model import (
     AlertStatus,
     ChannelName,
@@ -135,8 +136,8 @@ def _partial_index(name: str, *columns: str | TextClause, where: str, unique: bo
 
 
 _ID = String(36)
-BELIEVABLE = text("published_at <= received_at + 60000000")
-"""An alert's clock isn't ahead by more than `group.order.AHEAD`, in microseconds."""
+BELIEVABLE = text(f"published_at <= received_at + {AHEAD // _MICROSECOND}")
+"""An alert's clock isn't too far ahead. Migration 0003 has the same text in an index."""
 
 metadata = MetaData()
 

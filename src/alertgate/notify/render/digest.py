@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from operator import attrgetter
 
-from alertgate.model import Severity, Source
+from alertgate.model import Severity, Source, worst
 from alertgate.notify.context import DigestContext, DigestItem
 from alertgate.notify.render.mail import COLORS, LARGEST, OVER_COLOR, Bodies, encoded_size, template
 from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, shorten
@@ -73,7 +72,7 @@ def _group(items: Sequence[DigestItem]) -> Group:
     return Group(
         event=items[0].event,
         over=items[0].over,
-        severity=max((incident.severity for incident in incidents), key=attrgetter("rank")),
+        severity=worst(*(incident.severity for incident in incidents)),
         incidents=len(items),
         names=tuple(sorted((name for _, name in names), key=_natural)),
         noun="device" if all(incident.source is Source.PARTICLE for incident in incidents) else "source",

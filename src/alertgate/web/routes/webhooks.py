@@ -144,7 +144,13 @@ async def _commit(understood: Understood, gate: Gate) -> Recorded:
             f"The database didn't commit an alert within {STORE_WITHIN:g} s; it may still do so."
         ) from None
     except StoreRefused as error:
-        log.error("alert.refused", **_about(understood.alert), error=str(error))  # noqa: TRY400  (it is the database's error)
+        log.error(  # noqa: TRY400  (it is the database's error)
+            "alert.refused",
+            detail="the database works, but doesn't take this alert: it isn't stored, nobody is told what it says, "
+            "and its sender was answered 503; please report it",
+            **_about(understood.alert),
+            error=str(error),
+        )
         raise
 
 
