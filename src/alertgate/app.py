@@ -102,29 +102,9 @@ def open_gate(
         raise
     ids = Ids(store.read_now(newest_id))
     opened = open_channels(settings) if channels is None else channels
-    metrics = Metrics(
-        __version__,
-        clock,
-        LabelValues(
-            channels=[channel.name for channel in opened],
-            results=Result,
-            reasons=Reason,
-            findings=AuditFinding,
-            guards=Guard,
-            budgets=RateBudget,
-        ),
-    )
+    metrics = _metrics(opened, clock)
     store.writer.on_commit = metrics.committed
     deliverer = _deliverer(store, opened, settings, clock, metrics, ids, times or DeliveryTimes())
-    auditor = Auditor(
-        store,
-        clock,
-        metrics,
-        working=lambda: [name for name, state in deliverer.states.items() if state.up],
-        held=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
-        stopped=lambda: MAIL if deliverer.budget is Budget.EXHAUSTED else (),
-        interval=settings.grouping.interval,
-    )
     recorder = Recorder(settings.grouping, targets(settings), ids, settings.device_name)
     own_rules = OwnRules(settings.grouping.interval, settings.zone)
     return Gate(
@@ -139,9 +119,33 @@ def open_gate(
         channels=opened,
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
-        auditor=auditor,
+        auditor=_auditor(store, deliverer, settings, clock, metrics),
         limits=Limits(settings, clock, metrics),
         metrics=metrics,
+    )
+
+
+def _metrics(channels: Sequence[Channel], clock: Clock) -> Metrics:
+    labels = LabelValues(
+        channels=[channel.name for channel in channels],
+        results=Result,
+        reasons=Reason,
+        findings=AuditFinding,
+        guards=Guard,
+        budgets=RateBudget,
+    )
+    return Metrics(__version__, clock, labels)
+
+
+def _auditor(store: Store, deliverer: Deliverer, settings: Settings, clock: Clock, metrics: Metrics) -> Auditor:
+    return Auditor(
+        store,
+        clock,
+        metrics,
+        working=lambda: [name for name, state in deliverer.states.items() if state.up],
+        held=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
+        stopped=lambda: MAIL if deliverer.budget is Budget.EXHAUSTED else (),
+        interval=settings.grouping.interval,
     )
 
 

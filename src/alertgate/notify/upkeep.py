@@ -76,10 +76,10 @@ class NotificationUpkeep:
     async def clamp_due_times(self) -> None:
         """Bring forward notifications due later than any wait allows, because the clock was set back."""
         now = self._clock.now()
-        longest = max(self._settings.grouping.interval, LONGEST_WAIT)
-        waits = (longest, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))
-        latest = [now + wait for wait in waits]
-        if number := await self._store.write(lambda connection: upkeep.clamp_due_times(connection, latest)):
+        interval = self._settings.grouping.interval
+        latest = [now + wait for wait in (interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))]
+        update = now + max(interval, LONGEST_WAIT)
+        if number := await self._store.write(lambda connection: upkeep.clamp_due_times(connection, latest, update)):
             log.warning(
                 "notifications.clamped",
                 detail="they were due later than any wait allows, and are brought forward; was the clock set back?",

@@ -4,21 +4,24 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, exists, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, exists, literal, or_, select, update
 
-from alertgate.model import ChannelName, Notification, NotificationStatus, Severity, Target
+from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
 from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
 from alertgate.store.tables import incidents, notifications
 
 _n = notifications.c
 
 
-def clamp_due_times(connection: Connection, latest_due: Sequence[datetime]) -> int:
+def clamp_due_times(connection: Connection, latest_due: Sequence[datetime], latest_update: datetime) -> int:
     """Bring forward what is due later than any wait allows, because the clock was set back; return how many.
 
     `latest_due` has the latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
+    `latest_update` is that of an update before its first attempt: updates grow apart.
     """
+    is_update = and_(_n.kind == Kind.UPDATE, _n.attempts == 0)
     latest = case(
+        (is_update, literal(latest_update, _n.due_at.type)),
         *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
         else_=literal(latest_due[-1], _n.due_at.type),
     )
