@@ -57,8 +57,7 @@ def faults(server: Postgres, *, short: bool) -> list[Faults]:
     asleep: Faults = {"replicas-asleep": lambda d: replicas.replicas(server, d, rounds=1, patient=True)}
     if short:
         few = {name: mails[name] for name in ("smtp-refused", "smtp-hangs-at-data")}
-        # Their waits are long, for a probe and for an update that was due in an hour that is gone. They have own tests.
-        del others["clock-back"], others["clock"]
+        del others["clock-back"]  # its wait for a probe is long; it has its own test
         return [crash | crash_postgres, cheats, few | others, cuts | aged | {"locked": surroundings.locked}]
     every_mail = mails | more_mails
     names = list(every_mail)

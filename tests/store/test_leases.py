@@ -118,15 +118,22 @@ def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
         new_notification(incident, address="e@example.com", due_at=START + timedelta(hours=2), kind=Kind.UPDATE),
         new_notification(incident, address="f@example.com", due_at=START + timedelta(minutes=59), kind=Kind.UPDATE),
         new_notification(incident, address="g@example.com", due_at=START + timedelta(minutes=59), kind=Kind.CHANGES),
+        new_notification(
+            incident,
+            address="h@example.com",
+            kind=Kind.UPDATE,
+            created_at=START + timedelta(minutes=58),
+            due_at=START + timedelta(minutes=59),
+        ),
     ]
     latest = [START + timedelta(minutes=wait) for wait in (5, 1, 15)]
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         notifications.add(connection, waiting)
-        assert upkeep.clamp_due_times(connection, latest, START + timedelta(hours=1)) == 5
+        assert upkeep.clamp_due_times(connection, latest, START + timedelta(hours=1), START) == 6
     stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
     due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored}
-    assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5}
+    assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5}
 
 
 def test_attempts_are_stored_once(store: Store, leased: Notification):

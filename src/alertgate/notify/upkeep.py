@@ -79,7 +79,9 @@ class NotificationUpkeep:
         interval = self._settings.grouping.interval
         latest = [now + wait for wait in (interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))]
         update = now + max(interval, LONGEST_WAIT)
-        if number := await self._store.write(lambda connection: upkeep.clamp_due_times(connection, latest, update)):
+        if number := await self._store.write(
+            lambda connection: upkeep.clamp_due_times(connection, latest, update, now)
+        ):
             log.warning(
                 "notifications.clamped",
                 detail="they were due later than any wait allows, and are brought forward; was the clock set back?",

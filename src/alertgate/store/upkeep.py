@@ -7,19 +7,24 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, case, exists, literal, or_, select, update
 
 from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
+from alertgate.store.leases import CLOCK_SKEW
 from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
 from alertgate.store.tables import incidents, notifications
 
 _n = notifications.c
 
 
-def clamp_due_times(connection: Connection, latest_due: Sequence[datetime], latest_update: datetime) -> int:
+def clamp_due_times(
+    connection: Connection, latest_due: Sequence[datetime], latest_update: datetime, now: datetime
+) -> int:
     """Bring forward what is due later than any wait allows, because the clock was set back; return how many.
 
     `latest_due` has the latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
-    `latest_update` is that of an update before its first attempt: updates grow apart.
+    `latest_update` is that of an update before its first attempt: updates grow apart. One that was planned in what is
+    the future now doesn't wait for that.
     """
-    is_update = and_(_n.kind == Kind.UPDATE, _n.attempts == 0)
+    planned_before = _n.created_at <= literal(now + CLOCK_SKEW, _n.created_at.type)
+    is_update = and_(_n.kind == Kind.UPDATE, _n.attempts == 0, planned_before)
     latest = case(
         (is_update, literal(latest_update, _n.due_at.type)),
         *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
