@@ -252,6 +252,22 @@ async def test_a_lost_all_clear_is_a_warning(make_settings):
         assert incident["severity"] == Severity.WARNING
 
 
+async def test_a_rule_says_how_bad_it_is_that_an_alert_was_refused(make_settings, tmp_path):
+    """The policy counts for what is refused as for what is stored, by either webhook."""
+    rules = tmp_path / "alertgate.toml"
+    rules.write_text('[[events]]\nevent = "leak"\nseverity = "critical"\n')
+    settings = make_settings(rate_limit="1/hour", particle_rate_limit="1/hour", policy_file=rules)
+    async with serving(settings, clock=FakeClock()) as service:
+        for send in (service.generic, service.particle):
+            assert [(await send(event="leak")).status_code for _ in range(2)] == [202, 429]
+
+        async def both():
+            return found if len(found := await own_incidents(service)) == 2 else None
+
+        severities = {each["device"]: each["severity"] for each in await until(both)}
+        assert severities == dict.fromkeys(("generic webhook", "particle webhook"), Severity.CRITICAL)
+
+
 async def test_an_unreadable_body_over_the_limit_is_refused_like_any_other(make_settings):
     """429, not 400, and counted as a warning."""
     async with serving(make_settings(rate_limit="1/hour"), clock=FakeClock()) as service:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from alertgate.accept.intake import IntakeContext
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.record import Recorder
 from alertgate.clock import Clock
@@ -48,6 +49,13 @@ async def _gate(request: Request) -> Gate:
 
 
 CurrentGate = Annotated[Gate, Depends(_gate)]
+
+
+def intake(request: Request, gate: Gate) -> IntakeContext:
+    """Return what is known about a webhook request before its body is parsed, with the policy's rules of now."""
+    now = gate.clock.now()
+    rules = gate.policies.current.policy.events
+    return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id, rules)
 
 
 def client_address(request: Request) -> str:

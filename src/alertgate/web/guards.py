@@ -159,7 +159,7 @@ async def generic_guard(
             body = await read_body(request, gate)
         _require(_check_signature(request, body, secrets, gate), request, gate)
     # Only now: what others send from the same address without a credential must not cost a good sender its alerts.
-    with reported(request, gate, Source.GENERIC, lambda: readable(body, gate)):
+    with reported(request, gate, Source.GENERIC, lambda: readable(body, request, gate)):
         gate.limits.count_generic(address)
     return body
 

@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from alertgate.accept import generic
-from alertgate.accept.intake import IntakeContext
 from alertgate.errors import BodyTooLarge, RateLimited, Rejected, StoreError, StoreRefused, StoreTooSlow
 from alertgate.model import Alert, Severity, Signal, Source
 from alertgate.prove.troubles import Cause, Trouble
-from alertgate.web.dependencies import Gate, client_address
+from alertgate.web.dependencies import Gate, client_address, intake
 
 
 @contextmanager
@@ -59,10 +58,10 @@ def weight(alert: Alert | None) -> Severity:
     return alert.severity
 
 
-def readable(body: bytes, gate: Gate) -> Alert | None:
+def readable(body: bytes, request: Request, gate: Gate) -> Alert | None:
     """Return the alert that a generic body would have been, or None."""
     try:
-        return generic.understand(body, None, IntakeContext("", gate.clock.now(), gate.settings.severities)).alert
+        return generic.understand(body, None, intake(request, gate)).alert
     except Rejected:
         return None
 

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Request, Response
 from alertgate.accept import generic, particle
 from alertgate.accept.credentials import Presented, presented_by, standard_headers
 from alertgate.accept.fields import distinct
-from alertgate.accept.intake import IntakeContext
 from alertgate.accept.record import Recorded, Result
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
@@ -18,7 +17,7 @@ from alertgate.errors import FieldError, Invalid, StoreRefused, StoreTooSlow, Wr
 from alertgate.model import Alert, AlertStatus, IdKind, Source
 from alertgate.notify.render.text import one_line
 from alertgate.web.body import media_type
-from alertgate.web.dependencies import CurrentGate, Gate
+from alertgate.web.dependencies import CurrentGate, Gate, intake
 from alertgate.web.guards import GenericBody, ParticleBody
 from alertgate.web.openapi import GENERIC_ANSWERS, GENERIC_BODY, PARTICLE_ANSWERS, PARTICLE_BODY, PARTICLE_QUERY
 from alertgate.web.refusals import reported
@@ -72,7 +71,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 )
 async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBody) -> Response:
     """Take an event from Particle Cloud, in any of the forms that it sends."""
-    understood = particle.understand(body, media_type(request), _intake(request, gate), request.scope["query_string"])
+    understood = particle.understand(body, media_type(request), intake(request, gate), request.scope["query_string"])
     alert = understood.alert
     with reported(request, gate, Source.PARTICLE, lambda: alert):
         gate.limits.count_device(alert.device or "unknown")
@@ -93,7 +92,7 @@ async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBo
 async def generic_webhook(request: Request, gate: CurrentGate, body: GenericBody) -> Response:
     """Take an alert from any other system, signed or with a bearer token."""
     _check_coding(request)
-    understood = generic.understand(body, _sender_id(request), _intake(request, gate))
+    understood = generic.understand(body, _sender_id(request), intake(request, gate))
     return _answer(await _record(understood, request, gate), understood.alert)
 
 
@@ -102,12 +101,6 @@ def _check_coding(request: Request) -> None:
     coding = ",".join(request.headers.getlist("content-encoding")).strip().lower()
     if coding not in ("", "identity"):
         raise WrongContentType(f"The body is compressed ({coding[:20]}); send it as it is. Nothing was stored.")
-
-
-def _intake(request: Request, gate: Gate) -> IntakeContext:
-    now = gate.clock.now()
-    rules = gate.policies.current.policy.events
-    return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id, rules)
 
 
 def _sender_id(request: Request) -> SenderId | None:
