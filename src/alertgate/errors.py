@@ -30,6 +30,11 @@ The message says what happened, what it means and what to do, and contains no se
 from dataclasses import dataclass
 
 
+def first_line(error: object) -> str:
+    """Return the first line of another library's error, or the name of its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 class AlertgateError(Exception):
     """The base class of these errors."""
 

@@ -50,6 +50,11 @@ def read_word(value: Json) -> str | None:
     return value.strip().casefold() or None if isinstance(value, str) else None
 
 
+def folded(text: str) -> str:
+    """Return a text in one case and with single spaces: names that differ in nothing else are the same."""
+    return " ".join(text.split()).casefold()
+
+
 def read_signal(value: Json) -> Signal | None:
     """Return what a `status` means, or None if it isn't text."""
     word = read_word(value)

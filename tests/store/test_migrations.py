@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from alertgate.accept.keys import incident_key
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
 from alertgate.app import new_id
+from alertgate.config import Settings
 from alertgate.errors import StoreTooNew
 from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.rules import SeverityRules
@@ -81,14 +83,23 @@ def migrate(connection: Connection, direction: Callable[[Config, str], None], ve
     direction(config, version)
 
 
+@contextmanager
+def connected(settings: Settings, database: dict[str, str]) -> Iterator[Connection]:
+    """Connect to a database without opening the store, which would migrate it."""
+    engine = create_engine(database.get("database_url") or f"sqlite:///{settings.sqlite_file}")
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
 @pytest.fixture
 def first_schema(make_settings, database):
     """Settings of a database that the first release filled; PostgreSQL's comes migrated, so it goes back first."""
     settings = make_settings(**database)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    url = database.get("database_url") or f"sqlite:///{settings.sqlite_file}"
-    engine = create_engine(url)
-    with engine.begin() as connection:
+    with connected(settings, database) as connection:
         migrate(connection, command.downgrade if settings.database_url else command.upgrade, "0001")
         at = int(START.timestamp() * 1_000_000)
         for number, (key, (status, by)) in enumerate(ENDED.items()):
@@ -110,7 +121,6 @@ def first_schema(make_settings, database):
             {"id": ALERT_ID, "at": at},
         )
         connection.execute(text("INSERT INTO pulse (id, at) VALUES (1, :at)"), {"at": at})
-    engine.dispose()
     return settings
 
 
@@ -162,23 +172,19 @@ def test_the_first_schema_can_be_restored(first_schema, database):
     store = Store(first_schema)
     store.open(exclusive=True)
     store.close()
-    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
-    with engine.begin() as connection:
+    with connected(first_schema, database) as connection:
         migrate(connection, command.downgrade, "0001")
         rows = connection.execute(text("SELECT key, status, resolved_by FROM incidents ORDER BY id")).all()
-    engine.dispose()
     assert {row.key: (row.status, row.resolved_by) for row in rows} == ENDED
 
 
 @pytest.fixture
 def second_schema(first_schema, database):
     """Settings of a database of the second schema: open and resolved incidents, with and without a `dedup_key`."""
-    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
-    with engine.begin() as connection:
+    with connected(first_schema, database) as connection:
         migrate(connection, command.upgrade, "0002")
         for number, (key, device, status) in enumerate(SECOND):
             put_second(connection, f"second-{number}", key, device, status)
-    engine.dispose()
     return first_schema
 
 
@@ -344,11 +350,9 @@ def test_keys_that_a_downgrade_left_apart_stay_apart(second_schema, database):
     store = Store(second_schema)
     store.open(exclusive=True)
     store.close()
-    engine = create_engine(database.get("database_url") or f"sqlite:///{second_schema.sqlite_file}")
-    with engine.begin() as connection:
+    with connected(second_schema, database) as connection:
         migrate(connection, command.downgrade, "0002")
         put_second(connection, "beside", 'key:["nas-backup"]', "nas", "open")
-    engine.dispose()
     again = Store(second_schema)
     again.open(exclusive=True)
     keys = [again.read_now(lambda c, id_=id_: incidents.get(c, id_)).key for id_ in ("second-1", "beside")]
@@ -364,11 +368,9 @@ def test_the_second_schema_can_be_restored_and_migrated_again(second_schema, dat
     with store.transaction() as connection:
         alerts.add(connection, twice)
     store.close()
-    engine = create_engine(database.get("database_url") or f"sqlite:///{second_schema.sqlite_file}")
-    with engine.begin() as connection:
+    with connected(second_schema, database) as connection:
         migrate(connection, command.downgrade, "0002")
         assert connection.execute(text("SELECT count(*) FROM alerts WHERE repeat_key IS NOT NULL")).scalar() == 0
-    engine.dispose()
     again = Store(second_schema)
     again.open(exclusive=True)
     assert again.read_now(lambda c: incidents.get(c, "second-1")).key == 'key:["nas","nas-backup"]'
@@ -386,10 +388,8 @@ def test_the_policy_comes_and_goes_without_touching_the_alerts(first_schema, dat
         policies.save(connection, stored)
     assert store.read_now(policies.get) == stored
     store.close()
-    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
-    with engine.begin() as connection:
+    with connected(first_schema, database) as connection:
         migrate(connection, command.downgrade, schema.VERSIONS[schema.VERSIONS.index("0005") - 1])
-    engine.dispose()
     again = Store(first_schema)
     again.open(exclusive=True)
     assert again.read_now(policies.get) is None
@@ -399,9 +399,8 @@ def test_the_policy_comes_and_goes_without_touching_the_alerts(first_schema, dat
 
 def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
     """Notifications of the older schema are in no digest, were never held back, and are claimed as before."""
-    engine = create_engine(database.get("database_url") or f"sqlite:///{first_schema.sqlite_file}")
     at = int(START.timestamp() * 1_000_000)
-    with engine.begin() as connection:
+    with connected(first_schema, database) as connection:
         migrate(connection, command.upgrade, "0002")
         for number, status in enumerate(("pending", "sent", "failed")):
             connection.execute(
@@ -412,7 +411,6 @@ def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
                 ),
                 {"id": f"n{number}", "address": f"{number}@x.y", "status": status, "at": at},
             )
-    engine.dispose()
     store = Store(first_schema)
     store.open(exclusive=True)
     stored = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))

@@ -10,7 +10,7 @@ from alertgate.accept.fields import distinct
 from alertgate.accept.readings import is_reading
 from alertgate.dedup import read_dedup_key
 from alertgate.model import Json
-from alertgate.words import RESOLVED_WORDS, values_of
+from alertgate.words import RESOLVED_WORDS, folded, values_of
 
 PART_FIELDS = ("zone", "sensor", "door", "window", "room", "input", "channel", "probe")
 """Fields that name a part of a device, in the order in which they stand in the key."""
@@ -113,7 +113,7 @@ def _name(value: Json, field: str) -> str | None:
     """Return a field's value as a name: trimmed text in one case, or a small whole number (`3.0` is `3`); else None."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = " ".join(str(value).split()).casefold()
+    text = folded(str(value))
     if whole := _WHOLE_NUMBER.fullmatch(text):
         digits = whole[1].lstrip("0") or "0"
         return digits if len(digits) <= len(str(LARGEST_NUMBER)) and int(digits) <= LARGEST_NUMBER else None

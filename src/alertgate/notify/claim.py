@@ -58,7 +58,7 @@ class Claimer:
         due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most)
         if not due:
             return ClaimResult()
-        used = _used(connection, wanted.now) if limit else 0
+        used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
         rules = self._rules_for(wanted, budget(used, limit))
         choice = choose(due, self._recent(connection, wanted, due, rules), wanted.now, rules)
         going = choice.going if wanted.probe else affordable(choice.going, used, limit)
@@ -109,11 +109,6 @@ class Claimer:
             reason=dispatch.reason,
         )
         return leases.lease(connection, [each.id for each in dispatch.members], lease, digest_id)
-
-
-def _used(connection: Connection, now: datetime) -> int:
-    """Return how many messages of the daily limit are used."""
-    return claims.messages_sent(connection, MAIL, now - PERIOD, now + PERIOD)
 
 
 def _by_digest(leased: Iterable[Notification]) -> dict[str, list[Notification]]:

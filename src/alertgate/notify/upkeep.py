@@ -130,9 +130,7 @@ class NotificationUpkeep:
         if not limit or ChannelName.EMAIL not in self._channels:
             return
         now = self._clock.now()
-        sent = await self._store.read(
-            lambda connection: claims.messages_sent(connection, MAIL, now - PERIOD, now + PERIOD)
-        )
+        sent = await self._store.read(lambda connection: claims.messages_sent(connection, MAIL, now, PERIOD))
         self._metrics.daily_limit_used(sent / limit)
         level = budget(sent, limit)
         if level is not self._budget:

@@ -17,7 +17,7 @@ from alertgate.model import Json, Severity, Signal, Source
 from alertgate.policy.bounds import EVENT_FIELDS, LARGEST_EVENT, did_you_mean, size
 from alertgate.policy.expressions import Expression, Failure, Value, compile_expression, evaluate, type_name
 from alertgate.setting_types import invisible
-from alertgate.words import SEVERITY_WORDS, read_severity
+from alertgate.words import SEVERITY_WORDS, folded, read_severity
 
 WEBHOOKS = (Source.PARTICLE, Source.GENERIC)
 LONGEST_GLOB = 256
@@ -143,7 +143,7 @@ class Ruling:
 def apply_rules(rules: Sequence[EventRule], event: Mapping[str, Json], source: Source) -> Ruling | None:
     """Return what the first rule that matches says about an event, or None if none does.
 
-    `event` has the fields of `expressions.EVENT_FIELDS`. Never raises.
+    `event` has the fields of `bounds.EVENT_FIELDS`. Never raises.
     """
     found = next(((n, rule) for n, rule in enumerate(rules, 1) if rule.matches(event["event"], source)), None)
     if found is None:
@@ -262,7 +262,7 @@ def _read_part(value: Json) -> str | None:
         if not abs(value) <= LARGEST_NUMBER:  # also not a number at all
             return None
         value = int(value) if value == int(value) else value
-    text = " ".join(str(value).split()).casefold()
+    text = folded(str(value))
     return text if 0 < len(text) <= LONGEST_PART else None
 
 

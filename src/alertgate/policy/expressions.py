@@ -18,12 +18,15 @@ from jmespath.lexer import Lexer
 from jmespath.parser import ParsedResult
 from jmespath.visitor import TreeInterpreter
 
+from alertgate.errors import first_line
 from alertgate.model import Json
 from alertgate.policy.bounds import CONSTANTS, MOST_LEVELS, check
 from alertgate.words import is_absent
 
 LONGEST_EXPRESSION = 500
 """Characters."""
+LONGEST_ERROR = 200
+"""Characters of a library's own message."""
 
 COMPARISONS = frozenset({"eq", "ne", "lt", "lte", "gt", "gte"})
 PATHS = frozenset({"field", "subexpression", "index_expression", "index", "current"})
@@ -208,7 +211,7 @@ def _syntax(error: JMESPathError, text: str) -> str:
         remedy = "; to compare, write ==" if error.lexer_value == "=" else ""
         return f"can't be read at character {error.lexer_position + 1}: {error.message}{remedy}"
     if not isinstance(error, ParseError):
-        return f"can't be read: {_first_line(error)}"
+        return f"can't be read: {first_line(error)[:LONGEST_ERROR]}"
     if error.token_type in (None, "EOF"):
         return "ends too early: something is missing after its last character"
     token, position = error.token_value, error.lex_position
@@ -252,8 +255,6 @@ def _wrong_type(error: Exception) -> str:
     """Return what went wrong, without the value that JMESPath's message has."""
     if isinstance(error, JMESPathTypeError):
         return f"{error.function_name}() can't take {type_name(error.current_value)}"
-    return _first_line(error) if isinstance(error, TypeError) else type(error).__name__  # TypeError's names types alone
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    if isinstance(error, TypeError):  # names types alone
+        return first_line(error)[:LONGEST_ERROR]
+    return type(error).__name__

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from alertgate.clock import Clock
-from alertgate.errors import PolicyInvalid, StoreUnavailable
+from alertgate.errors import PolicyInvalid, StoreError
 from alertgate.policy.events import doubts
 from alertgate.policy.load import FileState, Policy, PolicyFile, digest, parse, read_file, short
 from alertgate.store import Connection, policies
@@ -115,7 +115,7 @@ class PolicyKeeper:
             now = self._clock.now()
             try:
                 stored = await self._store.write(lambda connection: settle(connection, file, now))
-            except StoreUnavailable as error:
+            except StoreError as error:
                 self.current = replace(self.current, reason=PolicyReason.STORE_FAILED)
                 log.error("policy.kept", detail=self.trouble, problems=[str(error)], policy=self.current.name)  # noqa: TRY400
                 return

@@ -2,15 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal_column, or_, select, tuple_
 
 from alertgate.model import BEGINNINGS, ChannelName, Due, NotificationStatus, Recent, Severity
-from alertgate.store.notifications import IS_PENDING, IS_SENDING
-from alertgate.store.tables import constant, incidents, notifications
+from alertgate.store.notifications import IS_PENDING, IS_SENDING, IS_SENT
+from alertgate.store.tables import incidents, notifications
 
 _n = notifications.c
 _MESSAGE = func.coalesce(_n.digest_id, _n.id)
@@ -108,12 +108,11 @@ def recent(connection: Connection, channel: ChannelName, addresses: Collection[s
 
 
 _CHANNELS = _n.channel.in_(bindparam("channels", expanding=True, type_=_n.channel.type))
-_IS_SENT = _n.status == constant(NotificationStatus.SENT)
 _finished = _n.finished_at.type
 _MESSAGES_SENT = select(
     select(func.count(_MESSAGE.distinct()))
     .where(
-        _IS_SENT,
+        IS_SENT,
         _n.finished_at > bindparam("since", type_=_finished),
         _n.finished_at <= bindparam("latest", type_=_finished),
         _CHANNELS,
@@ -123,7 +122,10 @@ _MESSAGES_SENT = select(
 )
 
 
-def messages_sent(connection: Connection, channels: Collection[ChannelName], since: datetime, latest: datetime) -> int:
-    """Return how many messages were sent on these channels since then, or are being sent now; a digest is one."""
-    bound = {"channels": list(channels), "since": since, "latest": latest}
+def messages_sent(connection: Connection, channels: Collection[ChannelName], now: datetime, period: timedelta) -> int:
+    """Return how many messages were sent on these channels within a period, or are being sent now; a digest is one.
+
+    What was sent in the future, before the clock was set back, counts too, unless that is further away than the period.
+    """
+    bound = {"channels": list(channels), "since": now - period, "latest": now + period}
     return int(connection.execute(_MESSAGES_SENT, bound).scalar_one())

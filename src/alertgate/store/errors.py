@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from alertgate.errors import StoreRefused, StoreUnavailable
+from alertgate.errors import StoreRefused, StoreUnavailable, first_line
 
 _OF_THE_ROW = frozenset({"21", "22", "23", "44", "54"})
 """Classes of PostgreSQL's SQLSTATE for what is wrong with a row, such as 54: a text that is too long for an index.
@@ -22,9 +21,9 @@ def translated() -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as error:
-        raise StoreUnavailable(f"The database can't be used: {_first_line(error)}. Nothing was stored.") from error
+        raise StoreUnavailable(f"The database can't be used: {first_line(error)}. Nothing was stored.") from error
     except DBAPIError as error:
-        problem = _first_line(error.orig)
+        problem = first_line(error.orig)
         if _is_of_the_row(error):
             raise StoreRefused(f"The database refuses what was to be stored: {problem}.") from error
         raise StoreUnavailable(f"The database can't be used: {problem}. Nothing was stored.") from error
@@ -33,7 +32,3 @@ def translated() -> Iterator[None]:
 def _is_of_the_row(error: DBAPIError) -> bool:
     state = getattr(error.orig, "sqlstate", None) or ""  # SQLite's errors have none
     return isinstance(error, IntegrityError | DataError) or state[:2] in _OF_THE_ROW
-
-
-def _first_line(error: Any) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -207,8 +207,8 @@ def _cancelled(notification: Notification, reason: str, now: datetime) -> Notifi
 def _needless(situation: Any) -> str | None:
     """Return why a notification needn't be sent any more, as a sentence, or None.
 
-    Its incident is acknowledged; or there is a newer one with the same key, so that this one
-    would say "over" of what is open, or say it again.
+    Its incident is acknowledged; or there is a newer one with the same key, so that this one would say "over" of what
+    is open, or say it again.
     """
     if situation.status is IncidentStatus.ACKNOWLEDGED:
         return f"acknowledged by {situation.acknowledged_by}"

@@ -42,8 +42,8 @@ IS_SENT = _n.status == constant(NotificationStatus.SENT)
 SUPERSEDED = "included in {by}, which is retried"
 """Why a notification was cancelled for another one that is rendered again."""
 _TOLD_AT = case(
-    (_n.status == constant(NotificationStatus.SENT), _n.finished_at),
-    (_n.status == constant(NotificationStatus.SENDING), _n.claimed_at),
+    (IS_SENT, _n.finished_at),
+    (IS_SENDING, _n.claimed_at),
 )
 CHANGES_OF_STATE = (Kind.OPENING, Kind.REOPENING, Kind.RESOLUTION)
 """The kinds that tell of a change of state."""
