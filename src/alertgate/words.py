@@ -1,7 +1,7 @@
 """The words that senders use for a status and a severity, and the texts that stand for nothing. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 
 from alertgate.model import Json, Severity, Signal
@@ -72,6 +72,15 @@ def values_of(name: str, *places: Json) -> Iterator[Json]:
     """Yield a field's values in these objects, in order; its name matches in any case and with white space."""
     for place in places:
         if isinstance(place, dict):
-            if name in place:
-                yield place[name]
-            yield from (value for key, value in place.items() if key != name and read_word(key) == name)
+            yield from values_by_name(place, (name,)).get(name, ())
+
+
+def values_by_name(place: Mapping[str, Json], names: Collection[str]) -> dict[str, list[Json]]:
+    """Return the values of an object's fields with these names, as `values_of` yields them, in one pass."""
+    found: dict[str, list[Json]] = {}
+    for key, value in place.items():
+        if key in names:
+            found.setdefault(key, []).insert(0, value)  # written exactly so, it comes before other spellings
+        elif (word := read_word(key)) in names and word:
+            found.setdefault(word, []).append(value)
+    return found

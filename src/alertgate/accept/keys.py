@@ -10,7 +10,7 @@ from alertgate.accept.fields import distinct
 from alertgate.accept.readings import is_reading
 from alertgate.dedup import read_dedup_key
 from alertgate.model import Json
-from alertgate.words import RESOLVED_WORDS, folded, values_of
+from alertgate.words import RESOLVED_WORDS, folded, values_by_name
 
 PART_FIELDS = ("zone", "sensor", "door", "window", "room", "input", "channel", "probe")
 """Fields that name a part of a device, in the order in which they stand in the key."""
@@ -45,6 +45,7 @@ LONGEST_PART = 128
 LONGEST_KEY = 1000
 """Characters of a whole key. They are ASCII, and so bytes: a row of PostgreSQL's indexes has room for 2,704."""
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _WHOLE_NUMBER = re.compile(r"(\d+)(?:\.0+)?", re.ASCII)
 _WORD = re.compile(r"[^\s_:;,.!-]+")
 
@@ -68,7 +69,7 @@ def bounded_key(kind: str, *parts: str) -> str:
 
 
 def _joined(kind: str, parts: Sequence[str]) -> str:
-    return f"{kind}:{json.dumps(parts, separators=(',', ':'))}"
+    return f"{kind}:{_encode(parts)}"
 
 
 class EventKey(NamedTuple):
@@ -105,7 +106,8 @@ def part_of(*places: Json) -> tuple[str, ...]:
 
 
 def _named(place: Mapping[str, Json]) -> tuple[str, ...]:
-    named = ((field, next((_name(value, field) for value in values_of(field, place)), None)) for field in PART_FIELDS)
+    values = values_by_name(place, PART_FIELDS)
+    named = ((field, _name(values[field][0], field)) for field in PART_FIELDS if field in values)
     return tuple(text for field, name in named if name for text in (field, name))
 
 

@@ -59,6 +59,8 @@ def joined(asked: dict[str, Json], said: dict[str, Json]) -> dict[str, Json]:
 
 def respell_both(asked: dict[str, Json], said: dict[str, Json]) -> Spelled:
     """Return a query's and a body's fields, each by Particle's names before they are joined."""
+    if not asked:
+        return respell(said)
     one = respell(asked)
     other = respell(said, is_named=not is_absent(one.fields.get("event")))
     fields = joined(one.fields, other.fields)
@@ -89,14 +91,17 @@ def _has_value(value: Json) -> bool:
 
 def _renamed(fields: dict[str, Json], *, is_named: bool) -> dict[str, Json]:
     """Return the fields, renamed to those of Particle's names that are absent."""
+    absent = [name for name in OTHER_NAMES if is_absent(fields.get(name))]
+    if not absent:
+        return fields
     spelled: dict[str, list[str]] = {}
     for key in fields:
         spelled.setdefault(_BETWEEN_WORDS.sub("", key.lower()), []).append(key)
     found: dict[str, Json] = {}
     taken: set[str] = set()
-    for name, every in OTHER_NAMES.items():
-        others = tuple(other for other in every if not (is_named and other == "name"))
-        if is_absent(fields.get(name)) and (keys := _keys(name, others, spelled, fields)):
+    for name in absent:
+        others = tuple(other for other in OTHER_NAMES[name] if not (is_named and other == "name"))
+        if keys := _keys(name, others, spelled, fields):
             found[name] = fields[keys[0]]
             taken.update(key for key in keys if key != "name")  # Particle's whole event has a `name`, which is kept
     return {**{key: value for key, value in fields.items() if key not in taken}, **found} if found else fields

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from alertgate.dedup import read_dedup_key
 from alertgate.group.order import is_before, stamp
@@ -107,8 +108,9 @@ def _on_all_clear(known: Known, alert: Alert, rules: GroupingRules) -> Decision:
         return Decision(GroupReason.STALE_ALL_CLEAR, _counted(last, alert) if is_open else None)
     if not is_open and last.resolution is not Resolution.SILENCE:
         return Decision(_without_open(known), None)
-    over = replace(
-        _counted(last, alert),
+    over = _counted(
+        last,
+        alert,
         status=IncidentStatus.RESOLVED,
         resolved_at=alert.received_at,
         resolution=Resolution.ALERT,
@@ -243,21 +245,23 @@ def _fired(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
     """Return the incident with one more firing alert."""
     happened = stamp(alert, rules)
     fired_at = happened or alert.received_at
-    return replace(
-        _counted(last, alert),
+    return _counted(
+        last,
+        alert,
         severity=worst(last.severity, alert.severity),
         began_at=min(last.began_at or fired_at, fired_at),
         last_firing_at=max(filter(None, (last.last_firing_at, happened)), default=None),
     )
 
 
-def _counted(last: Incident, alert: Alert) -> Incident:
-    """Return the incident with one more alert."""
+def _counted(last: Incident, alert: Alert, **also: Any) -> Incident:
+    """Return the incident with one more alert, and with what else that changes."""
     return replace(
         last,
         alert_count=last.alert_count + 1,
         last_alert_at=max(last.last_alert_at, alert.received_at),
         last_alert_id=alert.id,
+        **also,
     )
 
 

@@ -76,7 +76,7 @@ def _sought(alert: Alert, repeat_key: str) -> Row:
 
 def seen(connection: Connection, ids: Collection[str]) -> dict[str, Seen]:
     """Return what is kept in mind of the alerts with these ids, by id."""
-    return {row.id: Seen(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)})} if ids else {}
+    return {row.id: Seen(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)}).all()} if ids else {}
 
 
 def all_clears(connection: Connection, keys: Collection[str], since: datetime) -> dict[str, list[Seen]]:

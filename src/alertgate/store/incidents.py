@@ -32,7 +32,7 @@ def _incident(row: Row[tuple[object, ...]]) -> Incident:
 
 def last(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
     """Return the unresolved incident of each of these keys, or else the newest one, by key."""
-    unresolved = [Incident(*row) for row in connection.execute(_UNRESOLVED, {"keys": list(keys)})]
+    unresolved = [Incident(*row) for row in connection.execute(_UNRESOLVED, {"keys": list(keys)}).all()]
     found = {incident.key: incident for incident in unresolved}
     # The unresolved one needn't have the highest id: a clock may have been set back.
     if over := [key for key in keys if key not in found]:
@@ -45,7 +45,7 @@ def by_id(connection: Connection, ids: Collection[str]) -> dict[str, Incident]:
     """Return the incidents with these ids, by id."""
     if not ids:
         return {}
-    found = (Incident(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)}))
+    found = (Incident(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)}).all())
     return {incident.id: incident for incident in found}
 
 

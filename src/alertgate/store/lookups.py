@@ -87,5 +87,5 @@ def first_of_each(*queries: Select[str]) -> CompoundSelect[str]:
 
 def find_ids(connection: Connection, query: CompoundSelect[str], rows: Iterable[Row], **bound: object) -> set[str]:
     """Return the ids that a query of `first_of_each` finds for these rows."""
-    found = connection.execute(query, {"sought": json.dumps(list(rows)), **bound}).scalars()
+    found = connection.execute(query, {"sought": json.dumps(list(rows)), **bound}).scalars().all()
     return {row_id for row_id in found if row_id is not None}

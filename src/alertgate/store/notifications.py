@@ -107,7 +107,7 @@ def contact_states(
     """
     if not incident_ids:
         return {}
-    rows = connection.execute(_CONTACT_STATES, {"incident_ids": list(incident_ids), "since": since})
+    rows = connection.execute(_CONTACT_STATES, {"incident_ids": list(incident_ids), "since": since}).all()
     return {(incident_id, (channel, address)): ContactState(*rest) for incident_id, channel, address, *rest in rows}
 
 
