@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from alertgate.config import Settings
-from alertgate.errors import ConfigError, StoreError, StoreInUse, StoreUnavailable
+from alertgate.errors import StoreError, StoreInUse, StoreUnavailable
 from alertgate.store import schema
-from alertgate.store.errors import translated
+from alertgate.store.errors import committing, translated
+from alertgate.store.postgresql import READERS, described, postgresql_engine
 from alertgate.store.writer import In, Out, Writer
 
-READERS = 4
 RESTART_WITHIN = 200
 """Milliseconds that a restart of the log waits for readers, and the writer with it; the next checkpoint tries again."""
 
@@ -83,10 +82,11 @@ class Store:
             with translated(), self._write_engine.begin() as connection:
                 newest = schema.is_newest(connection)
                 connection.execute(text("CREATE TABLE alertgate_check (id INTEGER)"))  # is it writable?
+                name = self.dialect if self._file else described(self._url, connection)
                 connection.rollback()
         finally:
             self._disconnect()
-        return f"{self.dialect} is writable" + ("" if newest else "; `alertgate serve` will migrate its schema")
+        return f"{name} is writable" + ("" if newest else "; `alertgate serve` will migrate its schema")
 
     def close(self) -> None:
         """Finish the queued writes, then disconnect."""
@@ -97,10 +97,12 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open the only write transaction; commits on exit. Raises StoreUnavailable or StoreRefused."""
-        with translated(), self._write_engine.begin() as connection:
+        with translated(), self._write_engine.connect() as connection, connection.begin() as change:
             if self.dialect == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.WRITE_LOCK})
             yield connection
+            with committing():
+                change.commit()
 
     async def read(self, act: Callable[[Connection], T]) -> T:
         """Run `act` with a read connection in another thread; return its result. Raises StoreUnavailable."""
@@ -237,7 +239,7 @@ def _claim(file: Path) -> IO[str]:
 def _engine(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
     if url.startswith("sqlite"):
         return _sqlite(url, log_limits, writing=writing)
-    return _postgresql(url, writing=writing)
+    return postgresql_engine(url, writing=writing)
 
 
 def _sqlite(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
@@ -271,44 +273,3 @@ def _sqlite(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
-
-
-def _postgresql(url: str, *, writing: bool) -> Engine:
-    # A replica that freezes inside a transaction holds the write lock. The server ends its session after 5 s, before
-    # the lock_timeout of the others.
-    session = [
-        "synchronous_commit=on",  # a commit is on disk when it returns
-        "lock_timeout=8s",
-        "statement_timeout=30s",
-        "idle_in_transaction_session_timeout=5s",
-    ]
-    if writing:
-        # Plans are cached per session: one made while a table was empty scans it, and still does when it has grown.
-        session.append("enable_seqscan=off")
-    options = " ".join(f"-c {setting}" for setting in session)
-    try:
-        return create_engine(
-            url,
-            pool_size=1 if writing else READERS,
-            max_overflow=0,
-            hide_parameters=True,  # errors would show the content of alerts
-            isolation_level="READ COMMITTED" if writing else "REPEATABLE READ",  # the latter: one snapshot per read
-            pool_pre_ping=True,
-            connect_args={
-                "options": options,
-                "connect_timeout": 5,
-                "application_name": "alertgate",
-                # Notices in seconds, not hours, that the server has vanished.
-                "tcp_user_timeout": 10_000,
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-            },
-        )
-    except (ValueError, ArgumentError):
-        raise ConfigError(
-            ["DATABASE_URL can't be read: write postgresql+psycopg://user:password@host:5432/name"]
-        ) from None
-    except (ModuleNotFoundError, NoSuchModuleError):
-        problem = "DATABASE_URL names PostgreSQL, but its driver isn't installed: install requirements/postgres.txt"
-        raise ConfigError([problem]) from None
