@@ -4,9 +4,9 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -15,12 +15,14 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import QueuePool
 
 from alertgate.config import Settings
-from alertgate.errors import StoreError, StoreInUse, StoreUnavailable
+from alertgate.errors import StoreError, StoreInUse, StoreTooSlow, StoreUnavailable
 from alertgate.store import schema
 from alertgate.store.errors import committing, translated
 from alertgate.store.postgresql import READERS, described, postgresql_engine
 from alertgate.store.writer import In, Out, Writer
 
+ANSWER_WITHIN = 45.0
+"""Seconds to wait for a read or a write. The server gives up sooner; a pooler without a free connection may not."""
 RESTART_WITHIN = 200
 """Milliseconds that a restart of the log waits for readers, and the writer with it; the next checkpoint tries again."""
 
@@ -43,7 +45,10 @@ class Store:
     `open` raises StoreInUse, StoreTooNew or StoreUnavailable; `exclusive` claims an SQLite file for one process.
     """
 
-    def __init__(self, settings: Settings, log_limits: LogLimits | None = None) -> None:
+    def __init__(
+        self, settings: Settings, log_limits: LogLimits | None = None, *, answer_within: float = ANSWER_WITHIN
+    ) -> None:
+        self._answer_within = answer_within
         self._file = settings.sqlite_file
         self._log_limits = log_limits or LogLimits()
         self._url = settings.database_url.get_secret_value() if settings.database_url else f"sqlite:///{self._file}"
@@ -106,7 +111,18 @@ class Store:
 
     async def read(self, act: Callable[[Connection], T]) -> T:
         """Run `act` with a read connection in another thread; return its result. Raises StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
+        async with self._in_time():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._answer_within):
+                yield
+        except TimeoutError:
+            raise StoreTooSlow(
+                f"The database didn't answer within {self._answer_within:g} s; what was to be stored may still be."
+            ) from None
 
     def read_now(self, act: Callable[[Connection], T]) -> T:
         """Run `act` in this thread, on one snapshot of the database; return its result. Raises StoreUnavailable."""
@@ -118,12 +134,14 @@ class Store:
 
         Raises StoreUnavailable, StoreRefused, or what `act` raises. Cancelling the caller doesn't cancel the write.
         """
-        return await self.writer.do(_each, act)
+        async with self._in_time():
+            return await self.writer.do(_each, act)
 
     async def write_batch(self, act: Callable[[Connection, Sequence[In]], Sequence[Out]], item: In) -> Out:
         """Run `act` for `item` and all else that waits for the same `act`; return the item's result after the commit.
 
-        `act` takes many items at once and returns one result for each, in order. Raises as `write` does.
+        `act` takes many items at once and returns one result for each, in order. Raises as `write` does; its callers
+        know best how long to wait.
         """
         return await self.writer.do(act, item)
 
