@@ -11,18 +11,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import psycopg
 import pytest
+import trustme
 from torture.gate import free_port
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
 needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer isn't installed; .ci/run installs it")
 
-USER, PASSWORD = "alertgate", "p@ss/word?100%#"
-"""A login with characters that an address must have percent-encoded: `p%40ss%2Fword%3F100%25%23`."""
-ESCAPED = "p%40ss%2Fword%3F100%25%23"
+USER, PASSWORD = "alertgate", "vB3@Xj9/Kw4?Zm8%#"
+"""A login with characters that an address must have percent-encoded."""
+ESCAPED = quote(PASSWORD, safe="")
 
 
 @dataclass
@@ -33,6 +34,10 @@ class PgBouncer:
     server: Path
     """The socket of PostgreSQL."""
     settings: dict[str, Any]
+    target: str = ""
+    """Where it connects to, unless to `server`."""
+    certificate: trustme.LeafCert | None = None
+    """With it, it takes only TLS."""
     port: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -44,9 +49,12 @@ class PgBouncer:
         """Start it, and wait until it listens."""
         config = self.directory / "pgbouncer.ini"
         config.write_text(
-            f"[databases]\n* = host={self.server.parent} user=postgres\n[pgbouncer]\n"
+            f"[databases]\n* = {self.target or f'host={self.server.parent} user=postgres'}\n[pgbouncer]\n"
             + "".join(f"{name} = {value}\n" for name, value in self._all().items())
         )
+        if self.certificate:
+            self.certificate.private_key_and_cert_chain_pem.write_to_path(str(self.directory / "server.pem"))
+            (self.directory / "server.pem").chmod(0o644)
         (self.directory / "users.txt").write_text(f'"{USER}" "{PASSWORD}"\n')
         log = (self.directory / "log").open("ab")
         # It refuses to run as root, and PostgreSQL's socket is its owner's.
@@ -66,10 +74,15 @@ class PgBouncer:
             "auth_file": self.directory / "users.txt",
             "pool_mode": "transaction",
             "server_login_retry": 1,
+            **(self._tls() if self.certificate else {}),
             # Without it, 1.21 and later would hide what a prepared statement needs.
             **({"max_prepared_statements": 0} if version() >= (1, 21) else {}),
             **self.settings,
         }
+
+    def _tls(self) -> dict[str, Any]:
+        file = self.directory / "server.pem"
+        return {"client_tls_sslmode": "require", "client_tls_key_file": file, "client_tls_cert_file": file}
 
     def _wait(self) -> None:
         end = monotonic() + 30
@@ -102,12 +115,15 @@ def version() -> tuple[int, ...]:
 
 
 @contextmanager
-def pgbouncer(postgres_url: str, **settings: Any) -> Iterator[PgBouncer]:
+def pgbouncer(
+    postgres_url: str, *, target: str = "", certificate: trustme.LeafCert | None = None, **settings: Any
+) -> Iterator[PgBouncer]:
     """Run one in front of a server until the block ends, in transaction mode unless `settings` say otherwise."""
     [socket_directory] = parse_qs(urlsplit(postgres_url).query)["host"]
     with TemporaryDirectory(prefix="alertgate-pgbouncer-") as directory:
         Path(directory).chmod(0o755)
-        pooler = PgBouncer(Path(directory), Path(socket_directory) / ".s.PGSQL.5432", settings)
+        server = Path(socket_directory) / ".s.PGSQL.5432"
+        pooler = PgBouncer(Path(directory), server, settings, target=target, certificate=certificate)
         pooler.start()
         try:
             yield pooler

@@ -56,7 +56,8 @@ REMEDIES: Mapping[Outage, str] = MappingProxyType(
         "certificate does.",
         Outage.NO_HOST: "Correct the host in DATABASE_URL, or this machine's DNS.",
         Outage.CLOSED: "Start PostgreSQL or the pooler, or correct the host and the port in DATABASE_URL.",
-        Outage.SILENT: "Check the host in DATABASE_URL, the network and its firewalls.",
+        Outage.SILENT: "Check the host in DATABASE_URL, the network and its firewalls; behind a pooler, whether "
+        "that reaches PostgreSQL.",
         Outage.STARTING: "alertgate tries again by itself.",
         Outage.STANDBY: "It is a standby, or its provider made it read-only: name the primary in DATABASE_URL, or add "
         "?target_session_attrs=read-write.",
