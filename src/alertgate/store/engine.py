@@ -18,9 +18,10 @@ from alertgate.config import Settings
 from alertgate.errors import StoreError, StoreInUse, StoreTooSlow, StoreUnavailable
 from alertgate.store import schema
 from alertgate.store.errors import committing, translated
-from alertgate.store.postgresql import READERS, described, postgresql_engine
+from alertgate.store.postgresql import described, postgresql_engine
 from alertgate.store.writer import In, Out, Writer
 
+READERS = 4
 ANSWER_WITHIN = 45.0
 """Seconds to wait for a read or a write. The server gives up sooner; a pooler without a free connection may not."""
 RESTART_WITHIN = 200
@@ -255,17 +256,17 @@ def _claim(file: Path) -> IO[str]:
 
 
 def _engine(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
+    connections = 1 if writing else READERS
     if url.startswith("sqlite"):
-        return _sqlite(url, log_limits, writing=writing)
-    return postgresql_engine(url, writing=writing)
+        return _sqlite(url, log_limits, connections, writing=writing)
+    return postgresql_engine(url, connections=connections, writing=writing)
 
 
-def _sqlite(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
-    size = 1 if writing else READERS
+def _sqlite(url: str, log_limits: LogLimits, connections: int, *, writing: bool) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=size,
+        pool_size=connections,
         max_overflow=0,
         hide_parameters=True,  # errors would show the content of alerts
         connect_args={"check_same_thread": False, "timeout": 5},

@@ -41,7 +41,7 @@ REMEDIES: Mapping[Outage, str] = MappingProxyType(
         Outage.POOLER: "Its log says why it can't log in to PostgreSQL; alertgate tries again by itself.",
         Outage.POOL_FULL: "Each alertgate uses up to five connections: raise the pooler's limits (max_client_conn, "
         "default_pool_size), or end other clients.",
-        Outage.STARTUP: "Remove `options` and the like from DATABASE_URL; alertgate needs none.",
+        Outage.STARTUP: "Remove `options` and the like from DATABASE_URL and PGOPTIONS; alertgate needs none.",
         Outage.POOL_MODE: "Set pool_mode to transaction or session.",
         Outage.PREPARED: "Set pool_mode to session, and report this: alertgate didn't notice the pooler.",
         Outage.ACCESS: "Add this host to pg_hba.conf; if the server wants TLS, add ?sslmode=require to DATABASE_URL.",

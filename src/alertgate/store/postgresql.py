@@ -14,7 +14,6 @@ from sqlalchemy.exc import NoSuchModuleError
 from alertgate import database_url
 from alertgate.errors import ConfigError
 
-READERS = 4
 _SETTINGS = (
     "synchronous_commit = on",  # a commit is on disk when it returns
     "lock_timeout = '8s'",
@@ -48,12 +47,12 @@ _NO_DRIVER = (
 )
 
 
-def postgresql_engine(url: str, *, writing: bool) -> Engine:
-    """Return an engine for one writer or for readers; it connects when first used. Raises ConfigError."""
+def postgresql_engine(url: str, *, writing: bool, connections: int = 1) -> Engine:
+    """Return an engine for the writer or for readers; it connects when first used. Raises ConfigError."""
     try:
         engine = create_engine(
             "postgresql+psycopg://",  # the address isn't in it, so that nothing that shows an engine shows a password
-            pool_size=1 if writing else READERS,
+            pool_size=connections,
             max_overflow=0,
             hide_parameters=True,  # errors would show the content of alerts
             isolation_level="AUTOCOMMIT",  # `_begin` begins transactions itself, with their settings
