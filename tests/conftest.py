@@ -38,7 +38,7 @@ DEVICE = "3f002b000000000000000000"
 BEARER = {"Authorization": f"Bearer {PARTICLE}"}
 API_BEARER = {"Authorization": f"Bearer {API}"}
 
-_ran: dict[str, int] = {"sqlite": 0, "postgresql": 0}
+_ran: dict[str, int] = {"sqlite": 0, "postgresql": 0, "pgbouncer": 0}
 _numbers = itertools.count()
 
 
@@ -119,10 +119,15 @@ def copy_template(settings: Settings) -> None:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings for each of the two databases: a test that asks for this runs twice."""
-    _ran[request.param] += 1
+    count_run(request.param)
     if request.param == "sqlite":
         return {}
     return {"database_url": request.getfixturevalue("postgres_database")}
+
+
+def count_run(name: str) -> None:
+    """Note that a test runs on a database."""
+    _ran[name] += 1
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

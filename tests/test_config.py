@@ -34,7 +34,7 @@ SECRETS = [
 SHORT = "is shorter than 16 characters; `alertgate init` writes fresh secrets"
 PLACEHOLDER = "is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets"
 UNFIT = "must be printable ASCII without spaces, so that it fits into an HTTP header"
-DATABASE = "must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite"
+DATABASE = "must look like postgresql://user:password@host:5432/name; unset it to use SQLite"
 QUOTED = (
     "is wrapped in quotes, which would be part of the value: remove them "
     "(`docker run --env-file` and files in /run/secrets keep quotes as they are)"
@@ -113,8 +113,7 @@ PROBLEMS = [
     ("TIMEZONE", "Berlin", "'Berlin' is not a time zone; write one like Europe/Berlin or America/New_York"),
     ("PORT", "-1", "Input should be greater than or equal to 0"),
     ("PORT", "65536", "Input should be less than or equal to 65535"),
-    ("DATABASE_URL", "mysql://user:hunter2@host/name", DATABASE),
-    ("DATABASE_URL", "postgresql://user:hunter2@host/name", DATABASE),
+    ("DATABASE_URL", "hunter2", DATABASE),
     ("TRUSTED_PROXIES", "10.0.0.1,traefik", "'traefik' does not appear to be an IPv4 or IPv6 network"),
     ("TRUSTED_PROXIES", "*", "'*' would let any caller forge its address; name the proxy's address or network"),
     ("MAX_BODY_BYTES", "1023", "Input should be greater than or equal to 1024"),

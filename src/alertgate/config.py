@@ -175,8 +175,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Directory of the database and the outbox.")
     database_url: DatabaseUrl | None = Field(
         None,
-        description="PostgreSQL database, `postgresql+psycopg://user:password@host/name` (needs the extra "
-        "`postgres`). Unset: SQLite in `DATA_DIR/alertgate.db`.",
+        description="PostgreSQL database, `postgresql://user:password@host:5432/name` (needs the extra `postgres`); "
+        "special characters in the password are percent-encoded (`@` is `%40`). Unset: SQLite in "
+        "`DATA_DIR/alertgate.db`.",
     )
     retention_days: int = Field(
         90,

@@ -137,9 +137,16 @@ class StoreError(Unavailable):
 
 
 class StoreUnavailable(StoreError):
-    """The database doesn't answer, is full, is locked, or is read-only. Nothing was stored."""
+    """The database doesn't answer, is full, is locked, or is read-only. Nothing was stored.
+
+    `cause` says why in a few words that anybody may read, or is None where that isn't known.
+    """
 
     retry_after = 5
+
+    def __init__(self, detail: str, *, cause: str | None = None) -> None:
+        super().__init__(detail)
+        self.cause = cause
 
 
 class StoreRefused(StoreError):
@@ -147,7 +154,7 @@ class StoreRefused(StoreError):
 
 
 class StoreTooSlow(StoreUnavailable):
-    """The database didn't answer in time. The write may still be committed."""
+    """The database didn't answer in time, or the connection was lost in a commit. The write may still be committed."""
 
 
 class StoreInUse(StoreError):

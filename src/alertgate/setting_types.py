@@ -12,6 +12,7 @@ from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from alertgate import database_url
 from alertgate.addresses import check_address
 from alertgate.model import Severity
 
@@ -155,8 +156,7 @@ def _checked_web_address(value: SecretStr) -> SecretStr:
 
 
 def _checked_database(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith("postgresql+psycopg://"):
-        raise ValueError("must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite")
+    database_url.parse(value.get_secret_value())
     return value
 
 

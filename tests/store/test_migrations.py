@@ -28,6 +28,7 @@ from alertgate.rules import SeverityRules
 from alertgate.store import alerts, claims, incidents, notifications, policies, schema
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
+from alertgate.store.postgresql import postgresql_engine
 from alertgate.store.tables import metadata
 from tests.builders import new_alert
 from tests.fakes import START
@@ -86,7 +87,8 @@ def migrate(connection: Connection, direction: Callable[[Config, str], None], ve
 @contextmanager
 def connected(settings: Settings, database: dict[str, str]) -> Iterator[Connection]:
     """Connect to a database without opening the store, which would migrate it."""
-    engine = create_engine(database.get("database_url") or f"sqlite:///{settings.sqlite_file}")
+    url = database.get("database_url")
+    engine = postgresql_engine(url, writing=True) if url else create_engine(f"sqlite:///{settings.sqlite_file}")
     try:
         with engine.begin() as connection:
             yield connection
@@ -149,7 +151,9 @@ def test_a_migration_waits_for_a_write_of_another_replica(first_schema, database
     """Both would wait for a table of the other's, and the database would break one of them off."""
     if not database:
         pytest.skip("SQLite has one writer")
-    engine, store, key = create_engine(database["database_url"]), Store(first_schema), {"key": schema.WRITE_LOCK}
+    url = database["database_url"].replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url, connect_args={"prepare_threshold": None})  # it may lead through a pooler
+    store, key = Store(first_schema), {"key": schema.WRITE_LOCK}
     with engine.begin() as old, ThreadPoolExecutor(1) as pool:
         old.execute(text("SELECT pg_advisory_xact_lock(:key)"), key)
         old.execute(text("SELECT id FROM alerts"))

@@ -59,7 +59,7 @@ class Health:
             return f"the database accepted no write within {WRITE_TIMEOUT:g} s; it may be locked, or its disk slow"
         except StoreUnavailable as error:
             log.error("store.unwritable", detail="no alert can be stored", error=str(error))  # noqa: TRY400
-            return "the database can't be used; the log says why"
+            return f"the database can't be used{f': {error.cause}' if error.cause else ''}; the log says why"
         return OK
 
     def _delivery(self) -> str:

@@ -4,24 +4,26 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from alertgate.config import Settings
-from alertgate.errors import ConfigError, StoreError, StoreInUse, StoreUnavailable
+from alertgate.errors import StoreError, StoreInUse, StoreTooSlow, StoreUnavailable
 from alertgate.store import schema
-from alertgate.store.errors import translated
+from alertgate.store.errors import committing, translated
+from alertgate.store.postgresql import described, postgresql_engine
 from alertgate.store.writer import In, Out, Writer
 
 READERS = 4
+ANSWER_WITHIN = 45.0
+"""Seconds to wait for a read or a write. The server gives up sooner; a pooler without a free connection may not."""
 RESTART_WITHIN = 200
 """Milliseconds that a restart of the log waits for readers, and the writer with it; the next checkpoint tries again."""
 
@@ -44,7 +46,10 @@ class Store:
     `open` raises StoreInUse, StoreTooNew or StoreUnavailable; `exclusive` claims an SQLite file for one process.
     """
 
-    def __init__(self, settings: Settings, log_limits: LogLimits | None = None) -> None:
+    def __init__(
+        self, settings: Settings, log_limits: LogLimits | None = None, *, answer_within: float = ANSWER_WITHIN
+    ) -> None:
+        self._answer_within = answer_within
         self._file = settings.sqlite_file
         self._log_limits = log_limits or LogLimits()
         self._url = settings.database_url.get_secret_value() if settings.database_url else f"sqlite:///{self._file}"
@@ -83,10 +88,11 @@ class Store:
             with translated(), self._write_engine.begin() as connection:
                 newest = schema.is_newest(connection)
                 connection.execute(text("CREATE TABLE alertgate_check (id INTEGER)"))  # is it writable?
+                name = self.dialect if self._file else described(self._url, connection)
                 connection.rollback()
         finally:
             self._disconnect()
-        return f"{self.dialect} is writable" + ("" if newest else "; `alertgate serve` will migrate its schema")
+        return f"{name} is writable" + ("" if newest else "; `alertgate serve` will migrate its schema")
 
     def close(self) -> None:
         """Finish the queued writes, then disconnect."""
@@ -97,14 +103,27 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open the only write transaction; commits on exit. Raises StoreUnavailable or StoreRefused."""
-        with translated(), self._write_engine.begin() as connection:
+        with translated(), self._write_engine.connect() as connection, connection.begin() as change:
             if self.dialect == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.WRITE_LOCK})
             yield connection
+            with committing():
+                change.commit()
 
     async def read(self, act: Callable[[Connection], T]) -> T:
         """Run `act` with a read connection in another thread; return its result. Raises StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
+        async with self._in_time():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._answer_within):
+                yield
+        except TimeoutError:
+            raise StoreTooSlow(
+                f"The database didn't answer within {self._answer_within:g} s; what was to be stored may still be."
+            ) from None
 
     def read_now(self, act: Callable[[Connection], T]) -> T:
         """Run `act` in this thread, on one snapshot of the database; return its result. Raises StoreUnavailable."""
@@ -116,12 +135,14 @@ class Store:
 
         Raises StoreUnavailable, StoreRefused, or what `act` raises. Cancelling the caller doesn't cancel the write.
         """
-        return await self.writer.do(_each, act)
+        async with self._in_time():
+            return await self.writer.do(_each, act)
 
     async def write_batch(self, act: Callable[[Connection, Sequence[In]], Sequence[Out]], item: In) -> Out:
         """Run `act` for `item` and all else that waits for the same `act`; return the item's result after the commit.
 
-        `act` takes many items at once and returns one result for each, in order. Raises as `write` does.
+        `act` takes many items at once and returns one result for each, in order. Raises as `write` does; its callers
+        know best how long to wait.
         """
         return await self.writer.do(act, item)
 
@@ -235,17 +256,17 @@ def _claim(file: Path) -> IO[str]:
 
 
 def _engine(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
+    connections = 1 if writing else READERS
     if url.startswith("sqlite"):
-        return _sqlite(url, log_limits, writing=writing)
-    return _postgresql(url, writing=writing)
+        return _sqlite(url, log_limits, connections, writing=writing)
+    return postgresql_engine(url, connections=connections, writing=writing)
 
 
-def _sqlite(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
-    size = 1 if writing else READERS
+def _sqlite(url: str, log_limits: LogLimits, connections: int, *, writing: bool) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=size,
+        pool_size=connections,
         max_overflow=0,
         hide_parameters=True,  # errors would show the content of alerts
         connect_args={"check_same_thread": False, "timeout": 5},
@@ -271,44 +292,3 @@ def _sqlite(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
-
-
-def _postgresql(url: str, *, writing: bool) -> Engine:
-    # A replica that freezes inside a transaction holds the write lock. The server ends its session after 5 s, before
-    # the lock_timeout of the others.
-    session = [
-        "synchronous_commit=on",  # a commit is on disk when it returns
-        "lock_timeout=8s",
-        "statement_timeout=30s",
-        "idle_in_transaction_session_timeout=5s",
-    ]
-    if writing:
-        # Plans are cached per session: one made while a table was empty scans it, and still does when it has grown.
-        session.append("enable_seqscan=off")
-    options = " ".join(f"-c {setting}" for setting in session)
-    try:
-        return create_engine(
-            url,
-            pool_size=1 if writing else READERS,
-            max_overflow=0,
-            hide_parameters=True,  # errors would show the content of alerts
-            isolation_level="READ COMMITTED" if writing else "REPEATABLE READ",  # the latter: one snapshot per read
-            pool_pre_ping=True,
-            connect_args={
-                "options": options,
-                "connect_timeout": 5,
-                "application_name": "alertgate",
-                # Notices in seconds, not hours, that the server has vanished.
-                "tcp_user_timeout": 10_000,
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-            },
-        )
-    except (ValueError, ArgumentError):
-        raise ConfigError(
-            ["DATABASE_URL can't be read: write postgresql+psycopg://user:password@host:5432/name"]
-        ) from None
-    except (ModuleNotFoundError, NoSuchModuleError):
-        problem = "DATABASE_URL names PostgreSQL, but its driver isn't installed: install requirements/postgres.txt"
-        raise ConfigError([problem]) from None

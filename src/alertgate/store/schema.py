@@ -16,13 +16,22 @@ WRITE_LOCK = 0x616C657274
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version, one process at a time. Raises StoreTooNew, StoreUnavailable."""
     with translated(), engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATE_LOCK})
+        is_postgresql = engine.dialect.name == "postgresql"
+        if is_postgresql:
+            _wait_for_others(connection)
         if not is_newest(connection):
-            if engine.dialect.name == "postgresql":  # other replicas may still write: wait for them, not in a deadlock
+            if is_postgresql:  # other replicas may still write: wait for them, not in a deadlock
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
-                connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of a large table takes minutes
             _upgrade(connection)
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Wait for another replica's migration, and let ours take its time: an index of a large table takes minutes."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    limit = connection.execute(text("SHOW lock_timeout")).scalar_one()
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATE_LOCK})
+    connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": limit})
 
 
 def is_newest(connection: Connection) -> bool:
