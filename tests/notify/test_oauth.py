@@ -249,7 +249,8 @@ async def test_a_proxy_from_the_environment_is_not_used(make_settings, monkeypat
 
 async def test_an_answer_without_an_end_is_cut_off(make_settings):
     """What is read of it is bounded, and is no token."""
-    async with token_endpoint(answers=[(200, b" " * 10 * MOST_BYTES + b"{}")]) as endpoint:
+    granted = b'{"access_token":"token","expires_in":3600}'
+    async with token_endpoint(answers=[(200, b" " * 10 * MOST_BYTES + granted)]) as endpoint:
         reason, text = await failure(AccessTokens(settings_for(make_settings, endpoint), FakeClock()))
     assert (reason, "without a token" in text) == (Reason.TRY_LATER, True)
 
