@@ -65,6 +65,10 @@ class MailSink:
     user: str | None = None
     password: str | None = None
     tls: ssl.SSLContext | None = None
+    wrapped: bool = False
+    """Whether TLS begins with the connection, and not by STARTTLS."""
+    exclude: list[str] = field(default_factory=lambda: ["LOGIN"])
+    """The logins that aren't offered."""
     port: int = 0
     messages: list[Received] = field(default_factory=list)
     script: dict[str, deque[str]] = field(default_factory=dict)
@@ -89,7 +93,9 @@ class MailSink:
     async def start(self) -> None:
         self.open.set()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._protocol, "127.0.0.1", self.port)
+        self._server = await loop.create_server(
+            self._protocol, "127.0.0.1", self.port, ssl=self.tls if self.wrapped else None
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -105,12 +111,12 @@ class MailSink:
         protocol = SMTP(
             self,
             hostname="mail.test",
-            tls_context=self.tls,
-            require_starttls=self.tls is not None,
+            tls_context=None if self.wrapped else self.tls,
+            require_starttls=self.tls is not None and not self.wrapped,
             auth_required=self.user is not None,
-            auth_require_tls=self.tls is not None,
+            auth_require_tls=self.tls is not None and not self.wrapped,
             authenticator=self._authenticate,
-            auth_exclude_mechanism=["LOGIN"],
+            auth_exclude_mechanism=self.exclude,
             loop=asyncio.get_running_loop(),
         )
         self.protocols.append(protocol)

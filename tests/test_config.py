@@ -39,6 +39,12 @@ QUOTED = (
     "is wrapped in quotes, which would be part of the value: remove them "
     "(`docker run --env-file` and files in /run/secrets keep quotes as they are)"
 )
+OAUTH_HALF, TOO = "is set, but a login by OAuth needs", "too: see docs/mail.md"
+NO_ENDPOINT = "is not a token endpoint; write one like https://oauth2.googleapis.com/token"
+NO_HELO = (
+    "is not a name that EHLO may say: write a host name with a dot, such as gate.example.org, or an address as "
+    "[192.0.2.1] or [IPv6:2001:db8::1]"
+)
 ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE"}
 """Settings that accept any text; whether a host, a directory or a file exists shows at start."""
 
@@ -81,6 +87,25 @@ PROBLEMS = [
     ("SMTP_PORT", "smtp", "Input should be a valid integer, unable to parse string as an integer"),
     ("SMTP_SECURITY", "ssl", "Input should be 'starttls', 'tls' or 'none'"),
     ("SMTP_PASSWORD", "your app password", "is still the placeholder of a template; see Gmail in README.md"),
+    ("SMTP_OAUTH_CLIENT_ID", "gate", f"{OAUTH_HALF} SMTP_OAUTH_REFRESH_TOKEN and SMTP_OAUTH_TOKEN_URL {TOO}"),
+    ("SMTP_OAUTH_REFRESH_TOKEN", "1//token", f"{OAUTH_HALF} SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_TOKEN_URL {TOO}"),
+    (
+        "SMTP_OAUTH_REFRESH_TOKEN",
+        "CHANGE-ME",
+        "is still the placeholder of a template; docs/mail.md says how to get one",
+    ),
+    ("SMTP_OAUTH_CLIENT_SECRET", "a b", "must be printable ASCII without spaces: copy it again, whole and alone"),
+    ("SMTP_OAUTH_TOKEN_URL", "login.example.org/token", NO_ENDPOINT),
+    ("SMTP_OAUTH_TOKEN_URL", "https://user:word@login.example.org/token", NO_ENDPOINT),
+    ("SMTP_OAUTH_TOKEN_URL", "https://[login/token", NO_ENDPOINT),
+    ("SMTP_OAUTH_TOKEN_URL", "https://login.example.org:port/token", NO_ENDPOINT),
+    ("SMTP_OAUTH_TOKEN_URL", "http://login.example.org/token", "must begin with https://: secrets are sent to it"),
+    (
+        "SMTP_OAUTH_SCOPE",
+        "mail",
+        f"{OAUTH_HALF} SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_REFRESH_TOKEN and SMTP_OAUTH_TOKEN_URL {TOO}",
+    ),
+    ("SMTP_HELO_NAME", "gate", f"'gate' {NO_HELO}"),
     ("SMTP_CA_FILE", "/no/such/ca.pem", "/no/such/ca.pem is not a file"),
     ("SMTP_CONNECTIONS", "0", "Input should be greater than or equal to 1"),
     ("SMTP_CONNECTIONS", "21", "Input should be less than or equal to 20"),
@@ -133,6 +158,82 @@ def test_a_wrong_setting_is_named_with_its_problem(problems_with, name, value, p
     """Each problem is one readable line that starts with the setting's name."""
     mail = {"RECIPIENT_EMAIL": "me@example.com"} if name == "SMTP_CA_FILE" else {}
     assert problems_with(**{**mail, name: value}) == [f"{name} {problem}"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gate.example.org", "a.b", "xn--mller-kva.example", "GATE-1.Example.ORG", "[192.0.2.1]", "[IPv6:2001:db8::1]"],
+)
+def test_a_name_for_ehlo_is_a_host_name_with_a_dot_or_an_address(load_with, name):
+    """RFC 5321, 4.1.2 and 4.1.3."""
+    assert load_with(SMTP_HELO_NAME=name).smtp_helo_name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "localhost",
+        "gate_1.example.org",
+        "-gate.example.org",
+        "gate..example.org",
+        ".example.org",
+        "gate.example.org.",
+        "192.0.2.1",
+        "[192.0.2.256]",
+        "[2001:db8::1]",
+        "[IPv6:fe80::1%eth0]",
+        "[192.0.2.1",
+        "müller.example",
+        "gate.example.org MAIL",
+        f"{'a' * 64}.org",
+        f"{'a.' * 127}org",
+    ],
+)
+def test_what_is_no_name_for_ehlo_is_refused(problems_with, name):
+    """Mail servers would refuse it, each mail again."""
+    assert problems_with(SMTP_HELO_NAME=name) == [f"SMTP_HELO_NAME {name!r} {NO_HELO}"]
+
+
+OAUTH = {
+    "SMTP_OAUTH_CLIENT_ID": "gate",
+    "SMTP_OAUTH_REFRESH_TOKEN": "1//token",
+    "SMTP_OAUTH_TOKEN_URL": "https://login.example.org/token",
+}
+
+
+def test_a_login_is_by_password_or_by_oauth(problems_with, load_with):
+    """Which of both would count isn't guessed."""
+    assert load_with(**OAUTH).smtp_oauth_client_id == "gate"
+    [problem] = problems_with(**OAUTH, SMTP_PASSWORD="secret")
+    assert problem.startswith("SMTP_PASSWORD and SMTP_OAUTH_CLIENT_ID are both set: remove")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/token", "http://[::1]/token", "http://localhost/token"])
+def test_a_token_endpoint_on_this_machine_needs_no_encryption(load_with, url):
+    """As with a proxy that adds what a provider wants to have."""
+    assert load_with(**{**OAUTH, "SMTP_OAUTH_TOKEN_URL": url}).smtp_oauth_token_url == url
+
+
+@pytest.mark.parametrize("content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nMIIDETCC"])
+def test_a_file_without_an_authoritys_certificate_is_refused(problems_with, tmp_path, content):
+    """An empty file, something else, and the half of a certificate."""
+    file = tmp_path / "ca.pem"
+    file.write_text(content)
+    [problem] = problems_with(SMTP_CA_FILE=str(file))
+    assert problem.startswith(f"SMTP_CA_FILE {file} holds no certificate in PEM form, or one that is cut off: ")
+
+
+@pytest.mark.parametrize("name", [".", "ca.pem/ca.pem"])
+def test_a_path_that_is_no_file_is_refused(problems_with, tmp_path, name):
+    """A directory, and a path below a file."""
+    (tmp_path / "ca.pem").touch()
+    assert problems_with(SMTP_CA_FILE=str(tmp_path / name)) == [f"SMTP_CA_FILE {tmp_path / name} is not a file"]
+
+
+def test_an_authority_that_cannot_be_read_is_refused(problems_with):
+    """A file of the kernel's, which not even root can read like this, stands for one of another user."""
+    [problem] = problems_with(SMTP_CA_FILE="/proc/self/mem")
+    assert problem.startswith("SMTP_CA_FILE /proc/self/mem can't be read (")
 
 
 def test_every_setting_is_in_the_table_of_problems():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from alertgate.config import Settings
-from alertgate.setting_types import Password, Secret
+from alertgate.setting_types import Credential, Password, Secret
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -65,7 +65,7 @@ def env_example() -> str:
 
 def _is_secret(name: str) -> bool:
     kinds = get_args(Settings.model_fields[name].annotation)
-    return Secret in kinds or Password in kinds
+    return not {Credential, Password, Secret}.isdisjoint(kinds)
 
 
 def _text(value: Any) -> str:

@@ -101,7 +101,7 @@ def open_gate(
         store.close()
         raise
     ids = Ids(store.read_now(newest_id))
-    opened = open_channels(settings) if channels is None else channels
+    opened = open_channels(settings, clock) if channels is None else channels
     metrics = _metrics(opened, clock)
     store.writer.on_commit = metrics.committed
     deliverer = _deliverer(store, opened, settings, clock, metrics, ids, times or DeliveryTimes())

@@ -5,31 +5,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict, SettingsError
 
 from alertgate.env_file import replaced_values
 from alertgate.errors import ConfigError
+from alertgate.mail_settings import MailSettings
 from alertgate.model import Severity
 from alertgate.rules import GroupingRules, SeverityRules
+from alertgate.secret_settings import SecretSettings
 from alertgate.setting_types import (
-    Address,
-    Addresses,
     AnyCase,
     DatabaseUrl,
     DeviceNames,
     Networks,
-    Password,
     RateLimit,
     Seconds,
-    Secret,
     SeverityByEvent,
     TimeZone,
     WebAddress,
     invisible,
     refuse_invisible,
     refuse_quotes,
-    without_blanks,
 )
 
 SECRETS_DIR = Path("/run/secrets")
@@ -37,7 +34,7 @@ DEFAULT_ENV_FILE = Path(".env")
 DEFAULT_POLICY_FILE = Path("alertgate.toml")
 
 
-class Settings(BaseSettings):
+class Settings(MailSettings, SecretSettings):
     """The settings, read from the environment, then `.env`, then files in /run/secrets.
 
     Frozen. Raises pydantic's ValidationError; `load` turns that into one readable list.
@@ -45,87 +42,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True, populate_by_name=True
-    )
-
-    # Secrets
-    secret_key: Secret | None = Field(
-        None,
-        validation_alias=AliasChoices("SECRET_KEY", "FLASK_SECRET_KEY"),
-        description="Signs the pagination cursors of the API. Also read as `FLASK_SECRET_KEY`.",
-    )
-    particle_webhook_secret: Secret | None = Field(
-        None, description="Bearer token that Particle sends. Unset: the Particle webhook is off and answers 503."
-    )
-    particle_webhook_secret_previous: Secret | None = Field(
-        None, description="Previous token, still accepted, so that the token can be rotated without losing alerts."
-    )
-    webhook_secret: Secret | None = Field(
-        None,
-        description="Key that signs requests to the generic webhook: `whsec_` and base64, as `alertgate init` writes "
-        "it for the Standard Webhooks libraries, or any text. Unset, and `WEBHOOK_TOKEN` too: the generic webhook is "
-        "off and answers 503.",
-    )
-    webhook_secret_previous: Secret | None = Field(None, description="Previous key, still accepted.")
-    webhook_token: Secret | None = Field(
-        None,
-        description="Bearer token for the generic webhook, for senders that can't sign. Unset: no token is accepted.",
-    )
-    webhook_token_previous: Secret | None = Field(None, description="Previous token, still accepted.")
-    api_token: Secret | None = Field(
-        None, description="Bearer token for `/api`. Unset: the API is off and answers 503."
-    )
-    api_token_previous: Secret | None = Field(None, description="Previous token, still accepted.")
-    metrics_token: Secret | None = Field(
-        None, description="Bearer token for `/metrics`. Unset: anyone who can reach the service can read the metrics."
-    )
-    metrics_token_previous: Secret | None = Field(None, description="Previous token, still accepted.")
-
-    # Recipients
-    recipient_email: Addresses = Field(
-        (),
-        repr=False,
-        description="Recipients of mails, comma-separated. An address at a known SMS gateway gets a text message.",
-    )
-    recipient_sms: Addresses = Field(
-        (),
-        repr=False,
-        description="Recipients of text messages, comma-separated: addresses at an email-to-SMS gateway, known or not.",
-    )
-
-    # Mail
-    smtp_host: str | None = Field(
-        None,
-        description="Mail server. Unset: `smtp.gmail.com` if `SMTP_EMAIL` is set, else messages are written to the "
-        "outbox, a Maildir under `DATA_DIR`.",
-    )
-    smtp_port: int | None = Field(
-        None,
-        ge=1,
-        le=65535,
-        description="Port of the mail server. Unset: 587 for `starttls`, 465 for `tls`, 25 for `none`.",
-    )
-    smtp_security: Annotated[Literal["starttls", "tls", "none"], AnyCase] = Field(
-        "starttls", description="Encryption: `starttls`, `tls` or `none`. Never falls back to plain text."
-    )
-    smtp_username: str | None = Field(None, repr=False, description="User name of the login. Unset: `SMTP_EMAIL`.")
-    smtp_email: Address | None = Field(None, repr=False, description="Sender address of mails.")
-    smtp_password: Password | None = Field(
-        None,
-        description="Password of the login; for Gmail an app password, with or without its spaces. Unset: no login.",
-    )
-    smtp_ca_file: Path | None = Field(
-        None,
-        description="PEM file of a certificate authority to trust besides the system's, for a private mail server.",
-    )
-    smtp_connections: int = Field(2, ge=1, le=20, description="Maximum number of connections to the mail server.")
-    smtp_timeout: Seconds = Field(20.0, le=40, description="Seconds to wait for each reply of the mail server.")
-
-    smtp_daily_limit: int = Field(
-        500,
-        ge=0,
-        description="Messages that the mail account may send in 24 hours, mails and text messages together. From "
-        "80 % on, what isn't critical is sent as digests; from 95 % on, only what is critical; at the limit, nothing "
-        "until there is room again. 0: no limit.",
     )
 
     # Alerts
@@ -233,29 +149,6 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def mail_host(self) -> str | None:
-        """The mail server, or None if messages are written to the outbox."""
-        return self.smtp_host or ("smtp.gmail.com" if self.smtp_email else None)
-
-    @property
-    def mail_port(self) -> int:
-        """The mail server's port."""
-        return self.smtp_port or {"starttls": 587, "tls": 465, "none": 25}[self.smtp_security]
-
-    @property
-    def mail_password(self) -> str | None:
-        """The password, without the spaces that Gmail shows in an app password, which may be no-break spaces."""
-        if self.smtp_password is None:
-            return None
-        text = self.smtp_password.get_secret_value()
-        return without_blanks(text) if (self.mail_host or "").lower() == "smtp.gmail.com" else text
-
-    @property
-    def mail_from(self) -> str:
-        """The sender's address."""
-        return self.smtp_email or "alertgate@localhost"
-
-    @property
     def zone(self) -> ZoneInfo:
         """The time zone of the times in messages."""
         return ZoneInfo(self.timezone)
@@ -331,8 +224,9 @@ def _inconsistent(settings: Settings) -> list[str]:
         problems.append("SMTP_EMAIL is not set, but SMTP_HOST is: set the sender address of mails")
     if settings.mail_host and not (settings.recipient_email or settings.recipient_sms):
         problems.append("RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one")
-    if settings.smtp_ca_file and not settings.smtp_ca_file.is_file():
-        problems.append(f"SMTP_CA_FILE {settings.smtp_ca_file} is not a file")
+    if authority := settings.authority_problem():
+        problems.append(authority)
+    problems += settings.login_problems()
     if settings.mail_host and (name := invisible(settings.mail_password or "")):
         problems.append(f"SMTP_PASSWORD holds an invisible character ({name}): type it by hand, or paste it as text")
     return problems

@@ -4,8 +4,9 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from ipaddress import ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from limits import parse_many
@@ -13,12 +14,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from alertgate import database_url
-from alertgate.addresses import check_address
+from alertgate.addresses import check_address, is_full_name
 from alertgate.model import Severity
 
 SHORTEST_SECRET = 16
 PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
 """Matches values that were copied from a template."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PASSWORD_PLACEHOLDER = re.compile(r"change.?me|your[-_ a-z]*password|x+", re.IGNORECASE)
 
 
@@ -149,6 +151,51 @@ def _checked_password(value: SecretStr) -> SecretStr:
     return value
 
 
+def _checked_credential(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if PASSWORD_PLACEHOLDER.fullmatch(text):
+        raise ValueError("is still the placeholder of a template; docs/mail.md says how to get one")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be printable ASCII without spaces: copy it again, whole and alone")
+    return value
+
+
+def _checked_token_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host or not value.isascii() or " " in value or url.username is not None or url.fragment:
+        raise ValueError("is not a token endpoint; write one like https://oauth2.googleapis.com/token")
+    if url.scheme != "https" and not (url.scheme == "http" and host in LOOPBACK):
+        raise ValueError("must begin with https://: secrets are sent to it")
+    return value
+
+
+def _checked_helo_name(value: str) -> str:
+    if is_full_name(value) or _is_literal(value):
+        return value
+    raise ValueError(
+        f"{value!r} is not a name that EHLO may say: write a host name with a dot, such as gate.example.org, or an "
+        "address as [192.0.2.1] or [IPv6:2001:db8::1]"
+    )
+
+
+def _is_literal(value: str) -> bool:
+    """Return whether a value is an address literal (RFC 5321, 4.1.3)."""
+    if not (value.startswith("[") and value.endswith("]")):
+        return False
+    inner = value[1:-1]
+    try:
+        if inner[:5].lower() == "ipv6:":
+            return IPv6Address(inner[5:]).scope_id is None
+        IPv4Address(inner)
+    except AddressValueError:
+        return False
+    return True
+
+
 def _checked_web_address(value: SecretStr) -> SecretStr:
     if not re.match(r"https?://[^/\s]+", value.get_secret_value()):
         raise ValueError("is not a web address; write one like https://hc-ping.com/…")
@@ -163,6 +210,9 @@ def _checked_database(value: SecretStr) -> SecretStr:
 Seconds = Annotated[float, Field(gt=0, lt=1_000_000_000)]  # neither infinity nor centuries can be added to a time
 Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 Password = Annotated[SecretStr, AfterValidator(_checked_password)]
+Credential = Annotated[SecretStr, AfterValidator(_checked_credential)]
+TokenUrl = Annotated[str, AfterValidator(_checked_token_url)]
+HeloName = Annotated[str, AfterValidator(_checked_helo_name)]
 WebAddress = Annotated[SecretStr, AfterValidator(_checked_web_address)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]
 Address = Annotated[str, AfterValidator(_checked_address)]

@@ -8,6 +8,7 @@ from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.outbox import NOBODY
 from alertgate.notify.channels.registry import PROVIDERS, findings, open_channels, targets
+from tests.fakes import FakeClock
 
 EMAIL, SMS, OUTBOX = ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX
 TODAY = date(2026, 11, 23)
@@ -49,7 +50,7 @@ def test_without_any_recipient_the_outbox_has_a_placeholder(make_settings):
 def test_the_settings_decide_which_channels_are_opened(make_settings, email, expected):
     """A mail server gives email and SMS; without one there is the outbox."""
     settings = make_settings(smtp_email=email, recipient_email="me@example.com")
-    assert [channel.name for channel in open_channels(settings)] == expected
+    assert [channel.name for channel in open_channels(settings, FakeClock())] == expected
 
 
 def test_findings_warn_about_recipients_and_security(make_settings):

@@ -158,7 +158,7 @@ def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
 
 
 async def _send_tests(settings: Settings) -> list[TestSend]:
-    channels = open_channels(settings)
+    channels = open_channels(settings, SystemClock())
     try:
         return await send_tests(settings, channels, SystemClock(), new_id)
     finally:

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 
@@ -75,6 +76,15 @@ class Permanent:
 
 
 Outcome = Sent | Transient | Permanent
+
+
+class AttemptFailed(Exception):
+    """An attempt ended early. Channels raise it inside themselves, and return its outcome."""
+
+    def __init__(self, outcome: Transient) -> None:
+        super().__init__(outcome.reply)
+        self.outcome = outcome
+
 
 PICTURE_ID = "picture@alertgate"
 """The Content-ID that a message's HTML uses to show its picture."""
@@ -147,7 +157,7 @@ class Channel(Protocol):
 class Provider(Protocol):
     """A module that provides channels, as listed in `registry`."""
 
-    def from_settings(self, settings: Settings) -> list[Channel]:
+    def from_settings(self, settings: Settings, clock: Clock) -> list[Channel]:
         """Return the channels that the settings configure, if any. Raises StoreUnavailable."""
 
     def targets(self, settings: Settings) -> list[Target]:

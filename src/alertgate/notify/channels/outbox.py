@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels.base import Channel, Finding, Level, Message, Outcome, Reason, Sent, Transient
@@ -46,7 +47,7 @@ class Outbox:
         return self._path / "new" / key
 
 
-def from_settings(settings: Settings) -> list[Channel]:
+def from_settings(settings: Settings, clock: Clock) -> list[Channel]:  # noqa: ARG001  (the Provider protocol's signature)
     """Return the outbox, if no mail server is configured. Raises StoreUnavailable."""
     if settings.mail_host is not None:
         return []

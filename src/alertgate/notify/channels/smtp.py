@@ -10,9 +10,11 @@ from typing import cast
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPStatus
 
+from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels.base import (
+    AttemptFailed,
     Channel,
     Finding,
     Level,
@@ -23,6 +25,7 @@ from alertgate.notify.channels.base import (
     Sent,
     Transient,
 )
+from alertgate.notify.channels.connect import Connector, greet
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.replies import Stage, classify
 from alertgate.notify.gateways import is_gateway
@@ -42,11 +45,10 @@ class _Idle:
 class MailServer:
     """An SMTP server with a pool of at most `smtp_connections` reused connections."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, connector: Connector | None = None) -> None:
+        self._connector = connector or Connector(settings, SystemClock())
         self._slots = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[_Idle] = []
-        self._tls: ssl.SSLContext | None = None
 
     async def send_mail(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
         """Send one mail to one recipient. A failure is an outcome, never an exception.
@@ -57,6 +59,8 @@ class MailServer:
         try:
             async with asyncio.timeout_at(deadline), self._slots:
                 return await self._send_mail(sender, to, mail, deadline)
+        except AttemptFailed as error:
+            return error.outcome
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return _outcome(error)
 
@@ -64,10 +68,12 @@ class MailServer:
         """Connect and log in without sending anything."""
         try:
             async with self._slots:
-                connection = await self._connect()
+                connection = await self._connector.open()
                 code, text = await connection.noop()
                 await self._quit(connection)
                 return Sent(f"{code} {text}")
+        except AttemptFailed as error:
+            return error.outcome
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return _outcome(error)
 
@@ -77,7 +83,7 @@ class MailServer:
             await self._quit(self._idle.pop().connection)
 
     async def _send_mail(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
-        connection = await self._alive() or await self._connect()
+        connection = await self._alive() or await self._connector.open()
         transport = cast("asyncio.WriteTransport | None", connection.transport)
         if transport is None:
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
@@ -113,23 +119,6 @@ class MailServer:
                 return idle.connection
         return None
 
-    async def _connect(self) -> SMTP:
-        settings = self._settings
-        if self._tls is None and settings.smtp_security != "none":
-            self._tls = await asyncio.to_thread(_tls_context, settings)
-        connection = SMTP(
-            hostname=settings.mail_host,
-            port=settings.mail_port,
-            username=(settings.smtp_username or settings.smtp_email) if settings.smtp_password else None,
-            password=settings.mail_password,
-            use_tls=settings.smtp_security == "tls",
-            start_tls=settings.smtp_security == "starttls",  # True requires it: a server without it is an error
-            tls_context=self._tls,
-            timeout=settings.smtp_timeout,
-        )
-        await connection.connect()
-        return connection
-
     async def _quit(self, connection: SMTP) -> None:
         try:
             await connection.quit(timeout=2)
@@ -137,13 +126,6 @@ class MailServer:
             pass
         finally:
             connection.close()
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if settings.smtp_ca_file:
-        context.load_verify_locations(cafile=settings.smtp_ca_file)
-    return context
 
 
 async def _converse(
@@ -156,7 +138,7 @@ async def _converse(
     library runs first. So this function sends each command itself, and checks the clock before it sends the content.
     """
     if connection.is_ehlo_or_helo_needed:
-        await _greet(connection)
+        await greet(connection)
     size = [f"SIZE={len(mail)}"] if connection.supports_extension("size") else []
     await connection.mail(sender, options=size)
     await connection.rcpt(to)
@@ -178,16 +160,6 @@ async def _execute(connection: SMTP, command: bytes, expected: SMTPStatus) -> st
     if code != expected:
         raise aiosmtplib.SMTPDataError(code, text)
     return text
-
-
-async def _greet(connection: SMTP) -> None:
-    """Send EHLO, or HELO to a server that doesn't know EHLO."""
-    try:
-        await connection.ehlo()
-    except aiosmtplib.SMTPHeloError:
-        if not connection.is_connected:
-            raise
-        await connection.helo()
 
 
 def _check_deadline(deadline: float) -> None:
@@ -240,11 +212,11 @@ class MailChannel:
         await self._server.close()
 
 
-def from_settings(settings: Settings) -> list[Channel]:
+def from_settings(settings: Settings, clock: Clock) -> list[Channel]:
     """Return the email and SMS channels, which share the mail server, if one is configured."""
     if settings.mail_host is None:
         return []
-    server = MailServer(settings)
+    server = MailServer(settings, Connector(settings, clock))
     return [MailChannel(ChannelName.EMAIL, server, settings), MailChannel(ChannelName.SMS, server, settings)]
 
 
@@ -265,7 +237,7 @@ def findings(settings: Settings) -> list[Finding]:
     if settings.smtp_security == "none":
         text = "is none: mails and the password cross the network unencrypted"
         found.append(Finding(Level.WARN, "SMTP_SECURITY", text))
-    if settings.smtp_password is None and settings.smtp_security != "none":
+    if settings.mail_user is None and settings.smtp_security != "none":
         found.append(Finding(Level.WARN, "SMTP_PASSWORD", "isn't set: mail is sent without a login"))
     return found
 
@@ -277,6 +249,6 @@ async def check(settings: Settings) -> Finding | None:
     outcome = await MailServer(settings).check()
     what = f"mail server {settings.mail_host}:{settings.mail_port}"
     if isinstance(outcome, Sent):
-        login = "and accepts the login" if settings.smtp_password else "without a login"
+        login = "and accepts the login" if settings.mail_user else "without a login"
         return Finding(Level.OK, what, f"answers {login}: {outcome.reply}")
     return Finding(Level.FAIL, what, f"{outcome.reason}: {outcome.reply}")

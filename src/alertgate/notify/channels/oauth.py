@@ -1,0 +1,178 @@
+"""Access tokens for the mail server, fetched with a refresh token (RFC 6749, 6) and kept in memory only."""
+
+import asyncio
+import json
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from alertgate.clock import Clock
+from alertgate.config import Settings
+from alertgate.notify.channels.base import AttemptFailed, Reason, Transient
+from alertgate.notify.channels.tls import explain, mail_context
+
+MARGIN = 300.0
+"""Seconds before a token's end from which on a new one is fetched."""
+SHORT = 300.0
+"""Seconds for which a token is used whose answer doesn't say when it ends."""
+LONGEST = 86400.0
+MOST_BYTES = 65536
+"""Of an answer; real ones have 2 to 5 kB."""
+LONGEST_TEXT = 300
+"""Characters that are shown of what the endpoint says about an error."""
+
+_LATER = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+"""Errors that pass (RFC 6749, 4.1.2.1; RFC 8628, 3.5)."""
+_NEW_REFRESH_TOKEN = "the refresh token has ended or was revoked: set a new SMTP_OAUTH_REFRESH_TOKEN (docs/mail.md)"  # noqa: S105
+_ADVICE = {
+    "invalid_grant": _NEW_REFRESH_TOKEN,
+    "interaction_required": _NEW_REFRESH_TOKEN,
+    "invalid_client": "check SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_CLIENT_SECRET",
+    "unauthorized_client": "check SMTP_OAUTH_CLIENT_ID, and what this client may do at the provider",
+    "invalid_scope": "check SMTP_OAUTH_SCOPE",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What the token endpoint gave."""
+
+    access_token: str = field(repr=False)
+    seconds: float
+    """How long the access token lasts."""
+    refresh_token: str | None = field(repr=False)
+    """The one to use from now on, if the endpoint replaces them."""
+
+
+class AccessTokens:
+    """The current access token, and a new one before it ends. Its user asks for one at a time."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        refresh_token = settings.smtp_oauth_refresh_token
+        self._refresh_token = refresh_token.get_secret_value() if refresh_token else ""
+        self._token = ""
+        self._renew_at = self._ends_at = 0.0
+
+    async def current(self) -> str:
+        """Return a token that is good for some minutes. Raises AttemptFailed."""
+        if self._token and self._clock.monotonic() < self._renew_at:
+            return self._token
+        try:
+            granted = await self._fetch()
+        except AttemptFailed:
+            if self._token and self._clock.monotonic() < self._ends_at:
+                return self._token  # the margin is there for an endpoint that is away for some minutes
+            raise
+        now = self._clock.monotonic()
+        self._token = granted.access_token
+        self._ends_at = now + granted.seconds
+        self._renew_at = self._ends_at - min(MARGIN, granted.seconds / 2)
+        self._refresh_token = granted.refresh_token or self._refresh_token
+        return self._token
+
+    def discard(self) -> None:
+        """Forget the current token, because the mail server has refused it."""
+        self._token = ""
+
+    async def _fetch(self) -> Granted:
+        limit = self._settings.smtp_timeout
+        try:
+            async with asyncio.timeout(limit):
+                answer = read(*await self._ask())
+        except (TimeoutError, httpx.TimeoutException):
+            raise self._failed(Reason.TIMEOUT, f"no answer within {limit:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if tls := _tls_error(error):
+                raise self._failed(Reason.TLS, explain(tls)) from error
+            raise self._failed(Reason.CONNECTION, f"can't be reached: {error}") from error
+        if isinstance(answer, Transient):
+            raise self._failed(answer.reason, answer.reply)
+        return answer
+
+    async def _ask(self) -> tuple[int, bytes]:
+        """Return the status and the body of the token endpoint's answer."""
+        context = await asyncio.to_thread(mail_context, self._settings)
+        limit, url = self._settings.smtp_timeout, str(self._settings.smtp_oauth_token_url)
+        body = b""
+        async with (
+            httpx.AsyncClient(verify=context, trust_env=False, follow_redirects=False, timeout=limit) as client,
+            client.stream("POST", url, data=self._form(), headers=_HEADERS) as answer,
+        ):
+            async for some in answer.aiter_raw():
+                body += some
+                if len(body) > MOST_BYTES:
+                    break
+        return answer.status_code, body
+
+    def _form(self) -> dict[str, str]:
+        settings, secret = self._settings, self._settings.smtp_oauth_client_secret
+        form = {
+            "grant_type": "refresh_token",
+            "refresh_token": self._refresh_token,
+            "client_id": settings.smtp_oauth_client_id,
+            "client_secret": secret.get_secret_value() if secret else None,
+            "scope": settings.smtp_oauth_scope,
+        }
+        return {name: value for name, value in form.items() if value}
+
+    def _failed(self, reason: Reason, text: str) -> AttemptFailed:
+        """Return a failure whose text holds no secret, whatever the endpoint repeats of the request."""
+        secret = self._settings.smtp_oauth_client_secret
+        for hidden in (self._refresh_token, secret.get_secret_value() if secret else ""):
+            text = text.replace(hidden, "***") if hidden else text
+        return AttemptFailed(Transient(reason, f"SMTP_OAUTH_TOKEN_URL: {text}"))
+
+
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+
+
+def read(status: int, body: bytes) -> Granted | Transient:
+    """Return what an answer of a token endpoint means (RFC 6749, 5). Pure."""
+    answer = _object(body)
+    if status == 200 and "error" not in answer:
+        token = answer.get("access_token")
+        if isinstance(token, str) and token:
+            new = answer.get("refresh_token")
+            return Granted(token, _seconds(answer.get("expires_in")), new if isinstance(new, str) and new else None)
+        return Transient(Reason.TRY_LATER, "it answered without a token: check that this is the token endpoint")
+    error = str(answer.get("error") or "")
+    if status in (408, 429) or status >= 500 or error in _LATER:
+        return Transient(Reason.TRY_LATER, f"it answers {status} {_said(answer)}".rstrip())
+    advice = _ADVICE.get(error, "" if error else "check that this is the token endpoint")
+    text = f"it refuses ({status} {_said(answer)}".rstrip() + ")"
+    return Transient(Reason.CREDENTIALS, f"{text}; {advice}" if advice else text)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _said(answer: dict[str, Any]) -> str:
+    """Return the error and its description as one printable line."""
+    text = ": ".join(str(answer[name]) for name in ("error", "error_description") if answer.get(name))
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line[:LONGEST_TEXT]
+
+
+def _seconds(expires_in: object) -> float:
+    """Return how long a token lasts; Microsoft's older endpoint writes the number as text."""
+    try:
+        seconds = float(str(expires_in))
+    except ValueError:
+        return SHORT
+    return min(seconds, LONGEST) if seconds > 0 else SHORT
+
+
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """Return the TLS error behind an error of httpx, or None."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error
