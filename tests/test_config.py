@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alertgate.addresses import check_address, mask
-from alertgate.config import Settings, load
+from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.model import Severity
 from alertgate.rules import GroupingRules, SeverityRules
+from alertgate.settings_load import load
 from tests.builders import DOOR, for_any
 
 GOOD_SECRET = "a-good-secret-0123456789abcdef"

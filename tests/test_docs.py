@@ -11,9 +11,10 @@ from tools.settings_table import ENV_EXAMPLE, README, ROOT, defaults, env_exampl
 from alertgate.accept.keys import LARGEST_NUMBER, PART_FIELDS
 from alertgate.accept.repeats import ID_ALONE, WITH_TIME, WITHOUT_ID
 from alertgate.cli.main import app
-from alertgate.config import Settings, load
+from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.model import IdKind, Kind
+from alertgate.settings_load import load
 from alertgate.telemetry import MALFORMED_REQUEST
 from tests.conftest import Running
 

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from alertgate.config import DEFAULT_ENV_FILE, Settings, load
+from alertgate.config import Settings
+from alertgate.settings_load import DEFAULT_ENV_FILE, load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -24,7 +24,7 @@ from alertgate.cli.retry import failed
 from alertgate.cli.retry import retry as retry_notifications
 from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
-from alertgate.config import DEFAULT_ENV_FILE, Settings, load
+from alertgate.config import Settings
 from alertgate.errors import ConfigError, NotFound, Rejected
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels
@@ -34,6 +34,7 @@ from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
 from alertgate.prove.history import trail
 from alertgate.prove.timeline import tell
+from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store.engine import Store
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config

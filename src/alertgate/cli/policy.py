@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from alertgate.clock import SystemClock
-from alertgate.config import DEFAULT_ENV_FILE, Settings, load
+from alertgate.config import Settings
 from alertgate.errors import PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.policy.events import doubts
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
 from alertgate.policy.load import Policy, PolicyFile, digest, read_file, short
+from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store.engine import Store
 from alertgate.telemetry import configure_logging
 
