@@ -27,9 +27,8 @@ from alertgate.setting_types import (
     refuse_invisible,
     refuse_quotes,
     without_blanks,
+    zone_of_tz,
 )
-
-DEFAULT_POLICY_FILE = Path("alertgate.toml")
 
 
 class Settings(BaseSettings):
@@ -135,9 +134,9 @@ class Settings(BaseSettings):
         (), description="Severity by event name; the first match wins: `alarm/*=critical,battery*=info`."
     )
     policy_file: Path = Field(
-        DEFAULT_POLICY_FILE,
+        Path("alertgate.toml"),
         description="The policy: what events mean (docs/events.md). Read at start and on SIGHUP. The default file may "
-        "be missing; any other must exist.",
+        "be missing; one that is named here must exist.",
     )
     particle_strict: bool = Field(
         False,
@@ -162,7 +161,16 @@ class Settings(BaseSettings):
         "without a notification. An acknowledged one stays open for at least four hours.",
     )
     give_up_after: Seconds = Field(86400.0, description="Seconds to retry a notification before it counts as failed.")
-    timezone: TimeZone = Field("UTC", description="Time zone of the times in messages, such as `Europe/Berlin`.")
+    timezone: TimeZone | None = Field(
+        None,
+        description="Time zone of the times in messages, such as `Europe/Berlin`. Unset: the one that `TZ` names, else "
+        "UTC.",
+    )
+    tz: str | None = Field(
+        None,
+        description="The system's own variable, for where `TIMEZONE` is unset. Counts if it names a zone: "
+        "`Europe/Berlin` or `:Europe/Berlin`, but not `CET-1CEST`.",
+    )
 
     # Service
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -183,6 +191,11 @@ class Settings(BaseSettings):
         None,
         description="Ping URL of an external dead man's switch such as healthchecks.io, requested every "
         "`HEARTBEAT_INTERVAL`; with `/fail` appended while something is wrong.",
+    )
+    heartbeat_fail_url: WebAddress | None = Field(
+        None,
+        description="Requested instead of `HEARTBEAT_URL` with `/fail` while something is wrong, for services whose "
+        "address for failures is another one.",
     )
     heartbeat_interval: Seconds = Field(60.0, description="Seconds between two heartbeats.")
     trusted_proxies: Networks = Field(
@@ -252,7 +265,14 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         """The time zone of the times in messages."""
-        return ZoneInfo(self.timezone)
+        return ZoneInfo(self.timezone) if self.timezone else (zone_of_tz(self.tz or "") or ZoneInfo("UTC"))
+
+    @property
+    def zone_doubt(self) -> str | None:
+        """Say if TZ should name the time zone, but doesn't."""
+        if self.timezone or not self.tz or zone_of_tz(self.tz):
+            return None
+        return f"TZ is {self.tz!r}, which names no zone, so times in messages are in UTC; set TIMEZONE"
 
     @property
     def outbox_dir(self) -> Path:
@@ -271,7 +291,7 @@ class Settings(BaseSettings):
     @property
     def must_have_policy(self) -> bool:
         """Whether the policy's file must exist, because the settings name it."""
-        return self.policy_file != DEFAULT_POLICY_FILE
+        return "policy_file" in self.model_fields_set
 
     @property
     def grouping(self) -> GroupingRules:
