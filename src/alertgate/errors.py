@@ -3,6 +3,7 @@ r"""Everything that alertgate raises on purpose.
     AlertgateError
      ├── ConfigError            the settings are invalid; nothing was started
      │    └── PolicyInvalid         alertgate.toml is
+     ├── EnvironmentUnusable    a variable of the environment keeps HTTP calls from working
      ├── RequestError           the caller must change the request
      │    ├── Unauthenticated       no credential, or a wrong one
      │    ├── NotFound              no such resource
@@ -49,6 +50,10 @@ class ConfigError(AlertgateError):
 
 class PolicyInvalid(ConfigError):
     """The policy's file is invalid; a policy that was in force stays so."""
+
+
+class EnvironmentUnusable(AlertgateError):
+    """A variable of the environment keeps HTTP calls from working: of a proxy, or of certificates."""
 
 
 class RequestError(AlertgateError):

@@ -265,6 +265,10 @@ def simulate(
     secret = settings.particle_webhook_secret
     if secret is None:
         raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
+    try:
+        proxied = url is not None and simulation.goes_through_proxy(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
     run = simulation.Run(
         url=(url or local_url(settings)).rstrip("/") + "/webhook/particle",
         token=secret.get_secret_value(),
@@ -274,10 +278,13 @@ def simulate(
         event=event,
         data=data,
         form=form,
+        proxied=proxied,
     )
     summary = asyncio.run(simulation.simulate(run, SystemClock(), new_id))
     typer.echo(summary.text())
     if summary.failed:
+        if hint := simulation.proxy_hint(run):
+            typer.echo(hint, err=True)
         raise typer.Exit(1)
 
 
