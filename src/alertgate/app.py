@@ -265,7 +265,8 @@ def _background(gate: Gate) -> list[Periodic]:
 def _announce(gate: Gate) -> None:
     """Log at start what an operator should know about the settings."""
     settings = gate.settings
-    log.info("service.starting", version=__version__, store=gate.store.dialect, recipients=len(targets(settings)))
+    store, recipients = gate.store, len(targets(settings))
+    log.info("service.starting", version=__version__, store=store.dialect, database=store.name, recipients=recipients)
     for finding in registry.findings(settings, gate.clock.now().date()):
         if finding.level is not Level.OK:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))

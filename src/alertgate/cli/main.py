@@ -35,6 +35,8 @@ from alertgate.prove.timeline import tell
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config
+from alertgate.web.signals import Signals
+from alertgate.web.state import log_state
 
 log = structlog.stdlib.get_logger("alertgate")
 app = typer.Typer(
@@ -80,9 +82,9 @@ def serve(
     env_file: EnvFile = DEFAULT_ENV_FILE,
     first_steps: Annotated[bool, typer.Option("--first-steps", help="Print a curl that raises an alert.")] = False,
 ) -> None:
-    """Serve webhooks and deliver notifications, until SIGTERM or Ctrl-C."""
+    """Serve webhooks and deliver notifications, until SIGTERM, SIGQUIT or Ctrl-C."""
+    signals = Signals()  # before the policy is read: what is asked for from now on is done
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server takes it: the policy is read in a moment anyway
     settings = load(env_file, **given)
     configure_logging(settings.log_level, settings.log_format)
     allow_many_files()
@@ -94,11 +96,9 @@ def serve(
         config,
         gate.health,
         on_listening=_show_first_steps if show_curl else None,
-        on_hangup=gate.policies.ask_to_reload,
+        signals=signals,
+        acts={signal.SIGHUP: gate.policies.reload, signal.SIGUSR1: lambda: log_state(gate)},
     )
-    # uvicorn raises the signal that stopped it once more when all is done; a stop that was asked for is a success.
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
     # No full garbage collection walks through the modules again: p99 of a burst is half of what it is without.
     gc.freeze()
     server.run(sockets=[listener])
@@ -108,10 +108,6 @@ def serve(
 
 def _show_first_steps(url: str) -> None:
     typer.echo(_FIRST_STEPS.format(url=url))
-
-
-def _leave(*_: object) -> None:
-    sys.exit(0)
 
 
 @app.command()
