@@ -23,8 +23,9 @@ from fastapi import FastAPI
 from sqlalchemy import Connection, create_engine, func, select, text
 
 from alertgate.app import create_app, open_gate
-from alertgate.config import Settings, load
+from alertgate.config import Settings
 from alertgate.model import NotificationStatus
+from alertgate.settings_load import load
 from alertgate.store.engine import Store
 from alertgate.store.tables import notifications
 from alertgate.web.dependencies import Gate

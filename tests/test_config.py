@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alertgate.addresses import check_address, mask
-from alertgate.config import Settings, load
+from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.model import Severity
 from alertgate.rules import GroupingRules, SeverityRules
+from alertgate.settings_load import load
 from tests.builders import DOOR, for_any
 
 GOOD_SECRET = "a-good-secret-0123456789abcdef"
@@ -45,7 +46,8 @@ NO_HELO = (
     "is not a name that EHLO may say: write a host name with a dot, such as gate.example.org, or an address as "
     "[192.0.2.1] or [IPv6:2001:db8::1]"
 )
-ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE"}
+WEB_ADDRESS = "is not a web address; write one like https://hc-ping.com/…"
+ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE", "TZ"}
 """Settings that accept any text; whether a host, a directory or a file exists shows at start."""
 
 LoadWith = Callable[..., Settings]
@@ -113,7 +115,14 @@ PROBLEMS = [
     ("SMTP_TIMEOUT", "41", "Input should be less than or equal to 40"),
     ("SMTP_DAILY_LIMIT", "-1", "Input should be greater than or equal to 0"),
     ("RETENTION_DAYS", "-1", "Input should be greater than or equal to 0"),
-    ("HEARTBEAT_URL", "hc-ping.com/x", "is not a web address; write one like https://hc-ping.com/…"),
+    ("HEARTBEAT_URL", "hc-ping.com/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "ftp://hc-ping.com/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://[hc-ping.com/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://hc-ping.com:https/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://hc-ping..com/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://hc-ping.com/x y", WEB_ADDRESS),
+    ("HEARTBEAT_FAIL_URL", "hc-ping.com/x", WEB_ADDRESS),
     ("HEARTBEAT_INTERVAL", "0", "Input should be greater than 0"),
     ("DEVICES", "Front door", "'Front door' has no '=': write name=value, comma-separated"),
     (
@@ -375,9 +384,9 @@ def test_a_reference_in_an_env_file_is_named_with_its_line(tmp_path, name, value
 
 
 def test_what_dotenv_leaves_alone_or_the_environment_overrules_is_no_problem(tmp_path, load_with):
-    """A dollar, a brace, another's variable, and a setting that the environment has; there `${x}` is itself."""
+    """A dollar, a brace, Compose's variable, and a setting that the environment has; there `${x}` is itself."""
     file = tmp_path / ".env"
-    file.write_text("SMTP_PASSWORD=$x$$y{z}${a:b}${\nOTHER=${x}\nSMTP_USERNAME=${x}\n# API_TOKEN=${x}\n")
+    file.write_text("SMTP_PASSWORD=$x$$y{z}${a:b}${\nCOMPOSE_FILE=${x}\nSMTP_USERNAME=${x}\n# API_TOKEN=${x}\n")
     assert load_with(SMTP_USERNAME="a${x}b").smtp_username == "a${x}b"
     settings = load(file)
     assert (settings.mail_password, settings.smtp_username) == ("$x$$y{z}${a:b}${", "a${x}b")
@@ -414,6 +423,10 @@ def test_all_problems_are_named_at_once(problems_with):
         (
             {"SMTP_EMAIL": "alerts@example.net"},
             ["RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one"],
+        ),
+        (
+            {"HEARTBEAT_FAIL_URL": "https://example.org/fail"},
+            ["HEARTBEAT_FAIL_URL is set, but HEARTBEAT_URL is not: set both"],
         ),
         (
             {"SMTP_HOST": "mail.example.net", "RECIPIENT_SMS": "5@vtext.com"},
@@ -480,7 +493,10 @@ def test_an_unreadable_env_file_is_named(tmp_path):
     file.write_bytes(b"PORT=\xff\xfe\n")
     with pytest.raises(ConfigError) as caught:
         load(file)
-    assert [problem.startswith(f"{file} can't be read: ") for problem in caught.value.problems] == [True]
+    assert caught.value.problems == [f"{file} can't be read: byte 6 isn't UTF-8; save it as UTF-8"]
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(ConfigError, match="directory can't be read: Is a directory; it must be a file that user"):
+        load(tmp_path / "directory")
 
 
 def test_an_explicit_env_file_must_exist(tmp_path):
@@ -565,8 +581,62 @@ def test_grouping_rules_are_times(load_with):
 
 
 def test_the_timezone_becomes_a_zone(load_with):
-    """TIMEZONE becomes a ZoneInfo."""
+    """TIMEZONE becomes a ZoneInfo; without it the zone is UTC."""
+    assert load_with().zone == ZoneInfo("UTC")
     assert load_with(TIMEZONE="America/New_York").zone == ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("tz", "zone"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        (":Europe/Berlin", "Europe/Berlin"),
+        ("/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
+        (":/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
+        ("UTC", "UTC"),
+        ("EST5EDT", "EST5EDT"),
+        ("", "UTC"),
+    ],
+)
+def test_tz_names_the_zone_where_timezone_does_not(load_with, tz, zone):
+    """The system's variable counts in its usual forms, and never against TIMEZONE."""
+    settings = load_with(TZ=tz)
+    assert (settings.zone, settings.zone_doubt) == (ZoneInfo(zone), None)
+    settings = load_with(TZ=tz, TIMEZONE="Asia/Tokyo")
+    assert (settings.zone, settings.zone_doubt) == (ZoneInfo("Asia/Tokyo"), None)
+
+
+@pytest.mark.parametrize("tz", ["CET-1CEST", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "Berlin", "Europe", ":", "../x"])
+def test_a_tz_that_names_no_zone_is_said_and_not_used(load_with, tz):
+    """POSIX rules and nonsense leave UTC, with a sentence that says so; TIMEZONE ends the doubt."""
+    settings = load_with(TZ=tz)
+    assert settings.zone == ZoneInfo("UTC")
+    assert settings.zone_doubt == f"TZ is {tz!r}, which names no zone, so times in messages are in UTC; set TIMEZONE"
+    assert load_with(TZ=tz, TIMEZONE="Asia/Tokyo").zone_doubt is None
+
+
+def test_relative_paths_are_relative_to_the_env_file(tmp_path, monkeypatch):
+    """Those in it and the defaults; the environment's and the caller's are relative to the working directory."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "ca.pem").touch()
+    monkeypatch.chdir(elsewhere)
+    file = home / ".env"
+    file.write_text("SMTP_CA_FILE=ca.pem\nDATA_DIR=store\n")
+    settings = load(file)
+    assert settings.sqlite_file == home / "store" / "alertgate.db"
+    assert (settings.smtp_ca_file, settings.outbox_dir) == (home / "ca.pem", home / "store" / "outbox")
+    assert (settings.policy_file, settings.must_have_policy) == (home / "alertgate.toml", False)
+    file.write_text(f"POLICY_FILE=mine.toml\nSMTP_CA_FILE={home}/ca.pem\nDATA_DIR=\n")
+    settings = load(file)
+    assert (settings.policy_file, settings.must_have_policy) == (home / "mine.toml", True)
+    assert (settings.data_dir, settings.smtp_ca_file) == (home / "data", home / "ca.pem")
+    monkeypatch.setenv("data_dir", "of the environment")
+    assert load(file).data_dir == Path("of the environment")
+    assert load(file, data_dir=Path("of the caller")).data_dir == Path("of the caller")
+    monkeypatch.chdir(home)
+    assert load().policy_file == Path("mine.toml")
 
 
 @pytest.mark.parametrize(

@@ -229,12 +229,11 @@ async def _beats(gate: Gate) -> AsyncIterator[list[Periodic]]:
     if not settings.heartbeat_url:
         yield []
         return
-    import httpx  # noqa: PLC0415  (slow to import, and few installations need it)
+    from alertgate.prove.heartbeat import Heartbeat, open_client  # noqa: PLC0415  (slow, and few installations need it)
 
-    from alertgate.prove.heartbeat import TIMEOUT, Heartbeat  # noqa: PLC0415
-
-    async with httpx.AsyncClient(timeout=TIMEOUT) as client:
-        beat = Heartbeat(settings.heartbeat_url.get_secret_value(), gate.auditor, client).beat
+    urls = [url.get_secret_value() for url in (settings.heartbeat_url, settings.heartbeat_fail_url) if url]
+    async with open_client(*urls) as client:
+        beat = Heartbeat(client, gate.auditor, *urls).beat
         yield [Periodic("heartbeat", settings.heartbeat_interval, beat)]
 
 
@@ -266,10 +265,13 @@ def _background(gate: Gate) -> list[Periodic]:
 def _announce(gate: Gate) -> None:
     """Log at start what an operator should know about the settings."""
     settings = gate.settings
-    log.info("service.starting", version=__version__, store=gate.store.dialect, recipients=len(targets(settings)))
+    store, recipients = gate.store, len(targets(settings))
+    log.info("service.starting", version=__version__, store=store.dialect, database=store.name, recipients=recipients)
     for finding in registry.findings(settings, gate.clock.now().date()):
         if finding.level is not Level.OK:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
+    if settings.zone_doubt:
+        log.warning("settings.doubtful", detail=settings.zone_doubt, what="TZ")
     for name, secret in (
         ("PARTICLE_WEBHOOK_SECRET", settings.particle_webhook_secret),
         ("WEBHOOK_SECRET", settings.webhook_secret or settings.webhook_token),

@@ -2,14 +2,12 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict, SettingsError
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
-from alertgate.env_file import replaced_values
-from alertgate.errors import ConfigError
 from alertgate.mail_settings import MailSettings
 from alertgate.model import Severity
 from alertgate.rules import GroupingRules, SeverityRules
@@ -24,20 +22,16 @@ from alertgate.setting_types import (
     SeverityByEvent,
     TimeZone,
     WebAddress,
-    invisible,
     refuse_invisible,
     refuse_quotes,
+    zone_of_tz,
 )
-
-SECRETS_DIR = Path("/run/secrets")
-DEFAULT_ENV_FILE = Path(".env")
-DEFAULT_POLICY_FILE = Path("alertgate.toml")
 
 
 class Settings(MailSettings, SecretSettings):
     """The settings, read from the environment, then `.env`, then files in /run/secrets.
 
-    Frozen. Raises pydantic's ValidationError; `load` turns that into one readable list.
+    Frozen. Raises pydantic's ValidationError; `settings_load.load` turns that into one readable list.
     """
 
     model_config = SettingsConfigDict(
@@ -56,9 +50,9 @@ class Settings(MailSettings, SecretSettings):
         (), description="Severity by event name; the first match wins: `alarm/*=critical,battery*=info`."
     )
     policy_file: Path = Field(
-        DEFAULT_POLICY_FILE,
+        Path("alertgate.toml"),
         description="The policy: what events mean (docs/events.md). Read at start and on SIGHUP. The default file may "
-        "be missing; any other must exist.",
+        "be missing; one that is named here must exist.",
     )
     particle_strict: bool = Field(
         False,
@@ -83,7 +77,16 @@ class Settings(MailSettings, SecretSettings):
         "without a notification. An acknowledged one stays open for at least four hours.",
     )
     give_up_after: Seconds = Field(86400.0, description="Seconds to retry a notification before it counts as failed.")
-    timezone: TimeZone = Field("UTC", description="Time zone of the times in messages, such as `Europe/Berlin`.")
+    timezone: TimeZone | None = Field(
+        None,
+        description="Time zone of the times in messages, such as `Europe/Berlin`. Unset: the one that `TZ` names, else "
+        "UTC.",
+    )
+    tz: str | None = Field(
+        None,
+        description="The system's own variable, for where `TIMEZONE` is unset. Counts if it names a zone: "
+        "`Europe/Berlin` or `:Europe/Berlin`, but not `CET-1CEST`.",
+    )
 
     # Service
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -105,6 +108,11 @@ class Settings(MailSettings, SecretSettings):
         None,
         description="Ping URL of an external dead man's switch such as healthchecks.io, requested every "
         "`HEARTBEAT_INTERVAL`; with `/fail` appended while something is wrong.",
+    )
+    heartbeat_fail_url: WebAddress | None = Field(
+        None,
+        description="Requested instead of `HEARTBEAT_URL` with `/fail` while something is wrong, for services whose "
+        "address for failures is another one.",
     )
     heartbeat_interval: Seconds = Field(60.0, description="Seconds between two heartbeats.")
     trusted_proxies: Networks = Field(
@@ -151,7 +159,14 @@ class Settings(MailSettings, SecretSettings):
     @property
     def zone(self) -> ZoneInfo:
         """The time zone of the times in messages."""
-        return ZoneInfo(self.timezone)
+        return ZoneInfo(self.timezone) if self.timezone else (zone_of_tz(self.tz or "") or ZoneInfo("UTC"))
+
+    @property
+    def zone_doubt(self) -> str | None:
+        """Say if TZ should name the time zone, but doesn't."""
+        if self.timezone or not self.tz or zone_of_tz(self.tz):
+            return None
+        return f"TZ is {self.tz!r}, which names no zone, so times in messages are in UTC; set TIMEZONE"
 
     @property
     def outbox_dir(self) -> Path:
@@ -170,7 +185,7 @@ class Settings(MailSettings, SecretSettings):
     @property
     def must_have_policy(self) -> bool:
         """Whether the policy's file must exist, because the settings name it."""
-        return self.policy_file != DEFAULT_POLICY_FILE
+        return "policy_file" in self.model_fields_set
 
     @property
     def grouping(self) -> GroupingRules:
@@ -181,52 +196,3 @@ class Settings(MailSettings, SecretSettings):
     def severities(self) -> SeverityRules:
         """The rules for severities."""
         return SeverityRules(self.severity_rules, self.default_severity)
-
-
-ENV_NAMES = frozenset({*map(str.upper, Settings.model_fields), "FLASK_SECRET_KEY"})
-"""The names of the settings as environment variables."""
-
-
-def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings:
-    """Read the settings. Raises ConfigError with one readable line for each problem.
-
-    `overrides` are settings by their Python names; they take precedence.
-    """
-    secrets = SECRETS_DIR if SECRETS_DIR.is_dir() else None
-    replaced: list[str] = []
-    if env_file not in (None, DEFAULT_ENV_FILE) and not env_file.is_file():
-        raise ConfigError([f"{env_file} does not exist; name an existing file, or leave out --env-file"])
-    try:
-        replaced = replaced_values(env_file, ENV_NAMES) if env_file else []
-        settings = Settings(_env_file=env_file, _secrets_dir=secrets, **overrides)
-    except ValidationError as error:
-        lines = [_line(problem) for problem in error.errors(include_url=False, include_input=False)]
-        named = {line.partition(" ")[0].removeprefix("FLASK_") for line in replaced}
-        raise ConfigError([*replaced, *(line for line in lines if line.partition(" ")[0] not in named)]) from None
-    except SettingsError as error:
-        raise ConfigError([f"a file in {SECRETS_DIR} can't be read: {error}"]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{env_file} can't be read: {error}"]) from None
-    if problems := replaced or _inconsistent(settings):
-        raise ConfigError(problems)
-    return settings
-
-
-def _line(problem: Any) -> str:
-    name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-    return f"{name} {problem['msg'].removeprefix('Value error, ')}"
-
-
-def _inconsistent(settings: Settings) -> list[str]:
-    """Return the problems of settings that don't fit together."""
-    problems = []
-    if settings.mail_host and not settings.smtp_email:
-        problems.append("SMTP_EMAIL is not set, but SMTP_HOST is: set the sender address of mails")
-    if settings.mail_host and not (settings.recipient_email or settings.recipient_sms):
-        problems.append("RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one")
-    if authority := settings.authority_problem():
-        problems.append(authority)
-    problems += settings.login_problems()
-    if settings.mail_host and (name := invisible(settings.mail_password or "")):
-        problems.append(f"SMTP_PASSWORD holds an invisible character ({name}): type it by hand, or paste it as text")
-    return problems

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -123,6 +123,15 @@ def _checked_timezone(value: str) -> str:
     return value
 
 
+def zone_of_tz(value: str) -> ZoneInfo | None:
+    """Return the zone that a TZ variable names, or None: POSIX also allows its rules there, as in `CET-1CEST`."""
+    name = value.strip().removeprefix(":").removeprefix("/usr/share/zoneinfo/")
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a directory, such as Europe
+        return None
+
+
 def _checked_rate(value: str) -> str:
     try:
         amounts = [item.amount for item in parse_many(value)]
@@ -197,7 +206,12 @@ def _is_literal(value: str) -> bool:
 
 
 def _checked_web_address(value: SecretStr) -> SecretStr:
-    if not re.match(r"https?://[^/\s]+", value.get_secret_value()):
+    try:
+        parts = urlsplit(text := value.get_secret_value())
+        right = parts.scheme in {"http", "https"} and (parts.hostname or "").encode("idna") and parts.port != 0
+    except ValueError:  # also UnicodeError, for labels that are empty or too long
+        right = False
+    if not right or re.search(r"\s", text):
         raise ValueError("is not a web address; write one like https://hc-ping.com/…")
     return value
 

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from alertgate.accept.own import OwnAlerts, OwnRules
 from alertgate.accept.record import Recorder
 from alertgate.app import Ids
-from alertgate.config import load
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import Alert, ChannelName, Incident, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.prove.troubles import Cause, Trouble, read_tally
 from alertgate.rules import GroupingRules
+from alertgate.settings_load import load
 from alertgate.store import alerts, incidents
 from alertgate.store.engine import Store
 from alertgate.store.pages import Wanted

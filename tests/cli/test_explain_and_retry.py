@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_cli import alertgate
+from alertgate.uuid7 import time_of
+from tests.cli.test_cli import alertgate, which
 from tests.conftest import DEVICE, PARTICLE, Running, serving
 from tests.fakes import FakeClock, mail_sink, until
 
@@ -64,17 +65,22 @@ async def test_explain_prints_what_the_documentation_shows(make_settings, databa
                 service.gate.deliverer.wake()
             await notification(service, alert_id, "sent", 3)
             explained = await alertgate("explain", alert_id, cwd=tmp_path, env=beside)
-    assert (explained.returncode, explained.stderr) == (0, "")
+    assert (explained.returncode, explained.stderr) == (0, f"Database: {which(beside)}\n")
     [shown] = re.findall(r"\$ alertgate explain \S+\n(.*?)```", DOCUMENTATION.read_text(encoding="utf-8"), re.DOTALL)
     assert without_variables(shown) == without_variables(explained.stdout)
     assert "15:03:40.000  attempt 3 of email to anna@example.org: sent in 0.00 s" in explained.stdout
 
 
-async def test_explain_reports_an_unknown_alert(tmp_path, beside):
-    """The exit code is 1, and the error names the id."""
-    done = await alertgate("explain", NOWHERE, cwd=tmp_path, env=beside)
+async def test_explain_reports_an_unknown_alert(make_settings, database, tmp_path, beside):
+    """The exit code is 1, and the error names the id and how new the database is."""
+    async with serving(make_settings(**database)) as service:
+        alert_id = (await service.particle()).json()["id"]
+        done = await alertgate("explain", NOWHERE, cwd=tmp_path, env=beside)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"There is no alert {NOWHERE};")
+    assert done.stderr == (
+        f"Database: {which(beside)}\nThere is no alert {NOWHERE} in this database, whose newest one is of "
+        f"{time_of(alert_id):%Y-%m-%d %H:%M} UTC: it was never stored there, or retention deleted it.\n"
+    )
 
 
 async def test_retry_sends_one_failed_notification(make_settings, database, tmp_path, beside):
@@ -86,7 +92,7 @@ async def test_retry_sends_one_failed_notification(make_settings, database, tmp_
             alert_id = (await service.particle()).json()["id"]
             failed = (await notification(service, alert_id, "failed", 1))["id"]
             done = await alertgate("retry", failed, cwd=tmp_path, env=beside)
-            assert (done.returncode, done.stderr) == (0, "")
+            assert (done.returncode, done.stderr) == (0, f"Database: {which(beside)}\n")
             assert done.stdout == f"email  anna@example.org: Notification {failed} is pending again and due now.\n"
             await notification(service, alert_id, "sent", 2)
             again = await alertgate("retry", failed, cwd=tmp_path, env=beside)
@@ -110,7 +116,11 @@ async def test_retry_sends_all_failed_notifications(make_settings, database, tmp
             for alert_id in ids:
                 await notification(service, alert_id, "sent", 2)
             nothing = await alertgate("retry", "--all", cwd=tmp_path, env=beside)
-            assert (nothing.returncode, nothing.stdout) == (0, "No notification has failed.\n")
+            newest = f"{time_of(ids[-1]):%Y-%m-%d %H:%M} UTC"
+            assert (nothing.returncode, nothing.stdout) == (
+                0,
+                f"No notification has failed. The newest alert is of {newest}.\n",
+            )
 
 
 @pytest.mark.parametrize("arguments", [(), (NOWHERE, "--all")])

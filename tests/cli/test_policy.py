@@ -11,7 +11,7 @@ import pytest
 
 from alertgate.policy.expressions import compile_expression
 from alertgate.policy.load import digest, parse
-from tests.cli.test_cli import GOOD, alertgate
+from tests.cli.test_cli import GOOD, alertgate, which
 from tests.conftest import serving
 from tests.fakes import until
 
@@ -203,7 +203,7 @@ async def test_forget_ends_the_stored_policy_of_a_running_service(make_settings,
     async with serving(settings) as service:
         assert (await service.client.get("/health")).json()["policy"] == digest(text)[:12]
         done = await alertgate("policy", "forget", cwd=tmp_path, env=env)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, f"Database: {which(env)}\n")
         assert done.stdout.splitlines() == [
             f"Policy {digest(text)[:12]} is forgotten; running services drop it within 5 seconds.",
             "alertgate.toml is still there: the next start or SIGHUP puts it in force again.",

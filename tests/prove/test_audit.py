@@ -159,7 +159,7 @@ async def test_the_heartbeat_succeeds_or_fails_with_the_audit(gate, outside):
     opened, clock = gate
     app, url = outside
     async with httpx.AsyncClient() as client:
-        heartbeat = Heartbeat(url, opened.auditor, client)
+        heartbeat = Heartbeat(client, opened.auditor, url)
         await heartbeat.beat()
         plant(opened, channel="outbox", due_at=START)
         clock.move(seconds=61)
@@ -168,13 +168,31 @@ async def test_the_heartbeat_succeeds_or_fails_with_the_audit(gate, outside):
     assert app.requests[1][2].startswith("overdue: 1 (notifications are due, but no process sends them")
 
 
+async def test_failures_may_have_an_address_of_their_own(make_settings, outside):
+    """HEARTBEAT_FAIL_URL is called instead of /fail, with its query, for as long as something is wrong."""
+    app, url = outside
+    clock, fail_url = FakeClock(), url.replace("/ping/abc", "/down?status=down")
+    settings = make_settings(heartbeat_url=url, heartbeat_fail_url=fail_url, heartbeat_interval=0.05)
+    async with serving(settings, clock=clock) as service:
+        await service.gate.deliverer.stop(1)
+        await service.particle()
+        clock.move(seconds=61)
+
+        async def beats():
+            return [request for request in app.requests if request[1] == "/down"]
+
+        [(method, _, findings), *_] = await until(beats)
+    assert (method, findings.startswith("overdue: 1")) == ("POST", True)
+    assert {path for _, path, _ in app.requests} <= {"/ping/abc", "/down"}
+
+
 async def test_an_unreachable_dead_mans_switch_is_logged_once(gate, outside):
     """Its URL, which is a secret, isn't in the log."""
     opened, _ = gate
     app, url = outside
     app.status = 500
     async with httpx.AsyncClient() as client:
-        heartbeat = Heartbeat(url, opened.auditor, client)
+        heartbeat = Heartbeat(client, opened.auditor, url)
         with structlog.testing.capture_logs() as lines:
             await heartbeat.beat()
             await heartbeat.beat()

@@ -46,7 +46,9 @@ def test_check_says_which_database_it_reached_and_through_what(make_settings, po
     with pgbouncer(postgres_url) as pooler:
         pooled = Store(make_settings(database_url=pooler.url(postgres_database))).look()
         name = postgres_database.partition("@/")[2].partition("?")[0]
-        assert pooled == f"postgresql {name} at 127.0.0.1:{pooler.port} through a connection pooler is writable"
+        assert (
+            pooled == f"PostgreSQL database {name} at 127.0.0.1:{pooler.port} through a connection pooler is writable"
+        )
     assert direct.startswith(f"postgresql {name} at /")
     assert "pooler" not in direct
 

@@ -140,7 +140,8 @@ def test_a_backup_is_a_complete_copy(make_settings, tmp_path):
         alerts.add(connection, [alert])
     copy = tmp_path / "restored" / "alertgate.db"
     copy.parent.mkdir()
-    store.backup(copy)
+    rows = store.backup(copy)
+    assert {name: number for name, number in rows.items() if number} == {"alembic_version": 1, "alerts": 1}
     with pytest.raises(StoreError, match="already exists"):
         store.backup(copy)
     with pytest.raises(StoreUnavailable, match="can't be written"):

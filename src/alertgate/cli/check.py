@@ -24,6 +24,7 @@ async def run(settings: Settings, file: PolicyFile, now: datetime, *, offline: b
     findings = [
         *_secrets(settings),
         *_recipients(settings),
+        *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
         *registry.findings(settings, now.date()),
         *policy.findings(file, settings),
         _store(settings),

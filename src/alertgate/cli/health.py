@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from alertgate.config import DEFAULT_ENV_FILE, Settings, load
+from alertgate.config import Settings
+from alertgate.settings_load import DEFAULT_ENV_FILE, load
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -18,8 +19,14 @@ def healthcheck(
     """Exit with 0 when the running service can store alerts. Meant for containers, which have no curl."""
     import httpx  # noqa: PLC0415  (`serve` imports this module too, and needs no HTTP client)
 
+    target = (url or local_url(load(env_file))).rstrip("/") + "/health"
+    # Without the environment's proxies, which a call to one's own machine must not go through.
+    transport = httpx.HTTPTransport(verify=target.lower().startswith("https:"), trust_env=False)
     try:
-        answer = httpx.get((url or local_url(load(env_file))).rstrip("/") + "/health", timeout=4)
+        with httpx.Client(transport=transport, timeout=4) as client:
+            answer = client.get(target)
+    except httpx.InvalidURL as error:
+        raise typer.BadParameter(f"{error}; write a URL like http://127.0.0.1:8000", param_hint="--url") from None
     except httpx.HTTPError as error:
         typer.echo(f"no answer: {error}", err=True)
         raise typer.Exit(1) from None

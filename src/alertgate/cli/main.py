@@ -4,8 +4,6 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +14,7 @@ from alertgate import __version__
 from alertgate.accept.intake import IntakeContext
 from alertgate.app import create_app, new_id, open_gate
 from alertgate.cli import check as checks
-from alertgate.cli import policy, tried
+from alertgate.cli import database, policy, tried
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
 from alertgate.cli.policy import read_policy
@@ -24,7 +22,7 @@ from alertgate.cli.retry import failed
 from alertgate.cli.retry import retry as retry_notifications
 from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
-from alertgate.config import DEFAULT_ENV_FILE, Settings, load
+from alertgate.config import Settings
 from alertgate.errors import ConfigError, NotFound, Rejected
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels
@@ -34,9 +32,11 @@ from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
 from alertgate.prove.history import trail
 from alertgate.prove.timeline import tell
-from alertgate.store.engine import Store
+from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config
+from alertgate.web.signals import Signals
+from alertgate.web.state import log_state
 
 log = structlog.stdlib.get_logger("alertgate")
 app = typer.Typer(
@@ -82,9 +82,9 @@ def serve(
     env_file: EnvFile = DEFAULT_ENV_FILE,
     first_steps: Annotated[bool, typer.Option("--first-steps", help="Print a curl that raises an alert.")] = False,
 ) -> None:
-    """Serve webhooks and deliver notifications, until SIGTERM or Ctrl-C."""
+    """Serve webhooks and deliver notifications, until SIGTERM, SIGQUIT or Ctrl-C."""
+    signals = Signals()  # before the policy is read: what is asked for from now on is done
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server takes it: the policy is read in a moment anyway
     settings = load(env_file, **given)
     configure_logging(settings.log_level, settings.log_format)
     allow_many_files()
@@ -96,11 +96,9 @@ def serve(
         config,
         gate.health,
         on_listening=_show_first_steps if show_curl else None,
-        on_hangup=gate.policies.ask_to_reload,
+        signals=signals,
+        acts={signal.SIGHUP: gate.policies.reload, signal.SIGUSR1: lambda: log_state(gate)},
     )
-    # uvicorn raises the signal that stopped it once more when all is done; a stop that was asked for is a success.
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
     # No full garbage collection walks through the modules again: p99 of a burst is half of what it is without.
     gc.freeze()
     server.run(sockets=[listener])
@@ -110,10 +108,6 @@ def serve(
 
 def _show_first_steps(url: str) -> None:
     typer.echo(_FIRST_STEPS.format(url=url))
-
-
-def _leave(*_: object) -> None:
-    sys.exit(0)
 
 
 @app.command()
@@ -150,6 +144,8 @@ def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Send a test message to every recipient, and print each server's answer."""
     settings = load(env_file)
     configure_logging("error", "console")
+    if settings.mail_host is None:
+        database.require_data_dir(settings, env_file)  # the outbox would make it
     results = asyncio.run(_send_tests(settings))
     for result in results:
         typer.echo(f"{'sent' if result.sent else 'FAILED':6} {result.channel:6} {result.address}: {result.text}")
@@ -185,7 +181,7 @@ def explain(
     if body is not None:
         _try(settings, body, is_generic=is_generic)
     elif alert_id is not None:
-        _explain(settings, alert_id)
+        _explain(settings, alert_id, env_file)
 
 
 def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
@@ -203,11 +199,17 @@ def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
     typer.echo(tried.tell(understood, rules))
 
 
-def _explain(settings: Settings, alert_id: str) -> None:
-    with _open_store(settings) as store:
+def _explain(settings: Settings, alert_id: str, env_file: Path) -> None:
+    with database.existing(settings, env_file) as store:
         found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower()))
+        newest = database.content(store)
+    if found is None and newest is None:
+        raise NotFound(f"There is no alert {alert_id}: this database holds no alerts at all. Is it the service's?")
     if found is None:
-        raise NotFound(f"There is no alert {alert_id}; it was never stored, or retention deleted it.")
+        raise NotFound(
+            f"There is no alert {alert_id} in this database, whose newest one is of {newest}: it was never stored "
+            "there, or retention deleted it."
+        )
     name = settings.device_name(found.alert.device)
     typer.echo(tell(found, name, settings.zone, SystemClock().now()))
 
@@ -221,29 +223,20 @@ def retry(
     """Retry one failed notification, or all of them; the running service sends them."""
     if (notification_id is None) is not all_:
         raise typer.BadParameter("give the id of one notification, or --all")
-    with _open_store(load(env_file)) as store:
+    with database.existing(load(env_file), env_file) as store:
         ids = [notification_id.strip().lower()] if notification_id else failed(store)
         results = []
         for done in retry_notifications(store, ids, SystemClock()):
             results.append(done.result)
             to = f"{done.notification.channel:6} {done.notification.address}: " if done.notification else ""
             typer.echo(f"{to}{done.reason}")
+        newest = database.content(store)
+    if newest is None:
+        raise NotFound("Nothing was retried: this database holds no alerts at all. Is it the service's?")
     if not ids:
-        typer.echo("No notification has failed.")
+        typer.echo(f"No notification has failed. The newest alert is of {newest}.")
     if notification_id and results != [ReplayResult.PENDING]:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _open_store(settings: Settings) -> Iterator[Store]:
-    """Open the store, whether or not a service is using it."""
-    configure_logging("error", "console")
-    store = Store(settings)
-    store.open(exclusive=False)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @app.command()
@@ -264,6 +257,10 @@ def simulate(
     secret = settings.particle_webhook_secret
     if secret is None:
         raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
+    try:
+        proxied = url is not None and simulation.goes_through_proxy(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
     run = simulation.Run(
         url=(url or local_url(settings)).rstrip("/") + "/webhook/particle",
         token=secret.get_secret_value(),
@@ -273,10 +270,13 @@ def simulate(
         event=event,
         data=data,
         form=form,
+        proxied=proxied,
     )
     summary = asyncio.run(simulation.simulate(run, SystemClock(), new_id))
     typer.echo(summary.text())
     if summary.failed:
+        if hint := simulation.proxy_hint(run):
+            typer.echo(hint, err=True)
         raise typer.Exit(1)
 
 
@@ -298,20 +298,18 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to write the copy; must not exist.")],
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Write a consistent copy of the SQLite database, even while a service uses it."""
-    store = Store(load(env_file))
-    store.open(exclusive=False)
-    try:
-        store.backup(file)
-    finally:
-        store.close()
-    typer.echo(f"Wrote {file}, {file.stat().st_size:,} bytes.")
+    """Write a consistent copy of the SQLite database, even while a service uses it, and check it."""
+    store = database.named(load(env_file))
+    with database.explained(env_file):
+        rows = store.backup(file)
+    counts = ", ".join(f"{table} {rows.get(table, 0):,}" for table in ("alerts", "incidents", "notifications"))
+    typer.echo(f"Wrote {file}, {file.stat().st_size:,} bytes, and checked it: {counts}.")
 
 
 @app.command()
 def migrate(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Upgrade the database's schema to this version; `serve` does it at start."""
-    store = Store(load(env_file))
+    store = database.named(load(env_file))
     store.open(exclusive=False)
     store.close()
     typer.echo(f"The {store.dialect} database has the newest schema.")

@@ -12,6 +12,7 @@ import httpx
 from rich.progress import Progress
 
 from alertgate.clock import Clock
+from alertgate.outbound import is_local, open_client, proxies_named
 
 USER_AGENT = "ParticleBot/1.1 (https://docs.particle.io/webhooks)"
 IN_FLIGHT = 64
@@ -29,6 +30,8 @@ class Run:
     event: str
     data: str
     form: bool
+    proxied: bool = False
+    """Whether the environment's proxy counts."""
 
 
 @dataclass(slots=True)
@@ -56,16 +59,36 @@ class Summary:
         return f"answers: {answers}\nlatency: {latency}"
 
 
+def proxy_hint(run: Run) -> str | None:
+    """Say which variables a call that failed may owe its failure to."""
+    names = proxies_named(run.url) if run.proxied else None
+    return f"The environment names a proxy in {names}; NO_PROXY excludes hosts from it." if names else None
+
+
+def goes_through_proxy(url: str) -> bool:
+    """Tell whether a service at a URL is called as the environment's proxy variables say.
+
+    Only what is encrypted is: a proxy would read the bearer of a plain request. Raises ValueError.
+    """
+    try:
+        parsed = httpx.URL(url)
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            raise ValueError(f"{url!r} isn't a URL; write one like http://127.0.0.1:8000")
+        return parsed.scheme == "https" and not is_local(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{error}; write a URL like http://127.0.0.1:8000") from None
+
+
 async def simulate(run: Run, clock: Clock, new_id: Callable[[datetime], str]) -> Summary:
     """Send the events at their rate, with at most IN_FLIGHT unanswered, and summarise the answers."""
     summary = Summary()
     slots = asyncio.Semaphore(IN_FLIGHT)
-    limits = httpx.Limits(max_connections=IN_FLIGHT)
+    limits, encrypted = httpx.Limits(max_connections=IN_FLIGHT), run.url.lower().startswith("https:")
     headers = {"Authorization": f"Bearer {run.token}", "User-Agent": USER_AGENT}
     with Progress(transient=True) as progress:
         bar = progress.add_task("events", total=run.count)
         async with (
-            httpx.AsyncClient(headers=headers, limits=limits, timeout=20) as client,
+            open_client(proxied=run.proxied, verify=encrypted, headers=headers, limits=limits, timeout=20) as client,
             asyncio.TaskGroup() as group,
         ):
             start = clock.monotonic()

@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -14,11 +14,13 @@ from typing import IO, Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.pool import QueuePool
 
+from alertgate import database_url
 from alertgate.config import Settings
-from alertgate.errors import StoreError, StoreInUse, StoreTooSlow, StoreUnavailable
+from alertgate.errors import StoreError, StoreInUse, StoreMissing, StoreTooSlow, StoreUnavailable
 from alertgate.store import schema
+from alertgate.store.backup import back_up
 from alertgate.store.errors import committing, translated
-from alertgate.store.postgresql import described, postgresql_engine
+from alertgate.store.postgresql import postgresql_engine, through_pooler
 from alertgate.store.writer import In, Out, Writer
 
 READERS = 4
@@ -44,6 +46,7 @@ class Store:
     """One database: a writer thread and a few reader threads.
 
     `open` raises StoreInUse, StoreTooNew or StoreUnavailable; `exclusive` claims an SQLite file for one process.
+    `open_existing` raises StoreMissing, StoreOutdated, StoreTooNew or StoreUnavailable.
     """
 
     def __init__(
@@ -63,6 +66,13 @@ class Store:
         """`sqlite` or `postgresql`."""
         return "sqlite" if self._file else "postgresql"
 
+    @property
+    def name(self) -> str:
+        """Which database it is, for people: its file, or its place on a server; without credentials."""
+        if self._file:
+            return str(self._file.absolute())
+        return f"PostgreSQL database {database_url.place(database_url.parse(self._url))}"
+
     def open(self, *, exclusive: bool) -> None:
         """Connect, migrate to the newest schema, and start the writer thread."""
         if self._file:
@@ -75,24 +85,49 @@ class Store:
         except BaseException:
             self._disconnect()
             raise
+        self._start_writer()
+
+    def open_existing(self) -> None:
+        """Connect to a database that was made before, whether or not a service uses it; never make or migrate one."""
+        if self._file:
+            self._require_file(self._file)
+        try:
+            with translated(), self._read_engine.begin() as connection:
+                schema.require_newest(connection, self.name)
+        except BaseException:
+            self._disconnect()
+            raise
+        self._start_writer()
+
+    def _require_file(self, file: Path) -> None:
+        try:
+            size = file.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            size = 0
+        except OSError as error:
+            raise StoreUnavailable(f"{file} can't be opened: {error.strerror}. Make this user its owner.") from None
+        if not size:
+            raise StoreMissing(f"There is no database at {self.name}, and none was made.")
+
+    def _start_writer(self) -> None:
         self.writer = Writer(self.transaction)
         self.writer.start()
 
     def look(self) -> str:
         """Return the state of the store, without changing it. Raises StoreInUse, StoreTooNew, StoreUnavailable."""
         if self._file and not self._file.exists():
-            return f"{self._file} doesn't exist yet; `alertgate serve` creates it"
+            return f"{self.name} doesn't exist yet; `alertgate serve` creates it"
         if self._file:
             _claim(self._file).close()
         try:
             with translated(), self._write_engine.begin() as connection:
                 newest = schema.is_newest(connection)
                 connection.execute(text("CREATE TABLE alertgate_check (id INTEGER)"))  # is it writable?
-                name = self.dialect if self._file else described(self._url, connection)
+                through = "" if self._file else through_pooler(connection)
                 connection.rollback()
         finally:
             self._disconnect()
-        return f"{name} is writable" + ("" if newest else "; `alertgate serve` will migrate its schema")
+        return f"{self.name}{through} is writable" + ("" if newest else "; `alertgate serve` will migrate its schema")
 
     def close(self) -> None:
         """Finish the queued writes, then disconnect."""
@@ -164,32 +199,16 @@ class Store:
             finally:
                 cursor.execute("PRAGMA busy_timeout=5000")
 
-    def backup(self, target: Path) -> None:
-        """Write a consistent copy of an SQLite store; it may be in use meanwhile.
-
-        Raises StoreUnavailable if `target` can't be written, and StoreError if it exists or on PostgreSQL, which has
-        its own tools.
-        """
+    def backup(self, target: Path) -> Mapping[str, int]:
+        """Write a copy of an SQLite store, opened or not; return how many rows each table has. Raises StoreError."""
         if not self._file:
             raise StoreError("DATABASE_URL is PostgreSQL; back it up with pg_dump, which makes a consistent copy.")
-        if target.exists():
-            raise StoreError(f"{target} already exists; nothing was written. Name a new file.")
-        partial = target.with_name(target.name + ".partial")
-        partial.unlink(missing_ok=True)
-        try:
-            partial.touch(mode=0o600)
-            with translated(), self._bare() as cursor:
-                cursor.execute("VACUUM INTO ?", (str(partial),))
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            partial.rename(target)
-        except (OSError, StoreUnavailable) as error:
-            partial.unlink(missing_ok=True)
-            raise StoreUnavailable(f"{target} can't be written: {error}") from None
+        self._require_file(self._file)
+        return back_up(self._file, target)
 
     @contextmanager
     def _bare(self) -> Iterator[Any]:
-        """Yield a cursor outside a transaction, as checkpoints and backups need."""
+        """Yield a cursor outside a transaction, as checkpoints need."""
         connection = self._read_engine.raw_connection()
         try:
             yield connection.cursor()

@@ -85,7 +85,6 @@ def is_pooled(connection: Any) -> bool:
     return bool(connection.info.backend_pid != server_process)
 
 
-def described(url: str, connection: Connection) -> str:
-    """Return which database an open connection leads to, and whether through a pooler."""
-    through = " through a connection pooler" if is_pooled(connection.connection.driver_connection) else ""
-    return f"postgresql {database_url.place(database_url.parse(url))}{through}"
+def through_pooler(connection: Connection) -> str:
+    """Return words to follow the name of a database: an open connection leads through a pooler, or nothing."""
+    return " through a connection pooler" if is_pooled(connection.connection.driver_connection) else ""

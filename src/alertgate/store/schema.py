@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from alertgate.errors import StoreTooNew
+from alertgate.errors import StoreMissing, StoreOutdated, StoreTooNew
 from alertgate.store.errors import translated
 
 VERSIONS = ("0001", "0002", "0003", "0004", "0005")
@@ -37,6 +37,18 @@ def _wait_for_others(connection: Connection) -> None:
 def is_newest(connection: Connection) -> bool:
     """Tell whether the schema has the newest version. Raises StoreTooNew."""
     return _revision(connection) == VERSIONS[-1]
+
+
+def require_newest(connection: Connection, name: str) -> None:
+    """Raise StoreMissing if a database isn't alertgate's, StoreOutdated if its schema is older, else StoreTooNew."""
+    present = _revision(connection)
+    if present is None:
+        raise StoreMissing(f"{name} holds no tables of alertgate, and none were made.")
+    if present != VERSIONS[-1]:
+        raise StoreOutdated(
+            f"{name} has the schema {present}, and this alertgate needs {VERSIONS[-1]}: start the service with this "
+            "version, or run `alertgate migrate`; make a backup first."
+        )
 
 
 def _upgrade(connection: Connection) -> None:

@@ -7,8 +7,9 @@ import asyncio
 import resource
 import signal
 import socket
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol, cast
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alertgate.config import Settings
 from alertgate.errors import AlertgateError
 from alertgate.prove.health import Health
+from alertgate.web.signals import Act, Signals
 
 WAIT_TIMEOUT = 10.0
 """Seconds without a request in progress after which a connection is closed."""
@@ -89,9 +91,9 @@ def _is_waiting(connection: Connection) -> bool:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, with the watcher. Calls `on_listening` with its URL, and `on_hangup` at each SIGHUP.
+    """uvicorn's server, with the watcher. Calls `on_listening` with its URL.
 
-    `health` turns not ready at a stop.
+    `health` turns not ready at a stop. `acts` are what `signals` run while it serves.
     """
 
     def __init__(
@@ -101,12 +103,14 @@ class Server(uvicorn.Server):
         *,
         most_waiting: int = MOST_WAITING,
         on_listening: Callable[[str], None] | None = None,
-        on_hangup: Callable[[], None] | None = None,
+        signals: Signals | None = None,
+        acts: Mapping[int, Act] | None = None,
     ) -> None:
         super().__init__(config)
         self._health = health
         self._on_listening = on_listening
-        self._on_hangup = on_hangup
+        self._signals = signals
+        self._acts = acts or {}
         self._waiting = WaitingConnections(min(most_waiting, _file_limit() // 2))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -114,16 +118,29 @@ class Server(uvicorn.Server):
         self._health.draining = True
         super().handle_exit(sig, frame)
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGQUIT as at SIGTERM, besides what uvicorn does."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGQUIT, lambda _, frame: self.handle_exit(signal.SIGTERM, frame))
+        try:
+            with super().capture_signals():
+                yield
+        finally:
+            signal.signal(signal.SIGQUIT, before)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_error)
-        if self._on_hangup:
-            loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         await super().startup(sockets)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         host = f"[{host}]" if ":" in host else host
         log.info("server.listening", host=host, port=port)
+        if self._signals:
+            self._signals.attach(self._acts)
         if self._on_listening:
             self._on_listening(f"http://{host}:{port}")
 
@@ -131,6 +148,8 @@ class Server(uvicorn.Server):
         """Serve until a stop is asked for."""
         watcher = asyncio.create_task(self.watch(), name="connection watcher")
         await super().main_loop()
+        if self._signals:
+            self._signals.detach()
         watcher.cancel()
 
     async def watch(self) -> None:

@@ -24,7 +24,7 @@ _ADVICE = {
 def mail_context(settings: Settings) -> ssl.SSLContext:
     """Return a context that trusts the system's authorities and SMTP_CA_FILE. Reads files. Raises AttemptFailed."""
     context = ssl.create_default_context()
-    # Python 3.13 sets these by itself. Set here, every Python gives the same verdict (docs/adr/0017).
+    # Python 3.13 sets these by itself. Set here, every Python gives the same verdict (docs/adr/0018).
     context.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN
     if problem := settings.authority_problem():
         raise AttemptFailed(Transient(Reason.TLS, problem))
