@@ -15,6 +15,7 @@ from pydantic_settings import NoDecode
 
 from alertgate import database_url
 from alertgate.addresses import check_address, is_full_name
+from alertgate.characters import JOINERS
 from alertgate.model import Severity
 
 SHORTEST_SECRET = 16
@@ -54,9 +55,9 @@ def invisible(text: str, *, harmless: str = "") -> str | None:
 def refuse_invisible(value: str, *, joiners: bool) -> None:
     """Raise ValueError if a value holds an invisible character, except line breaks and tabs, which lists may hold.
 
-    With `joiners`, U+200C and U+200D are allowed too: emoji and the scripts of Persian and Hindi need them.
+    With `joiners`, those are allowed too: emoji and the scripts of Persian and Hindi need them.
     """
-    if name := invisible(value, harmless="\t\r\n" + ("\u200c\u200d" if joiners else "")):
+    if name := invisible(value, harmless="\t\r\n" + (JOINERS if joiners else "")):
         raise ValueError(f"holds an invisible character ({name}): type the value by hand, or paste it as plain text")
 
 

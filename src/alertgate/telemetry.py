@@ -10,6 +10,8 @@ from typing import Any, BinaryIO, Literal, cast
 
 import structlog
 
+from alertgate.characters import escaped
+
 # Tracebacks without the values of variables, which may be secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 _encoder = json.JSONEncoder(ensure_ascii=False, default=repr)
@@ -26,8 +28,8 @@ _SHARED: list[structlog.typing.Processor] = [
 def _visible(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Escape characters that could forge a line or control a terminal: paths and event names are untrusted."""
     for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            event[name] = value.encode("unicode_escape").decode("ascii")
+        if isinstance(value, str):
+            event[name] = escaped(value)
     return event
 
 

@@ -8,6 +8,7 @@ import math
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from alertgate.characters import cut
 from alertgate.errors import FieldError
 from alertgate.model import Json
 
@@ -99,7 +100,7 @@ def as_text(value: Json) -> str | None:
 
 def shortened(text: str, longest: int) -> str:
     """Return a text to show, cut to `longest` characters with an ellipsis."""
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if len(text) <= longest else f"{cut(text, longest - 1)}…"
 
 
 def distinct(text: str, longest: int) -> str:

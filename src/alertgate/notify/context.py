@@ -8,6 +8,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from alertgate.clock import AHEAD
+from alertgate.local_time import clock_time, zone_name
 from alertgate.model import Alert, AlertStatus, ChannelName, Incident, IncidentStatus, Notification, Source
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
@@ -52,7 +53,10 @@ class Outgoing:
 
 
 class LocalTimes:
-    """How a message writes times: in the configured zone, with the date unless that is today."""
+    """How a message writes times: in the configured zone, with the date unless that is today.
+
+    In the hour that a clock change repeats, they have the zone's name too.
+    """
 
     __slots__ = ()
     zone: ZoneInfo
@@ -60,15 +64,16 @@ class LocalTimes:
 
     def time(self, time: datetime) -> str:
         """Return a time with its date and zone."""
-        return f"{time.astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
+        local = time.astimezone(self.zone)
+        return f"{local:%Y-%m-%d %H:%M:%S} {zone_name(local)}"
 
     def clock(self, time: datetime) -> str:
         """Return a time to the second, with its date unless that is today."""
-        return f"{time.astimezone(self.zone):{'%H:%M:%S' if self.is_today(time) else '%Y-%m-%d %H:%M:%S'}}"
+        return clock_time(time.astimezone(self.zone), "%H:%M:%S" if self.is_today(time) else "%Y-%m-%d %H:%M:%S")
 
     def minute(self, time: datetime) -> str:
         """Return a time to the minute, with its date unless that is today."""
-        return f"{time.astimezone(self.zone):{'%H:%M' if self.is_today(time) else '%Y-%m-%d %H:%M'}}"
+        return clock_time(time.astimezone(self.zone), "%H:%M" if self.is_today(time) else "%Y-%m-%d %H:%M")
 
     def is_today(self, time: datetime) -> bool:
         """Return whether a time is on the day of sending, in the configured time zone."""

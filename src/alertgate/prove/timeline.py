@@ -7,6 +7,8 @@ from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from alertgate.characters import cut, escaped
+from alertgate.local_time import clock_time, zone_name
 from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution, Source
 from alertgate.prove.history import Told, Trail
 
@@ -27,7 +29,7 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
     events = [*_alert_events(trail), *_incident_events(trail), *(event for told in trail.told for event in _told(told))]
     events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
     lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(escaped(line) for line in lines)
 
 
 def _heading(trail: Trail, name: str | None) -> Iterator[str]:
@@ -42,13 +44,13 @@ def _heading(trail: Trail, name: str | None) -> Iterator[str]:
 def _content(alert: Alert) -> str:
     content = alert.message or alert.data or (alert.raw or b"").decode(errors="backslashreplace")
     text = " ".join(str(content).split())
-    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
+    return text if len(text) <= LONGEST_QUOTE else f"{cut(text, LONGEST_QUOTE)}..."
 
 
 def _timeline(events: list[_Event], zone: ZoneInfo) -> Iterator[str]:
     """Yield a heading for each day, and a line for each event."""
     local = [event._replace(at=event.at.astimezone(zone)) for event in events]
-    for day, of_day in groupby(local, key=lambda event: f"{event.at:%Y-%m-%d} ({event.at:%Z})"):
+    for day, of_day in groupby(local, key=lambda event: f"{event.at:%Y-%m-%d} ({zone_name(event.at)})"):
         yield ""
         yield day
         yield from (f"{event.at:%H:%M:%S}.{event.at.microsecond // 1000:03}  {event.text}" for event in of_day)
@@ -121,7 +123,7 @@ def _outcome(attempt: Attempt) -> str:
 
 def _current_state(trail: Trail, zone: ZoneInfo, now: datetime) -> str:
     """Return the state at `now` in one line."""
-    prefix = f"now ({now.astimezone(zone):%H:%M:%S}): "
+    prefix = f"now ({_clock(now, zone)}): "
     if trail.incident is None:
         return f"{prefix}it belongs to no incident, and nobody is notified."
     told: dict[tuple[str, str], list[Told]] = {}
@@ -191,7 +193,7 @@ def _who(notification: Notification) -> str:
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%H:%M:%S}"
+    return clock_time(at.astimezone(zone), "%H:%M:%S")
 
 
 def _span(span: timedelta) -> str:
@@ -204,8 +206,3 @@ def _span(span: timedelta) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
-def printable(line: str) -> str:
-    """Escape control characters, which a terminal would obey: the text is untrusted."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)

@@ -5,6 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
+from alertgate.local_time import clock_time
 from alertgate.prove.hint_words import TITLES
 from alertgate.prove.troubles import LASTING, OTHERS, Cause, Subject, Tally, Trouble
 
@@ -135,7 +136,7 @@ def _when(tally: Tally, now: datetime, *, over: bool, lasting: bool) -> str:
 
 
 def _minute(time: datetime, now: datetime) -> str:
-    return f"{time:{'%H:%M' if time.date() == now.date() else '%Y-%m-%d %H:%M'}}"
+    return clock_time(time, "%H:%M" if time.date() == now.date() else "%Y-%m-%d %H:%M")
 
 
 def _whose(senders: Mapping[str, int]) -> str:

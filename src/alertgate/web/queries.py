@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from alertgate.accept.times import LATEST, TIME_SCHEMA
+from alertgate.characters import is_shown
 from alertgate.errors import FieldError, Invalid, Malformed
 from alertgate.model import AlertStatus, IncidentStatus, Severity, Source
 from alertgate.store.pages import Wanted
@@ -80,8 +81,8 @@ class IncidentQuery(ListQuery):
         return Wanted(**self.model_dump(exclude={"limit", "cursor"}))
 
 
-def _printable(value: str) -> str:
-    if not value.isprintable():
+def _shown(value: str) -> str:
+    if not is_shown(value):
         raise ValueError("holds a character that can't be shown, such as a line break")
     return value
 
@@ -91,7 +92,7 @@ class By(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    by: Annotated[str, AfterValidator(_printable)] = Field(
+    by: Annotated[str, AfterValidator(_shown)] = Field(
         "api", min_length=1, max_length=LONGEST_NAME, description="A person's name", examples=["Anna"]
     )
 

@@ -6,10 +6,15 @@ from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from typing import Any
 
+from anyascii import anyascii
+
 from alertgate.notify.channels.base import PICTURE_ID, Message
+from alertgate.notify.render.text import gsm7
 
 LONGEST_LINE = 76
 """Maximum characters of a header line with encoded words (RFC 2047, 2)."""
+LONGEST_PLAIN_LINE = 998
+"""Maximum characters of any line (RFC 5322, 2.1.1)."""
 
 
 class SubjectHeader(UniqueUnstructuredHeader):
@@ -63,7 +68,10 @@ def compose(message: Message, sender: str) -> bytes:
     mail["X-Auto-Response-Suppress"] = "All"  # the same, for Exchange
     if message.urgent:
         mail["X-Priority"] = "1"
-    mail.set_content(message.text)
+    if message.subject is None:
+        _set_text_message(mail, message.text)
+    else:
+        mail.set_content(message.text)
     if message.html is not None:
         _add_html(mail, message, message.html)
     return mail.as_bytes()
@@ -74,6 +82,17 @@ def _one_line(text: str) -> str:
     if text.splitlines() not in ([], [text]):
         raise ValueError("a subject can't contain a linefeed or carriage return, nor any other line break")
     return text
+
+
+def _set_text_message(mail: EmailMessage, text: str) -> None:
+    """Set the text as unencoded ASCII, on one line: some gateways pass the mail's content on as it is.
+
+    There, a text in quoted-printable reads `K=C3=BCche`, with a `=` at the end of each line, and one in base64 can't be
+    read at all; others take ASCII alone (such as tm4bhelp.com/kb/a-160.php). `Kuche` can be read everywhere.
+    """
+    plain = text if text.isascii() else gsm7(anyascii(text))
+    fits = all(len(line) <= LONGEST_PLAIN_LINE for line in plain.encode().splitlines())
+    mail.set_content(plain, charset="us-ascii", cte="7bit" if fits else None)
 
 
 def _add_html(mail: EmailMessage, message: Message, html: str) -> None:

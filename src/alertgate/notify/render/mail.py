@@ -105,6 +105,7 @@ COLORS = {Severity.INFO: "#2563eb", Severity.WARNING: "#b45309", Severity.CRITIC
 def _details(context: MessageContext, room: int) -> dict[str, object]:
     """Return what the alerts say, in about `room` characters of clean text."""
     latest, earlier = context.latest, context.alerts[1 : 1 + MOST_EARLIER]
+    times = [context.clock(happened(alert)) for alert in earlier]
     words = wording.words(latest)
     return {
         "words": shorten(words, room // 2) if words else None,
@@ -113,9 +114,10 @@ def _details(context: MessageContext, room: int) -> dict[str, object]:
         "raw": shorten(clean(latest.raw.decode(errors="replace")), room // 2) if latest.raw is not None else None,
         "earlier_title": wording.earlier_title(context, len(earlier)),
         "earlier": [
-            (context.clock(happened(alert)), wording.line(context, alert, max(room // 32, 10))) for alert in earlier
+            (time, wording.line(context, alert, max(room // 32, 10)))
+            for time, alert in zip(times, earlier, strict=True)
         ],
-        "dated": not all(context.is_today(happened(alert)) for alert in earlier),
+        "dated": any(len(time) > len("00:00:00") for time in times),
         "fields": rows(latest.fields, longest=200, room=room // 4) if latest.fields else [],
         "facts": wording.facts(context, max(room // 16, 40)),
     }

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from anyascii import anyascii
 
+from alertgate.characters import cut, replace_deceptive
 from alertgate.model import Json
 
 GSM7 = frozenset(
@@ -22,19 +23,14 @@ GSM7_DOUBLE = frozenset("^{}\\[~]|€")
 """Characters that take two septets (6.2.1.1)."""
 SEGMENT = 160
 
-# Control characters except tab and line feed, surrogates, and invisible characters that reorder or hide text.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\ud800-\udfff\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
-    "\U000e0000-\U000e007f]"
-)
 _BREAK = re.compile("\r\n?|[\u2028\u2029]")
 _SPACE = re.compile(r"\s+")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.IGNORECASE)
 
 
 def clean(text: str) -> str:
-    """Return text with control, surrogate and direction-changing characters replaced; line breaks stay."""
-    return _UNSEEN.sub("\ufffd", _BREAK.sub("\n", text))
+    """Return text with controls and all that deceives a reader replaced by U+FFFD; line breaks and tabs stay."""
+    return replace_deceptive(_BREAK.sub("\n", text), lambda _: "\ufffd")
 
 
 def one_line(text: str, longest: int) -> str:
@@ -44,7 +40,7 @@ def one_line(text: str, longest: int) -> str:
 
 def shorten(text: str, longest: int) -> str:
     """Return text cut to `longest` characters, with an ellipsis if anything is cut."""
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+    return text if len(text) <= longest else cut(text, longest - 1) + "…"
 
 
 def gsm7(text: str, longest: int = SEGMENT) -> str:
