@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections import deque
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -74,6 +75,8 @@ class MailSink:
     script: dict[str, deque[str]] = field(default_factory=dict)
     connections: int = 0
     recipients_seen: list[str] = field(default_factory=list)
+    judge: Callable[[str, str, str], str | None] = lambda _command, _address, _subject: None
+    """Returns the reply to RCPT or DATA for a recipient and, at DATA, a subject; None for the usual one."""
     talking: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the content of a mail has arrived."""
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -142,7 +145,7 @@ class MailSink:
 
     async def handle_RCPT(self, server, session, envelope: Envelope, address, options):  # noqa: ARG002, N802
         self.recipients_seen.append(address)
-        if reply := self._scripted("RCPT"):
+        if reply := self._scripted("RCPT") or self.judge("RCPT", address, ""):
             return reply
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
@@ -156,6 +159,8 @@ class MailSink:
         assert isinstance(content, bytes)
         mail = message_from_bytes(content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
+        if reply := self.judge("DATA", envelope.rcpt_tos[0], str(mail["Subject"])):
+            return reply
         user = session.auth_data if isinstance(session.auth_data, str) else None
         self.messages.append(
             Received(envelope.mail_from or "", envelope.rcpt_tos[0], mail, session.ssl is not None, user)

@@ -14,6 +14,7 @@ from alertgate.cli.main import app
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.model import IdKind, Kind
+from alertgate.notify.channels.base import CHANNEL_WIDE, Reason
 from alertgate.settings_load import load
 from alertgate.telemetry import MALFORMED_REQUEST
 from tests.conftest import Running
@@ -179,6 +180,16 @@ def test_every_log_event_is_documented():
     }
     assert documented == _log_events()
     assert {name for name in documented if not re.fullmatch(r"[a-z]+\.[a-z_]+", name)} == set()
+
+
+def test_every_reason_of_a_failure_is_documented():
+    """docs/operations.md says of each reason, and of no other, what its answer looks like and what to do."""
+    chapter = _text(ROOT / "docs" / "operations.md").split("## What each failure looks like and what to do")[1]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.+?) \| (.+?) \|$", chapter.split("\n## ")[0], re.MULTILINE)
+    assert [name for name, *_ in rows] == [str(reason) for reason in Reason]
+    about_us = {name for name, about, *_ in rows if about.startswith("us")}
+    assert about_us == {str(reason) for reason in CHANNEL_WIDE}
+    assert [name for name, _, answer, advice in rows if "`" not in answer or not advice] == []
 
 
 def test_changelog_has_an_unreleased_section():

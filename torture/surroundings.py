@@ -42,7 +42,7 @@ MAIL = {
     "says 535": ("say:mail:535 5.7.8 bad credentials", "credentials"),
     "says 550": ("say:rcpt:550 5.1.1 no such user", "no_such_recipient"),
     "says 552": ("say:end:552 5.3.4 too large", "too_large"),
-    "says 554": ("say:end:554 5.7.1 refused", "policy"),
+    "says 554": ("say:end:554 5.7.1 refused as spam", "policy"),
     "greylists": ("greylist", "recipient_busy"),
     "trickles": ("trickle", ""),
 }

@@ -17,6 +17,7 @@ FIRST_RETRY = (4.0, 6.0)
 """Seconds: 5, a fifth either way."""
 SLOW_PROBE = (48.0, 72.0)
 """Seconds: a minute, a fifth either way."""
+ABOUT_US, SLOW = ("transient",), ("pending", False, SLOW_PROBE)
 
 
 async def attempted(service, alert_id: str, times: int = 1) -> dict:
@@ -42,8 +43,17 @@ async def attempted(service, alert_id: str, times: int = 1) -> dict:
         ("DATA", "550 5.4.5 daily limit", "transient", "daily_limit", "pending", False, SLOW_PROBE),
         ("RCPT", "550 5.1.1 no such user", "permanent", "no_such_recipient", "failed", True, None),
         ("DATA", "552 5.3.4 message too large", "permanent", "too_large", "failed", True, None),
-        ("DATA", "554 5.7.1 policy", "permanent", "policy", "failed", True, None),
-        ("RCPT", "550 5.7.1 policy", "permanent", "policy", "failed", True, None),
+        ("DATA", "554 5.7.1 spam", "permanent", "policy", "failed", True, None),
+        ("RCPT", "553 5.7.1 Sender address rejected: not owned by user", *ABOUT_US, "sender_refused", *SLOW),
+        ("RCPT", "554 5.7.1 <me@example.com>: Relay access denied", *ABOUT_US, "relay_refused", *SLOW),
+        ("RCPT", "504 5.5.2 Helo command rejected: need fully-qualified hostname", *ABOUT_US, "host_refused", *SLOW),
+        ("RCPT", "550 Sender not allowed", *ABOUT_US, "sender_refused", *SLOW),
+        ("RCPT", "550 relay not permitted", *ABOUT_US, "relay_refused", *SLOW),
+        ("RCPT", "550 HELO/EHLO with no dot", *ABOUT_US, "host_refused", *SLOW),
+        ("DATA", "554 Message rejected: Email address is not verified.", *ABOUT_US, "sender_refused", *SLOW),
+        ("DATA", "554 5.2.252 SendAsDenied", *ABOUT_US, "sender_refused", *SLOW),
+        ("RCPT", "550 5.7.1 Access denied", *ABOUT_US, "unclear", "pending", False, FIRST_RETRY),
+        ("DATA", "554 Transaction failed", *ABOUT_US, "unclear", "pending", False, FIRST_RETRY),
     ],
 )
 async def test_each_refusal_decides_notification_and_channel(

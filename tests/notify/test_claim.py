@@ -47,11 +47,11 @@ class Desk:
                 planned.append(made.id)
         return planned
 
-    def claim(self, channel: ChannelName = EMAIL, *, slots: int = 50, probe: bool = False, owner: str = "me"):
-        """Claim; return the result."""
+    def claim(self, channel: ChannelName = EMAIL, *, slots: int = 50, owner: str = "me", **which: Any):
+        """Claim; return the result. `which` is what else a claim may say."""
         claimer = Claimer(FloodRules(self.limit, INTERVAL), self.daily_limit, owner=owner, new_id=new_id)
         with self.store.transaction() as connection:
-            return claimer.claim(connection, Claim(channel, slots, self.now, probe))
+            return claimer.claim(connection, Claim(channel, slots, self.now, **which))
 
     def end(self, messages: tuple[Outgoing, ...], status: NotificationStatus = SENT, due_at: datetime | None = None):
         """End the leases of messages."""

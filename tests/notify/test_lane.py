@@ -122,14 +122,14 @@ async def test_queued_notifications_are_sent_and_recorded(running: Running):
 async def test_more_are_claimed_than_can_be_sent_at_once(running: Running):
     """A sender never waits for a claim; the next claim comes when half of the slots are free."""
     most = 1 + AHEAD
-    assert running.lane.free_slots(START) == most
+    assert running.lane.room(START).slots == most
     running.claim(most // 2)
-    assert running.lane.free_slots(START) == most - most // 2
+    assert running.lane.room(START).slots == most - most // 2
     running.claim(1)
-    assert running.lane.free_slots(START) == 0
+    assert running.lane.room(START).slots == 0
 
 
-async def test_free_slots_are_reported_while_more_is_due(running: Running):
+async def test_room_is_reported_while_more_is_due(running: Running):
     """A claim that used all free slots may have left due notifications behind."""
     running.channel.door.set()
     running.claim(1)
@@ -162,9 +162,9 @@ async def test_a_paused_channel_is_probed_with_one(running: Running):
     running.channel.door.set()
     running.claim(1)
     await running.idle()
-    assert running.lane.free_slots(running.clock.now()) == 0
+    assert running.lane.room(running.clock.now()).slots == 0
     running.clock.move(hours=1)
-    assert running.lane.free_slots(running.clock.now()) == 1
+    assert running.lane.room(running.clock.now()).slots == 1
     running.channel.outcome = Sent("250 OK")
     [probe] = running.claim(1, probe=True)
     await running.idle()

@@ -80,7 +80,7 @@ async def test_a_connection_that_the_server_closed_is_replaced(make_settings):
         ("MAIL", "550 5.4.5 daily limit", Transient(Reason.DAILY_LIMIT, "550 5.4.5 daily limit")),
         ("RCPT", "550 5.1.1 no such user", Permanent(Reason.NO_SUCH_RECIPIENT, "550 5.1.1 no such user")),
         ("DATA", "552 5.3.4 too large", Permanent(Reason.TOO_LARGE, "552 5.3.4 too large")),
-        ("DATA", "554 5.7.1 policy", Permanent(Reason.POLICY, "554 5.7.1 policy")),
+        ("DATA", "554 5.7.1 spam", Permanent(Reason.POLICY, "554 5.7.1 spam")),
         ("DATA", "421 4.7.0 later", Transient(Reason.TRY_LATER, "421 4.7.0 later")),
         ("MAIL", "553 5.7.1 not your address", Transient(Reason.SENDER_REFUSED, "553 5.7.1 not your address")),
     ],
@@ -192,7 +192,7 @@ async def test_a_refusal_leaves_the_connection_usable(make_settings):
     """The refused mail is reset, and the next message goes over the same connection."""
     async with mail_sink() as sink:
         sink.answer("RCPT", "550 5.1.1 no such user")
-        sink.answer("DATA", "554 5.7.1 policy")
+        sink.answer("DATA", "554 5.7.1 spam")
         assert isinstance(await send(settings_for(make_settings, sink), times=3), Sent)
         assert (len(sink.messages), sink.connections) == (1, 1)
 

@@ -46,6 +46,13 @@ class Attempted:
     attempts: tuple[Attempt, ...]
     outcome: Outcome
 
+    def judged(self, outcome: Outcome) -> "Attempted":
+        """Return these with another outcome of the last."""
+        if outcome is self.outcome:
+            return self
+        last = replace(self.attempts[-1], outcome=outcome.word, reason=outcome.reason)
+        return Attempted((*self.attempts[:-1], last), outcome)
+
 
 @dataclass(frozen=True, slots=True)
 class _End:
@@ -101,7 +108,9 @@ class Sender:
         return Attempted(tuple(attempt for attempt, _ in made), made[-1][1])
 
     async def record(self, channel: Channel, outgoing: Outgoing, attempted: Attempted) -> None:
-        """Record the attempts and each notification's new status; retries until the store accepts them."""
+        """Count and record the attempts, and each notification's new status; retries until the store accepts them."""
+        for attempt in attempted.attempts:
+            self._metrics.attempted(channel.name, attempt.outcome, attempt.reason)
         others = outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
         end = _End((*attempted.attempts, *copies), self._finishes(outgoing, attempted.outcome))
@@ -145,7 +154,6 @@ class Sender:
                 notification_id=notification.id,
             )
             outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
-        self._metrics.attempted(channel.name, outcome.word, outcome.reason)
         attempt = Attempt(
             id=self._new_id(started_at),
             notification_id=notification.id,

@@ -14,6 +14,7 @@ from alertgate.addresses import mask
 from alertgate.model import ChannelName, Due, Incident, Notification, Recent
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
+from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
 from alertgate.store import Connection, alerts, claims, incidents, leases
 from alertgate.store.claims import Since
@@ -32,6 +33,28 @@ class Claim:
     slots: int
     now: datetime
     probe: bool = False
+    without: frozenset[str] = frozenset()
+    """Recipients that wait for a probe."""
+    tried: tuple[Tried, ...] = ()
+    """What failed since the channel last worked, the latest last: a probe prefers another recipient or message."""
+
+    @property
+    def choosy(self) -> bool:
+        """Whether it isn't simply the most pressing that is claimed."""
+        return self.probe or bool(self.without)
+
+    def eligible(self, going: Sequence[Dispatch]) -> list[Dispatch]:
+        """Return what may be claimed; for a probe, what failed the longest time ago first."""
+        if self.probe:
+            return sorted(going, key=self._last_failures)
+        return [each for each in going if each.members[0].address not in self.without]
+
+    def _last_failures(self, dispatch: Dispatch) -> tuple[int, int]:
+        first = dispatch.members[0]
+        message = Tried(first.address, dispatch.digest_id or first.id)
+        addresses = [each.address for each in self.tried]
+        last = max((place for place, address in enumerate(addresses) if address == first.address), default=-1)
+        return last, self.tried.index(message) if message in self.tried else -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +77,15 @@ class Claimer:
     def claim(self, connection: Connection, wanted: Claim) -> ClaimResult:
         """Lease what is to be sent now, and read what it is about."""
         limit = self._daily_limit if wanted.channel in MAIL else 0
-        most = None if self._rules.limit or limit else wanted.slots
+        most = None if self._rules.limit or limit or wanted.choosy else wanted.slots
         due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most)
         if not due:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
         rules = self._rules_for(wanted, budget(used, limit))
         choice = choose(due, self._recent(connection, wanted, due, rules), wanted.now, rules)
-        going = choice.going if wanted.probe else affordable(choice.going, used, limit)
-        going = going[: wanted.slots]
+        going = wanted.eligible(choice.going)
+        going = list(going if wanted.probe else affordable(going, used, limit))[: wanted.slots]
         return ClaimResult(self._lease(connection, going, wanted), choice.again_at)
 
     def _rules_for(self, wanted: Claim, level: Budget) -> FloodRules:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from alertgate.clock import AHEAD
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import Alert, AlertStatus, ChannelName, Incident, IncidentStatus, Notification, Source
+from alertgate.notify.evidence import Tried
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
 
@@ -45,6 +46,11 @@ class Outgoing:
     def first(self) -> Notification:
         """The first of them; all of them have its channel, address and lease."""
         return self.snapshots[0].notification
+
+    @property
+    def tried(self) -> Tried:
+        """Which message it is, and to whom. A digest that is sent again is the same message."""
+        return Tried(self.first.address, self.first.digest_id or self.first.id)
 
     @property
     def is_digest(self) -> bool:

@@ -160,14 +160,14 @@ class Deliverer:
     async def _fill(self, lane: Lane) -> None:
         """Claim due messages for a lane, as many as it has room for."""
         now = self._clock.now()
-        free = lane.free_slots(now)
-        if not free or self._stopping:
+        room = lane.room(now)
+        if not room.slots or self._stopping:
             lane.more_is_due = True  # whatever woke this round is still waiting
             return
-        wanted = Claim(lane.channel.name, free, now, probe=not lane.state.up)
+        wanted = Claim(lane.channel.name, room.slots, now, room.probe, room.without, lane.state.tried)
         claimed_at = asyncio.get_running_loop().time()
         claimed = await self._store.write(lambda connection: self._claimer.claim(connection, wanted))
-        lane.more_is_due = len(claimed.messages) == free
+        lane.more_is_due = len(claimed.messages) == room.slots
         for outgoing in claimed.messages:
             lane.put(Claimed(outgoing, claimed_at, wanted.probe))
         if claimed.again_at:
@@ -181,7 +181,7 @@ class Deliverer:
 
     def _on_change(self, name: ChannelName, before: ChannelState, state: ChannelState) -> None:
         """Log that a channel was paused or resumed. On a resume, have its waiting retries made due."""
-        if before.up == state.up:
+        if (before.up, before.in_doubt) == (state.up, state.in_doubt):
             return
         self._metrics.channel_state(name, up=state.up)
         if state.up:
@@ -196,9 +196,14 @@ class Deliverer:
         else:
             log.error(
                 "channel.paused",
-                detail="its notifications wait; one at a time is sent as a probe",
+                detail=_IN_DOUBT if state.in_doubt else "its notifications wait; one at a time is sent as a probe",
                 channel=name,
                 reason=state.reason,
                 reply=mask_all(state.reply),
                 probe_at=str(state.probe_at),
             )
+
+
+_IN_DOUBT = (
+    "it isn't clear what was refused: this recipient's notifications wait and are tried as probes; others are sent"
+)

@@ -10,9 +10,10 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.model import ChannelName
 from alertgate.notify.attempt import Attempted, Sender
-from alertgate.notify.breaker import ChannelState, after
+from alertgate.notify.breaker import ChannelState, Room, after
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel
 from alertgate.notify.context import Outgoing
+from alertgate.notify.evidence import weigh
 
 AHEAD = 4
 """Messages claimed ahead for each slot of the channel, so that a sender never waits for a claim."""
@@ -91,10 +92,10 @@ class Lane:
         """The ids of the notifications that are queued or being sent."""
         return frozenset(each.id for claimed in self._here.values() for each in claimed.outgoing.notifications)
 
-    def free_slots(self, now: datetime) -> int:
-        """Return how many to claim now: none until half of the slots are free, one to probe a paused channel."""
-        free = self.state.free_slots(self._capacity, len(self._here), now)
-        return free if free * 2 >= self._capacity or not self.state.up else 0
+    def room(self, now: datetime) -> Room:
+        """Return what to claim now: nothing until half of the slots are free, unless the channel is paused."""
+        room = self.state.room(self._capacity, len(self._here), now)
+        return room if room.slots * 2 >= self._capacity or not self.state.up else Room(0)
 
     def put(self, claimed: Claimed) -> None:
         """Queue a message. There must be a free slot."""
@@ -147,7 +148,7 @@ class Lane:
                     attempted = await self._sender.send(
                         self.channel, claimed.outgoing, claimed.at + self._times.send_within
                     )
-                    self._update_state(attempted)
+                    attempted = self._weigh(claimed, attempted)
             finally:
                 self._slots.release()
         if attempted is None:
@@ -169,13 +170,17 @@ class Lane:
 
         If this process was suspended, another one may hold the notification by now.
         """
-        if self._stopping or not (claimed.probe or self.state.up):
+        if self._stopping or not (claimed.probe or self.state.admits(claimed.outgoing.first.address)):
             return False
         claimed_at = claimed.outgoing.first.claimed_at or self._clock.now()
         age, limit = self._clock.now() - claimed_at, timedelta(seconds=self._times.queued_within)
         waited = asyncio.get_running_loop().time() - claimed.at
         return waited <= self._times.queued_within and timedelta(0) <= age <= limit
 
-    def _update_state(self, attempted: Attempted) -> None:
-        before, self.state = self.state, after(self.state, attempted.outcome, self._clock.now(), self._chance())
+    def _weigh(self, claimed: Claimed, attempted: Attempted) -> Attempted:
+        """Return the attempt as it is judged beside what the server said to others, and update the state."""
+        now = self._clock.now()
+        weighed = weigh(self.state.evidence, claimed.outgoing.tried, attempted.outcome, now)
+        before, self.state = self.state, after(self.state, weighed, now, self._chance())
         self._on_change(self.channel.name, before, self.state)
+        return attempted.judged(weighed.outcome)

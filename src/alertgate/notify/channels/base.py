@@ -11,20 +11,23 @@ from alertgate.model import ChannelName, Target
 
 
 class Reason(StrEnum):
-    """Why an attempt ended as it did; also a metric label."""
+    """Why an attempt ended as it did; also a metric label. docs/operations.md says what to do about each."""
 
     SENT = "sent"
-    CREDENTIALS = "credentials"  # 535, 534: the login was refused
+    CREDENTIALS = "credentials"  # 535, 534: the login was refused, or is missing
     TOO_MANY_LOGINS = "too_many_logins"  # 454 4.7.0
     TRY_LATER = "try_later"  # 421 and other temporary answers of the server as a whole
     DAILY_LIMIT = "daily_limit"  # 550 5.4.5: a transient 5xx
-    SENDER_REFUSED = "sender_refused"  # the server doesn't accept SMTP_EMAIL as the sender
-    RECIPIENT_BUSY = "recipient_busy"  # 450 4.2.1 and the like
+    SENDER_REFUSED = "sender_refused"  # SMTP_EMAIL: not ours, not verified, or its domain fails SPF, DKIM or DMARC
+    RELAY_REFUSED = "relay_refused"  # the server doesn't pass mail on for us
+    HOST_REFUSED = "host_refused"  # our host name (HELO), or our address: reverse DNS, a block list
+    UNCLEAR = "unclear"  # refused, and nothing says whether it is about us, the recipient or the message
+    RECIPIENT_BUSY = "recipient_busy"  # 450 4.2.1, greylisting and the like
     MAILBOX_FULL = "mailbox_full"  # 452 4.2.2
     NO_SUCH_RECIPIENT = "no_such_recipient"  # 550 5.1.1
     TOO_LARGE = "too_large"  # 552 5.3.4
-    POLICY = "policy"  # 554, 5.7.1
-    REFUSED = "refused"  # any other permanent answer
+    POLICY = "policy"  # the content of this message, such as spam
+    REFUSED = "refused"  # this recipient alone: it takes no mail from us, or others are accepted in the same way
     CONNECTION = "connection"  # no connection, or it broke
     TLS = "tls"  # no STARTTLS offered, or an invalid certificate
     TIMEOUT = "timeout"  # no answer in time
@@ -39,6 +42,9 @@ CHANNEL_WIDE = frozenset(
         Reason.TRY_LATER,
         Reason.DAILY_LIMIT,
         Reason.SENDER_REFUSED,
+        Reason.RELAY_REFUSED,
+        Reason.HOST_REFUSED,
+        Reason.UNCLEAR,
         Reason.CONNECTION,
         Reason.TLS,
         Reason.TIMEOUT,
@@ -58,21 +64,23 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Transient:
-    """The attempt failed; a later one may succeed."""
-
-    reason: Reason
-    reply: str
-    word: ClassVar[str] = "transient"
-
-
-@dataclass(frozen=True, slots=True)
 class Permanent:
     """The attempt failed, and every later one for this message would."""
 
     reason: Reason
     reply: str
     word: ClassVar[str] = "permanent"
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """The attempt failed; a later one may succeed."""
+
+    reason: Reason
+    reply: str
+    if_alone: "Transient | Permanent | None" = None
+    """The outcome if the server turns out to refuse this recipient alone; None if it can't be about the recipient."""
+    word: ClassVar[str] = "transient"
 
 
 Outcome = Sent | Transient | Permanent

@@ -1,7 +1,6 @@
 """The mail server, its connections, and the two channels that use it."""
 
 import asyncio
-import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -20,14 +19,11 @@ from alertgate.notify.channels.base import (
     Level,
     Message,
     Outcome,
-    Permanent,
-    Reason,
     Sent,
-    Transient,
 )
 from alertgate.notify.channels.connect import Connector, greet
 from alertgate.notify.channels.mail import compose
-from alertgate.notify.channels.replies import Stage, classify
+from alertgate.notify.channels.outcomes import outcome_of, unwritable
 from alertgate.notify.gateways import is_gateway
 
 FRESH_FOR = 5.0
@@ -62,7 +58,7 @@ class MailServer:
         except AttemptFailed as error:
             return error.outcome
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            return _outcome(error)
+            return outcome_of(error)
 
     async def check(self) -> Outcome:
         """Connect and log in without sending anything."""
@@ -75,7 +71,7 @@ class MailServer:
         except AttemptFailed as error:
             return error.outcome
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            return _outcome(error)
+            return outcome_of(error)
 
     async def close(self) -> None:
         """Close every idle connection."""
@@ -167,33 +163,6 @@ def _check_deadline(deadline: float) -> None:
         raise TimeoutError("the mail wasn't complete at its deadline")
 
 
-def _outcome(error: Exception) -> Outcome:
-    """Translate an exception of the library or the network into an outcome."""
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return classify(_stage(error), error.code, error.message)
-    if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):
-        return Transient(Reason.TIMEOUT, str(error) or "timed out")
-    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
-        return Transient(Reason.TLS, str(error))
-    if isinstance(error, aiosmtplib.SMTPServerDisconnected | aiosmtplib.SMTPConnectError | OSError):
-        return Transient(Reason.CONNECTION, str(error) or type(error).__name__)
-    if isinstance(error, aiosmtplib.SMTPException):
-        return Transient(Reason.TLS if "tls" in str(error).lower() else Reason.REFUSED, str(error))
-    return Permanent(Reason.NO_SUCH_RECIPIENT, f"not a valid address for SMTP: {error}")
-
-
-def _stage(error: aiosmtplib.SMTPResponseException) -> Stage:
-    if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        return Stage.LOGIN
-    if isinstance(error, aiosmtplib.SMTPConnectResponseError | aiosmtplib.SMTPHeloError):
-        return Stage.CONNECT
-    if isinstance(error, aiosmtplib.SMTPSenderRefused):
-        return Stage.SENDER
-    if isinstance(error, aiosmtplib.SMTPRecipientRefused):
-        return Stage.RECIPIENT
-    return Stage.CONTENT
-
-
 class MailChannel:
     """Email, or text messages through an email-to-SMS gateway: both are mails to the same server."""
 
@@ -205,6 +174,8 @@ class MailChannel:
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Send a message through the mail server."""
+        if refused := unwritable(message.to):
+            return refused
         return await self._server.send_mail(self._sender, message.to, compose(message, self._sender), deadline)
 
     async def close(self) -> None:

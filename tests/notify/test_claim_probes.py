@@ -1,0 +1,42 @@
+"""What a claim takes while a channel, or some of its recipients, wait for a probe."""
+
+import pytest
+
+from alertgate.model import NotificationStatus, Severity
+from alertgate.notify.evidence import Tried
+from alertgate.store.engine import Store
+from tests.notify.test_claim import Desk
+
+PENDING = NotificationStatus.PENDING
+
+
+@pytest.fixture
+def desk(store: Store) -> Desk:
+    """A claimer on each database."""
+    return Desk(store)
+
+
+@pytest.mark.parametrize("limit", [0, 5])
+def test_a_probe_prefers_another_recipient_then_another_message(desk: Desk, limit: int):
+    """What failed the longest time ago is tried next, however severe the rest is."""
+    desk.limit = limit
+    [first, second] = desk.plan(2, address="bad@example.org", severity=Severity.CRITICAL)
+    [other] = desk.plan(address="good@example.com", severity=Severity.INFO)
+    tried: tuple[Tried, ...] = ()
+    order = []
+    for _ in range(5):
+        [probe] = desk.claim(slots=1, probe=True, tried=tried).messages
+        order.append(probe.first.id)
+        desk.end((probe,), PENDING, desk.now)
+        tried = (*(each for each in tried if each != probe.tried), probe.tried)
+    assert order in ([first, other, second, other, first], [second, other, first, other, second])
+
+
+@pytest.mark.parametrize("limit", [0, 5])
+def test_recipients_that_wait_for_a_probe_are_left_out_and_take_no_room(desk: Desk, limit: int):
+    """The others are claimed although more, and more severe, is due to the one that waits."""
+    desk.limit = limit
+    desk.plan(4, address="bad@example.org", severity=Severity.CRITICAL)
+    good = desk.plan(2, address="good@example.com")
+    claimed = desk.claim(slots=2, without=frozenset({"bad@example.org"}))
+    assert {each.first.id for each in claimed.messages} == set(good)
