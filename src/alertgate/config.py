@@ -18,11 +18,13 @@ from alertgate.setting_types import (
     AnyCase,
     DatabaseUrl,
     DeviceNames,
+    MailHost,
     Networks,
     Password,
     RateLimit,
     Seconds,
     Secret,
+    SenderName,
     SeverityByEvent,
     TimeZone,
     WebAddress,
@@ -93,10 +95,10 @@ class Settings(BaseSettings):
     )
 
     # Mail
-    smtp_host: str | None = Field(
+    smtp_host: MailHost | None = Field(
         None,
-        description="Mail server. Unset: `smtp.gmail.com` if `SMTP_EMAIL` is set, else messages are written to the "
-        "outbox, a Maildir under `DATA_DIR`.",
+        description="Mail server, as a host name or address. Unset: `smtp.gmail.com` if `SMTP_EMAIL` is set, else "
+        "messages are written to the outbox, a Maildir under `DATA_DIR`.",
     )
     smtp_port: int | None = Field(
         None,
@@ -109,6 +111,7 @@ class Settings(BaseSettings):
     )
     smtp_username: str | None = Field(None, repr=False, description="User name of the login. Unset: `SMTP_EMAIL`.")
     smtp_email: Address | None = Field(None, repr=False, description="Sender address of mails.")
+    smtp_from_name: SenderName = Field("alertgate", description="Name that mails show as their sender.")
     smtp_password: Password | None = Field(
         None,
         description="Password of the login; for Gmail an app password, with or without its spaces. Unset: no login.",
@@ -228,7 +231,7 @@ class Settings(BaseSettings):
             refuse_quotes(value)
             # Devices are named freely; which characters a password may hold depends on the mail server.
             if info.field_name not in {"devices", "smtp_password"}:
-                refuse_invisible(value, joiners=info.field_name == "severity_rules")
+                refuse_invisible(value, joiners=info.field_name in {"severity_rules", "smtp_from_name"})
         return value
 
     @property

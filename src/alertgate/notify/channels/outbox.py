@@ -9,7 +9,7 @@ import structlog
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels.base import Channel, Finding, Level, Message, Outcome, Reason, Sent, Transient
-from alertgate.notify.channels.mail import compose
+from alertgate.notify.channels.mail import SENDER_NAME, compose
 from alertgate.store.engine import make_private_dir
 
 log = structlog.stdlib.get_logger("alertgate.outbox")
@@ -24,9 +24,10 @@ class Outbox:
     name = ChannelName.OUTBOX
     capacity = 1
 
-    def __init__(self, path: Path, sender: str) -> None:
+    def __init__(self, path: Path, sender: str, name: str = SENDER_NAME) -> None:
         self._path = path
         self._sender = sender
+        self._name = name
 
     async def send(self, message: Message, deadline: float) -> Outcome:  # noqa: ARG002  (a file takes no time)
         """Write a message. A full or read-only disk is a transient failure."""
@@ -42,7 +43,7 @@ class Outbox:
 
     def _write(self, message: Message) -> Path:
         box = Maildir(self._path, create=True)
-        key = box.add(compose(message, self._sender))
+        key = box.add(compose(message, self._sender, self._name))
         return self._path / "new" / key
 
 
@@ -51,7 +52,7 @@ def from_settings(settings: Settings) -> list[Channel]:
     if settings.mail_host is not None:
         return []
     make_private_dir(settings.data_dir)
-    return [Outbox(settings.outbox_dir, settings.mail_from)]
+    return [Outbox(settings.outbox_dir, settings.mail_from, settings.smtp_from_name)]
 
 
 def targets(settings: Settings) -> list[Target]:

@@ -230,10 +230,12 @@ class MailChannel:
         self.capacity = settings.smtp_connections
         self._server = server
         self._sender = settings.mail_from
+        self._name = settings.smtp_from_name
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Send a message through the mail server."""
-        return await self._server.send_mail(self._sender, message.to, compose(message, self._sender), deadline)
+        mail = compose(message, self._sender, self._name)
+        return await self._server.send_mail(self._sender, message.to, mail, deadline)
 
     async def close(self) -> None:
         """Close the server's connections."""
