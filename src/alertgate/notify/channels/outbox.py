@@ -71,6 +71,6 @@ def findings(settings: Settings) -> list[Finding]:
     return [Finding(Level.WARN, "mail", text)]
 
 
-async def check(settings: Settings) -> Finding | None:  # noqa: ARG001  (the Provider protocol's signature)
-    """Return None: there is no server to check."""
-    return None
+async def check(settings: Settings) -> list[Finding]:  # noqa: ARG001  (the Provider protocol's signature)
+    """Return nothing: there is no server to check."""
+    return []
