@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -185,6 +185,29 @@ async def mail_sink(**options):
         yield sink
     finally:
         await sink.stop()
+
+
+@asynccontextmanager
+async def tcp_server(speak, **options):
+    """Run a server whose conversations are a coroutine of reader and writer; give its port, and end them at the end."""
+    talks: set[asyncio.Task] = set()
+
+    async def talk(reader, writer):
+        talks.add(asyncio.current_task())
+        with suppress(asyncio.CancelledError, OSError):
+            await speak(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, **options)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
 
 
 async def until(condition, within: float = 20.0):

@@ -47,7 +47,7 @@ NO_HELO = (
     "[192.0.2.1] or [IPv6:2001:db8::1]"
 )
 WEB_ADDRESS = "is not a web address; write one like https://hc-ping.com/…"
-ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE", "TZ"}
+ANY_TEXT = {"SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE", "TZ"}
 """Settings that accept any text; whether a host, a directory or a file exists shows at start."""
 
 LoadWith = Callable[..., Settings]
@@ -83,6 +83,9 @@ PROBLEMS = [
     *((name, "short-secret-01", SHORT) for name in SECRETS),
     ("RECIPIENT_EMAIL", "me", "'m***' is not an email address; write name@example.org, without a display name"),
     ("RECIPIENT_SMS", "5551234567", "'5***' is not an email address; write name@example.org, without a display name"),
+    ("SMTP_HOST", "smtp.example.org:587", "holds a port: write SMTP_HOST=smtp.example.org, SMTP_PORT=587"),
+    ("SMTP_FROM_NAME", "Anna\nBcc: b@example.org", "must be one line of text, without spaces around it"),
+    ("SMTP_FROM_NAME", "x" * 65, "has more than 64 characters: shorten it"),
     ("SMTP_EMAIL", "me@", "'m***@' is not an email address; write name@example.org, without a display name"),
     ("SMTP_PORT", "0", "Input should be greater than or equal to 1"),
     ("SMTP_PORT", "65536", "Input should be less than or equal to 65535"),
@@ -690,6 +693,52 @@ def test_an_app_password_may_contain_its_spaces(load_with, host, password):
         SMTP_PASSWORD="abcd efgh ijkl mnop",
     )
     assert settings.mail_password == password
+
+
+WEB = "holds a web address, and not the name of a host"
+NO_HOST = "is not the name of a host"
+EXAMPLE = "write one like SMTP_HOST=smtp.example.org"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("127.0.0.1:2525", "holds a port: write SMTP_HOST=127.0.0.1, SMTP_PORT=2525"),
+        ("[2001:DB8::1]:25", "holds a port: write SMTP_HOST=2001:db8::1, SMTP_PORT=25"),
+        ("smtp://smtp.example.org", f"{WEB}: write SMTP_HOST=smtp.example.org"),
+        ("smtp://user:hunter2@smtp.example.org:587", f"{WEB}: write SMTP_HOST=smtp.example.org, SMTP_PORT=587"),
+        ("SMTPS://smtp.example.org:465/", f"{WEB}: write SMTP_HOST=smtp.example.org, SMTP_PORT=465, SMTP_SECURITY=tls"),
+        ("https://mail.example.org/webmail", f"{WEB}: write SMTP_HOST=mail.example.org"),
+        ("https://mail.example.org:8443/", f"{WEB}: write SMTP_HOST=mail.example.org"),
+        ("me@example.org", f"holds a mail address, and not the name of a host: {EXAMPLE}"),
+        ("[::1]", f"{NO_HOST}: write SMTP_HOST=::1"),
+        ("smtp.example.org.", f"{NO_HOST}: write SMTP_HOST=smtp.example.org"),
+        ("smtp.example.org/", f"{NO_HOST}: write SMTP_HOST=smtp.example.org"),
+        ("smtp.example.org 587", f"{NO_HOST}: {EXAMPLE}"),
+        ("smtp..org", f"{NO_HOST}: {EXAMPLE}"),
+        ("300.1.1.1", f"{NO_HOST}: {EXAMPLE}"),
+        ("x" * 64 + ".org", f"{NO_HOST}: {EXAMPLE}"),
+        ("smtp://", f"{WEB}: {EXAMPLE}"),
+    ],
+)
+def test_a_mail_server_is_a_host_and_nothing_else(problems_with, value, problem):
+    """What is pasted with it is named, with the settings that say the same; a password in it isn't shown."""
+    mail = {"SMTP_EMAIL": "me@example.net", "RECIPIENT_EMAIL": "me@example.net"}
+    assert problems_with(SMTP_HOST=value, **mail) == [f"SMTP_HOST {problem}"]
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "mail", "mail_server", "smtp-1.example.org", "192.0.2.1", "2001:db8::1", "smtp.exämple.org"]
+)
+def test_a_host_may_have_any_name_that_resolvers_take(load_with, host):
+    """Those of containers, of other scripts, and addresses."""
+    assert load_with(SMTP_HOST=host, SMTP_EMAIL="a@x.net", RECIPIENT_EMAIL="b@x.net").mail_host == host
+
+
+@pytest.mark.parametrize("name", ["alertgate", "Küche, links", "می\u200cنا", "\U0001f468\u200d\U0001f467", "x" * 64])
+def test_the_sender_may_have_any_name_on_one_line(load_with, name):
+    """Up to 64 characters, joiners included."""
+    assert load_with(SMTP_FROM_NAME=name).smtp_from_name == name
 
 
 def test_without_a_password_there_is_no_login(load_with):

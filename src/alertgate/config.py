@@ -153,7 +153,7 @@ class Settings(MailSettings, SecretSettings):
             refuse_quotes(value)
             # Devices are named freely; which characters a password may hold depends on the mail server.
             if info.field_name not in {"devices", "smtp_password"}:
-                refuse_invisible(value, joiners=info.field_name == "severity_rules")
+                refuse_invisible(value, joiners=info.field_name in {"severity_rules", "smtp_from_name"})
         return value
 
     @property

@@ -13,8 +13,10 @@ from alertgate.setting_types import (
     AnyCase,
     Credential,
     HeloName,
+    MailHost,
     Password,
     Seconds,
+    SenderName,
     TokenUrl,
     without_blanks,
 )
@@ -35,10 +37,10 @@ class MailSettings(BaseSettings):
     )
 
     # Mail
-    smtp_host: str | None = Field(
+    smtp_host: MailHost | None = Field(
         None,
-        description="Mail server. Unset: `smtp.gmail.com` if `SMTP_EMAIL` is set, else messages are written to the "
-        "outbox, a Maildir under `DATA_DIR`.",
+        description="Mail server, as a host name or address. Unset: `smtp.gmail.com` if `SMTP_EMAIL` is set, else "
+        "messages are written to the outbox, a Maildir under `DATA_DIR`.",
     )
     smtp_port: int | None = Field(
         None,
@@ -51,6 +53,7 @@ class MailSettings(BaseSettings):
     )
     smtp_username: str | None = Field(None, repr=False, description="User name of the login. Unset: `SMTP_EMAIL`.")
     smtp_email: Address | None = Field(None, repr=False, description="Sender address of mails.")
+    smtp_from_name: SenderName = Field("alertgate", description="Name that mails show as their sender.")
     smtp_password: Password | None = Field(
         None,
         description="Password of the login; for Gmail an app password, with or without its spaces. Unset: no login.",

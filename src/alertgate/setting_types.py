@@ -15,7 +15,8 @@ from pydantic_settings import NoDecode
 
 from alertgate import database_url
 from alertgate.addresses import check_address, is_full_name
-from alertgate.characters import JOINERS
+from alertgate.characters import JOINERS, is_shown
+from alertgate.mail_host import check_mail_host
 from alertgate.model import Severity
 
 SHORTEST_SECRET = 16
@@ -97,6 +98,18 @@ def _device_names(value: object) -> object:
 
 def _rules(value: object) -> object:
     return tuple(_pairs(value)) if isinstance(value, str) else value
+
+
+LONGEST_NAME = 64
+"""Characters of the sender's name: more than mail programs show."""
+
+
+def _checked_name(value: str) -> str:
+    if len(value) > LONGEST_NAME:
+        raise ValueError(f"has more than {LONGEST_NAME} characters: shorten it")
+    if not is_shown(value) or value != value.strip():
+        raise ValueError("must be one line of text, without spaces around it")
+    return value
 
 
 def _checked_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -231,6 +244,8 @@ HeloName = Annotated[str, AfterValidator(_checked_helo_name)]
 WebAddress = Annotated[SecretStr, AfterValidator(_checked_web_address)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]
 Address = Annotated[str, AfterValidator(_checked_address)]
+MailHost = Annotated[str, AfterValidator(check_mail_host)]
+SenderName = Annotated[str, AfterValidator(_checked_name)]
 Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_addresses)]
 Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_networks)]
 RateLimit = Annotated[str, AfterValidator(_checked_rate)]

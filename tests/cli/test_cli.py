@@ -18,6 +18,7 @@ UNFIT = (
     "is set, but only for X-Hub-Signature-256: the Standard Webhooks libraries can't use it, because they expect "
     "`whsec_` and padded standard base64, as `alertgate init` writes it"
 )
+NO_MAILBOX = "there is no such mailbox: correct the address in RECIPIENT_EMAIL or RECIPIENT_SMS, or remove it"
 GOOD = {"PARTICLE_WEBHOOK_SECRET": PARTICLE}
 
 
@@ -188,19 +189,62 @@ def mail_env(sink) -> dict[str, str]:
     }
 
 
-async def test_send_test_prints_each_servers_own_answer(tmp_path):
-    """Every recipient of every channel gets an attempt; one failure makes the exit code 1."""
+async def test_check_asks_for_every_recipient_and_sends_nothing(tmp_path):
+    """One line for each: fine, refused with what to change, or refused for now; and what only a real message shows."""
     async with mail_sink() as sink:
-        sink.answer("RCPT", "250 fine", "550 5.1.1 gone")
-        sink.script["RCPT"].popleft()
+        sink.answer("RCPT", "250 2.1.5 OK", "550 5.1.1 gone", "450 4.2.0 greylisted\x1b[31m")
+        done = await alertgate("check", cwd=tmp_path, env={**GOOD, **mail_env(sink)})
+        lines = [line for line in done.stdout.splitlines() if line[6:].startswith(("recipient", "only a real"))]
+        assert (done.returncode, sink.messages, sink.connections) == (1, [], 1)
+        assert lines[:2] == [
+            "ok    recipient me@example.com: the mail server takes mail for it: 250 2.1.5 OK",
+            f"fail  recipient gone@example.com: {NO_MAILBOX} (no_such_recipient: 550 5.1.1 gone)",
+        ]
+        assert lines[2].startswith("warn  recipient 555@sms.example.net: the server won't take it now")
+        assert lines[2].endswith("(recipient_busy: 450 4.2.0 greylisted\\x1b[31m)")
+        assert lines[3].startswith("note  only a real message shows: ")
+        assert len(lines) == 4
+
+
+async def test_check_offline_asks_nobody(tmp_path):
+    """The recipients are judged by their addresses alone."""
+    async with mail_sink() as sink:
+        done = await alertgate("check", "--offline", cwd=tmp_path, env={**GOOD, **mail_env(sink)})
+        assert (done.returncode, sink.connections) == (0, 0)
+        assert "ok    recipient me@example.com: is told by email" in done.stdout.splitlines()
+
+
+async def test_a_port_in_the_mail_servers_name_is_refused_with_the_right_form(tmp_path):
+    """By every command that reads the settings."""
+    done = await alertgate("check", cwd=tmp_path, env={"SMTP_HOST": "smtp.example.org:587"})
+    assert done.returncode == 2
+    assert "  - SMTP_HOST holds a port: write SMTP_HOST=smtp.example.org, SMTP_PORT=587" in done.stderr
+
+
+async def test_send_test_prints_each_servers_own_answer(tmp_path):
+    """Every recipient of every channel gets an attempt; a failure says what to do, and makes the exit code 1."""
+    async with mail_sink() as sink:
+        sink.answer("RCPT", "550 5.1.1 gone")
         done = await alertgate("send-test", cwd=tmp_path, env={**GOOD, **mail_env(sink)})
         assert done.returncode == 1
-        assert done.stdout.splitlines() == [
+        assert done.stdout.splitlines()[:4] == [
             "FAILED email  me@example.com: no_such_recipient: 550 5.1.1 gone",
+            f"              {NO_MAILBOX}",
             "sent   email  gone@example.com: 250 2.0.0 OK queued as 0001",
             "sent   sms    555@sms.example.net: 250 2.0.0 OK queued as 0002",
         ]
+        assert "that doesn't show that it arrives" in done.stdout.splitlines()[4]
         assert sink.messages[1].mail["Subject"] is None
+
+
+async def test_send_test_does_not_repeat_a_refused_login_for_each_recipient(tmp_path):
+    """Servers ban machines for that: each channel logs in once."""
+    async with mail_sink(user="u@example.net", password="right") as sink:
+        done = await alertgate("send-test", cwd=tmp_path, env={**GOOD, **mail_env(sink), "SMTP_PASSWORD": "wrong"})
+        lines = done.stdout.splitlines()
+        assert (done.returncode, sink.connections, len(lines)) == (1, 2, 5)
+        assert lines[1].endswith("check SMTP_USERNAME (unset, it is SMTP_EMAIL) and SMTP_PASSWORD")
+        assert lines[2].startswith("FAILED email  gone@example.com: credentials: not tried, because ")
 
 
 async def test_simulate_sends_events_as_particle_does(tmp_path, make_settings):

@@ -129,6 +129,37 @@ def test_a_mail_has_its_headers():
     }
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alertgate",
+        "Küche",
+        'Haus, "Garten" (2)',
+        "می\u200cنا",
+        "🔥 \U0001f468\u200d\U0001f467",
+        "a <b@c>",
+        "\\",
+        "x" * 64,
+    ],
+)
+def test_a_mail_shows_the_senders_name(name):
+    """Any name is one display name with the one address, in ASCII and in lines that every server takes."""
+    raw = compose(PLAIN, "alerts@example.net", name)
+    mail = message_from_bytes(raw, policy=policy.default)
+    [address] = mail["From"].addresses
+    assert (address.display_name, address.addr_spec) == (name, "alerts@example.net")
+    head = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert (max(map(len, head)) <= 78, raw.isascii()) == (True, True)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_senders_name_adds_no_header(attack):
+    """What looks like an encoded word is shown as it is."""
+    mail = message_from_bytes(compose(PLAIN, "alerts@example.net", attack), policy=policy.default)
+    assert list(mail) == [name for name in HEADERS if name != "Subject"]
+    assert mail["From"].addresses[0].display_name == attack.replace("=?", "= ?")
+
+
 def test_a_mail_has_text_and_html():
     """Both forms say the same; a program that shows HTML takes the last."""
     mail = _received(RICH)

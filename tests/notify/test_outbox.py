@@ -11,10 +11,11 @@ MESSAGE = Message("me@example.com", "text", "id@x", "thread@x", START, "subject"
 
 async def test_a_message_becomes_a_file_in_a_maildir(tmp_path):
     """Any mail reader can open it, and the outcome has its path."""
-    outbox = Outbox(tmp_path / "outbox", "alerts@example.net")
+    outbox = Outbox(tmp_path / "outbox", "alerts@example.net", "The gate")
     outcome = await outbox.send(MESSAGE, LATER)
     [mail] = list(Maildir(tmp_path / "outbox"))
     assert (mail["To"], mail["Subject"], mail["Message-ID"]) == ("me@example.com", "subject", "<id@x>")
+    assert mail["From"] == "The gate <alerts@example.net>"
     assert isinstance(outcome, Sent)
     assert outcome.reply.startswith(f"written to {tmp_path}/outbox/new/")
 

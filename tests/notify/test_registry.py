@@ -65,6 +65,37 @@ def test_findings_warn_about_recipients_and_security(make_settings):
     ]
 
 
+@pytest.mark.parametrize(
+    ("changes", "what", "words"),
+    [
+        ({"smtp_port": 465}, "SMTP_PORT", "set SMTP_SECURITY=tls"),
+        ({"smtp_port": 465, "smtp_security": "none"}, "SMTP_PORT", "set SMTP_SECURITY=tls"),
+        ({"smtp_port": 587, "smtp_security": "tls"}, "SMTP_PORT", "set SMTP_SECURITY=starttls, or SMTP_PORT=465"),
+        ({"smtp_port": 25, "smtp_security": "tls"}, "SMTP_PORT", "set SMTP_SECURITY=starttls, or SMTP_PORT=465"),
+        ({"smtp_password": "Sommer-2024"}, "SMTP_PASSWORD", "isn't an app password"),
+    ],
+)
+def test_findings_warn_about_settings_that_do_not_fit_together(make_settings, changes, what, words):
+    """At start too, before anybody waits for a server that never answers."""
+    settings = make_settings(smtp_email="me@gmail.com", recipient_email="me@example.com", **changes)
+    assert [finding.text for finding in findings(settings, TODAY) if finding.what == what and words in finding.text]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"smtp_password": "abcd efgh ijkl mnop"},
+        {"smtp_security": "tls", "smtp_password": "abcdefghijklmnop"},
+        {"smtp_host": "smtp.example.org", "smtp_port": 2525, "smtp_password": "Sommer-2024"},
+        {"smtp_host": "smtp.example.org", "smtp_port": 465, "smtp_security": "tls", "smtp_password": "hunter2"},
+    ],
+)
+def test_settings_that_fit_together_have_no_findings(make_settings, changes):
+    """The usual ports, and a port of one's own."""
+    settings = make_settings(smtp_email="me@gmail.com", recipient_email="me@example.com", **changes)
+    assert [finding.level for finding in findings(settings, TODAY)] == [Level.OK]
+
+
 def test_findings_warn_about_a_missing_mail_server(make_settings):
     """Messages in the outbox reach nobody."""
     settings = make_settings(recipient_email="me@example.com")
@@ -77,4 +108,4 @@ def test_findings_warn_about_a_missing_mail_server(make_settings):
 
 async def test_what_is_not_configured_is_not_checked(make_settings):
     """Without a mail server there is nothing to connect to."""
-    assert [await provider.check(make_settings()) for provider in PROVIDERS] == [None, None]
+    assert [await provider.check(make_settings()) for provider in PROVIDERS] == [[], []]

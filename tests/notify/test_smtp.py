@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 import trustme
 import uvloop
+from aiosmtplib import SMTP
 
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Message, Permanent, Picture, Reason, Sent, Transient
@@ -163,14 +164,19 @@ async def test_a_certificate_for_another_name_is_refused(make_settings, authorit
         assert (await send(settings)).reason == Reason.TLS
 
 
-async def test_check_logs_in_and_sends_nothing(make_settings):
-    """The check logs in for real."""
+async def test_a_connection_is_lent_after_the_login(make_settings):
+    """Whoever borrows it talks to the server; the failure of login or conversation is the outcome."""
+    said: list[str] = []
+
+    async def talk(connection: SMTP) -> None:
+        said.append((await connection.noop()).message)
+
     async with mail_sink(user="u", password="p") as sink:
         settings = settings_for(make_settings, sink, smtp_username="u", smtp_password="p")
-        outcome = await MailServer(settings).check()
-        assert (type(outcome), sink.messages) == (Sent, [])
+        assert (await MailServer(settings).lend(talk), said, sink.messages) == (None, ["OK"], [])
         settings = settings_for(make_settings, sink, smtp_username="u", smtp_password="other")
-        assert (await MailServer(settings).check()).reason == Reason.CREDENTIALS
+        refused = await MailServer(settings).lend(talk)
+        assert (refused and refused.reason, said) == (Reason.CREDENTIALS, ["OK"])
 
 
 async def test_a_mail_arrives_as_it_was_written(make_settings):

@@ -20,7 +20,10 @@ STRONG = 24
 
 
 async def run(settings: Settings, file: PolicyFile, now: datetime, *, offline: bool) -> list[Finding]:
-    """Check everything, and the policy's file as it was read; with `offline`, don't connect to the mail server."""
+    """Check everything, and the policy's file as it was read; with `offline`, don't connect to the mail server.
+
+    What is fine by the settings alone is left out where the mail server was asked about the same.
+    """
     findings = [
         *_secrets(settings),
         *_recipients(settings),
@@ -29,10 +32,11 @@ async def run(settings: Settings, file: PolicyFile, now: datetime, *, offline: b
         *policy.findings(file, settings),
         _store(settings),
     ]
-    if not offline:
-        failed = [await provider.check(settings) for provider in registry.PROVIDERS]
-        findings += [finding for finding in failed if finding]
-    return findings
+    if offline:
+        return findings
+    answers = [finding for provider in registry.PROVIDERS for finding in await provider.check(settings)]
+    asked_about = {finding.what for finding in answers}
+    return [each for each in findings if each.level is not Level.OK or each.what not in asked_about] + answers
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:

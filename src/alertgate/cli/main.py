@@ -13,6 +13,7 @@ import typer
 from alertgate import __version__
 from alertgate.accept.intake import IntakeContext
 from alertgate.app import create_app, new_id, open_gate
+from alertgate.characters import escaped
 from alertgate.cli import check as checks
 from alertgate.cli import database, policy, tried
 from alertgate.cli.health import healthcheck, local_url
@@ -127,13 +128,13 @@ def check(
     env_file: EnvFile = DEFAULT_ENV_FILE,
     offline: Annotated[bool, typer.Option("--offline", help="Don't connect to the mail server.")] = False,
 ) -> None:
-    """Check every setting, the policy, the store and the mail server, without sending anything."""
+    """Check the settings, the policy, the store, and what the mail server says to each recipient; sends nothing."""
     settings = load(env_file)
     configure_logging("error", "console")
     file = read_file(settings.policy_file)
     findings = asyncio.run(checks.run(settings, file, SystemClock().now(), offline=offline))
     for finding in findings:
-        typer.echo(f"{finding.level:5} {finding.what}: {finding.text}")
+        typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"))
     if any(finding.level is Level.FAIL for finding in findings):
         typer.echo("alertgate can't work like this; fix the findings marked fail.", err=True)
         raise typer.Exit(2 if problems(file, named=settings.must_have_policy) else 1)
@@ -141,16 +142,27 @@ def check(
 
 @app.command("send-test")
 def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
-    """Send a test message to every recipient, and print each server's answer."""
+    """Send a test message to every recipient, and print each server's answer and what to do about it."""
     settings = load(env_file)
     configure_logging("error", "console")
     if settings.mail_host is None:
         database.require_data_dir(settings, env_file)  # the outbox would make it
     results = asyncio.run(_send_tests(settings))
     for result in results:
-        typer.echo(f"{'sent' if result.sent else 'FAILED':6} {result.channel:6} {result.address}: {result.text}")
+        word = "sent" if result.sent else "FAILED"
+        typer.echo(escaped(f"{word:6} {result.channel:6} {result.address}: {result.text}"))
+        if result.advice:
+            typer.echo(escaped(f"{'':13} {result.advice}"))
+    if settings.mail_host and any(result.sent for result in results):
+        typer.echo(_ACCEPTED)
     if not all(result.sent for result in results):
         raise typer.Exit(1)
+
+
+_ACCEPTED = (
+    "The mail server took what is marked sent; that doesn't show that it arrives. Look into each inbox and its spam "
+    "folder, and at each phone. Mails that can't be delivered come back to SMTP_EMAIL."
+)
 
 
 async def _send_tests(settings: Settings) -> list[TestSend]:

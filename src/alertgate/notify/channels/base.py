@@ -132,6 +132,7 @@ class Level(StrEnum):
     """How bad a finding is."""
 
     OK = "ok"
+    NOTE = "note"  # what a check can't know
     WARN = "warn"
     FAIL = "fail"
 
@@ -174,5 +175,5 @@ class Provider(Protocol):
     def findings(self, settings: Settings) -> list[Finding]:
         """Return what an operator should know about these settings, at start and in `alertgate check`."""
 
-    async def check(self, settings: Settings) -> Finding | None:
-        """Check whether the channels could send, without sending; None if there is nothing to check."""
+    async def check(self, settings: Settings) -> list[Finding]:
+        """Check whether the channels could send, without sending; empty if there is nothing to check."""

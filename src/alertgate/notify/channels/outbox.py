@@ -10,7 +10,7 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels.base import Channel, Finding, Level, Message, Outcome, Reason, Sent, Transient
-from alertgate.notify.channels.mail import compose
+from alertgate.notify.channels.mail import SENDER_NAME, compose
 from alertgate.store.engine import make_private_dir
 
 log = structlog.stdlib.get_logger("alertgate.outbox")
@@ -25,9 +25,10 @@ class Outbox:
     name = ChannelName.OUTBOX
     capacity = 1
 
-    def __init__(self, path: Path, sender: str) -> None:
+    def __init__(self, path: Path, sender: str, name: str = SENDER_NAME) -> None:
         self._path = path
         self._sender = sender
+        self._name = name
 
     async def send(self, message: Message, deadline: float) -> Outcome:  # noqa: ARG002  (a file takes no time)
         """Write a message. A full or read-only disk is a transient failure."""
@@ -43,7 +44,7 @@ class Outbox:
 
     def _write(self, message: Message) -> Path:
         box = Maildir(self._path, create=True)
-        key = box.add(compose(message, self._sender))
+        key = box.add(compose(message, self._sender, self._name))
         return self._path / "new" / key
 
 
@@ -52,7 +53,7 @@ def from_settings(settings: Settings, clock: Clock) -> list[Channel]:  # noqa: A
     if settings.mail_host is not None:
         return []
     make_private_dir(settings.data_dir)
-    return [Outbox(settings.outbox_dir, settings.mail_from)]
+    return [Outbox(settings.outbox_dir, settings.mail_from, settings.smtp_from_name)]
 
 
 def targets(settings: Settings) -> list[Target]:
@@ -71,6 +72,6 @@ def findings(settings: Settings) -> list[Finding]:
     return [Finding(Level.WARN, "mail", text)]
 
 
-async def check(settings: Settings) -> Finding | None:  # noqa: ARG001  (the Provider protocol's signature)
-    """Return None: there is no server to check."""
-    return None
+async def check(settings: Settings) -> list[Finding]:  # noqa: ARG001  (the Provider protocol's signature)
+    """Return nothing: there is no server to check."""
+    return []

@@ -1,6 +1,7 @@
 """The mail server, its connections, and the two channels that use it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -12,6 +13,8 @@ from aiosmtplib import SMTP, SMTPStatus
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
+from alertgate.notify.channels import rehearsal
+from alertgate.notify.channels.advice import doubtful_password, doubtful_port
 from alertgate.notify.channels.base import (
     AttemptFailed,
     Channel,
@@ -60,18 +63,20 @@ class MailServer:
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return outcome_of(error)
 
-    async def check(self) -> Outcome:
-        """Connect and log in without sending anything."""
+    async def lend(self, use: Callable[[SMTP], Awaitable[None]]) -> Outcome | None:
+        """Connect, log in, and let `use` talk to the server. Return the failure of either, or None."""
         try:
             async with self._slots:
                 connection = await self._connector.open()
-                code, text = await connection.noop()
-                await self._quit(connection)
-                return Sent(f"{code} {text}")
+                try:
+                    await use(connection)
+                finally:
+                    await self._quit(connection)
         except AttemptFailed as error:
             return error.outcome
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return outcome_of(error)
+        return None
 
     async def close(self) -> None:
         """Close every idle connection."""
@@ -171,12 +176,14 @@ class MailChannel:
         self.capacity = settings.smtp_connections
         self._server = server
         self._sender = settings.mail_from
+        self._name = settings.smtp_from_name
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Send a message through the mail server."""
         if refused := unwritable(message.to):
             return refused
-        return await self._server.send_mail(self._sender, message.to, compose(message, self._sender), deadline)
+        mail = compose(message, self._sender, self._name)
+        return await self._server.send_mail(self._sender, message.to, mail, deadline)
 
     async def close(self) -> None:
         """Close the server's connections."""
@@ -210,16 +217,20 @@ def findings(settings: Settings) -> list[Finding]:
         found.append(Finding(Level.WARN, "SMTP_SECURITY", text))
     if settings.mail_user is None and settings.smtp_security != "none":
         found.append(Finding(Level.WARN, "SMTP_PASSWORD", "isn't set: mail is sent without a login"))
-    return found
+    doubts = {"SMTP_PORT": doubtful_port(settings), "SMTP_PASSWORD": doubtful_password(settings)}
+    return found + [Finding(Level.WARN, setting, doubt) for setting, doubt in doubts.items() if doubt]
 
 
-async def check(settings: Settings) -> Finding | None:
-    """Connect to the mail server and log in, without sending anything."""
+HASTY = 5.0
+"""Seconds to wait for a server that will probably never answer, because the port doesn't fit SMTP_SECURITY."""
+
+
+async def check(settings: Settings) -> list[Finding]:
+    """Connect to the mail server, log in, and ask for every recipient, without sending anything."""
     if settings.mail_host is None:
-        return None
-    outcome = await MailServer(settings).check()
-    what = f"mail server {settings.mail_host}:{settings.mail_port}"
-    if isinstance(outcome, Sent):
-        login = "and accepts the login" if settings.mail_user else "without a login"
-        return Finding(Level.OK, what, f"answers {login}: {outcome.reply}")
-    return Finding(Level.FAIL, what, f"{outcome.reason}: {outcome.reply}")
+        return []
+    timeout = min(settings.smtp_timeout, HASTY) if doubtful_port(settings) else settings.smtp_timeout
+    server = MailServer(settings.model_copy(update={"smtp_timeout": timeout}))
+    told = targets(settings)
+    heard = await rehearsal.rehearse(server.lend, settings.mail_from, [address for _, address in told])
+    return list(rehearsal.findings(settings, heard, told))
