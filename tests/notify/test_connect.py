@@ -45,6 +45,7 @@ async def refusal(connector: Connector) -> AttemptFailed:
     [
         ("gate.example.org", "gate.example.org"),
         ("Gate.Example.Org", "gate.example.org"),
+        ("gate.home.arpa", "gate.home.arpa"),
         ("3f9c1d2e8a77", "example.net"),
         ("localhost", "example.net"),
         ("localhost.localdomain", "example.net"),

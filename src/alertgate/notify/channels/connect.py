@@ -86,7 +86,7 @@ class Connector:
             tls_context=self._tls,
             timeout=settings.smtp_timeout,
         )
-        await _greeted(connection, f"{host} ({shown(sock.getpeername())})")
+        await _greeted(connection, f"{host} ({_peer(sock)})")
         try:
             await self._log_in(connection)
         except BaseException:
@@ -126,8 +126,8 @@ def _access_tokens(settings: Settings, clock: Clock) -> Tokens:
 def helo_name(own_name: str, sender: str) -> str:
     """Return what EHLO says if no setting does: servers refuse names without a dot, such as a container's. Pure."""
     name = own_name.lower()
-    is_good = is_full_name(name) and not name.startswith("localhost.") and not name.endswith(".arpa")
-    return name if is_good else sender.rpartition("@")[2]
+    is_odd = name.startswith("localhost.") or name.endswith((".in-addr.arpa", ".ip6.arpa"))
+    return name if is_full_name(name) and not is_odd else sender.rpartition("@")[2]
 
 
 async def greet(connection: SMTP) -> None:
@@ -161,6 +161,13 @@ async def _greeted(connection: SMTP, server: str) -> None:
     except aiosmtplib.SMTPException as error:
         text = "offers no STARTTLS, so nothing was sent: set SMTP_SECURITY to tls, with the port for it"
         raise failed(Reason.TLS, text) from error
+
+
+def _peer(sock: socket.socket) -> str:
+    try:
+        return shown(sock.getpeername())
+    except OSError:  # it has closed the connection already, as the greeting will tell
+        return "gone"
 
 
 def _failure(server: str, reason: Reason, text: str) -> AttemptFailed:
