@@ -21,6 +21,7 @@ import pytest
 import trustme
 from fastapi import FastAPI
 from sqlalchemy import Connection, create_engine, func, select, text
+from torture.pgbouncer import PROGRAM
 
 from alertgate.app import create_app, open_gate
 from alertgate.config import Settings
@@ -31,6 +32,8 @@ from alertgate.store.tables import notifications
 from alertgate.web.dependencies import Gate
 from alertgate.web.server import MOST_WAITING, Server, listen, server_config
 from tests.fakes import until
+
+needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer isn't installed; .ci/run installs it")
 
 PARTICLE = "particle-token-0123456789abcdef"
 SIGNING = "signing-key-0123456789abcdefghi"

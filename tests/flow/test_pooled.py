@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from torture.pgbouncer import PgBouncer, pgbouncer
 
 from alertgate.clock import SystemClock
 from alertgate.prove.housekeeping import delete_expired
-from tests.conftest import API_BEARER, BEARER, Running, serving
+from tests.conftest import API_BEARER, BEARER, Running, needs_pgbouncer, serving
 from tests.fakes import FakeClock, mail_sink
 from tests.flow.test_nothing_is_lost import mail_settings
-from tests.pgbouncer import PgBouncer, needs_pgbouncer, pgbouncer
 
 pytestmark = [pytest.mark.postgres, needs_pgbouncer]
 

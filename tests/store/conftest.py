@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from torture.pgbouncer import PgBouncer, pgbouncer
 
-from tests.conftest import count_run
-from tests.pgbouncer import PgBouncer, needs_pgbouncer, pgbouncer
+from tests.conftest import count_run, needs_pgbouncer
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,12 @@ import pytest
 import trustme
 from tools.settings_table import ROOT
 from torture.gate import free_port
+from torture.pgbouncer import ESCAPED, PASSWORD, pgbouncer
 
 from alertgate.errors import StoreUnavailable
 from alertgate.store.engine import Store
 from alertgate.store.outages import REMEDIES, Outage, recognise
-from tests.pgbouncer import ESCAPED, PASSWORD, needs_pgbouncer, pgbouncer
+from tests.conftest import needs_pgbouncer
 
 WRONG = "Qx7@Zk9/vB3"
 """A wrong password, of which no piece may be shown."""

@@ -10,15 +10,15 @@ from dataclasses import replace
 import psycopg
 import pytest
 from sqlalchemy import text
+from torture.pgbouncer import pgbouncer
 
 from alertgate.errors import StoreTooSlow, StoreUnavailable
 from alertgate.store import alerts, incidents, schema
 from alertgate.store.engine import Store
 from alertgate.store.outages import Outage
 from tests.builders import new_alert, new_incident
-from tests.conftest import serving
+from tests.conftest import needs_pgbouncer, serving
 from tests.fakes import until
-from tests.pgbouncer import needs_pgbouncer, pgbouncer
 
 pytestmark = [pytest.mark.postgres, needs_pgbouncer]
 

@@ -1,4 +1,4 @@
-"""A real PgBouncer in front of the tests' PostgreSQL, on loopback."""
+"""A PgBouncer in front of a PostgreSQL server on a socket, for the harness and the tests."""
 
 import os
 import re
@@ -14,13 +14,12 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import psycopg
-import pytest
 import trustme
+
 from torture.gate import free_port
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
-needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer isn't installed; .ci/run installs it")
-
+"""None where Debian's package isn't installed."""
 USER, PASSWORD = "alertgate", "vB3@Xj9/Kw4?Zm8%#"
 """A login with characters that an address must have percent-encoded."""
 ESCAPED = quote(PASSWORD, safe="")
@@ -86,17 +85,18 @@ class PgBouncer:
 
     def _wait(self) -> None:
         end = monotonic() + 30
-        address = self.url("/pgbouncer", password="wrong")
+        address = self.url("/pgbouncer")
         while True:
             assert self.process
             assert self.process.poll() is None, (self.directory / "log").read_text()
             try:
-                psycopg.connect(address, connect_timeout=5)
+                psycopg.connect(address, connect_timeout=5).close()
             except psycopg.OperationalError as error:
-                if "refused" not in str(error):
-                    return
-            assert monotonic() < end, "PgBouncer doesn't listen"
-            sleep(0.01)
+                if "refused" in str(error):
+                    assert monotonic() < end, "PgBouncer doesn't listen"
+                    sleep(0.01)
+                    continue
+            return
 
     def stop(self) -> None:
         """Kill it, so that every connection through it breaks."""
