@@ -1,12 +1,21 @@
 """Report requests with a right credential that are refused: their alerts may be lost, so somebody must hear of it."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fastapi import Request
 
 from alertgate.accept import generic
-from alertgate.errors import BodyTooLarge, RateLimited, Rejected, StoreError, StoreRefused, StoreTooSlow
+from alertgate.errors import (
+    BodyTooLarge,
+    RateLimited,
+    Rejected,
+    StoreError,
+    StoreRefused,
+    StoreTooSlow,
+    StoreUnavailable,
+)
 from alertgate.model import Alert, Severity, Signal, Source
 from alertgate.prove.troubles import Cause, Trouble
 from alertgate.web.dependencies import Gate, client_address, intake
@@ -24,6 +33,8 @@ def reported(
         yield
     except (BodyTooLarge, RateLimited, StoreError) as error:
         alert = read()
+        if alert and isinstance(error, StoreUnavailable):
+            gate.health.refused(size_of(alert))
         gate.own_alerts.raise_(
             Trouble.REFUSED,
             f"{webhook} webhook",
@@ -56,6 +67,11 @@ def weight(alert: Alert | None) -> Severity:
     if alert.signal is Signal.RESOLVED and alert.severity is Severity.CRITICAL:
         return Severity.WARNING
     return alert.severity
+
+
+def size_of(alert: Alert) -> int:
+    """Return about how many bytes the content of an alert takes in the store."""
+    return len(json.dumps([alert.message, alert.data, alert.fields])) + len(alert.raw or b"")
 
 
 def readable(body: bytes, request: Request, gate: Gate) -> Alert | None:
