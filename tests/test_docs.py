@@ -13,7 +13,8 @@ from alertgate.accept.repeats import ID_ALONE, WITH_TIME, WITHOUT_ID
 from alertgate.cli.main import app
 from alertgate.config import Settings, load
 from alertgate.errors import ConfigError
-from alertgate.model import IdKind, Kind
+from alertgate.model import Hint, IdKind, Kind
+from alertgate.prove.troubles import Trouble
 from alertgate.telemetry import MALFORMED_REQUEST
 from tests.conftest import Running
 
@@ -176,6 +177,13 @@ def test_every_log_event_is_documented():
     }
     assert documented == _log_events()
     assert {name for name in documented if not re.fullmatch(r"[a-z]+\.[a-z_]+", name)} == set()
+
+
+def test_every_own_incident_is_documented():
+    """docs/operations.md has one row for each trouble and each hint, and no other."""
+    page = _text(ROOT / "docs" / "operations.md")
+    rows = re.findall(r"^\| `(alertgate/[a-z-]+)` \|", page, re.MULTILINE)
+    assert sorted(rows) == sorted([*Trouble, *Hint])
 
 
 def test_changelog_has_an_unreleased_section():

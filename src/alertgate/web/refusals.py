@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from alertgate.accept import generic
+from alertgate.accept.credentials import CredentialCheck, Presented, presented_by
+from alertgate.accept.failed_senders import Failure
 from alertgate.errors import (
     BodyTooLarge,
     RateLimited,
@@ -43,6 +45,15 @@ def reported(
             sender=_sender(request, gate, webhook, alert),
         )
         raise
+
+
+def unauthenticated(request: Request, gate: Gate, webhook: Source, check: CredentialCheck) -> None:
+    """Note that a webhook refused a request with 401: its sender may be one of ours."""
+    headers, token = request.headers, ""
+    if presented_by(headers) is Presented.BEARER:
+        token = headers.get("authorization", "").partition(" ")[2].strip()
+    agent = headers.get("user-agent", "")
+    gate.failed_senders.note(Failure(webhook, check, token, client_address(request), agent))
 
 
 def cause_of(error: BodyTooLarge | RateLimited | StoreError, webhook: Source) -> Cause:
