@@ -13,8 +13,9 @@ from alertgate.accept.repeats import ID_ALONE, WITH_TIME, WITHOUT_ID
 from alertgate.cli.main import app
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
-from alertgate.model import IdKind, Kind
+from alertgate.model import Hint, IdKind, Kind
 from alertgate.notify.channels.base import CHANNEL_WIDE, Reason
+from alertgate.prove.troubles import Trouble
 from alertgate.settings_load import load
 from alertgate.telemetry import MALFORMED_REQUEST
 from tests.conftest import Running
@@ -190,6 +191,13 @@ def test_every_reason_of_a_failure_is_documented():
     about_us = {name for name, about, *_ in rows if about.startswith("us")}
     assert about_us == {str(reason) for reason in CHANNEL_WIDE}
     assert [name for name, _, answer, advice in rows if "`" not in answer or not advice] == []
+
+
+def test_every_own_incident_is_documented():
+    """docs/operations.md has one row for each trouble and each hint, and no other."""
+    page = _text(ROOT / "docs" / "operations.md")
+    rows = re.findall(r"^\| `(alertgate/[a-z-]+)` \|", page, re.MULTILINE)
+    assert sorted(rows) == sorted([*Trouble, *Hint])
 
 
 def test_changelog_has_an_unreleased_section():

@@ -2,6 +2,7 @@
 
 import random
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,12 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
-from alertgate.accept import own, policy_trouble
-from alertgate.accept.own import OwnAlerts, OwnRules
+from alertgate.accept import own
+from alertgate.accept.failed_senders import FailedSenders
+from alertgate.accept.own import OwnAlerts
+from alertgate.accept.own_report import Reporter
 from alertgate.accept.record import Recorder, Result
+from alertgate.accept.watch import DiskUsage, Watch, Watched
 from alertgate.addresses import mask_all
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
@@ -86,6 +90,7 @@ def open_gate(
     channels: Sequence[Channel] | None = None,
     store: Store | None = None,
     times: DeliveryTimes | None = None,
+    disk_usage: DiskUsage = shutil.disk_usage,
 ) -> Gate:
     """Open the store, read the policy and build all parts. Only the store's writer runs yet.
 
@@ -106,7 +111,10 @@ def open_gate(
     store.writer.on_commit = metrics.committed
     deliverer = _deliverer(store, opened, settings, clock, metrics, ids, times or DeliveryTimes())
     recorder = Recorder(settings.grouping, targets(settings), ids, settings.device_name)
-    own_rules = OwnRules(settings.grouping.interval, settings.zone)
+    reporter = Reporter(recorder, ids, settings.zone)
+    own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
+    auditor = _auditor(store, deliverer, settings, clock, metrics)
+    watched = _watched(settings, policies, deliverer, auditor, disk_usage)
     return Gate(
         settings=settings,
         clock=clock,
@@ -114,12 +122,14 @@ def open_gate(
         store=store,
         policies=policies,
         recorder=recorder,
-        own_alerts=OwnAlerts(store, recorder, clock, metrics, ids, own_rules, wake=deliverer.wake),
+        own_alerts=own_alerts,
+        watch=Watch(watched, own_alerts, store, clock),
+        failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=IncidentActions(targets(settings), ids),
         channels=opened,
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
-        auditor=_auditor(store, deliverer, settings, clock, metrics),
+        auditor=auditor,
         limits=Limits(settings, clock, metrics),
         metrics=metrics,
     )
@@ -146,6 +156,21 @@ def _auditor(store: Store, deliverer: Deliverer, settings: Settings, clock: Cloc
         held=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
         stopped=lambda: MAIL if deliverer.budget is Budget.EXHAUSTED else (),
         interval=settings.grouping.interval,
+    )
+
+
+def _watched(
+    settings: Settings, policies: PolicyKeeper, deliverer: Deliverer, auditor: Auditor, disk_usage: DiskUsage
+) -> Watched:
+    is_on_disk = settings.sqlite_file is not None or settings.mail_host is None  # the database, or the outbox
+    return Watched(
+        policies=policies,
+        states=lambda: deliverer.states,
+        reached=frozenset(channel for channel, _ in targets(settings)),
+        usage=lambda: deliverer.usage,
+        latest_audit=lambda: auditor.latest,
+        disk=settings.data_dir if is_on_disk else None,
+        disk_usage=disk_usage,
     )
 
 
@@ -244,13 +269,10 @@ def _background(gate: Gate) -> list[Periodic]:
     async def audit() -> None:
         await gate.auditor.run()
 
-    async def report_own() -> None:
-        policy_trouble.note(gate.policies, gate.own_alerts)
-        await gate.own_alerts.run()
-
     return [
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
-        Periodic("own alerts", own.EVERY, report_own),
+        Periodic("watch", own.EVERY, gate.watch.run),
+        Periodic("own alerts", own.EVERY, gate.own_alerts.run),
         Periodic("audit", auditing.EVERY, audit),
         Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),

@@ -47,6 +47,12 @@ class Hint(StrEnum):
 
 
 HINTS = frozenset(Hint)
+CHANNEL_EVENT = "alertgate/channel"
+"""The event of alertgate's own alert that a channel is paused; the channel is its device."""
+CREDENTIALS_EVENT = "alertgate/credentials"
+"""The event of its own alert that a sender's credential is wrong."""
+UNWATCHED = HINTS | {CREDENTIALS_EVENT}
+"""Events of own alerts of which nobody says that they are over: their incidents end in silence."""
 
 
 class AlertStatus(StrEnum):
@@ -219,8 +225,8 @@ class Incident:
 
     @property
     def is_watched(self) -> bool:
-        """Whether alertgate itself says when it is over: its own troubles are, its hints aren't."""
-        return self.source is Source.ALERTGATE and self.event not in HINTS
+        """Whether alertgate itself says when it is over: nearly all of its own troubles are, its hints aren't."""
+        return self.source is Source.ALERTGATE and self.event not in UNWATCHED
 
 
 @dataclass(frozen=True, slots=True)

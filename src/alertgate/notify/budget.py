@@ -8,7 +8,7 @@ one message.
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from alertgate.model import ChannelName, Severity
 
@@ -26,6 +26,13 @@ class Budget(StrEnum):
     LOW = "low"  # from 80 %: what isn't critical goes as digests, at most one per GROUP_INTERVAL and contact
     RESERVE = "reserve"  # from 95 %: only what is critical goes
     EXHAUSTED = "exhausted"  # nothing goes, until some of the messages are a day old
+
+
+class Usage(NamedTuple):
+    """How many messages the mail account sent within the period; a `limit` of 0 means no limit."""
+
+    sent: int
+    limit: int
 
 
 class _Message(Protocol):

@@ -19,7 +19,7 @@ from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.attempt import Sender
 from alertgate.notify.breaker import ChannelState
-from alertgate.notify.budget import Budget
+from alertgate.notify.budget import Budget, Usage
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.claim import Claim, Claimer
 from alertgate.notify.lane import Claimed, DeliveryTimes, Lane
@@ -92,6 +92,11 @@ class Deliverer:
     def budget(self) -> Budget:
         """How much of the mail account's daily limit is used."""
         return self._budget
+
+    @property
+    def usage(self) -> Usage | None:
+        """How many messages that is; None before the first measurement."""
+        return self._upkeep.usage
 
     @property
     def here(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
-from alertgate.notify.budget import MAIL, PERIOD, Budget, budget
+from alertgate.notify.budget import MAIL, PERIOD, Budget, Usage, budget
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.plan import LONGEST_WAIT
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
@@ -46,6 +46,8 @@ class NotificationUpkeep:
         self._owner = owner
         self._last_run = float("-inf")
         self._budget = Budget.PLENTY
+        self.usage: Usage | None = None
+        """How much of the mail account's daily limit is used; None before the first measurement."""
 
     async def run_if_due(self, here: frozenset[str]) -> Budget:
         """Run all jobs if they are due; return how much of the mail account's daily limit is used.
@@ -128,9 +130,11 @@ class NotificationUpkeep:
         """Count what the mail account sent in the last 24 hours, log when the level changes, and note what waits."""
         limit = self._settings.smtp_daily_limit
         if not limit or ChannelName.EMAIL not in self._channels:
+            self.usage = Usage(0, 0)
             return
         now = self._clock.now()
         sent = await self._store.read(lambda connection: claims.messages_sent(connection, MAIL, now, PERIOD))
+        self.usage = Usage(sent, limit)
         self._metrics.daily_limit_used(sent / limit)
         level = budget(sent, limit)
         if level is not self._budget:

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from alertgate.model import Incident, Json, Severity
+from alertgate.model import CHANNEL_EVENT, CREDENTIALS_EVENT, Incident, Json, Severity
 
 Name = TypeVar("Name")
 
@@ -27,6 +27,9 @@ SAY_AGAIN = 0.8
 is over, waits for GROUP_INTERVAL, and must see the report before it says so."""
 ABANDONED = 2
 """How many times GROUP_INTERVAL an incident stays open whose process has ended without a word."""
+CONFIRMED_FOR = timedelta(minutes=5)
+"""Stands for GROUP_INTERVAL where processes confirm that a trouble lasts: all of them must use the same."""
+DAY = timedelta(days=1)
 
 
 class Trouble(StrEnum):
@@ -34,10 +37,23 @@ class Trouble(StrEnum):
 
     REFUSED = "alertgate/refused"  # alerts with a right credential were answered 413, 429 or 503
     POLICY = "alertgate/policy"  # the policy's file can't be used, so what was in force before stays so
+    CHANNEL = CHANNEL_EVENT  # a channel has been paused for longer than a minute
+    CREDENTIALS = CREDENTIALS_EVENT  # a sender is refused again and again, because its credential is wrong
+    LIMIT = "alertgate/limit"  # the mail account nears SMTP_DAILY_LIMIT
+    DISK = "alertgate/disk"  # the disk of DATA_DIR is almost full
+    AUDIT = "alertgate/audit"  # the auditor has found something for longer than a minute
 
 
-LASTING = frozenset({Trouble.POLICY})
-"""Troubles that begin once and last until they are cleared; the others occur again and again."""
+LASTING = frozenset({Trouble.POLICY, Trouble.LIMIT, Trouble.DISK})
+"""Troubles that begin once and last until they are cleared. All processes see the same, so any of them may clear it."""
+CONFIRMED = frozenset({Trouble.CHANNEL, Trouble.AUDIT})
+"""Troubles that begin once, and that each process sees for itself: they last as long as any process confirms it."""
+DAILY = frozenset({Trouble.CREDENTIALS})
+"""Troubles that are said once a day at most. Nobody says when they are over: strangers can make them occur."""
+BEGIN_ONCE = LASTING | CONFIRMED | DAILY
+"""The others occur again and again, and are counted."""
+SHOWN_BY_PARTS = frozenset({Trouble.POLICY, Trouble.CHANNEL, Trouble.LIMIT, Trouble.AUDIT})
+"""Troubles that `/health` shows by the part of the gate that has them, which knows more."""
 
 
 class Cause(StrEnum):
@@ -48,11 +64,33 @@ class Cause(StrEnum):
     TOO_LARGE = "too_large"
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_SLOW = "store_slow"
+    STORE_REFUSED = "store_refused"
     POLICY_MISSING = "policy_missing"
     POLICY_INVALID = "policy_invalid"
     POLICY_UNSTORED = "policy_unstored"
     POLICY_FOREIGN = "policy_foreign"
-    STORE_REFUSED = "store_refused"
+    CHANNEL_LOGIN = "channel_login"
+    CHANNEL_LOGINS = "channel_logins"
+    CHANNEL_BUSY = "channel_busy"
+    CHANNEL_LIMIT = "channel_limit"
+    CHANNEL_SENDER = "channel_sender"
+    CHANNEL_CONNECTION = "channel_connection"
+    CHANNEL_TLS = "channel_tls"
+    CHANNEL_TIMEOUT = "channel_timeout"
+    CHANNEL_STORAGE = "channel_storage"
+    CHANNEL_REFUSED = "channel_refused"  # for any other reason
+    CREDENTIAL_WRONG = "credential_wrong"
+    CREDENTIAL_MISSING = "credential_missing"
+    CREDENTIAL_EXPIRED = "credential_expired"
+    CREDENTIAL_OFF = "credential_off"
+    LIMIT_NEAR = "limit_near"
+    LIMIT_REACHED = "limit_reached"
+    DISK_LOW = "disk_low"
+    DISK_FULL = "disk_full"
+    AUDIT_OVERDUE = "audit_overdue"
+    AUDIT_LEASES = "audit_leases"
+    AUDIT_NOBODY_TOLD = "audit_nobody_told"
+    AUDIT_UNREADABLE = "audit_unreadable"
 
 
 class Subject(NamedTuple):
@@ -71,6 +109,8 @@ class Tally:
     last: datetime
     causes: Mapping[Cause, int]
     senders: Mapping[str, int]
+    detail: str = ""
+    """What the sentences add to the latest cause, such as a server's reply."""
 
     def plus(self, later: "Tally | None") -> "Tally":
         """Return the sum of two tallies."""
@@ -82,11 +122,12 @@ class Tally:
             max(self.last, later.last),
             _sum(self.causes, later.causes),
             _bounded(_sum(self.senders, later.senders)),
+            later.detail or self.detail,
         )
 
     def as_json(self) -> Json:
         """Return the tally as the data of an alert."""
-        return _TALLY.dump_python(self, mode="json")
+        return _TALLY.dump_python(self, mode="json", exclude_defaults=True)
 
 
 _TALLY = TypeAdapter(Tally)
@@ -100,16 +141,21 @@ def read_tally(data: Json) -> Tally | None:
         return None
 
 
-def once(at: datetime, cause: Cause, sender: str) -> Tally:
+def once(at: datetime, cause: Cause, sender: str, detail: str = "") -> Tally:
     """Return the tally of one occurrence. An empty `sender` names none."""
-    return Tally(1, at, at, {cause: 1}, {sender: 1} if sender else {})
+    return Tally(1, at, at, {cause: 1}, {sender: 1} if sender else {}, detail)
 
 
 def add_up(trouble: Trouble, earlier: Tally | None, later: Tally | None) -> Tally | None:
-    """Return two tallies of a trouble as one. One that lasts has begun once, and its latest cause counts."""
-    if earlier and later and trouble in LASTING:
+    """Return two tallies of a trouble as one. One that begins once has its first time, and its latest cause."""
+    if earlier and later and trouble in BEGIN_ONCE:
         return replace(later, first=min(earlier.first, later.first))
     return earlier.plus(later) if earlier else later
+
+
+def is_news(trouble: Trouble, said: Tally | None, unsaid: Tally | None) -> bool:
+    """Return whether what is unsaid differs from what was said, maybe by another process: it is told if it does."""
+    return not (said and unsaid and trouble in BEGIN_ONCE and said.causes == unsaid.causes)
 
 
 def _sum(one: Mapping[Name, int], other: Mapping[Name, int]) -> dict[Name, int]:
@@ -137,6 +183,8 @@ class Known:
     """Whether it occurred after its incident was last seen open: then no message has told of that."""
     cleared: bool = False
     """Whether it is known to be over."""
+    lasts: bool = False
+    """Whether it is one of CONFIRMED, and lasts here."""
 
 
 class Step(StrEnum):
@@ -145,6 +193,7 @@ class Step(StrEnum):
     OPEN = "open"  # report it: no incident is open
     WORSE = "worse"  # report it: what is unsaid is more severe than the incident
     GO_ON = "go_on"  # report it: it goes on and the last report is some time ago, or this process ends and would forget
+    CONFIRM = "confirm"  # note that it lasts, so that no other process says that it is over; nobody is told again
     END = "end"  # it hasn't occurred for GROUP_INTERVAL, or was cleared: report that it is over
     ABANDONED = "abandoned"  # the process that reported it is gone: report that it is over
     FORGET = "forget"  # it is over, and everything was said
@@ -182,7 +231,7 @@ def decide(
     goes_on = since_report >= interval * SAY_AGAIN and (lasting or since_last < interval * GOES_ON)
     if known.unsaid and (goes_on or closing):
         return Step.GO_ON
-    return Step.WAIT
+    return Step.CONFIRM if goes_on and known.lasts else Step.WAIT
 
 
 def _without_incident(known: Known, now: datetime, interval: timedelta, *, closing: bool, lasting: bool) -> Step:
@@ -193,3 +242,19 @@ def _without_incident(known: Known, now: datetime, interval: timedelta, *, closi
     if known.cleared or closing or (not lasting and now - known.last_at >= interval):
         return Step.END if known.unsaid else Step.FORGET
     return Step.WAIT
+
+
+def decide_confirmed(known: Known | None, incident: Incident | None, now: datetime, *, closing: bool = False) -> Step:
+    """Decide what to report about a trouble of CONFIRMED."""
+    if known and incident and not (known.lasts or known.unsaid) and incident.last_alert_at > known.last_at:
+        known = None  # another process saw it later, and will say that it is over
+    return decide(known, incident, now, CONFIRMED_FOR, closing=closing)
+
+
+def decide_daily(known: Known | None, newest: Incident | None, now: datetime) -> Step:
+    """Decide whether to report a trouble of DAILY. `newest` is the last incident of it, open or not."""
+    if known is None or not known.unsaid:
+        return Step.FORGET if known else Step.WAIT
+    if newest and newest.opened_at <= now < newest.opened_at + DAY:
+        return Step.FORGET
+    return Step.OPEN

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, case, exists, literal, or_, select
 
-from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Severity
+from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Severity, Source
+from alertgate.store.claims import WAITS_FOR_ITS_CHANNEL
 from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
@@ -46,13 +47,16 @@ def overdue(
     )
     query = (
         select(_n.id)
+        .join_from(notifications, incidents)
         .where(
             _n.status == constant(NotificationStatus.PENDING),
             _n.due_at <= due_before,
             _n.channel.in_(set(channels) - set(waits.stopped)),
             or_(is_critical, _n.channel.not_in(waits.held)),
             ~in_a_flood,
+            ~WAITS_FOR_ITS_CHANNEL,
         )
+        .order_by(_n.severity.desc())
         .limit(MOST)
     )
     return connection.execute(query).scalars().all()
@@ -63,6 +67,7 @@ def expired(connection: Connection, lease_before: datetime) -> Sequence[str]:
     query = (
         select(_n.id)
         .where(_n.status == constant(NotificationStatus.SENDING), _n.lease_until <= lease_before)
+        .order_by(_n.severity.desc())
         .limit(MOST)
     )
     return connection.execute(query).scalars().all()
@@ -75,6 +80,15 @@ def untold(connection: Connection, opened_before: datetime) -> Sequence[str]:
     query = (
         select(incidents.c.id)
         .where(incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.opened_at <= opened_before, ~told)
+        .order_by(incidents.c.severity.desc())
         .limit(MOST)
     )
     return connection.execute(query).scalars().all()
+
+
+def concern(connection: Connection, ids: Collection[str]) -> dict[str, Severity]:
+    """Return the severity of each of these notifications or incidents that isn't about alertgate itself."""
+    not_own = incidents.c.source != constant(Source.ALERTGATE)
+    of_notifications = select(_n.id, _n.severity).join_from(notifications, incidents).where(_n.id.in_(ids), not_own)
+    of_incidents = select(incidents.c.id, incidents.c.severity).where(incidents.c.id.in_(ids), not_own)
+    return {row.id: row.severity for query in (of_notifications, of_incidents) for row in connection.execute(query)}

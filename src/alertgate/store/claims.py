@@ -6,11 +6,34 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal_column, or_, select, tuple_
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
-from alertgate.model import BEGINNINGS, ChannelName, Due, NotificationStatus, Recent, Severity
+from alertgate.model import (
+    BEGINNINGS,
+    CHANNEL_EVENT,
+    ChannelName,
+    Due,
+    IncidentStatus,
+    NotificationStatus,
+    Recent,
+    Severity,
+    Source,
+)
 from alertgate.store.notifications import IS_PENDING, IS_SENDING, IS_SENT
-from alertgate.store.tables import incidents, notifications
+from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
 _MESSAGE = func.coalesce(_n.digest_id, _n.id)
@@ -27,8 +50,26 @@ _BEING_TOLD = (
 its older words would be the last."""
 
 
+_own = incidents.alias("own").c
+WAITS_FOR_ITS_CHANNEL = and_(
+    incidents.c.event == CHANNEL_EVENT,
+    incidents.c.source == constant(Source.ALERTGATE),
+    exists().where(
+        _own.event == CHANNEL_EVENT,
+        _own.source == constant(Source.ALERTGATE),
+        _own.status != constant(IncidentStatus.RESOLVED),
+        _own.device == _n.channel,
+    ),
+)
+"""Whether a notification says that a channel is paused, while the same is open of the channel that it goes by itself.
+
+It waits for the end, and then says all in one message: while the channel is paused it can't arrive, and just afterwards
+it would no longer be true. For a query of notifications with their incidents.
+"""
+
+
 @cache
-def _due(*, probe: bool, bounded: bool) -> Select[Any]:
+def _due(*, probe: bool, bounded: bool, last_resort: bool = False) -> Select[Any]:
     is_due = _n.due_at <= bindparam("now", type_=_n.due_at.type)
     query = (
         select(*(_n[field.name] for field in fields(Due)))
@@ -38,6 +79,7 @@ def _due(*, probe: bool, bounded: bool) -> Select[Any]:
             IS_PENDING,
             or_(is_due, _n.attempts > 0) if probe else is_due,
             tuple_(incidents.c.key, _n.address).not_in(_BEING_TOLD),
+            true() if last_resort else ~WAITS_FOR_ITS_CHANNEL,
         )
         .order_by(_n.severity.desc(), _n.due_at)
     )
@@ -48,10 +90,15 @@ def due(connection: Connection, channel: ChannelName, now: datetime, *, probe: b
     """Return what is due on a channel, the most severe first, then the oldest.
 
     What is due to a contact that is just being told about the same thing is left out: it waits for the end of that.
-    With `probe`, what waits for a retry counts as due. `most` limits their number; None is for decisions that need all.
+    With `probe`, what waits for a retry counts as due; and if there is nothing else, what waits for the channel itself,
+    or nothing would ever show that it works again. `most` limits their number; None is for decisions that need all.
     """
     bound = {"channel": channel, "now": now} | ({"most": most} if most is not None else {})
-    return [Due(*row) for row in connection.execute(_due(probe=probe, bounded=most is not None), bound)]
+    bounded = most is not None
+    found = [Due(*row) for row in connection.execute(_due(probe=probe, bounded=bounded), bound)]
+    if found or not probe:
+        return found
+    return [Due(*row) for row in connection.execute(_due(probe=True, bounded=bounded, last_resort=True), bound)]
 
 
 class Since(NamedTuple):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, or_, select, update
 
-from alertgate.model import HINTS, Incident, IncidentStatus, NotificationStatus, Resolution, Source
+from alertgate.model import UNWATCHED, Incident, IncidentStatus, NotificationStatus, Resolution, Source
 from alertgate.rules import GroupingRules
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
 from alertgate.store.pages import Wanted, first_id, select_page
@@ -64,6 +64,12 @@ def join(connection: Connection, joined: Sequence[Incident]) -> None:
     update_rows(connection, incidents, joined, JOINED)
 
 
+def confirm(connection: Connection, incident_id: str, at: datetime) -> None:
+    """Note that an own trouble lasts: for its incident that counts like another alert, but nobody is told."""
+    confirmed = update(incidents).where(incidents.c.id == incident_id, incidents.c.last_alert_at < at)
+    connection.execute(confirmed.values(last_alert_at=at))
+
+
 def get(connection: Connection, incident_id: str) -> Incident | None:
     """Return one incident, or None."""
     row = connection.execute(select(incidents).where(incidents.c.id == incident_id)).one_or_none()
@@ -94,7 +100,8 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
         .where(
             incidents.c.status != constant(IncidentStatus.RESOLVED),
             or_(
-                incidents.c.source != constant(Source.ALERTGATE), incidents.c.event.in_([hint.value for hint in HINTS])
+                incidents.c.source != constant(Source.ALERTGATE),
+                incidents.c.event.in_([str(event) for event in UNWATCHED]),
             ),
             incidents.c.last_alert_at <= before,
             or_(incidents.c.status != constant(IncidentStatus.ACKNOWLEDGED), forgotten),

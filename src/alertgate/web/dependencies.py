@@ -7,9 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from alertgate.accept.failed_senders import FailedSenders
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.record import Recorder
+from alertgate.accept.watch import Watch
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.group.actions import IncidentActions
@@ -34,6 +36,8 @@ class Gate:
     policies: PolicyKeeper
     recorder: Recorder
     own_alerts: OwnAlerts
+    watch: Watch
+    failed_senders: FailedSenders
     actions: IncidentActions
     channels: Sequence[Channel]
     deliverer: Deliverer

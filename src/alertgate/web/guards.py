@@ -27,7 +27,7 @@ from alertgate.errors import SwitchedOff, Unauthenticated
 from alertgate.model import Source
 from alertgate.web.body import read_body
 from alertgate.web.dependencies import Gate, client_address
-from alertgate.web.refusals import readable, reported
+from alertgate.web.refusals import readable, reported, unauthenticated
 
 
 class Guard(StrEnum):
@@ -37,6 +37,9 @@ class Guard(StrEnum):
     GENERIC = "generic"
     API = "api"
     METRICS = "metrics"
+
+
+_WEBHOOKS = {Guard.PARTICLE: Source.PARTICLE, Guard.GENERIC: Source.GENERIC}
 
 
 class BearerScheme(SecurityBase):
@@ -56,7 +59,7 @@ class BearerScheme(SecurityBase):
         """Check the token, and count a failure. Raises RateLimited, Unauthenticated."""
         check = bearer(request.headers.getlist("authorization"), secrets)
         if check is not CredentialCheck.OK:
-            _count_failure(request, gate, self._guard)
+            _count_failure(request, gate, self._guard, check)
             raise Unauthenticated(
                 f"{_sentence(check)} Send Authorization: Bearer with {self._setting}.", scheme="Bearer"
             )
@@ -192,7 +195,7 @@ def _require(check: CredentialCheck, request: Request, gate: Gate) -> None:
     """Raise Unauthenticated, with what to send instead, unless the check is OK. Raises RateLimited too."""
     if check is CredentialCheck.OK:
         return
-    _count_failure(request, gate, Guard.GENERIC)
+    _count_failure(request, gate, Guard.GENERIC, check)
     settings = gate.settings
     ways = [_HOW_TO_SIGN] if settings.webhook_secret else []
     ways += [_HOW_TO_SEND_A_TOKEN] if settings.webhook_token else []
@@ -219,10 +222,12 @@ def _secrets_if_set(settings: Settings, setting: str) -> list[str]:
     return [secret.get_secret_value() for secret in (present, previous) if secret is not None]
 
 
-def _count_failure(request: Request, gate: Gate, guard: Guard) -> None:
+def _count_failure(request: Request, gate: Gate, guard: Guard, check: CredentialCheck) -> None:
     """Count a failed authentication. Raises RateLimited when the address has no failures left."""
     address = client_address(request)
     gate.metrics.auth_failed(guard)
+    if guard in _WEBHOOKS:
+        unauthenticated(request, gate, _WEBHOOKS[guard], check)
     gate.limits.check_failures(address)
     gate.limits.count_failure(address)
 

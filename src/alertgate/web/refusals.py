@@ -1,12 +1,23 @@
 """Report requests with a right credential that are refused: their alerts may be lost, so somebody must hear of it."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fastapi import Request
 
 from alertgate.accept import generic
-from alertgate.errors import BodyTooLarge, RateLimited, Rejected, StoreError, StoreRefused, StoreTooSlow
+from alertgate.accept.credentials import CredentialCheck, Presented, presented_by
+from alertgate.accept.failed_senders import Failure
+from alertgate.errors import (
+    BodyTooLarge,
+    RateLimited,
+    Rejected,
+    StoreError,
+    StoreRefused,
+    StoreTooSlow,
+    StoreUnavailable,
+)
 from alertgate.model import Alert, Severity, Signal, Source
 from alertgate.prove.troubles import Cause, Trouble
 from alertgate.web.dependencies import Gate, client_address, intake
@@ -24,6 +35,8 @@ def reported(
         yield
     except (BodyTooLarge, RateLimited, StoreError) as error:
         alert = read()
+        if alert and isinstance(error, StoreUnavailable):
+            gate.health.refused(size_of(alert))
         gate.own_alerts.raise_(
             Trouble.REFUSED,
             f"{webhook} webhook",
@@ -32,6 +45,15 @@ def reported(
             sender=_sender(request, gate, webhook, alert),
         )
         raise
+
+
+def unauthenticated(request: Request, gate: Gate, webhook: Source, check: CredentialCheck) -> None:
+    """Note that a webhook refused a request with 401: its sender may be one of ours."""
+    headers, token = request.headers, ""
+    if presented_by(headers) is Presented.BEARER:
+        token = headers.get("authorization", "").partition(" ")[2].strip()
+    agent = headers.get("user-agent", "")
+    gate.failed_senders.note(Failure(webhook, check, token, client_address(request), agent))
 
 
 def cause_of(error: BodyTooLarge | RateLimited | StoreError, webhook: Source) -> Cause:
@@ -56,6 +78,11 @@ def weight(alert: Alert | None) -> Severity:
     if alert.signal is Signal.RESOLVED and alert.severity is Severity.CRITICAL:
         return Severity.WARNING
     return alert.severity
+
+
+def size_of(alert: Alert) -> int:
+    """Return about how many bytes the content of an alert takes in the store."""
+    return len(json.dumps([alert.message, alert.data, alert.fields])) + len(alert.raw or b"")
 
 
 def readable(body: bytes, request: Request, gate: Gate) -> Alert | None:

@@ -1,9 +1,10 @@
 """The sentences in messages. Pure."""
 
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
+from alertgate.model import HINTS, Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
 from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
 from alertgate.notify.render.text import blob, clean, one_line, rows, say, shorten
 from alertgate.prove.hint_words import LEAD
+from alertgate.prove.trouble_words import lead as trouble_lead
 
 
 def lead(context: MessageContext) -> str:
@@ -43,10 +44,10 @@ def _news(context: MessageContext) -> list[str]:
 
 def _own_lead(context: MessageContext) -> str:
     """Return what an own alert is. It says how often a trouble occurred; a reader needs no number of such alerts."""
-    if not context.incident.is_watched:
+    if context.incident.event in HINTS:
         return LEAD
     begins = context.notification.kind in (Kind.OPENING, Kind.ESCALATION, Kind.REOPENING)
-    return "alertgate itself has a problem." if begins else "It goes on."
+    return trouble_lead(context.incident.event) if begins else "It goes on."
 
 
 def _end(context: MessageContext) -> str:

@@ -25,6 +25,12 @@ METRICS_ANSWERS: Answers = {
 }
 
 
+_DEGRADED = (
+    "paused channels, the daily limit of mail, a policy file that can't be used, what the auditor found, alerts and "
+    "senders refused, a disk that is almost full"
+)
+
+
 class Healthy(BaseModel):
     """Alerts can be stored."""
 
@@ -42,8 +48,7 @@ class Unhealthy(BaseModel):
     checks: dict[str, str]
     degraded: list[str] = Field(
         default=[],
-        description="On `/health/ready`: paused channels, a policy file that can't be used, what the auditor found, "
-        "alerts refused",
+        description=f"On `/health/ready`: {_DEGRADED}",
     )
 
 
@@ -58,9 +63,7 @@ class Ready(BaseModel):
 
     status: Literal["ready"]
     checks: dict[str, str]
-    degraded: list[str] = Field(
-        description="Paused channels, a policy file that can't be used, what the auditor found, alerts refused"
-    )
+    degraded: list[str] = Field(description=_DEGRADED[0].upper() + _DEGRADED[1:])
 
 
 @router.get("/health", responses={200: {"model": Healthy}, 503: {"model": Unhealthy}})
@@ -112,6 +115,7 @@ def degraded(gate: Gate) -> list[str]:
 
 
 _LIMITED = {
+    Budget.LOW: "the mail account is near SMTP_DAILY_LIMIT: what isn't critical goes out as digests",
     Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out",
     Budget.EXHAUSTED: "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again",
 }

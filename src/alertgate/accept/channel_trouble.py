@@ -1,0 +1,70 @@
+"""Tell people that a channel has been paused for a while. Pure.
+
+Each process has its own view of a channel: it may fail from one machine alone.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from alertgate.addresses import mask_all
+from alertgate.model import ChannelName, Severity
+from alertgate.notify.breaker import ChannelState
+from alertgate.notify.channels.base import Reason
+from alertgate.prove.troubles import Cause
+
+AFTER = timedelta(minutes=1)
+"""How long a channel must be paused: most pauses end with the first probe."""
+
+CAUSES: Mapping[Reason, Cause] = MappingProxyType(
+    {
+        Reason.CREDENTIALS: Cause.CHANNEL_LOGIN,
+        Reason.TOO_MANY_LOGINS: Cause.CHANNEL_LOGINS,
+        Reason.TRY_LATER: Cause.CHANNEL_BUSY,
+        Reason.DAILY_LIMIT: Cause.CHANNEL_LIMIT,
+        Reason.SENDER_REFUSED: Cause.CHANNEL_SENDER,
+        Reason.CONNECTION: Cause.CHANNEL_CONNECTION,
+        Reason.TLS: Cause.CHANNEL_TLS,
+        Reason.TIMEOUT: Cause.CHANNEL_TIMEOUT,
+        Reason.STORAGE: Cause.CHANNEL_STORAGE,
+    }
+)
+"""Of any other reason that pauses a channel, Cause.CHANNEL_REFUSED says to read the server's answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A pause that people are told of."""
+
+    cause: Cause
+    severity: Severity
+    reply: str
+    """The server's last answer, with masked addresses."""
+    since: datetime
+
+
+def is_long(state: ChannelState, now: datetime) -> bool:
+    """Return whether a channel has been paused for long enough. A clock that was set back doesn't postpone it."""
+    return state.paused_at is not None and not timedelta(0) <= now - state.paused_at < AFTER
+
+
+def judge(
+    name: ChannelName,
+    states: Mapping[ChannelName, ChannelState],
+    reached: Collection[ChannelName],
+    worst_waiting: Severity | None,
+    now: datetime,
+) -> Pause | None:
+    """Return the pause of a channel, or None if there is none to tell.
+
+    `reached` are the channels that reach somebody. A pause is as severe as the worst that waits for it, and critical
+    where no other channel works that reaches somebody.
+    """
+    state = states[name]
+    if not is_long(state, now) or state.paused_at is None:
+        return None
+    others_work = any(other.up and each != name and each in reached for each, other in states.items())
+    severity = (worst_waiting or Severity.INFO) if others_work else Severity.CRITICAL
+    cause = CAUSES.get(state.reason, Cause.CHANNEL_REFUSED) if state.reason else Cause.CHANNEL_REFUSED
+    return Pause(cause, severity, mask_all(state.reply), min(state.paused_at, now))
