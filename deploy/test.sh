@@ -34,7 +34,7 @@ if [[ -z ${EXIM:-} ]]; then
   apt-get update -qq
   (cd "$work" && apt-get download -qq exim4-daemon-light >/dev/null && dpkg-deb -x exim4-daemon-light_*.deb exim)
   mapfile -t libraries < <(dpkg-deb -f "$work"/exim4-daemon-light_*.deb Depends | tr ',' '\n' | awk '$1 ~ /^lib/ {print $1}')
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${libraries[@]}" >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-upgrade --no-install-recommends "${libraries[@]}" >/dev/null
   export EXIM=$work/exim/usr/sbin/exim4
 fi
 
