@@ -59,12 +59,12 @@ def judge(
     """Return the pause of a channel, or None if there is none to tell.
 
     `reached` are the channels that reach somebody. A pause is as severe as the worst that waits for it, and critical
-    where no other channel works that reaches somebody.
+    where no other channel works that reaches somebody. One for recipients in doubt works for all others.
     """
     state = states[name]
     if not is_long(state, now) or state.paused_at is None:
         return None
-    others_work = any(other.up and each != name and each in reached for each, other in states.items())
+    others_work = state.in_doubt or any(other.up and each != name and each in reached for each, other in states.items())
     severity = (worst_waiting or Severity.INFO) if others_work else Severity.CRITICAL
     cause = CAUSES.get(state.reason, Cause.CHANNEL_REFUSED) if state.reason else Cause.CHANNEL_REFUSED
     return Pause(cause, severity, mask_all(state.reply), min(state.paused_at, now))
