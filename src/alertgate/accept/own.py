@@ -36,6 +36,7 @@ from alertgate.prove.troubles import (
     Trouble,
     add_up,
     decide,
+    is_news,
     once,
     read_tally,
 )
@@ -86,6 +87,13 @@ class _Heard:
             self.severity = worst(known.severity, self.severity)
 
 
+class _Open(NamedTuple):
+    """The open incident of a subject, and what was last reported of it."""
+
+    incident: Incident
+    said: Tally | None
+
+
 class _Report(NamedTuple):
     step: Step
     alert: Alert
@@ -134,8 +142,8 @@ class OwnAlerts:
         self._rules = rules
         self._wake = wake
         self._heard: dict[Subject, _Heard] = {}
-        self._lasting: dict[Subject, Cause | None] = {}
-        self._open: dict[Subject, Incident] = {}
+        self._lasting: dict[Subject, tuple[Tally, Severity] | None] = {}
+        self._open: dict[Subject, _Open] = {}
         self._pace = _Pace()
 
     def raise_(self, trouble: Trouble, about: str, *, cause: Cause, severity: Severity, sender: str = "") -> None:
@@ -143,10 +151,13 @@ class OwnAlerts:
 
         `sender` names whose alert it affected; it may be any text.
         """
+        occurred = once(self._clock.now(), cause, one_line(sender, LONGEST_SENDER))
+        self._hear(Subject(trouble, about), occurred, severity)
+
+    def _hear(self, subject: Subject, occurred: Tally, severity: Severity) -> None:
         now = self._clock.now()
-        heard = self._heard.setdefault(Subject(trouble, about), _Heard(trouble, now))
-        occurred = once(now, cause, one_line(sender, LONGEST_SENDER))
-        heard.unsaid = add_up(trouble, heard.unsaid, occurred)
+        heard = self._heard.setdefault(subject, _Heard(subject.trouble, now))
+        heard.unsaid = add_up(subject.trouble, heard.unsaid, occurred)
         heard.severity = worst(heard.severity, severity)
         heard.last_at = now
         heard.raised += 1
@@ -157,18 +168,24 @@ class OwnAlerts:
         self._heard.setdefault(Subject(trouble, about), _Heard(trouble, self._clock.now())).cleared = True
 
     def lasts(self, trouble: Trouble, about: str, cause: Cause | None, severity: Severity) -> None:
-        """Note why a trouble of LASTING lasts, or with None that it doesn't; to be called again and again.
+        """Note why a trouble of LASTING lasts, or with None that it doesn't; to be called again and again."""
+        self.stands(trouble, about, once(self._clock.now(), cause, "") if cause else None, severity)
 
-        Only a change is raised or cleared. The first call clears what an earlier process may have left open.
+    def stands(self, trouble: Trouble, about: str, tally: Tally | None, severity: Severity) -> None:
+        """Note how a trouble of LASTING stands, or with None that it is over; to be called again and again.
+
+        Only news are raised, and only the end is cleared. The first call clears what an earlier process may have left
+        open.
         """
         subject = Subject(trouble, about)
-        if subject in self._lasting and self._lasting[subject] is cause:
-            return
-        self._lasting[subject] = cause
-        if cause:
-            self.raise_(trouble, about, cause=cause, severity=severity)
-        else:
-            self.clear(trouble, about)
+        noted = self._lasting.get(subject)
+        if tally is None:
+            if noted or subject not in self._lasting:
+                self.clear(trouble, about)
+            self._lasting[subject] = None
+        elif noted is None or is_news(noted[0], tally) or severity.rank > noted[1].rank:
+            self._lasting[subject] = tally, severity
+            self._hear(subject, tally, severity)
 
     def degraded(self) -> list[str]:
         """Return a line for each trouble that occurs again and again, without names: anybody may read it.
@@ -182,8 +199,8 @@ class OwnAlerts:
         ]
 
     def _since(self, subject: Subject) -> datetime:
-        if incident := self._open.get(subject):
-            return incident.opened_at
+        if found := self._open.get(subject):
+            return found.incident.opened_at
         heard = self._heard[subject]
         return heard.unsaid.first if heard.unsaid else heard.last_at
 
@@ -227,13 +244,17 @@ class OwnAlerts:
         now = self._clock.now()
         known = heard.take() if heard else None
         lasting = subject.trouble in LASTING
-        judge = partial(decide, known, now=now, interval=self._rules.interval, closing=closing, lasting=lasting)
+
+        def judge(found: _Open | None) -> Step:
+            incident, said = found or (None, None)
+            return decide(known, incident, now, self._rules.interval, said=said, closing=closing, lasting=lasting)
+
         step, report = judge(self._open.get(subject)), None
         try:
             if step not in SILENT:
                 report = await self._store.write(partial(self._record, subject, known, judge, now))
         finally:
-            if heard and known and report is None:
+            if heard and known and report is None and step is not Step.SAID:
                 heard.put_back(known)
         if step is Step.FORGET:
             self._heard.pop(subject, None)
@@ -263,20 +284,20 @@ class OwnAlerts:
         self,
         subject: Subject,
         known: Known | None,
-        judge: Callable[[Incident | None], Step],
+        judge: Callable[[_Open | None], Step],
         now: datetime,
         connection: Connection,
     ) -> _Report | None:
         """Judge again, with the incident as it is in this transaction, and record the alert."""
-        incident = _open_incidents(connection).get(subject)
-        step = judge(incident)
+        found = _open_incidents(connection).get(subject)
+        step = judge(found)
         if step in SILENT:
             return None
         severity = known.severity if known else Severity.INFO
         tally = known.unsaid if known else None
-        if incident:
-            severity = worst(severity, incident.severity)
-            tally = add_up(subject.trouble, _said(connection, incident), tally)
+        if found:
+            severity = worst(severity, found.incident.severity)
+            tally = add_up(subject.trouble, found.said, tally)
         if tally and subject.trouble in LASTING:
             tally = replace(tally, last=now)
         alert = self._alert(subject, severity, tally, now, over=step in ENDS)
@@ -299,11 +320,11 @@ class OwnAlerts:
         )
 
 
-def _open_incidents(connection: Connection) -> dict[Subject, Incident]:
+def _open_incidents(connection: Connection) -> dict[Subject, _Open]:
     """Return the open incidents of the troubles that this version knows."""
     known = frozenset(Trouble)
     return {
-        Subject(Trouble(incident.event), incident.device or ""): incident
+        Subject(Trouble(incident.event), incident.device or ""): _Open(incident, _said(connection, incident))
         for incident in incidents.own_unresolved(connection)
         if incident.event in known
     }

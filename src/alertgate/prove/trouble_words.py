@@ -25,6 +25,8 @@ class TroubleWords(NamedTuple):
     """What occurred, several times; `{count}` and `{whose}` are replaced."""
     means: str
     over: str
+    whose: str = "from"
+    """What stands before the names of the senders."""
 
 
 class CauseWords(NamedTuple):
@@ -49,6 +51,15 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             many="Policy file not used",
             means="What was in force before stays in force; what the file says now doesn't count.",
             over="A good policy is in force again, or it was forgotten on purpose.",
+        ),
+        Trouble.FAILED: TroubleWords(
+            title="not delivered",
+            one="1 notification{whose} not delivered",
+            many="{count:,} notifications{whose} not delivered",
+            means="They won't be sent again by themselves: these recipients were not told. `alertgate failures` and "
+            "/status list them.",
+            over="All were delivered, dismissed, or made needless by later ones.",
+            whose="to",
         ),
     }
 )
@@ -92,6 +103,20 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "the stored policy is from another version of alertgate",
             "Run the same version everywhere, then send SIGHUP.",
         ),
+        Cause.RECIPIENT_REFUSED: CauseWords(
+            "refused for good",
+            "Tell these people yourself. Correct the address, or have the server accept it; then run `alertgate retry "
+            "--all`. What needn't be sent any more: `alertgate dismiss`.",
+        ),
+        Cause.RECIPIENT_REMOVED: CauseWords(
+            "the recipient is no longer in the settings",
+            "Dismiss them with `alertgate dismiss`, or add the recipient again and run `alertgate retry --all`.",
+        ),
+        Cause.GAVE_UP: CauseWords(
+            "given up after GIVE_UP_AFTER",
+            "Find out why nothing was accepted: /status has each channel's last error. Then run `alertgate retry "
+            "--all`. What needn't be sent any more: `alertgate dismiss`.",
+        ),
     }
 )
 
@@ -118,7 +143,7 @@ def message(subject: Subject, tally: Tally | None, now: datetime, *, over: bool)
     if tally is None:
         return words.over if over else words.means
     count = words.one if tally.count == 1 else words.many
-    happened = count.format(count=tally.count, whose=_whose(tally.senders))
+    happened = count.format(count=tally.count, whose=_whose(tally.senders, words.whose))
     when = _when(tally, now, over=over, lasting=subject.trouble in LASTING)
     first_line = f"{happened} {when}: {_why(tally.causes)}."
     if over:
@@ -138,16 +163,16 @@ def _minute(time: datetime, now: datetime) -> str:
     return f"{time:{'%H:%M' if time.date() == now.date() else '%Y-%m-%d %H:%M'}}"
 
 
-def _whose(senders: Mapping[str, int]) -> str:
+def _whose(senders: Mapping[str, int], preposition: str) -> str:
     names = [name for name in _by_count(senders) if name != OTHERS]
     if not names:
         return ""
     others = len(names) - MOST_NAMED
     if OTHERS in senders:
-        return f" from {', '.join(names[:MOST_NAMED])} and others"
+        return f" {preposition} {', '.join(names[:MOST_NAMED])} and others"
     if others > 0:
-        return f" from {', '.join(names[:MOST_NAMED])} and {others} more"
-    return f" from {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else f" from {names[0]}"
+        return f" {preposition} {', '.join(names[:MOST_NAMED])} and {others} more"
+    return f" {preposition} {', '.join([*names[:-2], ' and '.join(names[-2:])])}"
 
 
 def _why(causes: Mapping[Cause, int]) -> str:

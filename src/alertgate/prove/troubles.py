@@ -34,9 +34,10 @@ class Trouble(StrEnum):
 
     REFUSED = "alertgate/refused"  # alerts with a right credential were answered 413, 429 or 503
     POLICY = "alertgate/policy"  # the policy's file can't be used, so what was in force before stays so
+    FAILED = "alertgate/failed"  # failed notifications are outstanding, about other incidents than alertgate's own
 
 
-LASTING = frozenset({Trouble.POLICY})
+LASTING = frozenset({Trouble.POLICY, Trouble.FAILED})
 """Troubles that begin once and last until they are cleared; the others occur again and again."""
 
 
@@ -53,6 +54,9 @@ class Cause(StrEnum):
     POLICY_UNSTORED = "policy_unstored"
     POLICY_FOREIGN = "policy_foreign"
     STORE_REFUSED = "store_refused"
+    RECIPIENT_REFUSED = "recipient_refused"
+    RECIPIENT_REMOVED = "recipient_removed"
+    GAVE_UP = "gave_up"
 
 
 class Subject(NamedTuple):
@@ -112,6 +116,17 @@ def add_up(trouble: Trouble, earlier: Tally | None, later: Tally | None) -> Tall
     return earlier.plus(later) if earlier else later
 
 
+def is_news(said: Tally | None, now: Tally) -> bool:
+    """Return whether how a trouble of LASTING stands is worth saying, after `said` was.
+
+    A new cause and a new sender are. More of the same is only if it doubled, so that what grows for days is said
+    seldom: each report is a message to people.
+    """
+    if said is None:
+        return True
+    return bool(now.causes.keys() - said.causes or now.senders.keys() - said.senders) or now.count >= 2 * said.count
+
+
 def _sum(one: Mapping[Name, int], other: Mapping[Name, int]) -> dict[Name, int]:
     return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
@@ -148,11 +163,12 @@ class Step(StrEnum):
     END = "end"  # it hasn't occurred for GROUP_INTERVAL, or was cleared: report that it is over
     ABANDONED = "abandoned"  # the process that reported it is gone: report that it is over
     FORGET = "forget"  # it is over, and everything was said
+    SAID = "said"  # another process, or an earlier run of this one, has reported it
     WAIT = "wait"  # nothing now
 
 
 ENDS = frozenset({Step.END, Step.ABANDONED})
-SILENT = frozenset({Step.FORGET, Step.WAIT})
+SILENT = frozenset({Step.FORGET, Step.SAID, Step.WAIT})
 """Steps that report nothing."""
 
 
@@ -162,11 +178,13 @@ def decide(
     now: datetime,
     interval: timedelta,
     *,
+    said: Tally | None = None,
     closing: bool = False,
     lasting: bool = False,
 ) -> Step:
-    """Decide what to report about a trouble. `incident` is its open incident; `closing`: this process ends now.
+    """Decide what to report about a trouble. `incident` is its open incident, and `said` what was last reported of it.
 
+    `closing`: this process ends now.
     `lasting`: it doesn't occur again while it lasts, so that it isn't over before it is cleared.
     """
     if known is None:
@@ -179,10 +197,10 @@ def decide(
     since_report, since_last = now - incident.last_alert_at, now - known.last_at
     if known.cleared or (not lasting and min(since_report, since_last) >= interval):
         return Step.END
+    if known.unsaid and lasting and not is_news(said, known.unsaid):
+        return Step.SAID
     goes_on = since_report >= interval * SAY_AGAIN and (lasting or since_last < interval * GOES_ON)
-    if known.unsaid and (goes_on or closing):
-        return Step.GO_ON
-    return Step.WAIT
+    return Step.GO_ON if known.unsaid and (goes_on or closing) else Step.WAIT
 
 
 def _without_incident(known: Known, now: datetime, interval: timedelta, *, closing: bool, lasting: bool) -> Step:
