@@ -68,6 +68,8 @@ class MailSink:
     port: int = 0
     messages: list[Received] = field(default_factory=list)
     script: dict[str, deque[str]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Recipients with the reply that each gets every time."""
     connections: int = 0
     recipients_seen: list[str] = field(default_factory=list)
     talking: asyncio.Event = field(default_factory=asyncio.Event)
@@ -136,7 +138,7 @@ class MailSink:
 
     async def handle_RCPT(self, server, session, envelope: Envelope, address, options):  # noqa: ARG002, N802
         self.recipients_seen.append(address)
-        if reply := self._scripted("RCPT"):
+        if reply := self._scripted("RCPT") or self.refused.get(address):
             return reply
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
-from alertgate.accept import own, policy_trouble
+from alertgate.accept import failure_trouble, own, policy_trouble
 from alertgate.accept.own import OwnAlerts, OwnRules
 from alertgate.accept.record import Recorder, Result
 from alertgate.addresses import mask_all
@@ -38,6 +38,7 @@ from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
+from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
 from alertgate.uuid7 import time_of, uuid7
@@ -120,6 +121,7 @@ def open_gate(
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
         auditor=_auditor(store, deliverer, settings, clock, metrics),
+        failures=FailureWatch(store, clock, metrics),
         limits=Limits(settings, clock, metrics),
         metrics=metrics,
     )
@@ -247,6 +249,8 @@ def _background(gate: Gate) -> list[Periodic]:
 
     async def report_own() -> None:
         policy_trouble.note(gate.policies, gate.own_alerts)
+        await gate.failures.look()
+        failure_trouble.note(gate.failures.latest, targets(settings), gate.own_alerts, clock.now())
         await gate.own_alerts.run()
 
     return [

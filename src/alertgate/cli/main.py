@@ -4,8 +4,6 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -17,18 +15,17 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.app import create_app, new_id, open_gate
 from alertgate.cli import check as checks
 from alertgate.cli import policy, tried
+from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
+from alertgate.cli.opened import EnvFile, open_store
 from alertgate.cli.policy import read_policy
-from alertgate.cli.retry import failed
-from alertgate.cli.retry import retry as retry_notifications
 from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
 from alertgate.config import DEFAULT_ENV_FILE, Settings, load
 from alertgate.errors import ConfigError, NotFound, Rejected
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels
-from alertgate.notify.replay import ReplayResult
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
@@ -48,9 +45,10 @@ app = typer.Typer(
 )
 
 app.command()(healthcheck)
+app.command()(failures)
+app.command()(retry)
+app.command()(dismiss)
 app.add_typer(policy.app, name="policy")
-
-EnvFile = Annotated[Path, typer.Option("--env-file", help="The file to read settings from, besides the environment.")]
 
 
 def _version(wanted: bool) -> None:
@@ -204,46 +202,12 @@ def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
 
 
 def _explain(settings: Settings, alert_id: str) -> None:
-    with _open_store(settings) as store:
+    with open_store(settings) as store:
         found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower()))
     if found is None:
         raise NotFound(f"There is no alert {alert_id}; it was never stored, or retention deleted it.")
     name = settings.device_name(found.alert.device)
     typer.echo(tell(found, name, settings.zone, SystemClock().now()))
-
-
-@app.command()
-def retry(
-    notification_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The notification's id.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Retry every failed notification.")] = False,
-    env_file: EnvFile = DEFAULT_ENV_FILE,
-) -> None:
-    """Retry one failed notification, or all of them; the running service sends them."""
-    if (notification_id is None) is not all_:
-        raise typer.BadParameter("give the id of one notification, or --all")
-    with _open_store(load(env_file)) as store:
-        ids = [notification_id.strip().lower()] if notification_id else failed(store)
-        results = []
-        for done in retry_notifications(store, ids, SystemClock()):
-            results.append(done.result)
-            to = f"{done.notification.channel:6} {done.notification.address}: " if done.notification else ""
-            typer.echo(f"{to}{done.reason}")
-    if not ids:
-        typer.echo("No notification has failed.")
-    if notification_id and results != [ReplayResult.PENDING]:
-        raise typer.Exit(1)
-
-
-@contextmanager
-def _open_store(settings: Settings) -> Iterator[Store]:
-    """Open the store, whether or not a service is using it."""
-    configure_logging("error", "console")
-    store = Store(settings)
-    store.open(exclusive=False)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @app.command()

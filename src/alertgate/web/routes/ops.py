@@ -43,7 +43,7 @@ class Unhealthy(BaseModel):
     degraded: list[str] = Field(
         default=[],
         description="On `/health/ready`: paused channels, a policy file that can't be used, what the auditor found, "
-        "alerts refused",
+        "outstanding failures, alerts refused",
     )
 
 
@@ -59,7 +59,8 @@ class Ready(BaseModel):
     status: Literal["ready"]
     checks: dict[str, str]
     degraded: list[str] = Field(
-        description="Paused channels, a policy file that can't be used, what the auditor found, alerts refused"
+        description="Paused channels, a policy file that can't be used, what the auditor found, outstanding failures, "
+        "alerts refused"
     )
 
 
@@ -102,11 +103,13 @@ def degraded(gate: Gate) -> list[str]:
     audit = gate.auditor.latest
     limit = [_LIMITED[gate.deliverer.budget]] if gate.deliverer.budget in _LIMITED else []
     policy = gate.policies.trouble
+    outstanding = gate.failures.latest
     return [
         *paused,
         *limit,
         *([policy] if policy else []),
         *(audit.say() if audit else []),
+        *(outstanding.say() if outstanding else []),
         *gate.own_alerts.degraded(),
     ]
 
