@@ -10,7 +10,7 @@ from alertgate.model import ChannelName, IncidentStatus, Severity
 from alertgate.prove.outstanding import Outstanding
 from alertgate.prove.troubles import Cause
 from alertgate.store.failures import ContactFailures, Count
-from tests.accept.test_own import all_alerts, all_incidents, own_alerts
+from tests.accept.test_own import all_alerts, all_incidents, counts, own_alerts
 from tests.fakes import START, FakeClock
 
 ANNA = ContactFailures(ChannelName.EMAIL, "anna@example.org", 2, Severity.WARNING, START, refused=True)
@@ -62,6 +62,21 @@ async def test_it_is_as_severe_as_the_worst_and_ends_with_the_last(store):
     warning, critical = (Severity.WARNING, IncidentStatus.OPEN), (Severity.CRITICAL, IncidentStatus.OPEN)
     assert said == [[], [warning], [critical], [critical], [(Severity.CRITICAL, IncidentStatus.RESOLVED)]]
     assert len(all_alerts(store)) == 3
+
+
+async def test_what_grows_for_weeks_is_told_seldom(store):
+    """When it has doubled: of a thousand failures there are ten reports, by two processes and over restarts."""
+    clock = FakeClock()
+    own = [own_alerts(store, clock), own_alerts(store, clock)]
+    for number in range(1, 1001):
+        for each in own:
+            note(outstanding(replace(ANNA, number=number)), TARGETS, each, clock.now())
+            await each.run()
+        clock.move(minutes=10)
+        if number % 100 == 0:
+            own[number // 100 % 2] = own_alerts(store, clock)
+    assert counts(all_alerts(store)) == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+    assert len(all_incidents(store)) == 1
 
 
 async def test_nothing_is_over_before_the_store_said_so_or_while_one_is_retried(store):

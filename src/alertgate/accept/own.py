@@ -258,6 +258,8 @@ class OwnAlerts:
                 heard.put_back(known)
         if step is Step.FORGET:
             self._heard.pop(subject, None)
+        if step is Step.SAID and (found := self._open.get(subject)) and found.said:
+            self._lasting[subject] = found.said, found.incident.severity  # what is news counts from there
         if report:
             self._after(subject, report)
 
