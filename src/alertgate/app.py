@@ -247,15 +247,9 @@ def _background(gate: Gate) -> list[Periodic]:
     async def audit() -> None:
         await gate.auditor.run()
 
-    async def report_own() -> None:
-        policy_trouble.note(gate.policies, gate.own_alerts)
-        await gate.failures.look()
-        failure_trouble.note(gate.failures.latest, targets(settings), gate.own_alerts, clock.now())
-        await gate.own_alerts.run()
-
     return [
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
-        Periodic("own alerts", own.EVERY, report_own),
+        Periodic("own alerts", own.EVERY, lambda: report_own(gate)),
         Periodic("audit", auditing.EVERY, audit),
         Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
@@ -265,6 +259,14 @@ def _background(gate: Gate) -> list[Periodic]:
             lambda: housekeeping.delete_expired(store, clock, settings.retention_days),
         ),
     ]
+
+
+async def report_own(gate: Gate) -> None:
+    """Note how the lasting troubles stand, and report what is due of all troubles."""
+    policy_trouble.note(gate.policies, gate.own_alerts)
+    await gate.failures.look()
+    failure_trouble.note(gate.failures.latest, targets(gate.settings), gate.own_alerts, gate.clock.now())
+    await gate.own_alerts.run()
 
 
 def _announce(gate: Gate) -> None:

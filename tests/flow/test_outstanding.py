@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import structlog
 
+from alertgate.app import report_own
 from alertgate.model import NotificationStatus
 from tests.conftest import API_BEARER, Running, serving
 from tests.fakes import FakeClock, MailSink, mail_sink, until
@@ -186,12 +187,11 @@ async def test_a_retry_that_fails_again_is_no_all_clear(make_settings):
         [failure] = await listed(service)
         sink.open.clear()  # the server takes its time
         del sink.refused[BAD]
+        clock.move(minutes=1)
         await post(service, f"/notifications/{failure['id']}/retry")
         assert await listed(service) == []
         for _ in range(2):
-            await service.gate.failures.look()
-            clock.move(minutes=1)
-            await service.gate.own_alerts.run()
+            await report_own(service.gate)
         [incident] = await own_incidents(service)
         assert incident["status"] == "open"
         sink.answer("DATA", GONE)
@@ -231,7 +231,7 @@ async def test_replicas_agree(make_settings, postgres_database):
         await own_mails(sink, 1)
         clock.move(minutes=5)
         for service in (one, two):
-            await service.gate.own_alerts.run()
+            await report_own(service.gate)
         await one.settled()
         assert len(own_subjects(sink)) == 1
         await post(two, "/notifications/dismiss")
@@ -240,7 +240,7 @@ async def test_replicas_agree(make_settings, postgres_database):
         assert len(await own_mails(sink, 2)) == 2
         await own_status(one, "resolved")
         for service in (one, two):
-            await service.gate.own_alerts.run()
+            await report_own(service.gate)
         assert len(await own_incidents(two)) == 1
 
 
