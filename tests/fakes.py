@@ -73,6 +73,8 @@ class MailSink:
     port: int = 0
     messages: list[Received] = field(default_factory=list)
     script: dict[str, deque[str]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Recipients with the reply that each gets every time."""
     connections: int = 0
     recipients_seen: list[str] = field(default_factory=list)
     judge: Callable[[str, str, str], str | None] = lambda _command, _address, _subject: None
@@ -145,7 +147,7 @@ class MailSink:
 
     async def handle_RCPT(self, server, session, envelope: Envelope, address, options):  # noqa: ARG002, N802
         self.recipients_seen.append(address)
-        if reply := self._scripted("RCPT") or self.judge("RCPT", address, ""):
+        if reply := self._scripted("RCPT") or self.refused.get(address) or self.judge("RCPT", address, ""):
             return reply
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"

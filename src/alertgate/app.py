@@ -42,6 +42,7 @@ from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
+from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
 from alertgate.uuid7 import time_of, uuid7
@@ -114,7 +115,8 @@ def open_gate(
     reporter = Reporter(recorder, ids, settings.zone)
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
     auditor = _auditor(store, deliverer, settings, clock, metrics)
-    watched = _watched(settings, policies, deliverer, auditor, disk_usage)
+    failures = FailureWatch(store, clock, metrics)
+    watched = _watched(settings, policies, deliverer, auditor, failures, disk_usage)
     return Gate(
         settings=settings,
         clock=clock,
@@ -130,6 +132,7 @@ def open_gate(
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
         auditor=auditor,
+        failures=failures,
         limits=Limits(settings, clock, metrics),
         metrics=metrics,
     )
@@ -160,13 +163,19 @@ def _auditor(store: Store, deliverer: Deliverer, settings: Settings, clock: Cloc
 
 
 def _watched(
-    settings: Settings, policies: PolicyKeeper, deliverer: Deliverer, auditor: Auditor, disk_usage: DiskUsage
+    settings: Settings,
+    policies: PolicyKeeper,
+    deliverer: Deliverer,
+    auditor: Auditor,
+    failures: FailureWatch,
+    disk_usage: DiskUsage,
 ) -> Watched:
     is_on_disk = settings.sqlite_file is not None or settings.mail_host is None  # the database, or the outbox
     return Watched(
         policies=policies,
         states=lambda: deliverer.states,
-        reached=frozenset(channel for channel, _ in targets(settings)),
+        targets=targets(settings),
+        failures=failures,
         usage=lambda: deliverer.usage,
         latest_audit=lambda: auditor.latest,
         disk=settings.data_dir if is_on_disk else None,

@@ -100,7 +100,7 @@ class NotificationStatus(StrEnum):
     PENDING = "pending"  # not sent yet; `due_at` is the time of the next attempt
     SENDING = "sending"  # a process holds the lease and may be talking to the server right now
     SENT = "sent"  # the server accepted it, which is no proof that anybody saw it
-    FAILED = "failed"  # no more attempts; `alertgate retry` makes it pending again
+    FAILED = "failed"  # no more attempts; outstanding until it is retried, dismissed, or made needless by a later one
     CANCELLED = "cancelled"  # no longer needed; `reason` says why
 
 
@@ -260,6 +260,16 @@ class Notification:
     """The digest that carries it, together with other notifications to the same contact."""
     held_until: datetime | None = None
     """When SMTP_DAILY_LIMIT last held it back; GIVE_UP_AFTER doesn't count the time until then."""
+    dismissed_at: datetime | None = None
+    """When a person said that nothing more need be done about its failure."""
+    dismissed_by: str | None = None
+    superseded_by: str | None = None
+    """The later notification to its contact about its incident that makes it needless, although it failed."""
+
+    @property
+    def is_outstanding(self) -> bool:
+        """Whether it failed, and nobody has dealt with that. At most one is, for each contact of each incident."""
+        return self.status is NotificationStatus.FAILED and not (self.dismissed_at or self.superseded_by)
 
 
 @dataclass(frozen=True, slots=True)

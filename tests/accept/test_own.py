@@ -284,6 +284,19 @@ async def test_another_cause_of_a_trouble_that_lasts_is_said_in_time(store: Stor
     assert said == ["Policy file not used since 14:03: missing.", "Policy file not used since 14:03: invalid."]
 
 
+async def test_a_restart_and_a_second_process_say_nothing_new_of_what_lasts(store: Store):
+    """What the incident's last report said isn't said again, however long ago that was."""
+    clock = FakeClock()
+    for _ in range(3):
+        own = own_alerts(store, clock)
+        own.lasts(POLICY, "policy", Cause.POLICY_INVALID, Severity.WARNING)
+        await own.run()
+        await own.close()
+        clock.move(hours=24)
+    [incident] = all_incidents(store)
+    assert (incident.status, incident.alert_count) == (IncidentStatus.OPEN, 1)
+
+
 @pytest.mark.parametrize("after", [timedelta(seconds=1), timedelta(days=30)])
 async def test_what_lasted_when_a_process_ended_is_cleared_by_the_next(store: Store, after):
     """Its first word counts: neither is it abandoned, nor does it stay open."""

@@ -11,6 +11,7 @@ from tests.cli.test_cli import alertgate, which
 from tests.conftest import DEVICE, PARTICLE, Running, serving
 from tests.fakes import FakeClock, mail_sink, until
 
+NOTHING = "No failed notification is outstanding. The newest alert is of "
 NOWHERE = "01890000-0000-7000-8000-000000000000"
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "explain.md"
 MAIL = {"smtp_host": "127.0.0.1", "smtp_security": "none", "smtp_email": "alerts@example.net"}
@@ -119,12 +120,63 @@ async def test_retry_sends_all_failed_notifications(make_settings, database, tmp
             newest = f"{time_of(ids[-1]):%Y-%m-%d %H:%M} UTC"
             assert (nothing.returncode, nothing.stdout) == (
                 0,
-                f"No notification has failed. The newest alert is of {newest}.\n",
+                f"No failed notification is outstanding. The newest alert is of {newest}.\n",
             )
 
 
+@pytest.mark.parametrize("command", ["retry", "dismiss"])
 @pytest.mark.parametrize("arguments", [(), (NOWHERE, "--all")])
-async def test_retry_requires_one_id_or_all(tmp_path, arguments):
-    """Neither or both is a usage error, with exit code 2."""
-    done = await alertgate("retry", *arguments, cwd=tmp_path)
-    assert (done.returncode, "--all" in done.stderr) == (2, True)
+async def test_retry_and_dismiss_require_ids_or_all(tmp_path, command, arguments):
+    """Neither or both is a usage error, with exit code 2, and it says which command lists them."""
+    done = await alertgate(command, *arguments, cwd=tmp_path)
+    assert (done.returncode, "--all" in done.stderr, "alertgate failures" in done.stderr) == (2, True, True)
+
+
+async def test_failures_are_listed_and_dismissed(make_settings, database, tmp_path, beside):
+    """Each with what it was about, to whom, and the server's words; what was dismissed isn't retried with --all."""
+    async with mail_sink() as sink:
+        sink.refused["anna@example.org"] = "550 5.1.1 gone"
+        settings = make_settings(**database, **MAIL, smtp_port=sink.port, recipient_email="anna@example.org")
+        async with serving(settings, clock=FakeClock()) as service:
+            answers = [await service.particle(event=event) for event in ("one", "two", "three")]
+            ids = [(await notification(service, answer.json()["id"], "failed", 1))["id"] for answer in answers]
+
+            async def all_failed():  # those, and the message about them
+                found = service.gate.failures.latest
+                return found and found.total == 4
+
+            await until(all_failed)
+            listed = await alertgate("failures", cwd=tmp_path, env=beside)
+            assert (listed.returncode, listed.stdout.splitlines()[-1]) == (
+                0,
+                "4 outstanding. Fix the cause and run `alertgate retry`, or `alertgate dismiss`.",
+            )
+            line = f"{ids[0]}  email to anna@example.org, 2026-11-23 15:03:00: [WARNING] one from Front door\n"
+            assert f"{line}    no_such_recipient: 550 5.1.1 gone\n" in listed.stdout
+            short = await alertgate("failures", "--limit", "1", cwd=tmp_path, env=beside)
+            assert len(short.stdout.splitlines()) == 3
+            assert "4 outstanding (3 aren't listed; --limit lists more)." in short.stdout
+            some = await alertgate("dismiss", ids[0], ids[1].upper(), "--by", "Anna", cwd=tmp_path, env=beside)
+            assert (some.returncode, some.stdout.count("is dismissed; only a retry would send it.")) == (0, 2)
+            again = await alertgate("dismiss", ids[0], "--by", "Bea", cwd=tmp_path, env=beside)
+            assert (again.returncode, "was dismissed before, by Anna." in again.stdout) == (0, True)
+            missing = await alertgate("dismiss", NOWHERE, ids[2], cwd=tmp_path, env=beside)
+            assert (missing.returncode, missing.stdout.count("There is no notification")) == (1, 1)
+            del sink.refused["anna@example.org"]
+            rest = await alertgate("retry", "--all", cwd=tmp_path, env=beside)
+            assert rest.stdout.count("is pending again and due now.") == 1, "the gate's own message"
+            nothing = await alertgate("failures", cwd=tmp_path, env=beside)
+            assert (nothing.returncode, nothing.stdout.startswith(NOTHING)) == (0, True)
+            for command in ("retry", "dismiss"):
+                done = await alertgate(command, "--all", cwd=tmp_path, env=beside)
+                assert (done.returncode, done.stdout.startswith(NOTHING)) == (0, True)
+            explained = await alertgate("explain", answers[0].json()["id"], cwd=tmp_path, env=beside)
+            assert "15:03:00" in explained.stdout
+            assert "dismissed by Anna" in explained.stdout
+
+
+@pytest.mark.parametrize("by", ["", "  ", "x" * 129, "two\nlines"])
+async def test_a_wrong_name_dismisses_nothing(tmp_path, by):
+    """The usage error says which names can be used."""
+    done = await alertgate("dismiss", "--all", "--by", by, cwd=tmp_path)
+    assert (done.returncode, "--by is 1 to 128 characters" in done.stderr) == (2, True)

@@ -8,6 +8,7 @@ import pytest
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import PATIENCE
 from alertgate.notify.budget import Budget
+from alertgate.prove.outstanding import ADVICE
 from tests.conftest import API_BEARER, serving
 from tests.fakes import START, FakeClock, mail_sink, until
 from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
@@ -79,8 +80,11 @@ async def test_each_refusal_decides_notification_and_channel(
             if probe:
                 assert state.probe_at
                 assert probe[0] <= (state.probe_at - START).total_seconds() <= probe[1]
+            await service.gate.failures.look()
             health = (await service.client.get("/health")).json()
-            assert health.get("degraded", []) == ([] if up else [f"channel email is paused: {reason}"])
+            paused = [] if up else [f"channel email is paused: {reason}"]
+            failed = [f"outstanding failures: 1 (email 1): {ADVICE}"] if status == "failed" else []
+            assert health.get("degraded", []) == [*paused, *failed]
 
 
 async def test_a_dead_server_is_probed_with_one_notification_until_it_is_back(make_settings):

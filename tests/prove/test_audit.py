@@ -11,10 +11,10 @@ import uvicorn
 from sqlalchemy import text
 
 from alertgate.app import open_gate
-from alertgate.model import NotificationStatus, Severity
+from alertgate.model import IncidentStatus, NotificationStatus, Resolution, Severity
 from alertgate.prove.audit import AuditFinding
 from alertgate.prove.heartbeat import Heartbeat
-from alertgate.store import incidents, notifications
+from alertgate.store import failures, incidents, notifications
 from tests import builders
 from tests.conftest import serving
 from tests.fakes import START, FakeClock, until
@@ -29,11 +29,11 @@ async def gate(make_settings, database):
     opened.store.close()
 
 
-def plant(gate, **changes) -> str:
-    """Store an open incident with one notification, changed as asked; return the notification's id."""
+def plant(gate, about=None, **changes) -> str:
+    """Store an incident with one notification, each changed as asked; return the notification's id."""
     planted = replace(builders.notification(), **{"status": NotificationStatus.PENDING, **changes})
     with gate.store.transaction() as connection:
-        incidents.add(connection, [builders.incident(id=planted.incident_id)])
+        incidents.add(connection, [builders.incident(id=planted.incident_id, **(about or {}))])
         notifications.add(connection, [planted])
     return planted.id
 
@@ -100,6 +100,42 @@ async def test_an_acknowledged_incident_without_a_notification_is_no_finding(gat
         connection.execute(text("UPDATE incidents SET status = 'acknowledged'"))
     clock.move(seconds=60)
     assert (await opened.auditor.run()).passed
+
+
+OVER = {"status": IncidentStatus.RESOLVED, "resolved_at": START, "resolution": Resolution.SILENCE}
+
+
+@pytest.mark.parametrize(
+    ("incident", "changes", "found"),
+    [
+        (OVER, {}, True),
+        ({**OVER, "resolution": Resolution.ALERT}, {}, True),
+        ({**OVER, "resolution": Resolution.PERSON}, {}, False),
+        ({**OVER, "acknowledged_at": START, "acknowledged_by": "Anna"}, {}, False),
+        (OVER, {"dismissed_at": START, "dismissed_by": "Anna"}, False),
+        (OVER, {"status": NotificationStatus.CANCELLED}, False),
+        ({}, {"dismissed_at": START, "dismissed_by": "Anna"}, False),
+        ({}, {"superseded_by": "notification-2"}, True),
+    ],
+)
+async def test_an_incident_of_which_nobody_was_told_is_found_after_its_end_too(gate, incident, changes, found):
+    """Unless somebody has dealt with it: ended it, acknowledged it, or dismissed its failure."""
+    opened, clock = gate
+    plant(opened, incident, **{"channel": "outbox", "status": NotificationStatus.FAILED, **changes})
+    clock.move(seconds=60)
+    assert bool((await opened.auditor.run()).found[AuditFinding.NOBODY_TOLD]) is found
+
+
+async def test_one_of_several_who_was_not_told_is_no_finding(gate):
+    """It is an outstanding failure, which /health counts."""
+    opened, clock = gate
+    planted = plant(opened, OVER, channel="outbox", status=NotificationStatus.FAILED)
+    told = builders.notification(id="n2", channel="outbox", address="b", status=NotificationStatus.SENT)
+    with opened.store.transaction() as connection:
+        notifications.add(connection, [told])
+    clock.move(seconds=60)
+    assert (await opened.auditor.run()).passed
+    assert opened.store.read_now(failures.ids) == [planted]
 
 
 async def test_an_unreadable_store_is_found(make_settings):

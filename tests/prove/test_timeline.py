@@ -1,5 +1,6 @@
 """The timeline of an alert, whose last line is the current state."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -142,9 +143,34 @@ def test_failures_and_manual_retries_are_shown():
         "",
         (
             f"now (15:06:20): the incident (1 alert) is open; {who} FAILED at 15:04:41: "
-            "run `alertgate retry notification-1` to retry it."
+            "run `alertgate retry notification-1` to retry it, or `alertgate dismiss notification-1`."
         ),
     ]
+
+
+def test_a_dismissal_is_shown():
+    """When, and by whom; no command is left to run."""
+    failed = notification(status=NotificationStatus.FAILED, finished_at=later(1))
+    dismissed = replace(failed, dismissed_at=later(60), dismissed_by="Anna")
+    lines = timeline(Told(dismissed, ()), now=200)
+    assert lines[-4:] == [
+        "15:03:01.000  email to me@example.com failed for good; it did not reach its recipient",
+        "15:04:00.000  email to me@example.com dismissed by Anna",
+        "",
+        (
+            "now (15:06:20): the incident (1 alert) is open; email to me@example.com FAILED at 15:03:01, and was "
+            "dismissed at 15:04:00 by Anna."
+        ),
+    ]
+
+
+def test_of_several_failures_the_outstanding_one_can_be_retried():
+    """The earlier one says that a later one counts instead."""
+    first = notification(id="n1", status=NotificationStatus.FAILED, finished_at=later(1), superseded_by="n2")
+    second = notification(id="n2", status=NotificationStatus.FAILED, finished_at=later(400))
+    lines = timeline(Told(first, ()), Told(second, ()), now=500)
+    assert lines[-1].endswith("run `alertgate retry n2` to retry it, or `alertgate dismiss n2`.")
+    assert any(line.endswith("it did not reach its recipient; n2 was planned instead") for line in lines)
 
 
 def test_an_incident_shows_who_acknowledged_and_resolved_it():

@@ -1,5 +1,6 @@
 """When alertgate reports a trouble of its own, and in which words."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -157,12 +158,36 @@ def test_a_daily_trouble_is_told_once_a_day(facts, newest, seconds, step):
 
 
 def test_only_another_cause_is_news():
-    """What another process has said already isn't told again, unless it is counted."""
+    """What another process has said already isn't told again."""
     said, same = once(START, Cause.CHANNEL_LOGIN, "", "535"), once(at(9), Cause.CHANNEL_LOGIN, "", "535 again")
     other = once(at(9), Cause.CHANNEL_TLS, "")
-    assert [is_news(Trouble.CHANNEL, said, each) for each in (same, other)] == [False, True]
-    assert is_news(Trouble.CHANNEL, None, same)
-    assert is_news(Trouble.REFUSED, ONE, ONE)
+    assert [is_news(said, each) for each in (same, other)] == [False, True]
+    assert is_news(None, same)
+
+
+SAID = Tally(3, START, START, {Cause.GAVE_UP: 3}, {"email a***": 3})
+
+
+@pytest.mark.parametrize(
+    ("now", "news"),
+    [
+        (SAID, False),
+        (replace(SAID, count=5), False),
+        (replace(SAID, count=6), True),
+        (replace(SAID, count=1), False),
+        (replace(SAID, causes={Cause.GAVE_UP: 1, Cause.RECIPIENT_REFUSED: 2}), True),
+        (replace(SAID, senders={"email a***": 2, "sms b***": 1}), True),
+        (replace(SAID, senders={}), False),
+    ],
+)
+def test_of_what_lasts_only_news_are_said(now, news):
+    """A new cause, a new contact, or twice as much; so what grows for days is said a few times."""
+    assert is_news(SAID, now) is news
+    facts, later = known(unsaid=now, severity=Severity.INFO), at(1e7)
+    step = decide(facts, OPEN, later, INTERVAL, said=SAID, lasting=True)
+    assert step is (Step.GO_ON if news else Step.SAID)
+    worse = replace(facts, severity=Severity.CRITICAL)
+    assert decide(worse, OPEN, later, INTERVAL, said=SAID, lasting=True) is Step.WORSE
 
 
 def test_a_process_that_ends_leaves_open_what_lasts():
@@ -209,6 +234,23 @@ def test_a_trouble_that_lasts_is_said_with_its_beginning_and_its_end(over, lines
     """It isn't counted."""
     told = Tally(1, START, at(120), {Cause.POLICY_INVALID: 1}, {})
     assert message(POLICY, told, at(180), over=over).splitlines() == lines
+
+
+def test_failed_notifications_are_said_with_whom_they_did_not_reach():
+    """How many, to whom, since when, why, and the commands that end it."""
+    told = Tally(
+        3, START, at(120), {Cause.RECIPIENT_REFUSED: 2, Cause.GAVE_UP: 1}, {"email a***@x": 2, "sms b***@y": 1}
+    )
+    failed = Subject(Trouble.FAILED, "notifications")
+    first, meaning, remedies = message(failed, told, at(180), over=False).splitlines()
+    assert first == (
+        "3 notifications to email a***@x and sms b***@y not delivered since 14:03: refused for good (2), "
+        "given up after GIVE_UP_AFTER (1)."
+    )
+    assert "`alertgate failures`" in meaning
+    assert remedies.count("`alertgate retry --all`") == remedies.count("`alertgate dismiss`") == 2
+    over = message(failed, told, at(180), over=True).splitlines()
+    assert over[0].startswith("3 notifications to email a***@x and sms b***@y not delivered from 14:03 to 14:05: ")
 
 
 def test_tallies_add_up():

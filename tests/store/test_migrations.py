@@ -25,7 +25,7 @@ from alertgate.config import Settings
 from alertgate.errors import StoreTooNew
 from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.rules import SeverityRules
-from alertgate.store import alerts, claims, incidents, notifications, policies, schema
+from alertgate.store import alerts, claims, failures, incidents, notifications, policies, schema
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
 from alertgate.store.postgresql import postgresql_engine
@@ -424,3 +424,47 @@ def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
         (f"n{number}", None, None) for number in range(3)
     ]
     assert [each.id for each in due] == ["n0"]
+
+
+PLACES = [
+    ("n1", "a@x.y", "failed", 1, "n3"),
+    ("n2", "a@x.y", "failed", 2, "n3"),
+    ("n3", "a@x.y", "failed", 3, None),
+    ("n4", "b@x.y", "failed", 1, "n5"),
+    ("n5", "b@x.y", "sent", 2, None),
+    ("n6", "c@x.y", "sent", 9, None),
+    ("n7", "c@x.y", "failed", 5, "n6"),
+    ("n8", "d@x.y", "sent", 1, None),
+    ("n9", "d@x.y", "failed", 2, None),
+]
+"""Notifications before 0006: id, address, status, when it ended, and which other one makes it needless."""
+
+
+@pytest.mark.parametrize("version", schema.VERSIONS[: schema.VERSIONS.index("0006")])
+def test_failures_of_every_older_schema_are_outstanding(first_schema, database, version):
+    """But not where the contact was told later, even by an older one that was retried; a downgrade keeps the rest."""
+    at = int(START.timestamp() * 1_000_000)
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.upgrade, version)
+        for id_, address, status, ended, _ in PLACES:
+            connection.execute(
+                text(
+                    "INSERT INTO notifications (id, incident_id, channel, address, kind, status, severity, reason,"
+                    " created_at, due_at, retry_since, attempts, finished_at) VALUES (:id, 'incident-4', 'email',"
+                    " :address, 'opening', :status, 1, 'r', :at, :at, :at, 1, :ended)"
+                ),
+                {"id": id_, "address": address, "status": status, "at": at, "ended": at + ended},
+            )
+    for _ in range(2):
+        store = Store(first_schema)
+        store.open(exclusive=True)
+        stored = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
+        outstanding = store.read_now(failures.ids)
+        with store.transaction() as connection:
+            failures.dismiss(connection, ["n3"], "Anna", START)
+        left = store.read_now(failures.ids)
+        store.close()
+        assert [(each.id, each.superseded_by) for each in stored] == [(id_, by) for id_, *_, by in PLACES]
+        assert (sorted(outstanding), left) == (["n3", "n9"], ["n9"])
+        with connected(first_schema, database) as connection:
+            migrate(connection, command.downgrade, version)

@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from alertgate.app import new_id
 from alertgate.model import AlertStatus, IncidentStatus, NotificationStatus, Severity, Source
-from alertgate.store import alerts, incidents, notifications
+from alertgate.store import alerts, failures, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.pages import Wanted
 from tests import builders
@@ -125,7 +125,7 @@ def test_a_failed_notification_can_be_restarted(store: Store):
     """It is pending, due now and without attempts; only a failed one can be restarted."""
     incident = put_incident(store, 0)
     failed = put_notification(store, incident, attempts=9, finished_at=START)
-    assert store.read_now(notifications.failed) == [failed]
+    assert store.read_now(failures.ids) == [failed]
     now = START + SECOND
     with store.transaction() as connection:
         before = notifications.get(connection, failed)
@@ -133,7 +133,7 @@ def test_a_failed_notification_can_be_restarted(store: Store):
         assert notifications.get(connection, failed) == after
     assert (after.status, after.due_at, after.retry_since) == (NotificationStatus.PENDING, now, now)
     assert (after.attempts, after.finished_at, after.created_at) == (0, None, START)
-    assert store.read_now(notifications.failed) == []
+    assert store.read_now(failures.ids) == []
     with store.transaction() as connection, pytest.raises(ValueError, match="from pending to pending"):
         notifications.restart(connection, after, now)
 

@@ -23,8 +23,10 @@ DIGEST = (
     "UPDATE notifications SET lease_owner = 'me' WHERE channel = 'email' AND digest_id IN ('a') AND status = 'pending'"
 )
 USED = "SELECT count(*) FROM notifications WHERE status = 'sent' AND finished_at > 1 AND channel IN ('email', 'sms')"
-
-
+OUTSTANDING = (
+    "SELECT channel, count(*), max(id) FROM notifications WHERE status = 'failed' AND dismissed_at IS NULL"
+    " AND superseded_by IS NULL GROUP BY channel"
+)
 PARTS = "SELECT DISTINCT key FROM incidents WHERE device = 'd' AND id >= '01' AND substr(key, 1, 3) = 'abc' LIMIT 32"
 UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
 
@@ -39,6 +41,7 @@ UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
         (LATELY, "notifications_claimed"),
         (DIGEST, "notifications_due"),
         (USED, "notifications_sent"),
+        (OUTSTANDING, "notifications_outstanding"),
     ],
 )
 def test_queries_use_their_indexes(store: Store, query, index):

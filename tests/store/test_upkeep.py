@@ -11,7 +11,7 @@ from alertgate.app import new_id
 from alertgate.errors import StoreError, StoreUnavailable
 from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus, Severity
 from alertgate.prove.housekeeping import delete_expired
-from alertgate.store import alerts, attempts, incidents, notifications, retention, upkeep
+from alertgate.store import alerts, attempts, failures, incidents, notifications, retention, upkeep
 from alertgate.store.engine import LogLimits, Store
 from tests import builders
 from tests.fakes import START, FakeClock
@@ -70,6 +70,18 @@ async def test_old_resolved_incidents_are_deleted(store: Store):
     for incident_id in kept:
         assert store.read_now(lambda c, i=incident_id: incidents.get(c, i)) is not None
         assert len(store.read_now(lambda c, i=incident_id: alerts.latest(c, i, 9))) == 1
+
+
+async def test_what_nobody_has_dealt_with_is_not_deleted(store: Store):
+    """An old incident with an outstanding failure stays until it is dismissed, and is deleted then."""
+    incident_id = plant(store, ended=OLD, notified=NotificationStatus.FAILED)
+    await delete_expired(store, FakeClock(), 90)
+    [failed] = store.read_now(failures.ids)
+    with store.transaction() as connection:
+        failures.dismiss(connection, [failed], "Anna", START)
+    assert store.read_now(lambda c: incidents.get(c, incident_id)) is not None
+    await delete_expired(store, FakeClock(), 90)
+    assert store.read_now(lambda c: incidents.get(c, incident_id)) is None
 
 
 async def test_zero_days_keep_everything(store: Store):

@@ -15,11 +15,11 @@ from typing import NamedTuple
 import structlog
 
 from alertgate.accept.heard import Heard
-from alertgate.accept.own_report import Report, Reporter, open_incidents
+from alertgate.accept.own_report import Open, Report, Reporter, open_incidents
 from alertgate.clock import Clock
 from alertgate.errors import StoreError
 from alertgate.metrics import Metrics
-from alertgate.model import Incident, Severity
+from alertgate.model import Severity
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
 from alertgate.prove.troubles import (
@@ -33,10 +33,12 @@ from alertgate.prove.troubles import (
     Known,
     Step,
     Subject,
+    Tally,
     Trouble,
     decide,
     decide_confirmed,
     decide_daily,
+    is_news,
     once,
 )
 from alertgate.store.engine import Store
@@ -56,9 +58,9 @@ log = structlog.stdlib.get_logger("alertgate.own")
 
 
 class _Lasting(NamedTuple):
-    """Why something lasts, as it was last raised."""
+    """How something that lasts stood, as it was last raised, or reported by another process."""
 
-    cause: Cause
+    tally: Tally
     severity: Severity
 
 
@@ -95,7 +97,7 @@ class OwnAlerts:
         self._wake = wake
         self._heard: dict[Subject, Heard] = {}
         self._lasting: dict[Subject, _Lasting | None] = {}
-        self._open: dict[Subject, Incident] = {}
+        self._open: dict[Subject, Open] = {}
         self._pace = _Pace()
 
     def raise_(
@@ -114,10 +116,7 @@ class OwnAlerts:
         `sender` names whose alert it affected, and `detail` adds to the cause; they may be any text. `since`: it began
         before now.
         """
-        now = self._clock.now()
-        heard = self._heard.setdefault(Subject(trouble, about), Heard(trouble, now))
-        occurred = once(now, cause, one_line(sender, LONGEST_SENDER), one_line(detail, LONGEST_DETAIL))
-        heard.add(replace(occurred, first=min(since or now, now)), severity, now)
+        self._hear(Subject(trouble, about), self._occurred(cause, sender, detail, since), severity)
 
     def clear(self, trouble: Trouble, about: str) -> None:
         """Note that a trouble is over, rather than wait until it hasn't occurred for GROUP_INTERVAL."""
@@ -134,21 +133,35 @@ class OwnAlerts:
         detail: str = "",
         since: datetime | None = None,
     ) -> None:
-        """Note why a trouble of LASTING or CONFIRMED lasts, or with None that it doesn't; to be called again and again.
+        """Note why a trouble of LASTING or CONFIRMED lasts, or with None that it doesn't. Called again and again."""
+        tally = self._occurred(cause, "", detail, since) if cause else None
+        self.stands(trouble, about, tally, severity)
 
-        Only another cause or a higher severity is raised, and only an end is cleared. The first call clears what an
-        earlier process may have left open of LASTING.
+    def stands(self, trouble: Trouble, about: str, tally: Tally | None, severity: Severity) -> None:
+        """Note how a trouble of LASTING or CONFIRMED stands, or with None that it is over. Called again and again.
+
+        Only news and a higher severity are raised, and only an end is cleared. The first call clears what an earlier
+        process may have left open of LASTING.
         """
         subject = Subject(trouble, about)
-        before = self._lasting.get(subject)
-        if cause is None:
-            if before or (trouble in LASTING and subject not in self._lasting):
+        noted = self._lasting.get(subject)
+        if tally is None:
+            if noted or (trouble in LASTING and subject not in self._lasting):
                 self.clear(trouble, about)
             self._lasting[subject] = None
-        elif before is None or before.cause is not cause or severity.rank > before.severity.rank:
-            self._lasting[subject] = _Lasting(cause, severity)
-            self.raise_(trouble, about, cause=cause, severity=severity, detail=detail, since=since)
+        elif noted is None or is_news(noted.tally, tally) or severity.rank > noted.severity.rank:
+            self._lasting[subject] = _Lasting(tally, severity)
+            self._hear(subject, tally, severity)
             self._heard[subject].lasts = trouble in CONFIRMED
+
+    def _hear(self, subject: Subject, occurred: Tally, severity: Severity) -> None:
+        now = self._clock.now()
+        self._heard.setdefault(subject, Heard(subject.trouble, now)).add(occurred, severity, now)
+
+    def _occurred(self, cause: Cause, sender: str, detail: str, since: datetime | None) -> Tally:
+        now = self._clock.now()
+        occurred = once(now, cause, one_line(sender, LONGEST_SENDER), one_line(detail, LONGEST_DETAIL))
+        return replace(occurred, first=min(since or now, now))
 
     def degraded(self) -> list[str]:
         """Return a line for each trouble, without names: anybody may read it.
@@ -163,8 +176,8 @@ class OwnAlerts:
         ]
 
     def _since(self, subject: Subject) -> datetime:
-        if incident := self._open.get(subject):
-            return incident.opened_at
+        if found := self._open.get(subject):
+            return found.incident.opened_at
         heard = self._heard[subject]
         return heard.unsaid.first if heard.unsaid else heard.last_at
 
@@ -222,14 +235,19 @@ class OwnAlerts:
 
     def _judge(
         self, subject: Subject, known: Known | None, now: datetime, *, closing: bool
-    ) -> Callable[[Incident | None], Step]:
-        """Return the decision about a subject, which depends on its incident alone."""
-        if subject.trouble in DAILY:
-            return partial(decide_daily, known, now=now)
-        if subject.trouble in CONFIRMED:
-            return partial(decide_confirmed, known, now=now, closing=closing)
+    ) -> Callable[[Open | None], Step]:
+        """Return the decision about a subject, which depends on its incident and on what was said of it."""
         lasting = subject.trouble in LASTING
-        return partial(decide, known, now=now, interval=self._interval, closing=closing, lasting=lasting)
+
+        def judge(found: Open | None) -> Step:
+            incident, said = found or (None, None)
+            if subject.trouble in DAILY:
+                return decide_daily(known, incident, now)
+            if subject.trouble in CONFIRMED:
+                return decide_confirmed(known, incident, now, closing=closing)
+            return decide(known, incident, now, self._interval, said=said, closing=closing, lasting=lasting)
+
+        return judge
 
     def _after(self, subject: Subject, report: Report) -> None:
         """Count and log a report. Forget a trouble whose end was reported, unless it occurred again meanwhile."""
@@ -237,6 +255,8 @@ class OwnAlerts:
             self._open.pop(subject, None)
         if report.step in {*ENDS, Step.FORGET} or subject.trouble in DAILY:
             self._forget(subject)
+        if report.step is Step.SAID and (found := self._open.get(subject)) and found.said:
+            self._lasting[subject] = _Lasting(found.said, found.incident.severity)  # what is news counts from there
         if not (report.alert and report.recorded):
             return
         self._metrics.own_alert_recorded()

@@ -29,6 +29,13 @@ from alertgate.prove.troubles import (
 from alertgate.store import Connection, alerts, incidents
 
 
+class Open(NamedTuple):
+    """The incident of a subject, and what was last reported of it."""
+
+    incident: Incident
+    said: Tally | None
+
+
 class Report(NamedTuple):
     """The step that was taken, with the alert, if it is told."""
 
@@ -49,19 +56,20 @@ class Reporter:
         self,
         subject: Subject,
         known: Known | None,
-        judge: Callable[[Incident | None], Step],
+        judge: Callable[[Open | None], Step],
         now: datetime,
         connection: Connection,
     ) -> Report:
         """Judge again, with the incident as it is in this transaction, and record the alert."""
-        incident = _judged_by(connection, subject)
-        step = judge(incident)
+        found = _judged_by(connection, subject)
+        step = judge(found)
         if step in SILENT:
             return Report(step)
         tally, severity = (known.unsaid, known.severity) if known else (None, Severity.INFO)
+        incident, said = found or (None, None)
         if incident and step is not Step.OPEN:
-            said = _said(connection, incident)
-            if step is Step.CONFIRM or (step is Step.GO_ON and not is_news(subject.trouble, said, tally)):
+            is_old = subject.trouble in CONFIRMED and said and tally and not is_news(said, tally)
+            if step is Step.CONFIRM or (step is Step.GO_ON and is_old):
                 incidents.confirm(connection, incident.id, now)
                 return Report(Step.CONFIRM)
             severity = worst(severity, incident.severity)
@@ -88,22 +96,23 @@ class Reporter:
         )
 
 
-def open_incidents(connection: Connection) -> dict[Subject, Incident]:
+def open_incidents(connection: Connection) -> dict[Subject, Open]:
     """Return the open incidents of the troubles that this version knows."""
     known = frozenset(Trouble)
     return {
-        Subject(Trouble(incident.event), incident.device or ""): incident
+        Subject(Trouble(incident.event), incident.device or ""): Open(incident, _said(connection, incident))
         for incident in incidents.own_unresolved(connection)
         if incident.event in known
     }
 
 
-def _judged_by(connection: Connection, subject: Subject) -> Incident | None:
+def _judged_by(connection: Connection, subject: Subject) -> Open | None:
     """Return the open incident of a subject; of one that is said once a day the newest, open or not."""
     if subject.trouble not in DAILY:
         return open_incidents(connection).get(subject)
     key = _key(subject)
-    return incidents.last(connection, [key]).get(key)
+    newest = incidents.last(connection, [key]).get(key)
+    return Open(newest, _said(connection, newest)) if newest else None
 
 
 def _lasted_until(subject: Subject, known: Known | None, ended: Incident | None, now: datetime) -> datetime:

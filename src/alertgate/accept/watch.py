@@ -14,16 +14,24 @@ from pathlib import Path
 
 import structlog
 
-from alertgate.accept import audit_trouble, channel_trouble, disk_trouble, limit_trouble, policy_trouble
+from alertgate.accept import (
+    audit_trouble,
+    channel_trouble,
+    disk_trouble,
+    failure_trouble,
+    limit_trouble,
+    policy_trouble,
+)
 from alertgate.accept.disk_trouble import Space
 from alertgate.accept.own import OwnAlerts
 from alertgate.clock import Clock
 from alertgate.errors import StoreError
-from alertgate.model import ChannelName, Severity
+from alertgate.model import ChannelName, Severity, Target
 from alertgate.notify.breaker import ChannelState
 from alertgate.notify.budget import Usage
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Audit, AuditFinding
+from alertgate.prove.outstanding import FailureWatch
 from alertgate.prove.troubles import Trouble
 from alertgate.store import audit, counts
 from alertgate.store.engine import Store
@@ -48,8 +56,8 @@ class Watched:
 
     policies: PolicyKeeper
     states: Callable[[], Mapping[ChannelName, ChannelState]]
-    reached: Collection[ChannelName]
-    """The channels that reach somebody."""
+    targets: Collection[Target]
+    failures: FailureWatch
     usage: Callable[[], Usage | None]
     latest_audit: Callable[[], Audit | None]
     disk: Path | None
@@ -75,6 +83,7 @@ class Watch:
         policy_trouble.note(self._watched.policies, self._own)
         self.look_at_limit()
         await self.look_at_disk()
+        await self.look_at_failures()
         with suppress(StoreError):
             await self.look_at_channels()
         with suppress(StoreError):
@@ -110,14 +119,20 @@ class Watch:
             cause, severity = disk_trouble.TROUBLES.get(self._disk, OVER)
             self._own.lasts(Trouble.DISK, DISK, cause, severity, detail=disk_trouble.say(space))
 
+    async def look_at_failures(self) -> None:
+        """Raise that failed notifications are outstanding."""
+        await self._watched.failures.look()
+        failure_trouble.note(self._watched.failures.latest, self._watched.targets, self._own, self._clock.now())
+
     async def look_at_channels(self) -> None:
         """Raise that a channel has been paused for a while. Raises StoreUnavailable."""
         states, now = self._watched.states(), self._clock.now()
+        reached = {channel for channel, _ in self._watched.targets}
         for name, state in states.items():
             waiting = None
             if channel_trouble.is_long(state, now):
                 waiting = await self._store.read(partial(counts.worst_waiting, channel=name))
-            if pause := channel_trouble.judge(name, states, self._watched.reached, waiting, now):
+            if pause := channel_trouble.judge(name, states, reached, waiting, now):
                 cause, severity = pause.cause, pause.severity
                 self._own.lasts(Trouble.CHANNEL, name, cause, severity, detail=pause.reply, since=pause.since)
             else:

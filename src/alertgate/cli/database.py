@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,8 @@ from alertgate.store import alerts
 from alertgate.store.engine import Store
 from alertgate.telemetry import configure_logging
 from alertgate.uuid7 import time_of
+
+EnvFile = Annotated[Path, typer.Option("--env-file", help="The file to read settings from, besides the environment.")]
 
 
 def named(settings: Settings) -> Store:

@@ -16,18 +16,17 @@ from alertgate.app import create_app, new_id, open_gate
 from alertgate.characters import escaped
 from alertgate.cli import check as checks
 from alertgate.cli import database, policy, tried
+from alertgate.cli.database import EnvFile
+from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
 from alertgate.cli.policy import read_policy
-from alertgate.cli.retry import failed
-from alertgate.cli.retry import retry as retry_notifications
 from alertgate.cli.template import particle_template
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import ConfigError, NotFound, Rejected
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels
-from alertgate.notify.replay import ReplayResult
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
@@ -49,9 +48,10 @@ app = typer.Typer(
 )
 
 app.command()(healthcheck)
+app.command()(failures)
+app.command()(retry)
+app.command()(dismiss)
 app.add_typer(policy.app, name="policy")
-
-EnvFile = Annotated[Path, typer.Option("--env-file", help="The file to read settings from, besides the environment.")]
 
 
 def _version(wanted: bool) -> None:
@@ -224,31 +224,6 @@ def _explain(settings: Settings, alert_id: str, env_file: Path) -> None:
         )
     name = settings.device_name(found.alert.device)
     typer.echo(tell(found, name, settings.zone, SystemClock().now()))
-
-
-@app.command()
-def retry(
-    notification_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The notification's id.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Retry every failed notification.")] = False,
-    env_file: EnvFile = DEFAULT_ENV_FILE,
-) -> None:
-    """Retry one failed notification, or all of them; the running service sends them."""
-    if (notification_id is None) is not all_:
-        raise typer.BadParameter("give the id of one notification, or --all")
-    with database.existing(load(env_file), env_file) as store:
-        ids = [notification_id.strip().lower()] if notification_id else failed(store)
-        results = []
-        for done in retry_notifications(store, ids, SystemClock()):
-            results.append(done.result)
-            to = f"{done.notification.channel:6} {done.notification.address}: " if done.notification else ""
-            typer.echo(f"{to}{done.reason}")
-        newest = database.content(store)
-    if newest is None:
-        raise NotFound("Nothing was retried: this database holds no alerts at all. Is it the service's?")
-    if not ids:
-        typer.echo(f"No notification has failed. The newest alert is of {newest}.")
-    if notification_id and results != [ReplayResult.PENDING]:
-        raise typer.Exit(1)
 
 
 @app.command()

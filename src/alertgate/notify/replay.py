@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from alertgate.model import Notification, NotificationStatus
-from alertgate.store import Connection, notifications
+from alertgate.store import Connection, failures, notifications
 
 
 class ReplayResult(StrEnum):
@@ -38,15 +38,18 @@ def replay(connection: Connection, wanted: Replay) -> Replayed:
     """Make a failed notification pending and due now."""
     found = notifications.get(connection, wanted.notification_id)
     if found is None:
-        return Replayed(
-            ReplayResult.UNKNOWN,
-            f"There is no notification {wanted.notification_id}; it was never stored, or retention deleted it.",
-        )
+        return Replayed(ReplayResult.UNKNOWN, unknown(wanted.notification_id))
     pending = notifications.pending_to(connection, found.incident_id, (found.channel, found.address))
     result, reason = decide_replay(found, pending)
     if result is ReplayResult.PENDING:
         found = notifications.restart(connection, found, wanted.now)
+        failures.supersede(connection, [found])
     return Replayed(result, reason, found)
+
+
+def unknown(notification_id: str) -> str:
+    """Return that there is no notification with an id, as a sentence."""
+    return f"There is no notification {notification_id}; it was never stored, or retention deleted it."
 
 
 def decide_replay(found: Notification, pending_id: str | None) -> tuple[ReplayResult, str]:

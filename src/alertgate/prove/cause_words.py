@@ -150,5 +150,19 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
         Cause.AUDIT_UNREADABLE: CauseWords(
             "the database couldn't be read", "Look for audit.found and store.failed in the log: they have its error."
         ),
+        Cause.RECIPIENT_REFUSED: CauseWords(
+            "refused for good",
+            "Tell these people yourself. Correct the address, or have the server accept it; then run `alertgate retry "
+            "--all`. What needn't be sent any more: `alertgate dismiss`.",
+        ),
+        Cause.RECIPIENT_REMOVED: CauseWords(
+            "the recipient is no longer in the settings",
+            "Dismiss them with `alertgate dismiss`, or add the recipient again and run `alertgate retry --all`.",
+        ),
+        Cause.GAVE_UP: CauseWords(
+            "given up after GIVE_UP_AFTER",
+            "Find out why nothing was accepted: /status has each channel's last error. Then run `alertgate retry "
+            "--all`. What needn't be sent any more: `alertgate dismiss`.",
+        ),
     }
 )

@@ -107,7 +107,10 @@ def _told(told: Told) -> Iterator[_Event]:
     for number, attempt in enumerate(told.attempts, start=1):
         yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
     if notification.finished_at and notification.status is NotificationStatus.FAILED:
-        yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient")
+        needless = f"; {notification.superseded_by} was planned instead" if notification.superseded_by else ""
+        yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient{needless}")
+    if notification.dismissed_at:
+        yield _Event(notification.dismissed_at, f"{who} dismissed by {notification.dismissed_by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
 
@@ -161,12 +164,17 @@ _BY_PROGRESS = (
 """The statuses, from the most to the least certain that somebody knows."""
 
 
+def _by_progress(notification: Notification) -> tuple[int, bool]:
+    """Return a key that sorts what got furthest first, and of failures the outstanding one."""
+    return _BY_PROGRESS.index(notification.status), not notification.is_outstanding
+
+
 def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
     """Return the state of one contact: that of the notification that can include the alert and got furthest."""
     candidates = [one for one in told if _can_include(alert, one)]
     if not candidates:
         return f"{_who(told[-1].notification)} got no notification after this alert"
-    best = min(candidates, key=lambda one: _BY_PROGRESS.index(one.notification.status)).notification
+    best = min((one.notification for one in candidates), key=_by_progress)
     who, finished = _who(best), best.finished_at or best.created_at
     match best.status:
         case NotificationStatus.SENT:
@@ -176,9 +184,16 @@ def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
         case NotificationStatus.PENDING:
             return f"{who} waits until {_clock(best.due_at, zone)}"
         case NotificationStatus.FAILED:
-            return f"{who} FAILED at {_clock(finished, zone)}: run `alertgate retry {best.id}` to retry it"
+            return f"{who} FAILED at {_clock(finished, zone)}{_what_now(best, zone)}"
         case NotificationStatus.CANCELLED:
             return f"{who} was cancelled: {best.reason}"
+
+
+def _what_now(failed: Notification, zone: ZoneInfo) -> str:
+    """Return what was done about a failure, or what can be."""
+    if failed.dismissed_at:
+        return f", and was dismissed at {_clock(failed.dismissed_at, zone)} by {failed.dismissed_by}"
+    return f": run `alertgate retry {failed.id}` to retry it, or `alertgate dismiss {failed.id}`"
 
 
 def _can_include(alert: Alert, told: Told) -> bool:

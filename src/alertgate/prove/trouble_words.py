@@ -33,6 +33,8 @@ class TroubleWords(NamedTuple):
     """The sentence that says the latest detail, `{detail}`."""
     lead: str = LEAD
     """The first sentence of a message about its beginning."""
+    whose: str = "from"
+    """What stands before the names of the senders."""
 
 
 TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
@@ -94,6 +96,15 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             over="No process finds it any more.",
             detail="Found: {detail}.",
         ),
+        Trouble.FAILED: TroubleWords(
+            title="not delivered",
+            one="1 notification{whose} not delivered",
+            many="{count:,} notifications{whose} not delivered",
+            means="They won't be sent again by themselves: these recipients were not told. `alertgate failures` and "
+            "/status list them.",
+            over="All were delivered, dismissed, or made needless by later ones.",
+            whose="to",
+        ),
     }
 )
 
@@ -125,7 +136,7 @@ def message(subject: Subject, tally: Tally | None, now: datetime, *, over: bool)
     if tally is None:
         return words.over if over else words.means
     count = words.one if tally.count == 1 else words.many
-    happened = count.format(count=tally.count, whose=_whose(tally.senders), about=subject.about)
+    happened = count.format(count=tally.count, whose=_whose(tally.senders, words.whose), about=subject.about)
     when = _when(tally, now, over=over, lasting=subject.trouble in BEGIN_ONCE)
     lines = [f"{happened} {when}: {_why(tally.causes)}."]
     if over:
@@ -147,16 +158,16 @@ def _minute(time: datetime, now: datetime) -> str:
     return clock_time(time, "%H:%M" if time.date() == now.date() else "%Y-%m-%d %H:%M")
 
 
-def _whose(senders: Mapping[str, int]) -> str:
+def _whose(senders: Mapping[str, int], preposition: str) -> str:
     names = [name for name in _by_count(senders) if name != OTHERS]
     if not names:
         return ""
     others = len(names) - MOST_NAMED
     if OTHERS in senders:
-        return f" from {', '.join(names[:MOST_NAMED])} and others"
+        return f" {preposition} {', '.join(names[:MOST_NAMED])} and others"
     if others > 0:
-        return f" from {', '.join(names[:MOST_NAMED])} and {others} more"
-    return f" from {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else f" from {names[0]}"
+        return f" {preposition} {', '.join(names[:MOST_NAMED])} and {others} more"
+    return f" {preposition} {', '.join([*names[:-2], ' and '.join(names[-2:])])}"
 
 
 def _why(causes: Mapping[Cause, int]) -> str:

@@ -42,9 +42,10 @@ class Trouble(StrEnum):
     LIMIT = "alertgate/limit"  # the mail account nears SMTP_DAILY_LIMIT
     DISK = "alertgate/disk"  # the disk of DATA_DIR is almost full
     AUDIT = "alertgate/audit"  # the auditor has found something for longer than a minute
+    FAILED = "alertgate/failed"  # failed notifications are outstanding, about other incidents than alertgate's own
 
 
-LASTING = frozenset({Trouble.POLICY, Trouble.LIMIT, Trouble.DISK})
+LASTING = frozenset({Trouble.POLICY, Trouble.LIMIT, Trouble.DISK, Trouble.FAILED})
 """Troubles that begin once and last until they are cleared. All processes see the same, so any of them may clear it."""
 CONFIRMED = frozenset({Trouble.CHANNEL, Trouble.AUDIT})
 """Troubles that begin once, and that each process sees for itself: they last as long as any process confirms it."""
@@ -52,7 +53,7 @@ DAILY = frozenset({Trouble.CREDENTIALS})
 """Troubles that are said once a day at most. Nobody says when they are over: strangers can make them occur."""
 BEGIN_ONCE = LASTING | CONFIRMED | DAILY
 """The others occur again and again, and are counted."""
-SHOWN_BY_PARTS = frozenset({Trouble.POLICY, Trouble.CHANNEL, Trouble.LIMIT, Trouble.AUDIT})
+SHOWN_BY_PARTS = frozenset({Trouble.POLICY, Trouble.CHANNEL, Trouble.LIMIT, Trouble.AUDIT, Trouble.FAILED})
 """Troubles that `/health` shows by the part of the gate that has them, which knows more."""
 
 
@@ -91,6 +92,9 @@ class Cause(StrEnum):
     AUDIT_LEASES = "audit_leases"
     AUDIT_NOBODY_TOLD = "audit_nobody_told"
     AUDIT_UNREADABLE = "audit_unreadable"
+    RECIPIENT_REFUSED = "recipient_refused"
+    RECIPIENT_REMOVED = "recipient_removed"
+    GAVE_UP = "gave_up"
 
 
 class Subject(NamedTuple):
@@ -153,9 +157,15 @@ def add_up(trouble: Trouble, earlier: Tally | None, later: Tally | None) -> Tall
     return earlier.plus(later) if earlier else later
 
 
-def is_news(trouble: Trouble, said: Tally | None, unsaid: Tally | None) -> bool:
-    """Return whether what is unsaid differs from what was said, maybe by another process: it is told if it does."""
-    return not (said and unsaid and trouble in BEGIN_ONCE and said.causes == unsaid.causes)
+def is_news(said: Tally | None, now: Tally) -> bool:
+    """Return whether how a trouble that begins once stands is worth saying, after `said` was, maybe by another process.
+
+    A new cause and a new sender are. More of the same is only if it doubled, so that what grows for days is said
+    seldom: each report is a message to people.
+    """
+    if said is None:
+        return True
+    return bool(now.causes.keys() - said.causes or now.senders.keys() - said.senders) or now.count >= 2 * said.count
 
 
 def _sum(one: Mapping[Name, int], other: Mapping[Name, int]) -> dict[Name, int]:
@@ -197,25 +207,28 @@ class Step(StrEnum):
     END = "end"  # it hasn't occurred for GROUP_INTERVAL, or was cleared: report that it is over
     ABANDONED = "abandoned"  # the process that reported it is gone: report that it is over
     FORGET = "forget"  # it is over, and everything was said
+    SAID = "said"  # another process, or an earlier run of this one, has reported it
     WAIT = "wait"  # nothing now
 
 
 ENDS = frozenset({Step.END, Step.ABANDONED})
-SILENT = frozenset({Step.FORGET, Step.WAIT})
+SILENT = frozenset({Step.FORGET, Step.SAID, Step.WAIT})
 """Steps that report nothing."""
 
 
-def decide(
+def decide(  # noqa: PLR0911  (a table of cases)
     known: Known | None,
     incident: Incident | None,
     now: datetime,
     interval: timedelta,
     *,
+    said: Tally | None = None,
     closing: bool = False,
     lasting: bool = False,
 ) -> Step:
-    """Decide what to report about a trouble. `incident` is its open incident; `closing`: this process ends now.
+    """Decide what to report about a trouble. `incident` is its open incident, and `said` what was last reported of it.
 
+    `closing`: this process ends now.
     `lasting`: it doesn't occur again while it lasts, so that it isn't over before it is cleared.
     """
     if known is None:
@@ -229,9 +242,11 @@ def decide(
     if known.cleared or (not lasting and min(since_report, since_last) >= interval):
         return Step.END
     goes_on = since_report >= interval * SAY_AGAIN and (lasting or since_last < interval * GOES_ON)
-    if known.unsaid and (goes_on or closing):
-        return Step.GO_ON
-    return Step.CONFIRM if goes_on and known.lasts else Step.WAIT
+    if not known.unsaid:
+        return Step.CONFIRM if goes_on and known.lasts else Step.WAIT
+    if lasting and not is_news(said, known.unsaid):
+        return Step.SAID
+    return Step.GO_ON if goes_on or closing else Step.WAIT
 
 
 def _without_incident(known: Known, now: datetime, interval: timedelta, *, closing: bool, lasting: bool) -> Step:

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection, case, exists, literal, or_, select
 
-from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Severity, Source
+from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Resolution, Severity, Source
 from alertgate.store.claims import WAITS_FOR_ITS_CHANNEL
+from alertgate.store.notifications import IS_OUTSTANDING
 from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
@@ -73,17 +74,27 @@ def expired(connection: Connection, lease_before: datetime) -> Sequence[str]:
     return connection.execute(query).scalars().all()
 
 
-def untold(connection: Connection, opened_before: datetime) -> Sequence[str]:
-    """Return incidents, open since `opened_before` or earlier, about which nobody was or will be notified."""
-    sent_or_waiting = (NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT)
-    told = exists().where(_n.incident_id == incidents.c.id, _n.status.in_(sent_or_waiting))
-    query = (
-        select(incidents.c.id)
-        .where(incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.opened_at <= opened_before, ~told)
-        .order_by(incidents.c.severity.desc())
-        .limit(MOST)
+def untold(connection: Connection, before: datetime) -> Sequence[str]:
+    """Return incidents about which nobody was or will be notified, and of which no person is known to know.
+
+    They have been open since `before` or earlier; or they ended without a person's act, and a failure is outstanding.
+    """
+    told = (NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT)
+    somebody_knows = exists().where(
+        _n.incident_id == incidents.c.id, or_(_n.status.in_(told), _n.dismissed_at.is_not(None))
     )
-    return connection.execute(query).scalars().all()
+    still_open = (incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.opened_at <= before)
+    ended_unseen = (
+        incidents.c.id.in_(select(_n.incident_id).where(IS_OUTSTANDING)),
+        incidents.c.status == constant(IncidentStatus.RESOLVED),
+        incidents.c.acknowledged_at.is_(None),
+        incidents.c.resolution != Resolution.PERSON,
+    )
+    found: list[str] = []
+    for which in (still_open, ended_unseen):  # each has its own index
+        query = select(incidents.c.id).where(*which, ~somebody_knows).order_by(incidents.c.severity.desc())
+        found += connection.execute(query.limit(MOST - len(found))).scalars()
+    return found
 
 
 def concern(connection: Connection, ids: Collection[str]) -> dict[str, Severity]:

@@ -15,6 +15,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus, worst
 from alertgate.states import states_before
+from alertgate.store import failures
 from alertgate.store.notifications import (
     COLUMNS,
     IS_PENDING,
@@ -151,7 +152,9 @@ def _same_lease(leased: Notification, stored: Notification | None) -> bool:
 def _end(connection: Connection, ends: Iterable[tuple[Finish, Notification]]) -> None:
     """End leases; each comes with its notification as it is stored."""
     ended = [(end, stored, _ended(end, stored)) for end, stored in ends]
-    _save(connection, [after for end, _, after in ended if end.status is not NotificationStatus.PENDING])
+    over = [after for end, _, after in ended if end.status is not NotificationStatus.PENDING]
+    _save(connection, over)
+    failures.supersede(connection, [each for each in over if each.status is not NotificationStatus.CANCELLED])
     again = [(end, after) for end, _, after in ended if end.status is NotificationStatus.PENDING]
     if again:
         _make_pending(connection, again)

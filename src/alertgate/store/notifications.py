@@ -30,7 +30,7 @@ from alertgate.model import (
     Target,
 )
 from alertgate.states import states_before
-from alertgate.store.pages import first_id
+from alertgate.store.pages import WantedNotifications, first_id, select_page
 from alertgate.store.rows import insert_rows
 from alertgate.store.tables import constant, incidents, notifications
 
@@ -39,6 +39,10 @@ COLUMNS = [_n[field.name] for field in fields(Notification)]
 IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 IS_SENDING = _n.status == constant(NotificationStatus.SENDING)
 IS_SENT = _n.status == constant(NotificationStatus.SENT)
+IS_OUTSTANDING = and_(
+    _n.status == constant(NotificationStatus.FAILED), _n.dismissed_at.is_(None), _n.superseded_by.is_(None)
+)
+"""As `Notification.is_outstanding`, and as the index `notifications_outstanding` has it."""
 SUPERSEDED = "included in {by}, which is retried"
 """Why a notification was cancelled for another one that is rendered again."""
 _TOLD_AT = case(
@@ -162,17 +166,20 @@ def of_incident(connection: Connection, incident_id: str) -> list[Notification]:
     return [notification_of(row) for row in connection.execute(query)]
 
 
+def page(
+    connection: Connection, wanted: WantedNotifications, before: str | None, limit: int, *, outstanding: bool = False
+) -> list[Notification]:
+    """Return the newest `limit` notifications that match, newest first; with `before`, those older than that id."""
+    query = select_page(notifications, wanted, before, limit)
+    rows = connection.execute(query.where(IS_OUTSTANDING) if outstanding else query)
+    return [notification_of(row) for row in rows]
+
+
 def pending_to(connection: Connection, incident_id: str, target: Target) -> str | None:
     """Return the id of the pending notification to a contact about an incident, or None."""
     channel, address = target
     query = select(_n.id).where(_n.incident_id == incident_id, _n.channel == channel, _n.address == address, IS_PENDING)
     return connection.execute(query).scalar_one_or_none()
-
-
-def failed(connection: Connection) -> list[str]:
-    """Return the ids of the notifications that failed for good, newest first."""
-    query = select(_n.id).where(_n.status == constant(NotificationStatus.FAILED)).order_by(_n.id.desc())
-    return list(connection.execute(query).scalars())
 
 
 def restart(connection: Connection, given_up: Notification, now: datetime) -> Notification:
@@ -189,6 +196,9 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
         "attempts": 0,
         "finished_at": None,
         "digest_id": None,  # it goes alone; the other members failed too, or were sent
+        "dismissed_at": None,
+        "dismissed_by": None,
+        "superseded_by": None,
     }
     connection.execute(update(notifications).where(_n.id == given_up.id).values(**fresh))
     return replace(given_up, **fresh)

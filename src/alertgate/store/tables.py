@@ -234,11 +234,20 @@ notifications = Table(
     Column("told", _enum(IncidentStatus)),
     Column("digest_id", _ID),
     Column("held_until", Instant),
+    Column("dismissed_at", Instant),
+    Column("dismissed_by", AnyText),
+    Column("superseded_by", _ID),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
     _partial_index("notifications_due", "channel", text("severity DESC"), "due_at", where="status = 'pending'"),
     _partial_index("notifications_sent", "finished_at", where="status = 'sent'"),
+    _partial_index(
+        "notifications_outstanding",
+        "channel",
+        "id",
+        where="status = 'failed' AND dismissed_at IS NULL AND superseded_by IS NULL",
+    ),
     _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
     _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
 )

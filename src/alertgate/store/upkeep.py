@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, case, exists, literal, or_, select, update
 
 from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
+from alertgate.store import failures
 from alertgate.store.leases import CLOCK_SKEW
 from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
 from alertgate.store.tables import incidents, notifications
@@ -52,6 +53,7 @@ def give_up(connection: Connection, since_before: datetime, now: datetime) -> li
     given_up = [notification_of(row) for row in connection.execute(select(*COLUMNS).where(*old))]
     failed = {"status": NotificationStatus.FAILED, "finished_at": now}
     connection.execute(update(notifications).where(_n.id.in_([each.id for each in given_up])).values(**failed))
+    failures.supersede(connection, given_up)
     return given_up
 
 
@@ -81,15 +83,17 @@ def reassign_orphaned(
     """
     by_address = {address: channel for channel, address in targets}
     query = select(*COLUMNS).where(IS_PENDING, _n.channel.not_in(channels))
-    moved, failed = [], []
+    moved: list[str] = []
+    failed: list[Notification] = []
     for orphan in [notification_of(row) for row in connection.execute(query)]:
         channel = by_address.get(orphan.address)
         if channel is None:
             values = {"status": NotificationStatus.FAILED, "finished_at": now}
-            failed.append(orphan.id)
+            failed.append(orphan)
         else:
             cancel_superseded(connection, replace(orphan, channel=channel), now)
             values = {"channel": channel, "due_at": now, "digest_id": None}
             moved.append(orphan.id)
         connection.execute(update(notifications).where(_n.id == orphan.id).values(**values))
-    return moved, failed
+    failures.supersede(connection, failed)
+    return moved, [each.id for each in failed]

@@ -21,6 +21,7 @@ from alertgate.notify.deliver import Deliverer
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
+from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.engine import Store
 from alertgate.web.limits import Limits
 
@@ -43,6 +44,7 @@ class Gate:
     deliverer: Deliverer
     health: Health
     auditor: Auditor
+    failures: FailureWatch
     limits: Limits
     metrics: Metrics
 

@@ -1,7 +1,7 @@
 """How alerts, incidents and notifications look in the API."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from alertgate.model import Alert, Attempt, Incident
+from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.notify.test_send import TestSend
 from alertgate.prove.history import IncidentTrail, Told, Trail
 
@@ -79,8 +79,8 @@ class AttemptView(BaseModel):
     queue_id: str | None = Field(description="The name under which the server has queued it")
 
 
-class NotificationView(BaseModel):
-    """A notification to one recipient."""
+class NotificationFacts(BaseModel):
+    """A notification to one recipient, without its attempts."""
 
     id: str
     incident_id: str
@@ -93,7 +93,6 @@ class NotificationView(BaseModel):
     created_at: datetime
     due_at: datetime
     retry_since: datetime = Field(description="From when GIVE_UP_AFTER counts")
-    attempts: list[AttemptView]
     lease_owner: str | None
     lease_until: datetime | None
     claimed_at: datetime | None
@@ -101,6 +100,37 @@ class NotificationView(BaseModel):
     told: str | None = Field(description="The state of the incident that it told, if it was sent")
     digest_id: str | None = Field(description="The digest that carries it; null if it goes as a message of its own")
     held_until: datetime | None = Field(description="When `SMTP_DAILY_LIMIT` last held it back")
+    dismissed_at: datetime | None = Field(description="When somebody dismissed it, after it had failed")
+    dismissed_by: str | None = Field(description="The person who did")
+    superseded_by: str | None = Field(
+        description="If it failed: the later notification to the same contact about the same incident that counts "
+        "instead"
+    )
+
+
+class NotificationView(NotificationFacts):
+    """A notification to one recipient, with its attempts."""
+
+    attempts: list[AttemptView]
+
+
+class ListedNotification(NotificationFacts):
+    """A notification to one recipient, as lists show it."""
+
+    last_attempt: AttemptView | None = Field(description="The last attempt to send it, with the server's own words")
+
+
+class NotificationList(BaseModel):
+    """One page of notifications, newest first."""
+
+    items: list[ListedNotification]
+    next: str | None = Field(description="The `cursor` of the next page; null on the last one")
+
+
+class DismissedCount(BaseModel):
+    """How many outstanding failures were dismissed."""
+
+    dismissed: int
 
 
 class AlertTrail(BaseModel):
@@ -179,6 +209,18 @@ def show_incident(incident: Incident) -> "AsciiJson":
 def show_notification(told: Told) -> "AsciiJson":
     """Return a notification with its attempts as the API's answer."""
     return AsciiJson(_told([told])[0])
+
+
+def show_notifications(
+    page: Iterable[Notification], last: Mapping[str, Attempt], next_cursor: str | None
+) -> "AsciiJson":
+    """Return a page of notifications as the API's answer, each with its last attempt."""
+    return AsciiJson({"items": [_listed(one, last.get(one.id)) for one in page], "next": next_cursor})
+
+
+def _listed(notification: Notification, last: Attempt | None) -> dict[str, Any]:
+    facts = {name: value for name, value in asdict(notification).items() if name != "attempts"}
+    return {**facts, "last_attempt": _attempt(last) if last else None}
 
 
 def show_test_send(outcomes: Iterable[TestSend]) -> "AsciiJson":

@@ -1,5 +1,6 @@
 """The API for people and programs that hold the token."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -10,23 +11,26 @@ from alertgate.addresses import mask, mask_all
 from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
-from alertgate.model import IncidentStatus
+from alertgate.model import Attempt, IncidentStatus, Notification
+from alertgate.notify.dismiss import AT_A_TIME, Dismissal, DismissResult, dismiss
 from alertgate.notify.replay import Replay, ReplayResult, replay
 from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
-from alertgate.store import alerts, incidents
+from alertgate.store import Connection, alerts, attempts, failures, incidents, notifications
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import ApiBody, api_guard
 from alertgate.web.openapi import API_BODY, BY, CONFLICT, GUARDED, MISSING, WRONG
-from alertgate.web.queries import AlertQuery, By, IncidentQuery, ListQuery
+from alertgate.web.queries import AlertQuery, By, IncidentQuery, NotificationQuery, PageQuery
 from alertgate.web.views import (
     AlertList,
     AlertTrail,
     AsciiJson,
+    DismissedCount,
     IncidentList,
     IncidentTrailView,
     IncidentView,
+    NotificationList,
     NotificationView,
     TestSendList,
     show_alerts,
@@ -34,6 +38,7 @@ from alertgate.web.views import (
     show_incident_trail,
     show_incidents,
     show_notification,
+    show_notifications,
     show_test_send,
     show_trail,
 )
@@ -109,6 +114,20 @@ async def resolve(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJ
     return _answer(applied, action)
 
 
+@router.get("/notifications", response_model=NotificationList, responses=WRONG)
+async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQuery, Query()]) -> AsciiJson:
+    """Return notifications, newest first, each with its last attempt; with `outstanding`, failures to deal with."""
+    before, wanted, limit = _before("notifications", query, gate), query.wanted(), query.limit
+
+    def read(connection: Connection) -> tuple[list[Notification], dict[str, Attempt]]:
+        found = notifications.page(connection, wanted, before, limit + 1, outstanding=query.outstanding)
+        return found, attempts.last(connection, [each.id for each in found[:limit]])
+
+    found, last = await gate.store.read(read)
+    page = found[:limit]
+    return show_notifications(page, last, _next("notifications", page[-1].id, gate) if len(found) > limit else None)
+
+
 @router.post(
     "/notifications/{notification_id}/retry",
     response_model=NotificationView,
@@ -125,8 +144,42 @@ async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     gate.deliverer.wake()
     again = done.notification
     log.info("notification.retried", notification_id=again.id, incident_id=again.incident_id, to=mask(again.address))
-    [shown] = await gate.store.read(lambda connection: told(connection, [again]))
-    return show_notification(shown)
+    return await _shown(again, gate)
+
+
+@router.post(
+    "/notifications/{notification_id}/dismiss",
+    response_model=NotificationView,
+    responses={**MISSING, **CONFLICT, **WRONG, **API_BODY},
+    openapi_extra=BY,
+)
+async def dismiss_notification(notification_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
+    """Say that nothing more need be done about a failed notification: it is no longer outstanding."""
+    wanted = Dismissal(str(notification_id), By.read(body).by, gate.clock.now())
+    done = await gate.store.write(lambda connection: dismiss(connection, wanted))
+    if done.notification is None:
+        raise NotFound(done.reason)
+    if done.result is DismissResult.NOT_FAILED:
+        raise Conflict(done.reason)
+    if done.result is DismissResult.DISMISSED:
+        one = done.notification
+        facts = {"notification_id": one.id, "incident_id": one.incident_id, "to": mask(one.address)}
+        log.info("notification.dismissed", by=wanted.by, **facts)
+    return await _shown(done.notification, gate)
+
+
+@router.post("/notifications/dismiss", response_model=DismissedCount, responses={**WRONG, **API_BODY}, openapi_extra=BY)
+async def dismiss_all(body: ApiBody, gate: CurrentGate) -> AsciiJson:
+    """Dismiss all failures that are outstanding now."""
+    by, now, number = By.read(body).by, gate.clock.now(), 0
+    ids = await gate.store.read(failures.ids)
+    for start in range(0, len(ids), AT_A_TIME):
+        some = ids[start : start + AT_A_TIME]
+        number += await gate.store.write(partial(failures.dismiss, which=some, by=by, now=now))
+    if number:
+        log.info("notifications.dismissed", by=by, number=number)
+    await gate.failures.look()
+    return AsciiJson({"dismissed": number})
 
 
 @router.post("/send-test", response_model=TestSendList)
@@ -138,7 +191,7 @@ async def send_test(gate: CurrentGate) -> AsciiJson:
     return show_test_send(outcomes)
 
 
-def _before(listing: str, query: ListQuery, gate: Gate) -> str | None:
+def _before(listing: str, query: PageQuery, gate: Gate) -> str | None:
     return unseal(listing, query.cursor, gate.settings.secret_key) if query.cursor is not None else None
 
 
@@ -167,6 +220,13 @@ def _answer(applied: Applied | None, action: Action) -> AsciiJson:
             due=applied.due,
         )
     return show_incident(transition.incident)
+
+
+async def _shown(notification: Notification, gate: Gate) -> AsciiJson:
+    """Answer with a notification that was changed, once `/health` knows of it too."""
+    await gate.failures.look()
+    [shown] = await gate.store.read(lambda connection: told(connection, [notification]))
+    return show_notification(shown)
 
 
 def _no_incident(incident_id: UUID | str) -> NotFound:

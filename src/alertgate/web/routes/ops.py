@@ -26,8 +26,8 @@ METRICS_ANSWERS: Answers = {
 
 
 _DEGRADED = (
-    "paused channels, the daily limit of mail, a policy file that can't be used, what the auditor found, alerts and "
-    "senders refused, a disk that is almost full"
+    "paused channels, the daily limit of mail, a policy file that can't be used, what the auditor found, "
+    "outstanding failures, alerts and senders refused, a disk that is almost full"
 )
 
 
@@ -105,11 +105,13 @@ def degraded(gate: Gate) -> list[str]:
     audit = gate.auditor.latest
     limit = [_LIMITED[gate.deliverer.budget]] if gate.deliverer.budget in _LIMITED else []
     policy = gate.policies.trouble
+    outstanding = gate.failures.latest
     return [
         *paused,
         *limit,
         *([policy] if policy else []),
         *(audit.say() if audit else []),
+        *(outstanding.say() if outstanding else []),
         *gate.own_alerts.degraded(),
     ]
 
