@@ -20,7 +20,7 @@ from alertgate.cli.init import write_env
 from alertgate.cli.policy import read_policy
 from alertgate.cli.retry import failed
 from alertgate.cli.retry import retry as retry_notifications
-from alertgate.cli.template import particle_template
+from alertgate.cli.template import particle_template, public_address
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import ConfigError, NotFound, Rejected
@@ -42,7 +42,6 @@ log = structlog.stdlib.get_logger("alertgate")
 app = typer.Typer(
     help="From a Particle webhook to the person who must act.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -254,16 +253,14 @@ def simulate(
     from alertgate.cli import simulate as simulation  # noqa: PLC0415  (imports an HTTP client, which `serve` doesn't need)
 
     settings = load(env_file)
-    secret = settings.particle_webhook_secret
-    if secret is None:
-        raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
+    token = _particle_secret(settings)
     try:
         proxied = url is not None and simulation.goes_through_proxy(url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
     run = simulation.Run(
         url=(url or local_url(settings)).rstrip("/") + "/webhook/particle",
-        token=secret.get_secret_value(),
+        token=token,
         count=count,
         rate=rate,
         device=device,
@@ -280,6 +277,12 @@ def simulate(
         raise typer.Exit(1)
 
 
+def _particle_secret(settings: Settings) -> str:
+    if settings.particle_webhook_secret is None:
+        raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
+    return settings.particle_webhook_secret.get_secret_value()
+
+
 @app.command("particle-template")
 def template(
     url: Annotated[str, typer.Option(help="The service's public address, such as https://alerts.example.org.")],
@@ -288,9 +291,14 @@ def template(
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
     """Print the webhook to paste into Particle's console (Integrations, Custom template)."""
-    secret = load(env_file).particle_webhook_secret if show_secret else None
-    token = secret.get_secret_value() if secret else "PARTICLE_WEBHOOK_SECRET"
-    typer.echo(particle_template(url, event, token))
+    try:
+        address = public_address(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
+    if not event.strip():
+        raise typer.BadParameter("Particle needs at least one character", param_hint="--event")
+    token = _particle_secret(load(env_file)) if show_secret else "PARTICLE_WEBHOOK_SECRET"
+    typer.echo(particle_template(address, event, token))
 
 
 @app.command()
