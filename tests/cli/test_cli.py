@@ -10,6 +10,7 @@ from importlib.metadata import version
 import pytest
 from sqlalchemy import make_url
 
+from alertgate.cli.template import public_address
 from tests.conftest import PARTICLE, serving
 from tests.fakes import mail_sink
 from tests.flow.process import process
@@ -271,6 +272,50 @@ async def test_particle_template_is_what_the_console_takes(tmp_path):
     assert template["form"]["event_id"] == "{{{PARTICLE_EVENT_ID}}}"
     shown = json.loads((await alertgate(*arguments, "--show-secret", cwd=tmp_path, env=GOOD)).stdout)
     assert shown["headers"] == {"Authorization": f"Bearer {PARTICLE}"}
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "right"),
+    [
+        ("gate.example.net", "must begin with https://", "https://gate.example.net"),
+        ("http://gate.example.net:8443/", "must begin with https://", "https://gate.example.net:8443"),
+        ("ftp://gate.example.net", "must begin with https://", "https://gate.example.net"),
+        ("https://me:hunter2@gate.example.net", "holds a user or a password", "https://gate.example.net"),
+        ("https://gate.example.net/webhook/particle", "has more than a host", "https://gate.example.net"),
+        ("https://gate.example.net/?hunter2", "has more than a host", "https://gate.example.net"),
+        ("https://gate.example.net/#x", "has more than a host", "https://gate.example.net"),
+        ("https://https://gate.example.net", "has more than a host", "https://alerts.example.org"),
+        ("https://localhost:8000", "can't reach", "https://alerts.example.org"),
+        ("https://192.168.1.4", "can't reach", "https://alerts.example.org"),
+        ("https://[::1]:8000", "can't reach", "https://alerts.example.org"),
+        ("https://nas.local", "can't reach", "https://alerts.example.org"),
+        ("https://gate", "can't reach", "https://alerts.example.org"),
+        ("https://gate.example.net hunter2", "can't reach", "https://alerts.example.org"),
+        ("https://gate.example.net:port", "isn't a web address", "https://alerts.example.org"),
+        ("https://gate..example.net", "isn't a web address", "https://alerts.example.org"),
+        ("", "must begin with https://", "https://alerts.example.org"),
+    ],
+)
+def test_an_address_that_particle_cannot_call_is_refused_with_the_right_form(url, said, right):
+    """It is never shown, because it may hold a password."""
+    with pytest.raises(ValueError, match=said) as refused:
+        public_address(url)
+    assert str(refused.value).endswith(right)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://gate.example.net", "https://gate.example.net"),
+        (" HTTPS://Gate.Example.net:8443/ ", "https://gate.example.net:8443"),
+        ("https://münchen.example.net", "https://xn--mnchen-3ya.example.net"),
+        ("https://[2a00:1450:4001::1]:8443", "https://[2a00:1450:4001::1]:8443"),
+    ],
+)
+def test_a_public_address_is_taken(url, address):
+    """Without its slash, and as DNS has it."""
+    assert public_address(url) == address
 
 
 async def test_migrate_upgrades_the_schema(tmp_path):

@@ -90,9 +90,10 @@ def _recipients(settings: Settings) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Finding:
+    store = Store(settings)
     try:
-        return Finding(Level.OK, "store", Store(settings).look())
+        return Finding(Level.OK, "store", store.look())
     except StoreInUse:
-        return Finding(Level.OK, "store", f"{settings.sqlite_file} is being served by a running alertgate")
+        return Finding(Level.OK, "store", f"{store.name} is being served by a running alertgate")
     except Unavailable as error:
         return Finding(Level.FAIL, "store", str(error))

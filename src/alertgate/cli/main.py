@@ -11,27 +11,24 @@ import structlog
 import typer
 
 from alertgate import __version__
-from alertgate.accept.intake import IntakeContext
 from alertgate.app import create_app, new_id, open_gate
 from alertgate.characters import escaped
 from alertgate.cli import check as checks
-from alertgate.cli import database, policy, tried
+from alertgate.cli import database, policy
 from alertgate.cli.database import EnvFile
+from alertgate.cli.explain import explain
 from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
-from alertgate.cli.policy import read_policy
-from alertgate.cli.template import particle_template
+from alertgate.cli.template import particle_template, public_address
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
-from alertgate.errors import ConfigError, NotFound, Rejected
+from alertgate.errors import ConfigError
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
-from alertgate.prove.history import trail
-from alertgate.prove.timeline import tell
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config
@@ -42,7 +39,6 @@ log = structlog.stdlib.get_logger("alertgate")
 app = typer.Typer(
     help="From a Particle webhook to the person who must act.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -174,56 +170,7 @@ async def _send_tests(settings: Settings) -> list[TestSend]:
             await channel.close()
 
 
-@app.command()
-def explain(
-    alert_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The alert's id.")] = None,
-    body: Annotated[
-        Path | None,
-        typer.Option("--try", metavar="FILE", help="Show what a body would mean, rule by rule; `-` is standard input."),
-    ] = None,
-    is_generic: Annotated[
-        bool, typer.Option("--generic", help="The body is for the generic webhook, and not Particle's.")
-    ] = False,
-    env_file: EnvFile = DEFAULT_ENV_FILE,
-) -> None:
-    """Show what happened to an alert, one line per event; with --try, what a body would mean, without storing it."""
-    if (alert_id is None) is (body is None):
-        raise typer.BadParameter("give the id of one alert, or --try with a file")
-    settings = load(env_file)
-    if body is not None:
-        _try(settings, body, is_generic=is_generic)
-    elif alert_id is not None:
-        _explain(settings, alert_id, env_file)
-
-
-def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
-    rules = read_policy(settings).events
-    try:
-        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise NotFound(f"{file} can't be read: {error.strerror}. Name a file with a webhook's body.") from None
-    now = SystemClock().now()
-    context = IntakeContext(new_id(now), now, settings.severities, rules=rules)
-    try:
-        understood = tried.understand(body, context, is_generic=is_generic)
-    except Rejected as error:
-        raise Rejected("\n".join([str(error), *(f"  - {problem}" for problem in error.errors)])) from None
-    typer.echo(tried.tell(understood, rules))
-
-
-def _explain(settings: Settings, alert_id: str, env_file: Path) -> None:
-    with database.existing(settings, env_file) as store:
-        found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower()))
-        newest = database.content(store)
-    if found is None and newest is None:
-        raise NotFound(f"There is no alert {alert_id}: this database holds no alerts at all. Is it the service's?")
-    if found is None:
-        raise NotFound(
-            f"There is no alert {alert_id} in this database, whose newest one is of {newest}: it was never stored "
-            "there, or retention deleted it."
-        )
-    name = settings.device_name(found.alert.device)
-    typer.echo(tell(found, name, settings.zone, SystemClock().now()))
+app.command()(explain)
 
 
 @app.command()
@@ -241,16 +188,14 @@ def simulate(
     from alertgate.cli import simulate as simulation  # noqa: PLC0415  (imports an HTTP client, which `serve` doesn't need)
 
     settings = load(env_file)
-    secret = settings.particle_webhook_secret
-    if secret is None:
-        raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
+    token = _particle_secret(settings)
     try:
         proxied = url is not None and simulation.goes_through_proxy(url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
     run = simulation.Run(
         url=(url or local_url(settings)).rstrip("/") + "/webhook/particle",
-        token=secret.get_secret_value(),
+        token=token,
         count=count,
         rate=rate,
         device=device,
@@ -267,6 +212,12 @@ def simulate(
         raise typer.Exit(1)
 
 
+def _particle_secret(settings: Settings) -> str:
+    if settings.particle_webhook_secret is None:
+        raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
+    return settings.particle_webhook_secret.get_secret_value()
+
+
 @app.command("particle-template")
 def template(
     url: Annotated[str, typer.Option(help="The service's public address, such as https://alerts.example.org.")],
@@ -275,9 +226,14 @@ def template(
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
     """Print the webhook to paste into Particle's console (Integrations, Custom template)."""
-    secret = load(env_file).particle_webhook_secret if show_secret else None
-    token = secret.get_secret_value() if secret else "PARTICLE_WEBHOOK_SECRET"
-    typer.echo(particle_template(url, event, token))
+    try:
+        address = public_address(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
+    if not event.strip():
+        raise typer.BadParameter("Particle needs at least one character", param_hint="--event")
+    token = _particle_secret(load(env_file)) if show_secret else "PARTICLE_WEBHOOK_SECRET"
+    typer.echo(particle_template(address, event, token))
 
 
 @app.command()

@@ -1,11 +1,16 @@
 """Runs a command. Errors are printed as sentences; the exit code is 2 for invalid settings or policies, else 1."""
 
+import errno
 import gc
+import os
 import sys
 
 import typer
 
 from alertgate.errors import AlertgateError, ConfigError, PolicyInvalid
+
+OUTPUT_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Errors of a file that the output goes to. alertgate's own files are looked after where they are written."""
 
 
 def run() -> None:
@@ -20,7 +25,7 @@ def run() -> None:
             from alertgate.cli.main import app  # noqa: PLC0415
 
             gc.enable()
-            app()
+            app(prog_name="alertgate")
     except PolicyInvalid as error:
         typer.echo("The policy can't be used:", err=True)
         for problem in error.problems:
@@ -35,4 +40,10 @@ def run() -> None:
         sys.exit(2)
     except AlertgateError as error:
         typer.echo(str(error), err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in OUTPUT_FULL:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python would fail once more at its end
+        typer.echo(f"The output can't be written: {error.strerror}. Free some space, then run it again.", err=True)
         sys.exit(1)
