@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 import structlog
 
-from alertgate.app import report_own
 from alertgate.model import NotificationStatus
 from tests.conftest import API_BEARER, Running, serving
 from tests.fakes import FakeClock, MailSink, mail_sink, until
@@ -28,6 +27,12 @@ def told_both(sink: MailSink, **more: Any) -> dict[str, Any]:
 def own_subjects(sink: MailSink) -> list[str]:
     """Return the subjects of the mails about failed notifications, in order."""
     return [each.mail["Subject"] for each in sink.messages if TITLE in each.mail["Subject"]]
+
+
+async def look(service: Running) -> None:
+    """Look at the troubles now, and report them."""
+    await service.gate.watch.run()
+    await service.gate.own_alerts.run()
 
 
 async def own_mails(sink: MailSink, count: int) -> list[str]:
@@ -191,7 +196,7 @@ async def test_a_retry_that_fails_again_is_no_all_clear(make_settings):
         await post(service, f"/notifications/{failure['id']}/retry")
         assert await listed(service) == []
         for _ in range(2):
-            await report_own(service.gate)
+            await look(service)
         [incident] = await own_incidents(service)
         assert incident["status"] == "open"
         sink.answer("DATA", GONE)
@@ -231,7 +236,7 @@ async def test_replicas_agree(make_settings, postgres_database):
         await own_mails(sink, 1)
         clock.move(minutes=5)
         for service in (one, two):
-            await report_own(service.gate)
+            await look(service)
         await one.settled()
         assert len(own_subjects(sink)) == 1
         await post(two, "/notifications/dismiss")
@@ -240,7 +245,7 @@ async def test_replicas_agree(make_settings, postgres_database):
         assert len(await own_mails(sink, 2)) == 2
         await own_status(one, "resolved")
         for service in (one, two):
-            await report_own(service.gate)
+            await look(service)
         assert len(await own_incidents(two)) == 1
 
 
