@@ -8,10 +8,12 @@ import pytest
 from alertgate.accept.record import Recorder, Result
 from alertgate.accept.rulings import Understood
 from alertgate.app import Ids
-from alertgate.model import ChannelName, IdKind, IncidentStatus, NotificationStatus, Resolution, Severity, Signal
+from alertgate.group.actions import Action, IncidentActions
+from alertgate.model import ChannelName, IdKind, IncidentStatus, Kind, NotificationStatus, Resolution, Severity, Signal
 from alertgate.rules import GroupingRules
-from alertgate.store import incidents, notifications
+from alertgate.store import incidents, leases, notifications
 from alertgate.store.engine import Store
+from alertgate.store.leases import Lease
 from tests.builders import new_alert
 from tests.fakes import START
 
@@ -113,3 +115,24 @@ def test_an_alert_after_resolve_after_resolves_the_old_incident_and_opens_a_new_
     assert opened is not None
     assert (ended.status, ended.resolution, ended.alert_count) == (IncidentStatus.RESOLVED, Resolution.SILENCE, 1)
     assert (opened.status, opened.alert_count, third.incident_id) == (IncidentStatus.OPEN, 2, opened.id)
+
+
+def test_who_is_just_being_told_that_it_is_open_is_told_of_the_end(store: Store):
+    """A person ends it meanwhile, it fires again, and somebody knows of that: still the last word must be "over"."""
+    contacts = [(ChannelName.EMAIL, "me@example.com")]
+    recorder, actions = Recorder(RULES, contacts, Ids(None)), IncidentActions(contacts, Ids(None))
+    soon = [START + timedelta(seconds=number) for number in range(60)]
+    with store.transaction() as connection:
+        [first] = recorder.record(connection, [alert(0)])
+        [opening] = notifications.of_incident(connection, first.incident_id or "")
+        leases.lease(connection, [opening.id], Lease("me", soon[0], soon[59]))
+        actions.resolve(connection, Action(first.incident_id or "", "Ann", soon[1]))
+        [again] = recorder.record(connection, [alert(2)])
+        actions.acknowledge(connection, Action(again.incident_id or "", "Ann", soon[3]))
+        recorder.record(connection, [alert(4, signal=Signal.RESOLVED)])
+        told = notifications.of_incident(connection, again.incident_id or "")
+    assert again.incident_id != first.incident_id
+    assert [(each.kind, each.status) for each in told] == [
+        (Kind.OPENING, NotificationStatus.CANCELLED),
+        (Kind.RESOLUTION, NotificationStatus.PENDING),
+    ]

@@ -69,12 +69,16 @@ def _number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 _TOLD_OPEN_AT = func.max(case((and_(IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)), _n.finished_at)))
+_TELLS_OPEN = or_(
+    and_(IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)),
+    and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION)),  # it may arrive, and nothing overtakes it
+)
 _BELIEVING_OPEN = (
     select(incidents.c.key, _n.channel, _n.address)
     .join_from(incidents, notifications)
-    .where(incidents.c.key.in_(bindparam("keys", expanding=True)), incidents.c.id >= bindparam("first_id"), IS_SENT)
+    .where(incidents.c.key.in_(bindparam("keys", expanding=True)), incidents.c.id >= bindparam("first_id"))
     .group_by(incidents.c.key, _n.channel, _n.address)
-    .having(func.max(_n.finished_at) == _TOLD_OPEN_AT)
+    .having(func.max(_TOLD_AT) == func.max(case((_TELLS_OPEN, _TOLD_AT))))
 )
 _CONTACT_STATES = (
     select(
@@ -116,7 +120,7 @@ def contact_states(
 
 
 def believing_open(connection: Connection, keys: Collection[str], since: datetime) -> set[tuple[str, Target]]:
-    """Return the incident keys with the contacts that were last told, since then, that they are open.
+    """Return the incident keys with the contacts that were last told, since then, or are being told that they are open.
 
     A contact's state is about one incident. This is about all with a key: a contact may know of an earlier one only.
     """
