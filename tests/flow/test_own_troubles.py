@@ -11,7 +11,7 @@ from alertgate.accept.disk_trouble import Space
 from alertgate.group import sweep
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Message, Outcome, Reason, Sent, Transient
-from tests.conftest import API_BEARER, DEVICE, Running, serving
+from tests.conftest import API_BEARER, DEVICE, Running, serving, sign
 from tests.fakes import FakeClock, mail_sink, until
 from tests.flow.test_failing_servers import attempted
 from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
@@ -312,6 +312,20 @@ async def test_a_forgotten_token_is_told_once_a_day(make_gate):
         assert len(await gate.own_incidents()) == 2
         await gate.sms.told(2)
         assert "forgotten" not in str([*gate.sms.sent, *gate.email.sent, *await gate.messages("credentials")])
+
+
+async def test_a_sender_that_signs_with_an_old_key_is_told_too(make_gate):
+    """At the generic webhook, for its address; a request without any credential isn't counted."""
+    async with make_gate() as gate:
+        for number in range(12):
+            await gate.service.client.post("/webhook/generic", content=b"{}")
+            headers = {"X-Hub-Signature-256": sign(b"{}", "an-old-key-0123456789")} if number % 2 else {}
+            answer = await gate.service.client.post("/webhook/generic", content=b"{}", headers=headers)
+            assert answer.status_code == 401
+            await gate.pass_time(minutes=2)
+        await gate.shows({"credentials generic webhook": "warning"})
+        [message] = await gate.messages("credentials")
+        assert message.startswith("Requests from 127.0.0.1 (python-httpx/")
 
 
 async def test_what_the_auditor_finds_for_a_minute_is_told(make_gate):
