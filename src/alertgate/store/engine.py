@@ -64,7 +64,7 @@ class Store:
     def name(self) -> str:
         """Which database it is, for people: its file, or its place on a server; without credentials."""
         if self._file:
-            return str(self._file.absolute())
+            return str(self._file.resolve())
         url = self._write_engine.url
         host = url.host or url.query.get("host") or "the local socket"
         return f"PostgreSQL database {url.database} at {host}" + (f":{url.port}" if url.port else "")
