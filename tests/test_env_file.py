@@ -87,7 +87,7 @@ def test_an_unknown_name_is_named_with_the_one_that_was_meant(problems_of, name,
     """A mistyped name set nothing before, and nobody was told."""
     [problem] = problems_of(f"PORT=8001\n{name}=x\n")
     assert problem.startswith(
-        f"{name.upper()} on line 2 isn't a setting of alertgate; did you mean {meant}?: correct it"
+        f"{name.upper()} on line 2 isn't a setting of alertgate; did you mean {meant}? Correct it"
     )
 
 

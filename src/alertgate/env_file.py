@@ -95,8 +95,8 @@ def _unknown(line: _Line, reader: Reader) -> str | None:
     is_name = similar or (_NAME.fullmatch(line.name) and line.value.strip("="))  # else it may be a secret in base64
     return (
         f"{line.name if is_name else 'a name'} on {line.place} isn't a setting of alertgate"
-        + (f"; did you mean {similar[0]}?" if similar else "")
-        + ": correct it or take it out; what other programs read belongs in a file of its own"
+        + (f"; did you mean {similar[0]}? Correct" if similar else ": correct")
+        + " it or take it out; what other programs read belongs in a file of its own"
     )
 
 

@@ -33,6 +33,12 @@ ARGUMENTS = {
     "policy": ["policy", "forget"],
 }
 NO_SETTINGS = {"init"}
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background has it ignored
+from alertgate.cli import main
+main()
+"""
 CLOSED = {**GOOD, "PORT": "9", "DATA_DIR": "/dev/null/data"}
 """Nothing listens there, and nothing can be stored there: root can't either."""
 
@@ -124,7 +130,7 @@ async def test_ctrl_c_is_130(tmp_path, command):
     async with silent_server() as (port, connected):
         mail = {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(port), "SMTP_EMAIL": "a@b.org", "RECIPIENT_EMAIL": "a@b.org"}
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "alertgate", command),
+            *(sys.executable, "-c", INTERRUPTIBLE, command),
             cwd=tmp_path,
             env={"PATH": os.environ["PATH"], **GOOD, "PORT": str(port), **(mail if command != "simulate" else {})},
             stdout=asyncio.subprocess.DEVNULL,
@@ -139,7 +145,7 @@ async def test_ctrl_c_is_130(tmp_path, command):
 async def test_ctrl_c_during_the_start_of_a_command_is_130(tmp_path):
     """While its modules are imported, which takes most of its time."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "alertgate", "check"), cwd=tmp_path, env=GOOD, stderr=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", INTERRUPTIBLE, "check"), cwd=tmp_path, env=GOOD, stderr=asyncio.subprocess.PIPE
     )
 
     async def importing() -> bool:

@@ -51,13 +51,13 @@ def require_data_dir(settings: Settings, env_file: Path) -> None:
     """Raise StoreMissing if there is no DATA_DIR."""
     if not settings.data_dir.is_dir():
         raise StoreMissing(
-            f"There is no DATA_DIR at {settings.data_dir.absolute()}, and none was made. {_where(env_file)}"
+            f"There is no DATA_DIR at {settings.data_dir.resolve()}, and none was made. {_where(env_file)}"
         )
 
 
 def _where(env_file: Path) -> str:
     """Say which settings led there, and what to do."""
-    place = env_file.absolute()
+    place = env_file.resolve()
     settings = f"The settings are those of {place}" if place.exists() else f"There is no {place}"
     return (
         f"{settings}. Run this in the directory of the service's .env, or name that file in --env-file; for a service "

@@ -70,7 +70,7 @@ class Store:
     def name(self) -> str:
         """Which database it is, for people: its file, or its place on a server; without credentials."""
         if self._file:
-            return str(self._file.absolute())
+            return str(self._file.resolve())
         return f"PostgreSQL database {database_url.place(database_url.parse(self._url))}"
 
     def open(self, *, exclusive: bool) -> None:
