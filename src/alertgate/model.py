@@ -94,7 +94,7 @@ class NotificationStatus(StrEnum):
     PENDING = "pending"  # not sent yet; `due_at` is the time of the next attempt
     SENDING = "sending"  # a process holds the lease and may be talking to the server right now
     SENT = "sent"  # the server accepted it, which is no proof that anybody saw it
-    FAILED = "failed"  # no more attempts; `alertgate retry` makes it pending again
+    FAILED = "failed"  # no more attempts, unless `missed_since` says that its channel was away
     CANCELLED = "cancelled"  # no longer needed; `reason` says why
 
 
@@ -247,13 +247,20 @@ class Notification:
     claimed_at: datetime | None = None
     """When its latest lease began."""
     finished_at: datetime | None = None
-    """When it was sent, failed or cancelled."""
+    """When it was sent, failed or cancelled; what failed keeps it while it is being sent after all."""
     told: IncidentStatus | None = None
     """The state of the incident that it told, if it was sent."""
     digest_id: str | None = None
     """The digest that carries it, together with other notifications to the same contact."""
     held_until: datetime | None = None
     """When SMTP_DAILY_LIMIT last held it back; GIVE_UP_AFTER doesn't count the time until then."""
+    missed_since: datetime | None = None
+    """When it first became due, if its channel was away then; if it failed, that is why."""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it failed before, and is told now because its channel works again."""
+        return self.finished_at is not None and self.status is NotificationStatus.SENDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +326,7 @@ class Due:
     due_at: datetime
     claimed_at: datetime | None = None
     digest_id: str | None = None
+    missed_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

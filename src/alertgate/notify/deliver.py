@@ -138,7 +138,8 @@ class Deliverer:
             self.last_round = self._clock.monotonic()
             self._wake.clear()
             try:
-                self._budget = await self._upkeep.run_if_due(self.here)
+                paused = {name: state.paused_at for name, state in self.states.items() if state.paused_at}
+                self._budget = await self._upkeep.run_if_due(self.here, paused)
                 await self._bring_forward()
                 self._again_at = []
                 for lane in self._lanes.values():
@@ -187,7 +188,7 @@ class Deliverer:
         if state.up:
             log.warning(
                 "channel.resumed",
-                detail="it works again; notifications waiting for a retry are due now",
+                detail="it works again; what waits is due now, with what was given up on meanwhile",
                 channel=name,
                 paused_at=str(before.paused_at),
             )

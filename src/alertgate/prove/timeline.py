@@ -174,7 +174,8 @@ def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
         case NotificationStatus.PENDING:
             return f"{who} waits until {_clock(best.due_at, zone)}"
         case NotificationStatus.FAILED:
-            return f"{who} FAILED at {_clock(finished, zone)}: run `alertgate retry {best.id}` to retry it"
+            once = ", is sent once its channel works" if best.missed_since else ""
+            return f"{who} FAILED at {_clock(finished, zone)}{once}: run `alertgate retry {best.id}` to retry it"
         case NotificationStatus.CANCELLED:
             return f"{who} was cancelled: {best.reason}"
 

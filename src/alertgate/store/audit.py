@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, case, exists, literal, or_, select
+from sqlalchemy import Connection, and_, case, exists, literal, or_, select
 
 from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Severity
 from alertgate.store.tables import constant, incidents, notifications
@@ -70,8 +70,10 @@ def expired(connection: Connection, lease_before: datetime) -> Sequence[str]:
 
 def untold(connection: Connection, opened_before: datetime) -> Sequence[str]:
     """Return incidents, open since `opened_before` or earlier, about which nobody was or will be notified."""
-    sent_or_waiting = (NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT)
-    told = exists().where(_n.incident_id == incidents.c.id, _n.status.in_(sent_or_waiting))
+    # What was given up on and is being sent now has a time of failure: while its channel is away that is only a probe.
+    is_sending = and_(_n.status == NotificationStatus.SENDING, _n.finished_at.is_(None))
+    sent_or_waiting = or_(is_sending, _n.status.in_((NotificationStatus.PENDING, NotificationStatus.SENT)))
+    told = exists().where(_n.incident_id == incidents.c.id, sent_or_waiting)
     query = (
         select(incidents.c.id)
         .where(incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.opened_at <= opened_before, ~told)

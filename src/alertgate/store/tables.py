@@ -234,6 +234,7 @@ notifications = Table(
     Column("told", _enum(IncidentStatus)),
     Column("digest_id", _ID),
     Column("held_until", Instant),
+    Column("missed_since", Instant),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
@@ -241,6 +242,7 @@ notifications = Table(
     _partial_index("notifications_sent", "finished_at", where="status = 'sent'"),
     _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
     _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
+    _partial_index("notifications_missed", "channel", "status", where="missed_since IS NOT NULL"),
 )
 
 attempts = Table(

@@ -101,6 +101,7 @@ class NotificationView(BaseModel):
     told: str | None = Field(description="The state of the incident that it told, if it was sent")
     digest_id: str | None = Field(description="The digest that carries it; null if it goes as a message of its own")
     held_until: datetime | None = Field(description="When `SMTP_DAILY_LIMIT` last held it back")
+    missed_since: datetime | None = Field(description="When it first became due, if its channel was away then")
 
 
 class AlertTrail(BaseModel):
