@@ -25,6 +25,7 @@ from alertgate.model import (
 )
 from alertgate.notify.channels.base import PICTURE_ID, Message
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext
+from alertgate.notify.missed import Untold
 from alertgate.notify.render.message import render
 from alertgate.prove.trouble_words import message
 from alertgate.prove.troubles import Cause, Subject, Tally, Trouble
@@ -87,6 +88,7 @@ def samples() -> list[Sample]:
         Sample("large", "more data than a mail shows", _large()),
         Sample("refused", "alertgate itself has refused alerts", _refused()),
         Sample("digest", "many incidents at once", _digest()),
+        Sample("missed", "what was missed while mail was away", _missed()),
     ]
 
 
@@ -275,6 +277,22 @@ def _digest() -> DigestContext:
         now=NIGHT + timedelta(minutes=2),
         message_domain="example.com",
     )
+
+
+def _missed() -> DigestContext:
+    hours = [NIGHT + timedelta(hours=number) for number in range(60)]
+    leak = _incident(20, "leak", severity=Severity.CRITICAL)
+    quiet = {"status": IncidentStatus.RESOLVED, "resolution": Resolution.SILENCE, "resolved_at": hours[24]}
+    doors = [replace(_incident(number, "door/open"), opened_at=hours[number]) for number in (30, 41)]
+    frost = replace(_incident(23, "frost"), opened_at=hours[3])
+    over = {"status": IncidentStatus.RESOLVED, "resolution": Resolution.ALERT, "resolved_at": hours[4]}
+    items = (
+        DigestItem(replace(leak, last_alert_at=hours[1], **quiet), "Cellar", news=3),
+        DigestItem(doors[0], "Hall", earlier=Untold(4, hours[2])),
+        DigestItem(doors[1], "Gate", news=2),
+        DigestItem(replace(frost, **over), "Greenhouse"),
+    )
+    return replace(_digest(), digest_id=_id(0x3001), items=items, now=hours[54], missed_since=NIGHT)
 
 
 def _incident(number: int, event: str, **changes: Any) -> Incident:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from alertgate.model import CHANNEL_EVENT
+from alertgate.own_events import CHANNEL_EVENT
 
 _PRESENT = "(SELECT * FROM incidents WHERE id IN (SELECT max(id) FROM incidents GROUP BY key))"
 """The newest incident of each key. What wasn't sent about an earlier one is cancelled, because this one is told."""

@@ -6,6 +6,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
+from alertgate.own_events import UNWATCHED
+
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict."""
 
@@ -37,22 +39,6 @@ class Source(StrEnum):
     PARTICLE = "particle"
     GENERIC = "generic"
     ALERTGATE = "alertgate"  # one of its own troubles (`prove/troubles.py`), or a Hint
-
-
-class Hint(StrEnum):
-    """What alertgate says once about how it understands an event; the value is the event of its own alert."""
-
-    ALL_CLEAR = "alertgate/all-clear"  # a word that may mean an alarm was taken for an all-clear, and nothing was open
-    PARTS = "alertgate/parts"  # an event names so many parts of a device that new ones share an incident
-
-
-HINTS = frozenset(Hint)
-CHANNEL_EVENT = "alertgate/channel"
-"""The event of alertgate's own alert that a channel is paused; the channel is its device."""
-CREDENTIALS_EVENT = "alertgate/credentials"
-"""The event of its own alert that a sender's credential is wrong."""
-UNWATCHED = HINTS | {CREDENTIALS_EVENT}
-"""Events of own alerts of which nobody says that they are over: their incidents end in silence."""
 
 
 class AlertStatus(StrEnum):
@@ -100,7 +86,7 @@ class NotificationStatus(StrEnum):
     PENDING = "pending"  # not sent yet; `due_at` is the time of the next attempt
     SENDING = "sending"  # a process holds the lease and may be talking to the server right now
     SENT = "sent"  # the server accepted it, which is no proof that anybody saw it
-    FAILED = "failed"  # no more attempts; outstanding until it is retried, dismissed, or made needless by a later one
+    FAILED = "failed"  # outstanding until it is retried, dismissed, made needless, or told once its channel works
     CANCELLED = "cancelled"  # no longer needed; `reason` says why
 
 
@@ -253,7 +239,7 @@ class Notification:
     claimed_at: datetime | None = None
     """When its latest lease began."""
     finished_at: datetime | None = None
-    """When it was sent, failed or cancelled."""
+    """When it was sent, failed or cancelled; what failed keeps it while it is being sent after all."""
     told: IncidentStatus | None = None
     """The state of the incident that it told, if it was sent."""
     digest_id: str | None = None
@@ -265,11 +251,19 @@ class Notification:
     dismissed_by: str | None = None
     superseded_by: str | None = None
     """The later notification to its contact about its incident that makes it needless, although it failed."""
+    missed_since: datetime | None = None
+    """When it first became due, if its channel was away then; if it failed, that is why."""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it failed before, and is told now because its channel works again."""
+        return self.finished_at is not None and self.status is NotificationStatus.SENDING
 
     @property
     def is_outstanding(self) -> bool:
         """Whether it failed, and nobody has dealt with that. At most one is, for each contact of each incident."""
-        return self.status is NotificationStatus.FAILED and not (self.dismissed_at or self.superseded_by)
+        failed = self.status is NotificationStatus.FAILED or self.given_up
+        return failed and not (self.dismissed_at or self.superseded_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +329,7 @@ class Due:
     due_at: datetime
     claimed_at: datetime | None = None
     digest_id: str | None = None
+    missed_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from tests.fakes import START
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 INTERVAL = timedelta(minutes=5)
 SENT, PENDING, FAILED = NotificationStatus.SENT, NotificationStatus.PENDING, NotificationStatus.FAILED
+CANCELLED = NotificationStatus.CANCELLED
 
 
 @dataclass

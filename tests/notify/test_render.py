@@ -17,6 +17,7 @@ from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kin
 from alertgate.notify.channels.base import Message, Picture
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.context import MessageContext, late, part_name
+from alertgate.notify.missed import Untold
 from alertgate.notify.render.message import render
 from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
 from tests.builders import DOOR, alert, for_any, incident, notification
@@ -742,3 +743,21 @@ def test_any_alert_can_be_rendered(event, device, data, text, kind):
 def test_a_part_is_named_beside_its_device(key, name):
     """Who reads that a door is over must read which."""
     assert part_name(key) == name
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "short"),
+    [
+        (1, "It isn't the first: you weren't told of an earlier alert, from Saturday 14:03.", "1 before not told"),
+        (3, "It isn't the first: you weren't told of 3 earlier alerts, since Saturday 14:03.", "3 before not told"),
+    ],
+)
+def test_a_message_says_of_what_its_reader_was_not_told(number, line, short):
+    """The first alert that a reader hears of isn't told as if nothing had been."""
+    earlier = Untold(number, START - timedelta(days=2))
+    mail = render(_context(earlier=earlier))
+    assert f"\nA new alert.\n{line}\n" in mail.text
+    assert line.replace("'", "&#39;") in (mail.html or "")
+    assert f"({short})" in _text(earlier=earlier)
+    own = incident(source=Source.ALERTGATE, event="alertgate/refused", device="generic webhook")
+    assert "the first" not in _everything(render(_context(incident=own, earlier=earlier)))

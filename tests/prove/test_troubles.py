@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.model import Hint, Severity, Source
+from alertgate.model import Severity, Source
+from alertgate.own_events import Hint
 from alertgate.prove.cause_words import CAUSES
 from alertgate.prove.hint_words import TITLES
 from alertgate.prove.trouble_words import TROUBLES, message, title

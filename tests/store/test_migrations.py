@@ -402,7 +402,7 @@ def test_the_policy_comes_and_goes_without_touching_the_alerts(first_schema, dat
 
 
 def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
-    """Notifications of the older schema are in no digest, were never held back, and are claimed as before."""
+    """Notifications of the older schema are in no digest, were never held back or missed, and are claimed as before."""
     at = int(START.timestamp() * 1_000_000)
     with connected(first_schema, database) as connection:
         migrate(connection, command.upgrade, "0002")
@@ -420,8 +420,8 @@ def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
     stored = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
     due = store.read_now(lambda c: claims.due(c, ChannelName.EMAIL, START, probe=False, most=None))
     store.close()
-    assert [(each.id, each.digest_id, each.held_until) for each in stored] == [
-        (f"n{number}", None, None) for number in range(3)
+    assert [(each.id, each.digest_id, each.held_until, each.missed_since) for each in stored] == [
+        (f"n{number}", None, None, None) for number in range(3)
     ]
     assert [each.id for each in due] == ["n0"]
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection
 
-from alertgate.model import CHANNEL_EVENT, ChannelName, Incident, IncidentStatus, NotificationStatus, Severity, Source
+from alertgate.model import ChannelName, Incident, IncidentStatus, NotificationStatus, Severity, Source
+from alertgate.own_events import CHANNEL_EVENT
 from alertgate.store import audit, claims, counts, incidents, notifications
 from alertgate.store.audit import MayWait
 from alertgate.store.engine import Store

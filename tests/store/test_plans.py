@@ -19,8 +19,9 @@ LATELY = (
     "SELECT address, count(*) FROM notifications WHERE channel = 'email' AND address IN ('a', 'b') AND claimed_at > 1"
     " AND claimed_at <= 2 AND status IN ('sending', 'sent', 'pending') GROUP BY address"
 )
-DIGEST = (
-    "UPDATE notifications SET lease_owner = 'me' WHERE channel = 'email' AND digest_id IN ('a') AND status = 'pending'"
+MISSED = (
+    "SELECT 1 FROM notifications WHERE channel = 'email' AND status IN ('pending', 'failed')"
+    " AND missed_since IS NOT NULL"
 )
 USED = "SELECT count(*) FROM notifications WHERE status = 'sent' AND finished_at > 1 AND channel IN ('email', 'sms')"
 OUTSTANDING = (
@@ -39,7 +40,7 @@ UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
         (SWEEP, "incidents_unresolved"),
         (RETENTION, "incidents_resolved_at"),
         (LATELY, "notifications_claimed"),
-        (DIGEST, "notifications_due"),
+        (MISSED, "notifications_missed"),
         (USED, "notifications_sent"),
         (OUTSTANDING, "notifications_outstanding"),
     ],

@@ -40,4 +40,6 @@ def cause_of(contact: ContactFailures, targets: Collection[Target]) -> Cause:
     """Return why a contact's notifications failed."""
     if (contact.channel, contact.address) not in targets:
         return Cause.RECIPIENT_REMOVED
+    if contact.away:
+        return Cause.CHANNEL_AWAY
     return Cause.RECIPIENT_REFUSED if contact.refused else Cause.GAVE_UP

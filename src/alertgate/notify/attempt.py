@@ -20,13 +20,22 @@ from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
-from alertgate.notify.channels.base import Channel, Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.channels.base import (
+    CHANNEL_WIDE,
+    Channel,
+    Message,
+    Outcome,
+    Permanent,
+    Reason,
+    Sent,
+    Transient,
+)
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
 from alertgate.notify.render.message import render
-from alertgate.notify.retry import Again, next_attempt
+from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
 from alertgate.store import Connection, attempts, leases
 from alertgate.store.engine import Store
-from alertgate.store.leases import Finish
+from alertgate.store.leases import Finish, unattempted
 
 RECORD_AGAIN = 1.0
 """Seconds to wait before retrying to record an attempt."""
@@ -89,13 +98,16 @@ class Sender:
         if outgoing.is_digest:
             first = outgoing.first
             items = tuple(
-                DigestItem(snapshot.incident, name) for snapshot, name in zip(outgoing.snapshots, names, strict=True)
+                DigestItem(each.incident, name, each.news, each.earlier)
+                for each, name in zip(outgoing.snapshots, names, strict=True)
             )
-            digest_id = first.digest_id or first.id
-            return DigestContext(digest_id, first.channel, first.address, items, settings.zone, now, domain)
-        [snapshot] = outgoing.snapshots
+            digest_id, zone = first.digest_id or first.id, settings.zone
+            return DigestContext(
+                digest_id, first.channel, first.address, items, zone, now, domain, outgoing.missed_since
+            )
+        [one] = outgoing.snapshots
         return MessageContext(
-            snapshot.notification, snapshot.incident, snapshot.alerts, names[0], settings.zone, now, domain
+            one.notification, one.incident, one.alerts, names[0], settings.zone, now, domain, one.earlier
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:
@@ -111,7 +123,9 @@ class Sender:
         """Count and record the attempts, and each notification's new status; retries until the store accepts them."""
         for attempt in attempted.attempts:
             self._metrics.attempted(channel.name, attempt.outcome, attempt.reason)
-        others = outgoing.notifications[1:]
+        # Each probe of a channel that is away carries all that was missed. One of them keeps its attempts.
+        is_probe = outgoing.missed_since and attempted.outcome.reason in CHANNEL_WIDE
+        others = () if is_probe else outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
         end = _End((*attempted.attempts, *copies), self._finishes(outgoing, attempted.outcome))
         await self._record(outgoing, end)
@@ -121,16 +135,16 @@ class Sender:
                 waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
                 since = incident.last_alert_at if waited else notification.created_at
                 self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
-            elif finish.status is NotificationStatus.FAILED:
+            elif finish.status is NotificationStatus.FAILED and not notification.given_up:
                 self._metrics.failed(channel.name)
         if outgoing.is_digest and isinstance(attempted.outcome, Sent):
             self._metrics.digest_sent(channel.name, len(outgoing.snapshots))
 
     async def give_back(self, outgoing: Outgoing) -> None:
-        """Return claimed but unattempted notifications to pending."""
-        pending, now = NotificationStatus.PENDING, self._clock.now()
-        finishes = (Finish(each, pending, now, each.due_at, attempted=False) for each in outgoing.notifications)
-        await self._record(outgoing, _End((), tuple(finishes)))
+        """Give back claimed notifications without an attempt."""
+        now = self._clock.now()
+        finishes = tuple(unattempted(each, now) for each in outgoing.notifications)
+        await self._record(outgoing, _End((), finishes))
 
     def _copy(self, attempt: Attempt, notification: Notification) -> Attempt:
         """Return an attempt at a digest as that of another one of its members."""
@@ -178,15 +192,19 @@ class Sender:
         if isinstance(outcome, Permanent):
             return tuple(Finish(each, NotificationStatus.FAILED, now) for each in leased)
         give_up_after, chance = timedelta(seconds=self._settings.give_up_after), self._chance()
-        attempts = max(each.attempts for each in leased) + 1
+        attempts, is_away = max(each.attempts for each in leased) + 1, outcome.reason in CHANNEL_WIDE
         finishes = []
         for snapshot in outgoing.snapshots:
             each = snapshot.notification
             # It reports the latest alert too, and the daily limit may have held it back.
             since = max(each.retry_since, each.held_until or each.retry_since, snapshot.incident.last_alert_at)
+            # The channel works again, but not yet for this recipient, who is given as much time as any other.
+            since = now if each.given_up and not is_away else since
             step = next_attempt(attempts, since, now, give_up_after, chance)
-            again = Finish(each, NotificationStatus.PENDING, now, due_at=step.at) if isinstance(step, Again) else None
-            finishes.append(again or Finish(each, NotificationStatus.FAILED, now))
+            status = NotificationStatus.PENDING if isinstance(step, Again) else NotificationStatus.FAILED
+            # What fails because the channel is away is told once it works; who knows when that is?
+            due_at = step.at if isinstance(step, Again) else now + spread(LAST_DELAY, chance)
+            finishes.append(Finish(each, status, now, due_at, missed=is_away))
         return tuple(finishes)
 
     async def _record(self, outgoing: Outgoing, end: _End) -> None:
@@ -240,7 +258,7 @@ def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
             )
         elif finish.status is NotificationStatus.SENT:
             log.info("notification.sent", detail="the mail server, or the outbox, accepted it", **facts)
-        elif finish.status is NotificationStatus.FAILED:
+        elif finish.status is NotificationStatus.FAILED and not notification.given_up:
             log.error("notification.failed", detail="failed for good; this recipient was not told", **facts)
         elif finish.due_at:
             again_at = finish.due_at.isoformat()
@@ -261,7 +279,8 @@ def _log_digest(outgoing: Outgoing, end: _End, *, ours: bool) -> None:
         "reply": mask_all(attempt.reply),
         "seconds": round(attempt.seconds, 3),
     }
-    failed = [each.leased.id for each in end.finishes if each.status is NotificationStatus.FAILED]
+    is_failed = NotificationStatus.FAILED
+    failed = [each.leased.id for each in end.finishes if each.status is is_failed and not each.leased.given_up]
     again_at = min((each.due_at for each in end.finishes if each.due_at), default=None)
     if not ours:
         detail = "the lease of some of its notifications expired; another process may have sent it too"
@@ -277,7 +296,7 @@ def _log_digest(outgoing: Outgoing, end: _End, *, ours: bool) -> None:
     elif again_at:
         log.warning(
             "digest.postponed",
-            detail="not sent; it is tried again with the same members",
+            detail="not sent; it is tried again",
             again_at=again_at.isoformat(),
             **facts,
         )

@@ -4,19 +4,20 @@ All of it is one write transaction, and there is one at a time in the whole data
 each other's messages, and no two of them claim for one contact at the same time.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from alertgate.addresses import mask
-from alertgate.model import ChannelName, Due, Incident, Notification, Recent
+from alertgate.model import ChannelName, Due, Kind, Notification, Recent
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
 from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
-from alertgate.store import Connection, alerts, claims, incidents, leases
+from alertgate.notify.missed import Untold
+from alertgate.store import Connection, alerts, claims, incidents, leases, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
@@ -77,8 +78,11 @@ class Claimer:
     def claim(self, connection: Connection, wanted: Claim) -> ClaimResult:
         """Lease what is to be sent now, and read what it is about."""
         limit = self._daily_limit if wanted.channel in MAIL else 0
-        most = None if self._rules.limit or limit or wanted.choosy else wanted.slots
+        missed = untold.any_missed(connection, wanted.channel)
+        most = None if self._rules.limit or limit or missed or wanted.choosy else wanted.slots
         due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most)
+        if missed:
+            due += untold.given_up(connection, wanted.channel, wanted.now, probe=wanted.probe)
         if not due:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
@@ -105,55 +109,54 @@ class Claimer:
     def _lease(self, connection: Connection, going: Sequence[Dispatch], wanted: Claim) -> tuple[Outgoing, ...]:
         """Lease what each message carries, and read what that is about."""
         lease = Lease(self._owner, wanted.now, wanted.now + LEASE)
-        again = [each.digest_id for each in going if each.digest_id]
         alone = [each.members[0].id for each in going if each.is_alone]
         leased = {each.id: each for each in leases.lease(connection, alone, lease)}
-        digests = _by_digest(leases.lease_digests(connection, wanted.channel, again, lease))
-        messages = []
-        for each in going:
-            if each.is_alone:
-                members = [leased[each.members[0].id]]
-            elif each.digest_id:
-                members = digests[each.digest_id]
-            else:
-                members = self._new_digest(connection, each, lease)
-            messages.append(sorted(members, key=lambda member: -member.severity.rank))
+        messages = [
+            [leased[each.members[0].id]] if each.is_alone else self._digest(connection, each, lease) for each in going
+        ]
         return _with_contents(connection, messages)
 
-    def _new_digest(self, connection: Connection, dispatch: Dispatch, lease: Lease) -> list[Notification]:
-        """Lease the members of a new digest. From now on they are sent together."""
-        digest_id = self._new_id(lease.now)
-        log.info(
-            "digest.claimed",
-            detail="many notifications to one recipient go as one message",
-            digest_id=digest_id,
-            to=mask(dispatch.members[0].address),
-            number=len(dispatch.members),
-            reason=dispatch.reason,
-        )
-        return leases.lease(connection, [each.id for each in dispatch.members], lease, digest_id)
-
-
-def _by_digest(leased: Iterable[Notification]) -> dict[str, list[Notification]]:
-    found: dict[str, list[Notification]] = {}
-    for each in leased:
-        if each.digest_id:
-            found.setdefault(each.digest_id, []).append(each)
-    return found
+    def _digest(self, connection: Connection, dispatch: Dispatch, lease: Lease) -> list[Notification]:
+        """Lease the members of a digest, the most severe first; those of a new one are sent together from now on."""
+        digest_id = dispatch.digest_id or self._new_id(lease.now)
+        if not dispatch.digest_id:
+            log.info(
+                "digest.claimed",
+                detail="many notifications to one recipient go as one message",
+                digest_id=digest_id,
+                to=mask(dispatch.members[0].address),
+                number=len(dispatch.members),
+                reason=dispatch.reason,
+            )
+        members = leases.lease(connection, [each.id for each in dispatch.members], lease, digest_id)
+        return sorted(members, key=lambda member: -member.severity.rank)
 
 
 def _with_contents(connection: Connection, messages: Sequence[Sequence[Notification]]) -> tuple[Outgoing, ...]:
-    """Return the messages with what they report. A digest shows no alerts, so none are read for it."""
+    """Return the messages with what they report. A digest shows no alerts; that of what was missed counts them."""
     about = incidents.by_id(connection, {each.incident_id for members in messages for each in members})
-    return tuple(
-        Outgoing(tuple(_snapshot(connection, each, about, alone=len(members) == 1) for each in members))
-        for members in messages
-    )
+    found = [Outgoing(tuple(Snapshot(each, about[each.incident_id]) for each in members)) for members in messages]
+    openings = [
+        each.id
+        for outgoing in found
+        if outgoing.missed_since or not outgoing.is_digest
+        for each in outgoing.notifications
+        if each.kind is Kind.OPENING
+    ]
+    earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, openings).items()}
+    return tuple(_with_alerts(connection, outgoing, earlier) for outgoing in found)
 
 
-def _snapshot(
-    connection: Connection, notification: Notification, about: Mapping[str, Incident], *, alone: bool
-) -> Snapshot:
-    incident = about[notification.incident_id]
-    latest = alerts.latest(connection, incident.id, SHOWN_ALERTS) if alone else []
-    return Snapshot(notification, incident, tuple(latest))
+def _with_alerts(connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold]) -> Outgoing:
+    if outgoing.missed_since:
+        news = untold.news(connection, [each.id for each in outgoing.notifications])
+        counted = (
+            replace(each, news=news.get(each.notification.id, 0), earlier=earlier.get(each.notification.id))
+            for each in outgoing.snapshots
+        )
+        return Outgoing(tuple(counted))
+    if outgoing.is_digest:
+        return outgoing
+    [snapshot] = outgoing.snapshots
+    latest = alerts.latest(connection, snapshot.incident.id, SHOWN_ALERTS)
+    return Outgoing((replace(snapshot, alerts=tuple(latest), earlier=earlier.get(snapshot.notification.id)),))

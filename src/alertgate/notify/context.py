@@ -9,8 +9,18 @@ from zoneinfo import ZoneInfo
 
 from alertgate.clock import AHEAD
 from alertgate.local_time import clock_time, zone_name
-from alertgate.model import Alert, AlertStatus, ChannelName, Incident, IncidentStatus, Notification, Source
+from alertgate.model import (
+    Alert,
+    AlertStatus,
+    ChannelName,
+    Incident,
+    IncidentStatus,
+    Notification,
+    Resolution,
+    Source,
+)
 from alertgate.notify.evidence import Tried
+from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
 
@@ -28,7 +38,10 @@ class Snapshot:
 
     notification: Notification
     incident: Incident
-    alerts: tuple[Alert, ...]
+    alerts: tuple[Alert, ...] = ()
+    earlier: Untold | None = None
+    news: int = 1
+    """How many of the incident's firing alerts a digest of what was missed tells for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,13 @@ class Outgoing:
         """Whether it is about several incidents; of a digest whose other members dropped out, one is left."""
         return len(self.snapshots) > 1
 
+    @property
+    def missed_since(self) -> datetime | None:
+        """Since when its contact missed what it carries, if it is the digest after an outage of its channel."""
+        at = self.first.claimed_at
+        missed = [each.missed_since for each in self.notifications if at and is_missed(each.missed_since, at)]
+        return min(filter(None, missed), default=None) if self.is_digest else None
+
 
 class LocalTimes:
     """How a message writes times: in the configured zone, with the date unless that is today.
@@ -81,6 +101,12 @@ class LocalTimes:
         """Return a time to the minute, with its date unless that is today."""
         return clock_time(time.astimezone(self.zone), "%H:%M" if self.is_today(time) else "%Y-%m-%d %H:%M")
 
+    def day_minute(self, time: datetime, weekday: str = "%a") -> str:
+        """Return a time to the minute, with its weekday if that was within the last six days, else its date."""
+        local, today = time.astimezone(self.zone), self.now.astimezone(self.zone).date()
+        is_this_week = timedelta(0) < today - local.date() <= timedelta(days=6)
+        return f"{local:{weekday} %H:%M}" if is_this_week else self.minute(time)
+
     def is_today(self, time: datetime) -> bool:
         """Return whether a time is on the day of sending, in the configured time zone."""
         return time.astimezone(self.zone).date() == self.now.astimezone(self.zone).date()
@@ -88,15 +114,32 @@ class LocalTimes:
 
 @dataclass(frozen=True, slots=True)
 class DigestItem:
-    """One incident in a digest."""
+    """One incident in a digest, how many alerts about it are news, and earlier ones that its contact wasn't told of."""
 
     incident: Incident
     device_name: str | None
+    news: int = 1
+    earlier: Untold | None = None
 
     @property
     def over(self) -> bool:
-        """Whether the incident is over."""
-        return self.incident.status is IncidentStatus.RESOLVED
+        """Whether the incident is over, as far as anybody knows: silence alone doesn't say so."""
+        return self.incident.status is IncidentStatus.RESOLVED and not self.silent
+
+    @property
+    def silent(self) -> bool:
+        """Whether the incident ended only because no more alerts came."""
+        return self.incident.resolution is Resolution.SILENCE
+
+    @property
+    def alerts(self) -> int:
+        """How many alerts about it are news."""
+        return self.news + (self.earlier.alerts if self.earlier else 0)
+
+    @property
+    def since(self) -> datetime:
+        """When the first of them came, as far as they are of other incidents."""
+        return self.earlier.since if self.earlier else self.incident.opened_at
 
     @property
     def where(self) -> str:
@@ -120,6 +163,8 @@ class DigestContext(LocalTimes):
     zone: ZoneInfo
     now: datetime
     message_domain: str
+    missed_since: datetime | None = None
+    """Since when its contact missed these, if their channel was away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +178,7 @@ class MessageContext(LocalTimes):
     zone: ZoneInfo
     now: datetime
     message_domain: str
+    earlier: Untold | None = None
 
     @property
     def latest(self) -> Alert:

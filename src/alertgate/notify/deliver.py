@@ -89,6 +89,12 @@ class Deliverer:
         return MappingProxyType({name: lane.state for name, lane in self._lanes.items()})
 
     @property
+    def _away(self) -> dict[ChannelName, datetime]:
+        """The channels that are paused for everybody, and since when."""
+        states = self.states.items()
+        return {name: state.paused_at for name, state in states if state.paused_at and not state.in_doubt}
+
+    @property
     def budget(self) -> Budget:
         """How much of the mail account's daily limit is used."""
         return self._budget
@@ -143,7 +149,7 @@ class Deliverer:
             self.last_round = self._clock.monotonic()
             self._wake.clear()
             try:
-                self._budget = await self._upkeep.run_if_due(self.here)
+                self._budget = await self._upkeep.run_if_due(self.here, self._away)
                 await self._bring_forward()
                 self._again_at = []
                 for lane in self._lanes.values():
@@ -192,7 +198,7 @@ class Deliverer:
         if state.up:
             log.warning(
                 "channel.resumed",
-                detail="it works again; notifications waiting for a retry are due now",
+                detail="it works again; what waits is due now, with what was given up on meanwhile",
                 channel=name,
                 paused_at=str(before.paused_at),
             )

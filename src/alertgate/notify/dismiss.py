@@ -53,7 +53,7 @@ def dismiss(connection: Connection, wanted: Dismissal) -> Dismissed:
 
 def decide_dismissal(found: Notification) -> tuple[DismissResult, str]:
     """Decide whether a notification can be dismissed. One that a later one made needless can be too."""
-    if found.status is not NotificationStatus.FAILED:
+    if found.status is not NotificationStatus.FAILED and not found.given_up:
         reason = f"Notification {found.id} is {found.status}; only a failed one can be dismissed."
         return DismissResult.NOT_FAILED, reason
     if found.dismissed_at:

@@ -1,7 +1,8 @@
 """The periodic jobs that keep pending notifications moving, one method for each."""
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -49,22 +50,24 @@ class NotificationUpkeep:
         self.usage: Usage | None = None
         """How much of the mail account's daily limit is used; None before the first measurement."""
 
-    async def run_if_due(self, here: frozenset[str]) -> Budget:
+    async def run_if_due(self, here: frozenset[str], paused: Mapping[ChannelName, datetime]) -> Budget:
         """Run all jobs if they are due; return how much of the mail account's daily limit is used.
 
-        `here` are the ids of the notifications in this process. Raises StoreUnavailable.
+        `here` are the ids of the notifications in this process; `paused` has the paused channels, and since when they
+        are. Raises StoreUnavailable.
         """
         moment = self._clock.monotonic()
         if moment - self._last_run >= EVERY:
             self._last_run = moment
-            await self.run(here)
+            await self.run(here, paused)
         return self._budget
 
-    async def run(self, here: frozenset[str]) -> None:
+    async def run(self, here: frozenset[str], paused: Mapping[ChannelName, datetime]) -> None:
         """Run all jobs. Raises StoreUnavailable."""
         await self.release_expired(here)
         await self.clamp_due_times()
         await self.measure_budget()
+        await self.note_missed(paused)
         await self.give_up()
         await self.reassign_orphaned()
 
@@ -90,6 +93,12 @@ class NotificationUpkeep:
                 number=number,
             )
 
+    async def note_missed(self, paused: Mapping[ChannelName, datetime]) -> None:
+        """Note on what is due that its channel is away, for the digest once it works again."""
+        now = self._clock.now()
+        for channel, since in paused.items():
+            await self._store.write(partial(upkeep.note_missed, channel=channel, paused_at=since, now=now))
+
     async def give_up(self) -> None:
         """Fail notifications that have been retried for GIVE_UP_AFTER."""
         now = self._clock.now()
@@ -98,7 +107,7 @@ class NotificationUpkeep:
             self._metrics.failed(failed.channel)
             log.error(
                 "notification.failed",
-                detail="failed for good after GIVE_UP_AFTER; this recipient was not told",
+                detail="given up on after GIVE_UP_AFTER; this recipient was not told, and is once the channel works",
                 notification_id=failed.id,
                 incident_id=failed.incident_id,
                 channel=failed.channel,
@@ -112,6 +121,7 @@ class NotificationUpkeep:
         moved, failed = await self._store.write(
             lambda connection: upkeep.reassign_orphaned(connection, self._channels, reachable, now)
         )
+        await self._store.write(lambda connection: upkeep.forget_unreachable(connection, reachable))
         if moved:
             log.info(
                 "notifications.reassigned",

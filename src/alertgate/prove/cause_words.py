@@ -159,6 +159,11 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "the recipient is no longer in the settings",
             "Dismiss them with `alertgate dismiss`, or add the recipient again and run `alertgate retry --all`.",
         ),
+        Cause.CHANNEL_AWAY: CauseWords(
+            "their channel was away for longer than GIVE_UP_AFTER",
+            "Tell these people yourself, and make the channel work again: /status has its last error. Then they are "
+            "told by themselves, in one message each.",
+        ),
         Cause.GAVE_UP: CauseWords(
             "given up after GIVE_UP_AFTER",
             "Find out why nothing was accepted: /status has each channel's last error. Then run `alertgate retry "

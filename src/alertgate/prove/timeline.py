@@ -193,6 +193,8 @@ def _what_now(failed: Notification, zone: ZoneInfo) -> str:
     """Return what was done about a failure, or what can be."""
     if failed.dismissed_at:
         return f", and was dismissed at {_clock(failed.dismissed_at, zone)} by {failed.dismissed_by}"
+    if failed.missed_since:
+        return f", is sent once its channel works: run `alertgate dismiss {failed.id}` if that isn't needed"
     return f": run `alertgate retry {failed.id}` to retry it, or `alertgate dismiss {failed.id}`"
 
 

@@ -100,8 +100,7 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             title="not delivered",
             one="1 notification{whose} not delivered",
             many="{count:,} notifications{whose} not delivered",
-            means="They won't be sent again by themselves: these recipients were not told. `alertgate failures` and "
-            "/status list them.",
+            means="These recipients were not told. `alertgate failures` and /status list what of.",
             over="All were delivered, dismissed, or made needless by later ones.",
             whose="to",
         ),

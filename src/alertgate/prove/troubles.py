@@ -12,7 +12,8 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from alertgate.model import CHANNEL_EVENT, CREDENTIALS_EVENT, Incident, Json, Severity
+from alertgate.model import Incident, Json, Severity
+from alertgate.own_events import CHANNEL_EVENT, CREDENTIALS_EVENT
 
 Name = TypeVar("Name")
 
@@ -95,6 +96,7 @@ class Cause(StrEnum):
     RECIPIENT_REFUSED = "recipient_refused"
     RECIPIENT_REMOVED = "recipient_removed"
     GAVE_UP = "gave_up"
+    CHANNEL_AWAY = "channel_away"
 
 
 class Subject(NamedTuple):

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, case, exists, literal, or_, select
+from sqlalchemy import Connection, and_, case, exists, literal, or_, select
 
 from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Resolution, Severity, Source
 from alertgate.store.claims import WAITS_FOR_ITS_CHANNEL
@@ -79,10 +79,10 @@ def untold(connection: Connection, before: datetime) -> Sequence[str]:
 
     They have been open since `before` or earlier; or they ended without a person's act, and a failure is outstanding.
     """
-    told = (NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.SENT)
-    somebody_knows = exists().where(
-        _n.incident_id == incidents.c.id, or_(_n.status.in_(told), _n.dismissed_at.is_not(None))
-    )
+    # What was given up on and is being sent now has a time of failure: while its channel is away that is only a probe.
+    is_sending = and_(_n.status == NotificationStatus.SENDING, _n.finished_at.is_(None))
+    told = or_(is_sending, _n.status.in_((NotificationStatus.PENDING, NotificationStatus.SENT)))
+    somebody_knows = exists().where(_n.incident_id == incidents.c.id, or_(told, _n.dismissed_at.is_not(None)))
     still_open = (incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.opened_at <= before)
     ended_unseen = (
         incidents.c.id.in_(select(_n.incident_id).where(IS_OUTSTANDING)),

@@ -21,17 +21,8 @@ from sqlalchemy import (
     tuple_,
 )
 
-from alertgate.model import (
-    BEGINNINGS,
-    CHANNEL_EVENT,
-    ChannelName,
-    Due,
-    IncidentStatus,
-    NotificationStatus,
-    Recent,
-    Severity,
-    Source,
-)
+from alertgate.model import BEGINNINGS, ChannelName, Due, IncidentStatus, NotificationStatus, Recent, Severity, Source
+from alertgate.own_events import CHANNEL_EVENT
 from alertgate.store.notifications import IS_PENDING, IS_SENDING, IS_SENT
 from alertgate.store.tables import constant, incidents, notifications
 

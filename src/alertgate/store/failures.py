@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, case, func, select, update
 
-from alertgate.model import Attempt, ChannelName, Incident, Notification, NotificationStatus, Severity, Source
+from alertgate.model import Attempt, ChannelName, Incident, Notification, Severity, Source
 from alertgate.store import attempts
 from alertgate.store.incidents import by_id
-from alertgate.store.notifications import COLUMNS, IS_OUTSTANDING, IS_PENDING, IS_SENDING, notification_of
+from alertgate.store.notifications import COLUMNS, IS_FAILED, IS_OUTSTANDING, IS_PENDING, IS_SENDING, notification_of
 from alertgate.store.rows import update_rows
 from alertgate.store.tables import constant, incidents, notifications
 
@@ -76,6 +76,8 @@ class ContactFailures:
     """When the first of them failed."""
     refused: bool
     """Whether the server has refused the newest for good; else no attempt was, or it was given up."""
+    away: bool = False
+    """Whether the newest failed because its channel was away: it is told once that works."""
 
 
 def by_contact(connection: Connection) -> list[ContactFailures]:
@@ -88,6 +90,7 @@ def by_contact(connection: Connection) -> list[ContactFailures]:
             func.max(_n.severity),
             func.min(_FAILED_AT),
             func.max(_n.id),
+            func.max(case((_n.missed_since.is_not(None), _n.id))),
         )
         .join_from(notifications, incidents)
         .where(IS_OUTSTANDING, _IS_FOREIGN)
@@ -95,11 +98,11 @@ def by_contact(connection: Connection) -> list[ContactFailures]:
         .order_by(func.count().desc(), _n.channel, _n.address)
     )
     rows = connection.execute(query).all()
-    last = attempts.last(connection, [newest for *_, newest in rows])
+    last = attempts.last(connection, [newest for *_, newest, _ in rows])
     refused = {notification_id for notification_id, attempt in last.items() if attempt.outcome == "permanent"}
     return [
-        ContactFailures(channel, address, number, severity, since, newest in refused)
-        for channel, address, number, severity, since, newest in rows
+        ContactFailures(channel, address, number, severity, since, newest in refused, away=newest == missed)
+        for channel, address, number, severity, since, newest, missed in rows
     ]
 
 
@@ -137,5 +140,5 @@ def ids(connection: Connection) -> list[str]:
 
 def dismiss(connection: Connection, which: Collection[str], by: str, now: datetime) -> int:
     """Note who said that nothing more need be done about failed notifications; return about how many."""
-    failed = (_n.id.in_(which), _n.status == constant(NotificationStatus.FAILED), _n.dismissed_at.is_(None))
+    failed = (_n.id.in_(which), IS_FAILED, _n.dismissed_at.is_(None))
     return connection.execute(update(notifications).where(*failed).values(dismissed_at=now, dismissed_by=by)).rowcount

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, or_, select, update
 
-from alertgate.model import UNWATCHED, Incident, IncidentStatus, NotificationStatus, Resolution, Source
+from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution, Source
+from alertgate.own_events import UNWATCHED
 from alertgate.rules import GroupingRules
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
 from alertgate.store.pages import Wanted, first_id, select_page

@@ -5,7 +5,7 @@ one of its own by mistake.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus, worst
+from alertgate.model import IncidentStatus, Kind, Notification, NotificationStatus, worst
 from alertgate.states import states_before
 from alertgate.store import failures
 from alertgate.store.notifications import (
@@ -26,12 +26,15 @@ from alertgate.store.notifications import (
 )
 from alertgate.store.rows import update_rows
 from alertgate.store.tables import constant, incidents, notifications
+from alertgate.store.untold import IS_GIVEN_UP, included
 
 _n = notifications.c
 CLOCK_SKEW = timedelta(minutes=1)
 """How far another process's clock may be ahead of ours."""
 SENT_WITHIN = timedelta(seconds=10)
 """Sending starts this soon after a claim. A process that holds an older lease and isn't sending doesn't know of it."""
+GIVEN_UP = "given up on at {at:%Y-%m-%d %H:%M} UTC, and sent once its channel worked again"
+INCLUDED = "given up on, and included in {by}, which was sent once the channel worked again"
 _CHANGED = tuple(field.name for field in fields(Notification) if field.name != "id")
 
 
@@ -50,50 +53,33 @@ _LEASED = ("status", "lease_owner", "lease_until", "claimed_at")
 def _lease_of(which: ColumnElement[bool], *, with_digest: bool) -> ReturningUpdate[Any]:
     columns = (*_LEASED, "digest_id") if with_digest else _LEASED
     values = {name: bindparam(f"b_{name}", type_=_n[name].type) for name in columns}
-    return update(notifications).where(which, IS_PENDING).values(values).returning(*COLUMNS)
+    return update(notifications).where(which, or_(IS_PENDING, IS_GIVEN_UP)).values(values).returning(*COLUMNS)
 
 
 _IDS = _n.id.in_(bindparam("ids", expanding=True))
 _LEASE = _lease_of(_IDS, with_digest=False)
 _LEASE_AS_DIGEST = _lease_of(_IDS, with_digest=True)
-_LEASE_DIGESTS = _lease_of(
-    and_(
-        _n.channel == bindparam("on_channel", type_=_n.channel.type), _n.digest_id.in_(bindparam("ids", expanding=True))
-    ),
-    with_digest=False,
-)
 _SENDING = select(*COLUMNS).where(_n.id.in_(bindparam("ids", expanding=True)), IS_SENDING)
 
 
 def lease(
     connection: Connection, ids: Collection[str], lease: Lease, digest_id: str | None = None
 ) -> list[Notification]:
-    """Lease pending notifications; with `digest_id` they become the members of that digest, for good."""
-    statement = _LEASE_AS_DIGEST if digest_id else _LEASE
-    return _leased(connection, statement, ids, lease, {"b_digest_id": digest_id} if digest_id else {})
-
-
-def lease_digests(
-    connection: Connection, channel: ChannelName, digest_ids: Collection[str], lease: Lease
-) -> list[Notification]:
-    """Lease the members of a channel's digests that are pending again; those that were cancelled have dropped out."""
-    return _leased(connection, _LEASE_DIGESTS, digest_ids, lease, {"on_channel": channel})
-
-
-def _leased(
-    connection: Connection, statement: ReturningUpdate[Any], ids: Collection[str], lease: Lease, more: dict[str, Any]
-) -> list[Notification]:
+    """Lease notifications that are pending or given up on; with `digest_id` they become the members of that digest."""
     if not ids:
         return []
+    statement = _LEASE_AS_DIGEST if digest_id else _LEASE
     values = (NotificationStatus.SENDING, lease.owner, lease.until, lease.now)
-    bound = {"ids": list(ids), **{f"b_{name}": value for name, value in zip(_LEASED, values, strict=True)}, **more}
+    bound = {"ids": list(ids), **{f"b_{name}": value for name, value in zip(_LEASED, values, strict=True)}}
+    if digest_id:
+        bound["b_digest_id"] = digest_id
     return [notification_of(row) for row in connection.execute(statement, bound)]
 
 
 def release_expired(
     connection: Connection, now: datetime, sending_here: Collection[str], owner: str | None = None
 ) -> list[str]:
-    """Make notifications with an expired lease pending again; return their ids.
+    """Make notifications with an expired lease what they were before it; return their ids.
 
     What this process, `owner`, is sending right now (`sending_here`) keeps its lease, however the clock jumped. What it
     claimed at least SENT_WITHIN ago and isn't sending is released: the reply to the claim's commit was lost. So is a
@@ -105,19 +91,19 @@ def release_expired(
 
 
 def release_owned(connection: Connection, owner: str, now: datetime) -> list[str]:
-    """Make pending again what `owner` has claimed; return the ids."""
+    """Make what `owner` has claimed what it was before; return the ids."""
     return _release(connection, _n.lease_owner == owner, now)
 
 
 def release_all(connection: Connection, now: datetime) -> list[str]:
-    """Make pending again all that is claimed. Only for SQLite at start, where no other process can hold a lease."""
+    """Make all that is claimed what it was before. Only for SQLite at start: no other process can hold a lease."""
     return _release(connection, true(), now)
 
 
 def _release(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[str]:
     query = select(*COLUMNS).where(IS_SENDING, which)
     leased = [notification_of(row) for row in connection.execute(query)]
-    ends = [Finish(each, NotificationStatus.PENDING, now, due_at=each.due_at, attempted=False) for each in leased]
+    ends = [unattempted(each, now) for each in leased]
     _end(connection, zip(ends, leased, strict=True))
     return [each.id for each in leased]
 
@@ -130,10 +116,18 @@ class Finish:
     status: NotificationStatus
     now: datetime
     due_at: datetime | None = None
-    """The time of the next attempt, if it is pending again."""
+    """The time of the next attempt, if there is one."""
     attempted: bool = True
+    missed: bool = False
+    """Whether its channel is away."""
     told: IncidentStatus | None = None
     """The state of the incident that the message told, if it was sent."""
+
+
+def unattempted(leased: Notification, now: datetime) -> Finish:
+    """Return the end of a lease without an attempt: the notification is again what it was before."""
+    status = NotificationStatus.FAILED if leased.given_up else NotificationStatus.PENDING
+    return Finish(leased, status, now, due_at=leased.due_at, attempted=False)
 
 
 def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
@@ -154,6 +148,7 @@ def _end(connection: Connection, ends: Iterable[tuple[Finish, Notification]]) ->
     ended = [(end, stored, _ended(end, stored)) for end, stored in ends]
     over = [after for end, _, after in ended if end.status is not NotificationStatus.PENDING]
     _save(connection, over)
+    _cancel_included(connection, {end.leased.id: end.now for end, *_ in ended if end.status is NotificationStatus.SENT})
     failures.supersede(connection, [each for each in over if each.status is not NotificationStatus.CANCELLED])
     again = [(end, after) for end, _, after in ended if end.status is NotificationStatus.PENDING]
     if again:
@@ -166,9 +161,30 @@ def _ended(end: Finish, stored: Notification) -> Notification:
         raise ValueError(f"a notification can't go from {stored.status} to {end.status}")
     attempts = stored.attempts + end.attempted
     after = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
+    missed_since = stored.missed_since or (stored.due_at if end.missed else None)
+    due_at = end.due_at or stored.due_at
     if end.status is NotificationStatus.PENDING:
-        return replace(after, due_at=end.due_at or stored.due_at)
-    return replace(after, finished_at=end.now, told=end.told)
+        # What was given up on is retried anew: until now its channel was away.
+        retry_since = end.now if stored.given_up else stored.retry_since
+        return replace(after, due_at=due_at, retry_since=retry_since, finished_at=None, missed_since=missed_since)
+    if end.status is NotificationStatus.FAILED:
+        by_channel = end.missed or not end.attempted
+        finished_at = stored.finished_at or end.now
+        return replace(after, due_at=due_at, finished_at=finished_at, missed_since=missed_since if by_channel else None)
+    return replace(after, finished_at=end.now, told=end.told, reason=_reason_to_send(stored))
+
+
+def _reason_to_send(stored: Notification) -> str:
+    """Return why a notification was sent, which for one that was given up on isn't only why it was planned."""
+    if not stored.given_up:
+        return stored.reason
+    return f"{stored.reason}; {GIVEN_UP.format(at=stored.finished_at)}"
+
+
+def _cancel_included(connection: Connection, sent: Mapping[str, datetime]) -> None:
+    """Cancel what was given up on and is told by what was sent now."""
+    found = {old.id: _cancelled(old, INCLUDED.format(by=by), sent[by]) for old, by in included(connection, sent)}
+    _save(connection, list(found.values()))
 
 
 def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notification]]) -> None:

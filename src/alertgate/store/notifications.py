@@ -39,9 +39,9 @@ COLUMNS = [_n[field.name] for field in fields(Notification)]
 IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 IS_SENDING = _n.status == constant(NotificationStatus.SENDING)
 IS_SENT = _n.status == constant(NotificationStatus.SENT)
-IS_OUTSTANDING = and_(
-    _n.status == constant(NotificationStatus.FAILED), _n.dismissed_at.is_(None), _n.superseded_by.is_(None)
-)
+IS_FAILED = or_(_n.status == constant(NotificationStatus.FAILED), and_(IS_SENDING, _n.finished_at.is_not(None)))
+"""Whether it failed; also while it is tried once more because its channel may work again."""
+IS_OUTSTANDING = and_(IS_FAILED, _n.dismissed_at.is_(None), _n.superseded_by.is_(None))
 """As `Notification.is_outstanding`, and as the index `notifications_outstanding` has it."""
 SUPERSEDED = "included in {by}, which is retried"
 """Why a notification was cancelled for another one that is rendered again."""

@@ -212,6 +212,12 @@ incidents = Table(
     _partial_index("incidents_resolved_at", "resolved_at", where="resolved_at IS NOT NULL"),
 )
 
+OUTSTANDING = (
+    "(status = 'failed' OR status = 'sending' AND finished_at IS NOT NULL)"
+    " AND dismissed_at IS NULL AND superseded_by IS NULL"
+)
+"""As `Notification.is_outstanding`. Migration 0006 has the same text in an index."""
+
 notifications = Table(
     "notifications",
     metadata,
@@ -237,6 +243,7 @@ notifications = Table(
     Column("dismissed_at", Instant),
     Column("dismissed_by", AnyText),
     Column("superseded_by", _ID),
+    Column("missed_since", Instant),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
@@ -246,10 +253,11 @@ notifications = Table(
         "notifications_outstanding",
         "channel",
         "id",
-        where="status = 'failed' AND dismissed_at IS NULL AND superseded_by IS NULL",
+        where=OUTSTANDING,
     ),
     _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
     _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
+    _partial_index("notifications_missed", "channel", "status", where="missed_since IS NOT NULL"),
 )
 
 attempts = Table(

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, case, exists, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, exists, func, literal, or_, select, tuple_, update
 
 from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
 from alertgate.store import failures
 from alertgate.store.leases import CLOCK_SKEW
-from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
+from alertgate.store.notifications import COLUMNS, IS_PENDING, IS_SENT, cancel_superseded, notification_of
 from alertgate.store.tables import incidents, notifications
+from alertgate.store.untold import IS_GIVEN_UP
 
 _n = notifications.c
 
@@ -36,22 +37,44 @@ def clamp_due_times(
 
 
 def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
-    """Make notifications that wait for a retry on this channel due now; return how many."""
-    waiting = (_n.channel == channel, IS_PENDING, _n.attempts > 0, _n.due_at > now)
+    """Make notifications that wait for a retry on this channel due now, given up on or not; return how many."""
+    waiting = (_n.channel == channel, or_(IS_PENDING, IS_GIVEN_UP), _n.attempts > 0, _n.due_at > now)
     return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
+
+
+def note_missed(connection: Connection, channel: ChannelName, paused_at: datetime, now: datetime) -> int:
+    """Note on what is due that its channel is away, paused since then; return on how many it was noted.
+
+    Nothing is noted if another process has sent something on the channel since then.
+    """
+    works_elsewhere = exists().where(IS_SENT, _n.channel == channel, _n.finished_at > paused_at)
+    if connection.execute(select(works_elsewhere)).scalar():
+        return 0
+    due = (_n.channel == channel, IS_PENDING, _n.due_at <= now, _n.missed_since.is_(None))
+    return connection.execute(update(notifications).where(*due).values(missed_since=_n.due_at)).rowcount
+
+
+def forget_unreachable(connection: Connection, targets: Sequence[Target]) -> int:
+    """Let what was given up on stay failed if its contact isn't among these any more; return how many those are."""
+    gone = (IS_GIVEN_UP, tuple_(_n.channel, _n.address).not_in(targets))
+    return connection.execute(update(notifications).where(*gone).values(missed_since=None)).rowcount
 
 
 def give_up(connection: Connection, since_before: datetime, now: datetime) -> list[Notification]:
     """Fail what has been pending for too long, for example on a paused channel; return it as it was.
 
     A notification includes its incident's latest alert, so the time counts from that alert. The time in which the daily
-    limit held it back doesn't count.
+    limit held it back doesn't count. It is told all the same once its channel works again.
     """
     recent_alert = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
     not_held = or_(_n.held_until.is_(None), _n.held_until <= since_before)
     old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, not_held, ~recent_alert)
     given_up = [notification_of(row) for row in connection.execute(select(*COLUMNS).where(*old))]
-    failed = {"status": NotificationStatus.FAILED, "finished_at": now}
+    failed = {
+        "status": NotificationStatus.FAILED,
+        "finished_at": now,
+        "missed_since": func.coalesce(_n.missed_since, _n.due_at),
+    }
     connection.execute(update(notifications).where(_n.id.in_([each.id for each in given_up])).values(**failed))
     failures.supersede(connection, given_up)
     return given_up

@@ -106,6 +106,7 @@ class NotificationFacts(BaseModel):
         description="If it failed: the later notification to the same contact about the same incident that counts "
         "instead"
     )
+    missed_since: datetime | None = Field(description="When it first became due, if its channel was away then")
 
 
 class NotificationView(NotificationFacts):

@@ -39,7 +39,7 @@ def _digest(context: DigestContext) -> Message:
     if is_text_message(context.channel, context.address):
         text = digest.sms(context, found)
     else:
-        subject = digest.subject(found)
+        subject = digest.subject(context, found)
         text, html = digest.bodies(context, found, subject)
     thread_id = f"digest.{context.digest_id}@{context.message_domain}"
     return Message(
@@ -56,7 +56,7 @@ def _digest(context: DigestContext) -> Message:
 
 def _fingerprint(context: DigestContext) -> str:
     """Return what differs between two digests that say something different, but not between two attempts at one."""
-    said = [(each.incident.id, each.incident.status, each.incident.severity) for each in context.items]
+    said = [(each.incident.id, each.incident.status, each.incident.severity, each.alerts) for each in context.items]
     return sha256(repr(sorted(said)).encode()).hexdigest()[:8]
 
 

@@ -11,7 +11,7 @@ def sms(context: MessageContext) -> str:
     news = [_NEWS[context.notification.kind]] if context.notification.kind in _NEWS and not context.resolved else []
     if context.incident.changes > wording.OFTEN:
         news.append(f"changed {context.incident.changes} times")
-    details = [*news, wording.short_count(context), wording.how_late(context)]
+    details = [*news, wording.short_count(context), wording.earlier_in_short(context), wording.how_late(context)]
     brackets = f" ({', '.join(filter(None, details))})" if any(details) else ""
     essence = wording.essence(context.latest)
     return gsm7(

@@ -1,8 +1,9 @@
 """The sentences in messages. Pure."""
 
-from alertgate.model import HINTS, Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
+from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
 from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
 from alertgate.notify.render.text import blob, clean, one_line, rows, say, shorten
+from alertgate.own_events import HINTS
 from alertgate.prove.hint_words import LEAD
 from alertgate.prove.trouble_words import lead as trouble_lead
 
@@ -101,7 +102,7 @@ def short_count(context: MessageContext) -> str | None:
 def notes(context: MessageContext, *, left_out: bool) -> list[str]:
     """Return what a reader must know first: delays, an acknowledgement, a missing picture."""
     latest, incident = context.latest, context.incident
-    found = _clock_notes(context)
+    found = [*_earlier_notes(context), *_clock_notes(context)]
     if delay := late(latest.received_at - happened(latest)):
         found.append(f"The alert arrived {delay} late, at {context.time(latest.received_at)}.")
     if delay := late(context.now - context.wanted_at):
@@ -115,6 +116,22 @@ def notes(context: MessageContext, *, left_out: bool) -> list[str]:
             "under the alert's id below."
         )
     return found
+
+
+def _earlier_notes(context: MessageContext) -> list[str]:
+    """Return how much there was before of which the reader wasn't told."""
+    earlier = context.earlier
+    if earlier is None or context.own:
+        return []
+    since = context.day_minute(earlier.since, "%A")
+    if earlier.alerts == 1:
+        return [f"It isn't the first: you weren't told of an earlier alert, from {since}."]
+    return [f"It isn't the first: you weren't told of {earlier.alerts:,} earlier alerts, since {since}."]
+
+
+def earlier_in_short(context: MessageContext) -> str | None:
+    """Return the same for use in brackets, or None if there was nothing before."""
+    return f"{context.earlier.alerts:,} before not told" if context.earlier and not context.own else None
 
 
 def _clock_notes(context: MessageContext) -> list[str]:

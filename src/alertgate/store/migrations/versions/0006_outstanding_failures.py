@@ -8,7 +8,10 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-OUTSTANDING = sa.text("status = 'failed' AND dismissed_at IS NULL AND superseded_by IS NULL")
+OUTSTANDING = sa.text(
+    "(status = 'failed' OR status = 'sending' AND finished_at IS NOT NULL)"
+    " AND dismissed_at IS NULL AND superseded_by IS NULL"
+)
 SUPERSEDE = sa.text(
     "UPDATE notifications SET superseded_by = (SELECT max(later.id) FROM notifications AS later"
     " WHERE later.incident_id = notifications.incident_id AND later.channel = notifications.channel"
