@@ -5,6 +5,7 @@ import json
 import ssl
 
 import pytest
+from aiosmtplib import SMTP
 
 from alertgate.notify.channels.base import AttemptFailed, Reason, Sent
 from alertgate.notify.channels.connect import Connector
@@ -113,7 +114,7 @@ async def test_a_mail_server_without_xoauth2_costs_no_token(make_settings):
     """The remedy is said."""
     async with token_endpoint() as endpoint, scripted_server(auth="PLAIN LOGIN") as server:
         settings = settings_for(make_settings, endpoint, server)
-        outcome = await MailServer(settings, Connector(settings, FakeClock())).check()
+        outcome = await MailServer(settings, Connector(settings, FakeClock())).lend(SMTP.noop)
     assert outcome.reason is Reason.CREDENTIALS
     assert outcome.reply == (
         "the server offers the logins LOGIN PLAIN only; it offers no XOAUTH2: use SMTP_PASSWORD instead of "

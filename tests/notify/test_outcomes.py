@@ -10,14 +10,14 @@ from tests.fakes import mail_sink
 from tests.notify.test_smtp import MESSAGE, send, settings_at, settings_for
 
 
-@pytest.mark.parametrize("host", ["mail..example.net", "x" * 64 + ".example.net", ".", "a b", "-"])
-async def test_a_host_that_is_no_host_name_is_about_us(make_settings, host):
+async def test_a_host_that_does_not_exist_is_about_us(make_settings):
     """It pauses the channel and names the setting; no recipient is blamed for it."""
     addresses = {"smtp_email": "a@x.net", "recipient_email": "m@x.net"}
-    outcome = await send(make_settings(smtp_host=host, smtp_security="none", smtp_timeout=5, **addresses))
+    outcome = await send(make_settings(smtp_host="mail.invalid", smtp_security="none", smtp_timeout=5, **addresses))
     assert isinstance(outcome, Transient)
     assert (outcome.reason, outcome.reason in CHANNEL_WIDE) == (Reason.CONNECTION, True)
-    assert "SMTP_HOST" in outcome.reply or host in outcome.reply
+    assert "mail.invalid" in outcome.reply
+    assert "SMTP_HOST" in outcome.reply
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_check_says_which_database_it_reached_and_through_what(make_settings, po
         assert (
             pooled == f"PostgreSQL database {name} at 127.0.0.1:{pooler.port} through a connection pooler is writable"
         )
-    assert direct.startswith(f"postgresql {name} at /")
+    assert direct.startswith(f"PostgreSQL database {name} at /")
     assert "pooler" not in direct
 
 

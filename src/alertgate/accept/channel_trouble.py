@@ -24,13 +24,16 @@ CAUSES: Mapping[Reason, Cause] = MappingProxyType(
         Reason.TRY_LATER: Cause.CHANNEL_BUSY,
         Reason.DAILY_LIMIT: Cause.CHANNEL_LIMIT,
         Reason.SENDER_REFUSED: Cause.CHANNEL_SENDER,
+        Reason.RELAY_REFUSED: Cause.CHANNEL_RELAY,
+        Reason.HOST_REFUSED: Cause.CHANNEL_HOST,
+        Reason.UNCLEAR: Cause.CHANNEL_REFUSED,
         Reason.CONNECTION: Cause.CHANNEL_CONNECTION,
         Reason.TLS: Cause.CHANNEL_TLS,
         Reason.TIMEOUT: Cause.CHANNEL_TIMEOUT,
         Reason.STORAGE: Cause.CHANNEL_STORAGE,
     }
 )
-"""Of any other reason that pauses a channel, Cause.CHANNEL_REFUSED says to read the server's answer."""
+"""The causes of the reasons that pause a channel."""
 
 
 @dataclass(frozen=True, slots=True)

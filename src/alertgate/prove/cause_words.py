@@ -77,6 +77,15 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "its server doesn't accept the sender",
             "Set SMTP_EMAIL to an address that this account may send from, or allow that address at the server.",
         ),
+        Cause.CHANNEL_RELAY: CauseWords(
+            "its server passes no mail on for alertgate",
+            "Set SMTP_PASSWORD if the server wants a login, else have it allow this machine's address.",
+        ),
+        Cause.CHANNEL_HOST: CauseWords(
+            "its server refuses this machine's name or address",
+            "Set SMTP_HELO_NAME to this machine's full name; see that its address has reverse DNS and is on no block "
+            "list, or send through your provider's mail server.",
+        ),
         Cause.CHANNEL_CONNECTION: CauseWords(
             "its server can't be reached",
             "Check SMTP_HOST, SMTP_PORT, the server and the network, for example with `alertgate check`.",

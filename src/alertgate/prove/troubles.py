@@ -76,11 +76,13 @@ class Cause(StrEnum):
     CHANNEL_BUSY = "channel_busy"
     CHANNEL_LIMIT = "channel_limit"
     CHANNEL_SENDER = "channel_sender"
+    CHANNEL_RELAY = "channel_relay"
+    CHANNEL_HOST = "channel_host"
     CHANNEL_CONNECTION = "channel_connection"
     CHANNEL_TLS = "channel_tls"
     CHANNEL_TIMEOUT = "channel_timeout"
     CHANNEL_STORAGE = "channel_storage"
-    CHANNEL_REFUSED = "channel_refused"  # for any other reason
+    CHANNEL_REFUSED = "channel_refused"  # and it isn't clear what
     CREDENTIAL_WRONG = "credential_wrong"
     CREDENTIAL_MISSING = "credential_missing"
     CREDENTIAL_EXPIRED = "credential_expired"

@@ -142,8 +142,9 @@ class Store:
             if self.dialect == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.WRITE_LOCK})
             yield connection
-            with committing():
-                change.commit()
+            if change.is_active:  # else it was rolled back on purpose
+                with committing():
+                    change.commit()
 
     async def read(self, act: Callable[[Connection], T]) -> T:
         """Run `act` with a read connection in another thread; return its result. Raises StoreUnavailable."""

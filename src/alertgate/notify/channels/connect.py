@@ -151,7 +151,9 @@ async def _greeted(connection: SMTP, server: str) -> None:
         raise failed(Reason.TIMEOUT, f"no answer in time: {error}") from error
     except aiosmtplib.SMTPResponseException as error:
         if error.code < 0:
-            raise failed(Reason.CONNECTION, f"doesn't speak SMTP: {error.message}") from error
+            raise failed(
+                Reason.CONNECTION, f"doesn't speak SMTP, check SMTP_HOST and SMTP_PORT: {error.message}"
+            ) from error
         raise failed(Reason.TLS, f"refuses STARTTLS: {error.code} {error.message}") from error
     except (aiosmtplib.SMTPConnectError, aiosmtplib.SMTPServerDisconnected, ssl.SSLError) as error:
         cause = error if isinstance(error, ssl.SSLError) else error.__cause__
