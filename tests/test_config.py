@@ -6,6 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -623,7 +624,7 @@ def test_relative_paths_are_relative_to_the_env_file(tmp_path, monkeypatch):
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     home.mkdir()
     elsewhere.mkdir()
-    (home / "ca.pem").touch()
+    trustme.CA().cert_pem.write_to_path(str(home / "ca.pem"))
     monkeypatch.chdir(elsewhere)
     file = home / ".env"
     file.write_text("SMTP_CA_FILE=ca.pem\nDATA_DIR=store\n")

@@ -8,12 +8,14 @@ import subprocess
 import sys
 from contextlib import closing
 
+import alembic.command
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from tests.cli.test_cli import GOOD, alertgate, which
 from tests.conftest import copy_template, serving
 from tests.flow.process import process
+from tests.store.test_migrations import connected, migrate
 
 NOWHERE = "01890000-0000-7000-8000-000000000000"
 OPENING = {
@@ -97,8 +99,8 @@ async def test_a_file_of_another_program_is_left_alone(tmp_path):
     file = tmp_path / "data" / "alertgate.db"
     with closing(sqlite3.connect(file)) as other:
         other.execute("CREATE TABLE notes (text)")
-    for command in (OPENING["explain"], OPENING["retry --all"], OPENING["policy forget"], OPENING["backup"]):
-        done = await alertgate(*command, cwd=tmp_path, env=GOOD)
+    for arguments in (OPENING["explain"], OPENING["retry --all"], OPENING["policy forget"], OPENING["backup"]):
+        done = await alertgate(*arguments, cwd=tmp_path, env=GOOD)
         assert (done.returncode, done.stdout) == (1, "")
         assert "holds no tables of alertgate" in done.stderr or "isn't a database of alertgate" in done.stderr
     with closing(sqlite3.connect(file)) as other:
@@ -113,12 +115,10 @@ async def test_an_older_schema_is_migrated_by_serve_and_migrate_alone(tmp_path, 
     """The others say so, and a backup copies it as it is."""
     settings = make_settings()
     copy_template(settings)
-    with closing(sqlite3.connect(settings.sqlite_file)) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0004'")
-        connection.execute("DROP TABLE policy")
-        connection.commit()
-    for command in (OPENING["explain"], OPENING["retry --all"], OPENING["policy forget"]):
-        done = await alertgate(*command, cwd=tmp_path, env=GOOD)
+    with connected(settings, {}) as connection:
+        migrate(connection, alembic.command.downgrade, "0004")
+    for arguments in (OPENING["explain"], OPENING["retry --all"], OPENING["policy forget"]):
+        done = await alertgate(*arguments, cwd=tmp_path, env=GOOD)
         assert done.returncode == 1
         assert "has the schema 0004, and this alertgate needs " in done.stderr
     done = await alertgate("backup", "copy.db", cwd=tmp_path, env=GOOD)

@@ -86,7 +86,7 @@ def _newest(store: Store) -> str:
     """Return of when the newest alert is. Raises NotFound if there is none: it is probably another database."""
     if newest := database.content(store):
         return newest
-    raise NotFound("This database holds no alerts at all. Is it the service's?")
+    raise NotFound("Nothing was done: this database holds no alerts at all. Is it the service's?")
 
 
 def _wanted(store: Store, ids: Sequence[str] | None) -> list[str]:
