@@ -13,6 +13,12 @@ class Hint(StrEnum):
 HINTS = frozenset(Hint)
 CHANNEL_EVENT = "alertgate/channel"
 """The event of alertgate's own alert that a channel is paused; the channel is its device."""
+FAILED_EVENT = "alertgate/failed"
+"""The event of its own alert that notifications have failed."""
+AUDIT_EVENT = "alertgate/audit"
+"""The event of its own alert that the auditor has found something."""
+ABOUT_DELIVERY = frozenset({CHANNEL_EVENT, FAILED_EVENT, AUDIT_EVENT})
+"""Events of own alerts that a channel which is away causes. By that channel they can't arrive while they are true."""
 CREDENTIALS_EVENT = "alertgate/credentials"
 """The event of its own alert that a sender's credential is wrong."""
 UNWATCHED = HINTS | {CREDENTIALS_EVENT}

@@ -1,7 +1,6 @@
 """What a household gets when the mail server refuses one of its addresses, or all of them, without a clear cause."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -176,8 +175,8 @@ async def test_probes_take_turns_between_recipients(make_settings):
                 await next_try(service, clock, minutes=2)
                 await until(lambda seen=seen: asyncio.sleep(0, len(sink.recipients_seen) > seen))
                 await until(lambda: asyncio.sleep(0, not service.gate.deliverer.here))
-            await sink.received(5)
-            assert Counter(mail.to for mail in sink.messages) == {GOOD: 5}
+            [mail] = await sink.received(1)
+            assert (mail.to, "5 alerts while mail was away" in mail.mail["Subject"]) == (GOOD, True)
             assert GOOD in sink.recipients_seen[before : before + 2]
 
 

@@ -16,6 +16,7 @@ from alertgate.prove.troubles import (
     CONFIRMED,
     DAILY,
     ENDS,
+    NEEDLESS_ONCE_OVER,
     SILENT,
     Known,
     Step,
@@ -26,7 +27,10 @@ from alertgate.prove.troubles import (
     is_news,
     read_tally,
 )
-from alertgate.store import Connection, alerts, incidents
+from alertgate.store import Connection, alerts, incidents, notifications
+
+OVER_UNTOLD = "over before it could be told; what it held up says so itself"
+"""Why a notification about an own trouble was cancelled."""
 
 
 class Open(NamedTuple):
@@ -76,6 +80,8 @@ class Reporter:
             tally = add_up(subject.trouble, said, tally)
         if tally and subject.trouble in BEGIN_ONCE:
             tally = replace(tally, last=_lasted_until(subject, known, incident if step in ENDS else None, now))
+        if incident and step in ENDS and subject.trouble in NEEDLESS_ONCE_OVER:
+            notifications.cancel_untold(connection, incident.id, OVER_UNTOLD, now)
         alert = self._alert(subject, severity, tally, now, over=step in ENDS)
         [recorded] = self._recorder.record(connection, [Understood(alert)])
         return Report(step, alert, recorded)

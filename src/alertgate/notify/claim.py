@@ -83,6 +83,8 @@ class Claimer:
         due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most)
         if missed:
             due += untold.given_up(connection, wanted.channel, wanted.now, probe=wanted.probe)
+        if wanted.probe and not due:
+            due = claims.last_resort(connection, wanted.channel, wanted.now)
         if not due:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0

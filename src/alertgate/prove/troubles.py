@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from alertgate.model import Incident, Json, Severity
-from alertgate.own_events import CHANNEL_EVENT, CREDENTIALS_EVENT
+from alertgate.own_events import ABOUT_DELIVERY, AUDIT_EVENT, CHANNEL_EVENT, CREDENTIALS_EVENT, FAILED_EVENT
 
 Name = TypeVar("Name")
 
@@ -42,8 +42,8 @@ class Trouble(StrEnum):
     CREDENTIALS = CREDENTIALS_EVENT  # a sender is refused again and again, because its credential is wrong
     LIMIT = "alertgate/limit"  # the mail account nears SMTP_DAILY_LIMIT
     DISK = "alertgate/disk"  # the disk of DATA_DIR is almost full
-    AUDIT = "alertgate/audit"  # the auditor has found something for longer than a minute
-    FAILED = "alertgate/failed"  # failed notifications are outstanding, about other incidents than alertgate's own
+    AUDIT = AUDIT_EVENT  # the auditor has found something for longer than a minute
+    FAILED = FAILED_EVENT  # failed notifications are outstanding, about other incidents than alertgate's own
 
 
 LASTING = frozenset({Trouble.POLICY, Trouble.LIMIT, Trouble.DISK, Trouble.FAILED})
@@ -54,6 +54,8 @@ DAILY = frozenset({Trouble.CREDENTIALS})
 """Troubles that are said once a day at most. Nobody says when they are over: strangers can make them occur."""
 BEGIN_ONCE = LASTING | CONFIRMED | DAILY
 """The others occur again and again, and are counted."""
+NEEDLESS_ONCE_OVER = frozenset(trouble for trouble in Trouble if trouble in ABOUT_DELIVERY)
+"""Troubles of which nobody needs to hear who wasn't told before they ended: what they held up says so itself."""
 SHOWN_BY_PARTS = frozenset({Trouble.POLICY, Trouble.CHANNEL, Trouble.LIMIT, Trouble.AUDIT, Trouble.FAILED})
 """Troubles that `/health` shows by the part of the gate that has them, which knows more."""
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from alertgate.model import BEGINNINGS, ChannelName, Due, IncidentStatus, NotificationStatus, Recent, Severity, Source
-from alertgate.own_events import CHANNEL_EVENT
+from alertgate.own_events import ABOUT_DELIVERY, CHANNEL_EVENT
 from alertgate.store.notifications import IS_PENDING, IS_SENDING, IS_SENT
 from alertgate.store.tables import constant, incidents, notifications
 
@@ -43,7 +43,7 @@ its older words would be the last."""
 
 _own = incidents.alias("own").c
 WAITS_FOR_ITS_CHANNEL = and_(
-    incidents.c.event == CHANNEL_EVENT,
+    incidents.c.event.in_([literal_column(f"'{event}'") for event in sorted(ABOUT_DELIVERY)]),
     incidents.c.source == constant(Source.ALERTGATE),
     exists().where(
         _own.event == CHANNEL_EVENT,
@@ -52,10 +52,10 @@ WAITS_FOR_ITS_CHANNEL = and_(
         _own.device == _n.channel,
     ),
 )
-"""Whether a notification says that a channel is paused, while the same is open of the channel that it goes by itself.
+"""Whether a notification says that deliveries fail, while it is open that the channel is paused that it goes by itself.
 
-It waits for the end, and then says all in one message: while the channel is paused it can't arrive, and just afterwards
-it would no longer be true. For a query of notifications with their incidents.
+It waits for the end: while the channel is paused it can't arrive, and just afterwards it would no longer be true. For a
+query of notifications with their incidents.
 """
 
 
@@ -81,15 +81,16 @@ def due(connection: Connection, channel: ChannelName, now: datetime, *, probe: b
     """Return what is due on a channel, the most severe first, then the oldest.
 
     What is due to a contact that is just being told about the same thing is left out: it waits for the end of that.
-    With `probe`, what waits for a retry counts as due; and if there is nothing else, what waits for the channel itself,
-    or nothing would ever show that it works again. `most` limits their number; None is for decisions that need all.
+    With `probe`, what waits for a retry counts as due. `most` limits their number; None is for decisions that need all.
     """
     bound = {"channel": channel, "now": now} | ({"most": most} if most is not None else {})
-    bounded = most is not None
-    found = [Due(*row) for row in connection.execute(_due(probe=probe, bounded=bounded), bound)]
-    if found or not probe:
-        return found
-    return [Due(*row) for row in connection.execute(_due(probe=True, bounded=bounded, last_resort=True), bound)]
+    return [Due(*row) for row in connection.execute(_due(probe=probe, bounded=most is not None), bound)]
+
+
+def last_resort(connection: Connection, channel: ChannelName, now: datetime) -> list[Due]:
+    """Return what waits for the channel itself: a probe if there is nothing else, or it would never be tried again."""
+    query = _due(probe=True, bounded=False, last_resort=True)
+    return [Due(*row) for row in connection.execute(query, {"channel": channel, "now": now})]
 
 
 class Since(NamedTuple):

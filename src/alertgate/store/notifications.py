@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal,
     literal_column,
@@ -211,6 +212,18 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
 def cancel(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
     """Cancel the pending notifications about an incident; return how many."""
     return _cancel(connection, _n.incident_id == incident_id, reason=reason, now=now)
+
+
+def cancel_untold(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
+    """Cancel what is pending about an incident to the contacts that were told nothing of it; return how many."""
+    other = notifications.alias().c
+    told = exists().where(
+        other.incident_id == _n.incident_id,
+        other.channel == _n.channel,
+        other.address == _n.address,
+        other.status.in_([constant(each) for each in (NotificationStatus.SENDING, NotificationStatus.SENT)]),
+    )
+    return _cancel(connection, _n.incident_id == incident_id, ~told, reason=reason, now=now)
 
 
 def superseded_by(incident_id: str) -> str:
