@@ -30,11 +30,13 @@ class Outage:
     clock: FakeClock
 
     async def passes(self, *, quarters: int) -> None:
-        """Let quarters of an hour pass; in each, what is due is tried, and what is quiet ends."""
+        """Let quarters of an hour pass; in each, all due is tried, the gate looks at itself, and what is quiet ends."""
         gate = self.service.gate
         for _ in range(quarters):
             self.clock.move(minutes=15)
             await tried(self.service)
+            await gate.watch.run()
+            await gate.own_alerts.run()
             await resolve_quiet(gate.store, gate.settings.grouping, self.clock)
 
     async def ends(self) -> list[str]:

@@ -16,7 +16,7 @@ from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
 from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
-from alertgate.notify.missed import Untold
+from alertgate.notify.missed import Untold, is_missed
 from alertgate.store import Connection, alerts, claims, incidents, leases, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
@@ -36,6 +36,8 @@ class Claim:
     probe: bool = False
     without: frozenset[str] = frozenset()
     """Recipients that wait for a probe."""
+    paused_at: datetime | None = None
+    """Since when the channel is paused in this process."""
     tried: tuple[Tried, ...] = ()
     """What failed since the channel last worked, the latest last: a probe prefers another recipient or message."""
 
@@ -83,8 +85,9 @@ class Claimer:
         due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most)
         if missed:
             due += untold.given_up(connection, wanted.channel, wanted.now, probe=wanted.probe)
+        due = self._without_own(connection, due, wanted)
         if wanted.probe and not due:
-            due = claims.last_resort(connection, wanted.channel, wanted.now)
+            due = claims.last_resort(connection, wanted.channel, wanted.paused_at, wanted.now)
         if not due:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
@@ -93,6 +96,17 @@ class Claimer:
         going = wanted.eligible(choice.going)
         going = list(going if wanted.probe else affordable(going, used, limit))[: wanted.slots]
         return ClaimResult(self._lease(connection, going, wanted), choice.again_at)
+
+    @staticmethod
+    def _without_own(connection: Connection, due: list[Due], wanted: Claim) -> list[Due]:
+        """Leave out what says that deliveries fail, if what was missed goes now or just went: it may be over then."""
+        own = claims.about_delivery(connection, wanted.channel) if due else set()
+        if not own.intersection(each.id for each in due):
+            return due
+        goes = any(is_missed(each.missed_since, wanted.now) for each in due if each.id not in own)
+        if goes or untold.told_since(connection, wanted.channel, wanted.now - MINUTE):
+            return [each for each in due if each.id not in own]
+        return due
 
     def _rules_for(self, wanted: Claim, level: Budget) -> FloodRules:
         """Return the rules; a probe is one message in minutes, so only the last part of the daily limit stops it."""

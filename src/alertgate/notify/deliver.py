@@ -175,7 +175,8 @@ class Deliverer:
         if not room.slots or self._stopping:
             lane.more_is_due = True  # whatever woke this round is still waiting
             return
-        wanted = Claim(lane.channel.name, room.slots, now, room.probe, room.without, lane.state.tried)
+        state = lane.state
+        wanted = Claim(lane.channel.name, room.slots, now, room.probe, room.without, state.paused_at, state.tried)
         claimed_at = asyncio.get_running_loop().time()
         claimed = await self._store.write(lambda connection: self._claimer.claim(connection, wanted))
         lane.more_is_due = len(claimed.messages) == room.slots

@@ -42,9 +42,13 @@ its older words would be the last."""
 
 
 _own = incidents.alias("own").c
-WAITS_FOR_ITS_CHANNEL = and_(
+IS_ABOUT_DELIVERY = and_(
     incidents.c.event.in_([literal_column(f"'{event}'") for event in sorted(ABOUT_DELIVERY)]),
     incidents.c.source == constant(Source.ALERTGATE),
+)
+"""Whether a notification says that deliveries fail. For a query of notifications with their incidents."""
+WAITS_FOR_ITS_CHANNEL = and_(
+    IS_ABOUT_DELIVERY,
     exists().where(
         _own.event == CHANNEL_EVENT,
         _own.source == constant(Source.ALERTGATE),
@@ -87,8 +91,20 @@ def due(connection: Connection, channel: ChannelName, now: datetime, *, probe: b
     return [Due(*row) for row in connection.execute(_due(probe=probe, bounded=most is not None), bound)]
 
 
-def last_resort(connection: Connection, channel: ChannelName, now: datetime) -> list[Due]:
-    """Return what waits for the channel itself: a probe if there is nothing else, or it would never be tried again."""
+def about_delivery(connection: Connection, channel: ChannelName) -> set[str]:
+    """Return the ids of the pending notifications on a channel that say that deliveries fail."""
+    pending = select(_n.id).join_from(notifications, incidents)
+    return set(connection.execute(pending.where(_n.channel == channel, IS_PENDING, IS_ABOUT_DELIVERY)).scalars())
+
+
+def last_resort(connection: Connection, channel: ChannelName, paused_at: datetime | None, now: datetime) -> list[Due]:
+    """Return what waits for the channel itself: a probe if there is nothing else, or it would never be tried again.
+
+    Nothing if another process has sent something on it since it was paused here: it works, and that would be untrue.
+    """
+    since = paused_at or now
+    if connection.execute(select(exists().where(IS_SENT, _n.channel == channel, _n.finished_at > since))).scalar():
+        return []
     query = _due(probe=True, bounded=False, last_resort=True)
     return [Due(*row) for row in connection.execute(query, {"channel": channel, "now": now})]
 

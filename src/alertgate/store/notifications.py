@@ -215,7 +215,10 @@ def cancel(connection: Connection, incident_id: str, reason: str, now: datetime)
 
 
 def cancel_untold(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
-    """Cancel what is pending about an incident to the contacts that were told nothing of it; return how many."""
+    """Cancel what is pending or failed about an incident to the contacts that were told nothing of it.
+
+    Return how many were cancelled.
+    """
     other = notifications.alias().c
     told = exists().where(
         other.incident_id == _n.incident_id,
@@ -223,7 +226,10 @@ def cancel_untold(connection: Connection, incident_id: str, reason: str, now: da
         other.address == _n.address,
         other.status.in_([constant(each) for each in (NotificationStatus.SENDING, NotificationStatus.SENT)]),
     )
-    return _cancel(connection, _n.incident_id == incident_id, ~told, reason=reason, now=now)
+    unsaid = or_(IS_PENDING, _n.status == constant(NotificationStatus.FAILED))
+    which = (_n.incident_id == incident_id, unsaid, ~told)
+    cancelled = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": reason}
+    return connection.execute(update(notifications).where(*which).values(**cancelled)).rowcount
 
 
 def superseded_by(incident_id: str) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from alertgate.model import ChannelName, Due, Notification, NotificationStatus, Resolution, Signal
+from alertgate.store.claims import IS_ABOUT_DELIVERY
 from alertgate.store.notifications import COLUMNS
 from alertgate.store.tables import alerts, constant, incidents, notifications
 
@@ -52,6 +53,21 @@ _IN = _n.id.in_(bindparam("ids", expanding=True))
 _ANY_MISSED = select(exists().where(_ON_CHANNEL, _n.status.in_([_PENDING, _FAILED]), _n.missed_since.is_not(None)))
 
 
+_LATELY_TOLD = select(
+    exists().where(
+        _ON_CHANNEL,
+        _n.status == _SENT,
+        _n.missed_since.is_not(None),
+        _n.finished_at > bindparam("since", type_=_n.finished_at.type),
+    )
+)
+
+
+def told_since(connection: Connection, channel: ChannelName, since: datetime) -> bool:
+    """Return whether something that was missed because this channel was away was told since then."""
+    return bool(connection.execute(_LATELY_TOLD, {"channel": channel, "since": since}).scalar())
+
+
 def any_missed(connection: Connection, channel: ChannelName) -> bool:
     """Return whether something isn't told yet because its channel was away."""
     return bool(connection.execute(_ANY_MISSED, {"channel": channel}).scalar())
@@ -74,7 +90,8 @@ def _given_up(*, probe: bool) -> Select[Any]:
     return (
         select(*(_n[field.name] for field in fields(Due)))
         .join_from(notifications, incidents)
-        .where(IS_GIVEN_UP, _ON_CHANNEL, *is_due, incidents.c.acknowledged_at.is_(None), ~_IS_CARRIED, ~_IS_REPLACED)
+        .where(IS_GIVEN_UP, _ON_CHANNEL, *is_due, ~IS_ABOUT_DELIVERY)
+        .where(incidents.c.acknowledged_at.is_(None), ~_IS_CARRIED, ~_IS_REPLACED)
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, case, exists, func, literal, or_, selec
 
 from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
 from alertgate.store import failures
-from alertgate.store.claims import WAITS_FOR_ITS_CHANNEL
+from alertgate.store.claims import IS_ABOUT_DELIVERY
 from alertgate.store.leases import CLOCK_SKEW
 from alertgate.store.notifications import COLUMNS, IS_PENDING, IS_SENT, cancel_superseded, notification_of
 from alertgate.store.tables import incidents, notifications
@@ -69,8 +69,8 @@ def give_up(connection: Connection, since_before: datetime, now: datetime) -> li
     """
     recent_alert = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
     not_held = or_(_n.held_until.is_(None), _n.held_until <= since_before)
-    held = exists().where(incidents.c.id == _n.incident_id, WAITS_FOR_ITS_CHANNEL)
-    old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, not_held, ~recent_alert, ~held)
+    own = exists().where(incidents.c.id == _n.incident_id, IS_ABOUT_DELIVERY)  # ends with what it is about
+    old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, not_held, ~recent_alert, ~own)
     given_up = [notification_of(row) for row in connection.execute(select(*COLUMNS).where(*old))]
     failed = {
         "status": NotificationStatus.FAILED,
