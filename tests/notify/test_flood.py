@@ -153,11 +153,14 @@ JUST_NOW = {"missed_since": START - MISSED_AFTER + timedelta(seconds=1)}
         pytest.param(many(2, **MISSED), LAST_WEEK, [(2, FloodReason.MISSED)], id="two are a digest already"),
         pytest.param(many(150, CRITICAL, **MISSED), LAST_WEEK, [(150, FloodReason.MISSED)], id="also critical ones"),
         pytest.param(many(1, **MISSED), LAST_WEEK, [FEW], id="one is a message of its own"),
+        pytest.param(
+            [*many(1, **MISSED), due(7, CRITICAL)], LAST_WEEK, [FEW, ALONE], id="also beside what begins to be critical"
+        ),
         pytest.param(many(3, **JUST_NOW), LAST_WEEK, [FEW] * 3, id="a short failure is a retry"),
         pytest.param(
-            [*many(2, **MISSED), due(7), due(8, CRITICAL, Kind.RESOLUTION)],
+            [*many(1, **MISSED), due(7), due(8, CRITICAL, Kind.RESOLUTION)],
             LAST_WEEK,
-            [(4, FloodReason.MISSED)],
+            [(3, FloodReason.MISSED)],
             id="what else is due joins it",
         ),
         pytest.param(

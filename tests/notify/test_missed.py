@@ -134,6 +134,23 @@ def test_one_incident_is_told_once(desk: Desk):
     assert desk.get(opening.id).reason == included
 
 
+def test_what_came_after_a_message_was_read_is_not_told_by_it(desk: Desk):
+    """A server answers after hours, and the end was given up on meanwhile: that is told next."""
+    incident = new_incident(status=IncidentStatus.RESOLVED, resolution=Resolution.ALERT, resolved_at=desk.now)
+    opening = new_notification(incident, **AWAY)
+    put(desk, incident, opening)
+    slow = desk.claim().messages
+    desk.move(hours=25)
+    end = new_notification(incident, **GIVEN_UP, kind=Kind.RESOLUTION, created_at=desk.now - timedelta(hours=24))
+    with desk.store.transaction() as connection:
+        notifications.add(connection, [end])
+    assert desk.send() == []
+    desk.end(slow)
+    assert desk.get(end.id).status is FAILED
+    assert desk.send() == [1]
+    assert desk.get(end.id).status is SENT
+
+
 def test_of_two_that_were_given_up_on_the_later_one_is_told(desk: Desk):
     """They are about one incident."""
     incident = new_incident()

@@ -158,10 +158,10 @@ class _Contact:
         It takes the place of digests that failed meanwhile. If nothing came since, it is the same one again.
         """
         missed = {each.id for each in due if is_missed(each.missed_since, self._now)}
-        if len(missed) < 2:
-            return list(due)  # one is no digest
         fresh = [each for each in due if each.id not in missed and _begins_critical(each)]
         together = sorted((each for each in due if each not in fresh), key=_urgency)[:MOST]
+        if not missed or len(together) < 2:
+            return list(due)  # one is no digest
         [digest_id, *others] = {each.digest_id for each in together}
         digest = Dispatch(tuple(together), FloodReason.MISSED, None if others else digest_id)
         if self._rules.budget is Budget.RESERVE and digest.severity is not Severity.CRITICAL:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from alertgate.model import ChannelName, Due, Notification, NotificationStatus, Resolution, Signal
+from alertgate.model import ChannelName, Due, IncidentStatus, Kind, Notification, NotificationStatus, Resolution, Signal
 from alertgate.store.claims import IS_ABOUT_DELIVERY
 from alertgate.store.notifications import COLUMNS
 from alertgate.store.tables import alerts, constant, incidents, notifications
@@ -83,6 +83,15 @@ _IS_CARRIED = exists().where(
 _IS_REPLACED = exists().where(_newer.c.key == incidents.c.key, _newer.c.id > incidents.c.id)
 """The same thing fired again. Told after that, this one would say "over" of it; the later one says what wasn't told."""
 
+_IS_ACKNOWLEDGED = or_(
+    incidents.c.status == constant(IncidentStatus.ACKNOWLEDGED),
+    and_(
+        _n.kind != constant(Kind.RESOLUTION),
+        func.coalesce(incidents.c.acknowledged_at, literal_column("0")) > _n.created_at,
+    ),
+)
+"""Somebody knows of it; but its end is told after an acknowledgement too."""
+
 
 @cache
 def _given_up(*, probe: bool) -> Select[Any]:
@@ -91,7 +100,7 @@ def _given_up(*, probe: bool) -> Select[Any]:
         select(*(_n[field.name] for field in fields(Due)))
         .join_from(notifications, incidents)
         .where(IS_GIVEN_UP, _ON_CHANNEL, *is_due, ~IS_ABOUT_DELIVERY)
-        .where(incidents.c.acknowledged_at.is_(None), ~_IS_CARRIED, ~_IS_REPLACED)
+        .where(~_IS_ACKNOWLEDGED, ~_IS_CARRIED, ~_IS_REPLACED)
     )
 
 
@@ -111,7 +120,11 @@ _INCLUDED = (
     .join_from(_told, _of_told, _of_told.c.id == _told.c.incident_id)
     .join(_of_old, and_(_of_old.c.key == _of_told.c.key, _of_old.c.id <= _of_told.c.id))
     .join(notifications, and_(_n.incident_id == _of_old.c.id, _to_same_contact(notifications, _told)))
-    .where(_told.c.id.in_(bindparam("ids", expanding=True)), IS_GIVEN_UP)
+    .where(
+        _told.c.id.in_(bindparam("ids", expanding=True)),
+        IS_GIVEN_UP,
+        _n.created_at < _told.c.claimed_at,  # what came after it was read isn't told by it
+    )
 )
 
 
