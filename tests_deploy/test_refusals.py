@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from alertgate.config import load
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import CHANNEL_WIDE, Message, Outcome, Reason
 from alertgate.notify.channels.smtp import MailChannel, MailServer
+from alertgate.settings_load import load
 from tests.fakes import LATER, START
 from tests_deploy.mail_servers import PASSWORD, RECIPIENT, USER, exim, postfix
 

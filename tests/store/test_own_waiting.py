@@ -55,7 +55,7 @@ def test_what_is_about_a_paused_channel_waits_for_the_channel_that_it_goes_by(st
         assert due(connection, SMS) == set()
         assert open_too not in overdue(connection)
         assert due(connection, EMAIL, probe=True) == set()
-        [probe] = claims.last_resort(connection, EMAIL, None, LATER)
+        [probe] = claims.due(connection, EMAIL, LATER, probe=True, most=None, with_own=True)
         assert probe.id == of_email, "better than no probe at all"
 
 

@@ -30,6 +30,8 @@ PATIENCE = 3
 """How many channel-wide failures in a row, for any other reason, pause a channel."""
 SLOW = (timedelta(minutes=1), timedelta(minutes=5), LAST_DELAY)
 """Delays between probes when only an operator, or the next day, can fix the cause."""
+RESUMING = timedelta(minutes=10)
+"""For so long after a pause what was said of it may still be on its way to its end."""
 MOST_TRIED = 100
 """How many failures are remembered to choose the next probe."""
 
@@ -59,6 +61,8 @@ class ChannelState:
     reply: str = ""
     failed_at: datetime | None = None
     succeeded_at: datetime | None = None
+    resumed_at: datetime | None = None
+    """When the last pause ended."""
     tried: tuple[Tried, ...] = field(default=(), repr=False)
     """What failed since the channel last worked, the latest last: a probe prefers what isn't here."""
     evidence: Evidence = field(default_factory=Evidence, repr=False)
@@ -71,6 +75,12 @@ class ChannelState:
     def admits(self, address: str) -> bool:
         """Return whether a message to this recipient may be sent that isn't a probe."""
         return self.up or (self.in_doubt and address not in self.evidence.in_doubt)
+
+    def holds_own(self, now: datetime) -> bool:
+        """Return whether a message by this channel that deliveries fail can't arrive, or isn't true any more."""
+        if self.paused_at is not None:
+            return not self.in_doubt
+        return self.resumed_at is not None and timedelta(0) <= now - self.resumed_at < RESUMING
 
     def is_probe_due(self, now: datetime) -> bool:
         """Return whether the channel is paused and the time of its next probe has come."""
@@ -94,7 +104,10 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
     outcome = weighed.outcome
     if isinstance(outcome, Sent):
         last = (state.reason, state.reply, state.failed_at)
-        return ChannelState(0, None, None, False, *last, succeeded_at=now, evidence=weighed.evidence)
+        resumed_at = state.resumed_at if state.up else now
+        return ChannelState(
+            0, None, None, False, *last, succeeded_at=now, resumed_at=resumed_at, evidence=weighed.evidence
+        )
     probed = replace(state, evidence=weighed.evidence, tried=_latest_last(state.tried, weighed.tried))
     if outcome.reason is Reason.INTERNAL:  # a defect in alertgate says nothing about the channel
         return state if state.up else _after_probe(probed, now, chance)
@@ -104,6 +117,13 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
     if state.in_doubt:  # that it refuses one for its own sake doesn't tell why it refuses another
         return _after_probe(probed, now, chance)
     return replace(failed, failures=0, paused_at=None, probe_at=None, tried=())  # it refused one message, so it works
+
+
+def trusted(state: ChannelState, now: datetime) -> ChannelState:
+    """Return the state of a channel that was paused, and works for another process: one more failure pauses it again."""
+    return replace(
+        state, failures=PATIENCE - 1, paused_at=None, probe_at=None, in_doubt=False, resumed_at=now, tried=()
+    )
 
 
 def _after_failure(

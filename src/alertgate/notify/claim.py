@@ -38,6 +38,8 @@ class Claim:
     """Recipients that wait for a probe."""
     paused_at: datetime | None = None
     """Since when the channel is paused in this process."""
+    holds_own: bool = False
+    """Whether what says that deliveries fail waits, because the channel is away in this process, or just was."""
     tried: tuple[Tried, ...] = ()
     """What failed since the channel last worked, the latest last: a probe prefers another recipient or message."""
 
@@ -50,7 +52,7 @@ class Claim:
         """Return what may be claimed; for a probe, what failed the longest time ago first."""
         if self.probe:
             return sorted(going, key=self._last_failures)
-        return [each for each in going if each.members[0].address not in self.without]
+        return list(going)
 
     def _last_failures(self, dispatch: Dispatch) -> tuple[int, int]:
         first = dispatch.members[0]
@@ -66,6 +68,8 @@ class ClaimResult:
 
     messages: tuple[Outgoing, ...] = ()
     again_at: datetime | None = None
+    works_elsewhere: bool = False
+    """For a probe that found nothing: whether another process has sent something on the channel since the pause."""
 
 
 class Claimer:
@@ -82,12 +86,13 @@ class Claimer:
         limit = self._daily_limit if wanted.channel in MAIL else 0
         missed = untold.any_missed(connection, wanted.channel)
         most = None if self._rules.limit or limit or missed or wanted.choosy else wanted.slots
-        due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most)
-        if missed:
-            due += untold.given_up(connection, wanted.channel, wanted.now, probe=wanted.probe)
-        due = self._without_own(connection, due, wanted)
+        due = self._due(connection, wanted, missed=missed, most=most)
         if wanted.probe and not due:
-            due = claims.last_resort(connection, wanted.channel, wanted.paused_at, wanted.now)
+            elsewhere = claims.works_elsewhere(connection, wanted.channel, wanted.paused_at or wanted.now)
+            if elsewhere:
+                return ClaimResult(works_elsewhere=True)
+            # Better than no probe at all: it would never be seen that the channel works again.
+            due = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)
         if not due:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
@@ -96,6 +101,15 @@ class Claimer:
         going = wanted.eligible(choice.going)
         going = list(going if wanted.probe else affordable(going, used, limit))[: wanted.slots]
         return ClaimResult(self._lease(connection, going, wanted), choice.again_at)
+
+    def _due(self, connection: Connection, wanted: Claim, *, missed: bool, most: int | None) -> list[Due]:
+        """Return what is due, also if it was given up on, and may be claimed."""
+        with_own = not wanted.holds_own
+        due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most, with_own=with_own)
+        if missed:
+            due += untold.given_up(connection, wanted.channel, wanted.now, probe=wanted.probe)
+        due = [each for each in due if each.address not in wanted.without]
+        return self._without_own(connection, due, wanted)
 
     @staticmethod
     def _without_own(connection: Connection, due: list[Due], wanted: Claim) -> list[Due]:

@@ -176,7 +176,16 @@ class Deliverer:
             lane.more_is_due = True  # whatever woke this round is still waiting
             return
         state = lane.state
-        wanted = Claim(lane.channel.name, room.slots, now, room.probe, room.without, state.paused_at, state.tried)
+        wanted = Claim(
+            lane.channel.name,
+            room.slots,
+            now,
+            probe=room.probe,
+            without=room.without,
+            paused_at=state.paused_at,
+            holds_own=state.holds_own(now),
+            tried=state.tried,
+        )
         claimed_at = asyncio.get_running_loop().time()
         claimed = await self._store.write(lambda connection: self._claimer.claim(connection, wanted))
         lane.more_is_due = len(claimed.messages) == room.slots
@@ -184,6 +193,8 @@ class Deliverer:
             lane.put(Claimed(outgoing, claimed_at, wanted.probe))
         if claimed.again_at:
             self._again_at.append(claimed.again_at)
+        if claimed.works_elsewhere:
+            lane.trust(now)
 
     async def _bring_forward(self) -> None:
         """Make the waiting retries of channels that work again due now."""

@@ -10,7 +10,7 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.model import ChannelName
 from alertgate.notify.attempt import Attempted, Sender
-from alertgate.notify.breaker import ChannelState, Room, after
+from alertgate.notify.breaker import ChannelState, Room, after, trusted
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel
 from alertgate.notify.context import Outgoing
 from alertgate.notify.evidence import weigh
@@ -176,6 +176,11 @@ class Lane:
         age, limit = self._clock.now() - claimed_at, timedelta(seconds=self._times.queued_within)
         waited = asyncio.get_running_loop().time() - claimed.at
         return waited <= self._times.queued_within and timedelta(0) <= age <= limit
+
+    def trust(self, now: datetime) -> None:
+        """End the pause, because another process has sent something on the channel; one more failure begins it anew."""
+        before, self.state = self.state, trusted(self.state, now)
+        self._on_change(self.channel.name, before, self.state)
 
     def _weigh(self, claimed: Claimed, attempted: Attempted) -> Attempted:
         """Return the attempt as it is judged beside what the server said to others, and update the state."""

@@ -64,7 +64,7 @@ query of notifications with their incidents.
 
 
 @cache
-def _due(*, probe: bool, bounded: bool, last_resort: bool = False) -> Select[Any]:
+def _due(*, probe: bool, bounded: bool, with_own: bool) -> Select[Any]:
     is_due = _n.due_at <= bindparam("now", type_=_n.due_at.type)
     query = (
         select(*(_n[field.name] for field in fields(Due)))
@@ -74,21 +74,31 @@ def _due(*, probe: bool, bounded: bool, last_resort: bool = False) -> Select[Any
             IS_PENDING,
             or_(is_due, _n.attempts > 0) if probe else is_due,
             tuple_(incidents.c.key, _n.address).not_in(_BEING_TOLD),
-            true() if last_resort else ~WAITS_FOR_ITS_CHANNEL,
+            true() if with_own else ~WAITS_FOR_ITS_CHANNEL,
         )
         .order_by(_n.severity.desc(), _n.due_at)
     )
     return query.limit(bindparam("most")) if bounded else query
 
 
-def due(connection: Connection, channel: ChannelName, now: datetime, *, probe: bool, most: int | None) -> list[Due]:
+def due(
+    connection: Connection,
+    channel: ChannelName,
+    now: datetime,
+    *,
+    probe: bool,
+    most: int | None,
+    with_own: bool = False,
+) -> list[Due]:
     """Return what is due on a channel, the most severe first, then the oldest.
 
     What is due to a contact that is just being told about the same thing is left out: it waits for the end of that.
-    With `probe`, what waits for a retry counts as due. `most` limits their number; None is for decisions that need all.
+    With `probe`, what waits for a retry counts as due; `with_own`, what WAITS_FOR_ITS_CHANNEL too. `most` limits their
+    number; None is for decisions that need all.
     """
     bound = {"channel": channel, "now": now} | ({"most": most} if most is not None else {})
-    return [Due(*row) for row in connection.execute(_due(probe=probe, bounded=most is not None), bound)]
+    query = _due(probe=probe, bounded=most is not None, with_own=with_own)
+    return [Due(*row) for row in connection.execute(query, bound)]
 
 
 def about_delivery(connection: Connection, channel: ChannelName) -> set[str]:
@@ -97,16 +107,10 @@ def about_delivery(connection: Connection, channel: ChannelName) -> set[str]:
     return set(connection.execute(pending.where(_n.channel == channel, IS_PENDING, IS_ABOUT_DELIVERY)).scalars())
 
 
-def last_resort(connection: Connection, channel: ChannelName, paused_at: datetime | None, now: datetime) -> list[Due]:
-    """Return what waits for the channel itself: a probe if there is nothing else, or it would never be tried again.
-
-    Nothing if another process has sent something on it since it was paused here: it works, and that would be untrue.
-    """
-    since = paused_at or now
-    if connection.execute(select(exists().where(IS_SENT, _n.channel == channel, _n.finished_at > since))).scalar():
-        return []
-    query = _due(probe=True, bounded=False, last_resort=True)
-    return [Due(*row) for row in connection.execute(query, {"channel": channel, "now": now})]
+def works_elsewhere(connection: Connection, channel: ChannelName, since: datetime) -> bool:
+    """Return whether something was sent on a channel since then: by another process, if it is paused in this one."""
+    sent = exists().where(IS_SENT, _n.channel == channel, _n.finished_at > since)
+    return bool(connection.execute(select(sent)).scalar())
 
 
 class Since(NamedTuple):

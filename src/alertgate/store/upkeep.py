@@ -8,9 +8,9 @@ from sqlalchemy import Connection, and_, case, exists, func, literal, or_, selec
 
 from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
 from alertgate.store import failures
-from alertgate.store.claims import IS_ABOUT_DELIVERY
+from alertgate.store.claims import IS_ABOUT_DELIVERY, works_elsewhere
 from alertgate.store.leases import CLOCK_SKEW
-from alertgate.store.notifications import COLUMNS, IS_PENDING, IS_SENT, cancel_superseded, notification_of
+from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
 from alertgate.store.tables import incidents, notifications
 from alertgate.store.untold import IS_GIVEN_UP
 
@@ -48,8 +48,7 @@ def note_missed(connection: Connection, channel: ChannelName, paused_at: datetim
 
     Nothing is noted if another process has sent something on the channel since then.
     """
-    works_elsewhere = exists().where(IS_SENT, _n.channel == channel, _n.finished_at > paused_at)
-    if connection.execute(select(works_elsewhere)).scalar():
+    if works_elsewhere(connection, channel, paused_at):
         return 0
     due = (_n.channel == channel, IS_PENDING, _n.due_at <= now, _n.missed_since.is_(None))
     return connection.execute(update(notifications).where(*due).values(missed_since=_n.due_at)).rowcount
