@@ -701,6 +701,12 @@ NO_HOST = "is not the name of a host"
 EXAMPLE = "write one like SMTP_HOST=smtp.example.org"
 
 
+@pytest.mark.parametrize(("value", "host"), [("[::1]", "::1"), ("smtp.example.org.", "smtp.example.org"), (" h ", "h")])
+def test_a_mail_server_may_be_written_as_elsewhere(load_with, value, host):
+    """With brackets, with the final dot of a full name, or with the blanks that were pasted with it."""
+    assert load_with(SMTP_HOST=value, SMTP_EMAIL="a@x.net", RECIPIENT_EMAIL="b@x.net").smtp_host == host
+
+
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
@@ -712,8 +718,6 @@ EXAMPLE = "write one like SMTP_HOST=smtp.example.org"
         ("https://mail.example.org/webmail", f"{WEB}: write SMTP_HOST=mail.example.org"),
         ("https://mail.example.org:8443/", f"{WEB}: write SMTP_HOST=mail.example.org"),
         ("me@example.org", f"holds a mail address, and not the name of a host: {EXAMPLE}"),
-        ("[::1]", f"{NO_HOST}: write SMTP_HOST=::1"),
-        ("smtp.example.org.", f"{NO_HOST}: write SMTP_HOST=smtp.example.org"),
         ("smtp.example.org/", f"{NO_HOST}: write SMTP_HOST=smtp.example.org"),
         ("smtp.example.org 587", f"{NO_HOST}: {EXAMPLE}"),
         ("smtp..org", f"{NO_HOST}: {EXAMPLE}"),

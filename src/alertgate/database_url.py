@@ -34,7 +34,16 @@ _OTHER_LIBRARIES = frozenset(
 PARAMETERS = frozenset(
     {
         *("host", "hostaddr", "port", "dbname", "user", "password", "passfile", "require_auth", "channel_binding"),
-        *("connect_timeout", "options", "application_name", "fallback_application_name", "gssencmode", "krbsrvname"),
+        *(
+            "client_encoding",
+            "service",
+            "connect_timeout",
+            "options",
+            "application_name",
+            "fallback_application_name",
+            "gssencmode",
+            "krbsrvname",
+        ),
         *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout"),
         *("sslmode", "sslnegotiation", "sslcert", "sslkey", "sslpassword", "sslcertmode", "sslrootcert", "sslcrl"),
         *("sslcrldir", "sslsni", "sslcompression", "ssl_min_protocol_version", "ssl_max_protocol_version"),
@@ -46,6 +55,7 @@ _WORDS = MappingProxyType(
     {
         "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
         "channel_binding": ("disable", "prefer", "require"),
+        "client_encoding": ("utf8", "UTF8", "UTF-8"),
         "target_session_attrs": ("any", "read-write", "primary"),
     }
 )
@@ -53,7 +63,7 @@ _WORDS = MappingProxyType(
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _PLACE = re.compile(r"(?:\[(?P<ipv6>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[^:]*))?")
-_SECONDS = re.compile(r"[1-9][0-9]?")
+_SECONDS = re.compile(r"[0-9]{1,2}")
 _PLACEHOLDER = re.compile(r"\[.*pass.*\]|<.*>|your[-_a-z]*pass(word)?|change.?me", re.IGNORECASE)
 
 
@@ -224,7 +234,7 @@ def _check(given: dict[str, str]) -> None:
         if given.get(name, words[0]) not in words:
             raise ValueError(f"has a `{name}` that alertgate can't use: write one of {', '.join(words)}")
     if not _SECONDS.fullmatch(given.get("connect_timeout", "5")):
-        raise ValueError("has a `connect_timeout` that isn't a number of seconds from 1 to 99")
+        raise ValueError("has a `connect_timeout` that isn't a number of seconds from 0 to 99")
     if given.keys() & {"port", "password"} and "user" not in given:
         raise ValueError(
             f"names no user, but a port or a password: write {FORM}; if what stands before the '/' are a user and a "

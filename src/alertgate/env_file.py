@@ -13,6 +13,8 @@ from dotenv.variables import Variable, parse_variables
 SHARED_NAMES = frozenset(
     {
         *("ALERTGATE_BASE", "ALERTGATE_HOST", "ALERTGATE_IMAGE", "ALERTGATE_REPLICAS"),  # compose.yaml
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"),  # outbound.py
+        *("PGID", "PUID", "PYTHONUNBUFFERED"),  # of containers, whose `env_file` this is
         *("FLASK_APP", "FLASK_DEBUG", "FLASK_ENV"),  # left from a Flask service whose .env was taken over
     }
 )

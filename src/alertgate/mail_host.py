@@ -12,9 +12,14 @@ LONGEST = 253
 
 
 def check_mail_host(value: str) -> str:
-    """Return a host name or address. Raises ValueError, which says what to write instead."""
-    if is_host(value):
-        return value
+    """Return a host name or address, without blanks around it, brackets, or the final dot of a full name.
+
+    Raises ValueError, which says what to write instead.
+    """
+    host = value.strip()
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host.removesuffix(".")
+    if is_host(host):
+        return host
     raise ValueError(f"{_wrong(value)}: {_instead(value)}")
 
 

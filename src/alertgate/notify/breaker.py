@@ -120,7 +120,7 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
 
 
 def trusted(state: ChannelState, now: datetime) -> ChannelState:
-    """Return the state of a channel that was paused, and works for another process: one more failure pauses it again."""
+    """Return the state of a channel that was paused, and works for another process: one more failure pauses it."""
     return replace(
         state, failures=PATIENCE - 1, paused_at=None, probe_at=None, in_doubt=False, resumed_at=now, tried=()
     )

@@ -88,8 +88,8 @@ class Claimer:
         most = None if self._rules.limit or limit or missed or wanted.choosy else wanted.slots
         due = self._due(connection, wanted, missed=missed, most=most)
         if wanted.probe and not due:
-            elsewhere = claims.works_elsewhere(connection, wanted.channel, wanted.paused_at or wanted.now)
-            if elsewhere:
+            since = wanted.paused_at or wanted.now
+            if wanted.holds_own and claims.works_elsewhere(connection, wanted.channel, since):
                 return ClaimResult(works_elsewhere=True)
             # Better than no probe at all: it would never be seen that the channel works again.
             due = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)

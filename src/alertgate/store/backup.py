@@ -18,10 +18,9 @@ def back_up(source: Path, target: Path) -> Mapping[str, int]:
     """
     if target.exists():
         raise StoreError(f"{target} already exists; nothing was written. Name a new file.")
-    partial = target.with_name(target.name + ".partial")
-    _remove(partial)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        partial.touch(mode=0o600)
+        partial.touch(mode=0o600, exist_ok=False)
         rows = _copy(source, partial)
         _verify(partial, rows)
         _flush(partial)

@@ -20,6 +20,9 @@ class Tokens(Protocol):
     async def current(self) -> str:
         """Return a token that is good now. Raises AttemptFailed."""
 
+    def has_one(self) -> bool:
+        """Return whether one is kept, so that `current` needn't fetch one."""
+
     def discard(self) -> None:
         """Forget the current token, because the mail server has refused it."""
 
@@ -46,20 +49,30 @@ def choose(offered: Collection[str], *, encrypted: bool) -> str | None:
 async def with_token(connection: SMTP, user: str, tokens: Tokens) -> None:
     """Log in with an access token by XOAUTH2. Raises AttemptFailed, SMTPException.
 
-    A token may end before its time, as when somebody changes the account's password. So a refused one is replaced by a
-    new one, once.
+    A token may end before its time, as when somebody changes the account's password. So a refused one that was fetched
+    earlier is replaced by a new one, once, unless the server has hung up.
     """
     if "xoauth2" not in connection.server_auth_methods:
         encrypted = connection.get_transport_info("sslcontext") is not None
         raise _not_offered(connection, "token", encrypted=encrypted)
+    was_kept = tokens.has_one()
+    try:
+        await _present(connection, user, tokens)
+    except aiosmtplib.SMTPAuthenticationError as error:
+        if error.code < 500 or not was_kept or not connection.is_connected:
+            raise
+        await _present(connection, user, tokens)
+
+
+async def _present(connection: SMTP, user: str, tokens: Tokens) -> None:
+    """Log in with the current token; forget it if the server refuses it for good."""
     token = await tokens.current()
     try:
         await connection.auth_xoauth2(user, token)
     except aiosmtplib.SMTPAuthenticationError as error:
-        if error.code < 500:
-            raise
-        tokens.discard()
-        await connection.auth_xoauth2(user, await tokens.current())
+        if error.code >= 500:
+            tokens.discard()
+        raise
 
 
 def _not_offered(connection: SMTP, kind: str, *, encrypted: bool) -> AttemptFailed:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +60,7 @@ class AccessTokens:
 
     async def current(self) -> str:
         """Return a token that is good for some minutes. Raises AttemptFailed."""
-        if self._token and self._clock.monotonic() < self._renew_at:
+        if self.has_one():
             return self._token
         try:
             granted = await self._fetch()
@@ -74,6 +75,10 @@ class AccessTokens:
         self._refresh_token = granted.refresh_token or self._refresh_token
         return self._token
 
+    def has_one(self) -> bool:
+        """Return whether a token is kept that is good for some minutes."""
+        return bool(self._token) and self._clock.monotonic() < self._renew_at
+
     def discard(self) -> None:
         """Forget the current token, because the mail server has refused it."""
         self._token = ""
@@ -82,7 +87,7 @@ class AccessTokens:
         limit = self._settings.smtp_timeout
         try:
             async with asyncio.timeout(limit):
-                answer = read(*await self._ask())
+                answer = read(*await self._ask(), self._without_secrets)
         except (TimeoutError, httpx.TimeoutException):
             raise self._failed(Reason.TIMEOUT, f"no answer within {limit:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -121,17 +126,20 @@ class AccessTokens:
 
     def _failed(self, reason: Reason, text: str) -> AttemptFailed:
         """Return a failure whose text holds no secret, whatever the endpoint repeats of the request."""
+        return AttemptFailed(Transient(reason, f"SMTP_OAUTH_TOKEN_URL: {self._without_secrets(text)}"))
+
+    def _without_secrets(self, text: str) -> str:
         secret = self._settings.smtp_oauth_client_secret
-        for hidden in (self._refresh_token, secret.get_secret_value() if secret else ""):
+        for hidden in (self._refresh_token, self._token, secret.get_secret_value() if secret else ""):
             text = text.replace(hidden, "***") if hidden else text
-        return AttemptFailed(Transient(reason, f"SMTP_OAUTH_TOKEN_URL: {text}"))
+        return text
 
 
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
 
 
-def read(status: int, body: bytes) -> Granted | Transient:
-    """Return what an answer of a token endpoint means (RFC 6749, 5). Pure."""
+def read(status: int, body: bytes, hide: Callable[[str], str] = str) -> Granted | Transient:
+    """Return what an answer of a token endpoint means (RFC 6749, 5). `hide` takes secrets out of a text. Pure."""
     answer = _object(body)
     if status == 200 and "error" not in answer:
         token = answer.get("access_token")
@@ -141,9 +149,9 @@ def read(status: int, body: bytes) -> Granted | Transient:
         return Transient(Reason.TRY_LATER, "it answered without a token: check that this is the token endpoint")
     error = str(answer.get("error") or "")
     if status in (408, 429) or status >= 500 or error in _LATER:
-        return Transient(Reason.TRY_LATER, f"it answers {status} {_said(answer)}".rstrip())
+        return Transient(Reason.TRY_LATER, f"it answers {status} {_said(answer, hide)}".rstrip())
     advice = _ADVICE.get(error, "" if error else "check that this is the token endpoint")
-    text = f"it refuses ({status} {_said(answer)}".rstrip() + ")"
+    text = f"it refuses ({status} {_said(answer, hide)}".rstrip() + ")"
     return Transient(Reason.CREDENTIALS, f"{text}; {advice}" if advice else text)
 
 
@@ -155,10 +163,10 @@ def _object(body: bytes) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _said(answer: dict[str, Any]) -> str:
-    """Return the error and its description as one printable line."""
+def _said(answer: dict[str, Any], hide: Callable[[str], str]) -> str:
+    """Return the error and its description as one printable line; a secret is hidden before a cut can halve it."""
     text = ": ".join(str(answer[name]) for name in ("error", "error_description") if answer.get(name))
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in hide(text)).split())
     return line[:LONGEST_TEXT]
 
 

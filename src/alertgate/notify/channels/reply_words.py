@@ -45,7 +45,8 @@ _RULES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         Reason.DAILY_LIMIT,
         (
             "daily .{0,30}(?:limit|quota)",
-            "(?:submission|sending|hourly|relay) (?:limit|quota) exceeded",
+            "submissionquota|(?:submission|sending|hourly|relay) (?:limit|quota) (?:was |is |has been )?exceeded",
+            "your sending (?:quota|limit)|mail send limit",
             "credits exceeded",
             "max(?:imum)? e?-?mails per (?:hour|day)",
             "sent too many",
@@ -77,6 +78,7 @@ _RULES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             "relay host name",
             "not authori[sz]ed to send e?-?mail directly",
             "mismatches client",
+            "bad recipients from your host",
         ),
     ),
     (
@@ -96,6 +98,8 @@ _RULES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             "verify your (?:domain|sender)",
             r"your (?:domain|account)\b",
             "outgoing mail suspension",
+            "outboundspamexception|wascl",  # Exchange Online has suspended the account
+            "invalid dns",
             "test purposes only",
             r"\bspf\b|\bdkim\b|\bdmarc\b|sender policy framework",
             "unauthenticated",
@@ -143,7 +147,7 @@ _RULES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         Reason.TRY_LATER,
         (
             "temporarily (?:deferred|rate limited|blocked|restricted)",
-            "rate limit",
+            "rate ?limit",
             "server busy",
             "service (?:is )?(?:not available|unavailable)",
             "too (?:many (?:concurrent|connections|sessions)|frequent)",
