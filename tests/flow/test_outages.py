@@ -258,3 +258,44 @@ async def acknowledge(away: Outage, incident: str) -> None:
     """Acknowledge an incident."""
     url = f"/api/incidents/{incident}/acknowledge"
     assert (await away.service.client.post(url, json={"by": "Ada"}, headers=API_BEARER)).status_code == 200
+
+
+TOO_LARGE, SPAM, UNCLEAR = "552 5.3.4 Message too big", "554 5.7.1 Spam message rejected", "550 5.7.1 Access denied"
+
+
+@pytest.mark.parametrize("reply", [SPAM, UNCLEAR])
+async def test_one_message_that_is_refused_takes_no_other_with_it(make_settings, reply):
+    """The digest is halved until only what is refused alone fails: a few mails, and everything else is told once."""
+    async with mail_sink() as sink, outage(make_settings, FakeClock(), sink) as away:
+        [poison] = await publish(away, 1, event="poison")
+        ids = await publish(away, 31, 1)
+        await until(lambda: asyncio.sleep(0, away.away_at_once()))
+        await away.passes(quarters=4)
+        sink.judge = lambda command, _to, said: reply if command == "DATA" and "poison" in said else None
+        await away.ends()
+        await away.passes(quarters=16)
+        assert await away.statuses([poison]) == {"failed": 1}
+        assert await away.statuses(ids) == {"sent": 31}
+    mails = [each for each in sink.messages if "alertgate" not in each.mail["Subject"]]
+    named = Counter(device for mail in mails for device in set(re.findall(r"\bd\d{3}\b", text(mail))))
+    assert named == Counter({f"d{number:03}" for number in range(1, 32)})
+    assert len(mails) <= 2 * 5
+    assert any("while mail was away" in mail.mail["Subject"] for mail in mails)
+
+
+async def test_a_digest_that_is_too_large_is_told_in_parts(make_settings):
+    """Each part says since when mail was away; nothing fails, and nothing is told twice."""
+    async with mail_sink() as sink, outage(make_settings, FakeClock(), sink) as away:
+        ids = await publish(away, 20)
+        await until(lambda: asyncio.sleep(0, away.away_at_once()))
+        await away.passes(quarters=4)
+        sink.judge = lambda _command, _to, said: TOO_LARGE if len(re.findall(r"\bd\d{3}\b", said)) > 5 else None
+        await sink.start()
+        away.clock.move(minutes=16)
+        for _ in range(8):
+            await tried(away.service)
+            away.clock.move(seconds=4)
+        assert away.subjects() == ["[WARNING] 5 alerts while mail was away, since 15:03"] * 4
+        assert await away.statuses(ids) == {"sent": 20}
+    devices = [device for mail in sink.messages for device in re.findall(r"\bd\d{3}\b", text(mail))]
+    assert sorted(devices) == [f"d{number:03}" for number in range(20)]

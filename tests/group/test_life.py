@@ -97,7 +97,7 @@ class Life(RuleBasedStateMachine):
         self.connection = self.transaction.enter_context(self.store.transaction())
         self.recorder = Recorder(RULES, CONTACTS, self.new_id)
         self.actions = IncidentActions(CONTACTS, self.new_id)
-        self.claimer = Claimer(FloodRules(0, RULES.interval), 0, owner="me", new_id=self.new_id)
+        self.claimer = Claimer(FloodRules(0, RULES.interval), 0, CONTACTS, owner="me", new_id=self.new_id)
         self.ids = count()
         self.now = START
         self.said: list[Said] = []

@@ -16,6 +16,7 @@ from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
 from alertgate.notify.flood import FloodRules
@@ -114,7 +115,7 @@ async def make_loop(make_settings):
         deliverer = Deliverer(
             store,
             channels,
-            Claimer(rules, settings.smtp_daily_limit, owner="me", new_id=new_id),
+            Claimer(rules, settings.smtp_daily_limit, targets(settings), owner="me", new_id=new_id),
             Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5),
             NotificationUpkeep(store, settings, clock, metrics, channels=names, owner="me"),
             clock,

@@ -21,7 +21,7 @@ from alertgate.model import (
 )
 from alertgate.notify.context import Outgoing
 from alertgate.notify.missed import Untold
-from alertgate.store import alerts, incidents, leases, notifications, upkeep
+from alertgate.store import alerts, incidents, leases, notifications, untold, upkeep
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 from tests.builders import new_alert, new_incident, new_notification
@@ -114,11 +114,21 @@ def test_what_a_recipient_refused_is_not_told(desk: Desk):
     [gone] = missed(desk, 1, **GIVEN_UP, address=YOU)
     known = new_incident(key="k", status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=START, acknowledged_by="Ada")
     put(desk, known, new_notification(known, **GIVEN_UP))
-    with desk.store.transaction() as connection:
-        assert upkeep.forget_unreachable(connection, [(EMAIL, ME)]) == 1
-    assert (desk.get(gone).status, desk.get(gone).missed_since) == (FAILED, None)
+    desk.targets = ((EMAIL, ME),)
     [digest] = desk.claim().messages
     assert members(digest) == {kept, other}
+    desk.targets = ((EMAIL, ME), (EMAIL, YOU))  # it was a mistake in the settings
+    [message] = desk.claim().messages
+    assert members(message) == {gone}
+
+
+def test_what_was_dealt_with_is_not_missed_any_more(desk: Desk):
+    """A claim needn't look for what somebody dismissed, or what a later failure counts instead of."""
+    missed(desk, 1, **GIVEN_UP, dismissed_at=desk.now, dismissed_by="Ada")
+    missed(desk, 1, **GIVEN_UP, superseded_by=new_id(desk.now))
+    assert not desk.store.read_now(lambda c: untold.any_missed(c, EMAIL))
+    missed(desk, 1, **GIVEN_UP)
+    assert desk.store.read_now(lambda c: untold.any_missed(c, EMAIL))
 
 
 def test_one_incident_is_told_once(desk: Desk):
@@ -160,14 +170,14 @@ def test_of_two_that_were_given_up_on_the_later_one_is_told(desk: Desk):
     assert [desk.get(each.id).status for each in sorted(both, key=lambda each: each.id)] == [CANCELLED, SENT]
 
 
-def open_again(desk: Desk, *before: Incident, address: str = ME) -> Outgoing:
+def open_again(desk: Desk, *before: Incident, address: str = ME, **changes: Any) -> Outgoing:
     """Let the same thing fire again, after these incidents; return the message about it."""
     for number, each in enumerate(before):
         put(desk, each, *(new_notification(each, address=to, **GIVEN_UP) for to in (ME, YOU)[: 2 - number % 2]))
     desk.move(minutes=1)
     over = {"status": IncidentStatus.RESOLVED, "resolution": Resolution.SILENCE}
     incident = new_incident(id=new_id(desk.now), opened_at=desk.now, **over)
-    put(desk, incident, new_notification(incident, address=address, due_at=desk.now, created_at=desk.now))
+    put(desk, incident, new_notification(incident, address=address, due_at=desk.now, created_at=desk.now, **changes))
     [message] = desk.claim().messages
     return message
 
@@ -179,12 +189,13 @@ def quiet(hours: int, count: int, **changes: Any) -> Incident:
     return new_incident(id=new_id(at), opened_at=at, alert_count=count, **{**over, **changes})
 
 
-def test_an_opening_says_what_its_contact_was_not_told_before(desk: Desk):
+@pytest.mark.parametrize("kind", [Kind.OPENING, Kind.REOPENING, Kind.RESOLUTION, Kind.CHANGES])
+def test_the_first_message_says_what_its_contact_was_not_told_before(desk: Desk, kind: Kind):
     """How many alerts, since when, back to the last that it was told of; then they are no failures any more."""
     told = quiet(0, 100)
     put(desk, told, new_notification(told, status=SENT, finished_at=START))
     before = [quiet(1, 3), quiet(2, 5, resolution=Resolution.ALERT)]
-    message = open_again(desk, *before)
+    message = open_again(desk, *before, kind=kind)
     assert message.snapshots[0].earlier == Untold(7, START + timedelta(hours=1))
     desk.end((message,))
     found = desk.store.read_now(lambda c: [n for each in before for n in notifications.of_incident(c, each.id)])

@@ -72,7 +72,7 @@ class Outages(RuleBasedStateMachine):
         targets = [(EMAIL, address) for address in ADDRESSES]
         self.recorder = Recorder(RULES, targets, self.new_id)
         self.actions = IncidentActions(targets, self.new_id)
-        self.claimer = Claimer(FloodRules(self.flood_limit, RULES.interval), 0, owner="me", new_id=self.new_id)
+        self.claimer = Claimer(FloodRules(self.flood_limit, RULES.interval), 0, targets, owner="me", new_id=self.new_id)
         self.now = START
         self.paused_at: datetime | None = None
         self.probe_at = START

@@ -101,10 +101,9 @@ class ChannelState:
 
 def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -> ChannelState:
     """Return the state after one more attempt. `chance` is a random number from 0 to 1."""
-    outcome = weighed.outcome
+    outcome, resumed_at = weighed.outcome, state.resumed_at if state.up else now
     if isinstance(outcome, Sent):
         last = (state.reason, state.reply, state.failed_at)
-        resumed_at = state.resumed_at if state.up else now
         return ChannelState(
             0, None, None, False, *last, succeeded_at=now, resumed_at=resumed_at, evidence=weighed.evidence
         )
@@ -116,7 +115,8 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
         return _after_failure(state, failed, now, chance, in_doubt=weighed.subject is Subject.IN_DOUBT)
     if state.in_doubt:  # that it refuses one for its own sake doesn't tell why it refuses another
         return _after_probe(probed, now, chance)
-    return replace(failed, failures=0, paused_at=None, probe_at=None, tried=())  # it refused one message, so it works
+    # It refused one message, so it works.
+    return replace(failed, failures=0, paused_at=None, probe_at=None, resumed_at=resumed_at, tried=())
 
 
 def trusted(state: ChannelState, now: datetime) -> ChannelState:

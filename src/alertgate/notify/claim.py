@@ -4,14 +4,15 @@ All of it is one write transaction, and there is one at a time in the whole data
 each other's messages, and no two of them claim for one contact at the same time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from alertgate.addresses import mask
-from alertgate.model import ChannelName, Due, Kind, Notification, Recent
+from alertgate.model import ChannelName, Due, Notification, Recent, Target
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
 from alertgate.notify.evidence import Tried
@@ -40,6 +41,8 @@ class Claim:
     """Since when the channel is paused in this process."""
     holds_own: bool = False
     """Whether what says that deliveries fail waits, because the channel is away in this process, or just was."""
+    in_doubt: bool = False
+    """Whether it isn't clear if the channel refuses us, a recipient or a message."""
     tried: tuple[Tried, ...] = ()
     """What failed since the channel last worked, the latest last: a probe prefers another recipient or message."""
 
@@ -53,6 +56,18 @@ class Claim:
         if self.probe:
             return sorted(going, key=self._last_failures)
         return list(going)
+
+    def alone(self, due: Sequence[Due]) -> list[Due]:
+        """Return the members of the digests that were tried last, if it may be one of them alone that is refused.
+
+        A probe in doubt tries these by themselves after it tried them together, in turns.
+        """
+        if not (self.probe and self.in_doubt):
+            return []
+        last = {each.address: each.message for each in self.tried}
+        members = [each for each in due if each.digest_id and each.digest_id == last.get(each.address)]
+        number = Counter(each.digest_id for each in members)
+        return [each for each in members if number[each.digest_id] > 1]
 
     def _last_failures(self, dispatch: Dispatch) -> tuple[int, int]:
         first = dispatch.members[0]
@@ -73,9 +88,21 @@ class ClaimResult:
 
 
 class Claimer:
-    """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time."""
+    """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
 
-    def __init__(self, rules: FloodRules, daily_limit: int, *, owner: str, new_id: Callable[[datetime], str]) -> None:
+    What was given up on is told to `targets` alone: others aren't among the recipients any more, or not now.
+    """
+
+    def __init__(
+        self,
+        rules: FloodRules,
+        daily_limit: int,
+        targets: Collection[Target],
+        *,
+        owner: str,
+        new_id: Callable[[datetime], str],
+    ) -> None:
+        self._targets = frozenset(targets)
         self._rules = rules
         self._daily_limit = daily_limit
         self._owner = owner
@@ -97,8 +124,12 @@ class Claimer:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
         rules = self._rules_for(wanted, budget(used, limit))
-        choice = choose(due, self._recent(connection, wanted, due, rules), wanted.now, rules)
-        going = wanted.eligible(choice.going)
+        alone = wanted.alone(due)
+        ids = {each.id for each in alone}
+        recent = self._recent(connection, wanted, due, rules)
+        choice = choose((each for each in due if each.id not in ids), recent, wanted.now, rules)
+        alone = [replace(each, digest_id=None, missed_since=None) for each in alone]
+        going = wanted.eligible((*choice.going, *choose(alone, recent, wanted.now, rules).going))
         going = list(going if wanted.probe else affordable(going, used, limit))[: wanted.slots]
         return ClaimResult(self._lease(connection, going, wanted), choice.again_at)
 
@@ -107,7 +138,8 @@ class Claimer:
         with_own = not wanted.holds_own
         due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most, with_own=with_own)
         if missed:
-            due += untold.given_up(connection, wanted.channel, wanted.now, probe=wanted.probe)
+            given_up = untold.given_up(connection, wanted.channel, wanted.now, probe=wanted.probe)
+            due += [each for each in given_up if (wanted.channel, each.address) in self._targets]
         due = [each for each in due if each.address not in wanted.without]
         return self._without_own(connection, due, wanted)
 
@@ -166,14 +198,9 @@ def _with_contents(connection: Connection, messages: Sequence[Sequence[Notificat
     """Return the messages with what they report. A digest shows no alerts; that of what was missed counts them."""
     about = incidents.by_id(connection, {each.incident_id for members in messages for each in members})
     found = [Outgoing(tuple(Snapshot(each, about[each.incident_id]) for each in members)) for members in messages]
-    openings = [
-        each.id
-        for outgoing in found
-        if outgoing.missed_since or not outgoing.is_digest
-        for each in outgoing.notifications
-        if each.kind is Kind.OPENING
-    ]
-    earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, openings).items()}
+    showing = [each for each in found if each.missed_since or not each.is_digest]
+    ids = [notification.id for outgoing in showing for notification in outgoing.notifications]
+    earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, ids).items()}
     return tuple(_with_alerts(connection, outgoing, earlier) for outgoing in found)
 
 

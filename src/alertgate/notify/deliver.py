@@ -184,6 +184,7 @@ class Deliverer:
             without=room.without,
             paused_at=state.paused_at,
             holds_own=state.holds_own(now),
+            in_doubt=state.in_doubt,
             tried=state.tried,
         )
         claimed_at = asyncio.get_running_loop().time()

@@ -34,11 +34,12 @@ def classify(stage: Stage, code: int, text: str) -> Transient | Permanent:
     reply = f"{code} {' '.join(text.split())}"
     reason = _reason(stage, code, text)
     if code >= 500 and reason in _FINAL:
-        return Permanent(reason, reply)
+        of_content = reason is Reason.TOO_LARGE or (reason is Reason.POLICY and stage is Stage.CONTENT)
+        return Permanent(reason, reply, of_content)
     if reason in _FINAL and reason is not Reason.TOO_LARGE:
         reason = Reason.RECIPIENT_BUSY  # a 4xx: the server itself says that it may accept it later
     if reason in _DOUBTFUL and stage in {Stage.RECIPIENT, Stage.CONTENT}:
-        return Transient(reason, reply, _if_alone(code, reply))
+        return Transient(reason, reply, _if_alone(stage, code, reply))
     return Transient(reason, reply)
 
 
@@ -49,8 +50,12 @@ _DOUBTFUL = frozenset({Reason.UNCLEAR, Reason.SENDER_REFUSED, Reason.RELAY_REFUS
 """Once the server has seen a recipient, these may be about that recipient alone: what it says to others will tell."""
 
 
-def _if_alone(code: int, reply: str) -> Transient | Permanent:
-    return Permanent(Reason.REFUSED, reply) if code >= 500 else Transient(Reason.RECIPIENT_BUSY, reply)
+def _if_alone(stage: Stage, code: int, reply: str) -> Transient | Permanent:
+    return (
+        Permanent(Reason.REFUSED, reply, stage is Stage.CONTENT)
+        if code >= 500
+        else Transient(Reason.RECIPIENT_BUSY, reply)
+    )
 
 
 def _reason(stage: Stage, code: int, text: str) -> Reason:
