@@ -333,4 +333,4 @@ def is_open(incident: Incident | None) -> bool:
 def test_an_incident_lives_as_the_model_says(store):
     """Nothing that is open is called over, nobody misses an end, and nobody hears of each flap."""
     machine = type("Machine", (Life,), {"store": store})
-    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=60, stateful_step_count=40))
+    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=40, stateful_step_count=30))

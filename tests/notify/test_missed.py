@@ -21,7 +21,7 @@ from alertgate.model import (
 )
 from alertgate.notify.context import Outgoing
 from alertgate.notify.missed import Untold
-from alertgate.store import alerts, incidents, leases, notifications, untold, upkeep
+from alertgate.store import alerts, failures, incidents, leases, notifications, untold, upkeep
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 from tests.builders import new_alert, new_incident, new_notification
@@ -283,3 +283,35 @@ def test_a_thing_that_is_open_is_not_told_to_be_over(desk: Desk):
     assert [each.status for each in desk.store.read_now(lambda c: notifications.of_incident(c, old.id))] == [
         NotificationStatus.FAILED
     ]
+
+
+def test_a_weekend_near_the_daily_limit_and_a_crash(desk: Desk):
+    """One digest with all of it, as the reserve is for what is critical; after the crash it is the same message."""
+    desk.daily_limit, flat = 100, {"channel": EMAIL, "address": ME}
+    desk.plan(96, status=SENT, finished_at=desk.now - timedelta(hours=1), address=YOU)
+    ids = {*missed(desk, 50, **GIVEN_UP), *missed(desk, 60, **AWAY, attempts=3), *desk.plan(5)}
+    ids |= {*missed(desk, 5, **GIVEN_UP, severity=Severity.CRITICAL)}
+    for _ in range(30):
+        over = new_incident(status=IncidentStatus.RESOLVED, resolution=Resolution.ALERT, resolved_at=desk.now)
+        over = replace(over, key=over.id)
+        opening = new_notification(over, **GIVEN_UP, **flat)
+        end = new_notification(over, **AWAY, **flat, kind=Kind.RESOLUTION, due_at=START, created_at=START)
+        put(desk, over, opening, end)
+        ids.add(end.id)
+    missed(desk, 7, **GIVEN_UP, dismissed_at=desk.now, dismissed_by="Ada")
+
+    def claim(**how: Any) -> list[Outgoing]:
+        return [each for each in desk.claim(**how).messages if each.first.address == ME]
+
+    [digest] = claim(slots=1, probe=True)
+    assert (members(digest), digest.missed_since) == (ids, START)
+    with desk.store.transaction() as connection:  # it was sent, and the process ended before it recorded that
+        assert set(leases.release_all(connection, desk.now)) == ids
+    desk.move(minutes=1)
+    [again] = claim()
+    assert (members(again), again.first.digest_id) == (ids, digest.first.digest_id)
+    desk.end((again,))
+    assert {desk.get(id_).status for id_ in ids} == {SENT}
+    desk.move(hours=1)
+    assert claim() == []
+    assert desk.store.read_now(failures.number) == 0

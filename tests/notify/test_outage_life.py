@@ -248,4 +248,4 @@ def test_people_get_one_message_after_an_outage_and_hear_of_everything(store):
     """However long it was, however often the process died, and whatever the doors and people did meanwhile."""
     for flood_limit in (0, 5):
         machine = type("Machine", (Outages,), {"store": store, "flood_limit": flood_limit})
-        run_state_machine_as_test(machine, settings=settings(for_any, max_examples=30, stateful_step_count=30))
+        run_state_machine_as_test(machine, settings=settings(for_any, max_examples=20, stateful_step_count=30))
