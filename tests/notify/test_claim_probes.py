@@ -4,8 +4,9 @@ import pytest
 
 from alertgate.model import NotificationStatus, Severity
 from alertgate.notify.evidence import Tried
+from alertgate.store import claims, untold
 from alertgate.store.engine import Store
-from tests.notify.test_claim import Desk
+from tests.notify.test_claim import EMAIL, Desk
 
 PENDING = NotificationStatus.PENDING
 
@@ -40,3 +41,20 @@ def test_recipients_that_wait_for_a_probe_are_left_out_and_take_no_room(desk: De
     good = desk.plan(2, address="good@example.com")
     claimed = desk.claim(slots=2, without=frozenset({"bad@example.org"}))
     assert {each.first.id for each in claimed.messages} == set(good)
+
+
+def test_recipients_in_doubt_are_left_out_before_rows_are_counted(desk: Desk):
+    """Whatever waits for a probe isn't read, neither what is due nor what was given up on."""
+    bad, good = "bad@example.org", "good@example.com"
+    desk.plan(3, address=bad, severity=Severity.CRITICAL)
+    [due] = desk.plan(address=good)
+    missed = {"status": NotificationStatus.FAILED, "missed_since": desk.now, "finished_at": desk.now}
+    desk.plan(3, address=bad, **missed)
+    [given_up] = desk.plan(address=good, **missed)
+    with desk.store.transaction() as connection:
+        first = claims.due(connection, EMAIL, desk.now, probe=False, most=1, without={bad})
+        found = [
+            untold.given_up(connection, EMAIL, desk.now, probe=probe, without={bad, "me@x"}) for probe in (False, True)
+        ]
+    assert [each.id for each in first] == [due]
+    assert [[each.id for each in one] for one in found] == [[given_up], [given_up]]
