@@ -28,12 +28,17 @@ class Scripted:
     outcome: Outcome = field(default_factory=lambda: Sent("250 OK"))
     tried: list[Message] = field(default_factory=list)
     sent: list[Message] = field(default_factory=list)
+    rehearsed: list[str | None] = field(default_factory=list)
     capacity: int = 2
 
     async def send(self, message: Message, _deadline: float) -> Outcome:
         self.tried.append(message)
         if isinstance(self.outcome, Sent):
             self.sent.append(message)
+        return self.outcome
+
+    async def rehearse(self, to: str | None, _deadline: float) -> Outcome:
+        self.rehearsed.append(to)
         return self.outcome
 
     async def close(self) -> None:
