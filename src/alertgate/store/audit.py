@@ -98,8 +98,12 @@ def untold(connection: Connection, before: datetime) -> Sequence[str]:
 
 
 def concern(connection: Connection, ids: Collection[str]) -> dict[str, Severity]:
-    """Return the severity of each of these notifications or incidents that isn't about alertgate itself."""
+    """Return the severity of each of these notifications or incidents that isn't about alertgate itself.
+
+    Nor about outstanding failures, of which another own incident tells: one cause isn't told twice.
+    """
     not_own = incidents.c.source != constant(Source.ALERTGATE)
     of_notifications = select(_n.id, _n.severity).join_from(notifications, incidents).where(_n.id.in_(ids), not_own)
-    of_incidents = select(incidents.c.id, incidents.c.severity).where(incidents.c.id.in_(ids), not_own)
+    is_told = exists().where(_n.incident_id == incidents.c.id, IS_OUTSTANDING)
+    of_incidents = select(incidents.c.id, incidents.c.severity).where(incidents.c.id.in_(ids), not_own, ~is_told)
     return {row.id: row.severity for query in (of_notifications, of_incidents) for row in connection.execute(query)}
