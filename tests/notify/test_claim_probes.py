@@ -4,11 +4,11 @@ import pytest
 
 from alertgate.model import NotificationStatus, Severity
 from alertgate.notify.evidence import Tried
-from alertgate.store import leases
+from alertgate.store import claims, leases, untold
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 from tests.fakes import START
-from tests.notify.test_claim import Desk
+from tests.notify.test_claim import EMAIL, Desk
 
 PENDING = NotificationStatus.PENDING
 
@@ -63,3 +63,20 @@ def test_in_doubt_a_digest_and_its_members_are_tried_in_turns(desk: Desk):
     assert sorted(id_ for probe in probes[1::2] for id_ in probe) == sorted([first, second])
     [again] = desk.claim(slots=1, probe=True, tried=(probe.tried,)).messages
     assert again.is_digest
+
+
+def test_recipients_in_doubt_are_left_out_before_rows_are_counted(desk: Desk):
+    """Whatever waits for a probe isn't read, neither what is due nor what was given up on."""
+    bad, good = "bad@example.org", "good@example.com"
+    desk.plan(3, address=bad, severity=Severity.CRITICAL)
+    [due] = desk.plan(address=good)
+    missed = {"status": NotificationStatus.FAILED, "missed_since": desk.now, "finished_at": desk.now}
+    desk.plan(3, address=bad, **missed)
+    [given_up] = desk.plan(address=good, **missed)
+    with desk.store.transaction() as connection:
+        first = claims.due(connection, EMAIL, desk.now, probe=False, most=1, without={bad})
+        found = [
+            untold.given_up(connection, EMAIL, desk.now, probe=probe, without={bad, "me@x"}) for probe in (False, True)
+        ]
+    assert [each.id for each in first] == [due]
+    assert [[each.id for each in one] for one in found] == [[given_up], [given_up]]

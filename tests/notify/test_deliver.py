@@ -47,6 +47,9 @@ class Counted:
         await self.allowed.acquire()
         return self.outcome
 
+    async def rehearse(self, _to, _deadline):
+        return self.outcome
+
     async def close(self) -> None:
         self.on_close()
 

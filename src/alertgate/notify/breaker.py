@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from alertgate.notify.channels.base import CHANNEL_WIDE, Reason, Sent
+from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Reason, Sent
 from alertgate.notify.evidence import Evidence, Subject, Tried, Weighed
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 
@@ -30,6 +30,10 @@ PATIENCE = 3
 """How many channel-wide failures in a row, for any other reason, pause a channel."""
 SLOW = (timedelta(minutes=1), timedelta(minutes=5), LAST_DELAY)
 """Delays between probes when only an operator, or the next day, can fix the cause."""
+SEEN_LATE = frozenset({Reason.SENDER_REFUSED, Reason.DAILY_LIMIT, Reason.UNCLEAR})
+"""Reasons that a server may have after it has seen a message's content, which a rehearsal doesn't show."""
+DOUBTED = timedelta(days=1)
+"""How long a rehearsal that succeeds doesn't end a pause for one of SEEN_LATE: daily limits are over by then."""
 RESUMING = timedelta(minutes=10)
 """For so long after a pause what was said of it may still be on its way to its end."""
 MOST_TRIED = 100
@@ -71,6 +75,14 @@ class ChannelState:
     def up(self) -> bool:
         """Whether the channel isn't paused."""
         return self.paused_at is None
+
+    @property
+    def suspect(self) -> str | None:
+        """The recipient to rehearse with: who failed last, and, where it is in doubt, one of those in doubt."""
+        addresses = [each.address for each in self.tried]
+        if self.in_doubt:
+            addresses = [address for address in addresses if address in self.evidence.in_doubt]
+        return addresses[-1] if addresses else None
 
     def admits(self, address: str) -> bool:
         """Return whether a message to this recipient may be sent that isn't a probe."""
@@ -124,6 +136,26 @@ def trusted(state: ChannelState, now: datetime) -> ChannelState:
     return replace(
         state, failures=PATIENCE - 1, paused_at=None, probe_at=None, in_doubt=False, resumed_at=now, tried=()
     )
+
+
+def rehearsed(state: ChannelState, outcome: Outcome, now: datetime, chance: float) -> ChannelState:
+    """Return the state after a rehearsal: a probe without a message, because none waits for the paused channel.
+
+    Whether it fails or says too little, the pauses between probes grow: each rehearsal logs in, and servers ban whoever
+    does that too often.
+    """
+    if state.up:  # a message was sent meanwhile
+        return state
+    # Not in the future, even if the clock was set back: the next probe would be due at once, again and again.
+    failed_at = min(state.failed_at or now, now)
+    probed = replace(state, failures=state.failures + 1, failed_at=failed_at)
+    if outcome.reason in CHANNEL_WIDE:
+        failed = replace(probed, reason=outcome.reason, reply=outcome.reply, failed_at=now)
+        return _with_next_probe(failed, now, chance)
+    says_too_little = state.reason in SEEN_LATE and now - failed_at < DOUBTED
+    if outcome.reason is Reason.INTERNAL or says_too_little:
+        return _with_next_probe(probed, now, chance)
+    return trusted(state, now)
 
 
 def _after_failure(

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -46,11 +47,6 @@ class Claim:
     tried: tuple[Tried, ...] = ()
     """What failed since the channel last worked, the latest last: a probe prefers another recipient or message."""
 
-    @property
-    def choosy(self) -> bool:
-        """Whether it isn't simply the most pressing that is claimed."""
-        return self.probe or bool(self.without)
-
     def eligible(self, going: Sequence[Dispatch]) -> list[Dispatch]:
         """Return what may be claimed; for a probe, what failed the longest time ago first."""
         if self.probe:
@@ -86,6 +82,11 @@ class ClaimResult:
     works_elsewhere: bool = False
     """For a probe that found nothing: whether another process has sent something on the channel since the pause."""
 
+    @property
+    def nothing_to_probe_with(self) -> bool:
+        """For a probe: whether there is neither a message nor another process that shows how the channel is."""
+        return not self.messages and not self.works_elsewhere
+
 
 class Claimer:
     """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
@@ -112,11 +113,11 @@ class Claimer:
         """Lease what is to be sent now, and read what it is about."""
         limit = self._daily_limit if wanted.channel in MAIL else 0
         missed = untold.any_missed(connection, wanted.channel)
-        most = None if self._rules.limit or limit or missed or wanted.choosy else wanted.slots
+        most = None if self._rules.limit or limit or missed or wanted.probe else wanted.slots
         due = self._due(connection, wanted, missed=missed, most=most)
         if wanted.probe and not due:
             since = wanted.paused_at or wanted.now
-            if wanted.holds_own and claims.works_elsewhere(connection, wanted.channel, since):
+            if claims.works_elsewhere(connection, wanted.channel, since):
                 return ClaimResult(works_elsewhere=True)
             # Better than no probe at all: it would never be seen that the channel works again.
             due = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)
@@ -135,12 +136,11 @@ class Claimer:
 
     def _due(self, connection: Connection, wanted: Claim, *, missed: bool, most: int | None) -> list[Due]:
         """Return what is due, also if it was given up on, and may be claimed."""
-        with_own = not wanted.holds_own
-        due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most, with_own=with_own)
+        which: dict[str, Any] = {"probe": wanted.probe, "without": wanted.without}
+        due = claims.due(connection, wanted.channel, wanted.now, most=most, with_own=not wanted.holds_own, **which)
         if missed:
-            given_up = untold.given_up(connection, wanted.channel, wanted.now, probe=wanted.probe)
+            given_up = untold.given_up(connection, wanted.channel, wanted.now, **which)
             due += [each for each in given_up if (wanted.channel, each.address) in self._targets]
-        due = [each for each in due if each.address not in wanted.without]
         return self._without_own(connection, due, wanted)
 
     @staticmethod

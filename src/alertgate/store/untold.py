@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from alertgate.model import ChannelName, Due, IncidentStatus, Kind, Notification, NotificationStatus, Resolution, Signal
-from alertgate.store.claims import IS_ABOUT_DELIVERY
+from alertgate.store.claims import IS_ABOUT_DELIVERY, IS_TO_ANOTHER
 from alertgate.store.notifications import COLUMNS
 from alertgate.store.rows import portions
 from alertgate.store.tables import alerts, constant, incidents, notifications
@@ -97,23 +97,28 @@ _IS_ACKNOWLEDGED = or_(
 
 
 @cache
-def _given_up(*, probe: bool) -> Select[Any]:
-    is_due = () if probe else (_n.due_at <= bindparam("now", type_=_n.due_at.type),)
+def _given_up(*, probe: bool, some: bool) -> Select[Any]:
+    which = [] if probe else [_n.due_at <= bindparam("now", type_=_n.due_at.type)]
+    which += [IS_TO_ANOTHER] if some else []
     return (
         select(*(_n[field.name] for field in fields(Due)))
         .join_from(notifications, incidents)
-        .where(IS_GIVEN_UP, _ON_CHANNEL, *is_due, ~IS_ABOUT_DELIVERY)
+        .where(IS_GIVEN_UP, _ON_CHANNEL, *which, ~IS_ABOUT_DELIVERY)
         .where(~_IS_ACKNOWLEDGED, ~_IS_CARRIED, ~_IS_REPLACED)
     )
 
 
-def given_up(connection: Connection, channel: ChannelName, now: datetime, *, probe: bool) -> list[Due]:
+def given_up(
+    connection: Connection, channel: ChannelName, now: datetime, *, probe: bool, without: Collection[str] = ()
+) -> list[Due]:
     """Return what was given up on because this channel was away, and is to be told: one for each incident and contact.
 
-    With `probe`, also what is to be tried later.
+    With `probe`, also what is to be tried later. What is for the addresses in `without` is left out.
     """
-    bound = {"channel": channel} if probe else {"channel": channel, "now": now}
-    return [Due(*row) for row in connection.execute(_given_up(probe=probe), bound)]
+    bound: dict[str, Any] = {"channel": channel}
+    bound |= {} if probe else {"now": now}
+    bound |= {"without": sorted(without)} if without else {}
+    return [Due(*row) for row in connection.execute(_given_up(probe=probe, some=bool(without)), bound)]
 
 
 _told = notifications.alias()

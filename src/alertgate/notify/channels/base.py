@@ -163,6 +163,12 @@ class Channel(Protocol):
         After `deadline` (event loop time) another process may send the message, so nothing may be sent any more.
         """
 
+    async def rehearse(self, to: str | None, deadline: float) -> Outcome:
+        """Do all that `send` does to reach a recipient, or with None the server, but send nothing.
+
+        `Sent` says that nothing was refused. Until `deadline` (event loop time), and as `send` without exceptions.
+        """
+
     async def close(self) -> None:
         """Close all connections."""
 

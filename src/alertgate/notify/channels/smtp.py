@@ -185,6 +185,14 @@ class MailChannel:
         mail = compose(message, self._sender, self._name)
         return await self._server.send_mail(self._sender, message.to, mail, deadline)
 
+    async def rehearse(self, to: str | None, deadline: float) -> Outcome:
+        """Log in, and name the sender and a recipient, on a connection of its own."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await rehearsal.outcome(self._server.lend, self._sender, to)
+        except TimeoutError as error:
+            return outcome_of(error)
+
     async def close(self) -> None:
         """Close the server's connections."""
         await self._server.close()
