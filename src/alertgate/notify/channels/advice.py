@@ -219,12 +219,12 @@ _MISTAKES: Mapping[Mistake, str] = MappingProxyType(
         "login, else use its port for senders, 587 or 465",
         Mistake.NO_AUTH_UNENCRYPTED: "{server} offers no login (AUTH) without encryption, but SMTP_PASSWORD is set: "
         "set SMTP_SECURITY=starttls, or unset SMTP_PASSWORD if the server needs no login",
-        Mistake.NO_XOAUTH2: "{server} offers no login by OAuth (XOAUTH2): set SMTP_PASSWORD in place of SMTP_OAUTH_..., "
-        "or check SMTP_HOST and SMTP_PORT",
+        Mistake.NO_XOAUTH2: "{server} offers no login by OAuth (XOAUTH2): set SMTP_PASSWORD in place of "
+        "SMTP_OAUTH_..., or check SMTP_HOST and SMTP_PORT",
         Mistake.NO_PASSWORDS: "{server} takes no password: log in by OAuth (SMTP_OAUTH_..., docs/mail.md), or use "
         "another mail server",
-        Mistake.NO_KNOWN_LOGIN: "{server} offers no login that alertgate knows, which are PLAIN, LOGIN, CRAM-MD5 and "
-        "XOAUTH2: have one of them enabled there, or use another mail server; if it needs no login, unset "
+        Mistake.NO_KNOWN_LOGIN: "{server} offers no login that alertgate knows (PLAIN, LOGIN, CRAM-MD5, "
+        "XOAUTH2): have one of them enabled there, or use another mail server; if it needs no login, unset "
         "SMTP_PASSWORD",
         Mistake.ADDRESS_NOT_ALLOWED: "the account may not be used from this machine's address: add the address that "
         "this machine has on the internet to those that the provider allows, or take that limit off",
