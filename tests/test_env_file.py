@@ -1,5 +1,6 @@
 """`.env` is read strictly: no line is skipped and no value changed without a word."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -106,6 +107,13 @@ def test_names_of_the_policy_and_of_compose_may_stand_beside_settings(problems_o
         r"^#?([A-Z_]+=.*)$", template, re.MULTILINE
     )
     assert {"ALERTGATE_HOST=x", "ACME_EMAIL=you@example.org"} < set(lines)
+    proxies = [
+        "HTTP_PROXY=http://proxy.lan:3128",
+        "https_proxy=x",
+        "ALL_PROXY=socks5://proxy.lan:1080",
+        "NO_PROXY=.lan",
+    ]
+    assert problems_of("\n".join(proxies)) == []
     contacts = ["CONTACT_PARTNER=u7x", "COMPOSE_PROJECT_NAME=gate", "DOCKER_HOST=x", "TZ=UTC", "FLASK_ENV=production"]
     assert problems_of("\n".join([*lines, *contacts])) == []
 
@@ -166,6 +174,16 @@ def test_escapes_of_quotes_and_plain_backslashes_are_taken(tmp_path, value, pass
     """Shells and Compose read them the same way."""
     (tmp_path / ".env").write_text(f"SMTP_PASSWORD={value}\n")
     assert load(tmp_path / ".env").mail_password == password
+
+
+def test_the_readers_own_line_is_not_beside_the_problem(tmp_path, capfd, caplog):
+    """python-dotenv warns too, without a file or a remedy, on a terminal that may have no log yet."""
+    (tmp_path / ".env").write_text("PORT 8001\n")
+    with pytest.raises(ConfigError, match=r"line 1 of .* can't be read"):
+        load(tmp_path / ".env")
+    assert (caplog.records, capfd.readouterr()) == ([], ("", ""))
+    logging.getLogger("dotenv.main").warning("others may use it afterwards")
+    assert len(caplog.records) == 1
 
 
 def test_a_byte_order_mark_is_named(problems_of):
