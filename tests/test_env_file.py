@@ -193,6 +193,19 @@ def test_a_byte_order_mark_is_named(problems_of):
     assert other.startswith("PRT on line 3 ")
 
 
+@pytest.mark.parametrize("again", ["RECIPIENT_EMAIL=you@example.org", "RECIPIENT_EMAIL=", "export recipient_email=''"])
+def test_a_name_that_is_set_twice_is_named(problems_of, again):
+    """Only the last value would count, and an empty one would take the recipient away."""
+    assert problems_of(f"RECIPIENT_EMAIL=me@example.org\n\n{again}\n") == [
+        "RECIPIENT_EMAIL on line 3 is set already on line 1: take one of them out"
+    ]
+
+
+def test_the_same_value_twice_does_no_harm(problems_of):
+    """Nor does a name of another program."""
+    assert problems_of("PORT=8001\nPORT='8001'\nDOCKER_HOST=a\nDOCKER_HOST=b\n") == []
+
+
 def test_every_problem_is_named_at_once(problems_of):
     """Those of the file beside those of the values."""
     found = problems_of("TIMEZONE=Mars\nPORT=x\nSMTP_PASSWORD='x\nPRT=1\n")
