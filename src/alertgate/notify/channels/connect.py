@@ -49,7 +49,7 @@ class Connector:
         self._own_name = own_name
         self._tokens: Tokens | None = None
         user, password = settings.mail_user or "", settings.mail_password or ""
-        self._secrets = Secrets([password], user, said=[f"\0{user}\0{password}"])
+        self._secrets = Secrets([password], user, said=[f"\0{user}\0{password}"] if password else [])
         self._turn = asyncio.Lock()
         self._failed: _Failed | None = None
         self._tls: ssl.SSLContext | None = None
