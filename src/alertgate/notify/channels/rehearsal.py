@@ -13,6 +13,7 @@ from alertgate.config import Settings
 from alertgate.model import Target
 from alertgate.notify.channels.advice import advice
 from alertgate.notify.channels.base import Finding, Level, Outcome, Reason, Sent, Transient
+from alertgate.notify.channels.hidden import Hide, without
 from alertgate.notify.channels.replies import Stage, classify
 from alertgate.notify.gateways import is_text_message
 
@@ -40,6 +41,13 @@ class Rehearsal:
     """The recipient that is being asked for."""
     lost: Outcome | None = None
     """Why the others weren't asked for."""
+
+    def conceal(self, hide: Hide) -> None:
+        """Take out what the server repeats of the login."""
+        self.server, self.sender, self.lost = (
+            outcome and without(outcome, hide) for outcome in (self.server, self.sender, self.lost)
+        )
+        self.recipients = {address: without(outcome, hide) for address, outcome in self.recipients.items()}
 
 
 async def rehearse(lend: Lend, sender: str, addresses: Sequence[str]) -> Rehearsal:
