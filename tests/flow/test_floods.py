@@ -91,12 +91,9 @@ async def test_two_hundred_devices_are_a_handful_of_messages_and_their_returns_o
     assert "degraded" not in health
     for person in PEOPLE:
         mails = to(sink, person)
-        assert [each.mail["Subject"].partition(":")[0] for each in mails] == [
-            *(f"[WARNING] Room {number}" for number in range(5)),
-            "[CRITICAL] cellar",
-            "[WARNING] 195 alerts",
-            "[RESOLVED] 200 alerts",
-        ]
+        subjects = [each.mail["Subject"].partition(":")[0] for each in mails]
+        assert sorted(subjects[:5]) == [f"[WARNING] Room {number}" for number in range(5)], "in any order: at once"
+        assert subjects[5:] == ["[CRITICAL] cellar", "[WARNING] 195 alerts", "[RESOLVED] 200 alerts"]
         _every_device_is_named(mails)
         assert len({each.mail["References"] for each in mails}) == len(mails)
     _every_trail_is_complete(trails)
