@@ -82,9 +82,34 @@ def _located(settings: Settings, home: Path, overrides: dict[str, Any]) -> Setti
     return Settings.model_construct(_fields_set=settings.model_fields_set, **{**dict(settings), **paths})
 
 
+_SENTENCES = {
+    "int_parsing": "must be a whole number, such as {default}",
+    "float_parsing": "must be a number, such as {default}",
+    "bool_parsing": "must be true or false",
+    "greater_than": "must be more than {gt:.15g}",
+    "greater_than_equal": "must be at least {ge:.15g}",
+    "less_than": "must be less than {lt:.15g}",
+    "less_than_equal": "must be at most {le:.15g}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+}
+"""What pydantic says of a single value, in the words of who edits a .env; by its type."""
+
+
 def _line(problem: Any) -> str:
-    name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-    return f"{name} {problem['msg'].removeprefix('Value error, ')}"
+    name = str(problem["loc"][0]) if problem["loc"] else "settings"
+    sentence = _SENTENCES.get(problem["type"])
+    if sentence is None:
+        return f"{name.upper()} {problem['msg'].removeprefix('Value error, ')}"
+    facts = {"default": _example(name), **problem.get("ctx", {})}
+    facts["expected"] = str(facts.get("expected", "")).replace("'", "")
+    return f"{name.upper()} {sentence.format(**facts)}"
+
+
+def _example(name: str) -> object:
+    """Return a value of a setting: its default, or the usual port of a mail server."""
+    field = Settings.model_fields.get(name)
+    return (field.default if field else None) or 587
 
 
 def _inconsistent(settings: Settings) -> list[str]:
