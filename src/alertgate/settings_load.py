@@ -1,15 +1,20 @@
 """Load the settings from the environment, `.env` and /run/secrets; every problem is one readable line."""
 
 import os
+from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from alertgate import env_file as dotenv
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
+from alertgate.setting_sources import Doubt, Sources
+from alertgate.setting_sources import doubts as doubts_about
 from alertgate.setting_types import invisible
 
 SECRETS_DIR = Path("/run/secrets")
@@ -44,6 +49,30 @@ def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings
     if problems := found or _inconsistent(settings):
         raise ConfigError(problems)
     return settings
+
+
+def doubts(
+    env_file: Path | None = DEFAULT_ENV_FILE,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    secrets_dir: Path = SECRETS_DIR,
+) -> list[Doubt]:
+    """Return what is doubtful about the names of settings, and where they are set. Call it after `load`."""
+    in_file = dotenv_values(stream=StringIO(_read(env_file) or ""), interpolate=False)
+    found = Sources(
+        {name.upper(): value for name, value in environment.items()},
+        {name.upper(): value or "" for name, value in in_file.items()},
+        {file.name.upper(): _content(file) for file in secrets_dir.glob("[!.]*") if file.is_file()},
+    )
+    return list(doubts_about(found, ENV_NAMES))
+
+
+def _content(file: Path) -> str:
+    """Return a secret as pydantic-settings reads it, or nothing: `load` says if it can't be read."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _read(env_file: Path | None) -> str | None:

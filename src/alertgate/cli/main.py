@@ -29,7 +29,7 @@ from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
-from alertgate.settings_load import DEFAULT_ENV_FILE, load
+from alertgate.settings_load import DEFAULT_ENV_FILE, doubts, load
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config
 from alertgate.web.signals import Signals
@@ -84,6 +84,8 @@ def serve(
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = load(env_file, **given)
     configure_logging(settings.log_level, settings.log_format)
+    for doubt in doubts(env_file):
+        log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
     allow_many_files()
     listener = listen(settings.host, settings.port)
     gate = open_gate(settings)
@@ -128,7 +130,7 @@ def check(
     settings = load(env_file)
     configure_logging("error", "console")
     file = read_file(settings.policy_file)
-    findings = asyncio.run(checks.run(settings, file, SystemClock().now(), offline=offline))
+    findings = asyncio.run(checks.run(settings, doubts(env_file), file, SystemClock().now(), offline=offline))
     for finding in findings:
         typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"))
     if any(finding.level is Level.FAIL for finding in findings):
