@@ -31,6 +31,7 @@ async def alertgate(*arguments: str, cwd, env: dict[str, str] | None = None) -> 
         [sys.executable, "-m", "alertgate", *arguments],
         cwd=cwd,
         env={"PATH": os.environ["PATH"], "COLUMNS": "120", **(env or {})},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
@@ -287,6 +288,47 @@ async def test_simulate_sends_events_as_particle_does(tmp_path, make_settings):
         wrong = {"PARTICLE_WEBHOOK_SECRET": "another-token-0123456789"}
         done = await alertgate("simulate", "--url", url, cwd=tmp_path, env=wrong)
         assert (done.returncode, "1 x 401 Not authenticated" in done.stdout) == (1, True)
+
+
+PEOPLE = {"SMTP_EMAIL": "gate@example.org", "RECIPIENT_EMAIL": "anna@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "told"),
+    [
+        ([], PEOPLE, "1 alert tells real people (email a***@example.org)"),
+        (["--count", "20"], PEOPLE, "20 alerts tell real people (email a***@example.org)"),
+        (["--url", "http://gate.invalid"], {}, "real people (whoever the service at gate.invalid tells)"),
+    ],
+)
+async def test_simulate_tells_real_people_only_if_that_is_meant(tmp_path, arguments, env, told):
+    """Without a terminal to ask at nothing is sent, and the way to mean it is named."""
+    done = await alertgate("simulate", *arguments, cwd=tmp_path, env={**GOOD, **env, "PORT": "9"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Nothing was sent: ")
+    assert f"{told}. Add --yes if that is meant." in done.stderr
+    meant = await alertgate("simulate", *arguments, "--yes", cwd=tmp_path, env={**GOOD, **env, "PORT": "9"})
+    assert "Nothing was sent" not in meant.stderr
+
+
+@pytest.mark.parametrize(("answer", "said"), [(b"n\n", "Nothing was sent."), (b"y\n", "answers: 1 x ")])
+async def test_simulate_asks_at_a_terminal(tmp_path, answer, said):
+    """A no sends nothing."""
+    ours, theirs = os.openpty()
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alertgate", "simulate"),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **GOOD, **PEOPLE, "PORT": "9"},
+        stdin=theirs,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    os.write(ours, answer)
+    output, _ = await child.communicate()
+    os.close(ours)
+    assert child.returncode == 1
+    assert said in output.decode()
 
 
 async def test_particle_template_is_what_the_console_takes(tmp_path):
