@@ -195,7 +195,7 @@ async def test_failures_are_listed_and_dismissed(make_settings, database, tmp_pa
             missing = await alertgate("dismiss", NOWHERE, ids[2], cwd=tmp_path, env=beside)
             assert (missing.returncode, missing.stdout.count("There is no notification")) == (1, 1)
             del sink.refused["anna@example.org"]
-            # The fourth is still outstanding, so the gate's own message isn't needless yet: it is the latest, and goes first.
+            # The fourth is still outstanding, so the gate's own message, the latest, isn't needless yet.
             rest = await alertgate("retry", "--all", cwd=tmp_path, env=beside)
             assert rest.stdout.count("is pending again and due now.") == 2
             assert rest.stdout.splitlines()[-1].endswith(f"Notification {ids[3]} is pending again and due now.")
