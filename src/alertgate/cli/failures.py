@@ -16,6 +16,8 @@ from alertgate.config import Settings
 from alertgate.errors import NotFound
 from alertgate.model import Target
 from alertgate.notify import dismiss as dismissing
+from alertgate.notify.channels.advice import advice
+from alertgate.notify.channels.base import Reason, Transient
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
@@ -144,3 +146,5 @@ def _lines(failure: Failure, settings: Settings) -> Iterator[str]:
     yield f"{notification.id}  {to}, {failed:%Y-%m-%d %H:%M:%S}: {what}"
     reply = " ".join(attempt.reply.split()) if attempt else ""
     yield f"    {attempt.reason}: {reply}" if attempt else "    it was never attempted"
+    if attempt and (remedy := advice(settings, Transient(Reason(attempt.reason), reply))):
+        yield f"    What to do: {remedy}"

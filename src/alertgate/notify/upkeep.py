@@ -108,7 +108,8 @@ class NotificationUpkeep:
             self._metrics.failed(failed.channel)
             log.error(
                 "notification.failed",
-                detail="given up on after GIVE_UP_AFTER; this recipient was not told, and is once the channel works",
+                detail="given up on after GIVE_UP_AFTER: this recipient is told once the channel works; to try now, "
+                f"`alertgate retry {failed.id}`",
                 notification_id=failed.id,
                 incident_id=failed.incident_id,
                 channel=failed.channel,
