@@ -49,7 +49,7 @@ NO_HELO = (
 )
 NO_DURATION = "is not a duration; write seconds, or a unit after each number: 30s, 5m, 24h, 7d"
 NO_GATEWAY = (
-    "has a phone number without a gateway: a text message goes by mail to number@gateway, at the gateway of the "
+    "has a phone number without a gateway: text messages go by mail, so write number@gateway, the gateway of the "
     "phone's provider or of an SMS service (README, Text messages)"
 )
 COMMAS = "write them comma-separated, as one@example.org,two@example.org"
@@ -125,7 +125,7 @@ PROBLEMS = [
         f"{OAUTH_HALF} SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_REFRESH_TOKEN and SMTP_OAUTH_TOKEN_URL {TOO}",
     ),
     ("SMTP_HELO_NAME", "gate", f"'gate' {NO_HELO}"),
-    ("SMTP_CA_FILE", "/no/such/ca.pem", "/no/such/ca.pem is not a file"),
+    ("SMTP_CA_FILE", "/no/such/ca.pem", "/no/such/ca.pem is not a file: correct the path"),
     ("SMTP_CONNECTIONS", "0", "must be at least 1"),
     ("SMTP_CONNECTIONS", "21", "must be at most 20"),
     ("SMTP_TIMEOUT", "0", "must be more than 0"),
@@ -150,12 +150,12 @@ PROBLEMS = [
     (
         "DEVICES",
         f"Front door={DOOR}",
-        f"has 'Front door' the wrong way round: the id comes first, as {DOOR}=Front door",
+        f"has 'Front door' the wrong way round: the id comes first: write {DOOR}=Front door",
     ),
     (
         "DEVICES",
         f'{{"Front door": "{DOOR.upper()}"}}',
-        f"has 'Front door' the wrong way round: the id comes first, as {DOOR.upper()}=Front door",
+        f"has 'Front door' the wrong way round: the id comes first: write {DOOR.upper()}=Front door",
     ),
     ("DEVICES", f"{DOOR}=Front door; {DOOR[:-1]}1=Cellar", f"has ';' between pairs: {DEVICES_FORM}"),
     ("DEVICES", f"{DOOR}=", f"has '{DOOR}=', where one side is missing: write id=name"),
@@ -174,7 +174,7 @@ PROBLEMS = [
     (
         "SEVERITY_RULES",
         "Critical=leak",
-        "has 'Critical=leak' the wrong way round: the event comes first, as leak=critical",
+        "has 'Critical=leak' the wrong way round: the event comes first: write leak=critical",
     ),
     ("SEVERITY_RULES", "leak=critical;battery=info", f"has ';' between pairs: {RULES_FORM}"),
     ("SEVERITY_RULES", "leak: critical", f"'leak: critical' has no '=': {RULES_FORM}"),
@@ -285,7 +285,9 @@ def test_a_file_without_an_authoritys_certificate_is_refused(problems_with, tmp_
 def test_a_path_that_is_no_file_is_refused(problems_with, tmp_path, name):
     """A directory, and a path below a file."""
     (tmp_path / "ca.pem").touch()
-    assert problems_with(SMTP_CA_FILE=str(tmp_path / name)) == [f"SMTP_CA_FILE {tmp_path / name} is not a file"]
+    assert problems_with(SMTP_CA_FILE=str(tmp_path / name)) == [
+        f"SMTP_CA_FILE {tmp_path / name} is not a file: correct the path"
+    ]
 
 
 def test_an_authority_that_cannot_be_read_is_refused(problems_with):

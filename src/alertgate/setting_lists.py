@@ -40,8 +40,8 @@ def _check_form(address: str) -> None:
         raise ValueError(f"has a blank between addresses: {TWO_ADDRESSES}")
     if _PHONE.fullmatch(address):
         raise ValueError(
-            "has a phone number without a gateway: a text message goes by mail to number@gateway, at the gateway of "
-            "the phone's provider or of an SMS service (README, Text messages)"
+            "has a phone number without a gateway: text messages go by mail, so write number@gateway, the gateway "
+            "of the phone's provider or of an SMS service (README, Text messages)"
         )
 
 
@@ -52,7 +52,7 @@ def device_names(value: object) -> object:
     names = dict(_pairs(value, "id=name, such as 3f002b000000000000000000=Front door"))
     for device, name in names.items():
         if DEVICE_ID.fullmatch(name) and not DEVICE_ID.fullmatch(device):
-            raise ValueError(f"has {device!r} the wrong way round: the id comes first, as {name}={device}")
+            raise ValueError(f"has {device!r} the wrong way round: the id comes first: write {name}={device}")
         if not device or not name:
             raise ValueError(f"has '{device}={name}', where one side is missing: write id=name")
     return {device.lower(): name for device, name in names.items()}
@@ -69,7 +69,9 @@ def _rule(event: str, word: str) -> tuple[str, Severity]:
     if word.lower() in _SEVERITIES:
         return event, Severity(word.lower())
     if event.lower() in _SEVERITIES:
-        raise ValueError(f"has '{event}={word}' the wrong way round: the event comes first, as {word}={event.lower()}")
+        raise ValueError(
+            f"has '{event}={word}' the wrong way round: the event comes first: write {word}={event.lower()}"
+        )
     forms = [f"{event}={severity}" for severity in Severity]
     raise ValueError(f"has {word!r}, which is no severity: write {', '.join(forms[:-1])} or {forms[-1]}")
 
