@@ -149,7 +149,7 @@ class MailSettings(BaseSettings):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=self.smtp_ca_file)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            return f"SMTP_CA_FILE {self.smtp_ca_file} is not a file"
+            return f"SMTP_CA_FILE {self.smtp_ca_file} is not a file: correct the path"
         except ssl.SSLError:
             return (
                 f"SMTP_CA_FILE {self.smtp_ca_file} holds no certificate in PEM form, or one that is cut off: it must "

@@ -14,10 +14,18 @@ from alertgate.characters import escaped
 
 # Tracebacks without the values of variables, which may be secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
+def _without_none(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Leave out what isn't known: `device=None` tells nobody anything."""
+    return {name: value for name, value in event.items() if value is not None}
+
+
 _encoder = json.JSONEncoder(ensure_ascii=False, default=repr)
 _JSON = structlog.processors.JSONRenderer(serializer=lambda event, **_: _encoder.encode(event))
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
+    _without_none,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -1,8 +1,10 @@
 """Which refused senders are told of: those that return with the same credential, and nobody else, whatever comes."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from alertgate.accept.credentials import CredentialCheck
 from alertgate.accept.failed_senders import MOST, FailedSenders, Failure, Sender, SenderReason, cause_of, judge, program
@@ -130,3 +132,46 @@ def test_a_flood_of_guesses_does_not_hide_who_returns():
         sent.append((0, failure()))
         sent += [(0, failure(f"guess-{turn}-{number:020}")) for number in range(3 * MOST)]
     assert len(play(*sent)) == 1
+
+
+def logged(*sent: tuple[float, Failure]) -> list[dict[str, Any]]:
+    """Send requests, each some minutes after the one before; return the lines of the log."""
+    with capture_logs() as lines:
+        play(*sent)
+    return [line for line in lines if line["event"] == "credential.refused"]
+
+
+def test_a_wrong_token_at_particles_webhook_is_a_warning_that_says_what_to_copy_where():
+    """The first time, and then once in ten minutes with how many came meanwhile; the token is never in it."""
+    lines = logged(*[(1, failure())] * 25)
+    assert [(line["log_level"], line["unsaid"]) for line in lines] == [("warning", 0), ("warning", 9), ("warning", 9)]
+    assert "copy PARTICLE_WEBHOOK_SECRET from this service's .env into Particle's console" in lines[0]["detail"]
+    assert lines[0]["client"] == "192.0.2.7"
+    assert OLD not in str(lines)
+
+
+@pytest.mark.parametrize(
+    ("given", "setting"),
+    [
+        (failure("short"), "PARTICLE_WEBHOOK_SECRET"),
+        (failure("", check=CredentialCheck.MISSING, user_agent=PARTICLE_BOT), "PARTICLE_WEBHOOK_SECRET"),
+        (failure("", check=CredentialCheck.MALFORMED, user_agent=PARTICLE_BOT), "PARTICLE_WEBHOOK_SECRET"),
+        (failure("", check=CredentialCheck.MISSING), None),
+        (failure("", check=CredentialCheck.MALFORMED), None),
+        (failure(webhook=Source.GENERIC), "WEBHOOK_TOKEN"),
+        (failure("", webhook=Source.GENERIC), "WEBHOOK_SECRET"),
+        (failure("", webhook=Source.GENERIC, check=CredentialCheck.MISSING), None),
+        (failure("", webhook=Source.GENERIC, check=CredentialCheck.EXPIRED), "clock"),
+        (failure("", webhook=Source.GENERIC, check=CredentialCheck.SIGNATURES_OFF), "WEBHOOK_SECRET"),
+        (failure(webhook=Source.GENERIC, check=CredentialCheck.TOKENS_OFF), "WEBHOOK_TOKEN"),
+    ],
+)
+def test_each_refused_credential_names_its_setting(given, setting):
+    """What scanners send, nothing at all, isn't worth a line."""
+    assert [f" {setting} " in f"{line['detail']} " for line in logged((0, given))] == ([True] if setting else [])
+
+
+def test_guesses_do_not_fill_the_log_nor_hide_particles_own_requests():
+    """However many tokens and addresses there are: one line, and one for what calls itself Particle's."""
+    guesses = [(0, failure(f"guess-{number:020}", address=f"192.0.2.{number % 250}")) for number in range(2000)]
+    assert len(logged(*guesses, (0, failure(user_agent=PARTICLE_BOT)))) == 2

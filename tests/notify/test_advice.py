@@ -11,10 +11,11 @@ import trustme
 import uvloop
 
 from alertgate.model import ChannelName
-from alertgate.notify.channels.advice import _MISTAKES, Mistake, advice, find_mistake
+from alertgate.notify.channels.advice import _MISTAKES, Mistake, advice, find_mistake, on_this_machine
 from alertgate.notify.channels.base import Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.channels.providers import APP_PASSWORDS, SERVICE_LOGINS
 from alertgate.notify.channels.replies import Stage, classify
-from alertgate.notify.channels.smtp import MailChannel, MailServer
+from alertgate.notify.channels.smtp import MailChannel, MailServer, findings
 from tests.fakes import LATER, START, mail_sink, tcp_server
 from tests.mail_script import scripted_server
 
@@ -96,17 +97,11 @@ async def test_a_server_that_expects_tls_at_once(mistaken, authority, security):
 
 
 async def test_a_server_that_begins_unencrypted(mistaken):
-    """Its greeting isn't TLS."""
+    """Its greeting isn't TLS, or it offers no STARTTLS; on this machine nobody needs either."""
     async with mail_sink() as sink:
-        mistake, said = await mistaken(sink.port, smtp_security="tls")
-    assert mistake is Mistake.PLAIN_EXPECTED
-    assert "set SMTP_SECURITY=starttls" in (said or "")
-
-
-async def test_a_server_without_starttls(mistaken):
-    """Nothing is sent unencrypted."""
-    async with mail_sink() as sink:
-        assert (await mistaken(sink.port, smtp_security="starttls"))[0] is Mistake.NO_STARTTLS
+        for security in ("tls", "starttls"):
+            mistake, said = await mistaken(sink.port, smtp_security=security)
+            assert (mistake, "on this machine SMTP_SECURITY=none" in (said or "")) == (Mistake.PLAIN_HERE, True)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +210,10 @@ async def test_a_login_that_the_server_refuses(mistaken):
             Mistake.PASSWORDS_OFF,
         ),
         ("mail.example.org", "535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6", None),
+        ("nosmtp.gmail.com.example.org", "535 5.7.8 Error: authentication failed", None),
+        ("notaol.com", "535 5.7.8 Error: authentication failed", None),
+        *((host, "535 5.7.8 refused", Mistake.APP_PASSWORD) for host in APP_PASSWORDS),
+        *((f"eu.{host}", "535 5.7.8 refused", Mistake.SERVICE_LOGIN) for host in SERVICE_LOGINS),
     ],
 )
 def test_providers_that_take_no_account_password(make_settings, host, reply, mistake):
@@ -222,7 +221,8 @@ def test_providers_that_take_no_account_password(make_settings, host, reply, mis
     settings = make_settings(**{**MAIL, "smtp_host": host, "smtp_password": "Sommer-2024"})
     outcome = Transient(Reason.CREDENTIALS, reply)
     assert find_mistake(settings, outcome) is mistake
-    assert advice(settings, outcome)
+    said = advice(settings, outcome) or ""
+    assert "SMTP_PASSWORD" in said or mistake is Mistake.PASSWORDS_OFF or "SMTP credentials" in said
 
 
 @pytest.mark.parametrize(
@@ -243,6 +243,7 @@ def test_providers_that_take_no_account_password(make_settings, host, reply, mis
             "[SSL: RECORD_LAYER_FAILURE] record layer failure (_ssl.c:1018)",
             Mistake.PLAIN_EXPECTED,
         ),
+        (587, "starttls", Reason.TLS, "mail.x: offers no STARTTLS, so nothing was sent", Mistake.NO_STARTTLS),
         (587, "starttls", Reason.CONNECTION, "the name mail.x can't be resolved (-2)", Mistake.NO_SUCH_HOST),
         (587, "starttls", Reason.CONNECTION, "[Errno -3] Temporary failure in name resolution", Mistake.NO_DNS),
         (587, "starttls", Reason.CONNECTION, "[Errno 101] Network is unreachable", Mistake.NO_ROUTE),
@@ -269,3 +270,18 @@ def test_every_failure_has_advice(make_settings):
         assert "@" not in sentence
     assert not [sentence for sentence in sentences if sentence and "{" in sentence]
     assert advice(settings, Sent("250 OK")) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "is_here"),
+    [
+        *((host, True) for host in ("localhost", "LOCALHOST.", "127.0.0.1", "127.1.2.3", "::1")),
+        *((host, False) for host in ("192.168.1.2", "mail.localhost.example", "mail", "")),
+    ],
+)
+def test_whether_a_mail_server_is_on_this_machine(make_settings, host, is_here):
+    """Only there nobody can listen: without encryption there is no doubt about it, and elsewhere there is."""
+    assert on_this_machine(host) is is_here
+    if host:
+        settings = make_settings(**{**MAIL, "smtp_host": host, "smtp_security": "none"})
+        assert [found.what for found in findings(settings)] == ([] if is_here else ["SMTP_SECURITY"])

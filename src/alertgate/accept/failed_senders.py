@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
+from alertgate.accept.credential_log import CredentialLog, Refused
 from alertgate.accept.credentials import CredentialCheck
 from alertgate.accept.own import OwnAlerts
 from alertgate.clock import Clock
@@ -38,6 +39,11 @@ class Failure:
     token: str
     address: str
     user_agent: str
+
+    @property
+    def looks_like_particle(self) -> bool:
+        """Whether it calls itself one of Particle's webhooks, which anybody can."""
+        return self.webhook is Source.PARTICLE and self.user_agent.startswith(PARTICLE_AGENT)
 
 
 class SenderReason(StrEnum):
@@ -68,8 +74,7 @@ def cause_of(failure: Failure) -> Cause | None:
             return Cause.CREDENTIAL_EXPIRED
         case CredentialCheck.SIGNATURES_OFF | CredentialCheck.TOKENS_OFF:
             return wrong and Cause.CREDENTIAL_OFF
-    looks_like_particle = failure.webhook is Source.PARTICLE and failure.user_agent.startswith(PARTICLE_AGENT)
-    return Cause.CREDENTIAL_MISSING if looks_like_particle else None
+    return Cause.CREDENTIAL_MISSING if failure.looks_like_particle else None
 
 
 def judge(sender: Sender) -> SenderReason:
@@ -86,7 +91,7 @@ def program(user_agent: str) -> str:
 
 
 class FailedSenders:
-    """Counts refused senders, and raises in `own_alerts` that one returns, once a day for each webhook.
+    """Counts and logs refused senders, and raises in `own_alerts` that one returns, once a day for each webhook.
 
     `key` is a secret of this process, so that no token is kept.
     """
@@ -97,9 +102,12 @@ class FailedSenders:
         self._key = key
         self._senders: dict[Source, dict[bytes, Sender]] = {}
         self._told_at: dict[Source, float] = {}
+        self._log = CredentialLog(clock)
 
     def note(self, failure: Failure) -> None:
-        """Note a refused request."""
+        """Note a refused request, and log it once in a while."""
+        kind = Refused(failure.webhook, failure.check, bool(failure.token), failure.looks_like_particle)
+        self._log.refused(kind, failure.address)
         cause = cause_of(failure)
         if cause is None:
             return

@@ -14,12 +14,12 @@ from itertools import islice
 
 import structlog
 
-from alertgate.addresses import mask, mask_all
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
+from alertgate.notify.channels.advice import advice
 from alertgate.notify.channels.base import (
     CHANNEL_WIDE,
     Channel,
@@ -31,6 +31,7 @@ from alertgate.notify.channels.base import (
     Transient,
 )
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
+from alertgate.notify.delivery_log import log_attempts, log_digest
 from alertgate.notify.parts import part_ids
 from alertgate.notify.render.message import render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
@@ -70,6 +71,8 @@ class _End:
 
     attempts: tuple[Attempt, ...]
     finishes: tuple[Finish, ...]
+    outcome: Outcome | None = None
+    """That of the last attempt; None without any."""
 
 
 class Sender:
@@ -128,7 +131,8 @@ class Sender:
         is_probe = outgoing.missed_since and attempted.outcome.reason in CHANNEL_WIDE
         others = () if is_probe else outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
-        end = _End((*attempted.attempts, *copies), self._finishes(outgoing, attempted.outcome))
+        finishes = self._finishes(outgoing, attempted.outcome)
+        end = _End((*attempted.attempts, *copies), finishes, attempted.outcome)
         await self._record(outgoing, end)
         for snapshot, finish in zip(outgoing.snapshots, end.finishes, strict=True):
             notification, incident = snapshot.notification, snapshot.incident
@@ -140,6 +144,10 @@ class Sender:
                 self._metrics.failed(channel.name)
         if outgoing.is_digest and isinstance(attempted.outcome, Sent):
             self._metrics.digest_sent(channel.name, len(outgoing.snapshots))
+
+    def advise(self, outcome: Outcome) -> str | None:
+        """Return what an outcome means and what to do, as a sentence; None if nothing went wrong."""
+        return advice(self._settings, outcome)
 
     async def give_back(self, outgoing: Outgoing) -> None:
         """Give back claimed notifications without an attempt."""
@@ -234,10 +242,11 @@ class Sender:
                     detail="an attempt can't be recorded; this is a defect in alertgate; retrying",
                 )
             await asyncio.sleep(RECORD_AGAIN)
+        remedy = self.advise(end.outcome) if end.outcome else None
         if outgoing.is_digest:
-            _log_digest(outgoing, end, ours=ours)
+            log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours)
         else:
-            _log_end(outgoing.first, end, ours=ours)
+            log_attempts(outgoing.first, end.attempts, end.finishes[0], remedy, ours=ours)
 
 
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
@@ -246,81 +255,6 @@ def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
     ours = iter(leases.finish(connection, [finish for end in ends for finish in end.finishes]))
     finished = [all(tuple(islice(ours, len(end.finishes)))) for end in ends]
     return [each or not known.isdisjoint(a.id for a in end.attempts) for each, end in zip(finished, ends, strict=True)]
-
-
-def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
-    """Log one line for each attempt at a message about one incident."""
-    [finish] = end.finishes
-    for number, attempt in enumerate(end.attempts, start=notification.attempts + 1):
-        facts = {
-            "notification_id": notification.id,
-            "incident_id": notification.incident_id,
-            "channel": notification.channel,
-            "to": mask(notification.address),
-            "kind": notification.kind,
-            "attempt": number,
-            "reason": attempt.reason,
-            "reply": mask_all(attempt.reply),
-            "seconds": round(attempt.seconds, 3),
-        }
-        if attempt is not end.attempts[-1]:
-            log.warning("attempt.too_large", detail="too large for the server; resent without its picture", **facts)
-        elif not ours:
-            log.warning(
-                "notification.lease_lost", detail="its lease expired; another process may have sent it too", **facts
-            )
-        elif finish.status is NotificationStatus.SENT:
-            log.info("notification.sent", detail="the mail server, or the outbox, accepted it", **facts)
-        elif finish.status is NotificationStatus.FAILED and not notification.given_up:
-            log.error("notification.failed", detail="failed for good; this recipient was not told", **facts)
-        elif finish.due_at:
-            again_at = finish.due_at.isoformat()
-            log.warning("notification.postponed", detail="not sent; it is tried again", again_at=again_at, **facts)
-
-
-def _log_digest(outgoing: Outgoing, end: _End, *, ours: bool) -> None:
-    """Log one line for an attempt at a digest."""
-    if not end.attempts:
-        return
-    first, attempt = outgoing.first, end.attempts[0]
-    facts = {
-        "digest_id": first.digest_id,
-        "number": len(end.finishes),
-        "channel": first.channel,
-        "to": mask(first.address),
-        "reason": attempt.reason,
-        "reply": mask_all(attempt.reply),
-        "seconds": round(attempt.seconds, 3),
-    }
-    is_failed = NotificationStatus.FAILED
-    failed = [each.leased.id for each in end.finishes if each.status is is_failed and not each.leased.given_up]
-    again_at = min((each.due_at for each in end.finishes if each.due_at), default=None)
-    if not ours:
-        detail = "the lease of some of its notifications expired; another process may have sent it too"
-        log.warning("digest.lease_lost", detail=detail, **facts)
-    elif failed:
-        log.error(
-            "digest.failed",
-            detail="failed for good; this recipient was not told of these notifications",
-            failed=len(failed),
-            ids=failed[:20],
-            **facts,
-        )
-    elif any(each.digest_id for each in end.finishes):
-        log.warning(
-            "digest.split",
-            detail="its content was refused: its halves are sent by themselves, to find what is",
-            **facts,
-        )
-    elif again_at:
-        log.warning(
-            "digest.postponed",
-            detail="not sent; it is tried again",
-            again_at=again_at.isoformat(),
-            **facts,
-        )
-    else:
-        log.info("digest.sent", detail="the mail server, or the outbox, accepted it", **facts)
 
 
 def queue_id(reply: str) -> str | None:

@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 import structlog
 
-from alertgate.addresses import mask_all
 from alertgate.clock import Clock
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
@@ -20,8 +19,9 @@ from alertgate.model import ChannelName
 from alertgate.notify.attempt import Sender
 from alertgate.notify.breaker import ChannelState
 from alertgate.notify.budget import Budget, Usage
-from alertgate.notify.channels.base import Channel
+from alertgate.notify.channels.base import Channel, Reason, Transient
 from alertgate.notify.claim import Claim, Claimer
+from alertgate.notify.delivery_log import LONGEST, cut
 from alertgate.notify.lane import Claimed, DeliveryTimes, Lane
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.store import leases, upkeep
@@ -59,6 +59,7 @@ class Deliverer:
         self._clock = clock
         self._metrics = metrics
         self._owner = owner
+        self._advise = sender.advise
         self._wake = asyncio.Event()
         lane = partial(
             Lane,
@@ -220,16 +221,17 @@ class Deliverer:
             self._resumed.add(name)
             self._wake.set()
         else:
+            remedy = self._advise(Transient(state.reason or Reason.UNCLEAR, state.reply))
+            detail = f"{_IN_DOUBT if state.in_doubt else _PAUSED}: {remedy}"
             log.error(
                 "channel.paused",
-                detail=_IN_DOUBT if state.in_doubt else "its notifications wait; one at a time is sent as a probe",
+                detail=detail,
                 channel=name,
                 reason=state.reason,
-                reply=mask_all(state.reply),
-                probe_at=str(state.probe_at),
+                reply=cut(state.reply, LONGEST - len(detail)),
+                probe_at=state.probe_at.isoformat(timespec="seconds") if state.probe_at else None,
             )
 
 
-_IN_DOUBT = (
-    "it isn't clear what was refused: this recipient's notifications wait and are tried as probes; others are sent"
-)
+_PAUSED = "its notifications wait; one at a time is tried"
+_IN_DOUBT = "this recipient's notifications wait, others are sent"

@@ -69,6 +69,7 @@ class NotificationUpkeep:
         await self.measure_budget()
         await self.note_missed(paused)
         await self.give_up()
+        await self.leave_outbox()
         await self.reassign_orphaned()
 
     async def release_expired(self, here: frozenset[str]) -> None:
@@ -107,12 +108,26 @@ class NotificationUpkeep:
             self._metrics.failed(failed.channel)
             log.error(
                 "notification.failed",
-                detail="given up on after GIVE_UP_AFTER; this recipient was not told, and is once the channel works",
+                detail="given up on after GIVE_UP_AFTER: this recipient is told once the channel works; to try now, "
+                f"`alertgate retry {failed.id}`",
                 notification_id=failed.id,
                 incident_id=failed.incident_id,
                 channel=failed.channel,
                 to=mask(failed.address),
                 reason="gave_up",
+            )
+
+    async def leave_outbox(self) -> None:
+        """End what waits in the outbox for nobody, once a mail server is set."""
+        if ChannelName.OUTBOX in self._channels:
+            return
+        now, reachable = self._clock.now(), [address for _, address in targets(self._settings)]
+        if number := await self._store.write(lambda connection: upkeep.leave_outbox(connection, reachable, now)):
+            log.info(
+                "outbox.left",
+                detail="unsent notifications for the outbox were ended, because a mail server is set; no person was "
+                "to get them",
+                number=number,
             )
 
     async def reassign_orphaned(self) -> None:
@@ -130,7 +145,8 @@ class NotificationUpkeep:
         if failed:
             log.error(
                 "notifications.failed",
-                detail="failed for good: their recipients are no longer in the settings",
+                detail="failed for good: their recipients are no longer in the settings; tell them yourself, then run "
+                "`alertgate dismiss ID`, or put the addresses back and run `alertgate retry ID`",
                 number=len(failed),
                 ids=failed[:20],
             )

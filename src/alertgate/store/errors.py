@@ -1,5 +1,6 @@
 """Translates the errors of the database drivers."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,7 +29,7 @@ def translated() -> Iterator[None]:
         if _is_of_the_row(error):
             raise StoreRefused(f"The database refuses what was to be stored: {problem}.") from error
         outage = recognise(str(error.orig), _state(error))
-        remedy = f" {REMEDIES[outage]}" if outage else ""
+        remedy = f" {REMEDIES[outage]}" if outage else _DAMAGED if _is_damaged(error) else ""
         raise StoreUnavailable(
             f"The database can't be used: {problem}.{remedy} Nothing was stored.", cause=outage
         ) from error
@@ -51,6 +52,14 @@ def committing() -> Iterator[None]:
 
 def _is_of_the_row(error: DBAPIError) -> bool:
     return isinstance(error, IntegrityError | DataError) or (_state(error) or "")[:2] in _OF_THE_ROW
+
+
+_DAMAGED = " Move the file away and start afresh, or restore a backup."
+
+
+def _is_damaged(error: DBAPIError) -> bool:
+    """Return whether SQLite finds that its file isn't one, or is corrupt."""
+    return getattr(error.orig, "sqlite_errorcode", None) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
 
 def _state(error: DBAPIError) -> str | None:

@@ -7,10 +7,12 @@ which mistake was made. The sentences hold no addresses and no secrets, so they 
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import ip_address
 from types import MappingProxyType
 
 from alertgate.config import Settings
 from alertgate.notify.channels.base import Outcome, Reason, Sent
+from alertgate.notify.channels.providers import APP_PASSWORDS, SERVICE_LOGINS, of_provider
 
 
 class Mistake(StrEnum):
@@ -26,6 +28,7 @@ class Mistake(StrEnum):
     TLS_EXPECTED = "tls_expected"  # the same, at the port where TLS comes first
     PLAIN_EXPECTED = "plain_expected"  # TLS first, where the server begins unencrypted
     NO_STARTTLS = "no_starttls"
+    PLAIN_HERE = "plain_here"  # either of these two, on this machine
     OLD_TLS = "old_tls"
     UNKNOWN_AUTHORITY = "unknown_authority"
     OTHER_AUTHORITY = "other_authority"  # the same, with SMTP_CA_FILE
@@ -41,6 +44,7 @@ class Mistake(StrEnum):
     ADDRESS_NOT_ALLOWED = "address_not_allowed"  # the account may only be used from some addresses
     LOGIN_WANTED = "login_wanted"
     APP_PASSWORD = "app_password"  # noqa: S105  (no password)
+    SERVICE_LOGIN = "service_login"  # a sending service's login isn't that of its account
     PASSWORDS_OFF = "passwords_off"
     OAUTH = "oauth"  # no access token, or the mail server refuses it
 
@@ -52,7 +56,8 @@ def advice(settings: Settings, outcome: Outcome) -> str | None:
     mistake = find_mistake(settings, outcome)
     sentence = _MISTAKES[mistake] if mistake else _REASONS[outcome.reason]
     host = settings.mail_host or "the mail server"
-    provider, page = _app_passwords(settings) or ("the provider", "its pages")
+    provider, page = of_provider(host, APP_PASSWORDS) or ("the provider", "its pages")
+    is_here = on_this_machine(host)
     return sentence.format(
         host=host,
         server=f"{host}:{settings.mail_port}",
@@ -60,7 +65,9 @@ def advice(settings: Settings, outcome: Outcome) -> str | None:
         security=settings.smtp_security,
         provider=provider,
         page=page,
-        here="; in a container, that is the container itself" if host in _LOOPBACK else "",
+        login=of_provider(host, SERVICE_LOGINS),
+        here="; in a container, that is the container itself" if is_here else "",
+        instead=_NOT_ENCRYPTED_HERE if is_here else "",
     )
 
 
@@ -73,6 +80,8 @@ def find_mistake(settings: Settings, outcome: Outcome) -> Mistake | None:
         return Mistake.TLS_EXPECTED
     if said is Mistake.UNKNOWN_AUTHORITY and settings.smtp_ca_file:
         return Mistake.OTHER_AUTHORITY
+    if said in _NEEDLESS_HERE and on_this_machine(settings.mail_host or ""):
+        return Mistake.PLAIN_HERE
     if said is Mistake.NO_AUTH and settings.smtp_security == "none":
         return Mistake.NO_AUTH_UNENCRYPTED
     return said
@@ -88,7 +97,16 @@ def doubtful_port(settings: Settings) -> str | None:
     else:
         return None
     server = f"port {settings.mail_port}"
-    return _MISTAKES[mistake].format(server=server, port=settings.mail_port, security=settings.smtp_security)
+    known = {"server": server, "port": settings.mail_port, "security": settings.smtp_security}
+    return _MISTAKES[mistake].format(**known)
+
+
+def on_this_machine(host: str) -> bool:
+    """Return whether a mail server's name or address is that of this machine itself."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
 
 
 def doubtful_password(settings: Settings) -> str | None:
@@ -106,39 +124,28 @@ def _in_login(settings: Settings, outcome: Outcome) -> Mistake | None:
         return Mistake.PASSWORDS_OFF
     if outcome.reason is Reason.HOST_REFUSED and _NOT_ALLOWED.search(outcome.reply):
         return Mistake.ADDRESS_NOT_ALLOWED
-    if outcome.reason is not Reason.CREDENTIALS:
-        return None
+    return _in_credentials(settings) if outcome.reason is Reason.CREDENTIALS else None
+
+
+def _in_credentials(settings: Settings) -> Mistake | None:
     if settings.mail_user is None:
         return Mistake.LOGIN_WANTED
     if settings.mail_password is None:
         return Mistake.OAUTH
-    return Mistake.APP_PASSWORD if _app_passwords(settings) else None
-
-
-def _app_passwords(settings: Settings) -> tuple[str, str] | None:
-    """Return a provider that takes no account password, and its page for app passwords; None for all others."""
-    host = (settings.mail_host or "").lower()
-    return next((names for ending, names in _PROVIDERS.items() if host.endswith(ending)), None)
+    host = settings.mail_host or ""
+    if of_provider(host, SERVICE_LOGINS):
+        return Mistake.SERVICE_LOGIN
+    return Mistake.APP_PASSWORD if of_provider(host, APP_PASSWORDS) else None
 
 
 TLS_PORT = 465
 """The port where TLS comes first (RFC 8314, 7.3)."""
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _REPLY = re.compile(r"[245]\d\d ")
 _PASSWORDS_OFF = re.compile(r"5\.7\.139|basic auth\w* is disabled|smtpclientauthentication is disabled", re.IGNORECASE)
 _NOT_ALLOWED = re.compile(
     r"unauthori[sz]ed (?:\w+ )?ip\b|\bip\b.{0,40}(?:unauthori[sz]ed|not (?:\w+ )?(?:in|on) (?:\w+ )?(?:white|allow)"
     r"|not (?:allowed|authori[sz]ed|permitted) to (?:log|auth|use|access))",
     re.IGNORECASE,
-)
-_PROVIDERS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "smtp.gmail.com": ("Gmail", "https://myaccount.google.com/apppasswords, with 2-step verification"),
-        "smtp.googlemail.com": ("Gmail", "https://myaccount.google.com/apppasswords, with 2-step verification"),
-        "mail.me.com": ("iCloud", "https://account.apple.com"),
-        "mail.yahoo.com": ("Yahoo", "https://login.yahoo.com/account/security"),
-        "smtp.fastmail.com": ("Fastmail", "https://app.fastmail.com/settings/security"),
-    }
 )
 
 
@@ -201,15 +208,16 @@ _MISTAKES: Mapping[Mistake, str] = MappingProxyType(
         Mistake.PLAIN_EXPECTED: "{server} begins without encryption, which SMTP_SECURITY=tls doesn't: set "
         "SMTP_SECURITY=starttls, or SMTP_PORT=465 for tls",
         Mistake.NO_STARTTLS: "{server} offers no STARTTLS, and nothing is sent unencrypted: set SMTP_SECURITY=tls and "
-        "SMTP_PORT=465 if the server has that; SMTP_SECURITY=none is only for a server on this machine or in "
-        "a network of yours",
+        "SMTP_PORT=465 if the server has that, or SMTP_SECURITY=none for one in a network of yours",
+        Mistake.PLAIN_HERE: "{server} doesn't offer the encryption of SMTP_SECURITY={security}: on this machine "
+        "SMTP_SECURITY=none, which is safe here; or check SMTP_PORT",
         Mistake.OLD_TLS: "the server and this machine have no version or cipher of TLS in common: update the server",
-        Mistake.UNKNOWN_AUTHORITY: "the server's certificate is of no authority that this machine trusts: if the "
-        "server is yours, set SMTP_CA_FILE to its authority's certificate, or to its own if it has none (PEM)",
+        Mistake.UNKNOWN_AUTHORITY: "this machine trusts no authority of the server's certificate: if the server is "
+        "yours, set SMTP_CA_FILE to its authority's certificate, or to its own if it has none{instead}",
         Mistake.OTHER_AUTHORITY: "the server's certificate isn't of the authority in SMTP_CA_FILE, nor of one that "
         "this machine trusts: put the certificate of the authority that issued it into SMTP_CA_FILE (PEM)",
         Mistake.OTHER_NAME: "the server's certificate is for other names than {host}: set SMTP_HOST to a name that it "
-        "has, or have one made for {host}",
+        "has, or have one made for {host}{instead}",
         Mistake.EXPIRED: "the server's certificate has expired: it must be renewed there; if it was, check this "
         "machine's clock",
         Mistake.NOT_YET_VALID: "the server's certificate isn't valid yet: check this machine's clock",
@@ -230,14 +238,17 @@ _MISTAKES: Mapping[Mistake, str] = MappingProxyType(
         "this machine has on the internet to those that the provider allows, or take that limit off",
         Mistake.LOGIN_WANTED: "the server wants a login: set SMTP_PASSWORD, and SMTP_USERNAME where that isn't "
         "SMTP_EMAIL",
-        Mistake.APP_PASSWORD: "{provider} takes an app password and not the account's own: create one ({page}), and "
+        Mistake.APP_PASSWORD: "for {provider} use an app password, not the account's own: create one ({page}), and "
         "set SMTP_PASSWORD to it",
+        Mistake.SERVICE_LOGIN: "the server refuses the login: {login}",
         Mistake.PASSWORDS_OFF: "logins by password are switched off for this account: have SMTP AUTH switched on for "
         "the mailbox, log in by OAuth (docs/mail.md), or use another mail server",
         Mistake.OAUTH: "the login by OAuth fails: check the settings SMTP_OAUTH_... (docs/mail.md)",
     }
 )
 
+_NEEDLESS_HERE = frozenset({Mistake.NO_STARTTLS, Mistake.PLAIN_EXPECTED})
+_NOT_ENCRYPTED_HERE = "; on this machine SMTP_SECURITY=none does too"
 _REASONS: Mapping[str, str] = MappingProxyType(
     {
         "credentials": "the server refuses the login: check SMTP_USERNAME (unset, it is SMTP_EMAIL) and SMTP_PASSWORD",

@@ -169,7 +169,7 @@ async def _greeted(connection: SMTP, server: str) -> None:
             raise failed(Reason.TLS, explain(cause)) from error
         raise failed(Reason.CONNECTION, f"closed the connection: {cause or error}") from error
     except aiosmtplib.SMTPException as error:
-        text = "offers no STARTTLS, so nothing was sent: set SMTP_SECURITY to tls, with the port for it"
+        text = "offers no STARTTLS, so nothing was sent"
         raise failed(Reason.TLS, text) from error
 
 

@@ -14,7 +14,7 @@ from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels import rehearsal
-from alertgate.notify.channels.advice import doubtful_password, doubtful_port
+from alertgate.notify.channels.advice import doubtful_password, doubtful_port, on_this_machine
 from alertgate.notify.channels.base import (
     AttemptFailed,
     Channel,
@@ -226,7 +226,7 @@ def findings(settings: Settings) -> list[Finding]:
     if settings.mail_host is None:
         return []
     found = []
-    if settings.smtp_security == "none":
+    if settings.smtp_security == "none" and not on_this_machine(settings.mail_host):
         text = "is none: mails and the password cross the network unencrypted"
         found.append(Finding(Level.WARN, "SMTP_SECURITY", text))
     if settings.mail_user is None and settings.smtp_security != "none":
