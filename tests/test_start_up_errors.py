@@ -81,6 +81,7 @@ WRONG_FILES = [
     'SMTP_PASSWORD="one\\ntwo"',
     "SMTP_PASSWORD='one\\\\two'",
     "\ufeffTIMEZONE=UTC",
+    "TIMEZONE=UTC\nTIMEZONE=Europe/Berlin",
 ]
 
 
