@@ -18,7 +18,7 @@ from alertgate.accept.particle import FORM
 from alertgate.accept.record import Recorder
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
-from alertgate.app import Ids, new_id
+from alertgate.app import Ids
 from alertgate.errors import Rejected
 from alertgate.model import AlertStatus, ChannelName, IdKind, Severity
 from alertgate.policy.events import EventRule
@@ -110,9 +110,8 @@ RULES = (
 )
 
 
-def _context(number: int = 0) -> IntakeContext:
-    at = START + timedelta(seconds=number)
-    return IntakeContext(Ids(None)(at), at, SeverityRules((), Severity.WARNING), "request-1", RULES)
+def _context() -> IntakeContext:
+    return IntakeContext("alert-1", START, SeverityRules((), Severity.WARNING), "request-1", RULES)
 
 
 def _read_generic(body: bytes, sender_id: SenderId | None = None) -> Understood | None:
@@ -143,6 +142,10 @@ def test_every_generic_body_is_an_alert_or_refused(body, sender_id):
     _read_generic(body, sender_id)
 
 
+new_id = Ids(None)
+"""One for all examples: hypothesis makes randomness the same in each."""
+
+
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """One store for all examples."""
@@ -164,9 +167,8 @@ def test_whatever_was_read_is_stored(filled, body, kind, query):
 
 
 def _record(store: Store, understood: Understood) -> None:
-    recorder = Recorder(
-        GroupingRules(timedelta(minutes=5), timedelta(minutes=30)), [(ChannelName.EMAIL, "me@example.com")], Ids(None)
-    )
+    rules = GroupingRules(timedelta(minutes=5), timedelta(minutes=30))
+    recorder = Recorder(rules, [(ChannelName.EMAIL, "me@example.com")], new_id)
     fresh = understood._replace(alert=replace(understood.alert, id=new_id(START)))
     recorded = asyncio.run(store.write_batch(recorder.record, fresh))
     assert store.read_now(lambda connection: alerts.get(connection, recorded.alert_id)) is not None
