@@ -75,7 +75,7 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             title="mail limit near",
             one="SMTP_DAILY_LIMIT is near",
             many="SMTP_DAILY_LIMIT is near",
-            means="From 80 % on, what isn't critical goes as digests; from 95 % on, only what is critical; at the "
+            means="From 80 % on, what isn't critical goes as digests; from 90 % on, only what is critical; at the "
             "limit nothing, until there is room again.",
             over="There is room again.",
             detail="Messages within 24 hours: {detail}.",
