@@ -33,6 +33,7 @@ class RateBudget(StrEnum):
     FAILED = "failed"  # failed authentication, by client address
     GENERIC = "generic"  # the generic webhook, by client address
     DEVICE = "device"  # the Particle webhook, by device
+    STORED = "stored"  # the bytes that a webhook stores (accept/volume.py)
 
 
 class Limits:
