@@ -39,6 +39,9 @@ BODIES = {
     "an object": _particle(json.dumps({"event": "leak", "data": MANY}).encode()),
     "a list": _particle(json.dumps({"event": "leak", "data": [1.5] * (LARGE // 4)}).encode()),
     "other fields": _particle(json.dumps({"event": "leak", **MANY}).encode()),
+    "many small fields": _particle(
+        json.dumps({"event": "leak", **{f"{number:x}": number for number in range(9000)}}).encode()
+    ),
     "one other field": _particle(json.dumps({"event": "leak", "more": "x" * LARGE}).encode()),
     "the name of a field": _particle(json.dumps({"event": "leak", "x" * LARGE: 1}).encode()),
     "message": _generic(message="x" * LARGE),

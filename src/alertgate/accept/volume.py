@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from alertgate.accept.fields import as_text
@@ -21,6 +22,8 @@ KEPT = 2048
 """Bytes that are always kept of an alert's message, data, other fields, and unreadable body, of each."""
 CONTENT = 16 * 2**20
 """Bytes beyond KEPT that a webhook may store within an hour: of 1,000 devices 16 KiB each, which is Particle's most."""
+MOST_FIELDS = 200
+"""How many fields are tried for whether they fit, so that many small ones take no time."""
 STORED = 2**30
 """Bytes that a webhook may store within an hour in all, which is about 100 alerts a second."""
 WITH_AN_ALERT = 2048
@@ -76,9 +79,10 @@ class Volume:
 
     def fit(self, alert: Alert) -> Fitted:
         """Return an alert as it may be stored, and count it. Raises TooMuchStored."""
-        now = self._clock.monotonic()
-        fitted = self._shortened_if_needed(alert, now)
-        size, stored = size_of(fitted.alert) + WITH_AN_ALERT, self._stored[alert.source]
+        now, size = self._clock.monotonic(), size_of(alert)
+        fitted = self._shortened_if_needed(alert, size - KEPT, now)
+        size = WITH_AN_ALERT + (size_of(fitted.alert) if fitted.why else size)
+        stored = self._stored[alert.source]
         if not stored.take(size, now):
             wait = stored.wait(size)
             raise TooMuchStored(
@@ -88,8 +92,7 @@ class Volume:
             )
         return fitted
 
-    def _shortened_if_needed(self, alert: Alert, now: float) -> Fitted:
-        beyond = size_of(alert) - KEPT
+    def _shortened_if_needed(self, alert: Alert, beyond: int, now: float) -> Fitted:
         if beyond <= 0:
             return Fitted(alert)
         if self._is_low():
@@ -124,9 +127,9 @@ def _beginning(value: Json) -> Json:
 
 
 def _that_fit(fields: dict[str, Json]) -> dict[str, Json]:
-    """Return the fields that fit into KEPT bytes together, in their order."""
+    """Return the fields that fit into KEPT bytes together, of the first MOST_FIELDS."""
     kept, room = {}, KEPT
-    for name, value in fields.items():
+    for name, value in islice(fields.items(), MOST_FIELDS):
         size = len((as_text({name: value}) or "").encode())
         if size <= room:
             kept[name] = value
