@@ -18,6 +18,7 @@ from alertgate.accept.failed_senders import FailedSenders
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.own_report import Reporter
 from alertgate.accept.record import Recorder, Result
+from alertgate.accept.volume import STORED, Volume
 from alertgate.accept.watch import DiskUsage, Watch, Watched
 from alertgate.addresses import mask_all
 from alertgate.clock import Clock, SystemClock
@@ -92,6 +93,7 @@ def open_gate(
     store: Store | None = None,
     times: DeliveryTimes | None = None,
     disk_usage: DiskUsage = shutil.disk_usage,
+    most_stored: int = STORED,
 ) -> Gate:
     """Open the store, read the policy and build all parts. Only the store's writer runs yet.
 
@@ -117,6 +119,7 @@ def open_gate(
     auditor = _auditor(store, deliverer, settings, clock, metrics)
     failures = FailureWatch(store, clock, metrics)
     watched = _watched(settings, policies, deliverer, auditor, failures, disk_usage)
+    watch = Watch(watched, own_alerts, store, clock)
     return Gate(
         settings=settings,
         clock=clock,
@@ -125,7 +128,8 @@ def open_gate(
         policies=policies,
         recorder=recorder,
         own_alerts=own_alerts,
-        watch=Watch(watched, own_alerts, store, clock),
+        watch=watch,
+        volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=IncidentActions(targets(settings), ids),
         channels=opened,
@@ -275,6 +279,8 @@ def _background(gate: Gate) -> list[Periodic]:
     """Return the periodic jobs that run beside requests and delivery."""
     settings, store, clock = gate.settings, gate.store, gate.clock
 
+    retention = housekeeping.Retention(store, clock, settings.retention_days, lambda: gate.watch.is_disk_low)
+
     async def audit() -> None:
         await gate.auditor.run()
 
@@ -285,11 +291,7 @@ def _background(gate: Gate) -> list[Periodic]:
         Periodic("audit", auditing.EVERY, audit),
         Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
-        Periodic(
-            "retention",
-            housekeeping.RETENTION_EVERY,
-            lambda: housekeeping.delete_expired(store, clock, settings.retention_days),
-        ),
+        Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
     ]
 
 

@@ -102,6 +102,10 @@ class RateLimited(RequestError):
         self.retry_after = retry_after
 
 
+class TooMuchStored(RateLimited):
+    """A webhook has stored so much within an hour that it may store no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One problem with a body. `field` is a dotted path, or empty for the body as a whole."""

@@ -92,7 +92,7 @@ class MailSettings(BaseSettings):
         500,
         ge=0,
         description="Messages that the mail account may send in 24 hours, mails and text messages together. From "
-        "80 % on, what isn't critical is sent as digests; from 95 % on, only what is critical; at the limit, nothing "
+        "80 % on, what isn't critical is sent as digests; from 90 % on, only what is critical; at the limit, nothing "
         "until there is room again. 0: no limit.",
     )
 

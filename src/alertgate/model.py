@@ -142,7 +142,7 @@ class Alert:
     errors: tuple[str, ...] = ()
     """Why it was quarantined."""
     raw: bytes | None = field(default=None, repr=False)
-    """The whole body, if it was quarantined."""
+    """The body, if it was quarantined: the whole, or its beginning if that was shortened."""
     request_id: str | None = None
     incident_id: str | None = None
     reason: str | None = None

@@ -1,8 +1,12 @@
-"""HTTP clients, and whether they obey the environment's proxy variables. What stays on this machine never does."""
+"""HTTP clients, and whether they obey the environment's proxy variables. What stays on this machine never does.
 
+What a server answers is read up to a size and a time that the caller names: it may never end.
+"""
+
+import asyncio
 import os
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -12,6 +16,38 @@ PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 TLS_VARIABLES = frozenset({"ssl_cert_file", "ssl_cert_dir"})
 LOOPBACK = ("all://localhost", "all://*.localhost", "all://127.0.0.1", "all://[::1]")
 """What no client reaches through a proxy, as httpx writes it."""
+
+
+class Answer(NamedTuple):
+    """The status of an answer, and as much of its body as was wanted."""
+
+    status: int
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return httpx.codes.is_success(self.status)
+
+
+async def ask(
+    client: httpx.AsyncClient, method: str, url: httpx.URL | str, *, within: float, most: int = 0, **sent: Any
+) -> Answer:
+    """Send a request; return its answer with the first `most` bytes of the body, all of it within `within` seconds.
+
+    The rest is never read, and its connection closed. Raises httpx.HTTPError.
+    """
+    body = b""
+    try:
+        async with asyncio.timeout(within), client.stream(method, url, **sent) as answer:
+            if most:
+                async for some in answer.aiter_raw():
+                    body += some
+                    if len(body) >= most:
+                        break
+    except TimeoutError:
+        raise httpx.ReadTimeout(f"no whole answer within {within:g} s") from None
+    return Answer(answer.status_code, body[:most])
 
 
 def is_local(url: str) -> bool:

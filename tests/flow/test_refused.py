@@ -126,7 +126,7 @@ async def test_who_has_no_right_credential_raises_nothing(make_settings):
             await service.client.post("/webhook/generic", content=b"{}"),
             await service.client.post("/webhook/particle", content=BIG),
             await service.client.post("/webhook/particle", content=BIG),
-            await service.generic(),
+            await service.client.post("/webhook/generic", content=b"{}"),
         ]
         assert [answer.status_code for answer in unsigned] == [413, 401, 401, 429, 429]
         assert service.gate.own_alerts.degraded() == []

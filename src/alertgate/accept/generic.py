@@ -25,7 +25,7 @@ from alertgate.accept.repeats import SenderId, content_digest, repeat_key
 from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
 from alertgate.accept.severity import decide_severity
 from alertgate.accept.times import LATEST, TIME_SCHEMA, read_time
-from alertgate.errors import FieldError, Invalid, Malformed
+from alertgate.errors import FieldError, Invalid, Malformed, Rejected
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 from alertgate.policy.events import Ruling
 from alertgate.words import read_severity, read_word, values_of
@@ -83,13 +83,23 @@ class GenericAlert(BaseModel):
 def understand(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Understood:
     """Return the alert that a generic body holds.
 
-    Raises Malformed if it isn't JSON, and Invalid if it isn't an object with an `event` and a `message`.
+    Raises Malformed if it isn't JSON or reading it fails, and Invalid if it isn't an object with an `event` and a
+    `message`.
     """
     try:
         return _alert(_parse(body), sender_id, context)
+    except Rejected:
+        raise
     except RecursionError:
         problem = FieldError("", "Invalid JSON: it is nested too deeply")
         raise Malformed("The body is nested too deeply; nothing was stored.", (problem,)) from None
+    except Exception as error:
+        problem = FieldError("", f"reading it failed: {type(error).__name__}")
+        raise Malformed(
+            "alertgate can't read this body, which is a defect in it; nothing was stored. Send less of `details`, and "
+            "please report it.",
+            (problem,),
+        ) from error
 
 
 def _parse(body: bytes) -> GenericAlert:

@@ -20,7 +20,7 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key, part_of
 from alertgate.accept.repeats import Identity, content_digest, repeat_key, without_metadata
 from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
-from alertgate.accept.salvage import salvage
+from alertgate.accept.salvage import Salvage, salvage
 from alertgate.accept.severity import decide_severity
 from alertgate.accept.spellings import joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
@@ -82,6 +82,15 @@ def understand(body: bytes, content_type: str | None, context: IntakeContext, qu
     except Exception as error:  # noqa: BLE001  (whatever fails here, the alert mustn't be lost)
         errors = (FieldError("", f"reading it failed: {type(error).__name__}"),)
     return Understood(_quarantined(body, query, errors, context))
+
+
+def _found(body: bytes, query: bytes) -> tuple[dict[str, Json], Salvage]:
+    """Return the query's fields beside an unreadable body, and what both still tell; nothing if that fails too."""
+    try:
+        asked = _readable(query) if body else {}
+        return asked, salvage(body or query, asked, query if body else b"")
+    except Exception:  # noqa: BLE001  (the body was unreadable before: it is kept, and told, whatever else fails)
+        return {}, Salvage(None, None, "")
 
 
 def _fields(body: bytes, content_type: str | None, query: bytes) -> tuple[dict[str, Json], dict[str, Json]]:
@@ -175,9 +184,7 @@ def _is_plain(value: Json) -> bool:
 
 
 def _quarantined(body: bytes, query: bytes, errors: tuple[FieldError, ...], context: IntakeContext) -> Alert:
-    raw = body or query
-    asked = _readable(query) if body else {}
-    found = salvage(raw, asked, query if body else b"")
+    asked, found = _found(body, query)
     event = found.event or UNREADABLE
     return Alert(
         id=context.id,
@@ -191,7 +198,7 @@ def _quarantined(body: bytes, query: bytes, errors: tuple[FieldError, ...], cont
         device=found.device,
         fields=asked,
         errors=tuple(map(str, errors)),
-        raw=raw,
+        raw=body or query,
         request_id=context.request_id,
     )
 

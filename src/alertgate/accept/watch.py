@@ -78,6 +78,11 @@ class Watch:
         self._found: dict[AuditFinding, datetime] = {}
         self._audited_at: datetime | None = None
 
+    @property
+    def is_disk_low(self) -> bool:
+        """Whether the disk was almost full when it was last looked at."""
+        return self._disk >= disk_trouble.Level.LOW
+
     async def run(self) -> None:
         """Look at everything. What needs a store that is away waits for it: it couldn't be told either."""
         policy_trouble.note(self._watched.policies, self._own)

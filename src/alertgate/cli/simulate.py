@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import quantiles
+from typing import Any
 
 import httpx
 from rich.progress import Progress
@@ -16,11 +17,15 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName
 from alertgate.notify.channels.registry import targets
-from alertgate.outbound import is_local, open_client, proxies_named
+from alertgate.outbound import Answer, ask, is_local, open_client, proxies_named
 
 USER_AGENT = "ParticleBot/1.1 (https://docs.particle.io/webhooks)"
 IN_FLIGHT = 64
 MOST_NAMED = 5
+WITHIN = 20.0
+"""Seconds for a whole answer, as Particle waits."""
+MOST_BYTES = 65_536
+"""Of an answer; a real one has less than one kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,9 @@ async def simulate(run: Run, clock: Clock, new_id: Callable[[datetime], str]) ->
     with Progress(transient=True) as progress:
         bar = progress.add_task("events", total=run.count)
         async with (
-            open_client(proxied=run.proxied, verify=encrypted, headers=headers, limits=limits, timeout=20) as client,
+            open_client(
+                proxied=run.proxied, verify=encrypted, headers=headers, limits=limits, timeout=WITHIN
+            ) as client,
             asyncio.TaskGroup() as group,
         ):
             start = clock.monotonic()
@@ -136,20 +143,18 @@ def _body(run: Run, now: datetime, event_id: str) -> dict[str, str]:
 async def _send(client: httpx.AsyncClient, run: Run, body: dict[str, str], clock: Clock, summary: Summary) -> None:
     start = clock.monotonic()
     try:
-        if run.form:
-            answer = await client.post(run.url, data=body)
-        else:
-            answer = await client.post(run.url, json=body)
+        sent: dict[str, Any] = {"data": body} if run.form else {"json": body}
+        answer = await ask(client, "POST", run.url, within=WITHIN, most=MOST_BYTES, **sent)
         summary.answers[_say(answer)] += 1
     except httpx.HTTPError as error:
         summary.answers[f"{type(error).__name__}: {error}"] += 1
     summary.seconds.append(clock.monotonic() - start)
 
 
-def _say(answer: httpx.Response) -> str:
+def _say(answer: Answer) -> str:
     try:
-        body = answer.json()
-    except json.JSONDecodeError:
-        body = {}
-    word = body.get("status") if answer.is_success else body.get("title")
-    return f"{answer.status_code} {word or answer.reason_phrase}"
+        body = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        body = None
+    word = body.get("status" if answer.is_success else "title") if isinstance(body, dict) else None
+    return f"{answer.status} {word or httpx.codes.get_reason_phrase(answer.status)}"

@@ -25,6 +25,14 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "over PARTICLE_RATE_LIMIT",
             "Find out why the device publishes so often. If that is right, raise PARTICLE_RATE_LIMIT.",
         ),
+        Cause.BYTES_LIMIT: CauseWords(
+            "more than 1 GiB stored within an hour",
+            "Find out what sends so much. If it isn't yours, somebody has the webhook's secret: renew it.",
+        ),
+        Cause.CONTENT_LIMIT: CauseWords(
+            "more than 16 MiB of large content within an hour",
+            "Find out what sends so much. If it isn't yours, somebody has the webhook's secret: renew it.",
+        ),
         Cause.TOO_LARGE: CauseWords("larger than MAX_BODY_BYTES", "Send less in one alert, or raise MAX_BODY_BYTES."),
         Cause.STORE_UNAVAILABLE: CauseWords(
             "the database couldn't be used", "Look for store.failed in the log: it has the database's error."

@@ -11,6 +11,7 @@ from alertgate.errors import EnvironmentUnusable
 from alertgate.prove.audit import Auditor
 
 TIMEOUT = 10.0
+"""Seconds for a heartbeat as a whole."""
 
 log = structlog.stdlib.get_logger("alertgate.heartbeat")
 
@@ -41,18 +42,22 @@ class Heartbeat:
         audit = await self._auditor.run()
         url = self._url if audit.passed else self._fail_url
         try:
+            # Only the status is read: whatever answers may send more than there is memory for.
             if audit.passed:
-                answer = await self._client.get(url)
+                answer = await outbound.ask(self._client, "GET", url, within=TIMEOUT)
             else:
-                answer = await self._client.post(url, content="\n".join(audit.say()))
-            answer.raise_for_status()
-        except httpx.HTTPError as error:
+                findings = "\n".join(audit.say())
+                answer = await outbound.ask(self._client, "POST", url, within=TIMEOUT, content=findings)
+            error = None if answer.is_success else f"answered {answer.status}"
+        except httpx.HTTPError as failure:
+            error = type(failure).__name__
+        if error:
             if self._reached:  # the URL is a secret, so only its host is logged
                 log.warning(
                     "heartbeat.unheard",
                     detail="HEARTBEAT_URL doesn't answer",
                     host=url.host,
-                    error=type(error).__name__,
+                    error=error,
                     proxies=None if outbound.is_local(str(url)) else outbound.proxies_named(str(url)),
                 )
             self._reached = False

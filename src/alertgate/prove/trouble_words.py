@@ -46,6 +46,13 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             means="Nobody is told of a refused alert unless its sender sends it again.",
             over="None was refused since. Nobody was told of those that weren't sent again.",
         ),
+        Trouble.SHORTENED: TroubleWords(
+            title="alerts shortened",
+            one="1 alert{whose} shortened",
+            many="{count:,} alerts{whose} shortened",
+            means="None is lost. Of each only the beginning was stored, so that the disk doesn't fill up.",
+            over="None was shortened since.",
+        ),
         Trouble.POLICY: TroubleWords(
             title="file can't be used",
             one="Policy file not used",
@@ -75,7 +82,7 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             title="mail limit near",
             one="SMTP_DAILY_LIMIT is near",
             many="SMTP_DAILY_LIMIT is near",
-            means="From 80 % on, what isn't critical goes as digests; from 95 % on, only what is critical; at the "
+            means="From 80 % on, what isn't critical goes as digests; from 90 % on, only what is critical; at the "
             "limit nothing, until there is room again.",
             over="There is room again.",
             detail="Messages within 24 hours: {detail}.",
@@ -84,7 +91,9 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             title="disk almost full",
             one="Disk almost full",
             many="Disk almost full",
-            means="When it is full, alerts are refused: nobody is told of them unless their senders send them again.",
+            means="Until there is room, only the beginning of large alerts is stored, and only a quarter of "
+            "RETENTION_DAYS kept. When it is full, alerts are refused: nobody is told of them unless their senders "
+            "send them again.",
             over="There is room again.",
             detail="Free: {detail}.",
         ),

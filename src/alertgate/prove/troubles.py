@@ -37,6 +37,7 @@ class Trouble(StrEnum):
     """What can be wrong with the gate; the value is the event of its alerts."""
 
     REFUSED = "alertgate/refused"  # alerts with a right credential were answered 413, 429 or 503
+    SHORTENED = "alertgate/shortened"  # of alerts only the beginning was stored, because they were so many large ones
     POLICY = "alertgate/policy"  # the policy's file can't be used, so what was in force before stays so
     CHANNEL = CHANNEL_EVENT  # a channel has been paused for longer than a minute
     CREDENTIALS = CREDENTIALS_EVENT  # a sender is refused again and again, because its credential is wrong
@@ -65,6 +66,8 @@ class Cause(StrEnum):
 
     ADDRESS_LIMIT = "address_limit"
     DEVICE_LIMIT = "device_limit"
+    BYTES_LIMIT = "bytes_limit"
+    CONTENT_LIMIT = "content_limit"
     TOO_LARGE = "too_large"
     STORE_UNAVAILABLE = "store_unavailable"
     STORE_SLOW = "store_slow"

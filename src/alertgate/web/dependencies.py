@@ -11,6 +11,7 @@ from alertgate.accept.failed_senders import FailedSenders
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.record import Recorder
+from alertgate.accept.volume import Volume
 from alertgate.accept.watch import Watch
 from alertgate.clock import Clock
 from alertgate.config import Settings
@@ -38,6 +39,7 @@ class Gate:
     recorder: Recorder
     own_alerts: OwnAlerts
     watch: Watch
+    volume: Volume
     failed_senders: FailedSenders
     actions: IncidentActions
     channels: Sequence[Channel]

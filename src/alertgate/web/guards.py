@@ -66,14 +66,12 @@ class BearerScheme(SecurityBase):
 
 
 class BearerGuard(BearerScheme):
-    """Lets in requests with the token, unless there were too many failures from their address."""
+    """Lets in requests with the token."""
 
     async def __call__(self, request: Request) -> None:
         """Let the request in. Raises SwitchedOff, RateLimited, Unauthenticated."""
         gate: Gate = request.app.state.gate
-        secrets = self.secrets(gate)
-        gate.limits.check_failures(client_address(request))
-        self.check_token(request, gate, secrets)
+        self.check_token(request, gate, self.secrets(gate))
 
 
 class MetricsGuard(BearerGuard):
@@ -95,7 +93,6 @@ class ParticleGuard(BearerScheme):
         Raises SwitchedOff, RateLimited, Unauthenticated, BodyTooLarge, BodyTooSlow, ClientGone.
         """
         gate: Gate = request.app.state.gate
-        # Callers share IPs, so a spent failure budget must not block a valid token (docs/adr/0006).
         self.check_token(request, gate, self.secrets(gate))
         with reported(request, gate, Source.PARTICLE):
             return await read_body(request, gate)
@@ -152,14 +149,12 @@ async def generic_guard(
             "Set one of them and restart alertgate."
         )
     address = client_address(request)
-    gate.limits.check_failures(address)
     if presented_by(request.headers) is Presented.BEARER or not secrets:
         _require(_check_without_body(request, tokens), request, gate)
         with reported(request, gate, Source.GENERIC):
             body = await read_body(request, gate)
     else:
-        async with gate.limits.unverified(address, gate.settings.body_timeout):
-            body = await read_body(request, gate)
+        body = await read_body(request, gate, gate.limits.unverified(address, gate.settings.body_timeout / 2))
         _require(_check_signature(request, body, secrets, gate), request, gate)
     # Only now: what others send from the same address without a credential must not cost a good sender its alerts.
     with reported(request, gate, Source.GENERIC, lambda: readable(body, request, gate)):
@@ -223,7 +218,11 @@ def _secrets_if_set(settings: Settings, setting: str) -> list[str]:
 
 
 def _count_failure(request: Request, gate: Gate, guard: Guard, check: CredentialCheck) -> None:
-    """Count a failed authentication. Raises RateLimited when the address has no failures left."""
+    """Count a failed authentication. Raises RateLimited when the address has no failures left.
+
+    Only for a credential that was found wrong: callers share addresses, so what others send must not keep a right one
+    out (docs/adr/0006).
+    """
     address = client_address(request)
     gate.metrics.auth_failed(guard)
     if guard in _WEBHOOKS:

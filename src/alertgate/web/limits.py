@@ -24,7 +24,7 @@ from alertgate.web.limit_storage import MOST_KEYS, BoundedMemory
 
 LONGEST_ADDRESS = 64
 MOST_UNVERIFIED = 20
-"""Bodies of one address that are read at once before their signature can be checked; others wait for their turn."""
+"""Large bodies of one address that are read at once before their signature can be checked; others wait."""
 
 
 class RateBudget(StrEnum):
@@ -33,6 +33,7 @@ class RateBudget(StrEnum):
     FAILED = "failed"  # failed authentication, by client address
     GENERIC = "generic"  # the generic webhook, by client address
     DEVICE = "device"  # the Particle webhook, by device
+    STORED = "stored"  # the bytes that a webhook stores (accept/volume.py)
 
 
 class Limits:
@@ -70,7 +71,7 @@ class Limits:
 
     @asynccontextmanager
     async def unverified(self, address: str, patience: float) -> AsyncIterator[None]:
-        """Hold a place of an address for a body that is read before its signature can be checked.
+        """Hold a place of an address for a large body that is read before its signature can be checked.
 
         Without places, one address could fill the memory with bodies. Raises RateLimited after `patience` seconds
         without a free place.
@@ -83,7 +84,7 @@ class Limits:
         except TimeoutError:
             self._metrics.rate_limited(RateBudget.GENERIC)
             raise RateLimited(
-                f"{MOST_UNVERIFIED} unfinished requests of this address are being read; nothing was stored. "
+                f"{MOST_UNVERIFIED} unfinished large requests of this address are being read; nothing was stored. "
                 "Send fewer at once, and send each of them whole.",
                 retry_after=math.ceil(patience),
             ) from None

@@ -105,7 +105,7 @@ def _header(name: str, description: str) -> dict[str, Any]:
 
 GUARDED: Answers = {
     401: problem_answer("No or wrong token", "WWW-Authenticate"),
-    429: problem_answer("Too many failed requests from this address", "Retry-After"),
+    429: problem_answer("Wrong token, after too many failed requests from this address", "Retry-After"),
     503: problem_answer("The database can't be used now, or this is switched off", "Retry-After"),
 }
 """What a bearer guard answers."""

@@ -1,6 +1,5 @@
 """Report requests with a right credential that are refused: their alerts may be lost, so somebody must hear of it."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -9,6 +8,7 @@ from fastapi import Request
 from alertgate.accept import generic
 from alertgate.accept.credentials import CredentialCheck, Presented, presented_by
 from alertgate.accept.failed_senders import Failure
+from alertgate.accept.volume import Fitted, Shortening, size_of
 from alertgate.errors import (
     BodyTooLarge,
     RateLimited,
@@ -17,10 +17,12 @@ from alertgate.errors import (
     StoreRefused,
     StoreTooSlow,
     StoreUnavailable,
+    TooMuchStored,
 )
 from alertgate.model import Alert, Severity, Signal, Source
 from alertgate.prove.troubles import Cause, Trouble
 from alertgate.web.dependencies import Gate, client_address, intake
+from alertgate.web.limits import RateBudget
 
 
 @contextmanager
@@ -37,6 +39,8 @@ def reported(
         alert = read()
         if alert and isinstance(error, StoreUnavailable):
             gate.health.refused(size_of(alert))
+        if isinstance(error, TooMuchStored):
+            gate.metrics.rate_limited(RateBudget.STORED)
         gate.own_alerts.raise_(
             Trouble.REFUSED,
             f"{webhook} webhook",
@@ -45,6 +49,19 @@ def reported(
             sender=_sender(request, gate, webhook, alert),
         )
         raise
+
+
+def report_shortened(request: Request, gate: Gate, fitted: Fitted) -> None:
+    """Report that an alert was shortened; while the disk is almost full, its own incident says so."""
+    alert = fitted.alert
+    if fitted.why is Shortening.BUDGET:
+        gate.own_alerts.raise_(
+            Trouble.SHORTENED,
+            f"{alert.source} webhook",
+            cause=Cause.CONTENT_LIMIT,
+            severity=Severity.WARNING,
+            sender=_sender(request, gate, alert.source, alert),
+        )
 
 
 def unauthenticated(request: Request, gate: Gate, webhook: Source, check: CredentialCheck) -> None:
@@ -61,6 +78,8 @@ def cause_of(error: BodyTooLarge | RateLimited | StoreError, webhook: Source) ->
     match error:
         case BodyTooLarge():
             return Cause.TOO_LARGE
+        case TooMuchStored():
+            return Cause.BYTES_LIMIT
         case RateLimited():
             return Cause.DEVICE_LIMIT if webhook is Source.PARTICLE else Cause.ADDRESS_LIMIT
         case StoreRefused():
@@ -78,11 +97,6 @@ def weight(alert: Alert | None) -> Severity:
     if alert.signal is Signal.RESOLVED and alert.severity is Severity.CRITICAL:
         return Severity.WARNING
     return alert.severity
-
-
-def size_of(alert: Alert) -> int:
-    """Return about how many bytes the content of an alert takes in the store."""
-    return len(json.dumps([alert.message, alert.data, alert.fields])) + len(alert.raw or b"")
 
 
 def readable(body: bytes, request: Request, gate: Gate) -> Alert | None:

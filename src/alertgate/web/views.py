@@ -34,7 +34,9 @@ class AlertView(BaseModel):
     id_kind: str | None = Field(description="`event_id`, `idempotency_key` or `webhook_id`")
     content: str | None = Field(description="A digest of what it says, the same for its repeats; null: it has none")
     errors: list[str] = Field(description="Why it is quarantined")
-    raw: str | None = Field(description="The whole body of a quarantined alert; bytes that are no UTF-8 as escapes")
+    raw: str | None = Field(
+        description="The body of a quarantined alert, or its beginning; bytes that are no UTF-8 as escapes"
+    )
     request_id: str | None
     incident_id: str | None
     reason: str | None = Field(description="Why it opened, joined or resolved its incident, and who hears of it when")

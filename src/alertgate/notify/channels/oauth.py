@@ -15,6 +15,7 @@ from alertgate.config import Settings
 from alertgate.notify.channels.base import AttemptFailed, Reason, Transient
 from alertgate.notify.channels.hidden import Secrets
 from alertgate.notify.channels.tls import explain, mail_context
+from alertgate.outbound import Answer, ask
 
 MARGIN = 300.0
 """Seconds before a token's end from which on a new one is fetched."""
@@ -106,20 +107,13 @@ class AccessTokens:
             raise self._failed(answer.reason, answer.reply)
         return answer
 
-    async def _ask(self) -> tuple[int, bytes]:
+    async def _ask(self) -> Answer:
         """Return the status and the body of the token endpoint's answer."""
         context = await asyncio.to_thread(mail_context, self._settings)
         limit, url = self._settings.smtp_timeout, str(self._settings.smtp_oauth_token_url)
-        body = b""
-        async with (
-            httpx.AsyncClient(verify=context, trust_env=False, follow_redirects=False, timeout=limit) as client,
-            client.stream("POST", url, data=self._form(), headers=_HEADERS) as answer,
-        ):
-            async for some in answer.aiter_raw():
-                body += some
-                if len(body) > MOST_BYTES:
-                    break
-        return answer.status_code, body
+        options: dict[str, Any] = {"trust_env": False, "follow_redirects": False, "timeout": limit}
+        async with httpx.AsyncClient(verify=context, **options) as client:
+            return await ask(client, "POST", url, within=limit, most=MOST_BYTES, data=self._form(), headers=_HEADERS)
 
     def _form(self) -> dict[str, str]:
         settings, secret = self._settings, self._settings.smtp_oauth_client_secret

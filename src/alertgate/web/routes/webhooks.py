@@ -20,7 +20,7 @@ from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate, intake
 from alertgate.web.guards import GenericBody, ParticleBody
 from alertgate.web.openapi import GENERIC_ANSWERS, GENERIC_BODY, PARTICLE_ANSWERS, PARTICLE_BODY, PARTICLE_QUERY
-from alertgate.web.refusals import reported
+from alertgate.web.refusals import report_shortened, reported
 
 STORE_WITHIN = 12.0
 """Seconds for a commit: Particle waits for 20, and a locked SQLite file is given up on after 5."""
@@ -113,10 +113,13 @@ def _sender_id(request: Request) -> SenderId | None:
 
 
 async def _record(understood: Understood, request: Request, gate: Gate) -> Recorded:
-    """Commit the alert: nothing may be answered before. Raises StoreUnavailable or StoreRefused."""
+    """Commit the alert: nothing may be answered before. Raises TooMuchStored, StoreUnavailable or StoreRefused."""
     alert = understood.alert
     with reported(request, gate, alert.source, lambda: alert):
-        recorded = await _commit(understood, gate)
+        fitted = gate.volume.fit(alert)
+        recorded = await _commit(understood._replace(alert=fitted.alert), gate)
+    if recorded.result is not Result.DUPLICATE:
+        report_shortened(request, gate, fitted)
     if recorded.due:
         gate.deliverer.wake()
     seconds = gate.clock.monotonic() - request.state.started

@@ -1,0 +1,128 @@
+"""Whoever may send alerts can't fill the disk soon: large bodies are shortened, and a disk that fills is defended."""
+
+import asyncio
+import json
+import secrets
+
+from alertgate.accept.disk_trouble import Space
+from alertgate.accept.volume import CONTENT, KEPT
+from tests.conftest import API_BEARER, BEARER, Running, serving
+from tests.fakes import FakeClock, until
+from tests.flow.test_refused import degraded, own_incidents
+from tests.scrape import scrape
+
+LARGE, COUNT = 131_000, 240
+GB, MB = 10**9, 10**6
+PAGES = 12_000
+"""Bytes of a shortened alert with its incident and notification, while the indexes grow at random places."""
+
+
+def _unreadable(number: int) -> bytes:
+    """Return a body that breaks off, of a device that nobody has heard of."""
+    return b'{"event":"e","coreid":"%024x","data":"' % number + secrets.token_hex(LARGE // 2).encode()
+
+
+def _readable(number: int) -> bytes:
+    return _unreadable(number) + b'"}'
+
+
+async def _post_all(service: Running, bodies) -> None:
+    """Post with ten connections, and find each accepted."""
+    waiting = iter(bodies)
+
+    async def post() -> None:
+        for body in waiting:
+            answer = await service.client.post("/webhook/particle", content=body, headers=BEARER)
+            assert answer.status_code == 202, answer.text
+
+    await asyncio.gather(*(post() for _ in range(10)))
+
+
+async def _stored(service: Running) -> int:
+    """Return the bytes of the database; its log has a limit of its own."""
+    await service.gate.store.checkpoint()
+    file = service.gate.settings.sqlite_file
+    assert file
+    return file.stat().st_size
+
+
+async def _alert(service: Running, answer) -> dict:
+    found = await service.client.get(f"/api/alerts/{answer.json()['id']}", headers=API_BEARER)
+    return found.json()["alert"]
+
+
+async def _is_shown(service: Running, title: str) -> None:
+    async def shown():
+        return any(line.startswith(title) for line in await degraded(service))
+
+    await until(shown)
+
+
+async def test_a_flood_of_large_bodies_takes_little_of_the_disk(make_settings):
+    """240 of 131 kB, each of another device: all are kept; small ones, and the other webhook's, whole."""
+    async with serving(make_settings(), clock=FakeClock()) as service:
+        before = await _stored(service)
+        await _post_all(service, (make(number) for number in range(COUNT // 2) for make in (_unreadable, _readable)))
+        took = await _stored(service) - before
+        assert took < CONTENT + MB + COUNT * PAGES, f"{took:,} of {COUNT * LARGE:,} bytes"
+        await _is_shown(service, "alerts shortened (particle webhook)")
+        [own] = [each for each in await own_incidents(service) if each["event"] == "alertgate/shortened"]
+        assert (own["severity"], own["device"]) == ("warning", "particle webhook")
+        small = await service.particle(data=json.dumps({"cm": 3, "where": "x" * 1000}))
+        assert (await _alert(service, small))["data"] == {"cm": 3, "where": "x" * 1000}
+        large = await service.generic(details={"log": "x" * (LARGE - 100)})
+        assert len((await _alert(service, large))["data"]["log"]) == LARGE - 100
+
+
+async def test_below_a_floor_of_free_space_large_bodies_are_shortened_and_old_ones_go(make_settings):
+    """A quarter of RETENTION_DAYS is kept then, within a minute; /health says that the disk is almost full."""
+    free, clock = [2 * GB], FakeClock()
+    settings = make_settings(retention_days=40, resolve_after=60)
+    async with serving(settings, clock=clock, disk_usage=lambda _: Space(8 * GB, 0, free[0])) as service:
+        old = await service.generic(event="old")
+        await service.client.post(
+            f"/api/incidents/{old.json()['incident']}/resolve", json={"by": "me"}, headers=API_BEARER
+        )
+        await service.settled()
+        path = f"/api/alerts/{old.json()['id']}"
+        clock.move(days=11)
+        whole = await service.client.post("/webhook/particle", content=_unreadable(1), headers=BEARER)
+        assert len((await _alert(service, whole))["raw"]) > LARGE - 10
+        assert (await service.client.get(path, headers=API_BEARER)).status_code == 200
+        free[0] = 300 * MB
+        clock.move(seconds=61)
+        await _is_shown(service, "disk almost full")
+        clock.move(seconds=61)
+
+        async def gone():
+            return (await service.client.get(path, headers=API_BEARER)).status_code == 404
+
+        await until(gone)
+        body = _unreadable(2)
+        short = await _alert(service, await service.client.post("/webhook/particle", content=body, headers=BEARER))
+        assert short["raw"] == body[:KEPT].decode()
+        assert "only the beginning was stored: the disk is almost full" in short["reason"]
+        assert not [each for each in await own_incidents(service) if each["event"] == "alertgate/shortened"]
+        free[0] = 2 * GB
+        clock.move(seconds=61)
+        await until(lambda: asyncio.sleep(0, not service.gate.watch.is_disk_low))
+        whole = await service.client.post("/webhook/particle", content=_unreadable(3), headers=BEARER)
+        assert len((await _alert(service, whole))["raw"]) > LARGE - 10
+
+
+async def test_what_is_stored_within_an_hour_is_bounded_whatever_the_device(make_settings):
+    """Then alerts of each new device are refused, which is told, and accepted again when the answer said so."""
+    clock = FakeClock()
+    async with serving(make_settings(), clock=clock, most_stored=30_000) as service:
+        answers = [await service.particle(coreid=f"{number:024x}") for number in range(30)]
+        statuses = [answer.status_code for answer in answers]
+        assert statuses == sorted(statuses)
+        assert (statuses[0], statuses[-1]) == (202, 429)
+        refusal = answers[-1]
+        assert refusal.json()["detail"].startswith("This webhook has stored 30,000 bytes within an hour")
+        await _is_shown(service, "alerts refused (particle webhook)")
+        counted = scrape((await service.client.get("/metrics")).text)
+        assert counted("alertgate_rate_limited_total", budget="stored") == statuses.count(429)
+        assert (await service.generic()).status_code == 202, "the other webhook has its own"
+        clock.move(seconds=int(refusal.headers["retry-after"]))
+        assert (await service.particle(coreid="f" * 24)).status_code == 202
