@@ -27,6 +27,7 @@ from alertgate.errors import SwitchedOff, Unauthenticated
 from alertgate.model import Source
 from alertgate.web.body import read_body
 from alertgate.web.dependencies import Gate, client_address
+from alertgate.web.middleware import LET_IN
 from alertgate.web.refusals import readable, reported, unauthenticated
 
 
@@ -63,6 +64,7 @@ class BearerScheme(SecurityBase):
             raise Unauthenticated(
                 f"{_sentence(check)} Send Authorization: Bearer with {self._setting}.", scheme="Bearer"
             )
+        _let_in(request)
 
 
 class BearerGuard(BearerScheme):
@@ -194,6 +196,7 @@ def _check_signature(request: Request, body: bytes, secrets: list[str], gate: Ga
 def _require(check: CredentialCheck, request: Request, gate: Gate) -> None:
     """Raise Unauthenticated, with what to send instead, unless the check is OK. Raises RateLimited too."""
     if check is CredentialCheck.OK:
+        _let_in(request)
         return
     _count_failure(request, gate, Guard.GENERIC, check)
     settings = gate.settings
@@ -230,6 +233,11 @@ def _count_failure(request: Request, gate: Gate, guard: Guard, check: Credential
         unauthenticated(request, gate, _WEBHOOKS[guard], check)
     gate.limits.check_failures(address)
     gate.limits.count_failure(address)
+
+
+def _let_in(request: Request) -> None:
+    """Note that the request's credential is right, so that its line in the log is always written."""
+    setattr(request.state, LET_IN, True)
 
 
 def _sentence(check: CredentialCheck) -> str:

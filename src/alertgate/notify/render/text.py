@@ -5,7 +5,8 @@ import binascii
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import dropwhile
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -43,13 +44,28 @@ def shorten(text: str, longest: int) -> str:
     return text if len(text) <= longest else cut(text, longest - 1) + "…"
 
 
+MOST_READ = 8
+"""Characters that are read for each septet there is room for. One may become dozens of letters, or nothing."""
+
+
 def gsm7(text: str, longest: int = SEGMENT) -> str:
-    """Return text transliterated to GSM-7 and cut to `longest` septets."""
-    plain = "".join(
-        char if char in GSM7 or char in GSM7_DOUBLE else anyascii(char) for char in _SPACE.sub(" ", clean(text))
-    )
-    plain = "".join(char for char in plain if char in GSM7 or char in GSM7_DOUBLE).strip()
-    return plain if septets(plain) <= longest else _cut(plain, longest - 3).rstrip() + "..."
+    """Return text transliterated to GSM-7 and cut to `longest` septets, reading no more of it than that takes."""
+    read = _SPACE.sub(" ", clean(shorten(text, longest * MOST_READ)))
+    kept: list[str] = []
+    room = longest
+    for char in dropwhile(str.isspace, _transliterated(read)):
+        room -= septets(char)
+        if room < 0 and not char.isspace():
+            return _cut("".join(kept), longest - 3).rstrip() + "..."
+        kept.append(char)
+    return "".join(kept).rstrip()
+
+
+def _transliterated(text: str) -> Iterator[str]:
+    """Yield the characters of GSM-7 that say the same, one by one."""
+    for char in text:
+        says = char if char in GSM7 or char in GSM7_DOUBLE else anyascii(char)
+        yield from (each for each in says if each in GSM7 or each in GSM7_DOUBLE)
 
 
 def septets(text: str) -> int:
