@@ -23,7 +23,7 @@ from alertgate.accept.credentials import (
     standard_webhook,
 )
 from alertgate.config import Settings
-from alertgate.errors import SwitchedOff, Unauthenticated
+from alertgate.errors import RateLimited, SwitchedOff, Unauthenticated
 from alertgate.model import Source
 from alertgate.web.body import read_body
 from alertgate.web.dependencies import Gate, client_address
@@ -169,6 +169,27 @@ async def generic_guard(
     return body
 
 
+async def knows_api_token(request: Request) -> bool:
+    """Tell whether a request to a path that is open to all has the API token.
+
+    A wrong one is answered as none is, so that no health check fails by it, but counted: it mustn't be guessed here.
+    """
+    gate: Gate = request.app.state.gate
+    secrets, address = _secrets_if_set(gate.settings, "API_TOKEN"), client_address(request)
+    check = bearer(request.headers.getlist("authorization"), secrets)
+    if check in (CredentialCheck.MISSING, CredentialCheck.MALFORMED) or not secrets:
+        return False
+    try:
+        gate.limits.check_failures(address)
+        if check is not CredentialCheck.OK:
+            _count_failure(request, gate, Guard.API, check)
+    except RateLimited:
+        return False
+    if check is CredentialCheck.OK:
+        _let_in(request)
+    return check is CredentialCheck.OK
+
+
 async def api_body(request: Request, _: Annotated[None, Depends(api_guard)]) -> bytes:
     """Return the body of an API request. FastAPI runs the guard once for each request."""
     return await read_body(request, request.app.state.gate)
@@ -177,6 +198,7 @@ async def api_body(request: Request, _: Annotated[None, Depends(api_guard)]) -> 
 ParticleBody = Annotated[bytes, Depends(particle_guard)]
 GenericBody = Annotated[bytes, Depends(generic_guard)]
 ApiBody = Annotated[bytes, Depends(api_body)]
+KnowsToken = Annotated[bool, Depends(knows_api_token)]
 
 
 def _check_without_body(request: Request, tokens: list[str]) -> CredentialCheck:
