@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -182,14 +182,14 @@ class TestSendList(BaseModel):
 
 def show_trail(trail: Trail) -> "AsciiJson":
     """Return an alert's trail as the API's answer."""
-    incident = asdict(trail.incident) if trail.incident else None
+    incident = _facts(trail.incident) if trail.incident else None
     return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": _told(trail.told)})
 
 
 def show_incident_trail(trail: IncidentTrail) -> "AsciiJson":
     """Return an incident's trail as the API's answer."""
     latest = [_alert(alert) for alert in trail.latest]
-    return AsciiJson({"incident": asdict(trail.incident), "alerts": latest, "notifications": _told(trail.told)})
+    return AsciiJson({"incident": _facts(trail.incident), "alerts": latest, "notifications": _told(trail.told)})
 
 
 def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
@@ -199,12 +199,12 @@ def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
 
 def show_incidents(page: Iterable[Incident], next_cursor: str | None) -> "AsciiJson":
     """Return a page of incidents as the API's answer."""
-    return AsciiJson({"items": [asdict(incident) for incident in page], "next": next_cursor})
+    return AsciiJson({"items": [_facts(incident) for incident in page], "next": next_cursor})
 
 
 def show_incident(incident: Incident) -> "AsciiJson":
     """Return an incident as the API's answer."""
-    return AsciiJson(asdict(incident))
+    return AsciiJson(_facts(incident))
 
 
 def show_notification(told: Told) -> "AsciiJson":
@@ -220,7 +220,7 @@ def show_notifications(
 
 
 def _listed(notification: Notification, last: Attempt | None) -> dict[str, Any]:
-    facts = {name: value for name, value in asdict(notification).items() if name != "attempts"}
+    facts = {name: value for name, value in _facts(notification).items() if name != "attempts"}
     return {**facts, "last_attempt": _attempt(last) if last else None}
 
 
@@ -231,16 +231,21 @@ def show_test_send(outcomes: Iterable[TestSend]) -> "AsciiJson":
 
 
 def _told(told: Iterable[Told]) -> list[dict[str, Any]]:
-    return [{**asdict(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
+    return [{**_facts(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
 
 
 def _alert(alert: Alert) -> dict[str, Any]:
     raw = alert.raw.decode(errors="backslashreplace") if alert.raw is not None else None
-    return {**asdict(alert), "raw": raw}
+    return {**_facts(alert), "raw": raw}
+
+
+def _facts(row: Alert | Incident | Notification | Attempt) -> dict[str, Any]:
+    """Return a row's fields by name: `dataclasses.asdict` would copy all that an alert's data holds, piece by piece."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {name: value for name, value in asdict(attempt).items() if name != "notification_id"}
+    return {name: value for name, value in _facts(attempt).items() if name != "notification_id"}
 
 
 class AsciiJson(Response):
