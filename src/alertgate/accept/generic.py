@@ -138,6 +138,7 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
         id_kind=sender_id.kind if sender_id else None,
         content=content_digest(parsed.source, parsed.event, finite(_without_time(parsed))),
         request_id=context.request_id,
+        credential=context.credential,
         reason=doubt(decided),
     )
     return ruled(alert, said, ruling, key.whole)

@@ -34,7 +34,7 @@ CLEANED = "/webhook/"
 LONGEST_PATH = 200
 """Characters of a path that are logged."""
 LET_IN = "let_in"
-"""Where a request's state says that a guard found its credential right."""
+"""Where a request's state says which credential a guard found right; nothing before it did."""
 HSTS = "max-age=31536000; includeSubDomains"
 
 _RAW = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
@@ -66,7 +66,7 @@ class RequestMiddleware:
         headers = dict(scope["headers"])
         request_id = _given_id(headers) or self._new_id(self._clock.now())
         scope["path"] = clean_path(scope["path"], scope.get("raw_path") or b"")
-        scope.setdefault("state", {}).update(request_id=request_id, started=started)
+        scope.setdefault("state", {}).update({"request_id": request_id, "started": started, LET_IN: None})
         _bind(request_id)
         answer = Answer(send, request_id, secure=scope["scheme"] == "https")
         if _has_two_lengths(headers):

@@ -36,6 +36,9 @@ class AlertView(BaseModel):
     errors: list[str] = Field(description="Why it is quarantined")
     raw: str | None = Field(description="The whole body of a quarantined alert; bytes that are no UTF-8 as escapes")
     request_id: str | None
+    credential: str | None = Field(
+        description="What let its request in: `particle_secret`, `webhook_secret` (a signature) or `webhook_token`"
+    )
     incident_id: str | None
     reason: str | None = Field(description="Why it opened, joined or resolved its incident, and who hears of it when")
 
@@ -59,12 +62,14 @@ class IncidentView(BaseModel):
     changes: int = Field(description="How often it was opened, resolved and reopened")
     changed_at: datetime | None = Field(description="When an alert last changed its state or its severity")
     acknowledged_at: datetime | None
-    acknowledged_by: str | None
+    acknowledged_by: str | None = Field(description="What the person called themselves")
+    acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `command_line`")
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
     resolved_at: datetime | None
     ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
     resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")
     resolved_by: str | None = Field(description="The person, or the id of the alert, that ended it")
+    resolved_with: str | None = Field(description="The credential of the person, or of the alert's request")
 
 
 class AttemptView(BaseModel):
@@ -101,7 +106,9 @@ class NotificationFacts(BaseModel):
     digest_id: str | None = Field(description="The digest that carries it; null if it goes as a message of its own")
     held_until: datetime | None = Field(description="When `SMTP_DAILY_LIMIT` last held it back")
     dismissed_at: datetime | None = Field(description="When somebody dismissed it, after it had failed")
-    dismissed_by: str | None = Field(description="The person who did")
+    dismissed_by: str | None = Field(description="What the person called themselves")
+    dismissed_with: str | None = Field(description="The credential that was checked")
+    retried_with: str | None = Field(description="The credential of whoever last retried it")
     superseded_by: str | None = Field(
         description="If it failed: the later notification to the same contact about the same incident that counts "
         "instead"
