@@ -13,6 +13,7 @@ from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
+from alertgate.credential import Credential
 from alertgate.errors import NotFound
 from alertgate.model import Target
 from alertgate.notify import dismiss as dismissing
@@ -102,7 +103,7 @@ def _retried(store: Store, ids: Sequence[str], reachable: Sequence[Target], cloc
     """Retry each in a short transaction of its own, so as not to block a running service."""
     for notification_id in ids:
         with store.transaction() as connection:
-            done = replay(connection, Replay(notification_id, clock.now(), reachable))
+            done = replay(connection, Replay(notification_id, Credential.COMMAND_LINE, clock.now(), reachable))
         yield done
 
 
@@ -111,7 +112,8 @@ def _dismissed(store: Store, ids: Sequence[str], by: str, clock: Clock) -> Itera
     for start in range(0, len(ids), dismissing.AT_A_TIME):
         some = ids[start : start + dismissing.AT_A_TIME]
         with store.transaction() as connection:
-            done = [dismissing.dismiss(connection, Dismissal(each, by, clock.now())) for each in some]
+            wanted = [Dismissal(each, by, Credential.COMMAND_LINE, clock.now()) for each in some]
+            done = [dismissing.dismiss(connection, each) for each in wanted]
         yield from done
 
 

@@ -13,6 +13,7 @@ from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
+from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied, IncidentActions
 from alertgate.group.transitions import TransitionResult
 from alertgate.model import Incident, IncidentStatus, Resolution
@@ -69,7 +70,7 @@ def _act(settings: Settings, env_file: Path, ids: list[str], by: str, act: Act) 
         for given in ids:
             with store.transaction() as connection:
                 incident_id = _incident_id(connection, given.strip().lower())
-                applied = act(connection, Action(incident_id, by, SystemClock().now()))
+                applied = act(connection, Action(incident_id, by, Credential.COMMAND_LINE, SystemClock().now()))
             typer.echo(escaped(_said(given, applied)))
             good = good and applied is not None and applied.transition.result is not TransitionResult.REFUSED
     if not good:

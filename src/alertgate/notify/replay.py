@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from alertgate.credential import Credential
 from alertgate.model import ChannelName, Notification, NotificationStatus, Target
 from alertgate.store import Connection, failures, notifications
 
@@ -21,9 +22,10 @@ class ReplayResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Which notification to retry, and the time now. `targets` are who can be told."""
+    """Which notification to retry, with what credential somebody says so, and when. `targets` can be told."""
 
     notification_id: str
+    credential: Credential
     now: datetime
     targets: Collection[Target]
 
@@ -46,7 +48,7 @@ def replay(connection: Connection, wanted: Replay) -> Replayed:
     later = notifications.get(connection, found.superseded_by) if found.superseded_by else None
     result, reason = decide_replay(found, pending, later, wanted.targets)
     if result is ReplayResult.PENDING:
-        found = notifications.restart(connection, found, wanted.now)
+        found = notifications.restart(connection, found, wanted.credential, wanted.now)
         failures.supersede(connection, [found])
     return Replayed(result, reason, found)
 
