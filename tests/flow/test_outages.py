@@ -143,12 +143,12 @@ async def test_what_was_given_up_on_is_told_all_the_same(make_settings, database
     async with mail_sink() as sink, outage(make_settings, clock, sink, **database) as away:
         ids = await publish(away, 12)
         await until(lambda: asyncio.sleep(0, away.away_at_once()))
-        await away.passes(times=4 * 30)
+        await away.passes(times=30, minutes=60)
         assert await away.statuses(ids) == {"failed": 12}
         listed = await away.service.client.get("/api/incidents?source=particle", headers=API_BEARER)
         assert {each["resolution"] for each in listed.json()["items"]} == {"silence"}
         later = await publish(away, 3, 20)
-        await away.passes(times=4 * 18)
+        await away.passes(times=18, minutes=60)
         assert await away.statuses(later) == {"pending": 3}
         assert await away.ends() == ["[WARNING] 15 alerts while mail was away, since Monday 15:03"]
         assert await away.statuses(ids + later) == {"sent": 15}
@@ -175,7 +175,7 @@ async def test_an_outage_survives_restarts(make_settings, database):
         async with outage(make_settings, clock, sink, **database) as away:
             ids = await publish(away, 8)
             await until(lambda: asyncio.sleep(0, away.away_at_once()))
-            await away.passes(times=4 * 25)
+            await away.passes(times=25, minutes=60)
             ids += await publish(away, 4, 8)
             await away.passes(times=2)
             assert await away.statuses(ids) == {"failed": 8, "pending": 4}
@@ -198,8 +198,8 @@ async def test_two_replicas_send_one_mail(make_settings, postgres_database):
         first = await stack.enter_async_context(outage(make_settings, clock, sink, **people))
         second = await stack.enter_async_context(outage(make_settings, clock, sink, **people))
         ids = await publish(first, 20) + await publish(second, 20, 20)
-        for _ in range(4 * 26):
-            clock.move(minutes=15)
+        for _ in range(26):
+            clock.move(hours=1)
             await asyncio.gather(tried(first.service), tried(second.service))
         ids += await publish(second, 5, 40)
         clock.move(minutes=2)
@@ -223,7 +223,7 @@ async def test_who_was_never_told_hears_so_with_the_next_alert(make_settings):
         await publish(away, 1, event="door", data=RESOLVED)
         clock.move(minutes=6)
         ids = await publish(away, 1, event="door", data="again")
-        await away.passes(times=4 * 25)
+        await away.passes(times=25, minutes=60)
         assert await away.statuses(ids) == {"failed": 1}
         await sink.start()
         ids = await publish(away, 1, event="door", data="today", severity="critical")
@@ -252,7 +252,7 @@ async def test_acknowledged_incidents_are_not_told(make_settings):
         await until(lambda: asyncio.sleep(0, away.away_at_once()))
         await away.passes(times=2)
         await acknowledge(away, answers[0]["incident"])
-        await away.passes(times=4 * 24)
+        await away.passes(times=24, minutes=60)
         assert await away.statuses([each["id"] for each in answers]) == {"cancelled": 1, "failed": 4}
         assert await away.ends() == ["[WARNING] 4 alerts while mail was away, since Monday 15:03"]
     assert "d1, d2, d3, d4" in sink.messages[0].text
@@ -277,13 +277,14 @@ async def test_one_message_that_is_refused_takes_no_other_with_it(make_settings,
         await away.passes(times=4)
         sink.judge = lambda command, _to, said: reply if command == "DATA" and "poison" in said else None
         await away.ends()
+        ids += await publish(away, 1, 32)  # which shows, where it isn't clear, that the server accepts others
         await away.passes(times=16)
         assert await away.statuses([poison]) == {"failed": 1}
-        assert await away.statuses(ids) == {"sent": 31}
+        assert await away.statuses(ids) == {"sent": 32}
     mails = [each for each in sink.messages if "alertgate" not in each.mail["Subject"]]
     named = Counter(device for mail in mails for device in set(re.findall(r"\bd\d{3}\b", text(mail))))
-    assert named == Counter({f"d{number:03}" for number in range(1, 32)})
-    assert len(mails) <= 2 * 5
+    assert named == Counter({f"d{number:03}" for number in range(1, 33)})
+    assert len(mails) <= 2 * 5 + 1
     assert any("while mail was away" in mail.mail["Subject"] for mail in mails)
 
 
