@@ -26,6 +26,7 @@ def beside(database, tmp_path):
         "DEVICES": f"{DEVICE}=Front door",
         "TIMEZONE": "Europe/Berlin",
         "RECIPIENT_EMAIL": "anna@example.org",
+        "SMTP_EMAIL": "alerts@example.net",
         **{name.upper(): value for name, value in database.items()},
     }
 
@@ -184,9 +185,10 @@ async def test_failures_are_listed_and_dismissed(make_settings, database, tmp_pa
                 "5 outstanding. Fix the cause and run `alertgate retry`, or `alertgate dismiss`.",
             )
             line = f"{ids[0]}  email to anna@example.org, 2026-11-23 15:03:00: [WARNING] one from Front door\n"
-            assert f"{line}    no_such_recipient: 550 5.1.1 gone\n" in listed.stdout
+            remedy = "    What to do: there is no such mailbox: correct the address in RECIPIENT_EMAIL"
+            assert f"{line}    no_such_recipient: 550 5.1.1 gone\n{remedy}" in listed.stdout
             short = await alertgate("failures", "--limit", "1", cwd=tmp_path, env=beside)
-            assert len(short.stdout.splitlines()) == 3
+            assert len(short.stdout.splitlines()) == 4
             assert "5 outstanding (4 aren't listed; --limit lists more)." in short.stdout
             some = await alertgate("dismiss", ids[0], ids[1].upper(), "--by", "Anna", cwd=tmp_path, env=beside)
             assert (some.returncode, some.stdout.count("is dismissed; only a retry would send it.")) == (0, 2)
