@@ -146,9 +146,11 @@ class Outages(RuleBasedStateMachine):
             assert told == missed[address] or (address in flooded and told <= missed[address])
 
     def waiting(self, address: str, *, only_due: bool = False) -> set[str]:
-        """Return the incidents that a contact is to hear of: of each door the last, unless it is acknowledged."""
+        """Return the incidents that a contact is to hear of: each door's last, unless acknowledged or told since."""
         n, unsaid = notifications.c, (NotificationStatus.PENDING, NotificationStatus.FAILED)
-        query = select(n.incident_id, n.created_at, n.kind).where(n.address == address, n.status.in_(unsaid))
+        query = select(n.incident_id, n.created_at, n.kind).where(
+            n.address == address, n.status.in_(unsaid), n.superseded_by.is_(None)
+        )
         if only_due:  # a probe takes along what waits for a retry
             query = query.where(or_(n.due_at <= self.now, n.attempts > 0 if self.paused_at else false()))
         planned = {row[0]: row for row in self.connection.execute(query.order_by(n.created_at))}
