@@ -18,7 +18,6 @@ from sqlalchemy import false, or_, select
 
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
-from alertgate.credential import Credential
 from alertgate.group.actions import Action, IncidentActions
 from alertgate.model import (
     BEGINNINGS,
@@ -103,7 +102,7 @@ class Outages(RuleBasedStateMachine):
         key = f"particle:{door}:e"
         found = incidents.last(self.connection, [key]).get(key)
         if found and found.status is IncidentStatus.OPEN:
-            self.actions.acknowledge(self.connection, Action(found.id, "Ann", Credential.API_TOKEN, self.now))
+            self.actions.acknowledge(self.connection, Action(found.id, "Ann", self.now))
 
     @rule()
     def go_away(self) -> None:
@@ -147,7 +146,7 @@ class Outages(RuleBasedStateMachine):
             assert told == missed[address] or (address in flooded and told <= missed[address])
 
     def waiting(self, address: str, *, only_due: bool = False) -> set[str]:
-        """Return the incidents that a contact is to hear of: the last of each door, unless acknowledged or told since."""
+        """Return the incidents that a contact is to hear of: each door's last, unless acknowledged or told since."""
         n, unsaid = notifications.c, (NotificationStatus.PENDING, NotificationStatus.FAILED)
         query = select(n.incident_id, n.created_at, n.kind).where(
             n.address == address, n.status.in_(unsaid), n.superseded_by.is_(None)
