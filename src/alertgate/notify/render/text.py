@@ -25,6 +25,8 @@ SEGMENT = 160
 
 _BREAK = re.compile("\r\n?|[\u2028\u2029]")
 _SPACE = re.compile(r"\s+")
+_DEVICE_ID = re.compile(r"(?<![0-9a-z])[0-9a-f]{24}(?![0-9a-z])", re.IGNORECASE)
+_DEGREES = re.compile(r"\s?[°º](?=[CF]\b)")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.IGNORECASE)
 
 
@@ -46,10 +48,16 @@ def shorten(text: str, longest: int) -> str:
 def gsm7(text: str, longest: int = SEGMENT) -> str:
     """Return text transliterated to GSM-7 and cut to `longest` septets."""
     plain = "".join(
-        char if char in GSM7 or char in GSM7_DOUBLE else anyascii(char) for char in _SPACE.sub(" ", clean(text))
+        char if char in GSM7 or char in GSM7_DOUBLE else anyascii(char)
+        for char in _DEGREES.sub(" ", _SPACE.sub(" ", clean(text)))
     )
     plain = "".join(char for char in plain if char in GSM7 or char in GSM7_DOUBLE).strip()
     return plain if septets(plain) <= longest else _cut(plain, longest - 3).rstrip() + "..."
+
+
+def short_ids(name: str) -> str:
+    """Return a name with each device id, 24 hexadecimal digits, as its last six: an id takes too much of a text."""
+    return _DEVICE_ID.sub(lambda found: f"device {found[0][-6:]}", name)
 
 
 def septets(text: str) -> int:
