@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tools.settings_table import ENV_EXAMPLE, README, ROOT, defaults, env_example, readme
+from tools.settings_table import ENV_EXAMPLE, README, REFERENCE, ROOT, defaults, env_example, with_table
+from tools.settings_table import PAGES as TABLES
 
 from alertgate.accept.keys import LARGEST_NUMBER, PART_FIELDS
 from alertgate.accept.repeats import ID_ALONE, WITH_TIME, WITHOUT_ID
@@ -48,9 +49,10 @@ def _commands() -> list[str]:
     return [*commands, *(str(group.name) for group in app.registered_groups)]
 
 
-def test_readmes_settings_table_is_made_from_the_settings():
-    """README's table is what `python -m tools.settings_table` writes now."""
-    assert readme(_text(README)) == _text(README), "run: python -m tools.settings_table"
+@pytest.mark.parametrize("page", TABLES)
+def test_the_settings_tables_are_made_from_the_settings(page: Path):
+    """Those of README and of docs/settings.md are what `python -m tools.settings_table` writes now."""
+    assert with_table(_text(page), TABLES[page]) == _text(page), "run: python -m tools.settings_table"
 
 
 def test_env_example_is_made_from_the_settings():
@@ -58,9 +60,9 @@ def test_env_example_is_made_from_the_settings():
     assert env_example() == _text(ENV_EXAMPLE), "run: python -m tools.settings_table"
 
 
-def test_readme_names_exactly_the_settings_with_their_defaults():
-    """README's table has one row for each setting and no other, with the default that the code has."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", _text(README), re.MULTILINE)
+def test_the_reference_names_exactly_the_settings_with_their_defaults():
+    """docs/settings.md has one row for each setting and no other, with the default that the code has."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", _text(REFERENCE), re.MULTILINE)
     wanted = [(name.upper(), f"`{default}`" if default else "unset") for name, default in defaults().items()]
     assert wanted == rows
 
