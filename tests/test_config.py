@@ -47,6 +47,15 @@ NO_HELO = (
     "is not a name that EHLO may say: write a host name with a dot, such as gate.example.org, or an address as "
     "[192.0.2.1] or [IPv6:2001:db8::1]"
 )
+NO_DURATION = "is not a duration; write seconds, or a unit after each number: 30s, 5m, 24h, 7d"
+NO_GATEWAY = (
+    "has a phone number without a gateway: a text message goes by mail to number@gateway, at the gateway of the "
+    "phone's provider or of an SMS service (README, Text messages)"
+)
+COMMAS = "write them comma-separated, as one@example.org,two@example.org"
+NO_JSON = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+DEVICES_FORM = "write id=name, such as 3f002b000000000000000000=Front door, comma-separated"
+RULES_FORM = "write event=severity, such as alarm/*=critical, comma-separated"
 WEB_ADDRESS = "is not a web address; write one like https://hc-ping.com/…"
 ANY_TEXT = {"SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE", "TZ"}
 """Settings that accept any text; whether a host, a directory or a file exists shows at start."""
@@ -83,16 +92,20 @@ def problems_with(load_with: LoadWith) -> Callable[..., list[str]]:
 PROBLEMS = [
     *((name, "short-secret-01", SHORT) for name in SECRETS),
     ("RECIPIENT_EMAIL", "me", "'m***' is not an email address; write name@example.org, without a display name"),
-    ("RECIPIENT_SMS", "5551234567", "'5***' is not an email address; write name@example.org, without a display name"),
+    ("RECIPIENT_SMS", "5551234567", NO_GATEWAY),
+    ("RECIPIENT_SMS", "me@example.org,+49 (151) 123-456", NO_GATEWAY),
+    ("RECIPIENT_EMAIL", "0151/1234567", NO_GATEWAY),
+    ("RECIPIENT_EMAIL", "a@example.org; b@example.org", f"has ';' between addresses: {COMMAS}"),
+    ("RECIPIENT_EMAIL", "a@example.org b@example.org", f"has a blank between addresses: {COMMAS}"),
     ("SMTP_HOST", "smtp.example.org:587", "holds a port: write SMTP_HOST=smtp.example.org, SMTP_PORT=587"),
     ("SMTP_FROM_NAME", "Anna\nBcc: b@example.org", "must be one line of text, without spaces around it"),
     ("SMTP_FROM_NAME", "x" * 65, "has more than 64 characters: shorten it"),
     ("SMTP_EMAIL", "me@", "'m***@' is not an email address; write name@example.org, without a display name"),
-    ("SMTP_PORT", "0", "Input should be greater than or equal to 1"),
-    ("SMTP_PORT", "65536", "Input should be less than or equal to 65535"),
-    ("SMTP_PORT", "smtp", "Input should be a valid integer, unable to parse string as an integer"),
-    ("SMTP_SECURITY", "ssl", "Input should be 'starttls', 'tls' or 'none'"),
-    ("SMTP_PASSWORD", "your app password", "is still the placeholder of a template; see Gmail in README.md"),
+    ("SMTP_PORT", "0", "must be at least 1"),
+    ("SMTP_PORT", "65536", "must be at most 65535"),
+    ("SMTP_PORT", "smtp", "must be a whole number, such as 587"),
+    ("SMTP_SECURITY", "ssl", "must be starttls, tls or none"),
+    ("SMTP_PASSWORD", "your app password", 'is still the placeholder of a template; see "Real mail" in README.md'),
     ("SMTP_OAUTH_CLIENT_ID", "gate", f"{OAUTH_HALF} SMTP_OAUTH_REFRESH_TOKEN and SMTP_OAUTH_TOKEN_URL {TOO}"),
     ("SMTP_OAUTH_REFRESH_TOKEN", "1//token", f"{OAUTH_HALF} SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_TOKEN_URL {TOO}"),
     (
@@ -113,12 +126,17 @@ PROBLEMS = [
     ),
     ("SMTP_HELO_NAME", "gate", f"'gate' {NO_HELO}"),
     ("SMTP_CA_FILE", "/no/such/ca.pem", "/no/such/ca.pem is not a file"),
-    ("SMTP_CONNECTIONS", "0", "Input should be greater than or equal to 1"),
-    ("SMTP_CONNECTIONS", "21", "Input should be less than or equal to 20"),
-    ("SMTP_TIMEOUT", "0", "Input should be greater than 0"),
-    ("SMTP_TIMEOUT", "41", "Input should be less than or equal to 40"),
-    ("SMTP_DAILY_LIMIT", "-1", "Input should be greater than or equal to 0"),
-    ("RETENTION_DAYS", "-1", "Input should be greater than or equal to 0"),
+    ("SMTP_CONNECTIONS", "0", "must be at least 1"),
+    ("SMTP_CONNECTIONS", "21", "must be at most 20"),
+    ("SMTP_TIMEOUT", "0", "must be more than 0"),
+    ("SMTP_TIMEOUT", "41", "must be at most 40"),
+    ("SMTP_DAILY_LIMIT", "-1", "must be at least 0"),
+    ("RETENTION_DAYS", "36h", "'36h' is not a number of days; write one like 90 or 90d"),
+    ("RETENTION_DAYS", "many", "'many' is not a number of days; write one like 90 or 90d"),
+    ("GROUP_INTERVAL", "500ms", f"'500ms' {NO_DURATION}"),
+    ("GROUP_INTERVAL", "5m 30", f"'5m 30' {NO_DURATION}"),
+    ("GROUP_INTERVAL", "0m", "must be more than 0"),
+    ("RETENTION_DAYS", "-1", "must be at least 0"),
     ("HEARTBEAT_URL", "hc-ping.com/x", WEB_ADDRESS),
     ("HEARTBEAT_URL", "ftp://hc-ping.com/x", WEB_ADDRESS),
     ("HEARTBEAT_URL", "https://", WEB_ADDRESS),
@@ -127,42 +145,69 @@ PROBLEMS = [
     ("HEARTBEAT_URL", "https://hc-ping..com/x", WEB_ADDRESS),
     ("HEARTBEAT_URL", "https://hc-ping.com/x y", WEB_ADDRESS),
     ("HEARTBEAT_FAIL_URL", "hc-ping.com/x", WEB_ADDRESS),
-    ("HEARTBEAT_INTERVAL", "0", "Input should be greater than 0"),
-    ("DEVICES", "Front door", "'Front door' has no '=': write name=value, comma-separated"),
+    ("HEARTBEAT_INTERVAL", "0", "must be more than 0"),
+    ("DEVICES", "Front door", f"'Front door' has no '=': {DEVICES_FORM}"),
+    (
+        "DEVICES",
+        f"Front door={DOOR}",
+        f"has 'Front door' the wrong way round: the id comes first, as {DOOR}=Front door",
+    ),
+    (
+        "DEVICES",
+        f'{{"Front door": "{DOOR.upper()}"}}',
+        f"has 'Front door' the wrong way round: the id comes first, as {DOOR.upper()}=Front door",
+    ),
+    ("DEVICES", f"{DOOR}=Front door; {DOOR[:-1]}1=Cellar", f"has ';' between pairs: {DEVICES_FORM}"),
+    ("DEVICES", f"{DOOR}=", f"has '{DOOR}=', where one side is missing: write id=name"),
     (
         "DEVICES",
         "{3f00}",
-        "is not a JSON object: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+        f"is not a JSON object ({NO_JSON}): {DEVICES_FORM}",
     ),
-    ("DEFAULT_SEVERITY", "bad", "Input should be 'info', 'warning' or 'critical'"),
-    ("SEVERITY_RULES", "alarm/*", "'alarm/*' has no '=': write name=value, comma-separated"),
-    ("SEVERITY_RULES", "alarm/*=bad", "Input should be 'info', 'warning' or 'critical'"),
-    ("PARTICLE_STRICT", "perhaps", "Input should be a valid boolean, unable to interpret input"),
-    ("FLOOD_LIMIT", "-1", "Input should be greater than or equal to 0"),
-    ("FLOOD_LIMIT", "1001", "Input should be less than or equal to 1000"),
-    ("GROUP_INTERVAL", "0", "Input should be greater than 0"),
-    ("GROUP_INTERVAL", "five minutes", "Input should be a valid number, unable to parse string as a number"),
-    ("GROUP_INTERVAL", "inf", "Input should be less than 1000000000"),
-    ("GROUP_INTERVAL", "nan", "Input should be less than 1000000000"),
-    ("RESOLVE_AFTER", "-1", "Input should be greater than 0"),
-    ("RESOLVE_AFTER", "1e300", "Input should be less than 1000000000"),
-    ("GIVE_UP_AFTER", "-1", "Input should be greater than 0"),
-    ("GIVE_UP_AFTER", "inf", "Input should be less than 1000000000"),
+    ("DEFAULT_SEVERITY", "bad", "must be info, warning or critical"),
+    ("SEVERITY_RULES", "alarm/*", f"'alarm/*' has no '=': {RULES_FORM}"),
+    (
+        "SEVERITY_RULES",
+        "leak=high",
+        "has 'high', which is no severity: write leak=info, leak=warning or leak=critical",
+    ),
+    (
+        "SEVERITY_RULES",
+        "Critical=leak",
+        "has 'Critical=leak' the wrong way round: the event comes first, as leak=critical",
+    ),
+    ("SEVERITY_RULES", "leak=critical;battery=info", f"has ';' between pairs: {RULES_FORM}"),
+    ("SEVERITY_RULES", "leak: critical", f"'leak: critical' has no '=': {RULES_FORM}"),
+    ("PARTICLE_STRICT", "perhaps", "must be true or false"),
+    ("FLOOD_LIMIT", "-1", "must be at least 0"),
+    ("FLOOD_LIMIT", "1001", "must be at most 1000"),
+    ("GROUP_INTERVAL", "0", "must be more than 0"),
+    ("GROUP_INTERVAL", "five minutes", f"'five minutes' {NO_DURATION}"),
+    ("GROUP_INTERVAL", "inf", "must be less than 1000000000"),
+    ("GROUP_INTERVAL", "nan", "must be more than 0"),
+    ("RESOLVE_AFTER", "-1", "must be more than 0"),
+    ("RESOLVE_AFTER", "1e300", "must be less than 1000000000"),
+    ("GIVE_UP_AFTER", "-1", "must be more than 0"),
+    ("GIVE_UP_AFTER", "inf", "must be less than 1000000000"),
     ("TIMEZONE", "Berlin", "'Berlin' is not a time zone; write one like Europe/Berlin or America/New_York"),
-    ("PORT", "-1", "Input should be greater than or equal to 0"),
-    ("PORT", "65536", "Input should be less than or equal to 65535"),
+    ("PORT", "-1", "must be at least 0"),
+    ("PORT", "65536", "must be at most 65535"),
     ("DATABASE_URL", "hunter2", DATABASE),
-    ("TRUSTED_PROXIES", "10.0.0.1,traefik", "'traefik' does not appear to be an IPv4 or IPv6 network"),
+    (
+        "TRUSTED_PROXIES",
+        "10.0.0.1,traefik",
+        "'traefik' is not an address or a network; write some like 127.0.0.1,172.30.80.0/24",
+    ),
     ("TRUSTED_PROXIES", "*", "'*' would let any caller forge its address; name the proxy's address or network"),
-    ("MAX_BODY_BYTES", "1023", "Input should be greater than or equal to 1024"),
-    ("MAX_BODY_BYTES", "16777217", "Input should be less than or equal to 16777216"),
-    ("BODY_TIMEOUT", "0", "Input should be greater than 0"),
+    ("MAX_BODY_BYTES", "1023", "must be at least 1024"),
+    ("MAX_BODY_BYTES", "16777217", "must be at most 16777216"),
+    ("BODY_TIMEOUT", "0", "must be more than 0"),
     ("RATE_LIMIT", "lots", "'lots' is not a rate limit; write one like 20/minute;100/10 minutes"),
     ("PARTICLE_RATE_LIMIT", "600", "'600' is not a rate limit; write one like 20/minute;100/10 minutes"),
-    ("DOCS_ENABLED", "2", "Input should be a valid boolean, unable to interpret input"),
-    ("SHUTDOWN_TIMEOUT", "-0.1", "Input should be greater than 0"),
-    ("LOG_LEVEL", "loud", "Input should be 'debug', 'info', 'warning' or 'error'"),
-    ("LOG_FORMAT", "xml", "Input should be 'auto', 'json' or 'console'"),
+    ("DOCS_ENABLED", "2", "must be true or false"),
+    ("SHUTDOWN_TIMEOUT", "-0.1", "must be more than 0"),
+    ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
+    ("LOG_FORMAT", "xml", "must be auto, json or console"),
 ]
 
 
@@ -410,7 +455,7 @@ def test_all_problems_are_named_at_once(problems_with):
     assert problems_with(API_TOKEN="short", PORT="many", TIMEZONE="Mars/Phobos") == [
         f"API_TOKEN {SHORT}",
         "TIMEZONE 'Mars/Phobos' is not a time zone; write one like Europe/Berlin or America/New_York",
-        "PORT Input should be a valid integer, unable to parse string as an integer",
+        "PORT must be a whole number, such as 8000",
     ]
 
 
@@ -509,6 +554,36 @@ def test_an_explicit_env_file_must_exist(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(file)
     assert caught.value.problems == [f"{file} does not exist; name an existing file, or leave out --env-file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("5m", 300),
+        ("24h", 86400),
+        ("30s", 30),
+        ("7d", 604800),
+        ("1h30m", 5400),
+        ("1.5H", 5400),
+        (" 5 m", 300),
+        ("90", 90),
+    ],
+)
+def test_a_duration_may_have_a_unit(load_with, text, seconds):
+    """And it is in seconds without one."""
+    assert load_with(GIVE_UP_AFTER=text).give_up_after == seconds
+
+
+@pytest.mark.parametrize(("text", "days"), [("90", 90), ("90d", 90), ("48h", 2), ("0", 0)])
+def test_days_may_have_a_unit(load_with, text, days):
+    """They are days without one."""
+    assert load_with(RETENTION_DAYS=text).retention_days == days
+
+
+@pytest.mark.parametrize("text", ["leak=CRITICAL", ' {"leak": "critical"}'])
+def test_severities_may_be_in_any_case(load_with, text):
+    """As everywhere else, and as JSON too."""
+    assert load_with(SEVERITY_RULES=text).severities.rules == (("leak", Severity.CRITICAL),)
 
 
 def test_settings_cannot_change(load_with):

@@ -237,6 +237,6 @@ def test_a_missing_driver_is_named(tmp_path):
         check=False,
     )
     assert done.returncode == 2
-    assert "its driver psycopg isn't installed: install the extra `postgres`" in done.stderr
+    assert "its driver psycopg isn't installed: run `.venv/bin/pip install --require-hashes" in done.stderr
     assert "Traceback" not in done.stderr
     assert "Qx7" not in done.stderr

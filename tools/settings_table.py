@@ -38,6 +38,7 @@ CHAPTERS = {
 HEAD = """\
 # alertgate's settings, each with its default. `alertgate init` writes a .env with fresh secrets: start with that.
 # To start from this file instead, copy it to .env and replace every CHANGE-ME; alertgate refuses to start with one.
+# Durations may be written as `30s`, `5m`, `24h` or `7d` too.
 # Made from src/alertgate/config.py by `python -m tools.settings_table`; don't edit it by hand.
 """
 

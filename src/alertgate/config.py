@@ -15,6 +15,7 @@ from alertgate.secret_settings import SecretSettings
 from alertgate.setting_types import (
     AnyCase,
     DatabaseUrl,
+    Days,
     DeviceNames,
     Networks,
     RateLimit,
@@ -98,10 +99,8 @@ class Settings(MailSettings, SecretSettings):
         "special characters in the password are percent-encoded (`@` is `%40`). Unset: SQLite in "
         "`DATA_DIR/alertgate.db`.",
     )
-    retention_days: int = Field(
+    retention_days: Days = Field(
         90,
-        ge=0,
-        le=36500,
         description="Days to keep a resolved incident with its alerts, notifications and attempts. 0: forever.",
     )
     heartbeat_url: WebAddress | None = Field(

@@ -1,10 +1,9 @@
 """The types of settings: how each is parsed from the environment and checked. Pure."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -13,7 +12,7 @@ from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from alertgate import database_url
+from alertgate import database_url, durations, setting_lists
 from alertgate.addresses import check_address, is_full_name
 from alertgate.characters import JOINERS, is_shown
 from alertgate.mail_host import check_mail_host
@@ -67,37 +66,16 @@ def without_blanks(text: str) -> str:
     return "".join(character for character in text if character.isprintable() and not character.isspace())
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """Read `name=value,name=value`, or a JSON object. Raises ValueError."""
-    if text.lstrip().startswith("{"):
-        try:
-            parsed = json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"is not a JSON object: {error}") from None
-        return [(str(name), str(value)) for name, value in parsed.items()]
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    for part in parts:
-        if "=" not in part:
-            raise ValueError(f"{part!r} has no '=': write name=value, comma-separated")
-    return [(name.strip(), value.strip()) for name, _, value in (part.partition("=") for part in parts)]
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _device_names(value: object) -> object:
-    return {device.lower(): name for device, name in _pairs(value)} if isinstance(value, str) else value
+def _seconds(value: object) -> object:
+    return durations.seconds(value) if isinstance(value, str) else value
 
 
-def _rules(value: object) -> object:
-    return tuple(_pairs(value)) if isinstance(value, str) else value
+def _days(value: object) -> object:
+    return durations.days(value) if isinstance(value, str) else value
 
 
 LONGEST_NAME = 64
@@ -112,22 +90,8 @@ def _checked_name(value: str) -> str:
     return value
 
 
-def _checked_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
-    for address in value:
-        check_address(address)
-    return tuple(dict.fromkeys(value))
-
-
 def _checked_address(value: str) -> str:
     check_address(value)
-    return value
-
-
-def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    for network in value:
-        if network == "*":
-            raise ValueError("'*' would let any caller forge its address; name the proxy's address or network")
-        ip_network(network, strict=False)
     return value
 
 
@@ -170,7 +134,7 @@ def _checked_secret(value: SecretStr) -> SecretStr:
 def _checked_password(value: SecretStr) -> SecretStr:
     # The whole value must match: a real password may contain these words.
     if PASSWORD_PLACEHOLDER.fullmatch(value.get_secret_value()):
-        raise ValueError("is still the placeholder of a template; see Gmail in README.md")
+        raise ValueError('is still the placeholder of a template; see "Real mail" in README.md')
     return value
 
 
@@ -235,7 +199,9 @@ def _checked_database(value: SecretStr) -> SecretStr:
     return value
 
 
-Seconds = Annotated[float, Field(gt=0, lt=1_000_000_000)]  # neither infinity nor centuries can be added to a time
+# Neither infinity nor centuries can be added to a time.
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, lt=1_000_000_000)]
+Days = Annotated[int, BeforeValidator(_days), Field(ge=0, le=36500)]
 Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 Password = Annotated[SecretStr, AfterValidator(_checked_password)]
 Credential = Annotated[SecretStr, AfterValidator(_checked_credential)]
@@ -246,11 +212,15 @@ DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]
 Address = Annotated[str, AfterValidator(_checked_address)]
 MailHost = Annotated[str, AfterValidator(check_mail_host)]
 SenderName = Annotated[str, AfterValidator(_checked_name)]
-Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_addresses)]
-Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_networks)]
+Addresses = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(setting_lists.split), AfterValidator(setting_lists.checked_addresses)
+]
+Networks = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(setting_lists.split), AfterValidator(setting_lists.checked_networks)
+]
 RateLimit = Annotated[str, AfterValidator(_checked_rate)]
 TimeZone = Annotated[str, AfterValidator(_checked_timezone)]
 AnyCase = BeforeValidator(_lower)
 """Makes the choices of a setting case-insensitive."""
-DeviceNames = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_device_names)]
-SeverityByEvent = Annotated[tuple[tuple[str, Severity], ...], NoDecode, BeforeValidator(_rules)]
+DeviceNames = Annotated[Mapping[str, str], NoDecode, BeforeValidator(setting_lists.device_names)]
+SeverityByEvent = Annotated[tuple[tuple[str, Severity], ...], NoDecode, BeforeValidator(setting_lists.severities)]

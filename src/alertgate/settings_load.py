@@ -1,15 +1,20 @@
 """Load the settings from the environment, `.env` and /run/secrets; every problem is one readable line."""
 
 import os
+from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from alertgate import env_file as dotenv
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
+from alertgate.setting_sources import Doubt, Sources
+from alertgate.setting_sources import doubts as doubts_about
 from alertgate.setting_types import invisible
 
 SECRETS_DIR = Path("/run/secrets")
@@ -44,6 +49,30 @@ def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings
     if problems := found or _inconsistent(settings):
         raise ConfigError(problems)
     return settings
+
+
+def doubts(
+    env_file: Path | None = DEFAULT_ENV_FILE,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    secrets_dir: Path = SECRETS_DIR,
+) -> list[Doubt]:
+    """Return what is doubtful about the names of settings, and where they are set. Call it after `load`."""
+    in_file = dotenv_values(stream=StringIO(_read(env_file) or ""), interpolate=False)
+    found = Sources(
+        {name.upper(): value for name, value in environment.items()},
+        {name.upper(): value or "" for name, value in in_file.items()},
+        {file.name.upper(): _content(file) for file in secrets_dir.glob("[!.]*") if file.is_file()},
+    )
+    return list(doubts_about(found, ENV_NAMES))
+
+
+def _content(file: Path) -> str:
+    """Return a secret as pydantic-settings reads it, or nothing: `load` says if it can't be read."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _read(env_file: Path | None) -> str | None:
@@ -82,9 +111,34 @@ def _located(settings: Settings, home: Path, overrides: dict[str, Any]) -> Setti
     return Settings.model_construct(_fields_set=settings.model_fields_set, **{**dict(settings), **paths})
 
 
+_SENTENCES = {
+    "int_parsing": "must be a whole number, such as {default}",
+    "float_parsing": "must be a number, such as {default}",
+    "bool_parsing": "must be true or false",
+    "greater_than": "must be more than {gt:.15g}",
+    "greater_than_equal": "must be at least {ge:.15g}",
+    "less_than": "must be less than {lt:.15g}",
+    "less_than_equal": "must be at most {le:.15g}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+}
+"""What pydantic says of a single value, in the words of who edits a .env; by its type."""
+
+
 def _line(problem: Any) -> str:
-    name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-    return f"{name} {problem['msg'].removeprefix('Value error, ')}"
+    name = str(problem["loc"][0]) if problem["loc"] else "settings"
+    sentence = _SENTENCES.get(problem["type"])
+    if sentence is None:
+        return f"{name.upper()} {problem['msg'].removeprefix('Value error, ')}"
+    facts = {"default": _example(name), **problem.get("ctx", {})}
+    facts["expected"] = str(facts.get("expected", "")).replace("'", "")
+    return f"{name.upper()} {sentence.format(**facts)}"
+
+
+def _example(name: str) -> object:
+    """Return a value of a setting: its default, or the usual port of a mail server."""
+    field = Settings.model_fields.get(name)
+    return (field.default if field else None) or 587
 
 
 def _inconsistent(settings: Settings) -> list[str]:

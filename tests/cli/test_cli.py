@@ -20,6 +20,7 @@ UNFIT = (
     "`whsec_` and padded standard base64, as `alertgate init` writes it"
 )
 NO_MAILBOX = "there is no such mailbox: correct the address in RECIPIENT_EMAIL or RECIPIENT_SMS, or remove it"
+NO_SERVER = "fail  mail: no server is set: messages go to data/outbox, and nobody is told; set SMTP_EMAIL or SMTP_HOST"
 GOOD = {"PARTICLE_WEBHOOK_SECRET": PARTICLE}
 
 
@@ -30,6 +31,7 @@ async def alertgate(*arguments: str, cwd, env: dict[str, str] | None = None) -> 
         [sys.executable, "-m", "alertgate", *arguments],
         cwd=cwd,
         env={"PATH": os.environ["PATH"], "COLUMNS": "120", **(env or {})},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
@@ -60,9 +62,8 @@ async def test_init_writes_fresh_secrets_that_only_the_owner_can_read(tmp_path):
     assert len(secrets) == 4
     assert not set(secrets) & set(two.splitlines())
     assert (tmp_path / "one" / ".env").stat().st_mode & 0o777 == 0o600
-    checked = await alertgate("check", cwd=tmp_path / "one")
-    assert checked.returncode == 0, checked.stdout
-    assert "fail" not in checked.stdout
+    checked = (await alertgate("check", cwd=tmp_path / "one")).stdout.splitlines()
+    assert {line.split()[1] for line in checked if line.startswith("fail")} == {"recipients:", "mail:"}
 
 
 async def test_init_never_overwrites(tmp_path):
@@ -150,7 +151,7 @@ async def test_check_knows_the_token_for_senders_that_cannot_sign(tmp_path):
     lines = (await alertgate("check", "--offline", cwd=tmp_path, env=token)).stdout.splitlines()
     assert "ok    WEBHOOK_SECRET: isn't set: the generic webhook takes WEBHOOK_TOKEN and no signatures" in lines
     assert "ok    WEBHOOK_TOKEN: is set" in lines
-    assert not [line for line in lines if line.startswith("fail")]
+    assert not [line for line in lines if line.startswith("fail  webhooks")]
     weak = {"WEBHOOK_TOKEN": "aaaaaaaaaaaaaaaaaaaa", "API_TOKEN": "aaaaaaaaaaaaaaaaaaaa"}
     lines = (await alertgate("check", "--offline", cwd=tmp_path, env=weak)).stdout.splitlines()
     assert "warn  WEBHOOK_TOKEN: is weak: use one that `alertgate init` generates" in lines
@@ -158,6 +159,32 @@ async def test_check_knows_the_token_for_senders_that_cannot_sign(tmp_path):
     neither = (await alertgate("check", "--offline", cwd=tmp_path)).stdout
     assert "warn  WEBHOOK_SECRET: isn't set: the generic webhook is switched off and answers 503" in neither
     assert "WEBHOOK_TOKEN" not in neither
+
+
+@pytest.mark.parametrize(
+    ("recipients", "said"),
+    [
+        ({}, {"fail  recipients: none is set: nobody is told; set RECIPIENT_EMAIL", NO_SERVER}),
+        ({"RECIPIENT_EMAIL": "me@example.com"}, {NO_SERVER}),
+    ],
+    ids=["no recipient", "no mail server"],
+)
+async def test_check_fails_while_nobody_is_told(tmp_path, recipients, said):
+    """Whatever else is right: without a recipient, and without a way to reach one."""
+    done = await alertgate("check", cwd=tmp_path, env={**GOOD, **recipients})
+    assert (done.returncode, {line for line in done.stdout.splitlines() if line.startswith("fail")}) == (1, said)
+
+
+async def test_check_and_the_log_name_what_resembles_a_setting(tmp_path):
+    """In the environment, as Compose hands a .env on, where it isn't refused."""
+    env = {**GOOD, "RECIPENT_SMS": "5551234567@sms.example.net", "HOSTNAME": "gate"}
+    meant = "RECIPENT_SMS: in the environment isn't a setting of alertgate: did you mean RECIPIENT_SMS?"
+    checked = await alertgate("check", "--offline", cwd=tmp_path, env=env)
+    assert f"warn  {meant}" in checked.stdout
+    assert "HOSTNAME" not in checked.stdout
+    refused = await alertgate("serve", cwd=tmp_path, env={**env, "DATA_DIR": "/dev/null/data"})
+    assert "did you mean RECIPIENT_SMS?" in refused.stderr
+    assert "sms.example.net" not in checked.stdout + refused.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])
@@ -261,6 +288,47 @@ async def test_simulate_sends_events_as_particle_does(tmp_path, make_settings):
         wrong = {"PARTICLE_WEBHOOK_SECRET": "another-token-0123456789"}
         done = await alertgate("simulate", "--url", url, cwd=tmp_path, env=wrong)
         assert (done.returncode, "1 x 401 Not authenticated" in done.stdout) == (1, True)
+
+
+PEOPLE = {"SMTP_EMAIL": "gate@example.org", "RECIPIENT_EMAIL": "anna@example.org"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "told"),
+    [
+        ([], PEOPLE, "1 alert tells real people (email a***@example.org)"),
+        (["--count", "20"], PEOPLE, "20 alerts tell real people (email a***@example.org)"),
+        (["--url", "http://gate.invalid"], {}, "real people (whoever the service at gate.invalid tells)"),
+    ],
+)
+async def test_simulate_tells_real_people_only_if_that_is_meant(tmp_path, arguments, env, told):
+    """Without a terminal to ask at nothing is sent, and the way to mean it is named."""
+    done = await alertgate("simulate", *arguments, cwd=tmp_path, env={**GOOD, **env, "PORT": "9"})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Nothing was sent: ")
+    assert f"{told}. Add --yes if that is meant." in done.stderr
+    meant = await alertgate("simulate", *arguments, "--yes", cwd=tmp_path, env={**GOOD, **env, "PORT": "9"})
+    assert "Nothing was sent" not in meant.stderr
+
+
+@pytest.mark.parametrize(("answer", "said"), [(b"n\n", "Nothing was sent."), (b"y\n", "answers: 1 x ")])
+async def test_simulate_asks_at_a_terminal(tmp_path, answer, said):
+    """A no sends nothing."""
+    ours, theirs = os.openpty()
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "alertgate", "simulate"),
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], **GOOD, **PEOPLE, "PORT": "9"},
+        stdin=theirs,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    os.write(ours, answer)
+    output, _ = await child.communicate()
+    os.close(ours)
+    assert child.returncode == 1
+    assert said in output.decode()
 
 
 async def test_particle_template_is_what_the_console_takes(tmp_path):

@@ -25,6 +25,7 @@ def beside(database, tmp_path):
         "DATA_DIR": str(tmp_path / "data"),
         "DEVICES": f"{DEVICE}=Front door",
         "TIMEZONE": "Europe/Berlin",
+        "RECIPIENT_EMAIL": "anna@example.org",
         **{name.upper(): value for name, value in database.items()},
     }
 
@@ -80,8 +81,39 @@ async def test_explain_reports_an_unknown_alert(make_settings, database, tmp_pat
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         f"Database: {which(beside)}\nThere is no alert {NOWHERE} in this database, whose newest one is of "
-        f"{time_of(alert_id):%Y-%m-%d %H:%M} UTC: it was never stored there, or retention deleted it.\n"
+        f"{time_of(alert_id):%Y-%m-%d %H:%M} UTC, and no incident or notification: it was never stored there, or "
+        "retention deleted it.\n"
     )
+
+
+async def test_an_incident_is_explained_by_its_id_and_by_a_notifications(make_settings, database, tmp_path, beside):
+    """As it stands in a mail, in `failures` or in the log: its alerts, who was told, and how it stands now."""
+    async with serving(make_settings(**database), clock=FakeClock()) as service:
+        answers = [await service.particle(data=data) for data in ("Motion in the hall", "Motion in the cellar")]
+        incident_id, alert_ids = answers[0].json()["incident"], [answer.json()["id"] for answer in answers]
+        told = await notification(service, alert_ids[0], "sent", 1)
+        for given in (incident_id, told["id"].upper()):
+            lines = (await alertgate("explain", given, cwd=tmp_path, env=beside)).stdout.splitlines()
+            assert lines[:2] == [f"[WARNING] alarm/motion from Front door ({DEVICE})", f"incident {incident_id}"]
+            shown = [line.partition("  ")[2] for line in lines]
+            assert f"alert {alert_ids[0]} received: Motion in the hall" in shown
+            assert f"alert {alert_ids[1]} received: Motion in the cellar" in shown
+            assert "the incident (2 alerts) is open" in lines[-1]
+
+
+async def test_retry_of_what_cannot_be_sent_any_more_says_so(make_settings, database, tmp_path, beside):
+    """Its address was taken out of the settings: it isn't called due, the exit code is 1, and it stays as it was."""
+    async with mail_sink() as sink:
+        sink.answer("RCPT", "550 5.1.1 gone")
+        mail = {**MAIL, "smtp_port": sink.port}
+        async with serving(make_settings(**database, **mail, recipient_email="anna@example.org")) as service:
+            alert_id = (await service.particle()).json()["id"]
+            failed = (await notification(service, alert_id, "failed", 1))["id"]
+            elsewhere = {**beside, "RECIPIENT_EMAIL": "bea@example.org"}
+            done = await alertgate("retry", failed, cwd=tmp_path, env=elsewhere)
+            assert (done.returncode, "can't be sent any more" in done.stdout) == (1, True)
+            assert f"run `alertgate dismiss {failed}`" in done.stdout
+            await notification(service, alert_id, "failed", 1)
 
 
 async def test_retry_sends_one_failed_notification(make_settings, database, tmp_path, beside):

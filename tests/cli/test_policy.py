@@ -161,7 +161,8 @@ async def test_a_body_that_is_not_there_is_an_error(tmp_path):
 async def test_check_names_a_good_policy(tmp_path):
     """With its rules and its name; and what in it is doubtful."""
     text = written(tmp_path, RULES + '[[events]]\nevent = "door/back"\n')
-    done = await alertgate("check", "--offline", cwd=tmp_path, env=GOOD)
+    env = {**GOOD, "SMTP_EMAIL": "gate@example.org", "RECIPIENT_EMAIL": "me@example.org"}
+    done = await alertgate("check", "--offline", cwd=tmp_path, env=env)
     lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert f"ok    policy: alertgate.toml has 4 [[events]] rules ({digest(text)[:12]})" in lines

@@ -40,7 +40,7 @@ async def test_the_own_service_is_not_called_through_a_proxy(tmp_path):
         for done in (sent, by_url):
             assert (done.returncode, "1 x 202 accepted" in done.stdout) == (0, True)
         for closed in ("https://127.0.0.1:9", "https://gate.localhost:9", "http://gate.invalid"):
-            assert (await alertgate("simulate", "--url", closed, cwd=tmp_path, env=env)).returncode == 1
+            assert (await alertgate("simulate", "--yes", "--url", closed, cwd=tmp_path, env=env)).returncode == 1
     assert heard == []
 
 
@@ -48,7 +48,7 @@ async def test_a_service_elsewhere_is_called_through_the_proxy_if_that_cannot_re
     """Over https the proxy is asked for a tunnel alone, and a failure names the variable."""
     async with proxy() as (url, heard):
         env = {**GOOD, "HTTPS_PROXY": url}
-        done = await alertgate("simulate", "--url", "https://alerts.example.org", cwd=tmp_path, env=env)
+        done = await alertgate("simulate", "--yes", "--url", "https://alerts.example.org", cwd=tmp_path, env=env)
     assert [line.strip() for line in heard] == ["CONNECT alerts.example.org:443 HTTP/1.1"]
     assert done.returncode == 1
     assert done.stderr.endswith("The environment names a proxy in HTTPS_PROXY; NO_PROXY excludes hosts from it.\n")
@@ -58,7 +58,7 @@ async def test_a_service_elsewhere_is_called_through_the_proxy_if_that_cannot_re
 async def test_a_proxy_that_cannot_be_used_is_a_sentence(tmp_path, value):
     """For a call that needs it, without the proxy's password; the own service's health doesn't depend on it."""
     env = {**GOOD, "ALL_PROXY": value}
-    done = await alertgate("simulate", "--url", "https://alerts.example.org", cwd=tmp_path, env=env)
+    done = await alertgate("simulate", "--yes", "--url", "https://alerts.example.org", cwd=tmp_path, env=env)
     assert done.returncode == 1
     assert done.stderr.strip().startswith("A proxy that the environment names in ALL_PROXY can't be used: only http://")
     assert "hunter2" not in done.stderr

@@ -96,13 +96,13 @@ def test_settings_that_fit_together_have_no_findings(make_settings, changes):
     assert [finding.level for finding in findings(settings, TODAY)] == [Level.OK]
 
 
-def test_findings_warn_about_a_missing_mail_server(make_settings):
+def test_a_missing_mail_server_is_a_failure(make_settings):
     """Messages in the outbox reach nobody."""
     settings = make_settings(recipient_email="me@example.com")
     text = f"no server is set: messages go to {settings.outbox_dir}, and nobody is told; set SMTP_EMAIL or SMTP_HOST"
     assert findings(settings, TODAY) == [
         Finding(Level.OK, "recipient me@example.com", "is told by outbox"),
-        Finding(Level.WARN, "mail", text),
+        Finding(Level.FAIL, "mail", text),
     ]
 
 

@@ -26,6 +26,7 @@ def attempt(seconds: float, outcome: str, reason: str, reply: str) -> Attempt:
     return Attempt(f"attempt-{seconds}", "notification-1", later(seconds), 0.02, outcome, reason, reply)
 
 
+RETRY = f"`alertgate retry {notification().id}` sends it once the cause is fixed"
 BUSY = attempt(1, "transient", "recipient_busy", "450 4.2.1 busy")
 SENT = notification(status=NotificationStatus.SENT, finished_at=later(21))
 
@@ -139,7 +140,7 @@ def test_failures_and_manual_retries_are_shown():
             f"15:04:41.000  attempt 2 of {who}: not accepted after 0.02 s (no_such_recipient, permanent), "
             'answered "550 5.1.1 no such user"'
         ),
-        f"15:04:41.000  {who} failed for good; it did not reach its recipient",
+        f"15:04:41.000  {who} failed for good; it did not reach its recipient; {RETRY}",
         "",
         (
             f"now (15:06:20): the incident (1 alert) is open; {who} FAILED at 15:04:41: "
@@ -154,7 +155,7 @@ def test_a_dismissal_is_shown():
     dismissed = replace(failed, dismissed_at=later(60), dismissed_by="Anna")
     lines = timeline(Told(dismissed, ()), now=200)
     assert lines[-4:] == [
-        "15:03:01.000  email to me@example.com failed for good; it did not reach its recipient",
+        f"15:03:01.000  email to me@example.com failed for good; it did not reach its recipient; {RETRY}",
         "15:04:00.000  email to me@example.com dismissed by Anna",
         "",
         (

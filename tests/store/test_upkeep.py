@@ -111,6 +111,31 @@ def test_notifications_on_a_removed_channel_are_reassigned(store: Store):
     assert after[unknown.id].status is NotificationStatus.FAILED
 
 
+def test_what_was_for_the_outbox_is_ended_once_mail_is_set(store: Store):
+    """It never was for a person, so nothing of it fails or stays to be dealt with; what a recipient gets stays."""
+    incident = builders.new_incident()
+    nobody, somebody = "operator@localhost", "me@example.com"
+    pending, failed = NotificationStatus.PENDING, NotificationStatus.FAILED
+    made = {
+        "waits": builders.new_notification(incident, channel=ChannelName.OUTBOX, address=nobody),
+        "failed": builders.new_notification(incident, channel=ChannelName.OUTBOX, address=nobody, status=failed),
+        "due": builders.new_notification(incident, channel=ChannelName.OUTBOX, address=somebody),
+        "mail": builders.new_notification(
+            incident, channel=ChannelName.EMAIL, address="gone@example.com", status=failed
+        ),
+    }
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, list(made.values()))
+        assert upkeep.leave_outbox(connection, [somebody], START) == 2
+        assert upkeep.leave_outbox(connection, [somebody], START) == 0
+    stored = {each.id: each for each in store.read_now(lambda c: notifications.of_incident(c, incident.id))}
+    after = {name: stored[each.id] for name, each in made.items()}
+    assert (after["waits"].status, after["waits"].reason) == (NotificationStatus.CANCELLED, upkeep.LEFT_IN_OUTBOX)
+    assert after["due"].status is pending
+    assert {name for name, each in after.items() if each.is_outstanding} == {"mail"}
+
+
 def test_what_the_daily_limit_holds_back_is_not_given_up(store: Store):
     """The time of the hold doesn't count for GIVE_UP_AFTER; what is critical is held only when nothing goes."""
     mail, every, day = (ChannelName.EMAIL, ChannelName.SMS), timedelta(minutes=1), timedelta(hours=24)

@@ -1,6 +1,6 @@
 """The findings of `alertgate check`: each is ok, warn or fail, and says what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import combinations
 
@@ -13,18 +13,22 @@ from alertgate.errors import StoreInUse, Unavailable
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.policy.load import PolicyFile
+from alertgate.setting_sources import Doubt
 from alertgate.store.engine import Store
 
 STRONG = 24
 """Characters that a random secret needs to be practically impossible to guess."""
 
 
-async def run(settings: Settings, file: PolicyFile, now: datetime, *, offline: bool) -> list[Finding]:
+async def run(
+    settings: Settings, doubts: Sequence[Doubt], file: PolicyFile, now: datetime, *, offline: bool
+) -> list[Finding]:
     """Check everything, and the policy's file as it was read; with `offline`, don't connect to the mail server.
 
     What is fine by the settings alone is left out where the mail server was asked about the same.
     """
     findings = [
+        *(Finding(Level.FAIL if doubt.is_wrong else Level.WARN, doubt.name, doubt.text) for doubt in doubts),
         *_secrets(settings),
         *_recipients(settings),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
@@ -86,7 +90,7 @@ def _unfit(name: str, secret: str) -> Finding:
 
 def _recipients(settings: Settings) -> Iterator[Finding]:
     if not (settings.recipient_email or settings.recipient_sms):
-        yield Finding(Level.WARN, "recipients", "none is set: nobody is told; set RECIPIENT_EMAIL")
+        yield Finding(Level.FAIL, "recipients", "none is set: nobody is told; set RECIPIENT_EMAIL")
 
 
 def _store(settings: Settings) -> Finding:

@@ -13,13 +13,16 @@ from alertgate.cli.policy import read_policy
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import NotFound, Rejected
-from alertgate.prove.history import trail
-from alertgate.prove.timeline import tell
+from alertgate.prove.history import IncidentTrail, Trail, incident_trail, trail
+from alertgate.prove.timeline import tell, tell_incident
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
+from alertgate.store import Connection, notifications
 
 
 def explain(
-    alert_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The alert's id.")] = None,
+    alert_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="The id of an alert, an incident or a notification.")
+    ] = None,
     body: Annotated[
         Path | None,
         typer.Option("--try", metavar="FILE", help="Show what a body would mean, rule by rule; `-` is standard input."),
@@ -31,9 +34,12 @@ def explain(
         Path, typer.Option("--env-file", help="The file to read settings from, besides the environment.")
     ] = DEFAULT_ENV_FILE,
 ) -> None:
-    """Show what happened to an alert, one line per event; with --try, what a body would mean, without storing it."""
+    """Show what happened to an alert or an incident, one line per event.
+
+    With --try, show what a body would mean, without storing it.
+    """
     if (alert_id is None) is (body is None):
-        raise typer.BadParameter("give the id of one alert, or --try with a file")
+        raise typer.BadParameter("give the id of one alert or incident, or --try with a file")
     settings = load(env_file)
     if body is not None:
         _try(settings, body, is_generic=is_generic)
@@ -56,16 +62,27 @@ def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
     typer.echo(tried.tell(understood, rules))
 
 
-def _explain(settings: Settings, alert_id: str, env_file: Path) -> None:
+def _explain(settings: Settings, given: str, env_file: Path) -> None:
     with database.existing(settings, env_file) as store:
-        found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower()))
+        found = store.read_now(lambda connection: _found(connection, given.strip().lower()))
         newest = database.content(store)
     if found is None and newest is None:
-        raise NotFound(f"There is no alert {alert_id}: this database holds no alerts at all. Is it the service's?")
+        raise NotFound(f"There is no alert {given}: this database holds no alerts at all. Is it the service's?")
     if found is None:
         raise NotFound(
-            f"There is no alert {alert_id} in this database, whose newest one is of {newest}: it was never stored "
-            "there, or retention deleted it."
+            f"There is no alert {given} in this database, whose newest one is of {newest}, and no incident or "
+            "notification: it was never stored there, or retention deleted it."
         )
-    name = settings.device_name(found.alert.device)
-    typer.echo(tell(found, name, settings.zone, SystemClock().now()))
+    zone, now = settings.zone, SystemClock().now()
+    if isinstance(found, Trail):
+        typer.echo(tell(found, settings.device_name(found.alert.device), zone, now))
+    else:
+        typer.echo(tell_incident(found, settings.device_name(found.incident.device), zone, now))
+
+
+def _found(connection: Connection, given: str) -> Trail | IncidentTrail | None:
+    """Return what has an id: an alert, an incident, or the incident of a notification."""
+    if found := trail(connection, given) or incident_trail(connection, given):
+        return found
+    notification = notifications.get(connection, given)
+    return incident_trail(connection, notification.incident_id) if notification else None

@@ -7,20 +7,22 @@ from typing import Annotated
 
 import typer
 
-from alertgate.characters import escaped, is_shown
+from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
+from alertgate.cli.person import By, checked
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.errors import NotFound
+from alertgate.model import Target
 from alertgate.notify import dismiss as dismissing
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import failures as failure_rows
 from alertgate.store.engine import Store
 from alertgate.store.failures import Failure
-from alertgate.web.queries import LONGEST_NAME
 
 NOTHING = "No failed notification is outstanding. The newest alert is of {}."
 MOST = 1000
@@ -54,24 +56,24 @@ def retry(
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
     """Retry failed notifications; the running service sends them."""
-    with database.existing(_settings(env_file, ids, all_=all_), env_file) as store:
+    settings = _settings(env_file, ids, all_=all_)
+    with database.existing(settings, env_file) as store:
         newest = _newest(store)
-        done = list(_shown(_retried(store, _wanted(store, ids), SystemClock())))
+        done = list(_shown(_retried(store, _wanted(store, ids), targets(settings), SystemClock())))
     _finish(done, ids, {ReplayResult.PENDING}, newest)
 
 
 def dismiss(
+    by: By,
     ids: Ids = None,
     all_: Annotated[bool, typer.Option("--all", help="Dismiss all outstanding failures.")] = False,
-    by: Annotated[str, typer.Option(help="Who says so; it is kept with the notification.")] = "command line",
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
     """Dismiss failed notifications: nothing more need be done about them, and they are outstanding no longer."""
-    if not is_shown(by) or not 0 < len(by.strip()) <= LONGEST_NAME:
-        raise typer.BadParameter(f"--by is 1 to {LONGEST_NAME} characters, without line breaks")
+    by = checked(by)
     with database.existing(_settings(env_file, ids, all_=all_), env_file) as store:
         newest = _newest(store)
-        done = list(_shown(_dismissed(store, _wanted(store, ids), by.strip(), SystemClock())))
+        done = list(_shown(_dismissed(store, _wanted(store, ids), by, SystemClock())))
     _finish(done, ids, {DismissResult.DISMISSED, DismissResult.ALREADY}, newest)
 
 
@@ -94,11 +96,11 @@ def _wanted(store: Store, ids: Sequence[str] | None) -> list[str]:
     return [each.strip().lower() for each in ids] if ids else store.read_now(failure_rows.ids)
 
 
-def _retried(store: Store, ids: Sequence[str], clock: Clock) -> Iterator[Replayed]:
+def _retried(store: Store, ids: Sequence[str], reachable: Sequence[Target], clock: Clock) -> Iterator[Replayed]:
     """Retry each in a short transaction of its own, so as not to block a running service."""
     for notification_id in ids:
         with store.transaction() as connection:
-            done = replay(connection, Replay(notification_id, clock.now()))
+            done = replay(connection, Replay(notification_id, clock.now(), reachable))
         yield done
 
 

@@ -19,17 +19,18 @@ from alertgate.cli.database import EnvFile
 from alertgate.cli.explain import explain
 from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
+from alertgate.cli.incidents import ack, list_incidents, resolve
 from alertgate.cli.init import write_env
 from alertgate.cli.template import particle_template, public_address
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
-from alertgate.errors import ConfigError
+from alertgate.errors import AlertgateError, ConfigError
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
-from alertgate.settings_load import DEFAULT_ENV_FILE, load
+from alertgate.settings_load import DEFAULT_ENV_FILE, doubts, load
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config
 from alertgate.web.signals import Signals
@@ -44,6 +45,9 @@ app = typer.Typer(
 )
 
 app.command()(healthcheck)
+app.command("list")(list_incidents)
+app.command()(ack)
+app.command()(resolve)
 app.command()(failures)
 app.command()(retry)
 app.command()(dismiss)
@@ -84,6 +88,8 @@ def serve(
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = load(env_file, **given)
     configure_logging(settings.log_level, settings.log_format)
+    for doubt in doubts(env_file):
+        log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
     allow_many_files()
     listener = listen(settings.host, settings.port)
     gate = open_gate(settings)
@@ -128,7 +134,7 @@ def check(
     settings = load(env_file)
     configure_logging("error", "console")
     file = read_file(settings.policy_file)
-    findings = asyncio.run(checks.run(settings, file, SystemClock().now(), offline=offline))
+    findings = asyncio.run(checks.run(settings, doubts(env_file), file, SystemClock().now(), offline=offline))
     for finding in findings:
         typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"))
     if any(finding.level is Level.FAIL for finding in findings):
@@ -182,17 +188,24 @@ def simulate(
     event: Annotated[str, typer.Option(help="The event's name.")] = "alarm/motion",
     data: Annotated[str, typer.Option(help="The event's data.")] = '{"zone": "hall", "battery": 87}',
     form: Annotated[bool, typer.Option("--form", help="Form-encoded, Particle's default, instead of JSON.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask, even if real people are told.")] = False,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Simulate a Particle device: send events to a running service, and summarise answers and latencies."""
+    """Simulate a Particle device: send events to a running service, and summarise answers and latencies.
+
+    The service tells people of them as of any other alert, so this asks first, unless they go to the outbox.
+    """
     from alertgate.cli import simulate as simulation  # noqa: PLC0415  (imports an HTTP client, which `serve` doesn't need)
 
     settings = load(env_file)
     token = _particle_secret(settings)
     try:
         proxied = url is not None and simulation.goes_through_proxy(url)
+        told = simulation.told(settings, url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
+    if told and not yes:
+        _ask(count, told)
     run = simulation.Run(
         url=(url or local_url(settings)).rstrip("/") + "/webhook/particle",
         token=token,
@@ -209,6 +222,16 @@ def simulate(
     if summary.failed:
         if hint := simulation.proxy_hint(run):
             typer.echo(hint, err=True)
+        raise typer.Exit(1)
+
+
+def _ask(count: int, told: str) -> None:
+    """Ask whether real people may be told. Raises AlertgateError if nobody can answer, typer.Exit after a no."""
+    what = "1 alert tells" if count == 1 else f"{count:,} alerts tell"
+    if not sys.stdin.isatty():
+        raise AlertgateError(f"Nothing was sent: {what} real people ({told}). Add --yes if that is meant.")
+    if not typer.confirm(f"{what} real people ({told}). Send?"):
+        typer.echo("Nothing was sent.")
         raise typer.Exit(1)
 
 

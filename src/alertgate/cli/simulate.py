@@ -11,11 +11,16 @@ from statistics import quantiles
 import httpx
 from rich.progress import Progress
 
+from alertgate.addresses import mask
 from alertgate.clock import Clock
+from alertgate.config import Settings
+from alertgate.model import ChannelName
+from alertgate.notify.channels.registry import targets
 from alertgate.outbound import is_local, open_client, proxies_named
 
 USER_AGENT = "ParticleBot/1.1 (https://docs.particle.io/webhooks)"
 IN_FLIGHT = 64
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,21 @@ class Summary:
         else:
             latency = f"{self.seconds[0] * 1000:.1f} ms" if self.seconds else "no answer"
         return f"answers: {answers}\nlatency: {latency}"
+
+
+def told(settings: Settings, url: str | None) -> str | None:
+    """Return which real people simulated alerts would be sent to, or None if they go to the outbox.
+
+    A service elsewhere has settings of its own, which aren't known here. Raises ValueError for what is no URL.
+    """
+    if url is not None and not is_local(url):
+        return f"whoever the service at {httpx.URL(url).host} tells"
+    people = [target for target in targets(settings) if target[0] is not ChannelName.OUTBOX]
+    if not people:
+        return None
+    named = ", ".join(f"{channel} {mask(address)}" for channel, address in people[:MOST_NAMED])
+    more = len(people) - MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def proxy_hint(run: Run) -> str | None:

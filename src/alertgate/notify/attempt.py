@@ -40,6 +40,9 @@ from alertgate.store.leases import Finish, unattempted
 RECORD_AGAIN = 1.0
 """Seconds to wait before retrying to record an attempt."""
 
+_FAILED = "failed for good; this recipient was not told: fix the cause, then run `alertgate retry {what}`"
+MOST_NAMED = 3
+"""Ids that a sentence names."""
 _QUEUED = re.compile(
     r"\b(?:queued(?: mail)? (?:as|for delivery as)|queued with id|id=|ok:?\s+id)\s*<?([\w.\-]+)", re.IGNORECASE
 )
@@ -259,7 +262,7 @@ def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
         elif finish.status is NotificationStatus.SENT:
             log.info("notification.sent", detail="the mail server, or the outbox, accepted it", **facts)
         elif finish.status is NotificationStatus.FAILED and not notification.given_up:
-            log.error("notification.failed", detail="failed for good; this recipient was not told", **facts)
+            log.error("notification.failed", detail=_FAILED.format(what=notification.id), **facts)
         elif finish.due_at:
             again_at = finish.due_at.isoformat()
             log.warning("notification.postponed", detail="not sent; it is tried again", again_at=again_at, **facts)
@@ -288,7 +291,7 @@ def _log_digest(outgoing: Outgoing, end: _End, *, ours: bool) -> None:
     elif failed:
         log.error(
             "digest.failed",
-            detail="failed for good; this recipient was not told of these notifications",
+            detail=_FAILED.format(what=" ".join(failed) if len(failed) <= MOST_NAMED else "--all"),
             failed=len(failed),
             ids=failed[:20],
             **facts,

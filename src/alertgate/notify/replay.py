@@ -1,10 +1,11 @@
 """Retry a failed notification at an operator's request."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from alertgate.model import Notification, NotificationStatus
+from alertgate.model import Notification, NotificationStatus, Target
 from alertgate.store import Connection, failures, notifications
 
 
@@ -14,15 +15,17 @@ class ReplayResult(StrEnum):
     PENDING = "pending"  # it is due now, and GIVE_UP_AFTER starts again
     UNKNOWN = "unknown"  # there is no such notification
     NOT_FAILED = "not-failed"  # only a failed notification can be retried
+    UNREACHABLE = "unreachable"  # its address is no longer in the settings
     SAID_ALREADY = "said-already"  # another pending notification to this contact will report it
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Which notification to retry, and the time now."""
+    """Which notification to retry, and the time now. `targets` are who can be told."""
 
     notification_id: str
     now: datetime
+    targets: Collection[Target]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def replay(connection: Connection, wanted: Replay) -> Replayed:
     if found is None:
         return Replayed(ReplayResult.UNKNOWN, unknown(wanted.notification_id))
     pending = notifications.pending_to(connection, found.incident_id, (found.channel, found.address))
-    result, reason = decide_replay(found, pending)
+    result, reason = decide_replay(found, pending, {address for _, address in wanted.targets})
     if result is ReplayResult.PENDING:
         found = notifications.restart(connection, found, wanted.now)
         failures.supersede(connection, [found])
@@ -52,11 +55,21 @@ def unknown(notification_id: str) -> str:
     return f"There is no notification {notification_id}; it was never stored, or retention deleted it."
 
 
-def decide_replay(found: Notification, pending_id: str | None) -> tuple[ReplayResult, str]:
-    """Decide whether a notification can be retried. `pending_id` is a pending one that would report the same."""
+def decide_replay(found: Notification, pending_id: str | None, reachable: Collection[str]) -> tuple[ReplayResult, str]:
+    """Decide whether a notification can be retried.
+
+    `pending_id` is a pending one that would report the same. `reachable` are the addresses that can be told, by the
+    notification's channel or another one.
+    """
     if found.status is not NotificationStatus.FAILED:
         reason = f"Notification {found.id} is {found.status}; only a failed one can be retried."
         return ReplayResult.NOT_FAILED, reason
+    if found.address not in reachable:
+        reason = (
+            f"Notification {found.id} can't be sent any more: its address is no longer in the settings. Tell this "
+            f"recipient yourself and run `alertgate dismiss {found.id}`, or put the address back, restart and retry it."
+        )
+        return ReplayResult.UNREACHABLE, reason
     if pending_id:
         reason = f"Notification {pending_id} to the same address about the same incident is pending and will say it."
         return ReplayResult.SAID_ALREADY, reason

@@ -69,6 +69,7 @@ class NotificationUpkeep:
         await self.measure_budget()
         await self.note_missed(paused)
         await self.give_up()
+        await self.leave_outbox()
         await self.reassign_orphaned()
 
     async def release_expired(self, here: frozenset[str]) -> None:
@@ -115,6 +116,19 @@ class NotificationUpkeep:
                 reason="gave_up",
             )
 
+    async def leave_outbox(self) -> None:
+        """End what waits in the outbox for nobody, once a mail server is set."""
+        if ChannelName.OUTBOX in self._channels:
+            return
+        now, reachable = self._clock.now(), [address for _, address in targets(self._settings)]
+        if number := await self._store.write(lambda connection: upkeep.leave_outbox(connection, reachable, now)):
+            log.info(
+                "outbox.left",
+                detail="unsent notifications for the outbox were ended, because a mail server is set; no person was "
+                "to get them",
+                number=number,
+            )
+
     async def reassign_orphaned(self) -> None:
         """Move notifications from channels no longer configured to those that reach their addresses now."""
         now, reachable = self._clock.now(), targets(self._settings)
@@ -131,7 +145,8 @@ class NotificationUpkeep:
         if failed:
             log.error(
                 "notifications.failed",
-                detail="failed for good: their recipients are no longer in the settings",
+                detail="failed for good: their recipients are no longer in the settings; tell them yourself, then run "
+                "`alertgate dismiss ID`, or put the addresses back and run `alertgate retry ID`",
                 number=len(failed),
                 ids=failed[:20],
             )

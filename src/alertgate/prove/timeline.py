@@ -9,8 +9,18 @@ from zoneinfo import ZoneInfo
 
 from alertgate.characters import cut, escaped
 from alertgate.local_time import clock_time, zone_name
-from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution, Source
-from alertgate.prove.history import Told, Trail
+from alertgate.model import (
+    Alert,
+    AlertStatus,
+    Attempt,
+    Incident,
+    Notification,
+    NotificationStatus,
+    Resolution,
+    Severity,
+    Source,
+)
+from alertgate.prove.history import IncidentTrail, Told, Trail
 
 LONGEST_QUOTE = 200
 """Characters of the alert's content."""
@@ -32,10 +42,41 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
     return "\n".join(escaped(line) for line in lines)
 
 
+def tell_incident(trail: IncidentTrail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
+    """Return the timeline of an incident, as `tell` does for an alert: its latest alerts, and whoever was told."""
+    incident, newest = trail.incident, trail.latest[0]
+    of_newest = Trail(newest, incident, trail.told)
+    events = [_Event(incident.opened_at, "the incident was opened")]
+    events += [event for alert in reversed(trail.latest) for event in _of_alert(alert)]
+    events += [*_ends(incident), *(event for told in trail.told for event in _told(told))]
+    events.sort(key=attrgetter("at"))
+    heading = _incident_heading(trail, name)
+    lines = [*heading, *_timeline(events, zone), "", _current_state(of_newest, zone, now)]
+    return "\n".join(escaped(line) for line in lines)
+
+
+def _incident_heading(trail: IncidentTrail, name: str | None) -> Iterator[str]:
+    incident = trail.incident
+    yield _what(incident.severity, incident.event, incident.device, name)
+    left_out = incident.alert_count - len(trail.latest)
+    yield f"incident {incident.id}" + (f"; {left_out:,} older alerts aren't shown" if left_out > 0 else "")
+
+
+def _of_alert(alert: Alert) -> Iterator[_Event]:
+    content = _content(alert)
+    yield _Event(alert.received_at, f"alert {alert.id} received" + (f": {content}" if content else ""))
+    if alert.reason:
+        yield _Event(alert.received_at, f"grouped: {alert.reason}")
+
+
+def _what(severity: Severity, event: str, device: str | None, name: str | None) -> str:
+    who = f"{name} ({device})" if name else device
+    return f"[{severity.upper()}] {event}" + (f" from {who}" if who else "")
+
+
 def _heading(trail: Trail, name: str | None) -> Iterator[str]:
     alert = trail.alert
-    who = f"{name} ({alert.device})" if name else alert.device
-    yield f"[{alert.severity.upper()}] {alert.event}" + (f" from {who}" if who else "")
+    yield _what(alert.severity, alert.event, alert.device, name)
     yield f"alert {alert.id}" + (f", incident {alert.incident_id}" if alert.incident_id else "")
     if content := _content(alert):
         yield f"content: {content}"
@@ -88,6 +129,10 @@ def _incident_events(trail: Trail) -> Iterator[_Event]:
         return
     if incident.opened_at < trail.alert.received_at:
         yield _Event(incident.opened_at, "the incident was opened by an earlier alert")
+    yield from _ends(incident)
+
+
+def _ends(incident: Incident) -> Iterator[_Event]:
     if incident.acknowledged_at:
         yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {incident.acknowledged_by}")
     if incident.resolved_at:
@@ -107,8 +152,13 @@ def _told(told: Told) -> Iterator[_Event]:
     for number, attempt in enumerate(told.attempts, start=1):
         yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
     if notification.finished_at and notification.status is NotificationStatus.FAILED:
-        needless = f"; {notification.superseded_by} was planned instead" if notification.superseded_by else ""
-        yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient{needless}")
+        if notification.superseded_by:
+            then = f"{notification.superseded_by} was planned instead"
+        elif notification.missed_since:
+            then = "it is sent once its channel works"
+        else:
+            then = f"`alertgate retry {notification.id}` sends it once the cause is fixed"
+        yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient; {then}")
     if notification.dismissed_at:
         yield _Event(notification.dismissed_at, f"{who} dismissed by {notification.dismissed_by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:

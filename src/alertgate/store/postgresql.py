@@ -42,8 +42,8 @@ _CONNECTION = {
     "keepalives_count": "3",
 }
 _NO_DRIVER = (
-    "DATABASE_URL names PostgreSQL, but its driver psycopg isn't installed: install the extra `postgres` "
-    "(requirements/postgres.txt)"
+    "DATABASE_URL names PostgreSQL, but its driver psycopg isn't installed: run `.venv/bin/pip install "
+    "--require-hashes -r requirements/postgres.txt`, or unset DATABASE_URL to use SQLite"
 )
 
 

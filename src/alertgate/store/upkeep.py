@@ -10,11 +10,13 @@ from alertgate.model import ChannelName, Kind, Notification, NotificationStatus,
 from alertgate.store import failures
 from alertgate.store.claims import IS_ABOUT_DELIVERY, works_elsewhere
 from alertgate.store.leases import CLOCK_SKEW
-from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
+from alertgate.store.notifications import COLUMNS, IS_OUTSTANDING, IS_PENDING, cancel_superseded, notification_of
 from alertgate.store.tables import incidents, notifications
 from alertgate.store.untold import IS_GIVEN_UP
 
 _n = notifications.c
+LEFT_IN_OUTBOX = "it was for the outbox, which no longer counts: a mail server is set"
+"""Why a notification was cancelled."""
 
 
 def clamp_due_times(
@@ -96,6 +98,20 @@ def hold(
     )
     which = held if critical else (*held, _n.severity < Severity.CRITICAL)
     return connection.execute(update(notifications).where(*which).values(held_until=now)).rowcount
+
+
+def leave_outbox(connection: Connection, reachable: Collection[str], now: datetime) -> int:
+    """End what is unsent in the outbox and is for none of these addresses: it never was for a person. Return how many.
+
+    What waits is cancelled, and what failed is dismissed, so that nobody is to deal with it.
+    """
+    left = (_n.channel == ChannelName.OUTBOX, _n.address.not_in(reachable))
+    values = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": LEFT_IN_OUTBOX}
+    cancelled = connection.execute(update(notifications).where(*left, IS_PENDING).values(**values)).rowcount
+    dismissed = {"dismissed_at": now, "dismissed_by": "alertgate", "missed_since": None}
+    return (
+        cancelled + connection.execute(update(notifications).where(*left, IS_OUTSTANDING).values(**dismissed)).rowcount
+    )
 
 
 def reassign_orphaned(

@@ -65,11 +65,11 @@ def targets(settings: Settings) -> list[Target]:
 
 
 def findings(settings: Settings) -> list[Finding]:
-    """Warn that nobody is told."""
+    """Say that nobody is told."""
     if settings.mail_host is not None:
         return []
     text = f"no server is set: messages go to {settings.outbox_dir}, and nobody is told; set SMTP_EMAIL or SMTP_HOST"
-    return [Finding(Level.WARN, "mail", text)]
+    return [Finding(Level.FAIL, "mail", text)]
 
 
 async def check(settings: Settings) -> list[Finding]:  # noqa: ARG001  (the Provider protocol's signature)

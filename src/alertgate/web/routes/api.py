@@ -12,6 +12,7 @@ from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
 from alertgate.model import Attempt, IncidentStatus, Notification
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.dismiss import AT_A_TIME, Dismissal, DismissResult, dismiss
 from alertgate.notify.replay import Replay, ReplayResult, replay
 from alertgate.notify.test_send import send_tests
@@ -135,7 +136,7 @@ async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQue
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
-    wanted = Replay(str(notification_id), gate.clock.now())
+    wanted = Replay(str(notification_id), gate.clock.now(), targets(gate.settings))
     done = await gate.store.write(lambda connection: replay(connection, wanted))
     if done.notification is None:
         raise NotFound(done.reason)

@@ -1,0 +1,105 @@
+"""Settings that are lists: recipients, device names, severities by event, and networks. Pure.
+
+Each form that people write by mistake is answered with the right one. Addresses are shown masked.
+"""
+
+import json
+import re
+from ipaddress import ip_network
+
+from alertgate.addresses import check_address
+from alertgate.model import Severity
+
+DEVICE_ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
+_PHONE = re.compile(r"\+?[\d\s()./-]{6,}", re.ASCII)
+_SEVERITIES = frozenset(Severity.__members__.values())
+TWO_ADDRESSES = "write them comma-separated, as one@example.org,two@example.org"
+
+
+def split(value: object) -> object:
+    """Return the parts of a comma-separated text."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def checked_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return addresses without repeats. Raises ValueError."""
+    for address in value:
+        _check_form(address)
+        check_address(address)
+    return tuple(dict.fromkeys(value))
+
+
+def _check_form(address: str) -> None:
+    """Raise ValueError for several addresses that no comma separates, and for a phone number."""
+    if ";" in address:
+        raise ValueError(f"has ';' between addresses: {TWO_ADDRESSES}")
+    words = address.split()
+    if len(words) > 1 and "<" not in address and all("@" in word for word in words):
+        raise ValueError(f"has a blank between addresses: {TWO_ADDRESSES}")
+    if _PHONE.fullmatch(address):
+        raise ValueError(
+            "has a phone number without a gateway: a text message goes by mail to number@gateway, at the gateway of "
+            "the phone's provider or of an SMS service (README, Text messages)"
+        )
+
+
+def device_names(value: object) -> object:
+    """Read `id=name,id=name` or a JSON object. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    names = dict(_pairs(value, "id=name, such as 3f002b000000000000000000=Front door"))
+    for device, name in names.items():
+        if DEVICE_ID.fullmatch(name) and not DEVICE_ID.fullmatch(device):
+            raise ValueError(f"has {device!r} the wrong way round: the id comes first, as {name}={device}")
+        if not device or not name:
+            raise ValueError(f"has '{device}={name}', where one side is missing: write id=name")
+    return {device.lower(): name for device, name in names.items()}
+
+
+def severities(value: object) -> object:
+    """Read `event=severity,event=severity` or a JSON object. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    return tuple(_rule(event, word) for event, word in _pairs(value, "event=severity, such as alarm/*=critical"))
+
+
+def _rule(event: str, word: str) -> tuple[str, Severity]:
+    if word.lower() in _SEVERITIES:
+        return event, Severity(word.lower())
+    if event.lower() in _SEVERITIES:
+        raise ValueError(f"has '{event}={word}' the wrong way round: the event comes first, as {word}={event.lower()}")
+    forms = [f"{event}={severity}" for severity in Severity]
+    raise ValueError(f"has {word!r}, which is no severity: write {', '.join(forms[:-1])} or {forms[-1]}")
+
+
+def _pairs(text: str, form: str) -> list[tuple[str, str]]:
+    """Read `name=value,name=value`, or a JSON object. `form` is what a pair looks like. Raises ValueError."""
+    if text.lstrip().startswith("{"):
+        try:
+            parsed = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"is not a JSON object ({error}): write {form}, comma-separated") from None
+        return [(str(name).strip(), str(value).strip()) for name, value in parsed.items()]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if "=" not in part:
+            raise ValueError(f"{part!r} has no '=': write {form}, comma-separated")
+        if re.search(r";[^;=]*=", part):
+            raise ValueError(f"has ';' between pairs: write {form}, comma-separated")
+    return [(name.strip(), value.strip()) for name, _, value in (part.partition("=") for part in parts)]
+
+
+def checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return addresses and networks. Raises ValueError."""
+    for network in value:
+        if network == "*":
+            raise ValueError("'*' would let any caller forge its address; name the proxy's address or network")
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{network!r} is not an address or a network; write some like 127.0.0.1,172.30.80.0/24"
+            ) from None
+    return value
