@@ -3,6 +3,7 @@
 import ast
 import pkgutil
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,22 @@ def test_decision_records_are_numbered_without_gaps():
     assert [int(page.name[:4]) for page in pages] == [
         int(_text(page).removeprefix("# ").split(".")[0]) for page in pages
     ]
+
+
+@pytest.mark.parametrize("page", ["docs/deploy.md", "compose.yaml"])
+@pytest.mark.parametrize("there", [None, "API_TOKEN=a-secret"])
+def test_copying_the_environment_file_asks_nothing_and_keeps_what_is_there(
+    tmp_path: Path, page: str, there: str | None
+):
+    """The command that the page shows copies the example where there is no `.env`, and leaves one alone."""
+    [command] = re.findall(r"\[ -e \.env \] \|\| cp .*? \.env", _text(ROOT / page))
+    example = ROOT / "deploy" / "compose.env.example"
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / example.name).write_text(_text(example))
+    if there:
+        (tmp_path / ".env").write_text(there)
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert (tmp_path / ".env").read_text() == (there or _text(example))

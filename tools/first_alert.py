@@ -42,15 +42,15 @@ def run_first_alert() -> dict[str, str]:
             curl = printed[printed.index("  curl ") :].rstrip("\n")
             answer = _output(["sh", "-c", curl], directory)
             mail = _mail(directory)
-        shown = _steady({"init": init, "log": printed, "answer": answer, "mail": mail}, directory)
+        shown = steady({"init": init, "log": printed, "answer": answer, "mail": mail}, directory)
     steps = shown["log"].index("\nalertgate listens")
     return {
         "curl": re.sub(r"(?m)^  ", "", shown["log"][shown["log"].index("  curl ") :]).strip("\n"),
-        "answer": _answer(shown["answer"]),
-        "mail": _first_part(shown["mail"], ("Subject:",)),
+        "answer": answer_shown(shown["answer"]),
+        "mail": first_part(shown["mail"], ("Subject:",)),
         "run": f"$ alertgate init\n{shown['init']}$ alertgate serve --first-steps\n{shown['log'][:steps]}",
         "steps": shown["log"][steps:].strip("\n"),
-        "whole mail": f"$ cat data/outbox/new/*\n{_first_part(shown['mail'], _MAIL_HEADERS)}",
+        "whole mail": f"$ cat data/outbox/new/*\n{first_part(shown['mail'], _MAIL_HEADERS)}",
     }
 
 
@@ -109,7 +109,7 @@ def _mail(directory: Path) -> str:
     return mail.read_text(encoding="ascii").replace("\r\n", "\n")
 
 
-def _steady(shown: dict[str, str], directory: Path) -> dict[str, str]:
+def steady(shown: dict[str, str], directory: Path) -> dict[str, str]:
     """Return texts with fixed ids, times and places. Each id has one for all the texts."""
     ids: dict[str, str] = {}
 
@@ -126,14 +126,14 @@ def _steady(shown: dict[str, str], directory: Path) -> dict[str, str]:
     return made
 
 
-def _answer(text: str) -> str:
-    """Return an answer without its security headers."""
+def answer_shown(text: str) -> str:
+    """Return an answer without its security headers, as the pages show it."""
     head, _, body = text.replace("\r\n", "\n").partition("\n\n")
     json.loads(body)
     return "\n".join([*(line for line in head.splitlines() if line.startswith(_SHOWN_HEADERS)), "", body])
 
 
-def _first_part(mail: str, headers: tuple[str, ...]) -> str:
+def first_part(mail: str, headers: tuple[str, ...]) -> str:
     """Return some headers of a mail and its plain text."""
     head, _, rest = mail.partition("\n\n")
     _, _, first = rest.partition("\n\n")
