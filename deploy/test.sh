@@ -60,4 +60,5 @@ export BASE=${BASE:-$name/python:trixie}
 podman image exists "$BASE" || podman pull --quiet "$BASE" >/dev/null
 podman tag "$BASE" "$name/alertgate-base"
 
-.venv/bin/pytest tests_deploy -p no:cacheprovider "$@"
+# Building and installing take longer than the other tests' limit on a busy machine.
+.venv/bin/pytest tests_deploy -p no:cacheprovider -o faulthandler_timeout=600 "$@"

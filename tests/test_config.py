@@ -105,7 +105,7 @@ PROBLEMS = [
     ("SMTP_PORT", "65536", "must be at most 65535"),
     ("SMTP_PORT", "smtp", "must be a whole number, such as 587"),
     ("SMTP_SECURITY", "ssl", "must be starttls, tls or none"),
-    ("SMTP_PASSWORD", "your app password", "is still the placeholder of a template; see Gmail in README.md"),
+    ("SMTP_PASSWORD", "your app password", 'is still the placeholder of a template; see "Real mail" in README.md'),
     ("SMTP_OAUTH_CLIENT_ID", "gate", f"{OAUTH_HALF} SMTP_OAUTH_REFRESH_TOKEN and SMTP_OAUTH_TOKEN_URL {TOO}"),
     ("SMTP_OAUTH_REFRESH_TOKEN", "1//token", f"{OAUTH_HALF} SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_TOKEN_URL {TOO}"),
     (

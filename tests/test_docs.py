@@ -3,10 +3,12 @@
 import ast
 import pkgutil
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from tools.settings_table import ENV_EXAMPLE, README, ROOT, defaults, env_example, readme
+from tools.settings_table import ENV_EXAMPLE, README, REFERENCE, ROOT, defaults, env_example, with_table
+from tools.settings_table import PAGES as TABLES
 
 from alertgate.accept.keys import LARGEST_NUMBER, PART_FIELDS
 from alertgate.accept.repeats import ID_ALONE, WITH_TIME, WITHOUT_ID
@@ -48,9 +50,10 @@ def _commands() -> list[str]:
     return [*commands, *(str(group.name) for group in app.registered_groups)]
 
 
-def test_readmes_settings_table_is_made_from_the_settings():
-    """README's table is what `python -m tools.settings_table` writes now."""
-    assert readme(_text(README)) == _text(README), "run: python -m tools.settings_table"
+@pytest.mark.parametrize("page", TABLES)
+def test_the_settings_tables_are_made_from_the_settings(page: Path):
+    """Those of README and of docs/settings.md are what `python -m tools.settings_table` writes now."""
+    assert with_table(_text(page), TABLES[page]) == _text(page), "run: python -m tools.settings_table"
 
 
 def test_env_example_is_made_from_the_settings():
@@ -58,9 +61,9 @@ def test_env_example_is_made_from_the_settings():
     assert env_example() == _text(ENV_EXAMPLE), "run: python -m tools.settings_table"
 
 
-def test_readme_names_exactly_the_settings_with_their_defaults():
-    """README's table has one row for each setting and no other, with the default that the code has."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", _text(README), re.MULTILINE)
+def test_the_reference_names_exactly_the_settings_with_their_defaults():
+    """docs/settings.md has one row for each setting and no other, with the default that the code has."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", _text(REFERENCE), re.MULTILINE)
     wanted = [(name.upper(), f"`{default}`" if default else "unset") for name, default in defaults().items()]
     assert wanted == rows
 
@@ -245,3 +248,22 @@ def test_decision_records_are_numbered_without_gaps():
     assert [int(page.name[:4]) for page in pages] == [
         int(_text(page).removeprefix("# ").split(".")[0]) for page in pages
     ]
+
+
+@pytest.mark.parametrize("page", ["docs/deploy.md", "compose.yaml"])
+@pytest.mark.parametrize("there", [None, "API_TOKEN=a-secret"])
+def test_copying_the_environment_file_asks_nothing_and_keeps_what_is_there(
+    tmp_path: Path, page: str, there: str | None
+):
+    """The command that the page shows copies the example where there is no `.env`, and leaves one alone."""
+    [command] = re.findall(r"\[ -e \.env \] \|\| cp .*? \.env", _text(ROOT / page))
+    example = ROOT / "deploy" / "compose.env.example"
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / example.name).write_text(_text(example))
+    if there:
+        (tmp_path / ".env").write_text(there)
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert (tmp_path / ".env").read_text() == (there or _text(example))

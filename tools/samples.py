@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from alertgate.accept.keys import event_key
 from alertgate.model import (
     Alert,
     AlertStatus,
@@ -41,9 +42,13 @@ HEAD = """\
 One message of each kind that alertgate sends. The HTML files open in a browser; in a mail the picture is attached, and
 nothing is fetched from the network. `python -m tools.samples` writes these files; don't edit them.
 
-| a phone by day | a phone by night |
+![a mail and a text message about a freezer, on two phones](phones.png)
+
+| an update by day | by night |
 | --- | --- |
 | ![an update on a phone, light](phone-light.png) | ![an update on a phone, dark](phone-dark.png) |
+
+`python -m tools.pictures` makes the pictures, in Debian's chromium with Debian's Roboto.
 
 | kind | subject | text | HTML |
 | --- | --- | --- | --- |
@@ -126,7 +131,13 @@ def _openable(mail: Message) -> str:
 
 
 def _opening() -> MessageContext:
-    return _context([_alert(1, data={"celsius": -9.5, "limit": -15, "door": "open", "battery": {"volts": 3.71}})])
+    alert = _alert(
+        1,
+        event="temperature",
+        severity=Severity.CRITICAL,
+        data={"celsius": -4.2, "limit": -15, "door": "closed", "battery": {"volts": 3.71}},
+    )
+    return _context([alert], name="Freezer")
 
 
 def _update() -> MessageContext:
@@ -187,8 +198,9 @@ def _changes() -> MessageContext:
         )
         for number in range(9)
     ]
-    context = _context(alerts, Kind.CHANGES, "Back door")
-    return replace(context, incident=replace(context.incident, changes=len(alerts)))
+    context = _context(alerts, Kind.CHANGES, "House")
+    key = event_key("particle", alerts[0].device or "", "door/state", ("door", "back")).key
+    return replace(context, incident=replace(context.incident, key=key, changes=len(alerts)))
 
 
 def _quarantined() -> MessageContext:
@@ -354,6 +366,7 @@ def _context(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = 
         zone=ZoneInfo("Europe/Berlin"),
         now=last.received_at,
         message_domain="example.com",
+        first=first,
     )
 
 

@@ -134,7 +134,7 @@ def _checked_secret(value: SecretStr) -> SecretStr:
 def _checked_password(value: SecretStr) -> SecretStr:
     # The whole value must match: a real password may contain these words.
     if PASSWORD_PLACEHOLDER.fullmatch(value.get_secret_value()):
-        raise ValueError("is still the placeholder of a template; see Gmail in README.md")
+        raise ValueError('is still the placeholder of a template; see "Real mail" in README.md')
     return value
 
 

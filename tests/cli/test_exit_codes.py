@@ -200,6 +200,6 @@ async def test_completion_is_offered_and_help_stays_readable(tmp_path):
     assert "complete -o default -F _alertgate_completion alertgate" in shown.stdout
     complete = {"_ALERTGATE_COMPLETE": "complete_bash", "COMP_WORDS": "alertgate re", "COMP_CWORD": "1"}
     done = await alertgate(cwd=tmp_path, env=complete)
-    assert done.stdout.split() == ["retry"]
+    assert done.stdout.split() == ["resolve", "retry"]
     options = re.findall(r"^│ (--\S+)", (await alertgate("--help", cwd=tmp_path)).stdout, re.MULTILINE)
     assert options == ["--version", "--install-completion", "--show-completion", "--help"]

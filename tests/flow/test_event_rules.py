@@ -68,7 +68,8 @@ async def test_a_leak_ends_in_its_own_words(make_settings, rules, over):
             await form(service, event="leak", data="01", coreid="bath")
             await sink.received(1)
             await form(service, event="leak", data=over, coreid="bath")
-            assert await subjects(sink, 2) == ["[CRITICAL] bath: leak", "[RESOLVED] bath: leak"]
+            now = ", now off" if over == "off" else ""
+            assert await subjects(sink, 2) == ["[CRITICAL] bath: leak", f"[RESOLVED{now}] bath: leak"]
 
 
 @pytest.mark.parametrize("over", [0, "0", False])

@@ -35,7 +35,7 @@ async def test_an_all_clear_with_nothing_open_tells_nobody(make_settings):
             wet = {"event": "leak", "coreid": "3f01", "data": "wet"}
             assert (await service.client.post("/webhook/particle", data=wet, headers=BEARER)).status_code == 202
             [received] = await sink.received(1)
-    assert received.mail["Subject"] == "[CRITICAL] 3f01: leak"
+    assert received.mail["Subject"] == "[CRITICAL] 3f01: leak, wet"
 
 
 async def test_what_waited_for_the_outbox_does_not_fail_once_mail_is_set(make_settings):
@@ -100,7 +100,7 @@ async def test_particles_default_request_arrives_as_a_mail(make_settings, author
             [received] = await sink.received(1)
     assert (received.sender, received.to) == ("alerts@example.net", "me@example.com")
     assert (received.tls, received.user) == (True, "alerts@example.net")
-    assert received.mail["Subject"] == "[WARNING] Front door: demo"
+    assert received.mail["Subject"] == "[WARNING] Front door: demo, mydata"
     assert received.mail["Auto-Submitted"] == "auto-generated"
     assert "mydata" in received.text
     assert "2017-02-01 21:08:05 UTC" in received.text

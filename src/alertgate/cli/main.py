@@ -72,7 +72,7 @@ alertgate listens on {url} (API: {url}/docs). Raise the first alert from another
 
   curl -i {url}/webhook/particle \\
     -H "Authorization: Bearer $(sed -n 's/^PARTICLE_WEBHOOK_SECRET=//p' .env)" \\
-    -d event=alarm/motion -d data="Motion in the hall" -d coreid=3f002b000000000000000000
+    -d event=alarm/leak -d data=wet -d coreid=3f002b000000000000000000
 """
 
 

@@ -111,7 +111,7 @@ class Sender:
             )
         [one] = outgoing.snapshots
         return MessageContext(
-            one.notification, one.incident, one.alerts, names[0], settings.zone, now, domain, one.earlier
+            one.notification, one.incident, one.alerts, names[0], settings.zone, now, domain, one.earlier, one.first
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:

@@ -216,4 +216,6 @@ def _with_alerts(connection: Connection, outgoing: Outgoing, earlier: Mapping[st
         return outgoing
     [snapshot] = outgoing.snapshots
     latest = alerts.latest(connection, snapshot.incident.id, SHOWN_ALERTS)
-    return Outgoing((replace(snapshot, alerts=tuple(latest), earlier=earlier.get(snapshot.notification.id)),))
+    first = alerts.first(connection, snapshot.incident.id) if len(latest) == SHOWN_ALERTS else None
+    untold_before = earlier.get(snapshot.notification.id)
+    return Outgoing((replace(snapshot, alerts=tuple(latest), first=first, earlier=untold_before),))

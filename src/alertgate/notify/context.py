@@ -21,6 +21,7 @@ from alertgate.model import (
 )
 from alertgate.notify.evidence import Tried
 from alertgate.notify.missed import Untold, is_missed
+from alertgate.notify.render.reading import Reading, reading
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
 
@@ -39,6 +40,8 @@ class Snapshot:
     notification: Notification
     incident: Incident
     alerts: tuple[Alert, ...] = ()
+    first: Alert | None = None
+    """The incident's first alert."""
     earlier: Untold | None = None
     news: int = 1
     """How many of the incident's firing alerts a digest of what was missed tells for the first time."""
@@ -179,6 +182,8 @@ class MessageContext(LocalTimes):
     now: datetime
     message_domain: str
     earlier: Untold | None = None
+    first: Alert | None = None
+    """The incident's first alert, if it isn't among `alerts`."""
 
     @property
     def latest(self) -> Alert:
@@ -209,6 +214,19 @@ class MessageContext(LocalTimes):
     def where(self) -> str:
         """The device's name, or else its id, or else the alert's source."""
         return where(self.incident, self.device_name)
+
+    @property
+    def reading(self) -> Reading | None:
+        """The value that stands for the newest alert."""
+        return self._reading(self.latest)
+
+    @property
+    def first_reading(self) -> Reading | None:
+        """The value that stands for the first alert."""
+        return self._reading(self.first or self.alerts[-1])
+
+    def _reading(self, alert: Alert) -> Reading | None:
+        return reading(alert, self.incident.event, part_name(self.incident.key))
 
     @property
     def event(self) -> str:

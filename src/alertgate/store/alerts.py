@@ -46,6 +46,7 @@ _LATEST = (
     .order_by(alerts.c.id.desc())
     .limit(bindparam("most"))
 )
+_FIRST = select(*_COLUMNS).where(alerts.c.incident_id == bindparam("incident_id")).order_by(alerts.c.id).limit(1)
 
 
 def _alert(values: Mapping[str, Any]) -> Alert:
@@ -122,6 +123,12 @@ def latest(connection: Connection, incident_id: str, limit: int) -> list[Alert]:
     """Return an incident's newest alerts, newest first."""
     rows = connection.execute(_LATEST, {"incident_id": incident_id, "most": limit})
     return [_alert(row._asdict()) for row in rows]
+
+
+def first(connection: Connection, incident_id: str) -> Alert | None:
+    """Return an incident's first alert, or None."""
+    row = connection.execute(_FIRST, {"incident_id": incident_id}).one_or_none()
+    return _alert(row._asdict()) if row else None
 
 
 def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Alert]:

@@ -13,7 +13,7 @@ from itertools import groupby
 from alertgate.model import ChannelName, Severity, Source, worst
 from alertgate.notify.context import DigestContext, DigestItem
 from alertgate.notify.render.mail import COLORS, LARGEST, OVER_COLOR, Bodies, encoded_size, template
-from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, shorten
+from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, short_ids, shorten
 
 SIZES = ((1000, 100), (200, 60), (100, 40), (50, 40), (20, 30), (10, 20), (3, 20), (1, 10))
 """How many names a group shows, and how many groups a mail; tried in order until it is small enough."""
@@ -179,7 +179,7 @@ def _texts(context: DigestContext, found: Sequence[Group]) -> Iterator[str]:
         head = f"{_tag(found)} {_total(found)} missed since {context.day_minute(context.missed_since)}: "
     for names, longest, times in _shrinking(len(found)):
         parts = [*_summaries(context, found, names, longest, times=times), _rest(found[len(names) :])]
-        yield gsm7(head + "; ".join(filter(None, parts)).replace(" — ", " - "), 10 * SEGMENT)
+        yield gsm7(short_ids(head + "; ".join(filter(None, parts)).replace(" — ", " - ")), 10 * SEGMENT)
 
 
 def _shrinking(number: int) -> Iterable[tuple[Sequence[int], int, bool]]:

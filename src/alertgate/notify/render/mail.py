@@ -10,6 +10,7 @@ from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
 from alertgate.notify.context import MessageContext, happened
 from alertgate.notify.render import wording
+from alertgate.notify.render.reading import Reading
 from alertgate.notify.render.text import Blob, aligned, blob, clean_beginning, one_line, rows, shorten
 
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -28,15 +29,31 @@ class Bodies(NamedTuple):
 
 
 def subject(context: MessageContext) -> str:
-    """Return a subject such as `[CRITICAL] Front door: alarm/motion`.
+    """Return a subject such as `[CRITICAL] Freezer: temperature 9.4 °C`; later `[CRITICAL, now 11.8 °C] Freezer: …`.
 
-    Only the word in brackets changes during an incident, so that Gmail shows the incident as one conversation. Gmail
-    requires References to the same id *and* the same subject (workspaceupdates.googleblog.com, 2019-03-29), but ignores
-    `Re:` and a prefix in square brackets (seen in github.com/TwiN/gatus/issues/1563 and getredash/redash/issues/1144),
-    as IMAP's base subject does (RFC 5256, 2.1). A count in the subject would start a new conversation with each update,
-    so counts are in the first sentence, which inboxes show beside the subject.
+    Only what is in brackets changes during an incident, so that Gmail shows the incident as one conversation; the rest
+    has the value with which it began. Gmail requires References to the same id *and* the same subject
+    (workspaceupdates.googleblog.com, 2019-03-29), but ignores `Re:` and a prefix in square brackets (seen in
+    github.com/TwiN/gatus/issues/1563 and getredash/redash/issues/1144), as IMAP's base subject does (RFC 5256, 2.1). A
+    count or a new value behind the brackets would start a new conversation with each update.
     """
-    return one_line(f"[{context.tag}] {context.where}: {context.event}", 140)
+    named, first, now = f"{context.where}: {context.event}", context.first_reading, context.reading
+    title = f"{context.where}: {first.after(context.event)}" if first else named
+    # A value that doesn't fit is left out: half of it would be another one.
+    title = title if len(title) <= LONGEST_TITLE else one_line(named, LONGEST_TITLE)
+    news = f", now {_since(first, now)}" if now and (first is None or now.value != first.value) else ""
+    news = news if len(f"[{context.tag}{news}] {title}") <= LONGEST_SUBJECT else ""
+    return one_line(f"[{context.tag}{news}] {title}", LONGEST_SUBJECT)
+
+
+def _since(first: Reading | None, now: Reading) -> str:
+    """Return the newest value, with its name unless the first one has the same."""
+    return now.value if first and now.name == first.name else str(now)
+
+
+LONGEST_SUBJECT = 140
+LONGEST_TITLE = 128
+"""With any severity before it, a title isn't cut once more."""
 
 
 @cache
@@ -83,14 +100,14 @@ def encoded_size(body: str) -> int:
 
 def _headline(context: MessageContext, subject: str) -> dict[str, object]:
     """Return what a reader sees first, as clean text."""
-    lead = wording.lead(context)
+    lead, essence = wording.lead(context), shorten(wording.essence(context.latest), 100)
     return {
         "subject": subject,
-        "preview": f"{lead} {shorten(wording.essence(context.latest), 100)}".strip(),
+        "preview": lead if context.unreadable else " - ".join(filter(None, (essence, lead))),
         "tag": context.tag,
         "color": OVER_COLOR if context.resolved else COLORS[context.incident.severity],
         "where": context.where,
-        "event": context.event,
+        "event": wording.headline(context),
         "when": wording.when(context),
         "lead": lead,
         "picture_id": PICTURE_ID,
@@ -106,9 +123,10 @@ def _details(context: MessageContext, room: int) -> dict[str, object]:
     """Return what the alerts say, in about `room` characters of clean text."""
     latest, earlier = context.latest, context.alerts[1 : 1 + MOST_EARLIER]
     times = [context.clock(happened(alert)) for alert in earlier]
+    words, fields = wording.words(latest, room // 2), wording.also_sent(latest)
     return {
-        "words": wording.words(latest, room // 2) or None,
-        "rows": rows(latest.data, room=room) if wording.is_table(latest) else [],
+        "words": words or None,
+        "rows": _table(latest, room),
         "errors": [one_line(error, max(room // 16, 40)) for error in latest.errors[:5]],
         "raw": None if latest.raw is None else clean_beginning(wording.beginning(latest.raw, room // 2), room // 2),
         "earlier_title": wording.earlier_title(context, len(earlier)),
@@ -117,9 +135,17 @@ def _details(context: MessageContext, room: int) -> dict[str, object]:
             for time, alert in zip(times, earlier, strict=True)
         ],
         "dated": any(len(time) > len("00:00:00") for time in times),
-        "fields": rows(latest.fields, longest=200, room=room // 4) if latest.fields else [],
+        "fields": rows(fields, longest=200, room=room // 4) if fields else [],
         "facts": wording.facts(context, max(room // 16, 40)),
     }
+
+
+def _table(alert: Alert, room: int) -> list[tuple[str, str]]:
+    """Return the rows of an alert's data."""
+    data = alert.data
+    if isinstance(data, dict) and not blob(data):
+        data = wording.with_values(data)
+    return rows(data, room=room) if data and wording.is_table(alert) else []
 
 
 def picture(alert: Alert) -> Picture | None:

@@ -26,6 +26,8 @@ SEGMENT = 160
 
 _BREAK = re.compile("\r\n?|[\u2028\u2029]")
 _SPACE = re.compile(r"\s+")
+_DEVICE_ID = re.compile(r"(?<![0-9a-z])[0-9a-f]{24}(?![0-9a-z])", re.IGNORECASE)
+_DEGREES = re.compile(r"\s?[°º](?=[CF]\b)")
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*){0,9})(;base64)?,", re.IGNORECASE)
 LONGEST_QUOTED = 16_384
 """Characters of binary data in percent escapes, which take long to undo; devices and browsers send base64."""
@@ -68,7 +70,7 @@ def shorten(text: str, longest: int) -> str:
 
 def gsm7(text: str, longest: int = SEGMENT) -> str:
     """Return text transliterated to GSM-7 and cut to `longest` septets, reading no more of it than that takes."""
-    read = _SPACE.sub(" ", clean(_read(text, longest)))
+    read = _DEGREES.sub(" ", _SPACE.sub(" ", clean(_read(text, longest))))
     kept: list[str] = []
     room = longest
     for char in dropwhile(str.isspace, _transliterated(read)):
@@ -84,6 +86,11 @@ def _transliterated(text: str) -> Iterator[str]:
     for char in text:
         says = char if char in GSM7 or char in GSM7_DOUBLE else anyascii(char)
         yield from (each for each in says if each in GSM7 or each in GSM7_DOUBLE)
+
+
+def short_ids(name: str) -> str:
+    """Return a name with each device id, 24 hexadecimal digits, as its last six: an id takes too much of a text."""
+    return _DEVICE_ID.sub(lambda found: f"device {found[0][-6:]}", name)
 
 
 def septets(text: str) -> int:

@@ -1,7 +1,10 @@
 """The sentences in messages. Pure."""
 
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
+from dataclasses import replace
+
+from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Json, Kind, Resolution, Signal, Source
 from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
+from alertgate.notify.render.reading import words_of
 from alertgate.notify.render.text import MOST_READ, blob, clean_beginning, one_line, rows, say, shorten
 from alertgate.own_events import HINTS
 from alertgate.prove.hint_words import LEAD
@@ -20,11 +23,15 @@ def lead(context: MessageContext) -> str:
         sentences.append(f"{count(context)}, since {context.minute(incident.opened_at)}.")
     if context.unreadable:
         subject = "The latest alert" if incident.alert_count > 1 else "An alert arrived that"
-        sentences.append(f"{subject} can't be read; it is stored in full, and shown below as received.")
-    elif incident.alert_count > 1:
-        sentences.append("The latest is below.")
+        sentences.append(f"{subject} can't be read: {REMEDY} in Particle's console.")
+        sentences.append("It is stored in full, and shown below as received.")
+    elif incident.alert_count > 1 and essence(context.latest):
+        sentences.append("The latest is above.")
     return " ".join(sentences) or "A new alert."
 
+
+REMEDY = "run `alertgate particle-template` and replace the webhook"
+"""What to do about an alert that can't be read."""
 
 OFTEN = 3
 """From more changes on, a message says how often an incident changed."""
@@ -192,6 +199,19 @@ def when(context: MessageContext) -> str:
     return context.time(happened(latest)) + remarks.get(sender_clock(latest), "")
 
 
+def headline(context: MessageContext) -> str:
+    """Return what happened: the event, and the value that stands for the newest alert."""
+    return context.reading.after(context.event) if context.reading else context.event
+
+
+def short_time(context: MessageContext) -> str:
+    """Return when the latest alert happened, or when the incident ended without one; to the minute."""
+    incident = context.incident
+    by_alert = incident.resolution in (None, Resolution.ALERT)
+    ended_at = None if by_alert or not context.resolved else incident.resolved_at
+    return context.day_minute(ended_at or happened(context.latest))
+
+
 def earlier_title(context: MessageContext, shown: int) -> str:
     """Return the title of the list of earlier alerts, which says how many it leaves out."""
     before = context.incident.alert_count - 1
@@ -210,7 +230,7 @@ def words(alert: Alert, longest: int) -> str | None:
         return clean_beginning(alert.message, longest)
     if alert.status is AlertStatus.QUARANTINED or is_table(alert):
         return None
-    return "no data" if alert.data in (None, "") else clean_beginning(say(alert.data, longest), longest)
+    return None if _is_empty(alert.data) else clean_beginning(say(alert.data, longest), longest)
 
 
 def is_table(alert: Alert) -> bool:
@@ -224,7 +244,7 @@ def essence(alert: Alert) -> str:
         return one_line(beginning(alert.raw or b"", 200), 200) or "empty body"
     if alert.message:
         return one_line(alert.message, LONGEST_ESSENCE)
-    return one_line(_short(alert), LONGEST_ESSENCE)
+    return one_line(_short(alert.data, {"severity": alert.severity, "status": Signal.RESOLVED}), LONGEST_ESSENCE)
 
 
 LONGEST_ESSENCE = 300
@@ -237,11 +257,46 @@ def beginning(raw: bytes, longest: int) -> str:
     return raw[:most].decode(errors="replace") + ("…" if len(raw) > most else "")
 
 
-def _short(alert: Alert) -> str:
-    data = alert.data
-    if isinstance(data, dict | list) and not blob(data):
-        # Leave out what the headline already says.
-        said = {"severity": alert.severity, "status": Signal.RESOLVED}
-        rest = {key: value for key, value in data.items() if said.get(key) != value} if isinstance(data, dict) else data
-        return ", ".join(f"{name}: {text}" for name, text in rows(rest, most=8, longest=60)) if rest or not data else ""
-    return say(data, LONGEST_ESSENCE) if data not in (None, "") else "no data"
+def rest(context: MessageContext) -> str:
+    """Return what a text message says after its headline, which has the reading already."""
+    latest, shown = context.latest, context.reading
+    if context.unreadable:
+        return REMEDY
+    if latest.message or shown is None:
+        return essence(latest)
+    if not shown.field:
+        return ""
+    data = {name: value for name, value in latest.data.items() if name != shown.field}
+    return essence(replace(latest, data=data))
+
+
+def _short(data: Json, said: dict[str, Json]) -> str:
+    """Return data in the shortest form, without the fields that the headline `said` already."""
+    if not isinstance(data, dict | list) or blob(data):
+        return "" if _is_empty(data) else say(data, LONGEST_ESSENCE)
+    if isinstance(data, dict):
+        data = {name: value for name, value in with_values(data).items() if said.get(name) != value}
+    return ", ".join(f"{name}: {text}" for name, text in rows(data, most=8, longest=60)) if data else ""
+
+
+def with_values(fields: dict[str, Json]) -> dict[str, Json]:
+    """Return the fields that say something. A null in data does: a sensor that can't be read."""
+    return {name: value for name, value in fields.items() if value is None or not _is_empty(value)}
+
+
+def also_sent(alert: Alert) -> dict[str, Json]:
+    """Return the fields beside the data that say something to people: Particle's ids and flags don't."""
+    unsaid = _BOOKKEEPING if alert.source is Source.PARTICLE else frozenset[str]()
+    return {
+        name: value
+        for name, value in alert.fields.items()
+        if not _is_empty(value) and "".join(words_of(name)) not in unsaid
+    }
+
+
+_BOOKKEEPING = frozenset({"userid", "productid", "eventid", "public", "ttl"})
+"""Particle's own fields, without separators and in lower case, that are there for programs."""
+
+
+def _is_empty(value: Json) -> bool:
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())
