@@ -158,7 +158,7 @@ class Sender:
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
-                outcome = await channel.send(make(), deadline)
+                outcome = await channel.send(await asyncio.to_thread(make), deadline)  # a digest of thousands takes long
         except TimeoutError:
             outcome = Transient(Reason.TIMEOUT, "not confirmed by the server before the lease's deadline")
         except Exception as error:
