@@ -55,14 +55,22 @@ class ParticleEvent(BaseModel):
     model_config = ConfigDict(
         extra="allow",
         hide_input_in_errors=True,
-        json_schema_extra={"example": {"event": "demo", "data": "mydata", "coreid": "3f002b000000000000000000"}},
+        json_schema_extra={
+            "example": {"event": "alarm/motion", "data": "Motion in the hall", "coreid": "3f002b000000000000000000"}
+        },
     )
 
     event: Annotated[
-        str, Field(min_length=1, max_length=LONGEST_EVENT, description="The event's name."), BeforeValidator(_text)
+        str,
+        Field(min_length=1, max_length=LONGEST_EVENT, description="The event's name.", examples=["alarm/motion"]),
+        BeforeValidator(_text),
     ]
-    data: Any = Field(None, description="Text, text that holds JSON, any JSON value, or a `data:` URL.")
-    coreid: Name = Field(None, description="The device's id.")
+    data: Any = Field(
+        None,
+        description="Text, text that holds JSON, any JSON value, or a `data:` URL.",
+        examples=["Motion in the hall"],
+    )
+    coreid: Name = Field(None, description="The device's id.", examples=["3f002b000000000000000000"])
     published_at: Annotated[Any, WithJsonSchema(TIME_SCHEMA)] = Field(None, description="When it was published.")
     event_id: Name = Field(None, description="Unique for each event; makes repeats recognisable.")
 

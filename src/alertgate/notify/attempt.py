@@ -167,7 +167,8 @@ class Sender:
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
-                outcome = await channel.send(make(), deadline)
+                message = await asyncio.to_thread(make)  # a digest of thousands takes long
+                outcome = await channel.send(message, deadline)
         except TimeoutError:
             outcome = Transient(Reason.TIMEOUT, "not confirmed by the server before the lease's deadline")
         except Exception as error:

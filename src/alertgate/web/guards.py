@@ -48,7 +48,9 @@ class BearerScheme(SecurityBase):
     """Checks that a request has the bearer token of `setting`, or its previous one."""
 
     def __init__(self, guard: Guard, setting: str, scheme_name: str, credential: Credential, note: str = "") -> None:
-        self.model = HTTPBearerModel(description=f"`Authorization: Bearer {setting}`{note}")
+        self.model = HTTPBearerModel(
+            description=f"The value of `{setting}` from `.env`{note}. It is sent as `Authorization: Bearer …`."
+        )
         self.scheme_name = scheme_name
         self._guard = guard
         self._setting = setting
@@ -119,20 +121,22 @@ _HUB_SIGNATURE = APIKeyHeader(
     name="X-Hub-Signature-256",
     auto_error=False,
     scheme_name="HubSignature",
-    description="`sha256=` and the hex HMAC-SHA256 of the raw body with WEBHOOK_SECRET",
+    description="Not the secret, but what it signs: `sha256=` and the hex HMAC-SHA256 of a raw body with the value of "
+    "`WEBHOOK_SECRET` from `.env`. A page can't make it; the webhook's description shows shell lines that do.",
 )
 _STANDARD_WEBHOOKS = APIKeyHeader(
     name="webhook-signature",
     auto_error=False,
     scheme_name="StandardWebhooks",
-    description="Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`, or the same as `svix-…`",
+    description="Not the secret, but what it signs, as Standard Webhooks do: `webhook-id`, `webhook-timestamp` and "
+    "`webhook-signature`, or the same as `svix-…`. A page can't make it.",
 )
 _WEBHOOK_TOKEN = WebhookToken(
     Guard.GENERIC,
     "WEBHOOK_TOKEN",
     "WebhookToken",
     Credential.WEBHOOK_TOKEN,
-    ", if that is set; for senders that can't sign",
+    ", if you set one: for senders that can't sign, such as this page",
 )
 _HOW_TO_SIGN = (
     "Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three Standard Webhooks headers."

@@ -22,7 +22,17 @@ from alertgate.store import Connection, alerts, attempts, failures, incidents, n
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import ApiBody, api_guard
-from alertgate.web.openapi import API_BODY, BY, CONFLICT, GUARDED, MISSING, WRONG
+from alertgate.web.openapi import BY
+from alertgate.web.problem_answers import (
+    API_BODY,
+    GUARDED,
+    NOT_ACKNOWLEDGED,
+    NOT_DISMISSED,
+    NOT_RETRIED,
+    WRONG,
+    WRONG_ID,
+    missing,
+)
 from alertgate.web.queries import AlertQuery, By, IncidentQuery, NotificationQuery, PageQuery
 from alertgate.web.views import (
     AlertList,
@@ -61,7 +71,7 @@ async def list_alerts(gate: CurrentGate, query: Annotated[AlertQuery, Query()]) 
     return show_alerts(page, _next("alerts", page[-1].id, gate) if len(found) > query.limit else None)
 
 
-@router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**MISSING, **WRONG})
+@router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**missing("alert"), **WRONG_ID})
 async def get_alert(alert_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one alert's trail: received, grouped, each notification, each attempt."""
     found = await gate.store.read(lambda connection: trail(connection, str(alert_id)))
@@ -79,7 +89,7 @@ async def list_incidents(gate: CurrentGate, query: Annotated[IncidentQuery, Quer
     return show_incidents(page, _next("incidents", page[-1].id, gate) if len(found) > query.limit else None)
 
 
-@router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**MISSING, **WRONG})
+@router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**missing("incident"), **WRONG_ID})
 async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one incident with its latest alerts, each notification, each attempt."""
     found = await gate.store.read(lambda connection: incident_trail(connection, str(incident_id)))
@@ -91,7 +101,7 @@ async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
 @router.post(
     "/incidents/{incident_id}/acknowledge",
     response_model=IncidentView,
-    responses={**MISSING, **CONFLICT, **WRONG, **API_BODY},
+    responses={**missing("incident"), **NOT_ACKNOWLEDGED, **API_BODY},
     openapi_extra=BY,
 )
 async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
@@ -104,7 +114,7 @@ async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> As
 @router.post(
     "/incidents/{incident_id}/resolve",
     response_model=IncidentView,
-    responses={**MISSING, **WRONG, **API_BODY},
+    responses={**missing("incident"), **API_BODY},
     openapi_extra=BY,
 )
 async def resolve(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
@@ -133,7 +143,7 @@ async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQue
 @router.post(
     "/notifications/{notification_id}/retry",
     response_model=NotificationView,
-    responses={**MISSING, **CONFLICT, **WRONG},
+    responses={**missing("notification"), **NOT_RETRIED, **WRONG_ID},
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
@@ -152,7 +162,7 @@ async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
 @router.post(
     "/notifications/{notification_id}/dismiss",
     response_model=NotificationView,
-    responses={**MISSING, **CONFLICT, **WRONG, **API_BODY},
+    responses={**missing("notification"), **NOT_DISMISSED, **API_BODY},
     openapi_extra=BY,
 )
 async def dismiss_notification(notification_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
@@ -170,7 +180,7 @@ async def dismiss_notification(notification_id: UUID, body: ApiBody, gate: Curre
     return await _shown(done.notification, gate)
 
 
-@router.post("/notifications/dismiss", response_model=DismissedCount, responses={**WRONG, **API_BODY}, openapi_extra=BY)
+@router.post("/notifications/dismiss", response_model=DismissedCount, responses=API_BODY, openapi_extra=BY)
 async def dismiss_all(body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Dismiss all failures that are outstanding now."""
     by, now, number = By.read(body).by, gate.clock.now(), 0

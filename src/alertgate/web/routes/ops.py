@@ -15,13 +15,13 @@ from alertgate.prove.health import OK
 from alertgate.store.counts import queues
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import KnowsToken, metrics_guard
-from alertgate.web.openapi import GUARDED, Answers
+from alertgate.web.problem_answers import Answers, guarded
 
 router = APIRouter(tags=["health"])
 
 METRICS_ANSWERS: Answers = {
     200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text form"},
-    **GUARDED,
+    **guarded("METRICS_TOKEN"),
 }
 
 

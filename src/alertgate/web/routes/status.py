@@ -15,7 +15,7 @@ from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_s
 from alertgate.store.failures import Failure
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import api_guard
-from alertgate.web.openapi import GUARDED
+from alertgate.web.problem_answers import GUARDED
 from alertgate.web.routes.ops import degraded
 from alertgate.web.views import AsciiJson
 

@@ -19,7 +19,14 @@ from alertgate.notify.render.text import one_line
 from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate, intake
 from alertgate.web.guards import GenericBody, ParticleBody
-from alertgate.web.openapi import GENERIC_ANSWERS, GENERIC_BODY, PARTICLE_ANSWERS, PARTICLE_BODY, PARTICLE_QUERY
+from alertgate.web.openapi import (
+    GENERIC_ANSWERS,
+    GENERIC_BODY,
+    GENERIC_HOW,
+    PARTICLE_ANSWERS,
+    PARTICLE_BODY,
+    PARTICLE_QUERY,
+)
 from alertgate.web.refusals import report_shortened, reported
 
 STORE_WITHIN = 12.0
@@ -86,6 +93,7 @@ async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBo
     "/webhook/generic",
     status_code=202,
     operation_id="generic",
+    description=GENERIC_HOW,
     responses=GENERIC_ANSWERS,
     openapi_extra=GENERIC_BODY,
 )
