@@ -19,6 +19,8 @@ from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
 
 PEOPLE = ("me@example.com", "you@example.com")
 RESOLVED = {"status": "resolved"}
+DEVICE = r"(?<!-)\bd\d{3}\b(?!-)"
+"""The name of a device, and no part of an id."""
 
 
 @dataclass
@@ -283,7 +285,7 @@ async def test_one_message_that_is_refused_takes_no_other_with_it(make_settings,
             await away.passes(times=4)
         assert await away.statuses(ids) == {"sent": len(ids)}
     mails = [each for each in sink.messages if "alertgate" not in each.mail["Subject"]]
-    named = Counter(device for mail in mails for device in set(re.findall(r"(?<!-)\bd\d{3}\b(?!-)", text(mail))))
+    named = Counter(device for mail in mails for device in set(re.findall(DEVICE, text(mail))))
     assert named == Counter({f"d{number:03}" for number in range(1, len(ids) + 1)})
     assert len(mails) <= 2 * 5 + len(ids) - 31
     assert any("while mail was away" in mail.mail["Subject"] for mail in mails)
@@ -305,5 +307,5 @@ async def test_a_digest_that_is_too_large_is_told_in_parts(make_settings):
             away.clock.move(seconds=4)
         assert away.subjects() == ["[WARNING] 5 alerts while mail was away, since 15:03"] * 4
         assert await away.statuses(ids) == {"sent": 20}
-    devices = [device for mail in sink.messages for device in re.findall(r"(?<!-)\bd\d{3}\b(?!-)", text(mail))]
+    devices = [device for mail in sink.messages for device in re.findall(DEVICE, text(mail))]
     assert sorted(devices) == [f"d{number:03}" for number in range(20)]
