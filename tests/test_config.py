@@ -425,7 +425,7 @@ REFERENCES = ["${x}", "pa${x}ss-0123456789abcdef", "${HOME}", "'${x}'", '"${x:-d
 def test_a_reference_in_an_env_file_is_named_with_its_line(tmp_path, name, value):
     """python-dotenv would put another variable's value there, or nothing, without a word."""
     file = tmp_path / ".env"
-    file.write_text(f"# {name}=\nTIMEZONE=UTC\n\nexport {name}=first\n  {name} = {value}\n")
+    file.write_text(f"# {name}=\nTIMEZONE=UTC\n\n# export {name}=first\n  {name} = {value}\n")
     with pytest.raises(ConfigError) as caught:
         load(file)
     [problem] = caught.value.problems

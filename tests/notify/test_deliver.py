@@ -178,7 +178,7 @@ async def test_a_failed_claim_leaves_nothing_behind(make_loop):
 async def test_what_waits_behind_a_hanging_server_is_given_back(make_loop):
     """Another process, whose mail server answers, can send it: only the one that is being sent keeps its lease."""
     channel = Counted()
-    loop = await make_loop(channel, times=DeliveryTimes(queued_within=0.3, poll_every=NEVER))
+    loop = await make_loop(channel, times=DeliveryTimes(queued_within=2.0, poll_every=NEVER))
     planned = loop.plan(channel.name, 5)
     await loop.deliverer.start()
     await until(lambda: asyncio.sleep(0, channel.taken))
