@@ -5,7 +5,7 @@ import getpass
 import pytest
 
 from tests.cli.test_cli import alertgate, which
-from tests.cli.test_explain_and_retry import NOWHERE, beside, without_variables
+from tests.cli.test_explain_and_retry import NOWHERE, beside, notification, without_variables
 from tests.conftest import serving
 from tests.fakes import until
 
@@ -18,6 +18,8 @@ async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, dat
     async with serving(settings) as service:
         answers = [await service.particle(event=event) for event in ("one", "two")]
         [one, two] = [answer.json()["incident"] for answer in answers]
+        for answer in answers:
+            await notification(service, answer.json()["id"], "sent", 1)
 
         async def run(*arguments: str):
             return await alertgate(*arguments, cwd=tmp_path, env=beside)

@@ -111,7 +111,7 @@ RULES = (
 
 
 def _context() -> IntakeContext:
-    return IntakeContext("alert-1", START, SeverityRules((), Severity.WARNING), "request-1", RULES)
+    return IntakeContext("alert-1", START, SeverityRules((), Severity.WARNING), "request-1", rules=RULES)
 
 
 def _read_generic(body: bytes, sender_id: SenderId | None = None) -> Understood | None:

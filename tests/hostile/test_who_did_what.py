@@ -33,7 +33,8 @@ async def mailing(make_settings, database) -> AsyncIterator[tuple[Running, MailS
 def beside(database, tmp_path) -> dict[str, str]:
     """The environment of a command that uses the service's database."""
     own = {name.upper(): value for name, value in database.items()}
-    return {"PARTICLE_WEBHOOK_SECRET": PARTICLE, "DATA_DIR": str(tmp_path / "data"), **own}
+    mail = {name.upper(): str(value) for name, value in {**MAIL, "recipient_email": "me@example.com"}.items()}
+    return {"PARTICLE_WEBHOOK_SECRET": PARTICLE, "DATA_DIR": str(tmp_path / "data"), **mail, **own}
 
 
 async def by_token(service: Running, **fields: Any) -> str:

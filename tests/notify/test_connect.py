@@ -295,4 +295,5 @@ async def test_an_authority_that_vanished_after_the_start_is_told(make_settings,
         connector = connector_for(make_settings, server, smtp_security="starttls", smtp_ca_file=authority_file)
         authority_file.unlink()
         outcome = (await refusal(connector)).outcome
-    assert (outcome.reason, outcome.reply) == (Reason.TLS, f"SMTP_CA_FILE {authority_file} is not a file")
+    problem = f"SMTP_CA_FILE {authority_file} is not a file: correct the path"
+    assert (outcome.reason, outcome.reply) == (Reason.TLS, problem)

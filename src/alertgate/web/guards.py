@@ -4,6 +4,7 @@ Each is a security scheme, so what guards a path also documents it. A guard retu
 without its guard has no body. They are `async`, because FastAPI runs plain functions in a thread pool.
 """
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated
 
@@ -182,18 +183,13 @@ async def knows_api_token(request: Request) -> bool:
     A wrong one is answered as none is, so that no health check fails by it, but counted: it mustn't be guessed here.
     """
     gate: Gate = request.app.state.gate
-    secrets, address = _secrets_if_set(gate.settings, "API_TOKEN"), client_address(request)
+    secrets = _secrets_if_set(gate.settings, "API_TOKEN")
     check = bearer(request.headers.getlist("authorization"), secrets)
-    if check in (CredentialCheck.MISSING, CredentialCheck.MALFORMED) or not secrets:
-        return False
-    try:
-        gate.limits.check_failures(address)
-        if check is not CredentialCheck.OK:
-            _count_failure(request, gate, Guard.API, check)
-    except RateLimited:
-        return False
     if check is CredentialCheck.OK:
         _let_in(request, Credential.API_TOKEN)
+    elif secrets and check not in (CredentialCheck.MISSING, CredentialCheck.MALFORMED):
+        with suppress(RateLimited):
+            _count_failure(request, gate, Guard.API, check)
     return check is CredentialCheck.OK
 
 
