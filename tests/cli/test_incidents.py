@@ -22,7 +22,7 @@ async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, dat
             await notification(service, answer.json()["id"], "sent", 1)
 
         async def run(*arguments: str):
-            return await alertgate(*arguments, cwd=tmp_path, env=beside)
+            return await alertgate(*arguments, cwd=tmp_path, env={**beside, "SMTP_EMAIL": ""})
 
         listed = await run("list")
         assert (listed.returncode, listed.stderr) == (0, f"Database: {which(beside)}\n")

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from alertgate.app import new_id
+from alertgate.credential import Credential
 from alertgate.model import AlertStatus, IncidentStatus, NotificationStatus, Severity, Source
 from alertgate.store import alerts, failures, incidents, notifications
 from alertgate.store.engine import Store
@@ -129,13 +130,13 @@ def test_a_failed_notification_can_be_restarted(store: Store):
     now = START + SECOND
     with store.transaction() as connection:
         before = notifications.get(connection, failed)
-        after = notifications.restart(connection, before, now)
+        after = notifications.restart(connection, before, Credential.API_TOKEN, now)
         assert notifications.get(connection, failed) == after
     assert (after.status, after.due_at, after.retry_since) == (NotificationStatus.PENDING, now, now)
     assert (after.attempts, after.finished_at, after.created_at) == (0, None, START)
     assert store.read_now(failures.ids) == []
     with store.transaction() as connection, pytest.raises(ValueError, match="from pending to pending"):
-        notifications.restart(connection, after, now)
+        notifications.restart(connection, after, Credential.API_TOKEN, now)
 
 
 def test_cancelling_affects_only_pending_notifications_of_one_incident(store: Store):
