@@ -77,8 +77,8 @@ class MailSink:
     """Recipients with the reply that each gets every time."""
     connections: int = 0
     recipients_seen: list[str] = field(default_factory=list)
-    judge: Callable[[str, str, str], str | None] = lambda _command, _address, _subject: None
-    """Returns the reply to RCPT or DATA for a recipient and, at DATA, a subject; None for the usual one."""
+    judge: Callable[[str, str, str], str | None] = lambda _command, _address, _said: None
+    """Returns the reply to RCPT or DATA for a recipient and, at DATA, subject and text; None for the usual one."""
     talking: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the content of a mail has arrived."""
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -161,12 +161,11 @@ class MailSink:
         assert isinstance(content, bytes)
         mail = message_from_bytes(content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
-        if reply := self.judge("DATA", envelope.rcpt_tos[0], str(mail["Subject"])):
-            return reply
         user = session.auth_data if isinstance(session.auth_data, str) else None
-        self.messages.append(
-            Received(envelope.mail_from or "", envelope.rcpt_tos[0], mail, session.ssl is not None, user)
-        )
+        received = Received(envelope.mail_from or "", envelope.rcpt_tos[0], mail, session.ssl is not None, user)
+        if reply := self.judge("DATA", received.to, f"{mail['Subject']}\n{received.text}"):
+            return reply
+        self.messages.append(received)
         async with self._arrived:
             self._arrived.notify_all()
         return f"250 2.0.0 OK queued as {len(self.messages):04d}"

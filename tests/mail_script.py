@@ -48,6 +48,8 @@ class ScriptedServer:
     auth: str = "CRAM-MD5 PLAIN LOGIN"
     judge: Callable[[str, str], str] = lambda _mechanism, _given: REFUSED
     greeting: str = "220 mail.test ESMTP"
+    mail_from: str = "250 2.1.0 OK"
+    """The reply to MAIL."""
     pause: Callable[[], Awaitable[object]] | None = None
     """Awaited before the reply to a login, if given."""
     connections: int = 0
@@ -95,7 +97,7 @@ class ScriptedServer:
                 self.mails += 1
                 await say("250 2.0.0 queued")
             else:
-                await say("221 bye" if verb == "QUIT" else "250 2.0.0 OK")
+                await say({"QUIT": "221 bye", "MAIL": self.mail_from}.get(verb, "250 2.0.0 OK"))
 
     async def _given(self, line: str, say, hear) -> str:
         """Return what a login gives as proof, decoded."""

@@ -701,7 +701,18 @@ NO_HOST = "is not the name of a host"
 EXAMPLE = "write one like SMTP_HOST=smtp.example.org"
 
 
-@pytest.mark.parametrize(("value", "host"), [("[::1]", "::1"), ("smtp.example.org.", "smtp.example.org"), (" h ", "h")])
+@pytest.mark.parametrize(
+    ("value", "host"),
+    [
+        ("[::1]", "::1"),
+        (" [2001:DB8::1] ", "2001:DB8::1"),
+        ("[192.0.2.1]", "192.0.2.1"),
+        ("[smtp.example.org]", "smtp.example.org"),
+        ("smtp.example.org.", "smtp.example.org"),
+        ("smtp.example.org. ", "smtp.example.org"),
+        (" h ", "h"),
+    ],
+)
 def test_a_mail_server_may_be_written_as_elsewhere(load_with, value, host):
     """With brackets, with the final dot of a full name, or with the blanks that were pasted with it."""
     assert load_with(SMTP_HOST=value, SMTP_EMAIL="a@x.net", RECIPIENT_EMAIL="b@x.net").smtp_host == host

@@ -47,6 +47,12 @@ WHOLE = {"user": "u", "password": "pw", "host": "db.example.org", "dbname": "n"}
             "postgresql://u:pw@db.example.org/n?sslmode=verify-full&sslrootcert=/etc/ca.pem&connect_timeout=9",
             {**WHOLE, "sslmode": "verify-full", "sslrootcert": "/etc/ca.pem", "connect_timeout": "9"},
         ),
+        *(
+            (f"postgresql://u:pw@db.example.org/n?{name}={value}", {**WHOLE, name: value})
+            for name, value in [("client_encoding", "utf8"), ("client_encoding", "UTF8"), ("client_encoding", "UTF-8")]
+        ),
+        ("postgresql://u:pw@db.example.org/n?connect_timeout=0", {**WHOLE, "connect_timeout": "0"}),
+        ("postgresql://?service=gate", {"service": "gate"}),
         (
             "postgresql://u:pw@db.example.org/n?target_session_attrs=read-write&channel_binding=require",
             {**WHOLE, "target_session_attrs": "read-write", "channel_binding": "require"},
@@ -98,6 +104,8 @@ def test_an_address_is_read_as_libpq_reads_it(url, meant):
         ("postgresql://u:pw@h/n?sslmode=on", "has a `sslmode` that alertgate can't use"),
         ("postgresql://u:pw@h/n?target_session_attrs=standby", "has a `target_session_attrs` that alertgate can't use"),
         ("postgresql://u:pw@h/n?connect_timeout=100", "has a `connect_timeout`"),
+        ("postgresql://u:pw@h/n?client_encoding=sql_ascii", "has a `client_encoding` that alertgate can't use"),
+        ("postgresql://u:pw@h/n?connect_timeout=-1", "has a `connect_timeout`"),
         ("postgresql://u:pw@h/n?connect_timeout=soon", "has a `connect_timeout`"),
         ("postgresql://u:[YOUR-PASSWORD]@h/n", "has the placeholder of a template"),
         ("postgresql+asyncpg://u:pw@h/n", "names the driver asyncpg, but alertgate uses psycopg"),
@@ -129,6 +137,7 @@ def test_every_parameter_is_one_of_the_installed_libpq():
         ("postgresql://u:hunter2@h/n", "n at h"),
         ("postgresql:///n?host=/run/postgresql", "n at /run/postgresql"),
         ("postgresql://u:hunter2@/", "u at this machine"),
+        ("postgresql://?service=gate", "the service gate of libpq"),
     ],
 )
 def test_a_database_is_named_without_its_credentials(url, named):

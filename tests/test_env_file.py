@@ -1,5 +1,6 @@
 """`.env` is read strictly: no line is skipped and no value changed without a word."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -106,6 +107,13 @@ def test_names_of_the_policy_and_of_compose_may_stand_beside_settings(problems_o
         r"^#?([A-Z_]+=.*)$", template, re.MULTILINE
     )
     assert {"ALERTGATE_HOST=x", "ACME_EMAIL=you@example.org"} < set(lines)
+    proxies = [
+        "HTTP_PROXY=http://proxy.lan:3128",
+        "https_proxy=x",
+        "ALL_PROXY=socks5://proxy.lan:1080",
+        "NO_PROXY=.lan",
+    ]
+    assert problems_of("\n".join(proxies)) == []
     contacts = ["CONTACT_PARTNER=u7x", "COMPOSE_PROJECT_NAME=gate", "DOCKER_HOST=x", "TZ=UTC", "FLASK_ENV=production"]
     assert problems_of("\n".join([*lines, *contacts])) == []
 
@@ -168,11 +176,34 @@ def test_escapes_of_quotes_and_plain_backslashes_are_taken(tmp_path, value, pass
     assert load(tmp_path / ".env").mail_password == password
 
 
+def test_the_readers_own_line_is_not_beside_the_problem(tmp_path, capfd, caplog):
+    """python-dotenv warns too, without a file or a remedy, on a terminal that may have no log yet."""
+    (tmp_path / ".env").write_text("PORT 8001\n")
+    with pytest.raises(ConfigError, match=r"line 1 of .* can't be read"):
+        load(tmp_path / ".env")
+    assert (caplog.records, capfd.readouterr()) == ([], ("", ""))
+    logging.getLogger("dotenv.main").warning("others may use it afterwards")
+    assert len(caplog.records) == 1
+
+
 def test_a_byte_order_mark_is_named(problems_of):
     """Windows' editors write one; Docker and systemd take it as part of the first name."""
     [problem, other] = problems_of("\ufeffPORT=8001\r\n\r\nPRT=1\r\n")
     assert problem.startswith("line 1 begins with a byte-order mark (U+FEFF)")
     assert other.startswith("PRT on line 3 ")
+
+
+@pytest.mark.parametrize("again", ["RECIPIENT_EMAIL=you@example.org", "RECIPIENT_EMAIL=", "export recipient_email=''"])
+def test_a_name_that_is_set_twice_is_named(problems_of, again):
+    """Only the last value would count, and an empty one would take the recipient away."""
+    assert problems_of(f"RECIPIENT_EMAIL=me@example.org\n\n{again}\n") == [
+        "RECIPIENT_EMAIL on line 3 is set already on line 1: take one of them out"
+    ]
+
+
+def test_the_same_value_twice_does_no_harm(problems_of):
+    """Nor does a name of another program."""
+    assert problems_of("PORT=8001\nPORT='8001'\nDOCKER_HOST=a\nDOCKER_HOST=b\n") == []
 
 
 def test_every_problem_is_named_at_once(problems_of):

@@ -198,7 +198,7 @@ def _deliverer(
     return Deliverer(
         store,
         channels,
-        Claimer(rules, settings.smtp_daily_limit, owner=owner, new_id=ids),
+        Claimer(rules, settings.smtp_daily_limit, targets(settings), owner=owner, new_id=ids),
         Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, owner=owner),
         clock,

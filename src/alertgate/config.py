@@ -51,8 +51,8 @@ class Settings(MailSettings, SecretSettings):
     )
     policy_file: Path = Field(
         Path("alertgate.toml"),
-        description="The policy: what events mean (docs/events.md). Read at start and on SIGHUP. The default file may "
-        "be missing; one that is named here must exist.",
+        description="The policy: what events mean (docs/events.md). Read at start and on SIGHUP. The default is beside "
+        "`.env`, and may be missing; one that is named here must exist.",
     )
     particle_strict: bool = Field(
         False,
@@ -91,7 +91,9 @@ class Settings(MailSettings, SecretSettings):
     # Service
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    data_dir: Path = Field(Path("data"), description="Directory of the database and the outbox.")
+    data_dir: Path = Field(
+        Path("data"), description="Directory of the database and the outbox; the default is beside `.env`."
+    )
     database_url: DatabaseUrl | None = Field(
         None,
         description="PostgreSQL database, `postgresql://user:password@host:5432/name` (needs the extra `postgres`); "

@@ -246,6 +246,8 @@ def _check(given: dict[str, str]) -> None:
 
 def place(given: dict[str, str]) -> str:
     """Return which database an address names, without user and password."""
+    if "service" in given and not given.keys() & {"host", "dbname"}:
+        return f"the service {given['service']} of libpq"
     hosts, ports = (given.get(name, "").split(",") for name in ("host", "port"))
     ports = ports * len(hosts) if len(ports) == 1 else ports
     named = [f"{host}:{port}" if port else host for host, port in zip(hosts, ports, strict=False)]

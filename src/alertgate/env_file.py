@@ -52,6 +52,10 @@ class _Line:
         """Whether it is for the policy, which takes any text."""
         return self.name.startswith("CONTACT_")
 
+    def is_read(self, reader: Reader) -> bool:
+        """Whether alertgate takes the value from this file."""
+        return self.name not in reader.overridden and (self.is_contact or self.name in reader.settings)
+
 
 def problems(text: str, path: Path, reader: Reader) -> Iterator[str]:
     """Yield what is wrong with a `.env`; names come first, and values are never shown."""
@@ -60,6 +64,7 @@ def problems(text: str, path: Path, reader: Reader) -> Iterator[str]:
             f"line 1 of {path} begins with a byte-order mark (U+FEFF), which other programs take as part of the first "
             "name: save the file as UTF-8 without one"
         )
+    earlier: dict[str, _Line] = {}
     for number, binding in _numbered(text.removeprefix("\ufeff")):
         place = f"line {number} of {path}"
         found = _ASSIGNMENT.match(binding.original.string)
@@ -67,7 +72,14 @@ def problems(text: str, path: Path, reader: Reader) -> Iterator[str]:
             yield _unreadable(place, found, reader)
         elif binding.key and found:
             line = _Line(place, binding.key.upper(), found[2].rstrip(), binding.value or "")
-            yield from filter(None, (_unknown(line, reader), _unclosed(line, reader), _changed(line, reader)))
+            found_wrong = (
+                _unknown(line, reader),
+                _unclosed(line, reader),
+                _changed(line, reader),
+                _repeated(line, earlier.get(line.name), reader),
+            )
+            yield from filter(None, found_wrong)
+            earlier[line.name] = line
 
 
 def _numbered(text: str) -> Iterator[tuple[int, Binding]]:
@@ -114,9 +126,16 @@ def _unclosed(line: _Line, reader: Reader) -> str | None:
     return None
 
 
+def _repeated(line: _Line, earlier: _Line | None, reader: Reader) -> str | None:
+    """Find a name that is set twice: only its last value counts, even if that is empty."""
+    if earlier is None or earlier.value == line.value or not line.is_read(reader):
+        return None
+    return f"{line.name} on {line.place} is set already on {earlier.place.partition(' of ')[0]}: take one of them out"
+
+
 def _changed(line: _Line, reader: Reader) -> str | None:
     """Say if the value isn't what stands in the file."""
-    if line.name in reader.overridden or not (line.is_contact or line.name in reader.settings):
+    if not line.is_read(reader):
         return None
     return _replaced(line) or _unescaped(line) or _cut(line, reader)
 

@@ -1,6 +1,9 @@
 """Load the settings from the environment, `.env` and /run/secrets; every problem is one readable line."""
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +33,8 @@ def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings
     reader = dotenv.Reader(ENV_NAMES, _could_be, {name.upper() for name, value in os.environ.items() if value})
     found = list(dotenv.problems(text, env_file, reader)) if env_file and text else []
     try:
-        settings = Settings(_env_file=env_file, _secrets_dir=secrets, **overrides)
+        with _quiet_reader():
+            settings = Settings(_env_file=env_file, _secrets_dir=secrets, **overrides)
     except ValidationError as error:
         lines = [_line(problem) for problem in error.errors(include_url=False, include_input=False)]
         named = {line.partition(" ")[0].removeprefix("FLASK_") for line in found}
@@ -44,6 +48,17 @@ def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings
     if problems := found or _inconsistent(settings):
         raise ConfigError(problems)
     return settings
+
+
+@contextmanager
+def _quiet_reader() -> Iterator[None]:
+    """Keep python-dotenv from writing a line of its own about what is reported as a problem, with its remedy."""
+    reader = logging.getLogger("dotenv.main")
+    before, reader.disabled = reader.disabled, True
+    try:
+        yield
+    finally:
+        reader.disabled = before
 
 
 def _read(env_file: Path | None) -> str | None:

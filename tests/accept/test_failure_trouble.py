@@ -10,7 +10,7 @@ from alertgate.model import ChannelName, IncidentStatus, Severity
 from alertgate.prove.outstanding import Outstanding
 from alertgate.prove.troubles import Cause
 from alertgate.store.failures import ContactFailures, Count
-from tests.accept.test_own import all_alerts, all_incidents, counts, own_alerts
+from tests.accept.test_own import all_alerts, all_incidents, counts, own_alerts, resolve
 from tests.fakes import START, FakeClock
 
 ANNA = ContactFailures(ChannelName.EMAIL, "anna@example.org", 2, Severity.WARNING, START, refused=True)
@@ -102,3 +102,21 @@ async def test_failures_about_own_incidents_alone_raise_nothing(store):
     note(Outstanding({ChannelName.EMAIL: Count(3, "newest")}, [], retrying=False), TARGETS, own, clock.now())
     await own.run()
     assert all_incidents(store) == []
+
+
+async def test_once_a_person_has_resolved_it_any_growth_is_told(store):
+    """Resolved by hand says that somebody knows of those; the same isn't told again, nor fewer, but one more is."""
+    clock = FakeClock()
+    own = own_alerts(store, clock)
+    said = []
+    for number in (10, 10, 4, 5, 5, 6):
+        note(outstanding(replace(ANNA, number=number)), TARGETS, own, clock.now())
+        clock.move(minutes=1)
+        await own.run()
+        said.append(len(all_incidents(store)))
+        if said == [1]:
+            resolve(store, clock)
+            clock.move(minutes=1)
+            await own.run()
+    assert said == [1, 1, 1, 2, 2, 2]
+    assert counts(all_alerts(store)) == [10, 5], "open again, it is told once it has doubled"

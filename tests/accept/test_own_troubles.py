@@ -7,9 +7,10 @@ import pytest
 
 from alertgate.accept import audit_trouble, channel_trouble, disk_trouble, limit_trouble
 from alertgate.accept.disk_trouble import Space
-from alertgate.model import ChannelName, Severity
+from alertgate.model import ChannelName, Severity, Target
 from alertgate.notify.breaker import ChannelState
 from alertgate.notify.channels.base import CHANNEL_WIDE, Reason
+from alertgate.notify.evidence import Doubt, Evidence, Tried
 from alertgate.prove.audit import Audit, AuditFinding
 from alertgate.prove.cause_words import CAUSES
 from alertgate.prove.troubles import Cause
@@ -23,21 +24,36 @@ PAUSED = ChannelState(
 MINUTE = timedelta(minutes=1)
 
 
+ME, YOU, TEXT = (EMAIL, "me@example.com"), (EMAIL, "you@example.org"), (SMS, "555@sms.example.net")
+
+
+def doubting(*who: Target) -> ChannelState:
+    """Return the state of a channel that is paused for these recipients alone."""
+    doubts = tuple(Doubt(Tried(address, "message"), "words", START, START) for _, address in who)
+    return replace(PAUSED, in_doubt=True, evidence=Evidence(doubts))
+
+
 @pytest.mark.parametrize(
-    ("sms", "reached", "waiting", "severity"),
+    ("email", "sms", "targets", "waiting", "severity"),
     [
-        (UP, {EMAIL, SMS}, Severity.CRITICAL, Severity.CRITICAL),
-        (UP, {EMAIL, SMS}, Severity.WARNING, Severity.WARNING),
-        (UP, {EMAIL, SMS}, None, Severity.INFO),
-        (UP, {EMAIL}, Severity.INFO, Severity.CRITICAL),
-        (PAUSED, {EMAIL, SMS}, None, Severity.CRITICAL),
-        (None, {EMAIL}, Severity.INFO, Severity.CRITICAL),
+        (PAUSED, UP, [ME, TEXT], Severity.CRITICAL, Severity.CRITICAL),
+        (PAUSED, UP, [ME, TEXT], Severity.WARNING, Severity.WARNING),
+        (PAUSED, UP, [ME, TEXT], None, Severity.INFO),
+        (PAUSED, UP, [ME], Severity.INFO, Severity.CRITICAL),
+        (PAUSED, PAUSED, [ME, TEXT], None, Severity.CRITICAL),
+        (PAUSED, None, [ME], Severity.INFO, Severity.CRITICAL),
+        (PAUSED, doubting(), [ME, TEXT], Severity.INFO, Severity.INFO),
+        (PAUSED, doubting(TEXT), [ME, TEXT], Severity.INFO, Severity.CRITICAL),
+        (doubting(ME), None, [ME, YOU], Severity.WARNING, Severity.WARNING),
+        (doubting(ME), None, [ME], Severity.WARNING, Severity.CRITICAL),
+        (doubting(ME, YOU), None, [ME, YOU], Severity.WARNING, Severity.CRITICAL),
+        (doubting(ME, YOU), UP, [ME, YOU, TEXT], Severity.WARNING, Severity.WARNING),
     ],
 )
-def test_a_pause_is_as_bad_as_what_waits_and_critical_where_nothing_else_works(sms, reached, waiting, severity):
-    """A channel that works and reaches nobody is none."""
-    states = {EMAIL: PAUSED} | ({SMS: sms} if sms else {})
-    pause = channel_trouble.judge(EMAIL, states, reached, waiting, START + MINUTE)
+def test_a_pause_is_as_bad_as_what_waits_and_critical_where_nobody_can_be_told(email, sms, targets, waiting, severity):
+    """A channel that works and reaches nobody is none; one recipient in doubt isn't everybody, unless it is."""
+    states = {EMAIL: email} | ({SMS: sms} if sms else {})
+    pause = channel_trouble.judge(EMAIL, states, targets, waiting, START + MINUTE)
     assert pause == channel_trouble.Pause(Cause.CHANNEL_CONNECTION, severity, "no route to b***@example.org", START)
 
 
@@ -45,15 +61,15 @@ def test_a_pause_is_as_bad_as_what_waits_and_critical_where_nothing_else_works(s
 def test_a_short_pause_is_not_told(seconds, told):
     """Nor is a channel that is up; a clock that was set back since doesn't hide a pause."""
     now = START + timedelta(seconds=seconds)
-    assert (channel_trouble.judge(EMAIL, {EMAIL: PAUSED}, {EMAIL}, None, now) is not None) is told
-    assert channel_trouble.judge(EMAIL, {EMAIL: UP}, {EMAIL}, None, now) is None
+    assert (channel_trouble.judge(EMAIL, {EMAIL: PAUSED}, [ME], None, now) is not None) is told
+    assert channel_trouble.judge(EMAIL, {EMAIL: UP}, [ME], None, now) is None
 
 
 @pytest.mark.parametrize("reason", sorted(CHANNEL_WIDE))
 def test_each_reason_that_pauses_a_channel_has_its_cause(reason):
     """With its own remedy."""
     states = {EMAIL: replace(PAUSED, reason=reason)}
-    pause = channel_trouble.judge(EMAIL, states, {EMAIL}, None, START + MINUTE)
+    pause = channel_trouble.judge(EMAIL, states, [ME], None, START + MINUTE)
     assert pause
     assert pause.cause is channel_trouble.CAUSES[reason]
 
@@ -61,7 +77,7 @@ def test_each_reason_that_pauses_a_channel_has_its_cause(reason):
 def test_a_reason_without_a_cause_is_told_all_the_same():
     """With the advice to read the server's answer."""
     states = {EMAIL: replace(PAUSED, reason=None)}
-    pause = channel_trouble.judge(EMAIL, states, {EMAIL}, None, START + MINUTE)
+    pause = channel_trouble.judge(EMAIL, states, [ME], None, START + MINUTE)
     assert pause
     assert pause.cause is Cause.CHANNEL_REFUSED
 

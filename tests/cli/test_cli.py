@@ -331,7 +331,12 @@ async def test_healthcheck_reports_whether_the_service_runs(tmp_path):
         done = await alertgate("healthcheck", cwd=tmp_path, env={"PORT": str(running.port)})
         assert (done.returncode, json.loads(done.stdout)["status"]) == (0, "healthy")
     done = await alertgate("healthcheck", cwd=tmp_path, env={"PORT": str(running.port)})
-    assert (done.returncode, "no answer" in done.stderr) == (1, True)
+    assert (done.returncode, f"no answer from http://127.0.0.1:{running.port}/health: " in done.stderr) == (1, True)
+    done = await alertgate("simulate", cwd=tmp_path, env={**GOOD, "PORT": str(running.port)})
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"The events went to http://127.0.0.1:{running.port}/webhook/particle.\n",
+    )
 
 
 async def test_first_steps_print_a_curl_that_works(tmp_path):

@@ -18,7 +18,7 @@ NOT_VERIFIED = "554 Message rejected: Email address is not verified. The followi
 
 def refusing(*addresses: str, reply: str = UNCLEAR, at: str = "RCPT") -> Callable[[str, str, str], str | None]:
     """Refuse these recipients, and accept all others."""
-    return lambda command, address, _subject: reply if command == at and address in addresses else None
+    return lambda command, address, _said: reply if command == at and address in addresses else None
 
 
 def household(sink: MailSink, *addresses: str, **changes) -> dict:
@@ -184,7 +184,7 @@ async def test_a_message_that_alone_is_refused_doesnt_hold_up_the_others(make_se
     """The only recipient gets all later alerts, and the one that the server never takes fails visibly."""
     clock = FakeClock()
     async with mail_sink() as sink:
-        sink.judge = lambda command, _address, subject: UNCLEAR if command == "DATA" and "poison" in subject else None
+        sink.judge = lambda command, _address, said: UNCLEAR if command == "DATA" and "poison" in said else None
         async with serving(make_settings(**household(sink, GOOD, smtp_connections=1)), clock=clock) as service:
             poison = await raise_alert(service.client, event="poison")
             await tried(service, poison, GOOD, 1)
@@ -204,7 +204,7 @@ async def test_a_full_mailbox_and_a_doubtful_refusal_dont_wake_each_other(make_s
     clock = FakeClock()
     async with mail_sink() as sink:
         replies = {BAD: UNCLEAR, GOOD: "452 4.2.2 mailbox full"}
-        sink.judge = lambda command, address, _subject: replies[address] if command == "RCPT" else None
+        sink.judge = lambda command, address, _said: replies[address] if command == "RCPT" else None
         async with serving(make_settings(**household(sink, BAD, GOOD)), clock=clock) as service:
             alert_id = await raise_alert(service.client)
             for address in (BAD, GOOD):

@@ -91,12 +91,9 @@ async def test_two_hundred_devices_are_a_handful_of_messages_and_their_returns_o
     assert "degraded" not in health
     for person in PEOPLE:
         mails = to(sink, person)
-        assert [each.mail["Subject"].partition(":")[0] for each in mails] == [
-            *(f"[WARNING] Room {number}" for number in range(5)),
-            "[CRITICAL] cellar",
-            "[WARNING] 195 alerts",
-            "[RESOLVED] 200 alerts",
-        ]
+        subjects = [each.mail["Subject"].partition(":")[0] for each in mails]
+        assert sorted(subjects[:5]) == [f"[WARNING] Room {number}" for number in range(5)], "in any order: at once"
+        assert subjects[5:] == ["[CRITICAL] cellar", "[WARNING] 195 alerts", "[RESOLVED] 200 alerts"]
         _every_device_is_named(mails)
         assert len({each.mail["References"] for each in mails}) == len(mails)
     _every_trail_is_complete(trails)
@@ -247,12 +244,14 @@ async def test_sixty_incidents_with_a_limit_of_forty_send_forty_messages(make_se
                 health = (await service.client.get("/health")).json()
                 status = (await service.client.get("/status", headers=API_BEARER)).json()
                 metrics = (await service.client.get("/metrics")).text
+                waiting = [await told(service, alert_id) for alert_id in ids]
                 assert (await service.gate.auditor.run()).say() == []
             assert [each["budget"] for each in logs if each["event"] == "mail.daily_limit"][-1] == "exhausted"
             assert health["degraded"] == [
                 "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again"
             ]
-            assert (status["mail_budget"], status["channels"]["email"]["pending"]) == ("exhausted", 20)
+            assert status["mail_budget"] == "exhausted"
+            assert Counter(each["status"] for trail in waiting for each in trail) == {"sent": 40, "pending": 20}
             assert "alertgate_mail_daily_limit_used_ratio 1.0" in metrics
             await move(service, clock, hours=1)
             await sink.received(60)

@@ -29,20 +29,24 @@ class Outage:
     sink: MailSink
     clock: FakeClock
 
-    async def passes(self, *, quarters: int) -> None:
-        """Let quarters of an hour pass; in each, all due is tried, the gate looks at itself, and what is quiet ends."""
+    async def passes(self, *, times: int, minutes: int = 15) -> None:
+        """Let so many minutes pass so many times, each with a round of everything that looks at the time."""
+        for _ in range(times):
+            self.clock.move(minutes=minutes)
+            await self.round()
+
+    async def round(self) -> None:
+        """Try all that is due, let the gate look at itself, and end what is quiet."""
         gate = self.service.gate
-        for _ in range(quarters):
-            self.clock.move(minutes=15)
-            await tried(self.service)
-            await gate.watch.run()
-            await gate.own_alerts.run()
-            await resolve_quiet(gate.store, gate.settings.grouping, self.clock)
+        await tried(self.service)
+        await gate.watch.run()
+        await gate.own_alerts.run()
+        await resolve_quiet(gate.store, gate.settings.grouping, self.clock)
 
     async def ends(self) -> list[str]:
         """Start the mail server again; return the subjects of the mails of the next half an hour."""
         await self.sink.start()
-        await self.passes(quarters=2)
+        await self.passes(times=15, minutes=2)  # so that the gate sees that it is over before it tells
         for _ in range(4):
             self.clock.move(seconds=4)
             await tried(self.service)
@@ -100,10 +104,10 @@ async def test_what_150_devices_said_for_three_hours_is_one_mail(make_settings, 
     async with mail_sink() as sink, outage(make_settings, clock, sink, **people, **database) as away:
         ids = await publish(away, 100)
         await until(lambda: asyncio.sleep(0, away.away_at_once()))
-        await away.passes(quarters=4)
+        await away.passes(times=4)
         ids += await publish(away, 50, 100)
         await publish(away, 30, data=RESOLVED)
-        await away.passes(quarters=8)
+        await away.passes(times=8)
         assert await away.statuses(ids) == {"pending": 300}
         await away.ends()
         assert await away.statuses(ids) == {"sent": 300}
@@ -121,12 +125,12 @@ async def test_two_that_were_missed_are_one_mail_too(make_settings):
     async with mail_sink() as sink, outage(make_settings, FakeClock(), sink, severity_rules="leak=critical") as away:
         await publish(away, 1, event="leak")
         await publish(away, 1, 1)
-        await away.passes(quarters=2)
+        await away.passes(times=2)
         await publish(away, 1, event="leak")
         assert await away.ends() == ["[CRITICAL] 3 alerts of 2 incidents while mail was away, since 15:03"]
         await sink.stop()
         await publish(away, 1, 2)
-        await away.passes(quarters=2)
+        await away.passes(times=2)
         assert (await away.ends())[1:] == ["[WARNING] d002: alarm"]
         assert "This message is" in sink.messages[-1].text
     said = text(sink.messages[0])
@@ -139,17 +143,17 @@ async def test_what_was_given_up_on_is_told_all_the_same(make_settings, database
     async with mail_sink() as sink, outage(make_settings, clock, sink, **database) as away:
         ids = await publish(away, 12)
         await until(lambda: asyncio.sleep(0, away.away_at_once()))
-        await away.passes(quarters=4 * 30)
+        await away.passes(times=4 * 30)
         assert await away.statuses(ids) == {"failed": 12}
         listed = await away.service.client.get("/api/incidents?source=particle", headers=API_BEARER)
         assert {each["resolution"] for each in listed.json()["items"]} == {"silence"}
         later = await publish(away, 3, 20)
-        await away.passes(quarters=4 * 18)
+        await away.passes(times=4 * 18)
         assert await away.statuses(later) == {"pending": 3}
         assert await away.ends() == ["[WARNING] 15 alerts while mail was away, since Monday 15:03"]
         assert await away.statuses(ids + later) == {"sent": 15}
         trails = [await told(away.service, id_) for id_ in ids + later]
-        await away.passes(quarters=8)
+        await away.passes(times=8)
         assert len(away.subjects()) == 1
     [mail] = sink.messages
     assert "WARNING alarm: 12 devices fired Mon 15:03, silent since\n" in text(mail)
@@ -171,14 +175,14 @@ async def test_an_outage_survives_restarts(make_settings, database):
         async with outage(make_settings, clock, sink, **database) as away:
             ids = await publish(away, 8)
             await until(lambda: asyncio.sleep(0, away.away_at_once()))
-            await away.passes(quarters=4 * 25)
+            await away.passes(times=4 * 25)
             ids += await publish(away, 4, 8)
-            await away.passes(quarters=2)
+            await away.passes(times=2)
             assert await away.statuses(ids) == {"failed": 8, "pending": 4}
         clock.move(hours=2)
         async with outage(make_settings, clock, sink, **database) as away:
             ids += await publish(away, 2, 12)
-            await away.passes(quarters=3)
+            await away.passes(times=3)
             assert await away.statuses(ids) == {"failed": 8, "pending": 6}
         clock.move(hours=30)
         async with outage(make_settings, clock, sink, **database) as away:
@@ -202,9 +206,9 @@ async def test_two_replicas_send_one_mail(make_settings, postgres_database):
         await asyncio.gather(tried(first.service), tried(second.service))
         assert await first.statuses(ids) == {"failed": 80, "pending": 10}
         await sink.start()
-        for _ in range(4):
-            clock.move(minutes=8)
-            await asyncio.gather(tried(first.service), tried(second.service))
+        for _ in range(15):
+            clock.move(minutes=2)
+            await asyncio.gather(first.round(), second.round())
         assert await first.statuses(ids) == {"sent": 90}
     subject = "[WARNING] 45 alerts while mail was away, since Monday 15:03"
     assert sorted((each.to, each.mail["Subject"]) for each in sink.messages) == [(one, subject) for one in PEOPLE]
@@ -215,21 +219,21 @@ async def test_who_was_never_told_hears_so_with_the_next_alert(make_settings):
     clock = FakeClock()
     async with mail_sink() as sink, outage(make_settings, clock, sink) as away:
         await publish(away, 1, event="door")
-        await away.passes(quarters=1)
+        await away.passes(times=1)
         await publish(away, 1, event="door", data=RESOLVED)
         clock.move(minutes=6)
         ids = await publish(away, 1, event="door", data="again")
-        await away.passes(quarters=4 * 25)
+        await away.passes(times=4 * 25)
         assert await away.statuses(ids) == {"failed": 1}
         await sink.start()
         ids = await publish(away, 1, event="door", data="today", severity="critical")
-        await away.passes(quarters=2)
+        await away.passes(times=2)
         for _ in range(2):
             clock.move(minutes=6)
             await tried(away.service)
         assert await away.statuses(ids) == {"sent": 1}
         await publish(away, 1, event="door", data="once more")
-        await away.passes(quarters=1)
+        await away.passes(times=1)
     first, *updates = sink.messages
     assert "A new alert.\nIt isn't the first: you weren't told of 2 earlier alerts, since Monday 15:03.\n" in text(
         first
@@ -246,9 +250,9 @@ async def test_acknowledged_incidents_are_not_told(make_settings):
             body = {"event": "alarm", "coreid": f"d{number}"}
             answers.append((await away.service.client.post("/webhook/particle", json=body, headers=BEARER)).json())
         await until(lambda: asyncio.sleep(0, away.away_at_once()))
-        await away.passes(quarters=2)
+        await away.passes(times=2)
         await acknowledge(away, answers[0]["incident"])
-        await away.passes(quarters=4 * 24)
+        await away.passes(times=4 * 24)
         assert await away.statuses([each["id"] for each in answers]) == {"cancelled": 1, "failed": 4}
         assert await away.ends() == ["[WARNING] 4 alerts while mail was away, since Monday 15:03"]
     assert "d1, d2, d3, d4" in sink.messages[0].text
@@ -258,3 +262,44 @@ async def acknowledge(away: Outage, incident: str) -> None:
     """Acknowledge an incident."""
     url = f"/api/incidents/{incident}/acknowledge"
     assert (await away.service.client.post(url, json={"by": "Ada"}, headers=API_BEARER)).status_code == 200
+
+
+TOO_LARGE, SPAM, UNCLEAR = "552 5.3.4 Message too big", "554 5.7.1 Spam message rejected", "550 5.7.1 Access denied"
+
+
+@pytest.mark.parametrize("reply", [SPAM, UNCLEAR])
+async def test_one_message_that_is_refused_takes_no_other_with_it(make_settings, reply):
+    """The digest is halved until only what is refused alone fails: a few mails, and everything else is told once."""
+    async with mail_sink() as sink, outage(make_settings, FakeClock(), sink) as away:
+        [poison] = await publish(away, 1, event="poison")
+        ids = await publish(away, 31, 1)
+        await until(lambda: asyncio.sleep(0, away.away_at_once()))
+        await away.passes(times=4)
+        sink.judge = lambda command, _to, said: reply if command == "DATA" and "poison" in said else None
+        await away.ends()
+        await away.passes(times=16)
+        assert await away.statuses([poison]) == {"failed": 1}
+        assert await away.statuses(ids) == {"sent": 31}
+    mails = [each for each in sink.messages if "alertgate" not in each.mail["Subject"]]
+    named = Counter(device for mail in mails for device in set(re.findall(r"\bd\d{3}\b", text(mail))))
+    assert named == Counter({f"d{number:03}" for number in range(1, 32)})
+    assert len(mails) <= 2 * 5
+    assert any("while mail was away" in mail.mail["Subject"] for mail in mails)
+
+
+async def test_a_digest_that_is_too_large_is_told_in_parts(make_settings):
+    """Each part says since when mail was away; nothing fails, and nothing is told twice."""
+    async with mail_sink() as sink, outage(make_settings, FakeClock(), sink) as away:
+        ids = await publish(away, 20)
+        await until(lambda: asyncio.sleep(0, away.away_at_once()))
+        await away.passes(times=4)
+        sink.judge = lambda _command, _to, said: TOO_LARGE if len(re.findall(r"\bd\d{3}\b", said)) > 5 else None
+        await sink.start()
+        away.clock.move(minutes=16)
+        for _ in range(8):
+            await tried(away.service)
+            away.clock.move(seconds=4)
+        assert away.subjects() == ["[WARNING] 5 alerts while mail was away, since 15:03"] * 4
+        assert await away.statuses(ids) == {"sent": 20}
+    devices = [device for mail in sink.messages for device in re.findall(r"\bd\d{3}\b", text(mail))]
+    assert sorted(devices) == [f"d{number:03}" for number in range(20)]

@@ -13,11 +13,19 @@ import uvloop
 from alertgate.model import ChannelName
 from alertgate.notify.channels.advice import _MISTAKES, Mistake, advice, find_mistake
 from alertgate.notify.channels.base import Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.channels.replies import Stage, classify
 from alertgate.notify.channels.smtp import MailChannel, MailServer
 from tests.fakes import LATER, START, mail_sink, tcp_server
+from tests.mail_script import scripted_server
 
 MESSAGE = Message("me@example.com", "text", "id@x", "thread@x", START, "subject")
 MAIL = {"smtp_host": "localhost", "smtp_email": "a@example.net", "recipient_email": "me@example.com"}
+PASSWORD = {"smtp_password": "secret"}
+OAUTH = {
+    "smtp_oauth_client_id": "gate",
+    "smtp_oauth_refresh_token": "refresh",
+    "smtp_oauth_token_url": "https://login.example/token",
+}
 LONG_AGO, FAR_AHEAD = (datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2061))
 
 
@@ -119,6 +127,40 @@ async def test_another_server_than_expected(mistaken, said, mistake):
 
     async with tcp_server(speak) as port:
         assert (await mistaken(port, smtp_host="127.0.0.1", smtp_password="secret"))[0] is mistake
+
+
+@pytest.mark.parametrize(
+    ("offered", "login", "mistake", "remedy"),
+    [
+        ("PLAIN LOGIN", OAUTH, Mistake.NO_XOAUTH2, "set SMTP_PASSWORD in place of SMTP_OAUTH_..."),
+        ("XOAUTH2", PASSWORD, Mistake.NO_PASSWORDS, "log in by OAuth"),
+        ("GSSAPI SCRAM-SHA-256", PASSWORD, Mistake.NO_KNOWN_LOGIN, "have one of them enabled there"),
+        ("GSSAPI", OAUTH, Mistake.NO_XOAUTH2, "set SMTP_PASSWORD in place of SMTP_OAUTH_..."),
+    ],
+)
+async def test_a_server_with_other_logins(mistaken, offered, login, mistake, remedy):
+    """The password isn't to blame, so the advice isn't to check it."""
+    async with scripted_server(auth=offered) as server:
+        found, said = await mistaken(server.port, smtp_host="127.0.0.1", **login)
+    assert (found, remedy in (said or "")) == (mistake, True)
+    assert server.said("AUTH") == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "mistake"),
+    [
+        ("525 5.7.1 Unauthorized IP address", Mistake.ADDRESS_NOT_ALLOWED),
+        ("535 5.7.8 Unauthorised client IP", Mistake.ADDRESS_NOT_ALLOWED),
+        ("535 authentication failed: IP 192.0.2.7 is not on the allow list", Mistake.ADDRESS_NOT_ALLOWED),
+        ("550 5.7.1 This IP address is not allowed to log in", Mistake.ADDRESS_NOT_ALLOWED),
+        ("550 5.7.1 Your IP is listed at zen.spamhaus.org", None),
+    ],
+)
+def test_an_account_that_may_not_be_used_from_here(make_settings, reply, mistake):
+    """Neither the password nor reverse DNS would help; a block list is something else."""
+    settings = make_settings(**MAIL, **PASSWORD)
+    outcome = classify(Stage.LOGIN, int(reply[:3]), reply[4:])
+    assert (outcome.reason, find_mistake(settings, outcome)) == (Reason.HOST_REFUSED, mistake)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from alertgate.notify.breaker import PATIENCE, ChannelState, Room, after
+from alertgate.notify.breaker import PATIENCE, ChannelState, Room, after, rehearsed, trusted
 from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Permanent, Reason, Sent, Transient
 from alertgate.notify.evidence import Tried, weigh
 from tests.fakes import START
@@ -197,3 +197,61 @@ def test_what_failed_last_is_remembered_until_the_channel_works():
         state = attempted(state, Transient(Reason.CONNECTION, "gone"), START, tried)
     assert state.tried == (YOU, ME)
     assert attempted(state, Sent("250 ok"), START).tried == ()
+
+
+REFUSED = Transient(Reason.CREDENTIALS, "535 5.7.8 refused")
+
+
+def test_rehearsals_back_off_as_probes_do():
+    """Whoever logs in again and again with a refused password is banned."""
+    state, minutes = failing(Reason.CREDENTIALS, 1), []
+    for _ in range(4):
+        at = state.probe_at or START
+        state = rehearsed(state, REFUSED, at, 0.5)
+        minutes.append(((state.probe_at or at) - at) / timedelta(minutes=1))
+    assert minutes == [5, 15, 15, 15]
+    assert (state.paused_at, state.reply) == (START, REFUSED.reply)
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome", "after_hours", "up"),
+    [
+        (Reason.CREDENTIALS, Sent("250 OK"), 0, True),
+        (Reason.CONNECTION, Sent("250 OK"), 0, True),
+        (Reason.RELAY_REFUSED, Sent("250 OK"), 0, True),
+        (Reason.RELAY_REFUSED, Permanent(Reason.NO_SUCH_RECIPIENT, "550 5.1.1"), 0, True),
+        (Reason.CREDENTIALS, Transient(Reason.INTERNAL, "a defect"), 48, False),
+        (Reason.SENDER_REFUSED, Sent("250 OK"), 1, False),
+        (Reason.DAILY_LIMIT, Sent("250 OK"), 1, False),
+        (Reason.DAILY_LIMIT, Sent("250 OK"), -1, False),
+        (Reason.UNCLEAR, Sent("250 OK"), 23, False),
+        (Reason.UNCLEAR, Sent("250 OK"), 25, True),
+    ],
+)
+def test_a_rehearsal_ends_only_a_pause_that_it_can_judge(reason, outcome, after_hours, up):
+    """Some servers refuse senders, and count messages, only after the content, which a rehearsal doesn't have."""
+    at = START + timedelta(hours=after_hours)
+    state = rehearsed(failing(reason, PATIENCE), outcome, at, 0.5)
+    assert state.up is up
+    assert up or (state.probe_at is not None and state.probe_at > at and not state.is_probe_due(at))
+
+
+def test_a_rehearsal_changes_nothing_once_the_channel_works():
+    """A message was sent while it ran."""
+    state = attempted(failing(Reason.CREDENTIALS, 1), Sent("250 OK"), START)
+    assert rehearsed(state, REFUSED, START, 0.5) is state
+
+
+def test_a_channel_that_works_elsewhere_is_paused_by_one_more_failure():
+    """Another process may reach the server, and this one may not."""
+    state = trusted(failing(Reason.CONNECTION, PATIENCE), START)
+    assert (state.up, state.in_doubt, state.holds_own(START)) == (True, False, True)
+    assert not failing(Reason.CONNECTION, 1, state).up
+
+
+def test_a_rehearsal_is_about_who_is_in_doubt():
+    """And else about who failed last."""
+    assert ChannelState().suspect is None
+    assert failing(Reason.CONNECTION, PATIENCE).suspect == ME.address
+    state = attempted(attempted(ChannelState(), doubtful(), START), Transient(Reason.MAILBOX_FULL, ""), START, YOU)
+    assert (state.in_doubt, state.suspect) == (True, ME.address)

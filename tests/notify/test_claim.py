@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from alertgate.app import new_id
-from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus, Recent, Severity
+from alertgate.model import (
+    ChannelName,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Recent,
+    Severity,
+    Target,
+)
 from alertgate.notify.claim import Claim, Claimer, ClaimResult
 from alertgate.notify.context import Outgoing
 from alertgate.notify.flood import FloodRules
@@ -34,6 +43,7 @@ class Desk:
     now: datetime = START
     limit: int = 5
     daily_limit: int = 0
+    targets: tuple[Target, ...] = ((EMAIL, "me@example.com"), (EMAIL, "you@example.com"))
 
     def plan(self, count: int = 1, **changes: Any) -> list[str]:
         """Plan notifications that are due now, each about an incident of its own; return their ids."""
@@ -50,7 +60,7 @@ class Desk:
 
     def claim(self, channel: ChannelName = EMAIL, *, slots: int = 50, owner: str = "me", **which: Any):
         """Claim; return the result. `which` is what else a claim may say."""
-        claimer = Claimer(FloodRules(self.limit, INTERVAL), self.daily_limit, owner=owner, new_id=new_id)
+        claimer = Claimer(FloodRules(self.limit, INTERVAL), self.daily_limit, self.targets, owner=owner, new_id=new_id)
         with self.store.transaction() as connection:
             return claimer.claim(connection, Claim(channel, slots, self.now, **which))
 

@@ -4,8 +4,11 @@ import pytest
 
 from alertgate.model import NotificationStatus, Severity
 from alertgate.notify.evidence import Tried
+from alertgate.store import claims, leases, untold
 from alertgate.store.engine import Store
-from tests.notify.test_claim import Desk
+from alertgate.store.leases import Finish
+from tests.fakes import START
+from tests.notify.test_claim import EMAIL, Desk
 
 PENDING = NotificationStatus.PENDING
 
@@ -40,3 +43,40 @@ def test_recipients_that_wait_for_a_probe_are_left_out_and_take_no_room(desk: De
     good = desk.plan(2, address="good@example.com")
     claimed = desk.claim(slots=2, without=frozenset({"bad@example.org"}))
     assert {each.first.id for each in claimed.messages} == set(good)
+
+
+def test_in_doubt_a_digest_and_its_members_are_tried_in_turns(desk: Desk):
+    """One of them alone may be what is refused: the others needn't wait with it."""
+    desk.move(hours=1)
+    [first, second] = desk.plan(2, missed_since=START, due_at=START)
+    tried: tuple[Tried, ...] = ()
+    probes = []
+    for _ in range(4):
+        [probe] = desk.claim(slots=1, probe=True, tried=tried, in_doubt=True).messages
+        probes.append({each.id for each in probe.notifications})
+        assert probe.is_digest == (probe.first.digest_id is not None)
+        with desk.store.transaction() as connection:
+            ends = [Finish(each, PENDING, desk.now, desk.now, missed=True) for each in probe.notifications]
+            assert all(leases.finish(connection, ends))
+        tried = (*(each for each in tried if each != probe.tried), probe.tried)
+    assert probes[::2] == [{first, second}] * 2
+    assert sorted(id_ for probe in probes[1::2] for id_ in probe) == sorted([first, second])
+    [again] = desk.claim(slots=1, probe=True, tried=(probe.tried,)).messages
+    assert again.is_digest
+
+
+def test_recipients_in_doubt_are_left_out_before_rows_are_counted(desk: Desk):
+    """Whatever waits for a probe isn't read, neither what is due nor what was given up on."""
+    bad, good = "bad@example.org", "good@example.com"
+    desk.plan(3, address=bad, severity=Severity.CRITICAL)
+    [due] = desk.plan(address=good)
+    missed = {"status": NotificationStatus.FAILED, "missed_since": desk.now, "finished_at": desk.now}
+    desk.plan(3, address=bad, **missed)
+    [given_up] = desk.plan(address=good, **missed)
+    with desk.store.transaction() as connection:
+        first = claims.due(connection, EMAIL, desk.now, probe=False, most=1, without={bad})
+        found = [
+            untold.given_up(connection, EMAIL, desk.now, probe=probe, without={bad, "me@x"}) for probe in (False, True)
+        ]
+    assert [each.id for each in first] == [due]
+    assert [[each.id for each in one] for one in found] == [[given_up], [given_up]]

@@ -16,6 +16,7 @@ from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
 from alertgate.notify.flood import FloodRules
@@ -44,6 +45,9 @@ class Counted:
     async def send(self, message, _deadline):
         self.taken.append(message.message_id.partition("@")[0])
         await self.allowed.acquire()
+        return self.outcome
+
+    async def rehearse(self, _to, _deadline):
         return self.outcome
 
     async def close(self) -> None:
@@ -114,7 +118,7 @@ async def make_loop(make_settings):
         deliverer = Deliverer(
             store,
             channels,
-            Claimer(rules, settings.smtp_daily_limit, owner="me", new_id=new_id),
+            Claimer(rules, settings.smtp_daily_limit, targets(settings), owner="me", new_id=new_id),
             Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5),
             NotificationUpkeep(store, settings, clock, metrics, channels=names, owner="me"),
             clock,

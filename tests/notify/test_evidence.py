@@ -51,7 +51,7 @@ def test_one_bad_address_in_a_household_fails_visibly_while_the_other_is_told():
     tries = [server.says(BAD, NOT_VERIFIED) for _ in range(TRIES)]
     assert {said.subject for said in tries} == {Subject.ALONE}
     assert {(said.outcome.word, said.outcome.reason) for said in tries[:-1]} == {("transient", Reason.REFUSED)}
-    assert tries[-1].outcome == Permanent(Reason.REFUSED, NOT_VERIFIED.reply)
+    assert tries[-1].outcome == Permanent(Reason.REFUSED, NOT_VERIFIED.reply, of_content=True)
 
 
 def test_who_was_accepted_a_moment_ago_speaks_for_us_but_condemns_nobody():

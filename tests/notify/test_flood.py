@@ -23,6 +23,7 @@ from alertgate.notify.flood import (
     decide,
 )
 from alertgate.notify.missed import MISSED_AFTER
+from alertgate.notify.parts import part_ids
 from tests.builders import for_any
 from tests.fakes import START
 
@@ -367,3 +368,36 @@ def _check_waits(contact: Contact, limit: int) -> None:
                 since = member.due_at - MINUTE
                 before = [each for when, each in contact.sent if since < when <= member.due_at]
                 assert sum(map(_is_critical_beginning, before)) >= limit
+
+
+PARTS = sorted({*part_ids("a", "xy").values(), *part_ids("b", "xy").values()})
+
+
+def test_the_parts_of_a_refused_digest_stay_as_they_are():
+    """What was missed besides doesn't join them, and they don't wait for each other."""
+    long_ago = {"missed_since": START, "claimed_at": START + timedelta(hours=1)}
+    parts = [due(number, digest_id=PARTS[number // 2], **long_ago) for number in range(6)]
+    others = [due(number, missed_since=START) for number in range(6, 9)]
+    choice = decide([*parts, *others], Recent(digest_at=START + timedelta(hours=1)), seconds(3601), RULES)
+    assert sorted(sizes(choice)) == [*[(2, FloodReason.AGAIN)] * 3, (3, FloodReason.MISSED)]
+    assert {each.digest_id for each in choice.going} == {*PARTS[:3], None}
+
+
+def test_what_was_missed_is_found_without_comparing_each_with_each():
+    """After a weekend there are thousands."""
+
+    class Compared(Due):
+        __slots__ = ()
+        __hash__ = None  # type: ignore[assignment]
+        times = 0
+
+        def __eq__(self, other: object) -> bool:
+            Compared.times += 1
+            return super().__eq__(other)
+
+    waiting = [
+        Compared(f"n{number}", ME, CRITICAL, Kind.OPENING, START, missed_since=START if number % 2 else None)
+        for number in range(50)
+    ]
+    assert (25, FloodReason.MISSED) in sizes(decide(waiting, LAST_WEEK, seconds(3600), RULES))
+    assert Compared.times == 0

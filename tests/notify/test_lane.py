@@ -27,12 +27,18 @@ class Gated:
 
     outcome: Outcome = field(default_factory=lambda: Sent("250 OK"))
     sent: list[str] = field(default_factory=list)
+    rehearsed: list[str | None] = field(default_factory=list)
     door: asyncio.Event = field(default_factory=asyncio.Event)
     name: ChannelName = ChannelName.EMAIL
     capacity: int = 1
 
     async def send(self, message, _deadline):
         self.sent.append(message.message_id.partition("@")[0])
+        await self.door.wait()
+        return self.outcome
+
+    async def rehearse(self, to, _deadline):
+        self.rehearsed.append(to)
         await self.door.wait()
         return self.outcome
 

@@ -21,7 +21,7 @@ from alertgate.model import (
 )
 from alertgate.notify.context import Outgoing
 from alertgate.notify.missed import Untold
-from alertgate.store import alerts, incidents, leases, notifications, upkeep
+from alertgate.store import alerts, failures, incidents, leases, notifications, untold, upkeep
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 from tests.builders import new_alert, new_incident, new_notification
@@ -114,11 +114,21 @@ def test_what_a_recipient_refused_is_not_told(desk: Desk):
     [gone] = missed(desk, 1, **GIVEN_UP, address=YOU)
     known = new_incident(key="k", status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=START, acknowledged_by="Ada")
     put(desk, known, new_notification(known, **GIVEN_UP))
-    with desk.store.transaction() as connection:
-        assert upkeep.forget_unreachable(connection, [(EMAIL, ME)]) == 1
-    assert (desk.get(gone).status, desk.get(gone).missed_since) == (FAILED, None)
+    desk.targets = ((EMAIL, ME),)
     [digest] = desk.claim().messages
     assert members(digest) == {kept, other}
+    desk.targets = ((EMAIL, ME), (EMAIL, YOU))  # it was a mistake in the settings
+    [message] = desk.claim().messages
+    assert members(message) == {gone}
+
+
+def test_what_was_dealt_with_is_not_missed_any_more(desk: Desk):
+    """A claim needn't look for what somebody dismissed, or what a later failure counts instead of."""
+    missed(desk, 1, **GIVEN_UP, dismissed_at=desk.now, dismissed_by="Ada")
+    missed(desk, 1, **GIVEN_UP, superseded_by=new_id(desk.now))
+    assert not desk.store.read_now(lambda c: untold.any_missed(c, EMAIL))
+    missed(desk, 1, **GIVEN_UP)
+    assert desk.store.read_now(lambda c: untold.any_missed(c, EMAIL))
 
 
 def test_one_incident_is_told_once(desk: Desk):
@@ -160,14 +170,14 @@ def test_of_two_that_were_given_up_on_the_later_one_is_told(desk: Desk):
     assert [desk.get(each.id).status for each in sorted(both, key=lambda each: each.id)] == [CANCELLED, SENT]
 
 
-def open_again(desk: Desk, *before: Incident, address: str = ME) -> Outgoing:
+def open_again(desk: Desk, *before: Incident, address: str = ME, **changes: Any) -> Outgoing:
     """Let the same thing fire again, after these incidents; return the message about it."""
     for number, each in enumerate(before):
         put(desk, each, *(new_notification(each, address=to, **GIVEN_UP) for to in (ME, YOU)[: 2 - number % 2]))
     desk.move(minutes=1)
     over = {"status": IncidentStatus.RESOLVED, "resolution": Resolution.SILENCE}
     incident = new_incident(id=new_id(desk.now), opened_at=desk.now, **over)
-    put(desk, incident, new_notification(incident, address=address, due_at=desk.now, created_at=desk.now))
+    put(desk, incident, new_notification(incident, address=address, due_at=desk.now, created_at=desk.now, **changes))
     [message] = desk.claim().messages
     return message
 
@@ -179,12 +189,13 @@ def quiet(hours: int, count: int, **changes: Any) -> Incident:
     return new_incident(id=new_id(at), opened_at=at, alert_count=count, **{**over, **changes})
 
 
-def test_an_opening_says_what_its_contact_was_not_told_before(desk: Desk):
+@pytest.mark.parametrize("kind", [Kind.OPENING, Kind.REOPENING, Kind.RESOLUTION, Kind.CHANGES])
+def test_the_first_message_says_what_its_contact_was_not_told_before(desk: Desk, kind: Kind):
     """How many alerts, since when, back to the last that it was told of; then they are no failures any more."""
     told = quiet(0, 100)
     put(desk, told, new_notification(told, status=SENT, finished_at=START))
     before = [quiet(1, 3), quiet(2, 5, resolution=Resolution.ALERT)]
-    message = open_again(desk, *before)
+    message = open_again(desk, *before, kind=kind)
     assert message.snapshots[0].earlier == Untold(7, START + timedelta(hours=1))
     desk.end((message,))
     found = desk.store.read_now(lambda c: [n for each in before for n in notifications.of_incident(c, each.id)])
@@ -272,3 +283,35 @@ def test_a_thing_that_is_open_is_not_told_to_be_over(desk: Desk):
     assert [each.status for each in desk.store.read_now(lambda c: notifications.of_incident(c, old.id))] == [
         NotificationStatus.FAILED
     ]
+
+
+def test_a_weekend_near_the_daily_limit_and_a_crash(desk: Desk):
+    """One digest with all of it, as the reserve is for what is critical; after the crash it is the same message."""
+    desk.daily_limit, flat = 100, {"channel": EMAIL, "address": ME}
+    desk.plan(96, status=SENT, finished_at=desk.now - timedelta(hours=1), address=YOU)
+    ids = {*missed(desk, 50, **GIVEN_UP), *missed(desk, 60, **AWAY, attempts=3), *desk.plan(5)}
+    ids |= {*missed(desk, 5, **GIVEN_UP, severity=Severity.CRITICAL)}
+    for _ in range(30):
+        over = new_incident(status=IncidentStatus.RESOLVED, resolution=Resolution.ALERT, resolved_at=desk.now)
+        over = replace(over, key=over.id)
+        opening = new_notification(over, **GIVEN_UP, **flat)
+        end = new_notification(over, **AWAY, **flat, kind=Kind.RESOLUTION, due_at=START, created_at=START)
+        put(desk, over, opening, end)
+        ids.add(end.id)
+    missed(desk, 7, **GIVEN_UP, dismissed_at=desk.now, dismissed_by="Ada")
+
+    def claim(**how: Any) -> list[Outgoing]:
+        return [each for each in desk.claim(**how).messages if each.first.address == ME]
+
+    [digest] = claim(slots=1, probe=True)
+    assert (members(digest), digest.missed_since) == (ids, START)
+    with desk.store.transaction() as connection:  # it was sent, and the process ended before it recorded that
+        assert set(leases.release_all(connection, desk.now)) == ids
+    desk.move(minutes=1)
+    [again] = claim()
+    assert (members(again), again.first.digest_id) == (ids, digest.first.digest_id)
+    desk.end((again,))
+    assert {desk.get(id_).status for id_ in ids} == {SENT}
+    desk.move(hours=1)
+    assert claim() == []
+    assert desk.store.read_now(failures.number) == 0

@@ -3,16 +3,27 @@
 import asyncio
 import json
 import ssl
+from urllib.parse import quote_plus
 
 import pytest
 from aiosmtplib import SMTP
 
 from alertgate.notify.channels.base import AttemptFailed, Reason, Sent
-from alertgate.notify.channels.connect import Connector
-from alertgate.notify.channels.oauth import LONGEST, MARGIN, MOST_BYTES, SHORT, AccessTokens, Granted, read
+from alertgate.notify.channels.connect import REFUSED_FOR, Connector
+from alertgate.notify.channels.hidden import PIECE
+from alertgate.notify.channels.oauth import (
+    LONGEST,
+    LONGEST_TEXT,
+    MARGIN,
+    MOST_BYTES,
+    SHORT,
+    AccessTokens,
+    Granted,
+    read,
+)
 from alertgate.notify.channels.smtp import MailServer
 from tests.fakes import LATER, FakeClock
-from tests.mail_script import CHALLENGE, ScriptedServer, TokenEndpoint, scripted_server, token_endpoint
+from tests.mail_script import CHALLENGE, ScriptedServer, TokenEndpoint, scripted_server, speaking, token_endpoint
 
 MAIL = b"Subject: x\r\n\r\nx\r\n"
 REFRESH, SECRET = "refresh-token-0123456789", "client-secret-0123456789"
@@ -103,6 +114,49 @@ async def test_a_mail_server_that_refuses_every_token_is_a_failure_of_the_creden
         (Reason.CREDENTIALS, "535 5.7.8 Error: authentication failed")
     }
     assert (len(endpoint.forms), len(server.said("AUTH")), server.connections) == (1, 1, 1)
+
+
+async def test_no_refused_token_is_used_again(make_settings):
+    """The last one is forgotten too, so that the next try after the pause begins with a new one."""
+    clock = FakeClock()
+    async with token_endpoint() as endpoint, scripted_server(auth="XOAUTH2", judge=accepts("token-3")) as server:
+        mails = MailServer(settings := settings_for(make_settings, endpoint, server), Connector(settings, clock))
+        reasons = []
+        for _ in range(3):
+            reasons.append((await mails.send_mail("gate@example.net", "m@example.net", MAIL, LATER)).reason)
+            clock.move(seconds=REFUSED_FOR)
+        await mails.close()
+    assert reasons == [Reason.CREDENTIALS, Reason.CREDENTIALS, Reason.SENT]
+    assert (len(endpoint.forms), len(server.said("AUTH"))) == (3, 3)
+
+
+@pytest.mark.parametrize("login", ["password", "token", "kept token"])
+async def test_a_refusal_before_a_hang_up_is_what_is_told(make_settings, login):
+    """Some servers close the connection with their 535: the password is wrong, not the network."""
+    refuses = login != "kept token"
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.test ESMTP\r\n")
+        while line := await reader.readline():
+            if line.startswith(b"EHLO"):
+                writer.write(b"250-mail.test\r\n250 AUTH PLAIN XOAUTH2\r\n")
+            elif line.startswith(b"AUTH") and refuses:
+                writer.write(b"535 5.7.8 Error: authentication failed\r\n")
+                return
+            else:
+                writer.write(b"235 2.7.0 OK\r\n" if line.startswith(b"AUTH") else b"221 bye\r\n")
+
+    async with token_endpoint() as endpoint, speaking(speak) as port:
+        no_oauth = dict.fromkeys(("client_id", "client_secret", "refresh_token", "token_url"))
+        password = {f"smtp_oauth_{name}": value for name, value in no_oauth.items()} | {"smtp_password": "wrong"}
+        changes = {"smtp_port": port, **(password if login == "password" else {})}
+        settings = settings_for(make_settings, endpoint, **changes)
+        connector = Connector(settings, FakeClock())
+        if login == "kept token":
+            (await connector.open()).close()
+            refuses = True
+        outcome = await MailServer(settings, connector).send_mail("gate@example.net", "m@example.net", MAIL, LATER)
+    assert (outcome.reason, outcome.reply) == (Reason.CREDENTIALS, "535 5.7.8 Error: authentication failed")
 
 
 async def test_a_token_is_not_replaced_for_a_refusal_that_passes(make_settings):
@@ -283,6 +337,19 @@ async def test_an_endpoint_of_ones_own_is_trusted_by_the_same_authority(make_set
         assert await AccessTokens(trusting, FakeClock()).current() == "token-1"
         reason, text = await failure(AccessTokens(settings_for(make_settings, endpoint, **url), FakeClock()))
     assert (reason, "give SMTP_CA_FILE its certificate" in text) == (Reason.TLS, True)
+
+
+@pytest.mark.parametrize("written", [str, quote_plus, lambda text: text[:20], lambda text: text[9:]])
+@pytest.mark.parametrize("secret", [REFRESH, SECRET])
+async def test_no_piece_of_a_secret_is_in_a_failure_however_it_is_cut(make_settings, secret, written):
+    """The endpoint may cut or encode what it repeats, and a long text is cut before it is shown."""
+    told = [f"{'x' * filler} {written(secret)}" for filler in range(LONGEST_TEXT - 40, LONGEST_TEXT, 7)]
+    answers = [(400, json.dumps({"error": "odd", "error_description": text}).encode()) for text in told]
+    async with token_endpoint(answers=answers) as endpoint:
+        tokens = AccessTokens(settings_for(make_settings, endpoint), FakeClock())
+        shown = [(await failure(tokens))[1] for _ in told]
+    pieces = {secret[at : at + PIECE] for at in range(len(secret) - PIECE + 1)}
+    assert not [text for text in shown if any(piece in text for piece in pieces)]
 
 
 async def test_no_secret_is_in_a_failure_or_a_repr(make_settings):

@@ -72,7 +72,7 @@ class Outages(RuleBasedStateMachine):
         targets = [(EMAIL, address) for address in ADDRESSES]
         self.recorder = Recorder(RULES, targets, self.new_id)
         self.actions = IncidentActions(targets, self.new_id)
-        self.claimer = Claimer(FloodRules(self.flood_limit, RULES.interval), 0, owner="me", new_id=self.new_id)
+        self.claimer = Claimer(FloodRules(self.flood_limit, RULES.interval), 0, targets, owner="me", new_id=self.new_id)
         self.now = START
         self.paused_at: datetime | None = None
         self.probe_at = START
@@ -227,7 +227,8 @@ class Outages(RuleBasedStateMachine):
             for _ in range(20):
                 self.now += timedelta(minutes=1)
                 self.round()
-            assert [self.waiting(address) for address in ADDRESSES] == [set(), set()]
+            # An update may wait for an hour.
+            assert [self.waiting(address, only_due=True) for address in ADDRESSES] == [set(), set()]
         finally:
             self.connection.get_transaction().rollback()
             self.transaction.close()
@@ -248,4 +249,4 @@ def test_people_get_one_message_after_an_outage_and_hear_of_everything(store):
     """However long it was, however often the process died, and whatever the doors and people did meanwhile."""
     for flood_limit in (0, 5):
         machine = type("Machine", (Outages,), {"store": store, "flood_limit": flood_limit})
-        run_state_machine_as_test(machine, settings=settings(for_any, max_examples=30, stateful_step_count=30))
+        run_state_machine_as_test(machine, settings=settings(for_any, max_examples=20, stateful_step_count=30))

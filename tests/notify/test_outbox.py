@@ -25,3 +25,13 @@ async def test_an_unwritable_directory_is_a_transient_failure(tmp_path):
     (tmp_path / "outbox").touch()
     outcome = await Outbox(tmp_path / "outbox", "alerts@example.net").send(MESSAGE, LATER)
     assert (type(outcome), outcome.reason) == (Transient, Reason.STORAGE)
+
+
+async def test_a_rehearsal_writes_nothing_that_stays(tmp_path):
+    """It says whether a message would fit."""
+    outbox = Outbox(tmp_path / "outbox", "alerts@example.net")
+    assert isinstance(await outbox.rehearse(None, LATER), Sent)
+    assert [each for each in (tmp_path / "outbox").rglob("*") if each.is_file()] == []
+    (tmp_path / "other").touch()
+    outcome = await Outbox(tmp_path / "other", "alerts@example.net").rehearse(None, LATER)
+    assert (type(outcome), outcome.reason) == (Transient, Reason.STORAGE)

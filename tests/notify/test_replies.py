@@ -107,6 +107,31 @@ def test_a_temporary_refusal_is_transient(stage, code, text, reason):
     assert ("transient", reason) == judged(stage, code, text)
 
 
+@pytest.mark.parametrize(
+    ("stage", "reply", "reason"),
+    [
+        *((stage, "550 5.1.1 Too many bad recipients", Reason.TRY_LATER) for stage in LATE),
+        (RECIPIENT, "452 4.5.3 Too many invalid recipients", Reason.TRY_LATER),
+        (RECIPIENT, "550 5.7.1 rate-limited", Reason.TRY_LATER),
+        (RECIPIENT, "550 5.1.1 rate limit exceeded for this client", Reason.TRY_LATER),
+        (RECIPIENT, "450 4.7.1 Recipient rate limit exceeded", Reason.RECIPIENT_BUSY),
+        (SENDER, "550 5.7.1 Sending limits exceeded for this account", Reason.DAILY_LIMIT),
+        (CONTENT, "550 You have exceeded your hourly sending limit", Reason.DAILY_LIMIT),
+        (CONTENT, "550 5.1.0 the submission limit was reached", Reason.DAILY_LIMIT),
+        (RECIPIENT, "554 Account suspended: sending disabled", Reason.SENDER_REFUSED),
+        (SENDER, "553 5.1.8 invalid dns: the domain does not resolve", Reason.SENDER_REFUSED),
+        (CONTENT, "525 5.7.13 Unauthorized IP", Reason.HOST_REFUSED),
+        (LOGIN, "535 5.7.8 Authentication failed: IP address is not on the allow list", Reason.HOST_REFUSED),
+        (LOGIN, "550 Your IP has been blocked due to too many failed logins", Reason.CREDENTIALS),
+        (LOGIN, "535 5.7.1 rate limit exceeded", Reason.TOO_MANY_LOGINS),
+        (LOGIN, "550 account has exceeded its sending limit", Reason.DAILY_LIMIT),
+    ],
+)
+def test_what_is_about_us_is_retried_in_any_words(stage, reply, reason):
+    """Limits, suspensions and addresses that may not log in, whatever code they come with."""
+    assert judged(stage, int(reply[:3]), reply[4:]) == ("transient", reason)
+
+
 def test_spam_is_the_contents_fault_only_once_there_is_content():
     """A server that says "spam" at RCPT hasn't seen the message: it means us."""
     assert judged(CONTENT, 554, "5.7.1 rejected as spam") == ("permanent", Reason.POLICY)

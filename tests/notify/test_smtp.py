@@ -17,7 +17,7 @@ from aiosmtplib import SMTP
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Message, Permanent, Picture, Reason, Sent, Transient
 from alertgate.notify.channels.smtp import MailChannel, MailServer
-from tests.fakes import LATER, START, MailSink, mail_sink
+from tests.fakes import LATER, START, MailSink, mail_sink, tcp_server
 
 
 def settings_for(make_settings, sink: MailSink, **changes):
@@ -383,3 +383,39 @@ def test_a_process_suspended_amid_a_large_mail_does_not_complete_it(make_setting
     content = late(settings_at(make_settings, listener.getsockname()[1]), policy, serving, LARGE)
     assert content.startswith(b"From:")
     assert not content.endswith(b"\r\n.\r\n")
+
+
+async def rehearse(server_settings, to: str | None = "me@example.com", within: float = LATER):
+    """Rehearse over a new channel."""
+    return await MailChannel(ChannelName.EMAIL, MailServer(server_settings), server_settings).rehearse(to, within)
+
+
+@pytest.mark.parametrize(
+    ("to", "command", "reply", "reason"),
+    [
+        ("me@example.com", "", "", Reason.SENT),
+        (None, "", "", Reason.SENT),
+        ("me@example.com", "AUTH", "535 5.7.8 no", Reason.CREDENTIALS),
+        (None, "AUTH", "535 5.7.8 no", Reason.CREDENTIALS),
+        ("me@example.com", "MAIL", "553 5.7.1 Sender address rejected: not owned by user", Reason.SENDER_REFUSED),
+        ("me@example.com", "RCPT", "554 5.7.1 Relay access denied", Reason.RELAY_REFUSED),
+    ],
+)
+async def test_a_rehearsal_hears_what_the_server_refuses_and_sends_nothing(make_settings, to, command, reply, reason):
+    """The login, the sender and the recipient."""
+    async with mail_sink(user="alerts@example.net", password="right") as sink:
+        if command:
+            sink.answer(command, reply)
+        login = {"smtp_username": "alerts@example.net", "smtp_password": "right"}
+        outcome = await rehearse(settings_for(make_settings, sink, **login), to)
+        assert outcome.reason is reason
+        assert sink.messages == []
+        assert sink.recipients_seen == ([to] if to and command in {"", "RCPT"} else [])
+
+
+async def test_a_rehearsal_ends_at_its_deadline(make_settings):
+    """A server that hangs is an outcome."""
+    async with tcp_server(lambda reader, _writer: reader.read()) as port:
+        settings = settings_for(make_settings, MailSink(port=port), smtp_timeout=30)
+        outcome = await rehearse(settings, within=asyncio.get_running_loop().time() + 0.05)
+        assert outcome.reason is Reason.TIMEOUT

@@ -11,8 +11,20 @@ from alertgate.app import new_id
 from alertgate.errors import StoreError, StoreUnavailable
 from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus, Severity
 from alertgate.prove.housekeeping import delete_expired
-from alertgate.store import alerts, attempts, failures, incidents, notifications, retention, upkeep
+from alertgate.store import (
+    alerts,
+    attempts,
+    audit,
+    failures,
+    incidents,
+    leases,
+    notifications,
+    retention,
+    untold,
+    upkeep,
+)
 from alertgate.store.engine import LogLimits, Store
+from alertgate.store.rows import AT_ONCE
 from tests import builders
 from tests.fakes import START, FakeClock
 
@@ -109,6 +121,36 @@ def test_notifications_on_a_removed_channel_are_reassigned(store: Store):
     after = {n.id: n for n in store.read_now(lambda c: notifications.of_incident(c, incident.id))}
     assert (after[known.id].channel, after[known.id].status) == (ChannelName.OUTBOX, NotificationStatus.PENDING)
     assert after[unknown.id].status is NotificationStatus.FAILED
+
+
+def test_giving_up_goes_on_until_all_is_given_up(store: Store):
+    """A thousand at a time: one statement can't name them all."""
+    incident = builders.new_incident()
+    made = [builders.new_notification(incident, address=f"{number}@x.y") for number in range(AT_ONCE + 1)]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, made)
+        later = START + timedelta(hours=25)
+        given_up = [upkeep.give_up(connection, START + timedelta(hours=1), later) for _ in range(3)]
+    assert [len(each) for each in given_up] == [AT_ONCE, 1, 0]
+    assert {each.id for some in given_up for each in some} == {each.id for each in made}
+
+
+def test_no_list_of_ids_is_too_long(make_settings):
+    """After a week of an outage there may be more than one statement takes: 32,766 in SQLite, 65,535 in PostgreSQL."""
+    many = [f"id{number}" for number in range(33_000)]
+    store = Store(make_settings())
+    store.open(exclusive=True)
+    with store.transaction() as c:
+        assert failures.dismiss(c, many, "Ada", START) == 0
+        assert (incidents.by_id(c, many), attempts.last(c, many), attempts.of_notifications(c, many)) == ({}, {}, [])
+        assert (audit.concern(c, many), untold.news(c, many), untold.earlier(c, many)) == ({}, {}, {})
+        assert untold.included(c, many) == leases.lease(c, many, leases.Lease("me", START, START)) == []
+        assert leases.release_expired(c, START, many) == []
+        later = [builders.new_notification(builders.new_incident(id=each)) for each in many]
+        failures.supersede(c, later)
+        assert leases.finish(c, [leases.unattempted(each, START) for each in later]) == [False] * len(many)
+    store.close()
 
 
 def test_what_the_daily_limit_holds_back_is_not_given_up(store: Store):

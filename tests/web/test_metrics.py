@@ -113,6 +113,9 @@ class Never:
     async def send(self, message, _deadline):
         raise NotImplementedError
 
+    async def rehearse(self, _to, _deadline):
+        raise NotImplementedError
+
     async def close(self) -> None:
         pass
 

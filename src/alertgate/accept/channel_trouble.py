@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from alertgate.addresses import mask_all
-from alertgate.model import ChannelName, Severity
+from alertgate.model import ChannelName, Severity, Target
 from alertgate.notify.breaker import ChannelState
 from alertgate.notify.channels.base import Reason
 from alertgate.prove.troubles import Cause
@@ -55,19 +55,19 @@ def is_long(state: ChannelState, now: datetime) -> bool:
 def judge(
     name: ChannelName,
     states: Mapping[ChannelName, ChannelState],
-    reached: Collection[ChannelName],
+    targets: Collection[Target],
     worst_waiting: Severity | None,
     now: datetime,
 ) -> Pause | None:
     """Return the pause of a channel, or None if there is none to tell.
 
-    `reached` are the channels that reach somebody. A pause is as severe as the worst that waits for it, and critical
-    where no other channel works that reaches somebody. One for recipients in doubt works for all others.
+    A pause is as severe as the worst that waits for it, and critical where nobody in `targets` can be told by any
+    channel. One that is paused for recipients in doubt works for all others.
     """
     state = states[name]
     if not is_long(state, now) or state.paused_at is None:
         return None
-    others_work = state.in_doubt or any(other.up and each != name and each in reached for each, other in states.items())
-    severity = (worst_waiting or Severity.INFO) if others_work else Severity.CRITICAL
+    anybody = any(states[channel].admits(address) for channel, address in targets if channel in states)
+    severity = (worst_waiting or Severity.INFO) if anybody else Severity.CRITICAL
     cause = CAUSES.get(state.reason, Cause.CHANNEL_REFUSED) if state.reason else Cause.CHANNEL_REFUSED
     return Pause(cause, severity, mask_all(state.reply), min(state.paused_at, now))

@@ -141,7 +141,7 @@ class OwnAlerts:
         """Note how a trouble of LASTING or CONFIRMED stands, or with None that it is over. Called again and again.
 
         Only news and a higher severity are raised, and only an end is cleared. The first call clears what an earlier
-        process may have left open of LASTING.
+        process may have left open of LASTING. Once a person has resolved the incident, any growth is news.
         """
         subject = Subject(trouble, about)
         noted = self._lasting.get(subject)
@@ -149,10 +149,16 @@ class OwnAlerts:
             if noted or (trouble in LASTING and subject not in self._lasting):
                 self.clear(trouble, about)
             self._lasting[subject] = None
-        elif noted is None or is_news(noted.tally, tally) or severity.rank > noted.severity.rank:
+        elif noted is None or self._is_news(subject, noted, tally) or severity.rank > noted.severity.rank:
             self._lasting[subject] = _Lasting(tally, severity)
             self._hear(subject, tally, severity)
             self._heard[subject].lasts = trouble in CONFIRMED
+        elif subject not in self._open and tally.count < noted.tally.count:
+            self._lasting[subject] = _Lasting(tally, severity)  # some were dealt with: more than these is growth
+
+    def _is_news(self, subject: Subject, noted: _Lasting, tally: Tally) -> bool:
+        grows = subject not in self._open and tally.count > noted.tally.count
+        return grows or is_news(noted.tally, tally)
 
     def _hear(self, subject: Subject, occurred: Tally, severity: Severity) -> None:
         now = self._clock.now()

@@ -127,12 +127,11 @@ class Watch:
     async def look_at_channels(self) -> None:
         """Raise that a channel has been paused for a while. Raises StoreUnavailable."""
         states, now = self._watched.states(), self._clock.now()
-        reached = {channel for channel, _ in self._watched.targets}
         for name, state in states.items():
             waiting = None
             if channel_trouble.is_long(state, now):
                 waiting = await self._store.read(partial(counts.worst_waiting, channel=name))
-            if pause := channel_trouble.judge(name, states, reached, waiting, now):
+            if pause := channel_trouble.judge(name, states, self._watched.targets, waiting, now):
                 cause, severity = pause.cause, pause.severity
                 self._own.lasts(Trouble.CHANNEL, name, cause, severity, detail=pause.reply, since=pause.since)
             else:

@@ -28,7 +28,7 @@ def healthcheck(
     except httpx.InvalidURL as error:
         raise typer.BadParameter(f"{error}; write a URL like http://127.0.0.1:8000", param_hint="--url") from None
     except httpx.HTTPError as error:
-        typer.echo(f"no answer: {error}", err=True)
+        typer.echo(f"no answer from {target}: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(answer.text)
     if answer.status_code != httpx.codes.OK:

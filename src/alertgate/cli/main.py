@@ -207,6 +207,7 @@ def simulate(
     summary = asyncio.run(simulation.simulate(run, SystemClock(), new_id))
     typer.echo(summary.text())
     if summary.failed:
+        typer.echo(f"The events went to {run.url}.", err=True)
         if hint := simulation.proxy_hint(run):
             typer.echo(hint, err=True)
         raise typer.Exit(1)

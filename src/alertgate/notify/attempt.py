@@ -31,6 +31,7 @@ from alertgate.notify.channels.base import (
     Transient,
 )
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
+from alertgate.notify.parts import part_ids
 from alertgate.notify.render.message import render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
 from alertgate.store import Connection, attempts, leases
@@ -189,6 +190,8 @@ class Sender:
         if isinstance(outcome, Sent):
             sent = NotificationStatus.SENT
             return tuple(Finish(each.notification, sent, now, told=each.incident.status) for each in outgoing.snapshots)
+        if outgoing.is_digest and outcome.of_content:
+            return self._halves(outgoing, now)
         if isinstance(outcome, Permanent):
             return tuple(Finish(each, NotificationStatus.FAILED, now) for each in leased)
         give_up_after, chance = timedelta(seconds=self._settings.give_up_after), self._chance()
@@ -204,8 +207,18 @@ class Sender:
             status = NotificationStatus.PENDING if isinstance(step, Again) else NotificationStatus.FAILED
             # What fails because the channel is away is told once it works; who knows when that is?
             due_at = step.at if isinstance(step, Again) else now + spread(LAST_DELAY, chance)
-            finishes.append(Finish(each, status, now, due_at, missed=is_away))
+            finishes.append(Finish(each, status, now, due_at, missed=is_away, alone=outcome.reason is Reason.REFUSED))
         return tuple(finishes)
+
+    @staticmethod
+    def _halves(outgoing: Outgoing, now: datetime) -> tuple[Finish, ...]:
+        """Return the ends of the leases of a digest whose content was refused: its halves go at once, each by itself.
+
+        Only what is refused without any other has failed.
+        """
+        leased = outgoing.notifications
+        parts = part_ids(outgoing.tried.message, [each.id for each in leased])
+        return tuple(Finish(each, NotificationStatus.PENDING, now, now, digest_id=parts[each.id]) for each in leased)
 
     async def _record(self, outgoing: Outgoing, end: _End) -> None:
         """Retry until the store accepts it: a sent notification that isn't recorded would be sent again."""
@@ -291,6 +304,12 @@ def _log_digest(outgoing: Outgoing, end: _End, *, ours: bool) -> None:
             detail="failed for good; this recipient was not told of these notifications",
             failed=len(failed),
             ids=failed[:20],
+            **facts,
+        )
+    elif any(each.digest_id for each in end.finishes):
+        log.warning(
+            "digest.split",
+            detail="its content was refused: its halves are sent by themselves, to find what is",
             **facts,
         )
     elif again_at:

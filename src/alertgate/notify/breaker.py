@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from alertgate.notify.channels.base import CHANNEL_WIDE, Reason, Sent
+from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Reason, Sent
 from alertgate.notify.evidence import Evidence, Subject, Tried, Weighed
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 
@@ -30,6 +30,10 @@ PATIENCE = 3
 """How many channel-wide failures in a row, for any other reason, pause a channel."""
 SLOW = (timedelta(minutes=1), timedelta(minutes=5), LAST_DELAY)
 """Delays between probes when only an operator, or the next day, can fix the cause."""
+SEEN_LATE = frozenset({Reason.SENDER_REFUSED, Reason.DAILY_LIMIT, Reason.UNCLEAR})
+"""Reasons that a server may have after it has seen a message's content, which a rehearsal doesn't show."""
+DOUBTED = timedelta(days=1)
+"""How long a rehearsal that succeeds doesn't end a pause for one of SEEN_LATE: daily limits are over by then."""
 RESUMING = timedelta(minutes=10)
 """For so long after a pause what was said of it may still be on its way to its end."""
 MOST_TRIED = 100
@@ -72,6 +76,14 @@ class ChannelState:
         """Whether the channel isn't paused."""
         return self.paused_at is None
 
+    @property
+    def suspect(self) -> str | None:
+        """The recipient to rehearse with: who failed last, and, where it is in doubt, one of those in doubt."""
+        addresses = [each.address for each in self.tried]
+        if self.in_doubt:
+            addresses = [address for address in addresses if address in self.evidence.in_doubt]
+        return addresses[-1] if addresses else None
+
     def admits(self, address: str) -> bool:
         """Return whether a message to this recipient may be sent that isn't a probe."""
         return self.up or (self.in_doubt and address not in self.evidence.in_doubt)
@@ -101,10 +113,9 @@ class ChannelState:
 
 def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -> ChannelState:
     """Return the state after one more attempt. `chance` is a random number from 0 to 1."""
-    outcome = weighed.outcome
+    outcome, resumed_at = weighed.outcome, state.resumed_at if state.up else now
     if isinstance(outcome, Sent):
         last = (state.reason, state.reply, state.failed_at)
-        resumed_at = state.resumed_at if state.up else now
         return ChannelState(
             0, None, None, False, *last, succeeded_at=now, resumed_at=resumed_at, evidence=weighed.evidence
         )
@@ -116,7 +127,8 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
         return _after_failure(state, failed, now, chance, in_doubt=weighed.subject is Subject.IN_DOUBT)
     if state.in_doubt:  # that it refuses one for its own sake doesn't tell why it refuses another
         return _after_probe(probed, now, chance)
-    return replace(failed, failures=0, paused_at=None, probe_at=None, tried=())  # it refused one message, so it works
+    # It refused one message, so it works.
+    return replace(failed, failures=0, paused_at=None, probe_at=None, resumed_at=resumed_at, tried=())
 
 
 def trusted(state: ChannelState, now: datetime) -> ChannelState:
@@ -124,6 +136,26 @@ def trusted(state: ChannelState, now: datetime) -> ChannelState:
     return replace(
         state, failures=PATIENCE - 1, paused_at=None, probe_at=None, in_doubt=False, resumed_at=now, tried=()
     )
+
+
+def rehearsed(state: ChannelState, outcome: Outcome, now: datetime, chance: float) -> ChannelState:
+    """Return the state after a rehearsal: a probe without a message, because none waits for the paused channel.
+
+    Whether it fails or says too little, the pauses between probes grow: each rehearsal logs in, and servers ban whoever
+    does that too often.
+    """
+    if state.up:  # a message was sent meanwhile
+        return state
+    # Not in the future, even if the clock was set back: the next probe would be due at once, again and again.
+    failed_at = min(state.failed_at or now, now)
+    probed = replace(state, failures=state.failures + 1, failed_at=failed_at)
+    if outcome.reason in CHANNEL_WIDE:
+        failed = replace(probed, reason=outcome.reason, reply=outcome.reply, failed_at=now)
+        return _with_next_probe(failed, now, chance)
+    says_too_little = state.reason in SEEN_LATE and now - failed_at < DOUBTED
+    if outcome.reason is Reason.INTERNAL or says_too_little:
+        return _with_next_probe(probed, now, chance)
+    return trusted(state, now)
 
 
 def _after_failure(

@@ -4,14 +4,16 @@ All of it is one write transaction, and there is one at a time in the whole data
 each other's messages, and no two of them claim for one contact at the same time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
 from alertgate.addresses import mask
-from alertgate.model import ChannelName, Due, Kind, Notification, Recent
+from alertgate.model import ChannelName, Due, Notification, Recent, Target
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
 from alertgate.notify.evidence import Tried
@@ -40,19 +42,28 @@ class Claim:
     """Since when the channel is paused in this process."""
     holds_own: bool = False
     """Whether what says that deliveries fail waits, because the channel is away in this process, or just was."""
+    in_doubt: bool = False
+    """Whether it isn't clear if the channel refuses us, a recipient or a message."""
     tried: tuple[Tried, ...] = ()
     """What failed since the channel last worked, the latest last: a probe prefers another recipient or message."""
-
-    @property
-    def choosy(self) -> bool:
-        """Whether it isn't simply the most pressing that is claimed."""
-        return self.probe or bool(self.without)
 
     def eligible(self, going: Sequence[Dispatch]) -> list[Dispatch]:
         """Return what may be claimed; for a probe, what failed the longest time ago first."""
         if self.probe:
             return sorted(going, key=self._last_failures)
         return list(going)
+
+    def alone(self, due: Sequence[Due]) -> list[Due]:
+        """Return the members of the digests that were tried last, if it may be one of them alone that is refused.
+
+        A probe in doubt tries these by themselves after it tried them together, in turns.
+        """
+        if not (self.probe and self.in_doubt):
+            return []
+        last = {each.address: each.message for each in self.tried}
+        members = [each for each in due if each.digest_id and each.digest_id == last.get(each.address)]
+        number = Counter(each.digest_id for each in members)
+        return [each for each in members if number[each.digest_id] > 1]
 
     def _last_failures(self, dispatch: Dispatch) -> tuple[int, int]:
         first = dispatch.members[0]
@@ -71,11 +82,28 @@ class ClaimResult:
     works_elsewhere: bool = False
     """For a probe that found nothing: whether another process has sent something on the channel since the pause."""
 
+    @property
+    def nothing_to_probe_with(self) -> bool:
+        """For a probe: whether there is neither a message nor another process that shows how the channel is."""
+        return not self.messages and not self.works_elsewhere
+
 
 class Claimer:
-    """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time."""
+    """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
 
-    def __init__(self, rules: FloodRules, daily_limit: int, *, owner: str, new_id: Callable[[datetime], str]) -> None:
+    What was given up on is told to `targets` alone: others aren't among the recipients any more, or not now.
+    """
+
+    def __init__(
+        self,
+        rules: FloodRules,
+        daily_limit: int,
+        targets: Collection[Target],
+        *,
+        owner: str,
+        new_id: Callable[[datetime], str],
+    ) -> None:
+        self._targets = frozenset(targets)
         self._rules = rules
         self._daily_limit = daily_limit
         self._owner = owner
@@ -85,11 +113,11 @@ class Claimer:
         """Lease what is to be sent now, and read what it is about."""
         limit = self._daily_limit if wanted.channel in MAIL else 0
         missed = untold.any_missed(connection, wanted.channel)
-        most = None if self._rules.limit or limit or missed or wanted.choosy else wanted.slots
+        most = None if self._rules.limit or limit or missed or wanted.probe else wanted.slots
         due = self._due(connection, wanted, missed=missed, most=most)
         if wanted.probe and not due:
             since = wanted.paused_at or wanted.now
-            if wanted.holds_own and claims.works_elsewhere(connection, wanted.channel, since):
+            if claims.works_elsewhere(connection, wanted.channel, since):
                 return ClaimResult(works_elsewhere=True)
             # Better than no probe at all: it would never be seen that the channel works again.
             due = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)
@@ -97,18 +125,22 @@ class Claimer:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
         rules = self._rules_for(wanted, budget(used, limit))
-        choice = choose(due, self._recent(connection, wanted, due, rules), wanted.now, rules)
-        going = wanted.eligible(choice.going)
+        alone = wanted.alone(due)
+        ids = {each.id for each in alone}
+        recent = self._recent(connection, wanted, due, rules)
+        choice = choose((each for each in due if each.id not in ids), recent, wanted.now, rules)
+        alone = [replace(each, digest_id=None, missed_since=None) for each in alone]
+        going = wanted.eligible((*choice.going, *choose(alone, recent, wanted.now, rules).going))
         going = list(going if wanted.probe else affordable(going, used, limit))[: wanted.slots]
         return ClaimResult(self._lease(connection, going, wanted), choice.again_at)
 
     def _due(self, connection: Connection, wanted: Claim, *, missed: bool, most: int | None) -> list[Due]:
         """Return what is due, also if it was given up on, and may be claimed."""
-        with_own = not wanted.holds_own
-        due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most, with_own=with_own)
+        which: dict[str, Any] = {"probe": wanted.probe, "without": wanted.without}
+        due = claims.due(connection, wanted.channel, wanted.now, most=most, with_own=not wanted.holds_own, **which)
         if missed:
-            due += untold.given_up(connection, wanted.channel, wanted.now, probe=wanted.probe)
-        due = [each for each in due if each.address not in wanted.without]
+            given_up = untold.given_up(connection, wanted.channel, wanted.now, **which)
+            due += [each for each in given_up if (wanted.channel, each.address) in self._targets]
         return self._without_own(connection, due, wanted)
 
     @staticmethod
@@ -166,14 +198,9 @@ def _with_contents(connection: Connection, messages: Sequence[Sequence[Notificat
     """Return the messages with what they report. A digest shows no alerts; that of what was missed counts them."""
     about = incidents.by_id(connection, {each.incident_id for members in messages for each in members})
     found = [Outgoing(tuple(Snapshot(each, about[each.incident_id]) for each in members)) for members in messages]
-    openings = [
-        each.id
-        for outgoing in found
-        if outgoing.missed_since or not outgoing.is_digest
-        for each in outgoing.notifications
-        if each.kind is Kind.OPENING
-    ]
-    earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, openings).items()}
+    showing = [each for each in found if each.missed_since or not each.is_digest]
+    ids = [notification.id for outgoing in showing for notification in outgoing.notifications]
+    earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, ids).items()}
     return tuple(_with_alerts(connection, outgoing, earlier) for outgoing in found)
 
 

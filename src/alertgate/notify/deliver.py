@@ -184,6 +184,7 @@ class Deliverer:
             without=room.without,
             paused_at=state.paused_at,
             holds_own=state.holds_own(now),
+            in_doubt=state.in_doubt,
             tried=state.tried,
         )
         claimed_at = asyncio.get_running_loop().time()
@@ -195,6 +196,8 @@ class Deliverer:
             self._again_at.append(claimed.again_at)
         if claimed.works_elsewhere:
             lane.trust(now)
+        elif room.probe and claimed.nothing_to_probe_with:
+            lane.rehearse()
 
     async def _bring_forward(self) -> None:
         """Make the waiting retries of channels that work again due now."""

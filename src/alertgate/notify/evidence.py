@@ -150,7 +150,7 @@ def _judged(outcome: Transient, doubt: Doubt, subject: Subject) -> Outcome:
         return outcome
     if doubt.others_since and doubt.times >= TRIES:
         return outcome.if_alone
-    return Transient(outcome.if_alone.reason, outcome.reply)
+    return Transient(outcome.if_alone.reason, outcome.reply, of_content=outcome.if_alone.of_content)
 
 
 def words_of(reply: str) -> str:

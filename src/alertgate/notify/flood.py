@@ -19,6 +19,7 @@ from operator import attrgetter
 from alertgate.model import BEGINNINGS, Due, Recent, Severity, worst
 from alertgate.notify.budget import Budget
 from alertgate.notify.missed import is_missed
+from alertgate.notify.parts import is_part
 
 MINUTE = timedelta(minutes=1)
 """The time in which FLOOD_LIMIT messages go alone."""
@@ -155,24 +156,29 @@ class _Contact:
     def send_missed(self, due: Sequence[Due]) -> list[Due]:
         """What was missed goes together, with what else is due; but what begins to be critical now goes alone.
 
-        It takes the place of digests that failed meanwhile. If nothing came since, it is the same one again.
+        It takes the place of digests that failed meanwhile. If nothing came since, it is the same one again. The parts
+        of one whose content was refused stay as they are.
         """
-        missed = {each.id for each in due if is_missed(each.missed_since, self._now)}
-        fresh = [each for each in due if each.id not in missed and _begins_critical(each)]
-        together = sorted((each for each in due if each not in fresh), key=_urgency)[:MOST]
+        missed = {each.id for each in due if is_missed(each.missed_since, self._now) and not is_part(each.digest_id)}
+        own = {each.id for each in due if is_part(each.digest_id) or (each.id not in missed and _begins_critical(each))}
+        together = sorted((each for each in due if each.id not in own), key=_urgency)[:MOST]
         if not missed or len(together) < 2:
             return list(due)  # one is no digest
+        rest = [each for each in due if each.id in own]
         [digest_id, *others] = {each.digest_id for each in together}
         digest = Dispatch(tuple(together), FloodReason.MISSED, None if others else digest_id)
         if self._rules.budget is Budget.RESERVE and digest.severity is not Severity.CRITICAL:
             self.waits.append(Wait(FloodReason.RESERVED, None))
-            return fresh
+            return rest
         self._send(digest)
         self._digest_at = self._now
-        return fresh
+        return rest
 
     def send_digests_again(self, members: Sequence[Due]) -> None:
-        """A digest that failed, or whose process ended, goes again with the same members, unless another went since."""
+        """A digest that failed, or whose process ended, goes again with the same members, unless another went since.
+
+        The parts of one go at once, one after the other.
+        """
         of_digest = attrgetter("digest_id")
         for digest_id, group in groupby(sorted(members, key=of_digest), of_digest):
             digest = Dispatch(tuple(group), FloodReason.AGAIN, digest_id)
@@ -181,7 +187,7 @@ class _Contact:
                 continue
             claimed_at = max((each.claimed_at for each in digest.members if each.claimed_at), default=None)
             at = self._next_digest_at(digest.members)
-            if claimed_at == self._digest_at or at is None or at <= self._now:
+            if is_part(digest_id) or claimed_at == self._digest_at or at is None or at <= self._now:
                 self._send(digest, counts=not self._is_counted(claimed_at))
                 self._digest_at = self._now
             else:

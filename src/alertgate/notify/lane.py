@@ -10,8 +10,8 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.model import ChannelName
 from alertgate.notify.attempt import Attempted, Sender
-from alertgate.notify.breaker import ChannelState, Room, after, trusted
-from alertgate.notify.channels.base import SEND_TIMEOUT, Channel
+from alertgate.notify.breaker import ChannelState, Room, after, rehearsed, trusted
+from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Outcome, Reason, Transient
 from alertgate.notify.context import Outgoing
 from alertgate.notify.evidence import weigh
 
@@ -85,6 +85,7 @@ class Lane:
         self._queue: asyncio.Queue[Claimed | None] = asyncio.Queue(self._capacity)
         self._here: dict[str, Claimed] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._rehearsal: asyncio.Task[None] | None = None
         self._stopping = False
 
     @property
@@ -94,7 +95,7 @@ class Lane:
 
     def room(self, now: datetime) -> Room:
         """Return what to claim now: nothing until half of the slots are free, unless the channel is paused."""
-        room = self.state.room(self._capacity, len(self._here), now)
+        room = self.state.room(self._capacity, len(self._here) + (self._rehearsal is not None), now)
         return room if room.slots * 2 >= self._capacity or not self.state.up else Room(0)
 
     def put(self, claimed: Claimed) -> None:
@@ -116,6 +117,9 @@ class Lane:
             self._queue.get_nowait()
         for _ in self._tasks:
             self._queue.put_nowait(None)
+        if self._rehearsal:
+            self._rehearsal.cancel()
+            await asyncio.gather(self._rehearsal, return_exceptions=True)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout)
             for task in late:
@@ -179,13 +183,31 @@ class Lane:
 
     def trust(self, now: datetime) -> None:
         """End the pause, because another process has sent something on the channel; one more failure begins it anew."""
-        before, self.state = self.state, trusted(self.state, now)
-        self._on_change(self.channel.name, before, self.state)
+        self._become(trusted(self.state, now))
+
+    def rehearse(self) -> None:
+        """Begin to probe the paused channel without a message, because none waits."""
+        self._rehearsal = asyncio.create_task(self._rehearse(), name=f"rehearse-{self.channel.name}")
+
+    async def _rehearse(self) -> None:
+        deadline = asyncio.get_running_loop().time() + self._times.send_within
+        outcome: Outcome
+        try:
+            outcome = await self.channel.rehearse(self.state.suspect, deadline)
+        except Exception as error:
+            log.exception("delivery.defect", detail="a rehearsal raised an exception; this is a defect in alertgate")
+            outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+        finally:
+            self._rehearsal = None
+        self._become(rehearsed(self.state, outcome, self._clock.now(), self._chance()))
 
     def _weigh(self, claimed: Claimed, attempted: Attempted) -> Attempted:
         """Return the attempt as it is judged beside what the server said to others, and update the state."""
         now = self._clock.now()
         weighed = weigh(self.state.evidence, claimed.outgoing.tried, attempted.outcome, now)
-        before, self.state = self.state, after(self.state, weighed, now, self._chance())
-        self._on_change(self.channel.name, before, self.state)
+        self._become(after(self.state, weighed, now, self._chance()))
         return attempted.judged(weighed.outcome)
+
+    def _become(self, state: ChannelState) -> None:
+        before, self.state = self.state, state
+        self._on_change(self.channel.name, before, state)

@@ -121,7 +121,6 @@ class NotificationUpkeep:
         moved, failed = await self._store.write(
             lambda connection: upkeep.reassign_orphaned(connection, self._channels, reachable, now)
         )
-        await self._store.write(lambda connection: upkeep.forget_unreachable(connection, reachable))
         if moved:
             log.info(
                 "notifications.reassigned",

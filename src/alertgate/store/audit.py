@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, case, exists, literal, or_, select
 from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Resolution, Severity, Source
 from alertgate.store.claims import WAITS_FOR_ITS_CHANNEL
 from alertgate.store.notifications import IS_OUTSTANDING
+from alertgate.store.rows import portions
 from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
@@ -98,8 +99,16 @@ def untold(connection: Connection, before: datetime) -> Sequence[str]:
 
 
 def concern(connection: Connection, ids: Collection[str]) -> dict[str, Severity]:
-    """Return the severity of each of these notifications or incidents that isn't about alertgate itself."""
+    """Return the severity of each of these notifications or incidents that isn't about alertgate itself.
+
+    Nor about outstanding failures, of which another own incident tells: one cause isn't told twice.
+    """
     not_own = incidents.c.source != constant(Source.ALERTGATE)
-    of_notifications = select(_n.id, _n.severity).join_from(notifications, incidents).where(_n.id.in_(ids), not_own)
-    of_incidents = select(incidents.c.id, incidents.c.severity).where(incidents.c.id.in_(ids), not_own)
-    return {row.id: row.severity for query in (of_notifications, of_incidents) for row in connection.execute(query)}
+    is_told = exists().where(_n.incident_id == incidents.c.id, IS_OUTSTANDING)
+    found: dict[str, Severity] = {}
+    for some in portions(ids):
+        of_notifications = select(_n.id, _n.severity).join_from(notifications, incidents).where(_n.id.in_(some))
+        of_incidents = select(incidents.c.id, incidents.c.severity).where(incidents.c.id.in_(some), ~is_told)
+        for query in (of_notifications, of_incidents):
+            found |= {row.id: row.severity for row in connection.execute(query.where(not_own))}
+    return found

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import mkstemp
 from urllib.parse import quote
 
 from alertgate.errors import StoreError, StoreMissing, StoreUnavailable
@@ -18,9 +19,8 @@ def back_up(source: Path, target: Path) -> Mapping[str, int]:
     """
     if target.exists():
         raise StoreError(f"{target} already exists; nothing was written. Name a new file.")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial = _new_file(target)
     try:
-        partial.touch(mode=0o600, exist_ok=False)
         rows = _copy(source, partial)
         _verify(partial, rows)
         _flush(partial)
@@ -28,10 +28,24 @@ def back_up(source: Path, target: Path) -> Mapping[str, int]:
         with suppress(OSError):  # some network file systems can't
             _flush(target.parent)
     except (OSError, sqlite3.Error) as error:
-        raise StoreUnavailable(f"{target} can't be written: {error}. No copy was made.") from None
+        raise _unwritable(target, error) from None
     finally:
         _remove(partial)
     return rows
+
+
+def _new_file(target: Path) -> Path:
+    """Make an empty file beside `target`, for its owner alone; no other backup has its name, not even a killed one."""
+    try:
+        descriptor, name = mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    os.close(descriptor)
+    return Path(name)
+
+
+def _unwritable(target: Path, error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"{target} can't be written: {error}. No copy was made.")
 
 
 def _copy(source: Path, partial: Path) -> Mapping[str, int]:

@@ -63,8 +63,12 @@ query of notifications with their incidents.
 """
 
 
+IS_TO_ANOTHER = _n.address.not_in(bindparam("without", expanding=True))
+"""Whether a notification is to none of these contacts: rows that wait for a long time aren't read again each second."""
+
+
 @cache
-def _due(*, probe: bool, bounded: bool, with_own: bool) -> Select[Any]:
+def _due(*, probe: bool, bounded: bool, with_own: bool, some: bool) -> Select[Any]:
     is_due = _n.due_at <= bindparam("now", type_=_n.due_at.type)
     query = (
         select(*(_n[field.name] for field in fields(Due)))
@@ -75,6 +79,7 @@ def _due(*, probe: bool, bounded: bool, with_own: bool) -> Select[Any]:
             or_(is_due, _n.attempts > 0) if probe else is_due,
             tuple_(incidents.c.key, _n.address).not_in(_BEING_TOLD),
             true() if with_own else ~WAITS_FOR_ITS_CHANNEL,
+            IS_TO_ANOTHER if some else true(),
         )
         .order_by(_n.severity.desc(), _n.due_at)
     )
@@ -89,15 +94,18 @@ def due(
     probe: bool,
     most: int | None,
     with_own: bool = False,
+    without: Collection[str] = (),
 ) -> list[Due]:
     """Return what is due on a channel, the most severe first, then the oldest.
 
     What is due to a contact that is just being told about the same thing is left out: it waits for the end of that.
-    With `probe`, what waits for a retry counts as due; `with_own`, what WAITS_FOR_ITS_CHANNEL too. `most` limits their
-    number; None is for decisions that need all.
+    With `probe`, what waits for a retry counts as due; `with_own`, what WAITS_FOR_ITS_CHANNEL too. What is due to the
+    addresses in `without` is left out. `most` limits their number; None is for decisions that need all.
     """
-    bound = {"channel": channel, "now": now} | ({"most": most} if most is not None else {})
-    query = _due(probe=probe, bounded=most is not None, with_own=with_own)
+    bound: dict[str, Any] = {"channel": channel, "now": now}
+    bound |= {"most": most} if most is not None else {}
+    bound |= {"without": sorted(without)} if without else {}
+    query = _due(probe=probe, bounded=most is not None, with_own=with_own, some=bool(without))
     return [Due(*row) for row in connection.execute(query, bound)]
 
 

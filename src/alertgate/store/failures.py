@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
-from alertgate.model import Attempt, ChannelName, Incident, Notification, Severity, Source
+from alertgate.model import Attempt, ChannelName, Incident, Notification, NotificationStatus, Severity, Source
 from alertgate.store import attempts
 from alertgate.store.incidents import by_id
 from alertgate.store.notifications import COLUMNS, IS_FAILED, IS_OUTSTANDING, IS_PENDING, IS_SENDING, notification_of
-from alertgate.store.rows import update_rows
+from alertgate.store.rows import portions, update_rows
 from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
@@ -30,15 +30,22 @@ def supersede(connection: Connection, later: Collection[Notification]) -> None:
     """Note that these were sent, have failed, or are retried: other failures of the same place are needless now."""
     if not later:
         return
-    by_place = {_place(each): each.id for each in later}
-    rows = connection.execute(_ABOUT, {"incident_ids": list({each.incident_id for each in later})})
+    by_place = {_place(each): each for each in later}
+    about = portions({each.incident_id for each in later})
+    rows = (row for some in about for row in connection.execute(_ABOUT, {"incident_ids": some}).all())
     outstanding = [notification_of(row) for row in rows]
     needless = [
-        replace(each, superseded_by=by_place[_place(each)])
+        replace(each, superseded_by=by.id)
         for each in outstanding
-        if by_place.get(_place(each), each.id) != each.id
+        if (by := by_place.get(_place(each))) and by.id != each.id and _tells(by, each)
     ]
     update_rows(connection, notifications, needless, ("superseded_by",))
+
+
+def _tells(later: Notification, failed: Notification) -> bool:
+    """Return whether what was sent could say what has failed: not if that came after it was read to be sent."""
+    is_sent = later.status is NotificationStatus.SENT
+    return not (is_sent and later.claimed_at and failed.created_at >= later.claimed_at)
 
 
 def _place(notification: Notification) -> tuple[str, str, str]:
@@ -140,5 +147,5 @@ def ids(connection: Connection) -> list[str]:
 
 def dismiss(connection: Connection, which: Collection[str], by: str, now: datetime) -> int:
     """Note who said that nothing more need be done about failed notifications; return about how many."""
-    failed = (_n.id.in_(which), IS_FAILED, _n.dismissed_at.is_(None))
-    return connection.execute(update(notifications).where(*failed).values(dismissed_at=now, dismissed_by=by)).rowcount
+    failed = update(notifications).where(IS_FAILED, _n.dismissed_at.is_(None)).values(dismissed_at=now, dismissed_by=by)
+    return sum(connection.execute(failed.where(_n.id.in_(some))).rowcount for some in portions(which))

@@ -11,7 +11,7 @@ from alertgate.own_events import UNWATCHED
 from alertgate.rules import GroupingRules
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
 from alertgate.store.pages import Wanted, first_id, select_page
-from alertgate.store.rows import insert_rows, update_rows
+from alertgate.store.rows import insert_rows, portions, update_rows
 from alertgate.store.tables import AnyText, constant, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
@@ -44,9 +44,7 @@ def last(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
 
 def by_id(connection: Connection, ids: Collection[str]) -> dict[str, Incident]:
     """Return the incidents with these ids, by id."""
-    if not ids:
-        return {}
-    found = (Incident(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)}).all())
+    found = (Incident(*row) for some in portions(ids) for row in connection.execute(_BY_ID, {"ids": some}).all())
     return {incident.id: incident for incident in found}
 
 

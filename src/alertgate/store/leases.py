@@ -24,7 +24,7 @@ from alertgate.store.notifications import (
     notification_of,
     superseded_by,
 )
-from alertgate.store.rows import update_rows
+from alertgate.store.rows import portions, update_rows
 from alertgate.store.tables import constant, incidents, notifications
 from alertgate.store.untold import IS_GIVEN_UP, included
 
@@ -47,33 +47,29 @@ class Lease:
     until: datetime
 
 
-_LEASED = ("status", "lease_owner", "lease_until", "claimed_at")
+_LEASED = ("status", "lease_owner", "lease_until", "claimed_at", "digest_id")
 
 
-def _lease_of(which: ColumnElement[bool], *, with_digest: bool) -> ReturningUpdate[Any]:
-    columns = (*_LEASED, "digest_id") if with_digest else _LEASED
-    values = {name: bindparam(f"b_{name}", type_=_n[name].type) for name in columns}
+def _lease_of(which: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    values = {name: bindparam(f"b_{name}", type_=_n[name].type) for name in _LEASED}
     return update(notifications).where(which, or_(IS_PENDING, IS_GIVEN_UP)).values(values).returning(*COLUMNS)
 
 
 _IDS = _n.id.in_(bindparam("ids", expanding=True))
-_LEASE = _lease_of(_IDS, with_digest=False)
-_LEASE_AS_DIGEST = _lease_of(_IDS, with_digest=True)
+_LEASE = _lease_of(_IDS)
 _SENDING = select(*COLUMNS).where(_n.id.in_(bindparam("ids", expanding=True)), IS_SENDING)
 
 
 def lease(
     connection: Connection, ids: Collection[str], lease: Lease, digest_id: str | None = None
 ) -> list[Notification]:
-    """Lease notifications that are pending or given up on; with `digest_id` they become the members of that digest."""
+    """Lease notifications that are pending or given up on, as the members of that digest, or each on its own."""
     if not ids:
         return []
-    statement = _LEASE_AS_DIGEST if digest_id else _LEASE
-    values = (NotificationStatus.SENDING, lease.owner, lease.until, lease.now)
-    bound = {"ids": list(ids), **{f"b_{name}": value for name, value in zip(_LEASED, values, strict=True)}}
-    if digest_id:
-        bound["b_digest_id"] = digest_id
-    return [notification_of(row) for row in connection.execute(statement, bound)]
+    values = (NotificationStatus.SENDING, lease.owner, lease.until, lease.now, digest_id)
+    bound = {f"b_{name}": value for name, value in zip(_LEASED, values, strict=True)}
+    rows = (row for some in portions(ids) for row in connection.execute(_LEASE, bound | {"ids": some}).all())
+    return [notification_of(row) for row in rows]
 
 
 def release_expired(
@@ -87,7 +83,7 @@ def release_expired(
     """
     reply_lost = and_(_n.lease_owner == owner, _n.claimed_at <= now - SENT_WITHIN)
     expired = or_(_n.lease_until <= now, reply_lost, _n.claimed_at > now + CLOCK_SKEW)
-    return _release(connection, and_(expired, _n.id.not_in(sending_here)), now)
+    return _release(connection, expired, now, sending_here)
 
 
 def release_owned(connection: Connection, owner: str, now: datetime) -> list[str]:
@@ -100,9 +96,11 @@ def release_all(connection: Connection, now: datetime) -> list[str]:
     return _release(connection, true(), now)
 
 
-def _release(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[str]:
+def _release(
+    connection: Connection, which: ColumnElement[bool], now: datetime, but: Collection[str] = frozenset()
+) -> list[str]:
     query = select(*COLUMNS).where(IS_SENDING, which)
-    leased = [notification_of(row) for row in connection.execute(query)]
+    leased = [notification_of(row) for row in connection.execute(query) if row.id not in but]
     ends = [unattempted(each, now) for each in leased]
     _end(connection, zip(ends, leased, strict=True))
     return [each.id for each in leased]
@@ -117,9 +115,13 @@ class Finish:
     now: datetime
     due_at: datetime | None = None
     """The time of the next attempt, if there is one."""
+    digest_id: str | None = None
+    """The part of its digest that carries it from now on; None if its message stays the same."""
     attempted: bool = True
     missed: bool = False
     """Whether its channel is away."""
+    alone: bool = False
+    """Whether the message alone was refused while others were accepted: then it isn't the outage that it waits for."""
     told: IncidentStatus | None = None
     """The state of the incident that the message told, if it was sent."""
 
@@ -132,7 +134,8 @@ def unattempted(leased: Notification, now: datetime) -> Finish:
 
 def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
     """Record the ends of leases; False for each that had already ended, which changes nothing."""
-    rows = connection.execute(_SENDING, {"ids": [end.leased.id for end in ends]})
+    ids = portions([end.leased.id for end in ends])
+    rows = (row for some in ids for row in connection.execute(_SENDING, {"ids": some}).all())
     sending = {row.id: notification_of(row) for row in rows}
     ours = [_same_lease(end.leased, sending.get(end.leased.id)) for end in ends]
     _end(connection, ((end, sending[end.leased.id]) for end in itertools.compress(ends, ours)))
@@ -166,7 +169,9 @@ def _ended(end: Finish, stored: Notification) -> Notification:
     if end.status is NotificationStatus.PENDING:
         # What was given up on is retried anew: until now its channel was away.
         retry_since = end.now if stored.given_up else stored.retry_since
-        return replace(after, due_at=due_at, retry_since=retry_since, finished_at=None, missed_since=missed_since)
+        digest_id = end.digest_id or stored.digest_id
+        pending = replace(after, due_at=due_at, retry_since=retry_since, finished_at=None, digest_id=digest_id)
+        return replace(pending, missed_since=None if end.alone else missed_since)
     if end.status is NotificationStatus.FAILED:
         by_channel = end.missed or not end.attempted
         finished_at = stored.finished_at or end.now
@@ -236,11 +241,13 @@ def _needless(situation: Any) -> str | None:
 
 def _situations(connection: Connection, incident_ids: Collection[str]) -> dict[str, Any]:
     """Return each incident's status and acknowledgement, with the id of a newer one with its key, by id."""
-    return {row.id: row for row in connection.execute(_SITUATIONS, {"ids": list(incident_ids)})}
+    ids = portions(incident_ids)
+    return {row.id: row for some in ids for row in connection.execute(_SITUATIONS, {"ids": some}).all()}
 
 
 def _pending(connection: Connection, incident_ids: Collection[str]) -> list[Notification]:
-    return [notification_of(row) for row in connection.execute(_PENDING, {"ids": list(incident_ids)})]
+    ids = portions(incident_ids)
+    return [notification_of(row) for some in ids for row in connection.execute(_PENDING, {"ids": some}).all()]
 
 
 _OWN, _NEWER = incidents.alias(), incidents.alias()

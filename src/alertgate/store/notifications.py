@@ -217,7 +217,7 @@ def cancel(connection: Connection, incident_id: str, reason: str, now: datetime)
 def cancel_untold(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
     """Cancel what is pending or failed about an incident to the contacts that were told nothing of it.
 
-    Return how many were cancelled.
+    A failure that somebody has dismissed stays as it is. Return how many were cancelled.
     """
     other = notifications.alias().c
     told = exists().where(
@@ -226,7 +226,7 @@ def cancel_untold(connection: Connection, incident_id: str, reason: str, now: da
         other.address == _n.address,
         other.status.in_([constant(each) for each in (NotificationStatus.SENDING, NotificationStatus.SENT)]),
     )
-    unsaid = or_(IS_PENDING, _n.status == constant(NotificationStatus.FAILED))
+    unsaid = or_(IS_PENDING, IS_OUTSTANDING)
     which = (_n.incident_id == incident_id, unsaid, ~told)
     cancelled = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": reason}
     return connection.execute(update(notifications).where(*which).values(**cancelled)).rowcount

@@ -37,7 +37,7 @@ def delete_old(connection: Connection, before: datetime) -> int:
     deleted += _without_incident(connection, before)
     if deleted or not ids:
         return deleted
-    told = connection.execute(select(notifications.c.id).where(notifications.c.incident_id.in_(ids))).scalars().all()
+    told = select(notifications.c.id).where(notifications.c.incident_id.in_(ids))
     connection.execute(delete(attempts).where(attempts.c.notification_id.in_(told)))
     connection.execute(delete(notifications).where(notifications.c.incident_id.in_(ids)))
     return connection.execute(delete(incidents).where(incidents.c.id.in_(ids))).rowcount

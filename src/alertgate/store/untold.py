@@ -22,8 +22,9 @@ from sqlalchemy import (
 )
 
 from alertgate.model import ChannelName, Due, IncidentStatus, Kind, Notification, NotificationStatus, Resolution, Signal
-from alertgate.store.claims import IS_ABOUT_DELIVERY
+from alertgate.store.claims import IS_ABOUT_DELIVERY, IS_TO_ANOTHER
 from alertgate.store.notifications import COLUMNS
+from alertgate.store.rows import portions
 from alertgate.store.tables import alerts, constant, incidents, notifications
 
 _n = notifications.c
@@ -50,7 +51,9 @@ def _to_same_contact(one: FromClause, other: FromClause) -> ColumnElement[bool]:
 IS_GIVEN_UP = is_given_up(notifications)
 _ON_CHANNEL = _n.channel == bindparam("channel", type_=_n.channel.type)
 _IN = _n.id.in_(bindparam("ids", expanding=True))
-_ANY_MISSED = select(exists().where(_ON_CHANNEL, _n.status.in_([_PENDING, _FAILED]), _n.missed_since.is_not(None)))
+_ANY_MISSED = select(
+    exists().where(_ON_CHANNEL, or_(and_(_n.status == _PENDING, _n.missed_since.is_not(None)), IS_GIVEN_UP))
+)
 
 
 _LATELY_TOLD = select(
@@ -94,23 +97,28 @@ _IS_ACKNOWLEDGED = or_(
 
 
 @cache
-def _given_up(*, probe: bool) -> Select[Any]:
-    is_due = () if probe else (_n.due_at <= bindparam("now", type_=_n.due_at.type),)
+def _given_up(*, probe: bool, some: bool) -> Select[Any]:
+    which = [] if probe else [_n.due_at <= bindparam("now", type_=_n.due_at.type)]
+    which += [IS_TO_ANOTHER] if some else []
     return (
         select(*(_n[field.name] for field in fields(Due)))
         .join_from(notifications, incidents)
-        .where(IS_GIVEN_UP, _ON_CHANNEL, *is_due, ~IS_ABOUT_DELIVERY)
+        .where(IS_GIVEN_UP, _ON_CHANNEL, *which, ~IS_ABOUT_DELIVERY)
         .where(~_IS_ACKNOWLEDGED, ~_IS_CARRIED, ~_IS_REPLACED)
     )
 
 
-def given_up(connection: Connection, channel: ChannelName, now: datetime, *, probe: bool) -> list[Due]:
+def given_up(
+    connection: Connection, channel: ChannelName, now: datetime, *, probe: bool, without: Collection[str] = ()
+) -> list[Due]:
     """Return what was given up on because this channel was away, and is to be told: one for each incident and contact.
 
-    With `probe`, also what is to be tried later.
+    With `probe`, also what is to be tried later. What is for the addresses in `without` is left out.
     """
-    bound = {"channel": channel} if probe else {"channel": channel, "now": now}
-    return [Due(*row) for row in connection.execute(_given_up(probe=probe), bound)]
+    bound: dict[str, Any] = {"channel": channel}
+    bound |= {} if probe else {"now": now}
+    bound |= {"without": sorted(without)} if without else {}
+    return [Due(*row) for row in connection.execute(_given_up(probe=probe, some=bool(without)), bound)]
 
 
 _told = notifications.alias()
@@ -130,7 +138,7 @@ _INCLUDED = (
 
 def included(connection: Connection, sent: Collection[str]) -> list[tuple[Notification, str]]:
     """Return what was given up on and is told by these notifications, each with the id of the one that tells it."""
-    rows = connection.execute(_INCLUDED, {"ids": list(sent)}) if sent else ()
+    rows = (row for some in portions(sent) for row in connection.execute(_INCLUDED, {"ids": some}).all())
     return [(Notification(*values), by) for *values, by in rows]
 
 
@@ -153,7 +161,7 @@ _NEWS = (
 
 def news(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     """Return of how many firing alerts each notification tells its contact for the first time, by id; 0 is left out."""
-    return {row[0]: row[1] for row in connection.execute(_NEWS, {"ids": list(ids)})} if ids else {}
+    return {row[0]: row[1] for some in portions(ids) for row in connection.execute(_NEWS, {"ids": some}).all()}
 
 
 _before, _between = incidents.alias(), incidents.alias()
@@ -178,11 +186,18 @@ _PREVIOUS_ID = (
     .limit(1)
     .scalar_subquery()
 )
+_IS_KNOWN_INCIDENT = exists().where(
+    _other.c.incident_id == _n.incident_id,
+    _to_same_contact(_other, notifications),
+    _other.c.id != _n.id,
+    _other.c.status.in_([_SENDING, _SENT]),
+)
+"""The contact was told of the incident before, and with that of what came before the incident."""
 _AFTER_SILENCE = (
     select(_n.id)
     .join_from(notifications, incidents)
     .join(_before, _before.c.id == _PREVIOUS_ID)
-    .where(_IN, _wasnt_told(_before))
+    .where(_IN, ~_IS_KNOWN_INCIDENT, _wasnt_told(_before))
 )
 _TOLD_SINCE = exists().where(
     _between.c.key == _before.c.key,
@@ -207,10 +222,12 @@ def earlier(connection: Connection, ids: Collection[str]) -> dict[str, tuple[int
     """Return of how many earlier alerts about the same thing each contact wasn't told, and since when, by notification.
 
     Those are the alerts of earlier incidents with the same key, back to the last that the contact was told about, and
-    without those that somebody acknowledged.
+    without those that somebody acknowledged. The first message about an incident tells of them, of whatever kind it is.
     """
-    # Nearly always the one before was told: only else the others are looked at, which may be thousands.
-    after_silence = connection.execute(_AFTER_SILENCE, {"ids": list(ids)}).scalars().all() if ids else ()
-    if not after_silence:
-        return {}
-    return {row[0]: (int(row[1]), row[2]) for row in connection.execute(_EARLIER, {"ids": list(after_silence)})}
+    found: dict[str, tuple[int, datetime]] = {}
+    for some in portions(ids):
+        # Nearly always the one before was told: only else the others are looked at, which may be thousands.
+        if after_silence := connection.execute(_AFTER_SILENCE, {"ids": some}).scalars().all():
+            rows = connection.execute(_EARLIER, {"ids": list(after_silence)})
+            found |= {row[0]: (int(row[1]), row[2]) for row in rows}
+    return found

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, case, exists, func, literal, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, case, exists, func, literal, or_, select, update
 
 from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
 from alertgate.store import failures
 from alertgate.store.claims import IS_ABOUT_DELIVERY, works_elsewhere
 from alertgate.store.leases import CLOCK_SKEW
 from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
+from alertgate.store.rows import AT_ONCE
 from alertgate.store.tables import incidents, notifications
 from alertgate.store.untold import IS_GIVEN_UP
 
@@ -54,14 +55,8 @@ def note_missed(connection: Connection, channel: ChannelName, paused_at: datetim
     return connection.execute(update(notifications).where(*due).values(missed_since=_n.due_at)).rowcount
 
 
-def forget_unreachable(connection: Connection, targets: Sequence[Target]) -> int:
-    """Let what was given up on stay failed if its contact isn't among these any more; return how many those are."""
-    gone = (IS_GIVEN_UP, tuple_(_n.channel, _n.address).not_in(targets))
-    return connection.execute(update(notifications).where(*gone).values(missed_since=None)).rowcount
-
-
 def give_up(connection: Connection, since_before: datetime, now: datetime) -> list[Notification]:
-    """Fail what has been pending for too long, for example on a paused channel; return it as it was.
+    """Fail what has been pending for too long, for example on a paused channel; return it as it was, AT_ONCE at most.
 
     A notification includes its incident's latest alert, so the time counts from that alert. The time in which the daily
     limit held it back doesn't count. It is told all the same once its channel works again.
@@ -70,7 +65,8 @@ def give_up(connection: Connection, since_before: datetime, now: datetime) -> li
     not_held = or_(_n.held_until.is_(None), _n.held_until <= since_before)
     own = exists().where(incidents.c.id == _n.incident_id, IS_ABOUT_DELIVERY)  # ends with what it is about
     old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, not_held, ~recent_alert, ~own)
-    given_up = [notification_of(row) for row in connection.execute(select(*COLUMNS).where(*old))]
+    oldest = select(*COLUMNS).where(*old).order_by(_n.due_at, _n.id).limit(AT_ONCE)
+    given_up = [notification_of(row) for row in connection.execute(oldest)]
     failed = {
         "status": NotificationStatus.FAILED,
         "finished_at": now,

@@ -35,6 +35,10 @@ class Mistake(StrEnum):
     BADLY_MADE = "badly_made"
     NO_AUTH = "no_auth"
     NO_AUTH_UNENCRYPTED = "no_auth_unencrypted"
+    NO_XOAUTH2 = "no_xoauth2"
+    NO_PASSWORDS = "no_passwords"
+    NO_KNOWN_LOGIN = "no_known_login"
+    ADDRESS_NOT_ALLOWED = "address_not_allowed"  # the account may only be used from some addresses
     LOGIN_WANTED = "login_wanted"
     APP_PASSWORD = "app_password"  # noqa: S105  (no password)
     PASSWORDS_OFF = "passwords_off"
@@ -97,9 +101,11 @@ def doubtful_password(settings: Settings) -> str | None:
 
 
 def _in_login(settings: Settings, outcome: Outcome) -> Mistake | None:
-    """Return the mistake that a reply about the login shows."""
+    """Return the mistake that a reply shows, which nearly always is about the login."""
     if _PASSWORDS_OFF.search(outcome.reply):
         return Mistake.PASSWORDS_OFF
+    if outcome.reason is Reason.HOST_REFUSED and _NOT_ALLOWED.search(outcome.reply):
+        return Mistake.ADDRESS_NOT_ALLOWED
     if outcome.reason is not Reason.CREDENTIALS:
         return None
     if settings.mail_user is None:
@@ -120,6 +126,11 @@ TLS_PORT = 465
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _REPLY = re.compile(r"[245]\d\d ")
 _PASSWORDS_OFF = re.compile(r"5\.7\.139|basic auth\w* is disabled|smtpclientauthentication is disabled", re.IGNORECASE)
+_NOT_ALLOWED = re.compile(
+    r"unauthori[sz]ed (?:\w+ )?ip\b|\bip\b.{0,40}(?:unauthori[sz]ed|not (?:\w+ )?(?:in|on) (?:\w+ )?(?:white|allow)"
+    r"|not (?:allowed|authori[sz]ed|permitted) to (?:log|auth|use|access))",
+    re.IGNORECASE,
+)
 _PROVIDERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "smtp.gmail.com": ("Gmail", "https://myaccount.google.com/apppasswords, with 2-step verification"),
@@ -140,6 +151,9 @@ _SIGNS: Mapping[Mistake, re.Pattern[str]] = MappingProxyType(
         Mistake.OAUTH: _sign("^smtp_oauth"),
         Mistake.NO_STARTTLS: _sign("starttls extension not supported", "offers no starttls"),
         Mistake.NO_AUTH: _sign("auth extension is not supported", r"offers no login \(auth\)"),
+        Mistake.NO_XOAUTH2: _sign("^the server offers .* no xoauth2"),
+        Mistake.NO_PASSWORDS: _sign("^the server offers .* takes no password"),
+        Mistake.NO_KNOWN_LOGIN: _sign("^the server offers the logins"),
         Mistake.NO_MAIL_SERVER: _sign("malformed smtp response", "no(t an answer of a)? mail server", "speak smtp"),
         Mistake.PLAIN_EXPECTED: _sign(
             "wrong.version.number", "record.layer.failure", "packet.length.too.long", "unknown.protocol"
@@ -205,6 +219,15 @@ _MISTAKES: Mapping[Mistake, str] = MappingProxyType(
         "login, else use its port for senders, 587 or 465",
         Mistake.NO_AUTH_UNENCRYPTED: "{server} offers no login (AUTH) without encryption, but SMTP_PASSWORD is set: "
         "set SMTP_SECURITY=starttls, or unset SMTP_PASSWORD if the server needs no login",
+        Mistake.NO_XOAUTH2: "{server} offers no login by OAuth (XOAUTH2): set SMTP_PASSWORD in place of "
+        "SMTP_OAUTH_..., or check SMTP_HOST and SMTP_PORT",
+        Mistake.NO_PASSWORDS: "{server} takes no password: log in by OAuth (SMTP_OAUTH_..., docs/mail.md), or use "
+        "another mail server",
+        Mistake.NO_KNOWN_LOGIN: "{server} offers no login that alertgate knows (PLAIN, LOGIN, CRAM-MD5, "
+        "XOAUTH2): have one of them enabled there, or use another mail server; if it needs no login, unset "
+        "SMTP_PASSWORD",
+        Mistake.ADDRESS_NOT_ALLOWED: "the account may not be used from this machine's address: add the address that "
+        "this machine has on the internet to those that the provider allows, or take that limit off",
         Mistake.LOGIN_WANTED: "the server wants a login: set SMTP_PASSWORD, and SMTP_USERNAME where that isn't "
         "SMTP_EMAIL",
         Mistake.APP_PASSWORD: "{provider} takes an app password and not the account's own: create one ({page}), and "

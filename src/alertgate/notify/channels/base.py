@@ -69,6 +69,8 @@ class Permanent:
 
     reason: Reason
     reply: str
+    of_content: bool = False
+    """Whether it may be for what the message says or how long it is, so that a smaller one may be accepted."""
     word: ClassVar[str] = "permanent"
 
 
@@ -80,6 +82,8 @@ class Transient:
     reply: str
     if_alone: "Transient | Permanent | None" = None
     """The outcome if the server turns out to refuse this recipient alone; None if it can't be about the recipient."""
+    of_content: bool = False
+    """As that of Permanent."""
     word: ClassVar[str] = "transient"
 
 
@@ -157,6 +161,12 @@ class Channel(Protocol):
         """Attempt once to send a message. A failure is an outcome, never an exception.
 
         After `deadline` (event loop time) another process may send the message, so nothing may be sent any more.
+        """
+
+    async def rehearse(self, to: str | None, deadline: float) -> Outcome:
+        """Do all that `send` does to reach a recipient, or with None the server, but send nothing.
+
+        `Sent` says that nothing was refused. Until `deadline` (event loop time), and as `send` without exceptions.
         """
 
     async def close(self) -> None:

@@ -16,6 +16,7 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.notify.channels.base import AttemptFailed, Reason, Transient
 from alertgate.notify.channels.dial import Resolve, dial, resolve, shown
+from alertgate.notify.channels.hidden import Secrets
 from alertgate.notify.channels.login import Tokens, with_password, with_token
 from alertgate.notify.channels.tls import explain, mail_context
 
@@ -47,6 +48,8 @@ class Connector:
         self._resolve = resolve
         self._own_name = own_name
         self._tokens: Tokens | None = None
+        user, password = settings.mail_user or "", settings.mail_password or ""
+        self._secrets = Secrets([password], user, said=[f"\0{user}\0{password}"] if password else [])
         self._turn = asyncio.Lock()
         self._failed: _Failed | None = None
         self._tls: ssl.SSLContext | None = None
@@ -69,6 +72,11 @@ class Connector:
                 raise
             self._failed = None
             return connection
+
+    def hide(self, text: str) -> str:
+        """Return what a server says without what it was given to log in."""
+        text = self._tokens.hide(text) if self._tokens else text
+        return self._secrets.hide(text)
 
     async def _open(self) -> SMTP:
         settings = self._settings

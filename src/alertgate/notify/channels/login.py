@@ -23,6 +23,9 @@ class Tokens(Protocol):
     def has_one(self) -> bool:
         """Return whether one is kept, so that `current` needn't fetch one."""
 
+    def hide(self, text: str) -> str:
+        """Return a text without the tokens, and what they are fetched with."""
+
     def discard(self) -> None:
         """Forget the current token, because the mail server has refused it."""
 

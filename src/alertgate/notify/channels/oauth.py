@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ import httpx
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.notify.channels.base import AttemptFailed, Reason, Transient
+from alertgate.notify.channels.hidden import Secrets
 from alertgate.notify.channels.tls import explain, mail_context
 
 MARGIN = 300.0
@@ -21,6 +23,8 @@ SHORT = 300.0
 LONGEST = 86400.0
 MOST_BYTES = 65536
 """Of an answer; real ones have 2 to 5 kB."""
+MOST_KEPT = 6
+"""Tokens that are remembered to be hidden: a mail server's refusal may repeat one that was replaced meanwhile."""
 LONGEST_TEXT = 300
 """Characters that are shown of what the endpoint says about an error."""
 
@@ -56,6 +60,8 @@ class AccessTokens:
         refresh_token = settings.smtp_oauth_refresh_token
         self._refresh_token = refresh_token.get_secret_value() if refresh_token else ""
         self._token = ""
+        self._given: deque[str] = deque([self._refresh_token], maxlen=MOST_KEPT)
+        self._secrets = self._all_secrets()
         self._renew_at = self._ends_at = 0.0
 
     async def current(self) -> str:
@@ -73,6 +79,8 @@ class AccessTokens:
         self._ends_at = now + granted.seconds
         self._renew_at = self._ends_at - min(MARGIN, granted.seconds / 2)
         self._refresh_token = granted.refresh_token or self._refresh_token
+        self._given += [self._refresh_token, self._token]
+        self._secrets = self._all_secrets()
         return self._token
 
     def has_one(self) -> bool:
@@ -87,7 +95,7 @@ class AccessTokens:
         limit = self._settings.smtp_timeout
         try:
             async with asyncio.timeout(limit):
-                answer = read(*await self._ask(), self._without_secrets)
+                answer = read(*await self._ask(), self.hide)
         except (TimeoutError, httpx.TimeoutException):
             raise self._failed(Reason.TIMEOUT, f"no answer within {limit:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -126,13 +134,17 @@ class AccessTokens:
 
     def _failed(self, reason: Reason, text: str) -> AttemptFailed:
         """Return a failure whose text holds no secret, whatever the endpoint repeats of the request."""
-        return AttemptFailed(Transient(reason, f"SMTP_OAUTH_TOKEN_URL: {self._without_secrets(text)}"))
+        return AttemptFailed(Transient(reason, f"SMTP_OAUTH_TOKEN_URL: {self.hide(text)}"))
 
-    def _without_secrets(self, text: str) -> str:
+    def hide(self, text: str) -> str:
+        """Return a text without the tokens of late and the client's secret."""
+        return self._secrets.hide(text)
+
+    def _all_secrets(self) -> Secrets:
         secret = self._settings.smtp_oauth_client_secret
-        for hidden in (self._refresh_token, self._token, secret.get_secret_value() if secret else ""):
-            text = text.replace(hidden, "***") if hidden else text
-        return text
+        user = self._settings.mail_user
+        logins = [f"user={user}\1auth=Bearer {token}\1\1" for token in self._given]
+        return Secrets([*self._given, secret.get_secret_value() if secret else ""], said=logins)
 
 
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}

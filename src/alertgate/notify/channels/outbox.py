@@ -1,8 +1,10 @@
 """The outbox: a Maildir that receives the messages while no mail server is configured."""
 
 import asyncio
+import os
 from mailbox import Maildir
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import structlog
 
@@ -15,6 +17,8 @@ from alertgate.store.engine import make_private_dir
 
 log = structlog.stdlib.get_logger("alertgate.outbox")
 
+TRIED = 20_000
+"""Bytes that are written to see whether a message would fit."""
 NOBODY = "operator@localhost"
 """The recipient of notifications in the outbox while none is configured."""
 
@@ -35,12 +39,30 @@ class Outbox:
         try:
             file = await asyncio.to_thread(self._write, message)
         except OSError as error:
-            return Transient(Reason.STORAGE, f"the outbox {self._path} can't be written: {error}")
+            return self._unwritable(error)
         log.warning("outbox.written", detail="no mail server is configured, so nobody was told", file=str(file))
         return Sent(f"written to {file}")
 
+    async def rehearse(self, to: str | None, deadline: float) -> Outcome:  # noqa: ARG002  (a file takes no time)
+        """Write a file, and remove it."""
+        try:
+            await asyncio.to_thread(self._try)
+        except OSError as error:
+            return self._unwritable(error)
+        return Sent(f"{self._path} can be written")
+
     async def close(self) -> None:
         """Do nothing: the outbox has no connections."""
+
+    def _unwritable(self, error: OSError) -> Transient:
+        return Transient(Reason.STORAGE, f"the outbox {self._path} can't be written: {error}")
+
+    def _try(self) -> None:
+        Maildir(self._path, create=True)
+        with NamedTemporaryFile(dir=self._path / "tmp") as file:
+            file.write(bytes(TRIED))
+            file.flush()
+            os.fsync(file.fileno())
 
     def _write(self, message: Message) -> Path:
         box = Maildir(self._path, create=True)

@@ -12,7 +12,8 @@ from aiosmtplib import SMTP
 from alertgate.config import Settings
 from alertgate.model import Target
 from alertgate.notify.channels.advice import advice
-from alertgate.notify.channels.base import Finding, Level, Outcome, Sent
+from alertgate.notify.channels.base import Finding, Level, Outcome, Reason, Sent, Transient
+from alertgate.notify.channels.hidden import Hide, without
 from alertgate.notify.channels.replies import Stage, classify
 from alertgate.notify.gateways import is_text_message
 
@@ -41,6 +42,13 @@ class Rehearsal:
     lost: Outcome | None = None
     """Why the others weren't asked for."""
 
+    def conceal(self, hide: Hide) -> None:
+        """Take out what the server repeats of the login."""
+        self.server, self.sender, self.lost = (
+            outcome and without(outcome, hide) for outcome in (self.server, self.sender, self.lost)
+        )
+        self.recipients = {address: without(outcome, hide) for address, outcome in self.recipients.items()}
+
 
 async def rehearse(lend: Lend, sender: str, addresses: Sequence[str]) -> Rehearsal:
     """Ask for each recipient in a transaction of its own, as a mail does, and reset it."""
@@ -61,6 +69,13 @@ async def rehearse(lend: Lend, sender: str, addresses: Sequence[str]) -> Rehears
         if len(rest) == len(waiting) or losses == MOST_LOST or loop.time() > until:
             heard.lost = failure
             return heard
+
+
+async def outcome(lend: Lend, sender: str, to: str | None) -> Outcome:
+    """Return how a mail to one recipient would fail, or with None how a login would; `Sent` if nothing is refused."""
+    heard = await rehearse(lend, sender, [to] if to else [])
+    asked = heard.recipients.get(to) if to else None
+    return heard.sender or asked or heard.server or Transient(Reason.TIMEOUT, "the mail server gave no answer")
 
 
 async def _ask(heard: Rehearsal, sender: str, addresses: Sequence[str], until: float, connection: SMTP) -> None:

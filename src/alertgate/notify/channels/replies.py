@@ -19,6 +19,10 @@ _ENHANCED = re.compile(r"(?<![\w.])[245]\.(\d{1,3})\.(\d{1,3})(?!\w|\.\d)")
 """An enhanced status code, but not part of an IP address or a version."""
 
 
+_FAILED_LOGINS = re.compile(r"too many|attempts|failed log|log ?in fail", re.IGNORECASE)
+"""An address that is blocked for failed logins is blocked for the password."""
+
+
 class Stage(StrEnum):
     """The stage of the SMTP conversation that a reply came at."""
 
@@ -34,11 +38,12 @@ def classify(stage: Stage, code: int, text: str) -> Transient | Permanent:
     reply = f"{code} {' '.join(text.split())}"
     reason = _reason(stage, code, text)
     if code >= 500 and reason in _FINAL:
-        return Permanent(reason, reply)
+        of_content = reason is Reason.TOO_LARGE or (reason is Reason.POLICY and stage is Stage.CONTENT)
+        return Permanent(reason, reply, of_content)
     if reason in _FINAL and reason is not Reason.TOO_LARGE:
         reason = Reason.RECIPIENT_BUSY  # a 4xx: the server itself says that it may accept it later
     if reason in _DOUBTFUL and stage in {Stage.RECIPIENT, Stage.CONTENT}:
-        return Transient(reason, reply, _if_alone(code, reply))
+        return Transient(reason, reply, _if_alone(stage, code, reply))
     return Transient(reason, reply)
 
 
@@ -49,8 +54,12 @@ _DOUBTFUL = frozenset({Reason.UNCLEAR, Reason.SENDER_REFUSED, Reason.RELAY_REFUS
 """Once the server has seen a recipient, these may be about that recipient alone: what it says to others will tell."""
 
 
-def _if_alone(code: int, reply: str) -> Transient | Permanent:
-    return Permanent(Reason.REFUSED, reply) if code >= 500 else Transient(Reason.RECIPIENT_BUSY, reply)
+def _if_alone(stage: Stage, code: int, reply: str) -> Transient | Permanent:
+    return (
+        Permanent(Reason.REFUSED, reply, stage is Stage.CONTENT)
+        if code >= 500
+        else Transient(Reason.RECIPIENT_BUSY, reply)
+    )
 
 
 def _reason(stage: Stage, code: int, text: str) -> Reason:
@@ -66,14 +75,24 @@ def _reason(stage: Stage, code: int, text: str) -> Reason:
 
 
 def _of_login(code: int, text: str) -> Reason:
-    if (words := reason_in(text)) in {Reason.TLS, Reason.DAILY_LIMIT}:
+    words = reason_in(text)
+    if words in {Reason.TLS, Reason.DAILY_LIMIT} or (words is Reason.HOST_REFUSED and not _FAILED_LOGINS.search(text)):
         return words
-    return Reason.CREDENTIALS if code >= 500 else Reason.TOO_MANY_LOGINS
+    return Reason.CREDENTIALS if code >= 500 and words is not Reason.TRY_LATER else Reason.TOO_MANY_LOGINS
+
+
+_ABOUT_US = frozenset(
+    {Reason.SENDER_REFUSED, Reason.HOST_REFUSED, Reason.RELAY_REFUSED, Reason.TRY_LATER, Reason.DAILY_LIMIT}
+)
 
 
 def _exception(subject: int, detail: int, words: Reason | None) -> Reason | None:
     """Return the reason if the words are surer than the code: servers use these codes for the sender, too."""
-    if subject == 1 and words in {Reason.SENDER_REFUSED, Reason.HOST_REFUSED, Reason.RELAY_REFUSED}:
+    if subject == 1 and words in _ABOUT_US:
+        return words
+    if (subject, detail) == (5, 3) and words is Reason.TRY_LATER:
+        return words
+    if (subject, detail) == (7, 13) and words is Reason.HOST_REFUSED:
         return words
     if (subject, detail) in {(2, 1), (2, 2), (3, 2)} and words in {Reason.RECIPIENT_BUSY, Reason.DAILY_LIMIT}:
         return words
@@ -95,7 +114,11 @@ _CODES = {
     (2, 3): Reason.TOO_LARGE,
     (2, 121): Reason.RECIPIENT_BUSY,  # Exchange Online: an hourly limit of this mailbox
     (2, 122): Reason.RECIPIENT_BUSY,
-    (2, 252): Reason.SENDER_REFUSED,  # Exchange Online: SendAsDenied
+    (2, 251): Reason.TRY_LATER,  # from here on Exchange Online: throttled for many refusals of one kind
+    (2, 252): Reason.SENDER_REFUSED,  # also SendAsDenied itself
+    (2, 253): Reason.SENDER_REFUSED,  # the mailbox has no licence
+    (2, 254): Reason.TRY_LATER,
+    (2, 255): Reason.TRY_LATER,
     (3, 1): Reason.TRY_LATER,
     (3, 2): Reason.TRY_LATER,
     (3, 4): Reason.TOO_LARGE,
@@ -106,6 +129,7 @@ _CODES = {
     (7, 10): Reason.TLS,
     (7, 11): Reason.TLS,
     (7, 12): Reason.REFUSED,  # this and 7.124 to 7.136, Exchange: a recipient that takes mail from some senders alone
+    (7, 13): Reason.CREDENTIALS,  # the account that logged in is disabled
     (7, 20): Reason.SENDER_REFUSED,  # DKIM; RFC 7372
     (7, 21): Reason.SENDER_REFUSED,
     (7, 22): Reason.SENDER_REFUSED,

@@ -17,7 +17,7 @@ _SENDER_REFUSED = (
 )
 _IP_REFUSED = (
     r"(?:\bips?\b|network|your (?:mail )?server|your host)\b.{0,60}"
-    rf"(?:blocked|banned|refused|listed|not in whitelist|{_NOT})"
+    rf"(?:blocked|banned|refused|listed|not (?:in|on) (?:the |your )?(?:white|allow)[ -]?list|{_NOT})"
 )
 _UNKNOWN = (
     r"(?:user|recipient|mailbox|alias|local part|account|(?<!ip )address)\b.{0,50}?\b"
@@ -45,7 +45,9 @@ _RULES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         Reason.DAILY_LIMIT,
         (
             "daily .{0,30}(?:limit|quota)",
-            "submissionquota|(?:submission|sending|hourly|relay) (?:limit|quota) (?:was |is |has been )?exceeded",
+            "submissionquota",
+            "(?:submission|sending|hourly|relay) (?:limit|quota)s? (?:was |is |has been )?(?:exceeded|reached)",
+            "(?:exceeded|reached|over) .{0,20}(?:submission|sending) (?:limit|quota)",
             "your sending (?:quota|limit)|mail send limit",
             "credits exceeded",
             "max(?:imum)? e?-?mails per (?:hour|day)",
@@ -98,6 +100,7 @@ _RULES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             "verify your (?:domain|sender)",
             r"your (?:domain|account)\b",
             "outgoing mail suspension",
+            "account (?:is |has been |was )?suspended|sending (?:is |has been |was )?(?:paused|disabled|suspended)",
             "outboundspamexception|wascl",  # Exchange Online has suspended the account
             "invalid dns",
             "test purposes only",
@@ -136,6 +139,7 @@ _RULES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             "receiving (?:mail|messages) (?:too|at a rate)",
             "excessive volume",
             "recipient thread limit",
+            r"recipient rate[ -]?limit|rate[ -]?limit \W?(?:to|rcpt)\b",  # rspamd names the bucket
             "receive limit",
             "separate transaction",
             "too many recipients",
@@ -147,7 +151,8 @@ _RULES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
         Reason.TRY_LATER,
         (
             "temporarily (?:deferred|rate limited|blocked|restricted)",
-            "rate ?limit",
+            "rate[ -]?limit",
+            "too many (?:bad|invalid|unknown|nonexistent|incorrect) (?:recipients|users|rcpts|addresses)",
             "server busy",
             "service (?:is )?(?:not available|unavailable)",
             "too (?:many (?:concurrent|connections|sessions)|frequent)",
@@ -164,6 +169,8 @@ _RULES: tuple[tuple[Reason, tuple[str, ...]], ...] = (
             "reputation",
             _IP_REFUSED,
             "banned sending ip",
+            r"unauthori[sz]ed (?:source |client |remote )?ip\b",
+            r"\bip(?: address)? (?:is |was )?unauthori[sz]ed",
             "not accepted from",
             "dynamic ip",
             "connections? .{0,20}not (?:be )?accept",

@@ -25,6 +25,7 @@ from alertgate.notify.channels.base import (
     Sent,
 )
 from alertgate.notify.channels.connect import Connector, greet
+from alertgate.notify.channels.hidden import without
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.outcomes import outcome_of, unwritable
 from alertgate.notify.gateways import is_gateway
@@ -58,10 +59,8 @@ class MailServer:
         try:
             async with asyncio.timeout_at(deadline), self._slots:
                 return await self._send_mail(sender, to, mail, deadline)
-        except AttemptFailed as error:
-            return error.outcome
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            return outcome_of(error)
+        except (AttemptFailed, aiosmtplib.SMTPException, OSError, ValueError) as error:
+            return self._outcome_of(error)
 
     async def lend(self, use: Callable[[SMTP], Awaitable[None]]) -> Outcome | None:
         """Connect, log in, and let `use` talk to the server. Return the failure of either, or None."""
@@ -72,11 +71,18 @@ class MailServer:
                     await use(connection)
                 finally:
                     await self._quit(connection)
-        except AttemptFailed as error:
-            return error.outcome
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            return outcome_of(error)
+        except (AttemptFailed, aiosmtplib.SMTPException, OSError, ValueError) as error:
+            return self._outcome_of(error)
         return None
+
+    def hide(self, text: str) -> str:
+        """Return what the server says without what it was given to log in."""
+        return self._connector.hide(text)
+
+    def _outcome_of(self, error: Exception) -> Outcome:
+        """Return a failure's outcome. Servers may repeat a login in any refusal."""
+        outcome = error.outcome if isinstance(error, AttemptFailed) else outcome_of(error)
+        return without(outcome, self.hide)
 
     async def close(self) -> None:
         """Close every idle connection."""
@@ -102,7 +108,7 @@ class MailServer:
                 self._idle.append(_Idle(connection, monotonic()))
             else:
                 transport.abort()  # `close` would first send the rest of the mail, however late
-        return Sent(f"250 {reply}")
+        return Sent(self.hide(f"250 {reply}"))
 
     async def _alive(self) -> SMTP | None:
         """Return an idle connection that the server hasn't closed, or None."""
@@ -185,6 +191,14 @@ class MailChannel:
         mail = compose(message, self._sender, self._name)
         return await self._server.send_mail(self._sender, message.to, mail, deadline)
 
+    async def rehearse(self, to: str | None, deadline: float) -> Outcome:
+        """Log in, and name the sender and a recipient, on a connection of its own."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await rehearsal.outcome(self._server.lend, self._sender, to)
+        except TimeoutError as error:
+            return outcome_of(error)
+
     async def close(self) -> None:
         """Close the server's connections."""
         await self._server.close()
@@ -233,4 +247,5 @@ async def check(settings: Settings) -> list[Finding]:
     server = MailServer(settings.model_copy(update={"smtp_timeout": timeout}))
     told = targets(settings)
     heard = await rehearsal.rehearse(server.lend, settings.mail_from, [address for _, address in told])
+    heard.conceal(server.hide)
     return list(rehearsal.findings(settings, heard, told))
