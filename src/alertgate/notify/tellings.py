@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alertgate.model import Severity
@@ -11,8 +11,8 @@ from alertgate.policy.people import Contact, Person
 from alertgate.policy.policy import Policy, Told
 from alertgate.policy.stopped_clock import opening
 
-MOST_HOLDS = 20
-"""Holds that follow each other; hours and quiet hours that leave no time at all mustn't keep a message forever."""
+LONGEST_HOLD = timedelta(days=14)
+"""Hours and quiet hours that leave no time within two weeks never will; they mustn't keep a message forever."""
 
 
 class TellReason(StrEnum):
@@ -57,8 +57,10 @@ def tellings(told: Iterable[Told], escalation: Escalation, severity: Severity, n
     for each in told:
         start, hold = _held(each.person, escalation, severity, now)
         for contact in each.person.contacts:
-            due_at, reason = _held(each.person, escalation, severity, start + contact.after)
-            reason = reason or hold or (TellReason.DELAYED if contact.after else TellReason.AT_ONCE)
+            due_at, reason = start, hold or TellReason.AT_ONCE
+            if contact.after:
+                due_at, held = _held(each.person, escalation, severity, start + contact.after)
+                reason = held or hold or TellReason.DELAYED
             found.append(Telling(each.person.name, each.via, contact, due_at, reason))
     return tuple(found)
 
@@ -67,8 +69,8 @@ def _held(
     person: Person, escalation: Escalation, severity: Severity, at: datetime
 ) -> tuple[datetime, TellReason | None]:
     """Return when a message that is due at a time may go to a person, and what holds it; None if nothing does."""
-    reason = None
-    for _ in range(MOST_HOLDS):
+    start, reason = at, None
+    while at - start < LONGEST_HOLD:
         if opens_at := opening(escalation, at):
             at, reason = opens_at, TellReason.OUTSIDE_HOURS
         elif quiet_until := person.quiet_until(at, severity):
