@@ -3,10 +3,11 @@
 import random
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from types import MappingProxyType
 
 import structlog
 from fastapi import FastAPI
@@ -56,6 +57,7 @@ from alertgate.web.routes import api, docs, ops, status, webhooks
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
 
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -92,15 +94,19 @@ def open_gate(
     store: Store | None = None,
     times: DeliveryTimes | None = None,
     disk_usage: DiskUsage = shutil.disk_usage,
+    secrets_of_contacts: Mapping[str, str] = NO_SECRETS,
 ) -> Gate:
     """Open the store, read the policy and build all parts. Only the store's writer runs yet.
+
+    `secrets_of_contacts` has the addresses that the policy's `$CONTACT_…` stand for.
 
     Raises ConfigError, PolicyInvalid, StoreInUse, StoreTooNew, StoreUnavailable.
     """
     clock = clock or SystemClock()
     store = store or Store(settings)
     store.open(exclusive=True)
-    policies = PolicyKeeper(store, clock, settings.policy_file, named=settings.must_have_policy)
+    around = registry.surroundings(settings, secrets_of_contacts)
+    policies = PolicyKeeper(store, clock, settings.policy_file, around, named=settings.must_have_policy)
     try:
         policies.start()
     except PolicyInvalid:

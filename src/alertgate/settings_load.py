@@ -2,11 +2,12 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
@@ -48,6 +49,30 @@ def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings
     if problems := found or _inconsistent(settings):
         raise ConfigError(problems)
     return settings
+
+
+def contact_secrets(env_file: Path | None = DEFAULT_ENV_FILE) -> Mapping[str, str]:
+    """Return the addresses that the policy's `$CONTACT_…` stand for, by name, from where settings are read."""
+    found: dict[str, str] = {}
+    if SECRETS_DIR.is_dir():
+        found |= {file.name: _secret(file) for file in SECRETS_DIR.iterdir() if _is_contact(file.name)}
+    if env_file and env_file.is_file():
+        found |= {name: value or "" for name, value in dotenv_values(env_file).items() if _is_contact(name)}
+    found |= {name: value for name, value in os.environ.items() if _is_contact(name) and value}
+    return {name.upper(): value.strip() for name, value in found.items() if value.strip()}
+
+
+def _is_contact(name: str) -> bool:
+    return name.upper().startswith(dotenv.CONTACT_PREFIX)
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            [f"{file} can't be read: {error}; it must be a text file that user {os.getuid()} can read"]
+        ) from None
 
 
 @contextmanager

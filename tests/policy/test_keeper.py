@@ -8,6 +8,7 @@ import structlog
 from alertgate.errors import PolicyInvalid
 from alertgate.policy.keeper import PolicyKeeper, PolicyReason, choose, forget
 from alertgate.policy.load import FileState, PolicyFile, digest
+from alertgate.policy.surroundings import Surroundings
 from alertgate.store import policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
@@ -27,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 def started(store: Store, path: Path, *, named: bool = False) -> PolicyKeeper:
     """Return the keeper of a process that has started."""
-    one = PolicyKeeper(store, FakeClock(), path, named=named)
+    one = PolicyKeeper(store, FakeClock(), path, Surroundings(), named=named)
     one.start()
     return one
 
@@ -189,7 +190,7 @@ async def test_a_stored_policy_of_another_version_is_told_once(store: Store, pat
     path.write_text(ONE)
     one = started(store, path)
     with store.transaction() as connection:
-        policies.save(connection, StoredPolicy("[people.owner]", digest("[people.owner]"), START))
+        policies.save(connection, StoredPolicy("[devices.door]", digest("[devices.door]"), START))
     with structlog.testing.capture_logs() as logged:
         await one.follow()
         await one.follow()

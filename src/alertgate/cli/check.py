@@ -13,13 +13,16 @@ from alertgate.errors import StoreInUse, Unavailable
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.policy.load import PolicyFile
+from alertgate.policy.surroundings import Surroundings
 from alertgate.store.engine import Store
 
 STRONG = 24
 """Characters that a random secret needs to be practically impossible to guess."""
 
 
-async def run(settings: Settings, file: PolicyFile, now: datetime, *, offline: bool) -> list[Finding]:
+async def run(
+    settings: Settings, file: PolicyFile, around: Surroundings, now: datetime, *, offline: bool
+) -> list[Finding]:
     """Check everything, and the policy's file as it was read; with `offline`, don't connect to the mail server.
 
     What is fine by the settings alone is left out where the mail server was asked about the same.
@@ -29,7 +32,7 @@ async def run(settings: Settings, file: PolicyFile, now: datetime, *, offline: b
         *_recipients(settings),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
         *registry.findings(settings, now.date()),
-        *policy.findings(file, settings),
+        *policy.findings(file, settings, around, now),
         _store(settings),
     ]
     if offline:

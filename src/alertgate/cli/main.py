@@ -25,11 +25,11 @@ from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.notify.channels.base import Level
-from alertgate.notify.channels.registry import open_channels
+from alertgate.notify.channels.registry import open_channels, surroundings
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
-from alertgate.settings_load import DEFAULT_ENV_FILE, load
+from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config
 from alertgate.web.signals import Signals
@@ -86,7 +86,7 @@ def serve(
     configure_logging(settings.log_level, settings.log_format)
     allow_many_files()
     listener = listen(settings.host, settings.port)
-    gate = open_gate(settings)
+    gate = open_gate(settings, secrets_of_contacts=contact_secrets(env_file))
     show_curl = first_steps and settings.particle_webhook_secret is not None
     config = server_config(create_app(gate), settings)
     server = Server(
@@ -127,8 +127,9 @@ def check(
     """Check the settings, the policy, the store, and what the mail server says to each recipient; sends nothing."""
     settings = load(env_file)
     configure_logging("error", "console")
-    file = read_file(settings.policy_file)
-    findings = asyncio.run(checks.run(settings, file, SystemClock().now(), offline=offline))
+    around = surroundings(settings, contact_secrets(env_file))
+    file = read_file(settings.policy_file, around)
+    findings = asyncio.run(checks.run(settings, file, around, SystemClock().now(), offline=offline))
     for finding in findings:
         typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"))
     if any(finding.level is Level.FAIL for finding in findings):

@@ -55,20 +55,23 @@ def tellings(told: Iterable[Told], escalation: Escalation, severity: Severity, n
     """Return when each contact of these people is told; the one place that decides about holds."""
     found = []
     for each in told:
-        start, hold = _held(each.person, escalation, severity, now)
+        start, hold = held(each.person, escalation, severity, now)
         for contact in each.person.contacts:
             due_at, reason = start, hold or TellReason.AT_ONCE
             if contact.after:
-                due_at, held = _held(each.person, escalation, severity, start + contact.after)
-                reason = held or hold or TellReason.DELAYED
+                due_at, again = held(each.person, escalation, severity, start + contact.after)
+                reason = again or hold or TellReason.DELAYED
             found.append(Telling(each.person.name, each.via, contact, due_at, reason))
     return tuple(found)
 
 
-def _held(
+def held(
     person: Person, escalation: Escalation, severity: Severity, at: datetime
 ) -> tuple[datetime, TellReason | None]:
-    """Return when a message that is due at a time may go to a person, and what holds it; None if nothing does."""
+    """Return when a message that is due at a time may go to a person, and what holds it; None if nothing does.
+
+    Ask it for whatever is due to a person, not only by a step: an update, an end, an acknowledgement.
+    """
     start, reason = at, None
     while at - start < LONGEST_HOLD:
         if opens_at := opening(escalation, at):

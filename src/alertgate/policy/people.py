@@ -4,13 +4,14 @@ Quiet hours hold what isn't excepted, and never drop it: `quiet_until` says unti
 it; ask it again when a hold ends, because the policy may have changed meanwhile.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from alertgate.addresses import mask
-from alertgate.model import ChannelName, Severity
+from alertgate.model import ChannelName, Severity, Target
 from alertgate.policy.wall_clock import Hours
 
 SECRET_PREFIX = "$CONTACT_"  # noqa: S105  (the prefix of their names)
@@ -73,3 +74,11 @@ class Person:
         if self.quiet is None or not self.quiet.hold(severity) or self.quiet.hours.contain(at, self.zone):
             return None
         return self.quiet.hours.next_change(at, self.zone)
+
+
+def recipients(targets: Sequence[Target], zone: ZoneInfo) -> Mapping[str, Person]:
+    """Return the recipients of the settings as people, each of whom has one address and is named like it."""
+    contacts: dict[str, tuple[Contact, ...]] = {}
+    for channel, address in targets:
+        contacts[address] = (*contacts.get(address, ()), Contact(channel, address))
+    return MappingProxyType({name: Person(name, reached_by, zone) for name, reached_by in contacts.items()})

@@ -5,7 +5,7 @@ twice, and one that is skipped in spring not at all.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
@@ -53,6 +53,10 @@ class Hours:
         """The rest of the week."""
         edges = [NOTHING, *(edge for span in self.spans for edge in span), WEEK]
         return Hours.of((start, end) for start, end in zip(edges[::2], edges[1::2], strict=True) if start < end)
+
+    def on(self, days: Collection[int]) -> "Hours":
+        """Return those that begin on these weekdays; one that goes on over midnight belongs to where it begins."""
+        return Hours.of(piece for span in _joined(self.spans) for piece in _daily(*span) if piece[0] // DAY % 7 in days)
 
     def covers(self, wall: timedelta) -> bool:
         """Return whether a time of the week is within them."""
@@ -121,12 +125,26 @@ def span_of(day: int, start: timedelta, end: timedelta) -> Span:
     return begin + start, begin + end + (DAY if end <= start else NOTHING)
 
 
-def _parts(spans: Sequence[Span]) -> Iterator[tuple[int, str]]:
-    """Yield each day on which a span begins with its times; longer spans are cut at midnights."""
+def _joined(spans: Sequence[Span]) -> list[Span]:
+    """Return spans with the two of one that goes on over Sunday's midnight as one, which ends after the week."""
     joined = list(spans)
     if len(joined) > 1 and joined[0][0] == NOTHING and joined[-1][1] == WEEK:
-        joined[-1] = (joined[-1][0], WEEK + joined.pop(0)[1])  # over Sunday's midnight
-    for start, end in joined:
+        joined[-1] = (joined[-1][0], WEEK + joined.pop(0)[1])
+    return joined
+
+
+def _daily(start: timedelta, end: timedelta) -> Iterator[Span]:
+    """Cut a span that is longer than a day at midnights."""
+    while end - start > DAY:
+        midnight = start - start % DAY + DAY
+        yield start, midnight
+        start = midnight
+    yield start, end
+
+
+def _parts(spans: Sequence[Span]) -> Iterator[tuple[int, str]]:
+    """Yield each day on which a span begins with its times; longer spans are cut at midnights."""
+    for start, end in _joined(spans):
         begin = start
         while end - begin >= DAY and (end - start > DAY or begin % DAY == NOTHING):
             midnight = begin - begin % DAY + DAY
