@@ -52,7 +52,7 @@ from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestMiddleware
-from alertgate.web.routes import api, docs, ops, status, webhooks
+from alertgate.web.routes import api, docs, ops, status, webhooks, who
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -229,7 +229,7 @@ def create_app(gate: Gate) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.gate = gate
-    routers = [webhooks.router, ops.router, status.router, api.router]
+    routers = [webhooks.router, ops.router, status.router, api.router, who.router]
     if settings.docs_enabled:
         routers.append(docs.router)
     problems.install(app, routers)

@@ -1,6 +1,6 @@
 """Durations, times and hours as the policy's file writes them: what is read, what is refused, and what is shown."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -8,8 +8,17 @@ from hypothesis import strategies as st
 
 from alertgate.model import Severity
 from alertgate.policy.wall_clock import WEEK, Hours
-from alertgate.policy.written import read_clock, read_days, read_duration, read_hours, read_quiet_hours
+from alertgate.policy.written import (
+    read_clock,
+    read_days,
+    read_duration,
+    read_hours,
+    read_moment,
+    read_quiet_hours,
+    show_duration,
+)
 from tests.builders import for_any
+from tests.policies import BERLIN, at
 
 MINUTE = timedelta(minutes=1)
 
@@ -21,6 +30,7 @@ MINUTE = timedelta(minutes=1)
 def test_durations_are_read(text, seconds):
     """As short as a second."""
     assert read_duration(text).total_seconds() == seconds
+    assert read_duration(show_duration(read_duration(text))) == read_duration(text)
 
 
 @pytest.mark.parametrize("text", ["", "10", "m", "10 m", "ten minutes", "-5m", "1.5h", "5M", "9" * 400 + "s", "400d"])
@@ -117,3 +127,37 @@ def test_any_hours_are_shown_as_they_are_read(pairs):
     gaps = hours.gaps
     for minute in range(0, WEEK // MINUTE, 7):
         assert hours.covers(minute * MINUTE) is not gaps.covers(minute * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("now", "mon 12:00"),
+        ("12:00", "mon 12:00"),
+        ("11:59", "tue 11:59"),
+        ("Sat 03:00", "sat 03:00"),
+        ("mon 12:01", "mon 12:01"),
+        ("sun 24:00", "mon 00:00 next"),
+        ("mon 11:59", "mon 11:59 next"),
+        ("2026-11-28 03:00", "sat 03:00"),
+        ("2026-11-28T03:00:00+01:00", "sat 03:00"),
+        ("2026-11-28", "sat 00:00"),
+    ],
+)
+def test_moments_are_read_in_a_zone(text, found):
+    """The next such time from now on, or the one that is named."""
+    wanted = at(found.removesuffix(" next"), week=found.endswith(" next"))
+    assert read_moment(text, at("mon 12:00"), BERLIN) == wanted
+
+
+def test_a_time_that_the_clock_skips_is_the_moment_after_it():
+    """At 03:00 in the night of the change."""
+    skipped = read_moment("2026-03-29 02:30", at("mon 12:00"), BERLIN)
+    assert skipped == datetime(2026, 3, 29, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "Sat", "Someday 03:00", "25:00", "sat 3:00", "2026-13-01"])
+def test_what_is_no_moment_is_refused(text):
+    """With an example."""
+    with pytest.raises(ValueError, match="write"):
+        read_moment(text, at("mon 12:00"), BERLIN)

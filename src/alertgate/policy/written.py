@@ -1,11 +1,12 @@
 """Durations, times of day, days and hours of the week, as alertgate.toml writes them. Pure; all raise ValueError."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from alertgate.model import Severity
 from alertgate.policy.people import QuietHours
-from alertgate.policy.wall_clock import DAY, DAYS, Hours, Span, span_of
+from alertgate.policy.wall_clock import DAY, DAYS, Hours, Span, first_moment, span_of
 from alertgate.words import read_severity
 
 LONGEST = timedelta(days=366)
@@ -33,6 +34,15 @@ def read_duration(text: str) -> timedelta:
     if total > LONGEST:
         raise ValueError(f"is longer than {LONGEST.days} days")
     return total
+
+
+def show_duration(span: timedelta) -> str:
+    """Return a duration as the file writes it, in whole seconds: `10m`, `1h30m`."""
+    left, text = span, ""
+    for unit, size in reversed(UNITS.items()):
+        count, left = divmod(left, size)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
 
 
 def read_clock(text: str) -> timedelta:
@@ -77,6 +87,27 @@ def read_quiet_hours(text: str) -> QuietHours:
     if unless is None or unless is Severity.INFO:
         raise ValueError("have an exception that is none: write `except critical` or `except warning`")
     return QuietHours(hours, unless)
+
+
+def read_moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
+    """Read `now`, `03:00`, `Sat 03:00` (the next such time from now on), or `2026-12-24 08:00`, in a zone; aware."""
+    words = text.split()
+    if words == ["now"]:
+        return now
+    if 1 <= len(words) <= 2 and ":" in words[-1] and "-" not in text:
+        since = read_clock(words[-1])
+        days = read_days(words[0]) if len(words) > 1 else frozenset(range(7))
+        today = now.astimezone(zone).date()
+        for offset in range(8):
+            day = today + timedelta(days=offset)
+            found = first_moment(day, time(since.seconds // 3600, since.seconds // 60 % 60), zone) + since // DAY * DAY
+            if day.weekday() in days and found >= now:
+                return found
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError('is no time: write it as in "Sat 03:00", "03:00" or "2026-12-24 08:00"') from None
+    return given if given.tzinfo else first_moment(given.date(), given.time(), zone)
 
 
 def _spans(words: list[str]) -> list[Span]:
