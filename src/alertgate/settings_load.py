@@ -51,15 +51,15 @@ def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings
     return settings
 
 
-def contact_secrets(env_file: Path | None = DEFAULT_ENV_FILE) -> Mapping[str, str]:
+def contact_secrets(env_file: Path | None = DEFAULT_ENV_FILE, *, secrets: Path = SECRETS_DIR) -> Mapping[str, str]:
     """Return the addresses that the policy's `$CONTACT_…` stand for, by name, from where settings are read."""
+    files = [file for file in secrets.iterdir() if _is_contact(file.name)] if secrets.is_dir() else []
+    written = dotenv_values(env_file) if env_file and env_file.is_file() else {}
     found: dict[str, str] = {}
-    if SECRETS_DIR.is_dir():
-        found |= {file.name: _secret(file) for file in SECRETS_DIR.iterdir() if _is_contact(file.name)}
-    if env_file and env_file.is_file():
-        found |= {name: value or "" for name, value in dotenv_values(env_file).items() if _is_contact(name)}
-    found |= {name: value for name, value in os.environ.items() if _is_contact(name) and value}
-    return {name.upper(): value.strip() for name, value in found.items() if value.strip()}
+    for name, value in [*((file.name, _secret(file)) for file in files), *written.items(), *os.environ.items()]:
+        if _is_contact(name) and value and value.strip():
+            found[name.upper()] = value.strip()
+    return found
 
 
 def _is_contact(name: str) -> bool:

@@ -20,6 +20,7 @@ from alertgate.cli.explain import explain
 from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
+from alertgate.cli.reload import reload
 from alertgate.cli.template import particle_template, public_address
 from alertgate.cli.who import who
 from alertgate.clock import SystemClock
@@ -174,6 +175,7 @@ async def _send_tests(settings: Settings) -> list[TestSend]:
 
 app.command()(explain)
 app.command()(who)
+app.command()(reload)
 
 
 @app.command()
