@@ -3,10 +3,11 @@
 import random
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from types import MappingProxyType
 
 import structlog
 from fastapi import FastAPI
@@ -52,11 +53,12 @@ from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestIds, RequestMiddleware
-from alertgate.web.routes import api, docs, ops, status, webhooks
+from alertgate.web.routes import api, docs, ops, status, webhooks, who
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
 
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 MICROSECOND = timedelta(microseconds=1)
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -94,15 +96,19 @@ def open_gate(
     times: DeliveryTimes | None = None,
     disk_usage: DiskUsage = shutil.disk_usage,
     most_stored: int = STORED,
+    secrets_of_contacts: Mapping[str, str] = NO_SECRETS,
 ) -> Gate:
     """Open the store, read the policy and build all parts. Only the store's writer runs yet.
+
+    `secrets_of_contacts` has the addresses that the policy's `$CONTACT_…` stand for.
 
     Raises ConfigError, PolicyInvalid, StoreInUse, StoreTooNew, StoreUnavailable.
     """
     clock = clock or SystemClock()
     store = store or Store(settings)
     store.open(exclusive=True)
-    policies = PolicyKeeper(store, clock, settings.policy_file, named=settings.must_have_policy)
+    around = registry.surroundings(settings, secrets_of_contacts)
+    policies = PolicyKeeper(store, clock, settings.policy_file, around, named=settings.must_have_policy)
     try:
         policies.start()
     except PolicyInvalid:
@@ -227,7 +233,7 @@ def create_app(gate: Gate) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.gate = gate
-    routers = [webhooks.router, ops.router, status.router, api.router]
+    routers = [webhooks.router, ops.router, status.router, api.router, who.router]
     if settings.docs_enabled:
         routers.append(docs.router)
     problems.install(app, routers)

@@ -6,8 +6,10 @@ import pytest
 import structlog
 
 from alertgate.errors import PolicyInvalid
+from alertgate.model import ChannelName
 from alertgate.policy.keeper import PolicyKeeper, PolicyReason, choose, forget
 from alertgate.policy.load import FileState, PolicyFile, digest
+from alertgate.policy.surroundings import Surroundings
 from alertgate.store import policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
@@ -27,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 def started(store: Store, path: Path, *, named: bool = False) -> PolicyKeeper:
     """Return the keeper of a process that has started."""
-    one = PolicyKeeper(store, FakeClock(), path, named=named)
+    one = PolicyKeeper(store, FakeClock(), path, Surroundings(), named=named)
     one.start()
     return one
 
@@ -189,7 +191,7 @@ async def test_a_stored_policy_of_another_version_is_told_once(store: Store, pat
     path.write_text(ONE)
     one = started(store, path)
     with store.transaction() as connection:
-        policies.save(connection, StoredPolicy("[people.owner]", digest("[people.owner]"), START))
+        policies.save(connection, StoredPolicy("[devices.door]", digest("[devices.door]"), START))
     with structlog.testing.capture_logs() as logged:
         await one.follow()
         await one.follow()
@@ -202,6 +204,34 @@ async def test_a_stored_policy_of_another_version_is_told_once(store: Store, pat
         f"the policy file {path} isn't used, because the stored policy is from another version of alertgate; "
         "no policy is in force"
     )
+
+
+PEOPLE = '[people.owner]\ncontacts = ["email:owner@example.org"]\n'
+
+
+async def test_people_survive_a_file_that_vanishes(store: Store, path):
+    """A redeploy without the file doesn't tell everybody else, or nobody; only `forget` does, on purpose."""
+    recipients = [(ChannelName.EMAIL, "a@example.org"), (ChannelName.EMAIL, "b@example.org")]
+    around = Surroundings(recipients=recipients)
+
+    def keeper() -> PolicyKeeper:
+        one = PolicyKeeper(store, FakeClock(), path, around, named=False)
+        one.start()
+        return one
+
+    assert list(keeper().current.policy.people) == ["a@example.org", "b@example.org"]
+    path.write_text(PEOPLE)
+    assert list(keeper().current.policy.people) == ["owner"]
+    path.unlink()
+    one = keeper()
+    assert (list(one.current.policy.people), one.current.reason) == (["owner"], PolicyReason.FILE_MISSING)
+    path.write_text("[people.owner]\n")
+    await one.reload()
+    assert (list(one.current.policy.people), one.current.reason) == (["owner"], PolicyReason.FILE_INVALID)
+    with store.transaction() as connection:
+        forget(connection, START)
+    await one.follow()
+    assert list(one.current.policy.people) == ["a@example.org", "b@example.org"]
 
 
 def test_doubts_are_logged(store: Store, path: Path):

@@ -13,6 +13,7 @@ from alertgate.errors import StoreInUse, Unavailable
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.policy.load import PolicyFile
+from alertgate.policy.surroundings import Surroundings
 from alertgate.setting_sources import Doubt
 from alertgate.store.engine import Store
 
@@ -21,7 +22,13 @@ STRONG = 24
 
 
 async def run(
-    settings: Settings, doubts: Sequence[Doubt], file: PolicyFile, now: datetime, *, offline: bool
+    settings: Settings,
+    doubts: Sequence[Doubt],
+    file: PolicyFile,
+    around: Surroundings,
+    now: datetime,
+    *,
+    offline: bool,
 ) -> list[Finding]:
     """Check everything, and the policy's file as it was read; with `offline`, don't connect to the mail server.
 
@@ -33,7 +40,7 @@ async def run(
         *_recipients(settings),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
         *registry.findings(settings, now.date()),
-        *policy.findings(file, settings),
+        *policy.findings(file, settings, around, now),
         _store(settings),
     ]
     if offline:

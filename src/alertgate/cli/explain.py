@@ -13,6 +13,7 @@ from alertgate.cli.policy import read_policy
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import NotFound, Rejected
+from alertgate.notify.channels.registry import surroundings
 from alertgate.prove.history import IncidentTrail, Trail, incident_trail, trail
 from alertgate.prove.timeline import tell, tell_incident
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
@@ -48,7 +49,7 @@ def explain(
 
 
 def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
-    rules = read_policy(settings).events
+    rules = read_policy(settings, surroundings(settings, {})).events
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:

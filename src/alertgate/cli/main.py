@@ -21,16 +21,18 @@ from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.incidents import ack, list_incidents, resolve
 from alertgate.cli.init import write_env
+from alertgate.cli.reload import reload
 from alertgate.cli.template import particle_template, public_address
+from alertgate.cli.who import who
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import AlertgateError, ConfigError
 from alertgate.notify.channels.base import Level
-from alertgate.notify.channels.registry import open_channels
+from alertgate.notify.channels.registry import open_channels, surroundings
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
-from alertgate.settings_load import DEFAULT_ENV_FILE, doubts, load
+from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, doubts, load
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config
 from alertgate.web.signals import Signals
@@ -92,7 +94,7 @@ def serve(
         log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
     allow_many_files()
     listener = listen(settings.host, settings.port)
-    gate = open_gate(settings)
+    gate = open_gate(settings, secrets_of_contacts=contact_secrets(env_file))
     show_curl = first_steps and settings.particle_webhook_secret is not None
     config = server_config(create_app(gate), settings)
     server = Server(
@@ -133,8 +135,10 @@ def check(
     """Check the settings, the policy, the store, and what the mail server says to each recipient; sends nothing."""
     settings = load(env_file)
     configure_logging("error", "console")
-    file = read_file(settings.policy_file)
-    findings = asyncio.run(checks.run(settings, doubts(env_file), file, SystemClock().now(), offline=offline))
+    around = surroundings(settings, contact_secrets(env_file))
+    file = read_file(settings.policy_file, around)
+    now = SystemClock().now()
+    findings = asyncio.run(checks.run(settings, doubts(env_file), file, around, now, offline=offline))
     for finding in findings:
         typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"))
     if any(finding.level is Level.FAIL for finding in findings):
@@ -177,6 +181,8 @@ async def _send_tests(settings: Settings) -> list[TestSend]:
 
 
 app.command()(explain)
+app.command()(who)
+app.command()(reload)
 
 
 @app.command()

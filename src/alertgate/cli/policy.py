@@ -1,6 +1,7 @@
 """The policy's file as commands read it, and `alertgate policy forget`."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,11 @@ from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
-from alertgate.policy.events import doubts
+from alertgate.policy.doubts import doubts, unreachable
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
-from alertgate.policy.load import Policy, PolicyFile, digest, read_file, short
+from alertgate.policy.load import PolicyFile, digest, parse, read_file, short
+from alertgate.policy.policy import Policy
+from alertgate.policy.surroundings import Surroundings
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 
 app = typer.Typer(no_args_is_help=True, help="Manage the policy that is kept in the database.")
@@ -40,22 +43,31 @@ def forget_policy(
         typer.echo(f"{settings.policy_file} is still there: the next start or SIGHUP puts it in force again.")
 
 
-def read_policy(settings: Settings) -> Policy:
-    """Return the policy of the file, or an empty one if there is no file. Raises PolicyInvalid."""
-    file = read_file(settings.policy_file)
+def read_policy(settings: Settings, around: Surroundings) -> Policy:
+    """Return the policy of the file, or what applies if there is none. Raises PolicyInvalid."""
+    file = read_file(settings.policy_file, around)
     if found := problems(file, named=settings.must_have_policy):
         raise PolicyInvalid(found)
-    return file.policy or Policy()
+    return file.policy or parse("", around)
 
 
-def findings(file: PolicyFile, settings: Settings) -> Iterator[Finding]:
+def findings(file: PolicyFile, settings: Settings, around: Surroundings, now: datetime) -> Iterator[Finding]:
     """Yield what `alertgate check` finds about the policy's file."""
     found = problems(file, named=settings.must_have_policy)
     yield from (Finding(Level.FAIL, "policy", problem) for problem in found)
     if file.policy and file.text is not None:
-        yield from (Finding(Level.WARN, "policy", f"{key} {doubt}") for key, doubt in doubts(file.policy.events))
-        rules = len(file.policy.events)
-        counted = f"has {rules} [[events]] rule{'s' * (rules != 1)}"
-        yield Finding(Level.OK, "policy", f"{file.path} {counted} ({short(digest(file.text))})")
+        yield from (Finding(Level.FAIL, "policy", f"{key} {text}") for key, text in unreachable(file.policy, around))
+        yield from (Finding(Level.WARN, "policy", f"{key} {text}") for key, text in doubts(file.policy, now))
+        yield Finding(Level.OK, "policy", f"{file.path} has {_counts(file.policy)} ({short(digest(file.text))})")
     elif not found:
         yield Finding(Level.OK, "policy", f"there is no {file.path}: events mean what their own words say")
+
+
+def _counts(policy: Policy) -> str:
+    rules, routes = len(policy.events), len(policy.routes)
+    counted = f"{rules} [[events]] rule{'s' * (rules != 1)}"
+    if not routes:
+        return counted
+    people = len(policy.people)
+    persons = "1 person" if people == 1 else f"{people} people"
+    return f"{counted}, {persons} and {routes} [[routes]]"

@@ -14,8 +14,10 @@ import structlog
 
 from alertgate.clock import Clock
 from alertgate.errors import PolicyInvalid, StoreError
-from alertgate.policy.events import doubts
-from alertgate.policy.load import FileState, Policy, PolicyFile, digest, parse, read_file, short
+from alertgate.policy.doubts import doubts, unreachable
+from alertgate.policy.load import FileState, PolicyFile, digest, parse, read_file, short
+from alertgate.policy.policy import Policy
+from alertgate.policy.surroundings import Surroundings
 from alertgate.store import Connection, policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
@@ -73,15 +75,16 @@ def choose(file: PolicyFile, stored: StoredPolicy | None, *, named: bool) -> Pol
 class PolicyKeeper:
     """Has the policy in force as `current`. `named`: the settings name the file."""
 
-    def __init__(self, store: Store, clock: Clock, path: Path, *, named: bool) -> None:
+    def __init__(self, store: Store, clock: Clock, path: Path, surroundings: Surroundings, *, named: bool) -> None:
         self._store = store
         self._clock = clock
         self._path = path
+        self._surroundings = surroundings
         self._named = named
         self._turn = asyncio.Lock()
         self._unreadable: str | None = None
         """The digest of the stored policy that this version can't read."""
-        self.current = InForce(Policy(), "", PolicyReason.NO_FILE)
+        self.current = InForce(parse("", surroundings), "", PolicyReason.NO_FILE)
 
     @property
     def trouble(self) -> str | None:
@@ -94,7 +97,7 @@ class PolicyKeeper:
 
     def start(self) -> None:
         """Read the file. Raises PolicyInvalid if it can't be used and no policy was ever in force."""
-        file = read_file(self._path)
+        file = read_file(self._path, self._surroundings)
         with self._store.transaction() as connection:
             stored = settle(connection, file, self._clock.now())
         if stored is None and (found := problems(file, named=self._named)):
@@ -104,7 +107,7 @@ class PolicyKeeper:
     async def reload(self) -> None:
         """Read the file again. A file that can't be used changes nothing, and is logged."""
         async with self._turn:
-            file = await asyncio.to_thread(read_file, self._path)
+            file = await asyncio.to_thread(read_file, self._path, self._surroundings)
             now = self._clock.now()
             try:
                 stored = await self._store.write(lambda connection: settle(connection, file, now))
@@ -141,7 +144,7 @@ class PolicyKeeper:
     def _take(self, stored: StoredPolicy, reason: PolicyReason) -> bool:
         """Put a stored policy in force; return whether this version can read it."""
         try:
-            policy = parse(stored.text)
+            policy = parse(stored.text, self._surroundings)
         except PolicyInvalid as invalid:
             self._unreadable = stored.digest
             self.current = replace(self.current, reason=PolicyReason.STORED_INVALID)
@@ -151,9 +154,12 @@ class PolicyKeeper:
         return True
 
     def _announce(self) -> None:
-        rules = len(self.current.policy.events)
-        log.info("policy.loaded", policy=self.current.name, reason=self.current.reason, event_rules=rules)
-        for key, doubt in doubts(self.current.policy.events):
+        policy = self.current.policy
+        counts = {"event_rules": len(policy.events), "people": len(policy.people), "routes": len(policy.routes)}
+        log.info("policy.loaded", policy=self.current.name, reason=self.current.reason, **counts)
+        for key, doubt in unreachable(policy, self._surroundings):
+            log.error("policy.unreachable", detail=doubt, key=key)
+        for key, doubt in doubts(policy, self._clock.now()):
             log.warning("policy.doubtful", detail=doubt, key=key)
 
 

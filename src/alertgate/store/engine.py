@@ -1,7 +1,6 @@
 """The store: engines, opening and closing, and the differences between SQLite and PostgreSQL."""
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -16,8 +15,8 @@ from sqlalchemy.pool import QueuePool
 
 from alertgate import database_url
 from alertgate.config import Settings
-from alertgate.errors import StoreError, StoreInUse, StoreMissing, StoreTooSlow, StoreUnavailable
-from alertgate.store import schema
+from alertgate.errors import StoreError, StoreMissing, StoreTooSlow, StoreUnavailable
+from alertgate.store import lock, schema
 from alertgate.store.backup import back_up
 from alertgate.store.errors import committing, translated
 from alertgate.store.postgresql import postgresql_engine, through_pooler
@@ -77,9 +76,9 @@ class Store:
         """Connect, migrate to the newest schema, and start the writer thread."""
         if self._file:
             make_private_dir(self._file.parent)
-            _make_private(self._file)
+            lock.make_private(self._file)
             if exclusive:
-                self._lock = _claim(self._file)
+                self._lock = lock.claim(self._file)
         try:
             schema.migrate(self._write_engine)
         except BaseException:
@@ -118,7 +117,7 @@ class Store:
         if self._file and not self._file.exists():
             return f"{self.name} doesn't exist yet; `alertgate serve` creates it"
         if self._file:
-            _claim(self._file).close()
+            lock.claim(self._file).close()
         try:
             with translated(), self._write_engine.begin() as connection:
                 newest = schema.is_newest(connection)
@@ -240,41 +239,6 @@ def make_private_dir(path: Path) -> None:
         raise StoreUnavailable(
             f"DATA_DIR {path} can't be used: {error}. Nothing can be stored; make it writable or set another DATA_DIR."
         ) from None
-
-
-def _make_private(file: Path) -> None:
-    """Make a file readable for its owner only; SQLite gives its database's mode to the files beside it.
-
-    Raises StoreUnavailable.
-    """
-    try:
-        if not file.exists():
-            file.touch(mode=0o600)
-        elif file.stat().st_mode & 0o077 and file.stat().st_uid == os.getuid():
-            file.chmod(0o600)
-    except OSError as error:
-        raise StoreUnavailable(f"{file} can't be opened: {error}. Make this user its owner.") from None
-
-
-def _claim(file: Path) -> IO[str]:
-    """Lock an SQLite file for this process, until it exits or crashes."""
-    path = file.with_suffix(".lock")
-    _make_private(path)
-    try:
-        lock = path.open("w")
-    except OSError as error:
-        raise StoreUnavailable(
-            f"The lock file beside {file} can't be opened: {error}. Remove it, or make this user its owner."
-        ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise StoreInUse(
-            f"Another alertgate is serving {file}; two on one SQLite file would notify people twice. "
-            "Stop the other one, or set DATABASE_URL to a PostgreSQL database, which several can share."
-        ) from None
-    return lock
 
 
 def _engine(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:

@@ -1,5 +1,6 @@
 """The list of all channels. To add one, write a module beside this one and add it to PROVIDERS."""
 
+from collections.abc import Mapping
 from datetime import date
 
 from alertgate.clock import Clock
@@ -8,6 +9,7 @@ from alertgate.model import Target
 from alertgate.notify.channels import outbox, smtp
 from alertgate.notify.channels.base import Channel, Finding, Level, Provider
 from alertgate.notify.gateways import gateway_warning
+from alertgate.policy.surroundings import Surroundings
 
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox)
 
@@ -20,6 +22,11 @@ def open_channels(settings: Settings, clock: Clock) -> list[Channel]:
 def targets(settings: Settings) -> list[Target]:
     """Return every recipient's address with the channel that reaches it."""
     return [target for provider in PROVIDERS for target in provider.targets(settings)]
+
+
+def surroundings(settings: Settings, secrets: Mapping[str, str]) -> Surroundings:
+    """Return what the policy's file needs to know of the service; `secrets` has the values of `CONTACT_…`."""
+    return Surroundings(zone=settings.zone, secrets=secrets, recipients=targets(settings))
 
 
 def findings(settings: Settings, today: date) -> list[Finding]:

@@ -78,6 +78,7 @@ class Status(BaseModel):
 
     version: str
     timestamp: datetime
+    policy: str | None = Field(description="The SHA-256 of the policy in force; null when there is none")
     degraded: list[str]
     mail_budget: str = Field(description="Of SMTP_DAILY_LIMIT: `plenty`, `low`, `reserve` or `exhausted`")
     channels: dict[str, ChannelView]
@@ -89,7 +90,7 @@ class Status(BaseModel):
 @router.get("/status", response_model=Status)
 async def status(gate: CurrentGate) -> AsciiJson:
     """Tell how long the queue is, how each channel is doing, what failed, and what was done lately."""
-    now = gate.clock.now()
+    now, current = gate.clock.now(), gate.policies.current
 
     def ask(connection: Connection) -> tuple[dict[ChannelName, Queue], dict[str, Any], dict[str, Any], dict[str, Any]]:
         return (
@@ -104,6 +105,7 @@ async def status(gate: CurrentGate) -> AsciiJson:
         {
             "version": __version__,
             "timestamp": now,
+            "policy": current.digest if current.name else None,
             "degraded": degraded(gate),
             "mail_budget": gate.deliverer.budget,
             "channels": _channels(gate, waiting),

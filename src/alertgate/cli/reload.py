@@ -1,0 +1,54 @@
+"""`alertgate reload`: ask the running service to read the policy's file again."""
+
+import os
+import signal
+from pathlib import Path
+
+import typer
+
+from alertgate.characters import escaped
+from alertgate.cli.database import EnvFile
+from alertgate.errors import NotFound, PolicyInvalid
+from alertgate.notify.channels.registry import surroundings
+from alertgate.policy.keeper import FOLLOW_EVERY, problems
+from alertgate.policy.load import digest, read_file, short
+from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
+from alertgate.store.lock import holder
+
+PROCESSES = Path("/proc")
+BY_HAND = "systemctl reload alertgate, docker compose kill -s HUP alertgate, or kill -HUP PID"
+
+
+def reload(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
+    """Check alertgate.toml, and ask the running service to read it."""
+    settings = load(env_file)
+    file = read_file(settings.policy_file, surroundings(settings, contact_secrets(env_file)))
+    if found := problems(file, named=True):
+        raise PolicyInvalid(found)
+    if settings.sqlite_file is None:
+        raise NotFound(
+            f"Which process serves a PostgreSQL database can't be known from here; nothing was done. Use {BY_HAND}; "
+            f"one of several replicas is enough, the others follow within {FOLLOW_EVERY:g} seconds."
+        )
+    process = holder(settings.sqlite_file)
+    if process is None:
+        raise NotFound(
+            f"No process is known to serve {settings.sqlite_file.resolve()}; nothing was done. Run this where the "
+            f"service runs, with its settings, or use {BY_HAND}."
+        )
+    _ask(process)
+    name = short(digest(file.text or ""))
+    typer.echo(escaped(f"Asked process {process} to read {file.path}. /health names the policy in force: {name}."))
+
+
+def _ask(process: int) -> None:
+    """Send SIGHUP. Never to a process that isn't alertgate: the lock may be from a container with ids of its own."""
+    try:
+        if PROCESSES.is_dir() and b"alertgate" not in (PROCESSES / str(process) / "cmdline").read_bytes():
+            raise ProcessLookupError
+        os.kill(process, signal.SIGHUP)
+    except (OSError, OverflowError):
+        raise NotFound(
+            f"The service is process {process}, which can't be asked from here: it is another user's, or in a "
+            f"container. Nothing was done. Run this as its user and where it runs, or use {BY_HAND}."
+        ) from None

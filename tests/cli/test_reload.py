@@ -1,0 +1,146 @@
+"""`alertgate reload` and `alertgate who`, as processes."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from alertgate.policy.load import digest
+from alertgate.store.engine import Store
+from alertgate.store.lock import claim, holder
+from tests.cli.test_cli import GOOD, alertgate
+from tests.fakes import until
+from tests.flow.process import process
+
+PERSON = '[people.owner]\ncontacts = ["email:owner@example.org", "email:$CONTACT_OWNER"]\n'
+PEOPLE = f'{PERSON}[[routes]]\nescalation = "everyone"\n'
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """A policy where the commands look for it."""
+    path = tmp_path / "alertgate.toml"
+    path.write_text('[[events]]\nevent = "x"\n')
+    return path
+
+
+async def test_a_reload_asks_the_process_that_serves(tmp_path, policy):
+    """It is found by the lock file, its policy is the new one, and the log counts people and routes."""
+    env = {**GOOD, "DATA_DIR": str(tmp_path / "data")}
+    async with process(tmp_path, contact_owner="hunter2") as running:
+        assert holder(tmp_path / "data" / "alertgate.db") == running.child.pid
+        policy.write_text(PEOPLE)
+        done = await alertgate("reload", cwd=tmp_path, env=env)
+        name = digest(PEOPLE)[:12]
+        said = f"Asked process {running.child.pid} to read alertgate.toml. /health names the policy in force: {name}.\n"
+        assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+
+        async def in_force() -> bool:
+            return (await running.client.get("/health")).json()["policy"] == name
+
+        await until(in_force)
+        await running.stop()
+        loaded = [json.loads(line) for line in running.lines if "policy.loaded" in line][-1]
+        assert (loaded["policy"], loaded["people"], loaded["routes"], loaded["event_rules"]) == (name, 1, 1, 0)
+        [unreachable] = [json.loads(line) for line in running.lines if "policy.unreachable" in line]
+        assert unreachable["key"] == "people.owner.contacts[2]"
+        assert "hunter2" not in "".join(running.lines)
+
+
+async def test_a_reload_of_a_bad_file_asks_nobody(tmp_path, policy):
+    """Each problem is named, with exit code 2."""
+    async with process(tmp_path) as running:
+        policy.write_text("[people.owner]\n")
+        done = await alertgate("reload", cwd=tmp_path, env={**GOOD, "DATA_DIR": str(tmp_path / "data")})
+        assert done.returncode == 2
+        assert "  - people.owner.contacts is missing: add it" in done.stderr
+        assert (await running.client.get("/health")).json().get("degraded") is None
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({}, "No process is known to serve"),
+        (
+            {"DATABASE_URL": "postgresql://a:b@127.0.0.1:1/x"},
+            "Which process serves a PostgreSQL database can't be known",
+        ),
+    ],
+)
+async def test_a_reload_without_a_known_process_says_how(tmp_path, policy, env, words):
+    """With the ways that work, and nothing is made."""
+    done = await alertgate("reload", cwd=tmp_path, env={**GOOD, **env})
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+    assert "systemctl reload alertgate, docker compose kill -s HUP alertgate, or kill -HUP PID" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [policy.name]
+
+
+@pytest.mark.usefixtures("policy")
+async def test_a_process_that_is_not_alertgate_is_never_signalled(tmp_path):
+    """As where the lock file is a container's, whose process ids mean others here."""
+    file = tmp_path / "data" / "alertgate.db"
+    file.parent.mkdir()
+    lock = claim(file)
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", "import sys; sys.stdin.read()", stdin=-1)
+    try:
+        lock.truncate(0)
+        lock.write(str(other.pid))
+        lock.flush()
+        done = await alertgate("reload", cwd=tmp_path, env={**GOOD, "DATA_DIR": str(file.parent)})
+        assert done.returncode == 1
+        assert f"The service is process {other.pid}, which can't be asked from here" in done.stderr
+        assert other.returncode is None
+    finally:
+        lock.close()
+        await other.communicate(b"")
+    assert other.returncode == 0
+
+
+def test_the_lock_file_names_nobody_once_it_is_free(make_settings):
+    """Also while another process looks at the store, and whatever the file holds."""
+    settings = make_settings()
+    file = settings.sqlite_file
+    assert file is not None
+    store = Store(settings)
+    assert holder(file) is None
+    store.open(exclusive=True)
+    assert holder(file) is not None
+    file.with_suffix(".lock").write_text("not a number")
+    assert holder(file) is None
+    store.close()
+    assert holder(file) is None
+
+
+async def test_who_would_be_told_by_the_file(tmp_path, policy):
+    """In the file's zone, with masked addresses; what can't be read is refused."""
+    policy.write_text(f'timezone = "Europe/Berlin"\n{PEOPLE}')
+    ask = ("who", "--event", "leak/cellar", "--device", "Front door", "--severity", "critical", "--at")
+    done = await alertgate(*ask, "2026-11-28 03:00", cwd=tmp_path, env=GOOD)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "leak/cellar from Front door, critical, on Sat 28 Nov 2026 03:00 CET",
+        "[[routes]] 1 sends it to everyone",
+        "03:00  owner, by email:o***@example.org: the first step",
+        "03:00  owner, by email:$CONTACT_OWNER: the first step",
+    ]
+    wrong = await alertgate(*ask, "soon", cwd=tmp_path, env=GOOD)
+    assert (wrong.returncode, "write it as in" in wrong.stderr) == (2, True)
+    policy.write_text("[people.owner]")
+    assert (await alertgate(*ask, "now", cwd=tmp_path, env=GOOD)).returncode == 2
+
+
+async def test_check_names_what_is_wrong_with_people(tmp_path, policy):
+    """What nothing can reach fails, what is doubtful warns, and the policy is counted."""
+    policy.write_text(f'{PEOPLE}[schedules.oncall]\nweek = [{{ days = "mon", who = "owner" }}]\n')
+    done = await alertgate("check", "--offline", cwd=tmp_path, env=GOOD)
+    lines = [line for line in done.stdout.splitlines() if " policy: " in line]
+    assert done.returncode == 1
+    assert lines[0].startswith("fail  policy: people.owner.contacts[2] is in $CONTACT_OWNER, which isn't set")
+    assert lines[1].startswith("warn  policy: schedules.oncall.week has nobody on call ")
+    assert "has 0 [[events]] rules, 1 person and 1 [[routes]] (" in lines[2]
+    (tmp_path / ".env").write_text("CONTACT_OWNER=owner@example.net\n")
+    fine = await alertgate("check", "--offline", cwd=tmp_path, env=GOOD)
+    assert (fine.returncode, "owner@example.net" in fine.stdout) == (0, False)
