@@ -77,7 +77,7 @@ def samples() -> list[Sample]:
     return [
         Sample("opening", "the first alert of an incident", _opening()),
         Sample("update", "an update after a storm", _update()),
-        Sample("escalation", "the severity rose", _escalation()),
+        Sample("rise", "the severity rose", _rise()),
         Sample("resolution", "the incident is resolved", _resolution()),
         Sample("changes", "a door that opened and closed too often to tell each time", _changes()),
         Sample("quarantined", "an alert that can't be read", _quarantined()),
@@ -139,7 +139,7 @@ def _update() -> MessageContext:
     return _context(alerts, Kind.UPDATE)
 
 
-def _escalation() -> MessageContext:
+def _rise() -> MessageContext:
     alerts = [
         _alert(number, after=timedelta(minutes=2 * number), data={"celsius": -9.5 + number, "limit": -15})
         for number in range(4)
@@ -150,7 +150,7 @@ def _escalation() -> MessageContext:
         severity=Severity.CRITICAL,
         data={"celsius": -3.5, "limit": -15, "severity": "critical", "door": "open"},
     )
-    return _context([*alerts, worst], Kind.ESCALATION)
+    return _context([*alerts, worst], Kind.RISE)
 
 
 def _resolution() -> MessageContext:

@@ -5,7 +5,7 @@ each other's messages, and no two of them claim for one contact at the same time
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,9 +13,11 @@ from typing import Any
 import structlog
 
 from alertgate.addresses import mask
-from alertgate.model import ChannelName, Due, Notification, Recent, Target
+from alertgate.contact_state import Due, Recent
+from alertgate.model import ChannelName, Notification
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
+from alertgate.notify.directory import Directory
 from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
 from alertgate.notify.missed import Untold, is_missed
@@ -91,19 +93,19 @@ class ClaimResult:
 class Claimer:
     """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
 
-    What was given up on is told to `targets` alone: others aren't among the recipients any more, or not now.
+    What was given up on is told to contacts of the directory alone: others aren't in the policy any more, or not now.
     """
 
     def __init__(
         self,
         rules: FloodRules,
         daily_limit: int,
-        targets: Collection[Target],
+        directory: Directory,
         *,
         owner: str,
         new_id: Callable[[datetime], str],
     ) -> None:
-        self._targets = frozenset(targets)
+        self._directory = directory
         self._rules = rules
         self._daily_limit = daily_limit
         self._owner = owner
@@ -140,7 +142,7 @@ class Claimer:
         due = claims.due(connection, wanted.channel, wanted.now, most=most, with_own=not wanted.holds_own, **which)
         if missed:
             given_up = untold.given_up(connection, wanted.channel, wanted.now, **which)
-            due += [each for each in given_up if (wanted.channel, each.address) in self._targets]
+            due += [each for each in given_up if self._directory.people((wanted.channel, each.address))]
         return self._without_own(connection, due, wanted)
 
     @staticmethod

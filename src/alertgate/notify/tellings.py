@@ -55,18 +55,21 @@ def tellings(told: Iterable[Told], escalation: Escalation, severity: Severity, n
     """Return when each contact of these people is told; the one place that decides about holds."""
     found = []
     for each in told:
-        start, hold = _held(each.person, escalation, severity, now)
+        start, hold = held(each.person, escalation, severity, now)
         for contact in each.person.contacts:
-            due_at, reason = _held(each.person, escalation, severity, start + contact.after)
+            due_at, reason = held(each.person, escalation, severity, start + contact.after)
             reason = reason or hold or (TellReason.DELAYED if contact.after else TellReason.AT_ONCE)
             found.append(Telling(each.person.name, each.via, contact, due_at, reason))
     return tuple(found)
 
 
-def _held(
+def held(
     person: Person, escalation: Escalation, severity: Severity, at: datetime
 ) -> tuple[datetime, TellReason | None]:
-    """Return when a message that is due at a time may go to a person, and what holds it; None if nothing does."""
+    """Return when a message that is due at a time may go to a person, and what holds it; None if nothing does.
+
+    Ask it for whatever is due to a person, not only by a step: an update, an end, an acknowledgement.
+    """
     reason = None
     for _ in range(MOST_HOLDS):
         if opens_at := opening(escalation, at):

@@ -18,6 +18,7 @@ from alertgate.group.actions import IncidentActions
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.escalation_job import EscalationJob
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
@@ -40,6 +41,9 @@ class Gate:
     watch: Watch
     failed_senders: FailedSenders
     actions: IncidentActions
+    escalations: EscalationJob
+    poll_every: float
+    """Seconds between two looks for what is due, unless something wakes a job."""
     channels: Sequence[Channel]
     deliverer: Deliverer
     health: Health

@@ -20,4 +20,4 @@ def sms(context: MessageContext) -> str:
     )
 
 
-_NEWS = {Kind.ESCALATION: "got worse", Kind.REOPENING: "open again"}
+_NEWS = {Kind.RISE: "got worse", Kind.REOPENING: "open again"}

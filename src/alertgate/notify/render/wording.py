@@ -34,7 +34,7 @@ def _news(context: MessageContext) -> list[str]:
     """Return the sentences about what happened to an open incident besides its latest alert."""
     incident = context.incident
     news = []
-    if context.notification.kind is Kind.ESCALATION:
+    if context.notification.kind is Kind.RISE:
         news.append(f"It got worse: now {incident.severity}.")
     if context.notification.kind is Kind.REOPENING:
         news.append("It is open again.")
@@ -47,7 +47,7 @@ def _own_lead(context: MessageContext) -> str:
     """Return what an own alert is. It says how often a trouble occurred; a reader needs no number of such alerts."""
     if context.incident.event in HINTS:
         return LEAD
-    begins = context.notification.kind in (Kind.OPENING, Kind.ESCALATION, Kind.REOPENING)
+    begins = context.notification.kind in (Kind.OPENING, Kind.RISE, Kind.REOPENING)
     return trouble_lead(context.incident.event) if begins else "It goes on."
 
 
