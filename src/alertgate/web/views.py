@@ -58,9 +58,13 @@ class IncidentView(BaseModel):
     last_alert_id: str | None
     changes: int = Field(description="How often it was opened, resolved and reopened")
     changed_at: datetime | None = Field(description="When an alert last changed its state or its severity")
+    first_firing_at: datetime | None = Field(
+        description="From when the steps of its escalation count; null: from `opened_at`"
+    )
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
+    snoozed_until: datetime | None = Field(description="When the acknowledgement ends by itself, if it was a snooze")
     resolved_at: datetime | None
     ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
     resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")
@@ -107,6 +111,10 @@ class NotificationFacts(BaseModel):
         "instead"
     )
     missed_since: datetime | None = Field(description="When it first became due, if its channel was away then")
+    person: str | None = Field(description="Whom it tells; of a recipient of the settings the address")
+    via: str | None = Field(description="The name that led to the person: theirs, or a schedule's with its `@`")
+    hold: str | None = Field(description="What it waits for: `delayed`, `quiet_hours` or `outside_hours`")
+    released_at: datetime | None = Field(description="When its last hold ended")
 
 
 class NotificationView(NotificationFacts):

@@ -139,6 +139,8 @@ def _lead(context: DigestContext, found: Sequence[Group]) -> str:
     """Return the first sentences: why this is one message, and how much of it is over."""
     if context.missed_since:
         lead = f"{_NOT_SENT[context.channel]} until now. This is what you missed, in one message."
+    elif context.was_held:
+        lead = f"{_total(found)} in one message: they were held until now."
     else:
         lead = f"{_total(found)} in one message: too many came for a message each."
     over = sum(group.incidents for group in found if group.over)
