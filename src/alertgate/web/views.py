@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.notify.test_send import TestSend
 from alertgate.prove.history import IncidentTrail, Told, Trail
+from alertgate.store.escalations import StoredRun
 
 
 class AlertView(BaseModel):
@@ -142,12 +143,30 @@ class DismissedCount(BaseModel):
     dismissed: int
 
 
+class EscalationView(BaseModel):
+    """How far an incident's escalation is."""
+
+    escalation: str = Field(description="Its name in the policy")
+    route: str = Field(description="Why the incident goes to it")
+    begun_at: datetime
+    step: int = Field(description="The last step that was told; 0 before the first")
+    step_at: datetime | None = Field(description="From when the time to the next step counts")
+    reminders: int
+    reminded_at: datetime | None = Field(description="From when the time to the next reminder counts")
+    first_sent_at: datetime | None = Field(description="From when `stop_after` counts")
+    gave_up: bool = Field(description="Whether it was said that nobody has answered")
+    told: list[str] = Field(description="The people of the last step")
+    reason: str | None = Field(description="What it does until `next_at`, or why it does nothing more")
+    next_at: datetime | None = Field(description="When it is decided again; null: not before something changes")
+
+
 class AlertTrail(BaseModel):
     """One alert's whole trail."""
 
     alert: AlertView
     incident: IncidentView | None
     notifications: list[NotificationView]
+    escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
 
 
 class AlertList(BaseModel):
@@ -170,6 +189,7 @@ class IncidentTrailView(BaseModel):
     incident: IncidentView
     alerts: list[AlertView] = Field(description="The latest 20, newest first")
     notifications: list[NotificationView] = Field(description="All of them, oldest first")
+    escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
 
 
 class TestSendView(BaseModel):
@@ -191,13 +211,16 @@ class TestSendList(BaseModel):
 def show_trail(trail: Trail) -> "AsciiJson":
     """Return an alert's trail as the API's answer."""
     incident = asdict(trail.incident) if trail.incident else None
-    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": _told(trail.told)})
+    told, run = _told(trail.told), _escalation(trail.escalation)
+    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": told, "escalation": run})
 
 
 def show_incident_trail(trail: IncidentTrail) -> "AsciiJson":
     """Return an incident's trail as the API's answer."""
     latest = [_alert(alert) for alert in trail.latest]
-    return AsciiJson({"incident": asdict(trail.incident), "alerts": latest, "notifications": _told(trail.told)})
+    told, run = _told(trail.told), _escalation(trail.escalation)
+    incident = asdict(trail.incident)
+    return AsciiJson({"incident": incident, "alerts": latest, "notifications": told, "escalation": run})
 
 
 def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
@@ -240,6 +263,14 @@ def show_test_send(outcomes: Iterable[TestSend]) -> "AsciiJson":
 
 def _told(told: Iterable[Told]) -> list[dict[str, Any]]:
     return [{**asdict(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
+
+
+def _escalation(run: StoredRun | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    shown = asdict(run)
+    del shown["incident_id"], shown["wait"]
+    return shown
 
 
 def _alert(alert: Alert) -> dict[str, Any]:

@@ -121,9 +121,9 @@ async def resolve(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJ
 )
 async def snooze(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Acknowledge an incident for an hour, or as long as the body says; then its escalation starts anew."""
-    wanted, now = Snooze.read(body), gate.clock.now()
-    action, until = Action(str(incident_id), wanted.by, now), now + timedelta(minutes=wanted.minutes)
-    applied = await gate.store.write(lambda connection: gate.actions.snooze(connection, action, until))
+    wanted = Snooze.read(body)
+    action = Action(str(incident_id), wanted.by, gate.clock.now(), timedelta(minutes=wanted.minutes))
+    applied = await gate.store.write(lambda connection: gate.actions.snooze(connection, action))
     return _answer(applied, action, gate)
 
 
