@@ -237,6 +237,35 @@ async def test_what_quiet_hours_hold_is_told_in_the_morning_in_one_message(make_
         assert await home.sleeps(1) == []
 
 
+async def test_what_fired_twice_in_the_night_is_told_twice_in_one_message(make_settings):
+    """The first time isn't dropped because it fired again."""
+    house = policy((person("owner", "22:30-06:30"),), (escalation("home", step("owner")),))
+    async with household(make_settings, house, berlin(23, 23), {}) as home, home.running():
+        for _ in range(2):
+            await home.says("water")
+            home.clock.move(minutes=10)
+            await home.says({"status": "resolved"})
+            home.clock.move(minutes=30)
+        assert await home.heard() == []
+        [told] = await home.sleeps(7 * 60)
+        assert told.startswith("owner: RESOLVED 2 alerts in one message")
+
+
+async def test_the_morning_says_over_of_nothing_that_fires(make_settings):
+    """A warning was held and ended; the same thing is critical since, and its people know that."""
+    house = policy((person("owner", "22:30-06:30"),), (escalation("home", step("owner")),))
+    async with household(make_settings, house, berlin(23, 23), {}) as home, home.running():
+        first = await home.says("water")
+        home.clock.move(minutes=10)
+        await home.says({"status": "resolved"})
+        home.clock.move(minutes=30)
+        await home.says({"severity": "critical"})
+        assert [each.split()[:2] for each in await home.heard()] == [["owner:", "CRITICAL"]]
+        assert await home.sleeps(8 * 60) == []
+        [old] = (await home.service.trail(first["id"]))["notifications"]
+        assert (old["status"], "is newer" in old["reason"]) == ("cancelled", True)
+
+
 async def test_an_acknowledgement_cancels_what_is_held(make_settings):
     """Nobody needs to hear in the morning of what somebody had in the night."""
     house = policy((person("owner", "22:30-06:30"), person("partner")), (HOME,))

@@ -136,6 +136,11 @@ class DigestItem:
         return self.incident.status is IncidentStatus.RESOLVED and not self.silent
 
     @property
+    def acknowledged(self) -> bool:
+        """Whether somebody has it."""
+        return self.incident.status is IncidentStatus.ACKNOWLEDGED
+
+    @property
     def silent(self) -> bool:
         """Whether the incident ended only because no more alerts came."""
         return self.incident.resolution is Resolution.SILENCE
