@@ -3,7 +3,7 @@
 import random
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -35,11 +35,17 @@ from alertgate.notify.channels.base import Channel, Level, Reason
 from alertgate.notify.channels.registry import open_channels, targets
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.directory import Directory
+from alertgate.notify.escalation_job import EscalationJob
+from alertgate.notify.escalator import Escalator
 from alertgate.notify.flood import FloodRules
+from alertgate.notify.holds import Releaser
 from alertgate.notify.lane import DeliveryTimes
+from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.periodic import Periodic
 from alertgate.policy.keeper import FOLLOW_EVERY, PolicyKeeper
+from alertgate.policy.policy import Policy
 from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
 from alertgate.prove.audit import AuditFinding, Auditor
@@ -97,10 +103,12 @@ def open_gate(
     disk_usage: DiskUsage = shutil.disk_usage,
     most_stored: int = STORED,
     secrets_of_contacts: Mapping[str, str] = NO_SECRETS,
+    policy: Callable[[], Policy] | None = None,
 ) -> Gate:
     """Open the store, read the policy and build all parts. Only the store's writer runs yet.
 
-    `secrets_of_contacts` has the addresses that the policy's `$CONTACT_…` stand for.
+    `secrets_of_contacts` has the addresses that the policy's `$CONTACT_…` stand for. `policy` returns who is told, in
+    place of the policy that was read.
 
     Raises ConfigError, PolicyInvalid, StoreInUse, StoreTooNew, StoreUnavailable.
     """
@@ -118,13 +126,16 @@ def open_gate(
     opened = open_channels(settings, clock) if channels is None else channels
     metrics = _metrics(opened, clock)
     store.writer.on_commit = metrics.committed
-    deliverer = _deliverer(store, opened, settings, clock, metrics, ids, times or DeliveryTimes())
-    recorder = Recorder(settings.grouping, targets(settings), ids, settings.device_name)
+    in_force = policy or (lambda: policies.current.policy)
+    directory = Directory(in_force, [channel.name for channel in opened], secrets_of_contacts)
+    times = times or DeliveryTimes()
+    deliverer = _deliverer(store, opened, directory, settings, clock, metrics, ids, times)
+    recorder = Recorder(settings.grouping, directory, ids, settings.device_name)
     reporter = Reporter(recorder, ids, settings.zone)
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
     auditor = _auditor(store, deliverer, settings, clock, metrics)
     failures = FailureWatch(store, clock, metrics)
-    watched = _watched(settings, policies, deliverer, auditor, failures, disk_usage)
+    watched = _watched(settings, policies, directory, deliverer, auditor, failures, disk_usage)
     watch = Watch(watched, own_alerts, store, clock)
     return Gate(
         settings=settings,
@@ -137,7 +148,9 @@ def open_gate(
         watch=watch,
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
-        actions=IncidentActions(targets(settings), ids),
+        actions=IncidentActions(directory, ids, settings.device_name),
+        escalations=_escalations(store, directory, settings, clock, metrics, ids),
+        poll_every=times.poll_every,
         channels=opened,
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
@@ -175,6 +188,7 @@ def _auditor(store: Store, deliverer: Deliverer, settings: Settings, clock: Cloc
 def _watched(
     settings: Settings,
     policies: PolicyKeeper,
+    directory: Directory,
     deliverer: Deliverer,
     auditor: Auditor,
     failures: FailureWatch,
@@ -184,7 +198,7 @@ def _watched(
     return Watched(
         policies=policies,
         states=lambda: deliverer.states,
-        targets=targets(settings),
+        directory=directory,
         failures=failures,
         usage=lambda: deliverer.usage,
         latest_audit=lambda: auditor.latest,
@@ -196,6 +210,7 @@ def _watched(
 def _deliverer(
     store: Store,
     channels: Sequence[Channel],
+    directory: Directory,
     settings: Settings,
     clock: Clock,
     metrics: Metrics,
@@ -208,15 +223,23 @@ def _deliverer(
     return Deliverer(
         store,
         channels,
-        Claimer(rules, settings.smtp_daily_limit, targets(settings), owner=owner, new_id=ids),
+        Claimer(rules, settings.smtp_daily_limit, directory, owner=owner, new_id=ids),
         Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
-        NotificationUpkeep(store, settings, clock, metrics, channels=names, owner=owner),
+        NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner=owner),
         clock,
         metrics,
         owner=owner,
         chance=random.random,
         times=times,
     )
+
+
+def _escalations(
+    store: Store, directory: Directory, settings: Settings, clock: Clock, metrics: Metrics, ids: Ids
+) -> EscalationJob:
+    escalator, interval = Escalator(directory, settings.device_name), settings.grouping.interval
+    turns, releaser = TurnTaker(escalator, interval, ids), Releaser(escalator, interval, ids)
+    return EscalationJob(store, escalator, turns, releaser, clock, metrics)
 
 
 def create_app(gate: Gate) -> FastAPI:
@@ -291,7 +314,12 @@ def _background(gate: Gate) -> list[Periodic]:
     async def audit() -> None:
         await gate.auditor.run()
 
+    async def escalate() -> None:
+        if await gate.escalations.run():
+            gate.deliverer.wake()
+
     return [
+        Periodic("escalations", gate.poll_every, escalate),
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
         Periodic("watch", own.EVERY, gate.watch.run),
         Periodic("own alerts", own.EVERY, gate.own_alerts.run),

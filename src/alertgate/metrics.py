@@ -16,7 +16,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from alertgate.clock import Clock
-from alertgate.model import ChannelName, NotificationStatus, Source
+from alertgate.model import ChannelName, Kind, NotificationStatus, Source
 
 OTHER = "other"
 """The label for values outside their closed list, so that neither a defect nor a caller can create unlimited series."""
@@ -32,6 +32,7 @@ PATIENT = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 WEBHOOKS = frozenset(Source) - {Source.ALERTGATE}
+ESCALATED = (Kind.OPENING, Kind.HANDOFF, Kind.REMINDER, Kind.UNANSWERED)
 _CHANNELS = frozenset(ChannelName)
 
 
@@ -104,6 +105,14 @@ class Metrics:
             ["channel"],
             buckets=SIZES,
         )
+        self._escalated = counter(
+            "alertgate_escalation_steps_total",
+            "What escalations told after the first notifications: openings after a wait, handoffs, reminders, and that "
+            "nobody has answered.",
+            ["kind"],
+        )
+        for kind in ESCALATED:
+            self._escalated.labels(kind)
         self._daily_limit_used = gauge(
             "alertgate_mail_daily_limit_used_ratio",
             "Share of SMTP_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
@@ -174,6 +183,10 @@ class Metrics:
     def digest_sent(self, channel: str, notifications: int) -> None:
         """A digest with this many notifications was sent."""
         self._digests.labels(_known_or_other(channel, _CHANNELS)).observe(notifications)
+
+    def escalated(self, kind: str) -> None:
+        """An escalation told its people something of this kind."""
+        self._escalated.labels(_known_or_other(kind, ESCALATED)).inc()
 
     def daily_limit_used(self, share: float) -> None:
         """This share of the mail account's daily limit is used."""

@@ -62,7 +62,7 @@ async def test_a_storm_sends_five_messages_per_address(make_settings, database):
             assert Counter(await all_sent(service, worse["id"])) == {
                 ("opening", "sent"): 2,
                 ("update", "sent"): 2,
-                ("escalation", "sent"): 2,
+                ("rise", "sent"): 2,
                 ("resolution", "sent"): 2,
             }
             trail = await service.trail(worse["id"])

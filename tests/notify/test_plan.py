@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from alertgate.model import ContactState, Incident, IncidentStatus, Kind, Resolution, Severity
+from alertgate.contact_state import ContactState
+from alertgate.model import Incident, IncidentStatus, Kind, Resolution, Severity
 from alertgate.notify.plan import (
     Expedite,
     Plan,
@@ -95,20 +96,20 @@ def test_an_acknowledged_incident_sends_nothing(state):
 def test_an_escalation_is_told_at_once(told_at):
     """A rise in severity doesn't wait for the interval."""
     assert on_rise(incident(), ContactState(told_at=told_at), START, FIVE_MINUTES) == Plan(
-        Kind.ESCALATION, START, PlanReason.ROSE
+        Kind.RISE, START, PlanReason.ROSE
     )
 
 
 def test_an_escalation_expedites_a_waiting_update():
     """An update that waits for the interval becomes the escalation, due now."""
     choice = on_rise(incident(), ContactState("notification-1", 0, START), START, FIVE_MINUTES)
-    assert choice == Expedite(START, Kind.ESCALATION, PlanReason.ROSE)
+    assert choice == Expedite(START, Kind.RISE, PlanReason.ROSE)
 
 
 def test_an_escalation_keeps_the_time_of_a_retry():
     """A notification whose server is failing isn't attempted any sooner."""
     choice = on_rise(incident(), ContactState("notification-1", 2), START, FIVE_MINUTES)
-    assert choice == Expedite(None, Kind.ESCALATION, PlanReason.ROSE)
+    assert choice == Expedite(None, Kind.RISE, PlanReason.ROSE)
 
 
 def test_a_resolution_is_told_at_once():
@@ -309,8 +310,8 @@ TOLD = ContactState(told_at=START - timedelta(minutes=2), failed_at=START)
             Plan(Kind.UPDATE, START + timedelta(minutes=3), PlanReason.UPDATE_LATER),
             "update due at 14:06:00, because told at 14:01:00 UTC",
         ),
-        (Plan(Kind.ESCALATION, START, PlanReason.ROSE), "severity rose to critical"),
-        (Expedite(START, Kind.ESCALATION, PlanReason.ROSE), "severity rose to critical"),
+        (Plan(Kind.RISE, START, PlanReason.ROSE), "severity rose to critical"),
+        (Expedite(START, Kind.RISE, PlanReason.ROSE), "severity rose to critical"),
         (Plan(Kind.RESOLUTION, START, PlanReason.RESOLVED), "resolved"),
         (Expedite(None, Kind.RESOLUTION, PlanReason.RESOLVED), "resolved; the pending notification will say it"),
         (Skip(PlanReason.ACKNOWLEDGED), "acknowledged by Ada"),
@@ -344,8 +345,8 @@ def test_each_reason_has_a_sentence(choice, expected):
     [
         (Plan(Kind.OPENING, START, PlanReason.FIRST), True),
         (Plan(Kind.UPDATE, START + A_MOMENT, PlanReason.UPDATE_LATER), False),
-        (Expedite(START, Kind.ESCALATION, PlanReason.ROSE), True),
-        (Expedite(None, Kind.ESCALATION, PlanReason.ROSE), False),
+        (Expedite(START, Kind.RISE, PlanReason.ROSE), True),
+        (Expedite(None, Kind.RISE, PlanReason.ROSE), False),
         (Skip(PlanReason.NEVER_TOLD), False),
     ],
 )

@@ -196,7 +196,7 @@ def test_an_escalation_says_that_it_got_worse():
     message = render(
         _context(
             incident=incident(severity=Severity.CRITICAL, alert_count=2, last_alert_at=START + timedelta(minutes=1)),
-            notification=notification(kind=Kind.ESCALATION),
+            notification=notification(kind=Kind.RISE),
         )
     )
     lead = "It got worse: now critical. 2 alerts in 1 min, since 14:03. The latest is above."
@@ -593,7 +593,7 @@ def test_a_text_message_has_the_essence(changes, text):
         (
             _context(
                 incident=incident(severity=Severity.CRITICAL, alert_count=2),
-                notification=notification(kind=Kind.ESCALATION),
+                notification=notification(kind=Kind.RISE),
             ),
             "CRITICAL Front door: alarm/motion at 14:03 (got worse, 2 alerts in 1 s) - motion in the hall",
         ),

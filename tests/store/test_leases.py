@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from alertgate.app import new_id
+from alertgate.contact_state import ContactState
 from alertgate.model import (
     Attempt,
     ChannelName,
-    ContactState,
     IncidentStatus,
     Kind,
     Notification,

@@ -25,6 +25,7 @@ from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.errors import StoreTooNew
 from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
+from alertgate.notify.directory import Directory
 from alertgate.rules import SeverityRules
 from alertgate.store import alerts, claims, failures, incidents, notifications, policies, schema
 from alertgate.store.engine import Store
@@ -281,7 +282,7 @@ def test_alerts_go_on_with_the_incidents_of_the_second_schema(second_schema):
     """One joins, an all-clear resolves it, and the next reopens it, though some of its times are unknown."""
     store = Store(second_schema)
     store.open(exclusive=True)
-    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    recorder = Recorder(second_schema.grouping, Directory.of([(ChannelName.EMAIL, "me@example.com")]), new_id)
     done = []
     for seconds, signal in enumerate((Signal.FIRING, Signal.RESOLVED, Signal.FIRING), start=1):
         at = START + timedelta(seconds=seconds)
@@ -315,7 +316,7 @@ def test_generic_all_clears_end_the_incidents_of_the_second_schema(second_schema
     store = Store(second_schema)
     store.open(exclusive=True)
     body = json.dumps({"event": "e", "message": "m", "status": "ok", **fields}).encode()
-    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    recorder = Recorder(second_schema.grouping, Directory.of([(ChannelName.EMAIL, "me@example.com")]), new_id)
     at = START + timedelta(seconds=1)
     with store.transaction() as connection:
         [recorded] = recorder.record(connection, [generic.understand(body, None, intake(at))])
@@ -329,7 +330,7 @@ def test_an_incident_of_the_second_schema_ends_by_no_all_clear_of_one_part(secon
     """It may be about several doors: it joins what names none, and else it ends by a person, or in silence."""
     store = Store(second_schema)
     store.open(exclusive=True)
-    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    recorder = Recorder(second_schema.grouping, Directory.of([(ChannelName.EMAIL, "me@example.com")]), new_id)
     old_id = f"second-{SECOND.index(OLD_DOOR)}"
 
     def door(seconds: int, **data: str) -> tuple[str | None, str]:

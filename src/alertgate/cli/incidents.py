@@ -11,14 +11,16 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
+from alertgate.cli.policy import read_policy
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied, IncidentActions
 from alertgate.group.transitions import TransitionResult
 from alertgate.model import Incident, IncidentStatus, Resolution
-from alertgate.notify.channels.registry import targets
-from alertgate.settings_load import DEFAULT_ENV_FILE, load
+from alertgate.notify.channels.registry import in_use, surroundings
+from alertgate.notify.directory import Directory
+from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
 from alertgate.store import Connection, alerts, incidents
 from alertgate.store.pages import Wanted
 
@@ -54,13 +56,21 @@ def list_incidents(
 def ack(ids: Ids, by: By, env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Acknowledge incidents: what waits to be sent about them is cancelled."""
     settings = load(env_file)
-    _act(settings, env_file, ids, checked(by), IncidentActions(targets(settings), new_id).acknowledge)
+    _act(settings, env_file, ids, checked(by), _actions(settings, env_file).acknowledge)
 
 
 def resolve(ids: Ids, by: By, env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Resolve incidents: whoever was told of one is told that it is over."""
     settings = load(env_file)
-    _act(settings, env_file, ids, checked(by), IncidentActions(targets(settings), new_id).resolve)
+    _act(settings, env_file, ids, checked(by), _actions(settings, env_file).resolve)
+
+
+def _actions(settings: Settings, env_file: Path) -> IncidentActions:
+    """Return the actions for the people of the policy's file. Raises PolicyInvalid."""
+    secrets = contact_secrets(env_file)
+    policy = read_policy(settings, surroundings(settings, secrets))
+    directory = Directory(lambda: policy, in_use(settings), secrets)
+    return IncidentActions(directory, new_id, settings.device_name)
 
 
 def _act(settings: Settings, env_file: Path, ids: list[str], by: str, act: Act) -> None:

@@ -26,6 +26,7 @@ class GroupReason(StrEnum):
     FIRED_BEFORE_END = "fired_before_end"  # the last one is resolved, and this alert is news from before that
     LATE_FIRING = "late_firing"  # it happened while a resolved incident was open: whoever was told knows enough
     JOINED = "joined"  # one is open, and this alert is part of it
+    UNACKNOWLEDGED = "unacknowledged"  # one was acknowledged so long ago that nobody has it any more
     ROSE = "rose"  # one is open, and this alert is more severe than all before
     RESOLVED = "resolved"  # this alert resolves the open one
     LATE_ALL_CLEAR = "late_all_clear"  # the last one had ended without an all-clear, and this is it
@@ -239,6 +240,7 @@ def _reopened(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
         resolution=None,
         resolved_by=None,
         resolved_with=None,
+        snoozed_until=None,
     )
     if last.known_to_flap and alert.severity.rank <= last.severity.rank:
         return replace(again, status=IncidentStatus.ACKNOWLEDGED)
@@ -289,6 +291,7 @@ _SENTENCES = {
     GroupReason.FIRED_BEFORE_END: "belongs to incident {id}, which is over: it was published before the end",
     GroupReason.LATE_FIRING: "belongs to incident {id}, which is over: it was published while that was open",
     GroupReason.JOINED: "joined incident {id}",
+    GroupReason.UNACKNOWLEDGED: "joined incident {id}, whose acknowledgement is over: alerts go on",
     GroupReason.ROSE: "joined incident {id} and raised it to {severity}",
     GroupReason.RESOLVED: "resolved incident {id}",
     GroupReason.LATE_ALL_CLEAR: "is the late all-clear of incident {id}, which had ended without one",

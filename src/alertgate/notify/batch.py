@@ -4,11 +4,26 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from alertgate.model import ContactState, Incident, Kind, Notification, NotificationStatus, Target, worst
-from alertgate.notify.plan import Choice, Expedite, Plan, sentence
+from alertgate.contact_state import ContactState
+from alertgate.model import (
+    FIRST_NEWS,
+    Incident,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Severity,
+    Target,
+    worst,
+)
+from alertgate.notify.plan import Cancel, Choice, Expedite, Plan
+from alertgate.notify.recipients import Recipient
 from alertgate.store import Connection, notifications
 from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 
+QUIET = Severity.INFO
+"""The severity of a notification that somebody has an incident, however severe that is."""
+UNKNOWN = "it can't be sent, because the setting that holds the address isn't set"
 REMEMBERED = timedelta(days=2)
 """How old an incident may be of which a contact still believes that it is open, while newer ones were not told."""
 
@@ -35,6 +50,7 @@ class NotificationBatch:
         self._expedited: dict[str, Expedited] = {}
         self._superseding: dict[str, tuple[str, datetime]] = {}
         self._cancelled: dict[str, tuple[str, datetime]] = {}
+        self._cancelled_alone: dict[str, tuple[str, datetime]] = {}
 
     def state(self, incident: Incident, target: Target) -> ContactState:
         """Return what a contact was told about an incident, including what this batch plans."""
@@ -57,19 +73,45 @@ class NotificationBatch:
             if not state.pending_id:
                 continue
             if planned := self._planned.get(state.pending_id):
-                cancelled = replace(planned, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
-                self._planned[planned.id] = cancelled
+                self._planned[planned.id] = _cancelled(planned, reason, now)
             else:
                 self._cancelled[incident.id] = reason, now
-            states[target] = replace(state, pending_id=None, pending_attempts=0)
+            states[target] = _without_pending(state)
 
-    def add(self, incident: Incident, target: Target, choice: Choice, now: datetime) -> None:
-        """Apply the choice for one contact; a Skip adds nothing."""
+    def knowing(self, incident: Incident) -> list[Target]:
+        """Return the contacts that were told of an incident, are about to be, or couldn't be.
+
+        Of one that is over also those who believe that an earlier one with its key is still open.
+        """
+        states = [target for target, state in self._of(incident.id).items() if state.knows]
+        if incident.status is not IncidentStatus.RESOLVED:
+            return states
+        return [*states, *(target for key, target in sorted(self._believing_open) if key == incident.key)]
+
+    def forget_pending(self, incident: Incident, target: Target) -> None:
+        """Have what is pending to a contact not count, because its caller cancels it."""
+        self._of(incident.id)[target] = _without_pending(self.state(incident, target))
+
+    def cancel_reminders(self, incident: Incident, reason: str, now: datetime) -> None:
+        """Cancel the pending reminders of an incident."""
+        for target, state in list(self._of(incident.id).items()):
+            if state.pending_id and state.pending_kind is Kind.REMINDER:
+                self._cancel_one(state.pending_id, reason, now)
+                self._of(incident.id)[target] = _without_pending(state)
+
+    def add(self, incident: Incident, choice: Choice, recipient: Recipient, reason: str, now: datetime) -> None:
+        """Apply the choice for one contact, which was made for `reason`; a Skip adds nothing."""
+        target = recipient.target
         state = self.state(incident, target)
         if isinstance(choice, Plan):
-            planned = self._plan(incident, target, choice, now)
+            planned = _planned(self._new_id(now), incident, choice, recipient, reason, now)
+            if recipient.unknown and state.failed_at:
+                return
             self._planned[planned.id] = planned
             self._of(incident.id)[target] = _after_planning(state, planned)
+        elif isinstance(choice, Cancel) and state.pending_id:
+            self._cancel_one(state.pending_id, reason, now)
+            self._of(incident.id)[target] = _without_pending(state)
         elif isinstance(choice, Expedite) and state.pending_id:
             self._expedite(state.pending_id, incident, choice)
             self._of(incident.id)[target] = replace(state, worst=worst(state.worst, incident.severity))
@@ -78,6 +120,8 @@ class NotificationBatch:
         """Store all notifications. Their incidents must already be stored."""
         for incident_id, (reason, now) in self._cancelled.items():
             notifications.cancel(connection, incident_id, reason, now)
+        for notification_id, (reason, now) in self._cancelled_alone.items():
+            notifications.cancel_one(connection, notification_id, reason, now)
         for key, (incident_id, now) in self._superseding.items():
             notifications.cancel_others(connection, key, incident_id, now)
         notifications.expedite(connection, list(self._expedited.values()))
@@ -87,37 +131,66 @@ class NotificationBatch:
         """The states about one incident; a batch has hundreds of incidents."""
         return self._states.setdefault(incident_id, {})
 
-    def _plan(self, incident: Incident, target: Target, choice: Plan, now: datetime) -> Notification:
-        channel, address = target
-        return Notification(
-            id=self._new_id(now),
-            incident_id=incident.id,
-            channel=channel,
-            address=address,
-            kind=choice.kind,
-            status=NotificationStatus.PENDING,
-            severity=incident.severity,
-            reason=sentence(choice, incident, self.state(incident, target)),
-            created_at=now,
-            retry_since=now,
-            due_at=choice.due_at,
-        )
+    def _cancel_one(self, pending_id: str, reason: str, now: datetime) -> None:
+        if planned := self._planned.get(pending_id):
+            self._planned[pending_id] = _cancelled(planned, reason, now)
+        else:
+            self._cancelled_alone[pending_id] = reason, now
 
     def _expedite(self, pending_id: str, incident: Incident, choice: Expedite) -> None:
         """Update severity, due time and kind of a pending notification, stored or planned by this batch."""
         if planned := self._planned.get(pending_id):
             due_at = min(planned.due_at, choice.due_at or planned.due_at)
-            kind = planned.kind if planned.kind is Kind.OPENING else choice.kind
-            self._planned[pending_id] = replace(planned, severity=incident.severity, due_at=due_at, kind=kind)
+            hold = choice.hold if due_at == choice.due_at else planned.hold
+            kind = planned.kind if planned.kind in FIRST_NEWS else choice.kind
+            changed = replace(planned, severity=incident.severity, due_at=due_at, kind=kind, hold=hold)
+            self._planned[pending_id] = changed
         else:
-            self._expedited[pending_id] = Expedited(pending_id, incident.severity, choice.due_at, choice.kind)
+            expedited = Expedited(pending_id, incident.severity, choice.due_at, choice.kind, choice.hold)
+            self._expedited[pending_id] = expedited
+
+
+def _planned(
+    new_id: str, incident: Incident, choice: Plan, recipient: Recipient, reason: str, now: datetime
+) -> Notification:
+    """Return a notification as it is planned; without an address it has failed already, which people see."""
+    channel, address = recipient.target
+    return Notification(
+        id=new_id,
+        incident_id=incident.id,
+        channel=channel,
+        address=address,
+        kind=choice.kind,
+        status=NotificationStatus.FAILED if recipient.unknown else NotificationStatus.PENDING,
+        severity=QUIET if choice.kind is Kind.ACKNOWLEDGEMENT else incident.severity,
+        reason=f"{reason}; {UNKNOWN}" if recipient.unknown else reason,
+        created_at=now,
+        retry_since=now,
+        due_at=choice.due_at,
+        finished_at=now if recipient.unknown else None,
+        person=recipient.person.name,
+        via=recipient.via,
+        hold=None if recipient.unknown else choice.hold,
+    )
+
+
+def _without_pending(state: ContactState) -> ContactState:
+    return replace(state, pending_id=None, pending_attempts=0, pending_kind=None, pending_hold=None)
+
+
+def _cancelled(planned: Notification, reason: str, now: datetime) -> Notification:
+    return replace(planned, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
 
 
 def _after_planning(state: ContactState, planned: Notification) -> ContactState:
     """Return a contact's state with a planned notification."""
+    if planned.status is NotificationStatus.FAILED:
+        return replace(state, failed_at=planned.finished_at)
     return replace(
         state,
         pending_id=planned.id,
+        pending_kind=planned.kind,
+        pending_hold=planned.hold,
         changes=state.changes + (planned.kind in CHANGES_OF_STATE),
         summaries=state.summaries + (planned.kind is Kind.CHANGES),
         worst=worst(state.worst, planned.severity),

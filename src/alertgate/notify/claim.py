@@ -5,7 +5,7 @@ each other's messages, and no two of them claim for one contact at the same time
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,13 +13,16 @@ from typing import Any
 import structlog
 
 from alertgate.addresses import mask
-from alertgate.model import ChannelName, Due, Notification, Recent, Target
+from alertgate.contact_state import Due, Recent
+from alertgate.model import ChannelName, Notification
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
+from alertgate.notify.course import SAYS_COURSE, Course
+from alertgate.notify.directory import Directory
 from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
 from alertgate.notify.missed import Untold, is_missed
-from alertgate.store import Connection, alerts, claims, incidents, leases, untold
+from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
@@ -91,19 +94,19 @@ class ClaimResult:
 class Claimer:
     """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
 
-    What was given up on is told to `targets` alone: others aren't among the recipients any more, or not now.
+    What was given up on is told to contacts of the directory alone: others aren't in the policy any more, or not now.
     """
 
     def __init__(
         self,
         rules: FloodRules,
         daily_limit: int,
-        targets: Collection[Target],
+        directory: Directory,
         *,
         owner: str,
         new_id: Callable[[datetime], str],
     ) -> None:
-        self._targets = frozenset(targets)
+        self._directory = directory
         self._rules = rules
         self._daily_limit = daily_limit
         self._owner = owner
@@ -140,7 +143,7 @@ class Claimer:
         due = claims.due(connection, wanted.channel, wanted.now, most=most, with_own=not wanted.holds_own, **which)
         if missed:
             given_up = untold.given_up(connection, wanted.channel, wanted.now, **which)
-            due += [each for each in given_up if (wanted.channel, each.address) in self._targets]
+            due += [each for each in given_up if self._directory.people((wanted.channel, each.address))]
         return self._without_own(connection, due, wanted)
 
     @staticmethod
@@ -201,10 +204,29 @@ def _with_contents(connection: Connection, messages: Sequence[Sequence[Notificat
     showing = [each for each in found if each.missed_since or not each.is_digest]
     ids = [notification.id for outgoing in showing for notification in outgoing.notifications]
     earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, ids).items()}
-    return tuple(_with_alerts(connection, outgoing, earlier) for outgoing in found)
+    courses = _courses(connection, [each for each in found if not each.is_digest])
+    return tuple(_with_alerts(connection, outgoing, earlier, courses) for outgoing in found)
 
 
-def _with_alerts(connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold]) -> Outgoing:
+def _courses(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, Course]:
+    """Return how far the escalation has come of each incident whose message says so."""
+    ids = {each.first.incident_id for each in alone if each.first.kind in SAYS_COURSE}
+    if not ids:
+        return {}
+    runs, people = escalations.of_incidents(connection, ids), escalations.people_told(connection, ids)
+    found = {}
+    for incident_id in ids:
+        told = people.get(incident_id, [])
+        reached = tuple(name for name, is_sent in told if is_sent)
+        unreached = tuple(name for name, is_sent in told if not is_sent)
+        run = runs.get(incident_id)
+        found[incident_id] = Course(reached, unreached, run.reminders if run else 0)
+    return found
+
+
+def _with_alerts(
+    connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold], courses: Mapping[str, Course]
+) -> Outgoing:
     if outgoing.missed_since:
         news = untold.news(connection, [each.id for each in outgoing.notifications])
         counted = (
@@ -217,5 +239,6 @@ def _with_alerts(connection: Connection, outgoing: Outgoing, earlier: Mapping[st
     [snapshot] = outgoing.snapshots
     latest = alerts.latest(connection, snapshot.incident.id, SHOWN_ALERTS)
     first = alerts.first(connection, snapshot.incident.id) if len(latest) == SHOWN_ALERTS else None
-    untold_before = earlier.get(snapshot.notification.id)
-    return Outgoing((replace(snapshot, alerts=tuple(latest), first=first, earlier=untold_before),))
+    untold_before, course = earlier.get(snapshot.notification.id), courses.get(snapshot.incident.id)
+    shown = replace(snapshot, alerts=tuple(latest), first=first, earlier=untold_before, course=course)
+    return Outgoing((shown,))

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from alertgate.model import ContactState, Incident, IncidentStatus, Kind, Resolution, Severity
+from alertgate.contact_state import ContactState
+from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Resolution, Severity
 
 CHANGES_AT_ONCE = 3
 """How many changes of state (opened, resolved, reopened) a contact is told of at once within GROUP_INTERVAL."""
@@ -33,6 +34,12 @@ class PlanReason(StrEnum):
     ALREADY_TOLD = "already_told"  # the contact knows of the incident and of its end
     ENDED_BY_PERSON = "ended_by_person"  # a person ended the incident that this alert is about
     NEVER_TOLD = "never_told"  # the contact was never told about this incident, so not about its end either
+    OVER_BEFORE = "over_before"  # it is over before its turn came
+    NOBODY_ACKNOWLEDGED = "nobody_acknowledged"  # it is the turn of the next step's people
+    REMINDER = "reminder"  # nobody has acknowledged yet
+    NOBODY_ANSWERED = "nobody_answered"  # nobody has acknowledged, and reminders end
+    ACKNOWLEDGEMENT_OVER = "acknowledgement_over"  # it was snoozed, or alerts go on long after the acknowledgement
+    SOMEBODY_HAS_IT = "somebody_has_it"  # somebody else has acknowledged it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +49,26 @@ class Plan:
     kind: Kind
     due_at: datetime
     reason: PlanReason
+    hold: Hold | None = None
+    """What it waits for until `due_at`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expedite:
-    """Send the pending notification at `due_at`; None keeps its time, because it waits for a retry."""
+    """Send the pending notification at `due_at`; None keeps its time, because it waits for a retry or is held."""
 
     due_at: datetime | None
     kind: Kind
-    """The new kind of the pending notification, unless it is an opening."""
+    """The new kind of the pending notification, unless it is the first news of the incident."""
+    reason: PlanReason
+    hold: Hold | None = None
+    """What it waits for until the new time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel the pending notification."""
+
     reason: PlanReason
 
 
@@ -61,12 +79,12 @@ class Skip:
     reason: PlanReason
 
 
-Choice = Plan | Expedite | Skip
+Choice = Plan | Expedite | Cancel | Skip
 
 
 def is_due(choice: Choice, now: datetime) -> bool:
     """Return whether a choice makes a notification due now."""
-    return not isinstance(choice, Skip) and choice.due_at is not None and choice.due_at <= now
+    return isinstance(choice, Plan | Expedite) and choice.due_at is not None and choice.due_at <= now
 
 
 def on_alert(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
@@ -97,8 +115,8 @@ def on_rise(incident: Incident, state: ContactState, now: datetime, interval: ti
         decide = _often if is_flapping(state) else on_alert
         return decide(incident, state, now, interval)
     if state.pending_id:
-        return _expedite(state, Kind.ESCALATION, now, PlanReason.ROSE)
-    return Plan(Kind.ESCALATION, now, PlanReason.ROSE)
+        return _expedite(state, Kind.RISE, now, PlanReason.ROSE)
+    return Plan(Kind.RISE, now, PlanReason.ROSE)
 
 
 def on_reopening(incident: Incident, state: ContactState, now: datetime, interval: timedelta, *, worse: bool) -> Choice:
@@ -127,6 +145,8 @@ def on_end(incident: Incident, state: ContactState, now: datetime, interval: tim
 
 def on_resolution(state: ContactState, now: datetime) -> Choice:
     """Decide whether one contact is told about the end: once, and only if it was or will be told of the beginning."""
+    if state.is_needless_once_over:
+        return Cancel(PlanReason.OVER_BEFORE)
     if state.pending_id:
         return _expedite(state, Kind.RESOLUTION, now, PlanReason.RESOLVED)
     if state.told_at is None and not state.believes_open:
@@ -151,6 +171,47 @@ def on_late_firing(incident: Incident, state: ContactState, now: datetime, inter
     if state.pending_id:
         return Skip(PlanReason.PENDING_SAYS_IT)
     return Skip(PlanReason.ALREADY_TOLD) if state.told_at else _first(state, now, interval)
+
+
+def on_step(kind: Kind, state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Decide how one contact is told what its incident's escalation does now, after the first notifications.
+
+    An opening is for whoever doesn't know yet; a pending notification says whatever else there is to say.
+    """
+    if state.pending_id:
+        is_turn = kind in FIRST_NEWS and not state.is_held
+        return _expedite(state, kind, now, _STEP_REASONS[kind]) if is_turn else Skip(PlanReason.PENDING_SAYS_IT)
+    if kind is Kind.OPENING:
+        if state.told_at is None:
+            return _first(state, now, interval)
+        if not state.may_believe_over:
+            return Skip(PlanReason.ALREADY_TOLD)
+        return Plan(Kind.REOPENING, now, PlanReason.REOPENED)
+    return Plan(kind, now, _STEP_REASONS[kind])
+
+
+def on_acknowledgement_over(state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Decide how one contact is told that nobody has it any more."""
+    if state.pending_id:
+        return _expedite(state, Kind.REOPENING, now, PlanReason.ACKNOWLEDGEMENT_OVER)
+    if state.told_at is None:
+        return _first(state, now, interval)
+    return Plan(Kind.REOPENING, now, PlanReason.ACKNOWLEDGEMENT_OVER)
+
+
+def on_acknowledgement(state: ContactState, now: datetime) -> Choice:
+    """Decide how one contact is told that somebody else has it."""
+    if state.pending_id:
+        return Skip(PlanReason.PENDING_SAYS_IT)
+    return Plan(Kind.ACKNOWLEDGEMENT, now, PlanReason.SOMEBODY_HAS_IT)
+
+
+_STEP_REASONS = {
+    Kind.OPENING: PlanReason.FIRST,
+    Kind.HANDOFF: PlanReason.NOBODY_ACKNOWLEDGED,
+    Kind.REMINDER: PlanReason.REMINDER,
+    Kind.UNANSWERED: PlanReason.NOBODY_ANSWERED,
+}
 
 
 def is_flapping(state: ContactState) -> bool:
@@ -236,4 +297,10 @@ _SENTENCES = {
     PlanReason.ALREADY_TOLD: "told about the incident and its end already",
     PlanReason.ENDED_BY_PERSON: "{incident.resolved_by} ended the incident",
     PlanReason.NEVER_TOLD: "never told about this incident",
+    PlanReason.OVER_BEFORE: "over before its turn came",
+    PlanReason.NOBODY_ACKNOWLEDGED: "nobody has acknowledged it",
+    PlanReason.REMINDER: "still not acknowledged",
+    PlanReason.NOBODY_ANSWERED: "nobody has answered; there are no more reminders",
+    PlanReason.ACKNOWLEDGEMENT_OVER: "the acknowledgement by {incident.acknowledged_by} is over",
+    PlanReason.SOMEBODY_HAS_IT: "acknowledged by {incident.acknowledged_by}",
 }

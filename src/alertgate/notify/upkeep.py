@@ -12,7 +12,7 @@ from alertgate.config import Settings
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.budget import MAIL, PERIOD, Budget, Usage, budget
-from alertgate.notify.channels.registry import targets
+from alertgate.notify.directory import Directory
 from alertgate.notify.plan import LONGEST_WAIT
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 from alertgate.store import claims, leases, upkeep
@@ -37,6 +37,7 @@ class NotificationUpkeep:
         metrics: Metrics,
         *,
         channels: Collection[ChannelName],
+        directory: Directory,
         owner: str,
     ) -> None:
         self._store = store
@@ -44,6 +45,7 @@ class NotificationUpkeep:
         self._clock = clock
         self._metrics = metrics
         self._channels = frozenset(channels)
+        self._directory = directory
         self._owner = owner
         self._last_run = float("-inf")
         self._budget = Budget.PLENTY
@@ -121,7 +123,7 @@ class NotificationUpkeep:
         """End what waits in the outbox for nobody, once a mail server is set."""
         if ChannelName.OUTBOX in self._channels:
             return
-        now, reachable = self._clock.now(), [address for _, address in targets(self._settings)]
+        now, reachable = self._clock.now(), [address for _, address in self._directory.targets]
         if number := await self._store.write(lambda connection: upkeep.leave_outbox(connection, reachable, now)):
             log.info(
                 "outbox.left",
@@ -132,7 +134,7 @@ class NotificationUpkeep:
 
     async def reassign_orphaned(self) -> None:
         """Move notifications from channels no longer configured to those that reach their addresses now."""
-        now, reachable = self._clock.now(), targets(self._settings)
+        now, reachable = self._clock.now(), self._directory.targets
         moved, failed = await self._store.write(
             lambda connection: upkeep.reassign_orphaned(connection, self._channels, reachable, now)
         )

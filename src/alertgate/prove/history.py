@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from alertgate.model import Alert, Attempt, Incident, Notification
-from alertgate.store import Connection, alerts, attempts, incidents, notifications
+from alertgate.store import Connection, alerts, attempts, escalations, incidents, notifications
+from alertgate.store.escalations import StoredRun
 
 LATEST = 20
 """How many of its alerts an incident's trail has."""
@@ -24,6 +25,8 @@ class Trail:
     alert: Alert
     incident: Incident | None
     told: tuple[Told, ...]
+    escalation: StoredRun | None = None
+    """How far the incident's escalation is; None if all people were told at once, and that is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class IncidentTrail:
     incident: Incident
     latest: tuple[Alert, ...]
     told: tuple[Told, ...]
+    escalation: StoredRun | None = None
 
 
 def trail(connection: Connection, alert_id: str) -> Trail | None:
@@ -43,7 +47,8 @@ def trail(connection: Connection, alert_id: str) -> Trail | None:
     if alert.incident_id is None:
         return Trail(alert, None, ())
     planned = notifications.of_incident(connection, alert.incident_id)
-    return Trail(alert, incidents.get(connection, alert.incident_id), told(connection, planned))
+    incident, run = incidents.get(connection, alert.incident_id), escalations.get(connection, alert.incident_id)
+    return Trail(alert, incident, told(connection, planned), run)
 
 
 def incident_trail(connection: Connection, incident_id: str) -> IncidentTrail | None:
@@ -53,7 +58,8 @@ def incident_trail(connection: Connection, incident_id: str) -> IncidentTrail | 
         return None
     latest = alerts.latest(connection, incident_id, LATEST)
     planned = notifications.of_incident(connection, incident_id)
-    return IncidentTrail(incident, tuple(latest), told(connection, planned))
+    run = escalations.get(connection, incident_id)
+    return IncidentTrail(incident, tuple(latest), told(connection, planned), run)
 
 
 def told(connection: Connection, planned: list[Notification]) -> tuple[Told, ...]:

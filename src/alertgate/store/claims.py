@@ -21,9 +21,17 @@ from sqlalchemy import (
     tuple_,
 )
 
-from alertgate.model import BEGINNINGS, ChannelName, Due, IncidentStatus, NotificationStatus, Recent, Severity, Source
+from alertgate.contact_state import Due, Recent
+from alertgate.model import (
+    BEGINNINGS,
+    ChannelName,
+    IncidentStatus,
+    NotificationStatus,
+    Severity,
+    Source,
+)
 from alertgate.own_events import ABOUT_DELIVERY, CHANNEL_EVENT
-from alertgate.store.notifications import IS_PENDING, IS_SENDING, IS_SENT
+from alertgate.store.notifications import IS_PENDING, IS_RELEASED, IS_SENDING, IS_SENT
 from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
@@ -76,6 +84,7 @@ def _due(*, probe: bool, bounded: bool, with_own: bool, some: bool) -> Select[An
         .where(
             _n.channel == bindparam("channel", type_=_n.channel.type),
             IS_PENDING,
+            IS_RELEASED,
             or_(is_due, _n.attempts > 0) if probe else is_due,
             tuple_(incidents.c.key, _n.address).not_in(_BEING_TOLD),
             true() if with_own else ~WAITS_FOR_ITS_CHANNEL,

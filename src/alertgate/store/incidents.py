@@ -12,7 +12,7 @@ from alertgate.rules import GroupingRules
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
 from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows, portions, update_rows
-from alertgate.store.tables import AnyText, constant, incidents, notifications
+from alertgate.store.tables import AnyText, constant, escalations, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
 _OF_KEYS = incidents.c.key.in_(bindparam("keys", expanding=True))
@@ -83,6 +83,7 @@ def own_unresolved(connection: Connection) -> list[Incident]:
 def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -> list[str]:
     """Resolve every incident that `group.decide.is_quiet` calls quiet and nobody is to be told of; return their ids.
 
+    Nor one whose escalation goes on.
     One with a notification that isn't sent yet, or was sent within RESOLVE_AFTER, stays: it must not end before people
     hear of it, nor just afterwards.
     """
@@ -90,6 +91,7 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
     not_sent_yet = notifications.c.status.in_((NotificationStatus.PENDING, NotificationStatus.SENDING))
     just_sent = and_(notifications.c.status == NotificationStatus.SENT, notifications.c.finished_at > before)
     telling = exists().where(notifications.c.incident_id == incidents.c.id, or_(not_sent_yet, just_sent))
+    running = exists().where(escalations.c.incident_id == incidents.c.id, escalations.c.next_at.is_not(None))
     acknowledged_at = func.coalesce(incidents.c.acknowledged_at, incidents.c.last_alert_at)
     forgotten = acknowledged_at <= literal(
         min(now - rules.again_after_ack, now - rules.resolve_after), incidents.c.acknowledged_at.type
@@ -105,6 +107,7 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
             incidents.c.last_alert_at <= before,
             or_(incidents.c.status != constant(IncidentStatus.ACKNOWLEDGED), forgotten),
             ~telling,
+            ~running,
         )
         .values(status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
         .returning(incidents.c.id)

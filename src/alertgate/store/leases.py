@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import IncidentStatus, Kind, Notification, NotificationStatus, worst
+from alertgate.model import FIRST_NEWS, IncidentStatus, Kind, Notification, NotificationStatus, worst
 from alertgate.states import states_before
 from alertgate.store import failures
 from alertgate.store.notifications import (
@@ -199,7 +199,7 @@ def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notifica
     waiting = {_place(each): each for each in _pending(connection, incident_ids)}
     cancelled = []
     for end, after in again:
-        if reason := _needless(situations[after.incident_id]):
+        if reason := _needless(after.kind, situations[after.incident_id]):
             cancelled.append(_cancelled(after, reason, end.now))
             continue
         merged = after
@@ -215,7 +215,7 @@ def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notifica
 
 def _including(returning: Notification, superseded: Notification) -> Notification:
     """Return a notification that says also what a later one would have said, and is as pressing."""
-    kind = returning.kind if returning.kind is Kind.OPENING else superseded.kind
+    kind = returning.kind if returning.kind in FIRST_NEWS else superseded.kind
     return replace(returning, kind=kind, severity=worst(returning.severity, superseded.severity))
 
 
@@ -228,13 +228,13 @@ def _cancelled(notification: Notification, reason: str, now: datetime) -> Notifi
     return replace(notification, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
 
 
-def _needless(situation: Any) -> str | None:
+def _needless(kind: Kind, situation: Any) -> str | None:
     """Return why a notification needn't be sent any more, as a sentence, or None.
 
-    Its incident is acknowledged; or there is a newer one with the same key, so that this one would say "over" of what
-    is open, or say it again.
+    Its incident is acknowledged, and it doesn't say that; or there is a newer one with the same key, so that this one
+    would say "over" of what is open, or say it again.
     """
-    if situation.status is IncidentStatus.ACKNOWLEDGED:
+    if situation.status is IncidentStatus.ACKNOWLEDGED and kind is not Kind.ACKNOWLEDGEMENT:
         return f"acknowledged by {situation.acknowledged_by}"
     return superseded_by(situation.newer_id) if situation.newer_id else None
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, exists, select
 
 from alertgate.model import NotificationStatus
 from alertgate.store.notifications import IS_OUTSTANDING
-from alertgate.store.tables import alerts, attempts, incidents, notifications
+from alertgate.store.tables import alerts, attempts, escalations, incidents, notifications
 
 ALERTS_AT_A_TIME = 500
 INCIDENTS_AT_A_TIME = 50
@@ -40,6 +40,7 @@ def delete_old(connection: Connection, before: datetime) -> int:
     told = select(notifications.c.id).where(notifications.c.incident_id.in_(ids))
     connection.execute(delete(attempts).where(attempts.c.notification_id.in_(told)))
     connection.execute(delete(notifications).where(notifications.c.incident_id.in_(ids)))
+    connection.execute(delete(escalations).where(escalations.c.incident_id.in_(ids)))
     return connection.execute(delete(incidents).where(incidents.c.id.in_(ids))).rowcount
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
     Dialect,
@@ -35,6 +36,7 @@ from alertgate.credential import Credential
 from alertgate.model import (
     AlertStatus,
     ChannelName,
+    Hold,
     IdKind,
     IncidentStatus,
     Kind,
@@ -199,10 +201,12 @@ incidents = Table(
     Column("last_alert_id", _ID),
     Column("changes", Integer, nullable=False, server_default="1"),
     Column("changed_at", Instant),
+    Column("first_firing_at", Instant),
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", AnyText),
     Column("acknowledged_with", _enum(Credential)),
     Column("acknowledged_changes", Integer),
+    Column("snoozed_until", Instant),
     Column("resolved_at", Instant),
     Column("ended_at", Instant),
     Column("resolution", _enum(Resolution)),
@@ -221,6 +225,9 @@ OUTSTANDING = (
     " AND dismissed_at IS NULL AND superseded_by IS NULL"
 )
 """As `Notification.is_outstanding`. Migration 0006 has the same text in an index."""
+
+HELD = "status = 'pending' AND hold IS NOT NULL"
+"""Migration 0009 has the same text in an index."""
 
 notifications = Table(
     "notifications",
@@ -250,6 +257,10 @@ notifications = Table(
     Column("retried_with", _enum(Credential)),
     Column("superseded_by", _ID),
     Column("missed_since", Instant),
+    Column("person", AnyText),
+    Column("via", AnyText),
+    Column("hold", _enum(Hold)),
+    Column("released_at", Instant),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
@@ -264,7 +275,29 @@ notifications = Table(
     _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
     _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
     _partial_index("notifications_missed", "channel", "status", where="missed_since IS NOT NULL"),
+    _partial_index("notifications_held", "due_at", where=HELD),
 )
+
+escalations = Table(
+    "escalations",
+    metadata,
+    Column("incident_id", _ID, ForeignKey("incidents.id"), primary_key=True),
+    Column("escalation", AnyText, nullable=False),
+    Column("route", AnyText, nullable=False),
+    Column("begun_at", Instant, nullable=False),
+    Column("wait", BigInteger, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("step_at", Instant),
+    Column("reminders", Integer, nullable=False),
+    Column("reminded_at", Instant),
+    Column("first_sent_at", Instant),
+    Column("gave_up", Boolean, nullable=False),
+    Column("told", JsonText, nullable=False),
+    Column("reason", String(32)),
+    Column("next_at", Instant),
+    _partial_index("escalations_running", "next_at", where="next_at IS NOT NULL"),
+)
+"""How far the escalation of each incident is that goes on, or went on, after its first notifications."""
 
 attempts = Table(
     "attempts",

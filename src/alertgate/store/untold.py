@@ -21,7 +21,16 @@ from sqlalchemy import (
     select,
 )
 
-from alertgate.model import ChannelName, Due, IncidentStatus, Kind, Notification, NotificationStatus, Resolution, Signal
+from alertgate.contact_state import Due
+from alertgate.model import (
+    ChannelName,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Resolution,
+    Signal,
+)
 from alertgate.store.claims import IS_ABOUT_DELIVERY, IS_TO_ANOTHER
 from alertgate.store.notifications import COLUMNS
 from alertgate.store.rows import portions

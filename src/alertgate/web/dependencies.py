@@ -19,6 +19,7 @@ from alertgate.group.actions import IncidentActions
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.escalation_job import EscalationJob
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
@@ -42,6 +43,9 @@ class Gate:
     volume: Volume
     failed_senders: FailedSenders
     actions: IncidentActions
+    escalations: EscalationJob
+    poll_every: float
+    """Seconds between two looks for what is due, unless something wakes a job."""
     channels: Sequence[Channel]
     deliverer: Deliverer
     health: Health

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -16,6 +16,8 @@ from alertgate.store.pages import Wanted, WantedNotifications
 MOST = 200
 USUAL = 50
 LONGEST_NAME = 128
+LONGEST_SNOOZE = 7 * 24 * 60
+"""Minutes."""
 
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")
 
@@ -111,6 +113,7 @@ class By(BaseModel):
     """Who acknowledges, resolves or dismisses."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    _remedy: ClassVar[str] = 'Leave it out, or send {"by": "Anna"}.'
 
     by: Annotated[str, AfterValidator(_shown)] = Field(
         "api", min_length=1, max_length=LONGEST_NAME, description="A person's name", examples=["Anna"]
@@ -129,7 +132,13 @@ class By(BaseModel):
             FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in found
         )
         if found[0]["type"] == "json_invalid":
-            raise Malformed(
-                'The body isn\'t JSON; nothing was changed. Leave it out, or send {"by": "Anna"}.', problems
-            )
-        raise Invalid('The body can\'t be used; nothing was changed. Leave it out, or send {"by": "Anna"}.', problems)
+            raise Malformed(f"The body isn't JSON; nothing was changed. {cls._remedy}", problems)
+        raise Invalid(f"The body can't be used; nothing was changed. {cls._remedy}", problems)
+
+
+class Snooze(By):
+    """Who snoozes, and for how long."""
+
+    _remedy: ClassVar[str] = 'Leave it out, or send {"by": "Anna", "minutes": 60}.'
+
+    minutes: int = Field(60, ge=1, le=LONGEST_SNOOZE, description="After which its escalation starts anew")

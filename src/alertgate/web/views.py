@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.notify.test_send import TestSend
 from alertgate.prove.history import IncidentTrail, Told, Trail
+from alertgate.store.escalations import StoredRun
 
 
 class AlertView(BaseModel):
@@ -63,10 +64,14 @@ class IncidentView(BaseModel):
     last_alert_id: str | None
     changes: int = Field(description="How often it was opened, resolved and reopened")
     changed_at: datetime | None = Field(description="When an alert last changed its state or its severity")
+    first_firing_at: datetime | None = Field(
+        description="From when the steps of its escalation count; null: from `opened_at`"
+    )
     acknowledged_at: datetime | None
     acknowledged_by: str | None = Field(description="What the person called themselves")
     acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `command_line`")
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
+    snoozed_until: datetime | None = Field(description="When the acknowledgement ends by itself, if it was a snooze")
     resolved_at: datetime | None
     ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
     resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")
@@ -116,6 +121,10 @@ class NotificationFacts(BaseModel):
         "instead"
     )
     missed_since: datetime | None = Field(description="When it first became due, if its channel was away then")
+    person: str | None = Field(description="Whom it tells; of a recipient of the settings the address")
+    via: str | None = Field(description="The name that led to the person: theirs, or a schedule's with its `@`")
+    hold: str | None = Field(description="What it waits for: `delayed`, `quiet_hours` or `outside_hours`")
+    released_at: datetime | None = Field(description="When its last hold ended")
 
 
 class NotificationView(NotificationFacts):
@@ -143,12 +152,30 @@ class DismissedCount(BaseModel):
     dismissed: int
 
 
+class EscalationView(BaseModel):
+    """How far an incident's escalation is."""
+
+    escalation: str = Field(description="Its name in the policy")
+    route: str = Field(description="Why the incident goes to it")
+    begun_at: datetime
+    step: int = Field(description="The last step that was told; 0 before the first")
+    step_at: datetime | None = Field(description="From when the time to the next step counts")
+    reminders: int
+    reminded_at: datetime | None = Field(description="From when the time to the next reminder counts")
+    first_sent_at: datetime | None = Field(description="From when `stop_after` counts")
+    gave_up: bool = Field(description="Whether it was said that nobody has answered")
+    told: list[str] = Field(description="The people of the last step")
+    reason: str | None = Field(description="What it does until `next_at`, or why it does nothing more")
+    next_at: datetime | None = Field(description="When it is decided again; null: not before something changes")
+
+
 class AlertTrail(BaseModel):
     """One alert's whole trail."""
 
     alert: AlertView
     incident: IncidentView | None
     notifications: list[NotificationView]
+    escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
 
 
 class AlertList(BaseModel):
@@ -171,6 +198,7 @@ class IncidentTrailView(BaseModel):
     incident: IncidentView
     alerts: list[AlertView] = Field(description="The latest 20, newest first")
     notifications: list[NotificationView] = Field(description="All of them, oldest first")
+    escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
 
 
 class TestSendView(BaseModel):
@@ -192,13 +220,16 @@ class TestSendList(BaseModel):
 def show_trail(trail: Trail) -> "AsciiJson":
     """Return an alert's trail as the API's answer."""
     incident = _facts(trail.incident) if trail.incident else None
-    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": _told(trail.told)})
+    told, run = _told(trail.told), _escalation(trail.escalation)
+    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": told, "escalation": run})
 
 
 def show_incident_trail(trail: IncidentTrail) -> "AsciiJson":
     """Return an incident's trail as the API's answer."""
     latest = [_alert(alert) for alert in trail.latest]
-    return AsciiJson({"incident": _facts(trail.incident), "alerts": latest, "notifications": _told(trail.told)})
+    told, run = _told(trail.told), _escalation(trail.escalation)
+    incident = _facts(trail.incident)
+    return AsciiJson({"incident": incident, "alerts": latest, "notifications": told, "escalation": run})
 
 
 def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
@@ -243,12 +274,18 @@ def _told(told: Iterable[Told]) -> list[dict[str, Any]]:
     return [{**_facts(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
 
 
+def _escalation(run: StoredRun | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    return {name: value for name, value in _facts(run).items() if name not in {"incident_id", "wait"}}
+
+
 def _alert(alert: Alert) -> dict[str, Any]:
     raw = alert.raw.decode(errors="backslashreplace") if alert.raw is not None else None
     return {**_facts(alert), "raw": raw}
 
 
-def _facts(row: Alert | Incident | Notification | Attempt) -> dict[str, Any]:
+def _facts(row: Alert | Incident | Notification | Attempt | StoredRun) -> dict[str, Any]:
     """Return a row's fields by name: `dataclasses.asdict` would copy all that an alert's data holds, piece by piece."""
     return {field.name: getattr(row, field.name) for field in fields(row)}
 

@@ -5,11 +5,11 @@ from datetime import date
 
 from alertgate.clock import Clock
 from alertgate.config import Settings
-from alertgate.model import Target
+from alertgate.model import ChannelName, Target
 from alertgate.notify.channels import outbox, smtp
 from alertgate.notify.channels.base import Channel, Finding, Level, Provider
 from alertgate.notify.gateways import gateway_warning
-from alertgate.policy.surroundings import Surroundings
+from alertgate.policy.surroundings import BY_MAIL, Surroundings
 
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox)
 
@@ -17,6 +17,11 @@ PROVIDERS: tuple[Provider, ...] = (smtp, outbox)
 def open_channels(settings: Settings, clock: Clock) -> list[Channel]:
     """Return the channels that the settings configure. Raises StoreUnavailable."""
     return [channel for provider in PROVIDERS for channel in provider.from_settings(settings, clock)]
+
+
+def in_use(settings: Settings) -> frozenset[ChannelName]:
+    """Return the names of the channels that the settings configure, without opening them."""
+    return frozenset(BY_MAIL) if settings.mail_host else frozenset({ChannelName.OUTBOX})
 
 
 def targets(settings: Settings) -> list[Target]:

@@ -105,7 +105,7 @@ def _headline(context: MessageContext, subject: str) -> dict[str, object]:
         "subject": subject,
         "preview": lead if context.unreadable else " - ".join(filter(None, (essence, lead))),
         "tag": context.tag,
-        "color": OVER_COLOR if context.resolved else COLORS[context.incident.severity],
+        "color": OVER_COLOR if context.resolved or context.is_quiet else COLORS[context.incident.severity],
         "where": context.where,
         "event": wording.headline(context),
         "when": wording.when(context),

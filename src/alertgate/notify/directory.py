@@ -1,0 +1,73 @@
+"""Who can be told now: the people of the policy in force, and the channels and addresses that reach them."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from alertgate.model import ChannelName, Target
+from alertgate.policy.people import Contact, Person, recipients
+from alertgate.policy.policy import Policy
+
+BY_MAIL = frozenset({ChannelName.EMAIL, ChannelName.SMS})
+"""The channels for which the outbox stands in while no mail server is configured."""
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
+
+
+class Directory:
+    """Looks people and targets up in the policy in force, which `policy` returns.
+
+    `channels` are in use; `secrets` has the addresses that the policy only names.
+    """
+
+    def __init__(
+        self,
+        policy: Callable[[], Policy],
+        channels: Collection[ChannelName],
+        secrets: Mapping[str, str] = NO_SECRETS,
+    ) -> None:
+        self._policy = policy
+        self._channels = frozenset(channels)
+        self._secrets = secrets
+        self._indexed: Policy | None = None
+        self._by_target: dict[Target, tuple[Person, ...]] = {}
+
+    @classmethod
+    def of(cls, targets: Sequence[Target]) -> Self:
+        """Return the directory of a gate without a policy, whose recipients are all told at once."""
+        policy = Policy(people=recipients(targets, ZoneInfo("UTC")))
+        return cls(lambda: policy, {channel for channel, _ in targets})
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in force."""
+        return self._policy()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All channels and addresses by which somebody can be told."""
+        return tuple(self._index())
+
+    def target(self, contact: Contact) -> Target | None:
+        """Return the channel and address of a contact; None if the secret that holds the address isn't set."""
+        address = contact.resolve(self._secrets)
+        if address is None:
+            return None
+        stands_in = contact.channel not in self._channels and contact.channel in BY_MAIL
+        outbox = stands_in and ChannelName.OUTBOX in self._channels
+        return (ChannelName.OUTBOX if outbox else contact.channel), address
+
+    def people(self, target: Target) -> tuple[Person, ...]:
+        """Return the people whom a target reaches; none if it isn't in the policy any more."""
+        return self._index().get(target, ())
+
+    def _index(self) -> Mapping[Target, tuple[Person, ...]]:
+        policy = self.policy
+        if policy is not self._indexed:
+            found: dict[Target, tuple[Person, ...]] = {}
+            for person in policy.people.values():
+                for target in filter(None, map(self.target, person.contacts)):
+                    if person not in found.get(target, ()):
+                        found[target] = (*found.get(target, ()), person)
+            self._indexed, self._by_target = policy, found
+        return self._by_target

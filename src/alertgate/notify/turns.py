@@ -1,0 +1,110 @@
+"""Takes the turns of the escalations that are due: load the facts, decide, and write, all in one transaction.
+
+No lease is needed: nothing is done outside the transaction, and the database has one writer at a time. What a crash
+interrupts wasn't done, and what a replica has done isn't due any more.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from alertgate.contact_state import ContactState
+from alertgate.model import Incident, IncidentStatus
+from alertgate.notify import plan
+from alertgate.notify.batch import NotificationBatch
+from alertgate.notify.escalator import About, Chosen, Escalator
+from alertgate.notify.plan import Choice, is_due
+from alertgate.notify.recipients import of_step
+from alertgate.notify.runs import Runs, run_of, stored_as
+from alertgate.notify.turn import Announcement, Turn
+from alertgate.store import Connection, escalations, incidents, notifications
+from alertgate.store.escalations import StoredRun
+
+AFTER_DEFECT = timedelta(minutes=1)
+DEFECT = "this is a defect in alertgate; the others go on, and it is tried again in a minute"
+UNANSWERED = "nobody has answered; there are no more reminders"
+log = structlog.stdlib.get_logger("alertgate.escalate")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one escalation did now."""
+
+    incident_id: str
+    escalation: str
+    turn: Turn
+    due: int
+    """How many notifications it made due."""
+
+
+class TurnTaker:
+    """Takes turns by the policy in force. `interval` is GROUP_INTERVAL; `new_id` returns an id for a time."""
+
+    def __init__(self, escalator: Escalator, interval: timedelta, new_id: Callable[[datetime], str]) -> None:
+        self._escalator = escalator
+        self._interval = interval
+        self._new_id = new_id
+
+    def take(self, connection: Connection, now: datetime, most: int) -> list[Taken]:
+        """Take the turns that are due, at most this many; return them."""
+        due = escalations.due(connection, now, most)
+        if not due:
+            return []
+        ids = [run.incident_id for run in due]
+        about = incidents.by_id(connection, ids)
+        sent_at = escalations.first_sent(connection, [run.incident_id for run in due if run.first_sent_at is None])
+        states = notifications.contact_states(connection, ids, now - self._interval)
+        batch, runs = NotificationBatch(states, (), self._new_id), Runs({run.incident_id: run for run in due})
+        tried = [self._take(batch, runs, about, run, sent_at.get(run.incident_id), now) for run in due]
+        taken = [each for each in tried if each]
+        incidents.save(connection, [about[each.incident_id] for each in taken if each.turn.anew])
+        batch.write(connection)
+        runs.write(connection)
+        return taken
+
+    def _take(
+        self,
+        batch: NotificationBatch,
+        runs: Runs,
+        about: dict[str, Incident],
+        stored: StoredRun,
+        sent_at: datetime | None,
+        now: datetime,
+    ) -> Taken | None:
+        """Take one turn; `about` gets the incident as it is afterwards."""
+        incident, run = about[stored.incident_id], run_of(stored)
+        try:
+            taken = self._escalator.go_on(incident, replace(run, first_sent_at=run.first_sent_at or sent_at), now)
+        except Exception:
+            log.exception("escalation.defect", detail=DEFECT, incident_id=incident.id, escalation=stored.escalation)
+            runs.put(replace(stored, next_at=now + AFTER_DEFECT))
+            return None
+        if taken.anew:
+            incident = replace(incident, status=IncidentStatus.OPEN, acknowledged_changes=None)
+            about[incident.id] = incident
+        runs.put(stored_as(incident, taken, stored, now))
+        chosen = self._tell(batch, runs, incident, taken, now)
+        return Taken(incident.id, taken.run.escalation, taken, sum(is_due(choice, now) for choice, _ in chosen))
+
+    def _tell(
+        self, batch: NotificationBatch, runs: Runs, incident: Incident, taken: Turn, now: datetime
+    ) -> list[Chosen]:
+        about = About(incident, self._escalator.escalation_of(incident, runs))
+        if taken.anew:
+            everybody = self._escalator.recipients(batch, incident, taken.announcements, now)
+
+            def tell_all(state: ContactState) -> Choice:
+                return plan.on_acknowledgement_over(state, now, self._interval)
+
+            return self._escalator.plan(batch, about, everybody, tell_all, now)
+        if taken.gave_up:
+            batch.cancel_reminders(incident, UNANSWERED, now)
+        return [chosen for each in taken.announcements for chosen in self._announce(batch, about, each, now)]
+
+    def _announce(self, batch: NotificationBatch, about: About, announced: Announcement, now: datetime) -> list[Chosen]:
+        def choose(state: ContactState) -> Choice:
+            return plan.on_step(announced.kind, state, now, self._interval)
+
+        return self._escalator.plan(batch, about, of_step(self._escalator.directory, [announced]), choose, now)

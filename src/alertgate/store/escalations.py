@@ -1,0 +1,137 @@
+"""Queries on escalations: how far that of each incident is, and which have something to do now."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, case, exists, func, literal_column, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from alertgate.model import NotificationStatus
+from alertgate.store.notifications import IS_HELD, IS_PENDING, IS_SENT
+from alertgate.store.rows import portions
+from alertgate.store.tables import constant, escalations, notifications
+
+_e, _n = escalations.c, notifications.c
+_UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """One row: how far the escalation of an incident is. `notify.escalate.Run` says what its fields mean."""
+
+    incident_id: str
+    escalation: str
+    route: str
+    """Why the incident goes to this escalation, as a sentence."""
+    begun_at: datetime
+    wait: int
+    """Microseconds."""
+    step: int
+    step_at: datetime | None
+    reminders: int
+    reminded_at: datetime | None
+    first_sent_at: datetime | None
+    gave_up: bool
+    told: Sequence[str]
+    reason: str | None = None
+    """What it does until `next_at`, or why it does nothing more."""
+    next_at: datetime | None = None
+    """When it is to be looked at again; None unless something is due without a change."""
+
+
+_NAMES = [field.name for field in fields(StoredRun)]
+_COLUMNS = [_e[name] for name in _NAMES]
+_OF = select(*_COLUMNS).where(_e.incident_id.in_(bindparam("ids", expanding=True)))
+_DUE = select(*_COLUMNS).where(_e.next_at <= bindparam("now", type_=_e.next_at.type)).order_by(_e.next_at)
+_HELD_DUE = (IS_PENDING, _n.hold.is_not(None), IS_HELD, _n.due_at <= bindparam("now", type_=_n.due_at.type))
+_ANY_DUE = select(
+    exists().where(_e.next_at.is_not(None), _e.next_at <= bindparam("now", type_=_e.next_at.type)),
+    exists().where(*_HELD_DUE),
+)
+_FIRST_SENT = (
+    select(_n.incident_id, func.min(_n.finished_at))
+    .join(escalations, _e.incident_id == _n.incident_id)
+    .where(_n.incident_id.in_(bindparam("ids", expanding=True)), IS_SENT, _n.finished_at >= _e.begun_at)
+    .group_by(_n.incident_id)
+)
+_PEOPLE = (
+    select(
+        _n.incident_id,
+        _n.person,
+        func.min(_n.id),
+        func.max(case((IS_SENT, literal_column("1")), else_=literal_column("0"))),
+    )
+    .where(
+        _n.incident_id.in_(bindparam("ids", expanding=True)),
+        _n.person.is_not(None),
+        _n.status != constant(NotificationStatus.CANCELLED),
+    )
+    .group_by(_n.incident_id, _n.person)
+    .order_by(func.min(_n.id))
+)
+
+
+def of_incidents(connection: Connection, incident_ids: Collection[str]) -> dict[str, StoredRun]:
+    """Return the escalations of these incidents, by incident; those that have none are left out."""
+    rows = (row for some in portions(incident_ids) for row in connection.execute(_OF, {"ids": some}).all())
+    return {row.incident_id: StoredRun(*row) for row in rows}
+
+
+def get(connection: Connection, incident_id: str) -> StoredRun | None:
+    """Return the escalation of an incident, or None."""
+    return of_incidents(connection, [incident_id]).get(incident_id)
+
+
+def save(connection: Connection, runs: Sequence[StoredRun]) -> None:
+    """Store escalations, new or not. Their incidents must be stored."""
+    if not runs:
+        return
+    statement: Any = _UPSERTS[connection.dialect.name](escalations)
+    new = {name: statement.excluded[name] for name in _NAMES if name != "incident_id"}
+    upsert = statement.on_conflict_do_update(index_elements=["incident_id"], set_=new).returning(_e.incident_id)
+    connection.execute(upsert, [{name: getattr(run, name) for name in _NAMES} for run in runs])
+
+
+def any_due(connection: Connection, now: datetime) -> bool:
+    """Return whether an escalation or a hold is due."""
+    return any(connection.execute(_ANY_DUE, {"now": now}).one())
+
+
+def due(connection: Connection, now: datetime, most: int) -> list[StoredRun]:
+    """Return the escalations that are due, the longest due first, at most this many."""
+    return [StoredRun(*row) for row in connection.execute(_DUE.limit(most), {"now": now})]
+
+
+def held_due(connection: Connection, now: datetime, most: int) -> list[str]:
+    """Return the incidents with notifications whose hold ends now, at most this many."""
+    query = select(_n.incident_id).where(*_HELD_DUE).distinct().limit(most)
+    return list(connection.execute(query, {"now": now}).scalars())
+
+
+def first_sent(connection: Connection, incident_ids: Collection[str]) -> dict[str, datetime]:
+    """Return when the first notification of each of these escalations was sent, by incident."""
+    rows = (row for some in portions(incident_ids) for row in connection.execute(_FIRST_SENT, {"ids": some}).all())
+    return {row[0]: row[1] for row in rows}
+
+
+def people_told(connection: Connection, incident_ids: Collection[str]) -> dict[str, list[tuple[str, bool]]]:
+    """Return the people whom each incident was told, in order, and whether anything was sent to them yet."""
+    found: dict[str, list[tuple[str, bool]]] = {}
+    for some in portions(incident_ids):
+        for incident_id, person, _, is_sent in connection.execute(_PEOPLE, {"ids": some}):
+            found.setdefault(incident_id, []).append((person, bool(is_sent)))
+    return found
+
+
+def look_again(connection: Connection, now: datetime) -> int:
+    """Have all escalations that go on decided anew now, because the policy has changed; return how many."""
+    going_on = (_e.next_at.is_not(None), _e.next_at > now)
+    return connection.execute(update(escalations).where(*going_on).values(next_at=now)).rowcount
+
+
+def end(connection: Connection, incident_id: str, reason: str, next_at: datetime | None = None) -> None:
+    """Have an escalation do nothing before `next_at`, because somebody has acknowledged or resolved its incident."""
+    of_incident = update(escalations).where(_e.incident_id == incident_id)
+    connection.execute(of_incident.values(reason=reason, next_at=next_at))

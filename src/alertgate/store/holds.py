@@ -1,0 +1,32 @@
+"""Queries on held notifications: those whose quiet hours, or hours of an escalation, have come to their end."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, select, update
+
+from alertgate.model import Notification
+from alertgate.store.notifications import COLUMNS, IS_HELD, IS_PENDING, notification_of
+from alertgate.store.rows import portions, update_rows
+from alertgate.store.tables import notifications
+
+_n = notifications.c
+_CHANGED = ("status", "reason", "due_at", "hold", "released_at", "digest_id", "finished_at")
+
+
+def due(connection: Connection, incident_ids: Collection[str], now: datetime) -> list[Notification]:
+    """Return the notifications about these incidents whose hold ends now, oldest first."""
+    held = select(*COLUMNS).where(IS_PENDING, _n.hold.is_not(None), IS_HELD, _n.due_at <= now).order_by(_n.id)
+    rows = (row for some in portions(incident_ids) for row in connection.execute(held.where(_n.incident_id.in_(some))))
+    return [notification_of(row) for row in rows]
+
+
+def save(connection: Connection, decided: Sequence[Notification]) -> None:
+    """Store what was decided about held notifications."""
+    update_rows(connection, notifications, decided, _CHANGED)
+
+
+def look_again(connection: Connection, now: datetime) -> int:
+    """Have all holds decided anew now, because the policy has changed; return how many."""
+    held = (IS_PENDING, _n.hold.is_not(None), IS_HELD, _n.due_at > now)
+    return connection.execute(update(notifications).where(*held).values(due_at=now)).rowcount
