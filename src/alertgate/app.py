@@ -213,7 +213,7 @@ def _deliverer(
     return Deliverer(
         store,
         channels,
-        Claimer(rules, settings.smtp_daily_limit, directory, owner=owner, new_id=ids),
+        Claimer(rules, settings.smtp_daily_limit, directory, owner=owner, new_id=ids, device_name=settings.device_name),
         Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner=owner),
         clock,

@@ -1,11 +1,12 @@
 """What is held goes out at its hold's end, all that one contact gets as one digest; or it is held again.
 
 Who is told is looked up anew: what was held for whoever is on call goes to who is on call now, and what was held for
-somebody who is no longer in the policy is told to whom the policy names now. Nothing that was held is dropped.
+somebody who is no longer in the policy is told to whom the policy names now. Nothing that was held is dropped, but for
+what a silence held of an incident that is over by then, to whom doesn't believe that it is open.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -13,7 +14,7 @@ from itertools import groupby
 from alertgate.contact_state import ContactState
 from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Target
 from alertgate.notify import plan
-from alertgate.notify.batch import NotificationBatch
+from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Escalator
 from alertgate.notify.plan import Choice
@@ -44,15 +45,33 @@ class Releaser:
             return 0
         about = incidents.by_id(connection, ids)
         held = sorted(holds.due(connection, ids, now), key=_group)
-        batch = NotificationBatch(notifications.contact_states(connection, ids, now - self._interval), (), self._new_id)
+        self._escalator.look(connection, now)
+        states = notifications.contact_states(connection, ids, now - self._interval)
+        batch = NotificationBatch(states, _believing_open(connection, about, now), self._new_id)
         runs = Runs(escalations.of_incidents(connection, ids))
-        decided: list[Notification] = []
-        for (incident_id, via), group in groupby(held, _group):
+        decided = self._needless(batch, about, held, now)
+        ended = {each.id for each in decided}
+        for (incident_id, via), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], via, list(group), now)
         holds.save(connection, _in_digests(decided, self._new_id, now))
         batch.write(connection)
         runs.write(connection)
         return sum(each.released_at == now for each in decided)
+
+    def _needless(
+        self, batch: NotificationBatch, about: Mapping[str, Incident], held: Sequence[Notification], now: datetime
+    ) -> list[Notification]:
+        """Return what silences held and nobody needs to hear any more, cancelled."""
+        found = []
+        for each in held:
+            incident, target = about[each.incident_id], (each.channel, each.address)
+            if each.hold is not Hold.SILENCED or self._escalator.silenced(incident, now).until:
+                continue
+            state = batch.state(incident, target)
+            choice = plan.on_silence_end(incident, state)
+            if isinstance(choice, plan.Cancel):
+                found.append(_cancelled(each, plan.sentence(choice, incident, state), now))
+        return found
 
     def _decide(
         self,
@@ -65,7 +84,8 @@ class Releaser:
     ) -> list[Notification]:
         """Decide about what is held about one incident and by one name of its steps."""
         escalation = self._escalator.escalation_of(incident, runs)
-        found = release(self._escalator.policy, escalation.name, via, incident.severity, now)
+        silenced = self._escalator.silenced_until(incident)
+        found = release(self._escalator.policy, escalation.name, via, incident.severity, now, silenced)
         if found is None:
             return self._tell_others(batch, runs, incident, held, now)
         by_target = {self._escalator.directory.target(telling.contact): telling for telling in found}
@@ -111,6 +131,12 @@ class Releaser:
 
     def _who(self, announcements: Sequence[Announcement]) -> list[Recipient]:
         return of_step(self._escalator.directory, announcements)
+
+
+def _believing_open(connection: Connection, about: Mapping[str, Incident], now: datetime) -> set[tuple[str, Target]]:
+    """Return who was last told that one of these, or an earlier one with its key, is open; however long ago."""
+    since = min([now, *(incident.opened_at for incident in about.values())]) - REMEMBERED
+    return notifications.believing_open(connection, {incident.key for incident in about.values()}, since)
 
 
 def _group(held: Notification) -> tuple[str, str]:

@@ -1,0 +1,119 @@
+"""Durations, times and hours as the policy's file writes them: what is read, what is refused, and what is shown."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alertgate.model import Severity
+from alertgate.policy.wall_clock import WEEK, Hours
+from alertgate.policy.written import read_clock, read_days, read_duration, read_hours, read_quiet_hours
+from tests.builders import for_any
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1s", 1), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("1h 30m", 5400), ("2d", 172800), ("0s", 0)],
+)
+def test_durations_are_read(text, seconds):
+    """As short as a second."""
+    assert read_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "10 m", "ten minutes", "-5m", "1.5h", "5M", "9" * 400 + "s", "400d"])
+def test_what_is_no_duration_is_refused(text):
+    """With an example of one, unless it is too long."""
+    with pytest.raises(ValueError, match=r'as in "90s"|longer than 366 days'):
+        read_duration(text)
+
+
+@pytest.mark.parametrize("text", ["8:00", "08:60", "24:01", "25:00", "0800", "08:00:00", "٠٨:٠٠", ""])
+def test_what_is_no_time_of_day_is_refused(text):
+    """Two digits each, up to 24:00."""
+    with pytest.raises(ValueError, match='as in "08:00"'):
+        read_clock(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "days"),
+    [
+        ("mon-thu", {0, 1, 2, 3}),
+        ("fri-mon", {4, 5, 6, 0}),
+        ("Sat", {5}),
+        ("mon wed, friday", {0, 2, 4}),
+        ("mon-mon", {0}),
+        ("mon-sun", set(range(7))),
+    ],
+)
+def test_days_are_read(text, days):
+    """Ranges may go on over Sunday."""
+    assert read_days(text) == days
+
+
+@pytest.mark.parametrize("text", ["", "mo", "mon-", "-fri", "mon-fir", "weekend", "mon..fri"])
+def test_what_is_no_day_is_refused(text):
+    """The message names those that are."""
+    with pytest.raises(ValueError, match=r"mon, tue, wed, thu, fri, sat, sun|sat sun"):
+        read_days(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("22:30-06:30", "mon-sun 22:30-06:30"),
+        ("mon-fri 08:00-21:00", "mon-fri 08:00-21:00"),
+        ("mon-fri 08:00-21:00, sat 10:00-14:00", "mon-fri 08:00-21:00, sat 10:00-14:00"),
+        ("sun 22:00-06:00", "sun 22:00-06:00"),
+        ("00:00-24:00", "always"),
+        ("mon-fri 08:00-12:00, mon-fri 12:00-16:00", "mon-fri 08:00-16:00"),
+        ("sat 18:00-18:00", "sat 18:00-18:00"),
+        ("fri 22:00-24:00, sat 00:00-06:00", "fri 22:00-06:00"),
+    ],
+)
+def test_hours_are_read_and_shown(text, shown):
+    """Overlapping and adjacent ones are one, over midnight too."""
+    assert str(read_hours(text)) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "mon-fri", "08:00", "08:00-", "8-21", "mon-fri 8:00-21:00", "24:00-06:00", "08:00-21:00,", "21:00-08:00 mon"],
+)
+def test_what_are_no_hours_is_refused(text):
+    """With a remedy."""
+    with pytest.raises(ValueError, match="write"):
+        read_hours(text)
+
+
+def test_quiet_hours_may_except_a_severity():
+    """What is at least as severe is told all the same."""
+    assert read_quiet_hours("22:30-06:30").unless is None
+    assert read_quiet_hours("22:30-06:30 except critical").unless is Severity.CRITICAL
+    assert read_quiet_hours("sun-thu 22:30-06:30, fri sat 23:30-09:00 except warning").unless is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    "text", ["00:00-24:00", "22:30-06:30 except info", "22:30-06:30 except fire", "except critical"]
+)
+def test_quiet_hours_that_mean_nothing_are_refused(text):
+    """Always, for nothing, or for a word that is no severity."""
+    with pytest.raises(ValueError, match=r"leave some|except critical|write"):
+        read_quiet_hours(text)
+
+
+edges = st.integers(0, WEEK // MINUTE - 1)
+spans = st.tuples(edges, st.integers(1, WEEK // MINUTE)).map(lambda pair: (pair[0] * MINUTE, sum(pair) * MINUTE))
+
+
+@for_any
+@given(st.lists(spans, min_size=1, max_size=6))
+def test_any_hours_are_shown_as_they_are_read(pairs):
+    """What is shown is what the file would have to say; and the hours and their gaps are the week."""
+    hours = Hours.of((start, min(end, start + WEEK)) for start, end in pairs)
+    assert hours.always or read_hours(str(hours)) == hours
+    gaps = hours.gaps
+    for minute in range(0, WEEK // MINUTE, 7):
+        assert hours.covers(minute * MINUTE) is not gaps.covers(minute * MINUTE)
