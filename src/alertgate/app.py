@@ -25,6 +25,7 @@ from alertgate.config import Settings
 from alertgate.errors import PolicyInvalid
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
+from alertgate.group.silencing import Silencer
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import MAIL, Budget
@@ -57,7 +58,7 @@ from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestMiddleware
-from alertgate.web.routes import api, docs, ops, status, webhooks
+from alertgate.web.routes import api, docs, ops, silences, status, webhooks
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -139,6 +140,7 @@ def open_gate(
         watch=Watch(watched, own_alerts, store, clock),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=IncidentActions(directory, ids, settings.device_name),
+        silencer=Silencer(ids, settings.device_name),
         escalations=_escalations(store, directory, settings, clock, metrics, ids),
         poll_every=times.poll_every,
         channels=opened,
@@ -252,7 +254,7 @@ def create_app(gate: Gate) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.gate = gate
-    routers = [webhooks.router, ops.router, status.router, api.router]
+    routers = [webhooks.router, ops.router, status.router, api.router, silences.router]
     if settings.docs_enabled:
         routers.append(docs.router)
     problems.install(app, routers)

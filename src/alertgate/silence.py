@@ -2,9 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from alertgate.credential import Credential
 from alertgate.model import Severity
+
+
+class SilenceState(StrEnum):
+    """Whether a silence holds what it matches."""
+
+    PENDING = "pending"  # it begins later
+    ACTIVE = "active"
+    OVER = "over"  # it came to its end, or somebody ended it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,12 @@ class Silence:
     def over_at(self) -> datetime:
         """When it stops holding anything."""
         return min(self.ends_at, self.removed_at or self.ends_at)
+
+    def state(self, now: datetime) -> SilenceState:
+        """Return whether it has begun, and is over."""
+        if self.over_at <= now:
+            return SilenceState.OVER
+        return SilenceState.ACTIVE if self.begins_at <= now else SilenceState.PENDING
 
     def lasts(self, at: datetime) -> bool:
         """Return whether it holds what it matches at a time."""

@@ -58,7 +58,7 @@ def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
 
 def _explain(settings: Settings, alert_id: str, env_file: Path) -> None:
     with database.existing(settings, env_file) as store:
-        found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower()))
+        found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower(), settings.device_name))
         newest = database.content(store)
     if found is None and newest is None:
         raise NotFound(f"There is no alert {alert_id}: this database holds no alerts at all. Is it the service's?")

@@ -20,6 +20,7 @@ from alertgate.cli.explain import explain
 from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.init import write_env
+from alertgate.cli.silences import silence, silences, unsilence
 from alertgate.cli.template import particle_template, public_address
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
@@ -47,6 +48,9 @@ app.command()(healthcheck)
 app.command()(failures)
 app.command()(retry)
 app.command()(dismiss)
+app.command()(silence)
+app.command()(silences)
+app.command()(unsilence)
 app.add_typer(policy.app, name="policy")
 
 

@@ -44,11 +44,15 @@ class SilenceResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A silence that somebody asks for. Without `begins_at` it begins now, and so it does if that is past."""
+    """A silence that somebody asks for. Without `begins_at` it begins now, and so it does if that is past.
+
+    Either `ends_at` or `lasting` is set.
+    """
 
     by: str
     credential: Credential
-    ends_at: datetime
+    ends_at: datetime | None = None
+    lasting: timedelta | None = None
     begins_at: datetime | None = None
     event: str | None = None
     device: str | None = None
@@ -56,6 +60,11 @@ class Wanted:
     min_severity: Severity | None = None
     unless: Severity | None = None
     note: str | None = None
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """Return when it begins and ends; a beginning that is too far ahead is only as far that this can be seen."""
+        begins_at = min(max(self.begins_at or now, now), now + FARTHEST + timedelta(days=1))
+        return begins_at, self.ends_at or begins_at + (self.lasting or timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +91,12 @@ class Silencer:
 
     def begin(self, connection: Connection, wanted: Wanted, now: datetime) -> Silenced:
         """Store a silence, unless something is wrong with it."""
-        begins_at = max(wanted.begins_at or now, now)
-        found = tuple(problems(wanted, begins_at, now))
+        found = tuple(problems(wanted, now))
         if not found and silences.number_not_over(connection, now) >= MOST:
             found = (FieldError("", f"there are {MOST} silences that aren't over: end some of them first"),)
         if found:
             return Silenced(SilenceResult.REFUSED, errors=found)
+        begins_at, ends_at = wanted.span(now)
         new = Silence(
             id=self._new_id(now),
             event=wanted.event,
@@ -96,7 +105,7 @@ class Silencer:
             min_severity=wanted.min_severity,
             unless=wanted.unless,
             begins_at=begins_at,
-            ends_at=wanted.ends_at,
+            ends_at=ends_at,
             author=wanted.by,
             credential=wanted.credential,
             note=wanted.note,
@@ -136,8 +145,8 @@ class Silencer:
             return None
         if reason := _no_device(incident):
             return Silenced(SilenceResult.REFUSED, errors=(FieldError("", reason),))
-        ends_at = now + min(lasting, LONGEST_BY_LINK)
-        wanted = Wanted(by, credential, ends_at, device=_SPECIAL.sub(r"[\1]", incident.device or ""))
+        lasting = min(lasting, LONGEST_BY_LINK)
+        wanted = Wanted(by, credential, lasting=lasting, device=_SPECIAL.sub(r"[\1]", incident.device or ""))
         return self.begin(connection, wanted, now)
 
     def _matching(self, connection: Connection, silence: Silence) -> int:
@@ -159,7 +168,7 @@ def _no_device(incident: Incident) -> str | None:
     return None if incident.device else "the incident names no device"
 
 
-def problems(wanted: Wanted, begins_at: datetime, now: datetime) -> Iterator[FieldError]:
+def problems(wanted: Wanted, now: datetime) -> Iterator[FieldError]:
     """Yield what is wrong with a silence that somebody asks for."""
     if not any(getattr(wanted, name) for name in GLOBS):
         yield FieldError("", 'it says nothing of event, device or source; event "*" silences everything')
@@ -171,12 +180,14 @@ def problems(wanted: Wanted, begins_at: datetime, now: datetime) -> Iterator[Fie
         yield FieldError("unless", f"leaves nothing to silence of what is {wanted.min_severity} or worse")
     if wanted.unless is Severity.INFO:
         yield FieldError("unless", "leaves nothing to silence: everything is info or worse")
+    begins_at, ends_at = wanted.span(now)
     if begins_at - now > FARTHEST:
         yield FieldError("begins_at", f"is more than {FARTHEST.days} days ahead")
-    if wanted.ends_at <= begins_at:
-        yield FieldError("ends_at", "isn't after the beginning" if wanted.ends_at > now else "is past")
-    elif wanted.ends_at - begins_at > LONGEST:
-        yield FieldError("ends_at", f"is more than {LONGEST.days} days after the beginning; a route can do that")
+    field = "ends_at" if wanted.ends_at else "for"
+    if ends_at <= begins_at:
+        yield FieldError(field, "isn't after the beginning" if ends_at > now else "is no time to come")
+    elif ends_at - begins_at > LONGEST:
+        yield FieldError(field, f"is more than {LONGEST.days} days after the beginning")
 
 
 def _text(name: str, value: str | None, longest: int) -> Iterator[FieldError]:

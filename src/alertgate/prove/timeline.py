@@ -8,8 +8,20 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.characters import cut, escaped
+from alertgate.credential import in_words as how
 from alertgate.local_time import clock_time, zone_name
-from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution, Source
+from alertgate.model import (
+    Alert,
+    AlertStatus,
+    Attempt,
+    Hold,
+    Incident,
+    Notification,
+    NotificationStatus,
+    Resolution,
+    Source,
+)
+from alertgate.policy.silences import in_words
 from alertgate.prove.history import Told, Trail
 
 LONGEST_QUOTE = 200
@@ -26,7 +38,8 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
 
     The last line is the state at `now`. Control characters are escaped.
     """
-    events = [*_alert_events(trail), *_incident_events(trail), *(event for told in trail.told for event in _told(told))]
+    events = [*_alert_events(trail), *_incident_events(trail), *_silence_events(trail, zone, now)]
+    events += [event for told in trail.told for event in _told(told)]
     events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
     lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
     return "\n".join(escaped(line) for line in lines)
@@ -94,6 +107,19 @@ def _incident_events(trail: Trail) -> Iterator[_Event]:
         yield _Event(incident.resolved_at, f"the incident was resolved{_resolution(incident)}")
 
 
+def _silence_events(trail: Trail, zone: ZoneInfo, now: datetime) -> Iterator[_Event]:
+    """Yield when silences began and ended, as far as that is past."""
+    for silence in trail.silences:
+        said = f"{in_words(silence, silence.ends_at, now, zone)}, asked for{how(silence.credential)}: {silence.id}"
+        if silence.begins_at <= now:
+            yield _Event(silence.begins_at, said)
+        if silence.removed_at:
+            by = f"{silence.removed_by}{how(silence.removed_with)}"
+            yield _Event(silence.removed_at, f"the silence {silence.id} was ended by {by}")
+        elif silence.ends_at <= now:
+            yield _Event(silence.ends_at, f"the silence {silence.id} came to its end")
+
+
 def _told(told: Told) -> Iterator[_Event]:
     notification = told.notification
     who = _who(notification)
@@ -101,6 +127,8 @@ def _told(told: Told) -> Iterator[_Event]:
     yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
     if notification.retry_since > notification.created_at:
         yield _Event(notification.retry_since, f"{who} retried manually")
+    if notification.released_at:
+        yield _Event(notification.released_at, f"{who} was held until now, and is due")
     if notification.held_until:
         yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
     message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
@@ -182,7 +210,7 @@ def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
         case NotificationStatus.SENDING:
             return f"{who} is being sent"
         case NotificationStatus.PENDING:
-            return f"{who} waits until {_clock(best.due_at, zone)}"
+            return f"{who} waits until {_clock(best.due_at, zone)}{_HELD_BY.get(best.hold, '') if best.hold else ''}"
         case NotificationStatus.FAILED:
             return f"{who} FAILED at {_clock(finished, zone)}{_what_now(best, zone)}"
         case NotificationStatus.CANCELLED:
@@ -196,6 +224,9 @@ def _what_now(failed: Notification, zone: ZoneInfo) -> str:
     if failed.missed_since:
         return f", is sent once its channel works: run `alertgate dismiss {failed.id}` if that isn't needed"
     return f": run `alertgate retry {failed.id}` to retry it, or `alertgate dismiss {failed.id}`"
+
+
+_HELD_BY = {Hold.QUIET_HOURS: " (quiet hours)", Hold.OUTSIDE_HOURS: " (outside hours)", Hold.SILENCED: " (silenced)"}
 
 
 def _can_include(alert: Alert, told: Told) -> bool:

@@ -15,6 +15,7 @@ from alertgate.accept.watch import Watch
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.group.actions import IncidentActions
+from alertgate.group.silencing import Silencer
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
@@ -41,6 +42,7 @@ class Gate:
     watch: Watch
     failed_senders: FailedSenders
     actions: IncidentActions
+    silencer: Silencer
     escalations: EscalationJob
     poll_every: float
     """Seconds between two looks for what is due, unless something wakes a job."""

@@ -12,6 +12,9 @@ from pydantic import BaseModel, Field
 from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.notify.test_send import TestSend
 from alertgate.prove.history import IncidentTrail, Told, Trail
+from alertgate.silence import Silence
+
+SILENCED = "Those that held what was to be said of the incident, or do now, oldest first"
 
 
 class AlertView(BaseModel):
@@ -134,12 +137,34 @@ class DismissedCount(BaseModel):
     dismissed: int
 
 
+class SilenceView(BaseModel):
+    """A time for which nobody is told of the incidents that it matches."""
+
+    id: str
+    state: str = Field(description="`pending` (it begins later), `active` or `over`")
+    event: str | None
+    device: str | None
+    source: str | None
+    min_severity: str | None
+    unless: str | None = Field(description="What is at least as severe is told all the same")
+    begins_at: datetime
+    ends_at: datetime
+    author: str
+    credential: str = Field(description="By what the author was let in")
+    note: str | None
+    created_at: datetime
+    removed_at: datetime | None = Field(description="When somebody ended it before its end")
+    removed_by: str | None
+    removed_with: str | None
+
+
 class AlertTrail(BaseModel):
     """One alert's whole trail."""
 
     alert: AlertView
     incident: IncidentView | None
     notifications: list[NotificationView]
+    silences: list[SilenceView] = Field(description=SILENCED)
 
 
 class AlertList(BaseModel):
@@ -162,6 +187,7 @@ class IncidentTrailView(BaseModel):
     incident: IncidentView
     alerts: list[AlertView] = Field(description="The latest 20, newest first")
     notifications: list[NotificationView] = Field(description="All of them, oldest first")
+    silences: list[SilenceView] = Field(description=SILENCED)
 
 
 class TestSendView(BaseModel):
@@ -180,16 +206,25 @@ class TestSendList(BaseModel):
     items: list[TestSendView]
 
 
-def show_trail(trail: Trail) -> "AsciiJson":
+def show_trail(trail: Trail, now: datetime) -> "AsciiJson":
     """Return an alert's trail as the API's answer."""
     incident = asdict(trail.incident) if trail.incident else None
-    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": _told(trail.told)})
+    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, **_told_and_silenced(trail, now)})
 
 
-def show_incident_trail(trail: IncidentTrail) -> "AsciiJson":
+def show_incident_trail(trail: IncidentTrail, now: datetime) -> "AsciiJson":
     """Return an incident's trail as the API's answer."""
     latest = [_alert(alert) for alert in trail.latest]
-    return AsciiJson({"incident": asdict(trail.incident), "alerts": latest, "notifications": _told(trail.told)})
+    return AsciiJson({"incident": asdict(trail.incident), "alerts": latest, **_told_and_silenced(trail, now)})
+
+
+def _told_and_silenced(trail: Trail | IncidentTrail, now: datetime) -> dict[str, Any]:
+    return {"notifications": _told(trail.told), "silences": [silence_view(each, now) for each in trail.silences]}
+
+
+def silence_view(silence: Silence, now: datetime) -> dict[str, Any]:
+    """Return a silence as the API's answers have it."""
+    return {**asdict(silence), "state": silence.state(now)}
 
 
 def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
