@@ -53,6 +53,8 @@ class Releaser:
         ended = {each.id for each in decided}
         for (incident_id, via), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], via, list(group), now)
+        going = {(each.channel, each.address) for each in decided if _goes(each, now)}
+        decided += holds.planned(connection, going, now) if going else []
         holds.save(connection, _in_digests(decided, self._new_id, now))
         batch.write(connection)
         runs.write(connection)
@@ -156,13 +158,18 @@ def _cancelled(held: Notification, reason: str, now: datetime) -> Notification:
     return replace(held, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
 
 
+def _goes(decided: Notification, now: datetime) -> bool:
+    """Return whether a notification is released, or was planned, to be sent now."""
+    return decided.status is NotificationStatus.PENDING and now in (decided.released_at, decided.created_at)
+
+
 def _in_digests(
     decided: Sequence[Notification], new_id: Callable[[datetime], str], now: datetime
 ) -> list[Notification]:
     """Return the same, with what goes to one contact now as one digest."""
     together: dict[Target, list[str]] = defaultdict(list)
     for each in decided:
-        if each.released_at == now and each.status is NotificationStatus.PENDING:
+        if _goes(each, now):
             together[each.channel, each.address].append(each.id)
     digests = {id_: digest for ids in together.values() if len(ids) > 1 for digest in [new_id(now)] for id_ in ids}
     return [replace(each, digest_id=digests.get(each.id, each.digest_id)) for each in decided]

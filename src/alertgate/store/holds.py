@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from alertgate.model import Hold, Notification
+from alertgate.model import Hold, Notification, Target
 from alertgate.store.notifications import COLUMNS, IS_HELD, IS_PENDING, notification_of
 from alertgate.store.rows import portions, update_rows
 from alertgate.store.tables import notifications
@@ -40,6 +40,13 @@ def silence(connection: Connection, notification_ids: Collection[str], until: da
         connection.execute(update(notifications).where(_n.id.in_(ids), IS_PENDING).values(**held)).rowcount
         for ids in portions(notification_ids)
     )
+
+
+def planned(connection: Connection, targets: Collection[Target], now: datetime) -> list[Notification]:
+    """Return what was planned at this moment for this moment to these contacts, by the turn of an escalation."""
+    query = select(*COLUMNS).where(IS_PENDING, _n.hold.is_(None), _n.due_at == now, _n.created_at == now)
+    found = map(notification_of, connection.execute(query.order_by(_n.id)))
+    return [each for each in found if (each.channel, each.address) in targets]
 
 
 def save(connection: Connection, decided: Sequence[Notification]) -> None:
