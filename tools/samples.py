@@ -25,6 +25,7 @@ from alertgate.model import (
 )
 from alertgate.notify.channels.base import PICTURE_ID, Message
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext
+from alertgate.notify.course import Course
 from alertgate.notify.missed import Untold
 from alertgate.notify.render.message import render
 from alertgate.prove.trouble_words import message
@@ -78,6 +79,10 @@ def samples() -> list[Sample]:
         Sample("opening", "the first alert of an incident", _opening()),
         Sample("update", "an update after a storm", _update()),
         Sample("rise", "the severity rose", _rise()),
+        Sample("handoff", "nobody has acknowledged it: the next person is told", _escalated(Kind.HANDOFF, 10)),
+        Sample("reminder", "nobody has acknowledged it yet", _escalated(Kind.REMINDER, 25)),
+        Sample("unanswered", "nobody has answered, and there are no more reminders", _escalated(Kind.UNANSWERED, 120)),
+        Sample("acknowledgement", "somebody else has it", _acknowledged()),
         Sample("resolution", "the incident is resolved", _resolution()),
         Sample("changes", "a door that opened and closed too often to tell each time", _changes()),
         Sample("quarantined", "an alert that can't be read", _quarantined()),
@@ -151,6 +156,20 @@ def _rise() -> MessageContext:
         data={"celsius": -3.5, "limit": -15, "severity": "critical", "door": "open"},
     )
     return _context([*alerts, worst], Kind.RISE)
+
+
+def _escalated(kind: Kind, minutes: int) -> MessageContext:
+    alert = _alert(1, severity=Severity.CRITICAL, data={"celsius": -3.5, "limit": -15, "severity": "critical"})
+    context = _context([alert], kind)
+    now = context.now + timedelta(minutes=minutes)
+    sent = replace(context.notification, created_at=now, due_at=now)
+    return replace(context, notification=sent, now=now, course=Course(("Anna", "Ben"), reminders=3))
+
+
+def _acknowledged() -> MessageContext:
+    context = _escalated(Kind.ACKNOWLEDGEMENT, 12)
+    known = {"status": IncidentStatus.ACKNOWLEDGED, "acknowledged_at": context.now, "acknowledged_by": "Anna"}
+    return replace(context, incident=replace(context.incident, **known))
 
 
 def _resolution() -> MessageContext:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
 from alertgate.group.transitions import Transition, TransitionResult, acknowledge, resolve, snooze
@@ -17,6 +17,8 @@ from alertgate.notify.runs import Runs
 from alertgate.policy.escalations import Escalation
 from alertgate.store import Connection, escalations, incidents, notifications
 
+SNOOZE = timedelta(hours=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -25,6 +27,8 @@ class Action:
     incident_id: str
     by: str
     now: datetime
+    lasting: timedelta | None = None
+    """How long it holds, if it ends by itself."""
     contact: Target | None = None
     """The contact whose message led to it; None if it came by the API."""
 
@@ -57,9 +61,9 @@ class IncidentActions:
         """Acknowledge an incident and cancel its pending notifications; return None if there is no such incident."""
         return self._quieten(connection, action, None)
 
-    def snooze(self, connection: Connection, action: Action, until: datetime) -> Applied | None:
-        """Do the same until a time, at which its escalation starts anew; return None if there is no such incident."""
-        return self._quieten(connection, action, until)
+    def snooze(self, connection: Connection, action: Action) -> Applied | None:
+        """Do the same for as long as the action lasts, an hour unless it says so; then its escalation starts anew."""
+        return self._quieten(connection, action, action.now + (action.lasting or SNOOZE))
 
     def resolve(self, connection: Connection, action: Action) -> Applied | None:
         """Resolve an incident and notify the contacts that know of it; return None if there is no such incident."""

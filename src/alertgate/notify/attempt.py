@@ -31,6 +31,7 @@ from alertgate.notify.channels.base import (
     Transient,
 )
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
+from alertgate.notify.course import Course
 from alertgate.notify.parts import part_ids
 from alertgate.notify.render.message import render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
@@ -104,11 +105,20 @@ class Sender:
             )
             digest_id, zone = first.digest_id or first.id, settings.zone
             return DigestContext(
-                digest_id, first.channel, first.address, items, zone, now, domain, outgoing.missed_since
+                digest_id,
+                first.channel,
+                first.address,
+                items,
+                zone,
+                now,
+                domain,
+                outgoing.missed_since,
+                was_held=outgoing.was_held,
             )
         [one] = outgoing.snapshots
+        course = (one.course or Course()).without(one.notification.person)
         return MessageContext(
-            one.notification, one.incident, one.alerts, names[0], settings.zone, now, domain, one.earlier
+            one.notification, one.incident, one.alerts, names[0], settings.zone, now, domain, one.earlier, course
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:
@@ -134,7 +144,7 @@ class Sender:
             notification, incident = snapshot.notification, snapshot.incident
             if finish.status is NotificationStatus.SENT:
                 waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
-                since = incident.last_alert_at if waited else notification.created_at
+                since = incident.last_alert_at if waited else notification.released_at or notification.created_at
                 self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
             elif finish.status is NotificationStatus.FAILED and not notification.given_up:
                 self._metrics.failed(channel.name)
@@ -200,7 +210,8 @@ class Sender:
         for snapshot in outgoing.snapshots:
             each = snapshot.notification
             # It reports the latest alert too, and the daily limit may have held it back.
-            since = max(each.retry_since, each.held_until or each.retry_since, snapshot.incident.last_alert_at)
+            held_until = max(filter(None, (each.retry_since, each.held_until, each.released_at)))
+            since = max(held_until, snapshot.incident.last_alert_at)
             # The channel works again, but not yet for this recipient, who is given as much time as any other.
             since = now if each.given_up and not is_away else since
             step = next_attempt(attempts, since, now, give_up_after, chance)

@@ -6,7 +6,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
-from alertgate.model import FIRST_NEWS, Incident, Kind, Notification, NotificationStatus, Severity, Target, worst
+from alertgate.model import (
+    FIRST_NEWS,
+    Incident,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Severity,
+    Target,
+    worst,
+)
 from alertgate.notify.plan import Cancel, Choice, Expedite, Plan
 from alertgate.notify.recipients import Recipient
 from alertgate.store import Connection, notifications
@@ -70,8 +80,13 @@ class NotificationBatch:
             states[target] = _without_pending(state)
 
     def knowing(self, incident: Incident) -> list[Target]:
-        """Return the contacts that were told, are about to be, or couldn't be; also of an earlier one with its key."""
+        """Return the contacts that were told of an incident, are about to be, or couldn't be.
+
+        Of one that is over also those who believe that an earlier one with its key is still open.
+        """
         states = [target for target, state in self._of(incident.id).items() if state.knows]
+        if incident.status is not IncidentStatus.RESOLVED:
+            return states
         return [*states, *(target for key, target in sorted(self._believing_open) if key == incident.key)]
 
     def forget_pending(self, incident: Incident, target: Target) -> None:

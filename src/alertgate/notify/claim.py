@@ -17,12 +17,13 @@ from alertgate.contact_state import Due, Recent
 from alertgate.model import ChannelName, Notification
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
+from alertgate.notify.course import SAYS_COURSE, Course
 from alertgate.notify.directory import Directory
 from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.mute import in_force, without_silenced
-from alertgate.store import Connection, alerts, claims, incidents, leases, untold
+from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
@@ -210,10 +211,29 @@ def _with_contents(connection: Connection, messages: Sequence[Sequence[Notificat
     showing = [each for each in found if each.missed_since or not each.is_digest]
     ids = [notification.id for outgoing in showing for notification in outgoing.notifications]
     earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, ids).items()}
-    return tuple(_with_alerts(connection, outgoing, earlier) for outgoing in found)
+    courses = _courses(connection, [each for each in found if not each.is_digest])
+    return tuple(_with_alerts(connection, outgoing, earlier, courses) for outgoing in found)
 
 
-def _with_alerts(connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold]) -> Outgoing:
+def _courses(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, Course]:
+    """Return how far the escalation has come of each incident whose message says so."""
+    ids = {each.first.incident_id for each in alone if each.first.kind in SAYS_COURSE}
+    if not ids:
+        return {}
+    runs, people = escalations.of_incidents(connection, ids), escalations.people_told(connection, ids)
+    found = {}
+    for incident_id in ids:
+        told = people.get(incident_id, [])
+        reached = tuple(name for name, is_sent in told if is_sent)
+        unreached = tuple(name for name, is_sent in told if not is_sent)
+        run = runs.get(incident_id)
+        found[incident_id] = Course(reached, unreached, run.reminders if run else 0)
+    return found
+
+
+def _with_alerts(
+    connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold], courses: Mapping[str, Course]
+) -> Outgoing:
     if outgoing.missed_since:
         news = untold.news(connection, [each.id for each in outgoing.notifications])
         counted = (
@@ -225,4 +245,6 @@ def _with_alerts(connection: Connection, outgoing: Outgoing, earlier: Mapping[st
         return outgoing
     [snapshot] = outgoing.snapshots
     latest = alerts.latest(connection, snapshot.incident.id, SHOWN_ALERTS)
-    return Outgoing((replace(snapshot, alerts=tuple(latest), earlier=earlier.get(snapshot.notification.id)),))
+    course = courses.get(snapshot.incident.id)
+    shown = replace(snapshot, alerts=tuple(latest), earlier=earlier.get(snapshot.notification.id), course=course)
+    return Outgoing((shown,))

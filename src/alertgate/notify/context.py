@@ -15,10 +15,12 @@ from alertgate.model import (
     ChannelName,
     Incident,
     IncidentStatus,
+    Kind,
     Notification,
     Resolution,
     Source,
 )
+from alertgate.notify.course import NO_COURSE, Course
 from alertgate.notify.evidence import Tried
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.render.text import one_line
@@ -42,6 +44,8 @@ class Snapshot:
     earlier: Untold | None = None
     news: int = 1
     """How many of the incident's firing alerts a digest of what was missed tells for the first time."""
+    course: Course | None = None
+    """How far its escalation has come, for the messages that say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,11 @@ class Outgoing:
     def is_digest(self) -> bool:
         """Whether it is about several incidents; of a digest whose other members dropped out, one is left."""
         return len(self.snapshots) > 1
+
+    @property
+    def was_held(self) -> bool:
+        """Whether it is a digest of what was held until now."""
+        return self.is_digest and all(each.released_at for each in self.notifications)
 
     @property
     def missed_since(self) -> datetime | None:
@@ -127,6 +136,11 @@ class DigestItem:
         return self.incident.status is IncidentStatus.RESOLVED and not self.silent
 
     @property
+    def acknowledged(self) -> bool:
+        """Whether somebody has it."""
+        return self.incident.status is IncidentStatus.ACKNOWLEDGED
+
+    @property
     def silent(self) -> bool:
         """Whether the incident ended only because no more alerts came."""
         return self.incident.resolution is Resolution.SILENCE
@@ -165,6 +179,8 @@ class DigestContext(LocalTimes):
     message_domain: str
     missed_since: datetime | None = None
     """Since when its contact missed these, if their channel was away."""
+    was_held: bool = False
+    """Whether they were held until now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +195,7 @@ class MessageContext(LocalTimes):
     now: datetime
     message_domain: str
     earlier: Untold | None = None
+    course: Course = NO_COURSE
 
     @property
     def latest(self) -> Alert:
@@ -197,8 +214,16 @@ class MessageContext(LocalTimes):
 
     @property
     def tag(self) -> str:
-        """The first word of a message: RESOLVED, or else the severity."""
-        return "RESOLVED" if self.resolved else self.incident.severity.upper()
+        """The first word of a message: RESOLVED, ACKNOWLEDGED if that is the news, or else the severity."""
+        if self.resolved:
+            return "RESOLVED"
+        return "ACKNOWLEDGED" if self.is_quiet else self.incident.severity.upper()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it says no more than that somebody has it."""
+        is_acknowledged = self.incident.status is IncidentStatus.ACKNOWLEDGED
+        return is_acknowledged and self.notification.kind is Kind.ACKNOWLEDGEMENT
 
     @property
     def own(self) -> bool:
@@ -219,8 +244,12 @@ class MessageContext(LocalTimes):
     @property
     def wanted_at(self) -> datetime:
         """When the message should have gone out; an update that waited for the group interval isn't late."""
-        attempted = self.notification.attempts > 0  # then `due_at` is the time of a retry
-        return self.latest.received_at if attempted else self.notification.due_at
+        notification = self.notification
+        if notification.attempts == 0:
+            return notification.due_at
+        # Then `due_at` is the time of a retry.
+        planned_at = notification.released_at or notification.created_at
+        return max(self.latest.received_at, planned_at)
 
 
 def where(incident: Incident, device_name: str | None) -> str:

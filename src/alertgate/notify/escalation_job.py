@@ -6,6 +6,7 @@ from functools import partial
 import structlog
 
 from alertgate.clock import Clock
+from alertgate.errors import StoreError
 from alertgate.metrics import Metrics
 from alertgate.notify.escalator import Escalator
 from alertgate.notify.holds import Releaser
@@ -39,9 +40,21 @@ class EscalationJob:
         self._clock = clock
         self._metrics = metrics
         self._decided_by: Policy | None = None
+        self._failing = False
 
     async def run(self) -> int:
-        """Do all that is due; return how many notifications that made due. Raises StoreUnavailable."""
+        """Do all that is due; return how many notifications that made due. What the database can't do now waits."""
+        try:
+            due = await self._run()
+        except StoreError as error:
+            if not self._failing:
+                log.warning("escalations.wait", detail="tried again until the database works", error=str(error))
+            self._failing = True
+            return 0
+        self._failing = False
+        return due
+
+    async def _run(self) -> int:
         await self._follow_policy()
         now = self._clock.now()
         if not await self._store.read(partial(escalations.any_due, now=now)):

@@ -23,6 +23,7 @@ from alertgate.notify.runs import Runs
 from alertgate.notify.tellings import Telling, release
 from alertgate.notify.turn import Announcement
 from alertgate.store import Connection, escalations, holds, incidents, notifications
+from alertgate.store.notifications import superseded_by
 
 AGAIN = timedelta(minutes=1)
 """After which it is tried again if there is nobody at all to tell."""
@@ -53,6 +54,7 @@ class Releaser:
         ended = {each.id for each in decided}
         for (incident_id, via), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], via, list(group), now)
+        decided = self._without_outdated(connection, decided, about, now)
         going = {(each.channel, each.address) for each in decided if _goes(each, now)}
         decided += holds.planned(connection, going, now) if going else []
         holds.save(connection, _in_digests(decided, self._new_id, now))
@@ -73,6 +75,25 @@ class Releaser:
             choice = plan.on_silence_end(incident, state)
             if isinstance(choice, plan.Cancel):
                 found.append(_cancelled(each, plan.sentence(choice, incident, state), now))
+        return found
+
+    def _without_outdated(
+        self, connection: Connection, decided: Sequence[Notification], about: Mapping[str, Incident], now: datetime
+    ) -> list[Notification]:
+        """Cancel what would say "over" of something that fires again, where the contact hears of that already.
+
+        What goes out now with the news of that, in one digest, stays.
+        """
+        newest = incidents.last(connection, {each.key for each in about.values()})
+        ids = {newest[each.key].id for each in about.values() if newest[each.key].id != each.id}
+        states = notifications.contact_states(connection, ids, now)
+        going = {(each.incident_id, each.channel, each.address) for each in decided if each.released_at == now}
+        found = []
+        for each in decided:
+            newer, target = newest[about[each.incident_id].key].id, (each.channel, each.address)
+            knows = newer != each.incident_id and states.get((newer, target), ContactState()).knows
+            outdated = each.released_at == now and knows and (newer, *target) not in going
+            found.append(_cancelled(each, superseded_by(newer), now) if outdated else each)
         return found
 
     def _decide(

@@ -7,7 +7,8 @@ from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.policy.matchers import Subject
 from alertgate.policy.silences import matches
 from alertgate.silence import Silence
-from alertgate.store import Connection, alerts, attempts, incidents, notifications, silences
+from alertgate.store import Connection, alerts, attempts, escalations, incidents, notifications, silences
+from alertgate.store.escalations import StoredRun
 
 LATEST = 20
 """How many of its alerts an incident's trail has."""
@@ -28,6 +29,8 @@ class Trail:
     alert: Alert
     incident: Incident | None
     told: tuple[Told, ...]
+    escalation: StoredRun | None = None
+    """How far the incident's escalation is; None if all people were told at once, and that is all."""
     silences: tuple[Silence, ...] = ()
 
 
@@ -38,6 +41,7 @@ class IncidentTrail:
     incident: Incident
     latest: tuple[Alert, ...]
     told: tuple[Told, ...]
+    escalation: StoredRun | None = None
     silences: tuple[Silence, ...] = ()
 
 
@@ -53,9 +57,9 @@ def trail(connection: Connection, alert_id: str, device_name: DeviceName = lambd
     if alert.incident_id is None:
         return Trail(alert, None, ())
     planned = notifications.of_incident(connection, alert.incident_id)
-    incident = incidents.get(connection, alert.incident_id)
+    incident, run = incidents.get(connection, alert.incident_id), escalations.get(connection, alert.incident_id)
     silenced = _silenced(connection, incident, device_name) if incident else ()
-    return Trail(alert, incident, told(connection, planned), silenced)
+    return Trail(alert, incident, told(connection, planned), run, silenced)
 
 
 def incident_trail(
@@ -67,8 +71,9 @@ def incident_trail(
         return None
     latest = alerts.latest(connection, incident_id, LATEST)
     planned = notifications.of_incident(connection, incident_id)
+    run = escalations.get(connection, incident_id)
     silenced = _silenced(connection, incident, device_name)
-    return IncidentTrail(incident, tuple(latest), told(connection, planned), silenced)
+    return IncidentTrail(incident, tuple(latest), told(connection, planned), run, silenced)
 
 
 def _silenced(connection: Connection, incident: Incident, device_name: DeviceName) -> tuple[Silence, ...]:

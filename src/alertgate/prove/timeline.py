@@ -101,8 +101,12 @@ def _incident_events(trail: Trail) -> Iterator[_Event]:
         return
     if incident.opened_at < trail.alert.received_at:
         yield _Event(incident.opened_at, "the incident was opened by an earlier alert")
+    if run := trail.escalation:
+        yield _Event(run.begun_at, f"escalation {run.escalation} began: {run.route}")
     if incident.acknowledged_at:
-        yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {incident.acknowledged_by}")
+        until = f" until {incident.snoozed_until:%Y-%m-%d %H:%M} UTC" if incident.snoozed_until else ""
+        did = "snoozed" if until else "acknowledged"
+        yield _Event(incident.acknowledged_at, f"the incident was {did} by {incident.acknowledged_by}{until}")
     if incident.resolved_at:
         yield _Event(incident.resolved_at, f"the incident was resolved{_resolution(incident)}")
 
@@ -131,6 +135,8 @@ def _told(told: Told) -> Iterator[_Event]:
         yield _Event(notification.released_at, f"{who} was held until now, and is due")
     if notification.held_until:
         yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
+    if notification.released_at:
+        yield _Event(notification.released_at, f"{who} was held until now")
     message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
     for number, attempt in enumerate(told.attempts, start=1):
         yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
@@ -160,8 +166,18 @@ def _current_state(trail: Trail, zone: ZoneInfo, now: datetime) -> str:
     told: dict[tuple[str, str], list[Told]] = {}
     for one in trail.told:
         told.setdefault((one.notification.channel, one.notification.address), []).append(one)
-    contacts = [_contact_state(each, trail.alert, zone) for each in told.values()] or ["nobody is notified"]
-    return f"{prefix}{_incident(trail.incident)}; {'; '.join(contacts)}."
+    contacts = [_contact_state(each, trail.alert, zone) for each in told.values()]
+    states = [*(contacts or ["nobody is notified yet" if _next(trail, zone) else "nobody is notified"])]
+    return f"{prefix}{_incident(trail.incident)}; {'; '.join([*states, *_next(trail, zone)])}."
+
+
+def _next(trail: Trail, zone: ZoneInfo) -> list[str]:
+    """Return what the escalation does next."""
+    run = trail.escalation
+    if run is None or run.next_at is None:
+        return []
+    local = run.next_at.astimezone(zone)
+    return [f"escalation {run.escalation} (step {run.step}) is decided again at {local:%Y-%m-%d %H:%M:%S}"]
 
 
 def _incident(incident: Incident) -> str:

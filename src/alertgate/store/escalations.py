@@ -5,12 +5,13 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, select, update
+from sqlalchemy import Connection, bindparam, case, exists, func, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from alertgate.model import NotificationStatus
 from alertgate.store.notifications import IS_HELD, IS_PENDING, IS_SENT
 from alertgate.store.rows import portions
-from alertgate.store.tables import escalations, notifications
+from alertgate.store.tables import constant, escalations, notifications
 
 _e, _n = escalations.c, notifications.c
 _UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -55,6 +56,21 @@ _FIRST_SENT = (
     .where(_n.incident_id.in_(bindparam("ids", expanding=True)), IS_SENT, _n.finished_at >= _e.begun_at)
     .group_by(_n.incident_id)
 )
+_PEOPLE = (
+    select(
+        _n.incident_id,
+        _n.person,
+        func.min(_n.id),
+        func.max(case((IS_SENT, literal_column("1")), else_=literal_column("0"))),
+    )
+    .where(
+        _n.incident_id.in_(bindparam("ids", expanding=True)),
+        _n.person.is_not(None),
+        _n.status != constant(NotificationStatus.CANCELLED),
+    )
+    .group_by(_n.incident_id, _n.person)
+    .order_by(func.min(_n.id))
+)
 
 
 def of_incidents(connection: Connection, incident_ids: Collection[str]) -> dict[str, StoredRun]:
@@ -98,6 +114,15 @@ def first_sent(connection: Connection, incident_ids: Collection[str]) -> dict[st
     """Return when the first notification of each of these escalations was sent, by incident."""
     rows = (row for some in portions(incident_ids) for row in connection.execute(_FIRST_SENT, {"ids": some}).all())
     return {row[0]: row[1] for row in rows}
+
+
+def people_told(connection: Connection, incident_ids: Collection[str]) -> dict[str, list[tuple[str, bool]]]:
+    """Return the people whom each incident was told, in order, and whether anything was sent to them yet."""
+    found: dict[str, list[tuple[str, bool]]] = {}
+    for some in portions(incident_ids):
+        for incident_id, person, _, is_sent in connection.execute(_PEOPLE, {"ids": some}):
+            found.setdefault(incident_id, []).append((person, bool(is_sent)))
+    return found
 
 
 def look_again(connection: Connection, now: datetime) -> int:

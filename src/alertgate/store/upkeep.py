@@ -23,7 +23,8 @@ def clamp_due_times(
 ) -> int:
     """Bring forward what is due later than any wait allows, because the clock was set back; return how many.
 
-    `latest_due` has the latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
+    What waits for a time of day isn't late. `latest_due` has the latest possible time after 0, 1, 2 and more attempts;
+    its last entry is for all higher numbers.
     `latest_update` is that of an update before its first attempt: updates grow apart. One that was planned in what is
     the future now doesn't wait for that.
     """
@@ -34,7 +35,7 @@ def clamp_due_times(
         *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
         else_=literal(latest_due[-1], _n.due_at.type),
     )
-    late = (IS_PENDING, _n.hold.is_(None), _n.due_at > latest)
+    late = (IS_PENDING, or_(_n.hold.is_(None), _n.attempts > 0), _n.due_at > latest)
     return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
 
 

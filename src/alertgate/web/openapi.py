@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from alertgate.accept.generic import GenericAlert
 from alertgate.accept.particle import FORM, ParticleEvent
 from alertgate.web.problems import MEDIA_TYPE, Problem
-from alertgate.web.queries import By
+from alertgate.web.queries import By, Snooze
 
 Answers = dict[int | str, dict[str, Any]]
 """Answers by status, as FastAPI's `responses` takes them."""
@@ -155,3 +155,4 @@ API_BODY: Answers = {
     413: problem_answer("The body is too large"),
 }
 BY = body_of(By, "application/json", required=False)
+SNOOZE = body_of(Snooze, "application/json", required=False)

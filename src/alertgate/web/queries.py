@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -16,6 +16,8 @@ from alertgate.store.pages import Wanted, WantedNotifications
 MOST = 200
 USUAL = 50
 LONGEST_NAME = 128
+LONGEST_SNOOZE = 7 * 24 * 60
+"""Minutes."""
 
 Body = TypeVar("Body", bound=BaseModel)
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")
@@ -115,13 +117,14 @@ class By(BaseModel):
     """Who acknowledges, resolves or dismisses."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    _remedy: ClassVar[str] = 'Leave it out, or send {"by": "Anna"}.'
 
     by: Name = Field("api", min_length=1, max_length=LONGEST_NAME, description="A person's name", examples=["Anna"])
 
     @classmethod
     def read(cls, body: bytes) -> Self:
         """Read a body, which may be empty. Raises Malformed, Invalid."""
-        return read_body(cls, body, 'Leave it out, or send {"by": "Anna"}.') if body.strip() else cls()
+        return read_body(cls, body, cls._remedy) if body.strip() else cls()
 
 
 def read_body(model: type[Body], body: bytes, remedy: str) -> Body:
@@ -134,3 +137,11 @@ def read_body(model: type[Body], body: bytes, remedy: str) -> Body:
     if found[0]["type"] == "json_invalid":
         raise Malformed(f"The body isn't JSON; nothing was changed. {remedy}", problems)
     raise Invalid(f"The body can't be used; nothing was changed. {remedy}", problems)
+
+
+class Snooze(By):
+    """Who snoozes, and for how long."""
+
+    _remedy: ClassVar[str] = 'Leave it out, or send {"by": "Anna", "minutes": 60}.'
+
+    minutes: int = Field(60, ge=1, le=LONGEST_SNOOZE, description="After which its escalation starts anew")

@@ -13,6 +13,7 @@ from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.notify.test_send import TestSend
 from alertgate.prove.history import IncidentTrail, Told, Trail
 from alertgate.silence import Silence
+from alertgate.store.escalations import StoredRun
 
 SILENCED = "Those that held what was to be said of the incident, or do now, oldest first"
 
@@ -61,9 +62,13 @@ class IncidentView(BaseModel):
     last_alert_id: str | None
     changes: int = Field(description="How often it was opened, resolved and reopened")
     changed_at: datetime | None = Field(description="When an alert last changed its state or its severity")
+    first_firing_at: datetime | None = Field(
+        description="From when the steps of its escalation count; null: from `opened_at`"
+    )
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
+    snoozed_until: datetime | None = Field(description="When the acknowledgement ends by itself, if it was a snooze")
     resolved_at: datetime | None
     ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
     resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")
@@ -110,6 +115,10 @@ class NotificationFacts(BaseModel):
         "instead"
     )
     missed_since: datetime | None = Field(description="When it first became due, if its channel was away then")
+    person: str | None = Field(description="Whom it tells; of a recipient of the settings the address")
+    via: str | None = Field(description="The name that led to the person: theirs, or a schedule's with its `@`")
+    hold: str | None = Field(description="What it waits for: `delayed`, `quiet_hours` or `outside_hours`")
+    released_at: datetime | None = Field(description="When its last hold ended")
 
 
 class NotificationView(NotificationFacts):
@@ -158,12 +167,30 @@ class SilenceView(BaseModel):
     removed_with: str | None
 
 
+class EscalationView(BaseModel):
+    """How far an incident's escalation is."""
+
+    escalation: str = Field(description="Its name in the policy")
+    route: str = Field(description="Why the incident goes to it")
+    begun_at: datetime
+    step: int = Field(description="The last step that was told; 0 before the first")
+    step_at: datetime | None = Field(description="From when the time to the next step counts")
+    reminders: int
+    reminded_at: datetime | None = Field(description="From when the time to the next reminder counts")
+    first_sent_at: datetime | None = Field(description="From when `stop_after` counts")
+    gave_up: bool = Field(description="Whether it was said that nobody has answered")
+    told: list[str] = Field(description="The people of the last step")
+    reason: str | None = Field(description="What it does until `next_at`, or why it does nothing more")
+    next_at: datetime | None = Field(description="When it is decided again; null: not before something changes")
+
+
 class AlertTrail(BaseModel):
     """One alert's whole trail."""
 
     alert: AlertView
     incident: IncidentView | None
     notifications: list[NotificationView]
+    escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
     silences: list[SilenceView] = Field(description=SILENCED)
 
 
@@ -187,6 +214,7 @@ class IncidentTrailView(BaseModel):
     incident: IncidentView
     alerts: list[AlertView] = Field(description="The latest 20, newest first")
     notifications: list[NotificationView] = Field(description="All of them, oldest first")
+    escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
     silences: list[SilenceView] = Field(description=SILENCED)
 
 
@@ -209,17 +237,21 @@ class TestSendList(BaseModel):
 def show_trail(trail: Trail, now: datetime) -> "AsciiJson":
     """Return an alert's trail as the API's answer."""
     incident = asdict(trail.incident) if trail.incident else None
-    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, **_told_and_silenced(trail, now)})
+    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, **_beside(trail, now)})
 
 
 def show_incident_trail(trail: IncidentTrail, now: datetime) -> "AsciiJson":
     """Return an incident's trail as the API's answer."""
     latest = [_alert(alert) for alert in trail.latest]
-    return AsciiJson({"incident": asdict(trail.incident), "alerts": latest, **_told_and_silenced(trail, now)})
+    return AsciiJson({"incident": asdict(trail.incident), "alerts": latest, **_beside(trail, now)})
 
 
-def _told_and_silenced(trail: Trail | IncidentTrail, now: datetime) -> dict[str, Any]:
-    return {"notifications": _told(trail.told), "silences": [silence_view(each, now) for each in trail.silences]}
+def _beside(trail: Trail | IncidentTrail, now: datetime) -> dict[str, Any]:
+    return {
+        "notifications": _told(trail.told),
+        "escalation": _escalation(trail.escalation),
+        "silences": [silence_view(each, now) for each in trail.silences],
+    }
 
 
 def silence_view(silence: Silence, now: datetime) -> dict[str, Any]:
@@ -267,6 +299,14 @@ def show_test_send(outcomes: Iterable[TestSend]) -> "AsciiJson":
 
 def _told(told: Iterable[Told]) -> list[dict[str, Any]]:
     return [{**asdict(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
+
+
+def _escalation(run: StoredRun | None) -> dict[str, Any] | None:
+    if run is None:
+        return None
+    shown = asdict(run)
+    del shown["incident_id"], shown["wait"]
+    return shown
 
 
 def _alert(alert: Alert) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Group:
     over: bool
     silent: bool
     """Whether they ended only because no more alerts came."""
+    acknowledged: bool
     severity: Severity
     incidents: int
     alerts: int
@@ -41,8 +42,8 @@ class Group:
 
     @property
     def tag(self) -> str:
-        """`over`, or the severity."""
-        return "over" if self.over else self.severity.upper()
+        """`over`, `ACKNOWLEDGED`, or the severity."""
+        return "over" if self.over else "ACKNOWLEDGED" if self.acknowledged else self.severity.upper()
 
     def count(self) -> str:
         """Return how many devices there are, and how many alerts if there are more."""
@@ -62,14 +63,18 @@ class Group:
 
 
 def groups(context: DigestContext) -> list[Group]:
-    """Return the groups: those that are over last, the most severe first, then the open ones, then the largest."""
+    """Return the groups: those that are over last, before them what somebody has, else by severity and size."""
     by_event = sorted(context.items, key=_of_group)
     found = [_group(list(items)) for _, items in groupby(by_event, key=_of_group)]
-    return sorted(found, key=lambda each: (each.over, -each.severity.rank, each.silent, -each.incidents, each.event))
+    return sorted(found, key=_urgency)
 
 
-def _of_group(item: DigestItem) -> tuple[bool, bool, str]:
-    return item.over, item.silent, item.event
+def _urgency(group: Group) -> tuple[bool, bool, int, bool, int, str]:
+    return group.over, group.acknowledged, -group.severity.rank, group.silent, -group.incidents, group.event
+
+
+def _of_group(item: DigestItem) -> tuple[bool, bool, bool, str]:
+    return item.over, item.acknowledged, item.silent, item.event
 
 
 def _group(items: Sequence[DigestItem]) -> Group:
@@ -80,6 +85,7 @@ def _group(items: Sequence[DigestItem]) -> Group:
         event=items[0].event,
         over=over,
         silent=items[0].silent,
+        acknowledged=items[0].acknowledged,
         severity=worst(*(incident.severity for incident in incidents)),
         incidents=len(items),
         alerts=sum(item.alerts for item in items),
@@ -98,7 +104,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def is_urgent(found: Sequence[Group]) -> bool:
     """Return whether something critical is still going on."""
-    return any(group.severity is Severity.CRITICAL and not group.over for group in found)
+    return any(group.severity is Severity.CRITICAL and not (group.over or group.acknowledged) for group in found)
 
 
 def subject(context: DigestContext, found: Sequence[Group]) -> str:
@@ -139,6 +145,8 @@ def _lead(context: DigestContext, found: Sequence[Group]) -> str:
     """Return the first sentences: why this is one message, and how much of it is over."""
     if context.missed_since:
         lead = f"{_NOT_SENT[context.channel]} until now. This is what you missed, in one message."
+    elif context.was_held:
+        lead = f"{_total(found)} in one message: they were held until now."
     else:
         lead = f"{_total(found)} in one message: too many came for a message each."
     over = sum(group.incidents for group in found if group.over)

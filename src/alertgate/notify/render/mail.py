@@ -88,7 +88,7 @@ def _headline(context: MessageContext, subject: str) -> dict[str, object]:
         "subject": subject,
         "preview": f"{lead} {shorten(wording.essence(context.latest), 100)}".strip(),
         "tag": context.tag,
-        "color": OVER_COLOR if context.resolved else COLORS[context.incident.severity],
+        "color": OVER_COLOR if context.resolved or context.is_quiet else COLORS[context.incident.severity],
         "where": context.where,
         "event": context.event,
         "when": wording.when(context),

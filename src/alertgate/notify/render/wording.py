@@ -1,7 +1,19 @@
 """The sentences in messages. Pure."""
 
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
+from alertgate.model import (
+    BEGINNINGS,
+    FIRST_NEWS,
+    Alert,
+    AlertStatus,
+    Incident,
+    IncidentStatus,
+    Kind,
+    Resolution,
+    Signal,
+    Source,
+)
 from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
+from alertgate.notify.course import listed, ordinal
 from alertgate.notify.render.text import blob, clean, one_line, rows, say, shorten
 from alertgate.own_events import HINTS
 from alertgate.prove.hint_words import LEAD
@@ -13,6 +25,8 @@ def lead(context: MessageContext) -> str:
     incident = context.incident
     if context.resolved:
         return _end(context)
+    if context.is_quiet:
+        return _who_has_it(context)
     sentences = _news(context)
     if context.own:
         return " ".join([*sentences, _own_lead(context)])
@@ -37,17 +51,78 @@ def _news(context: MessageContext) -> list[str]:
     if context.notification.kind is Kind.RISE:
         news.append(f"It got worse: now {incident.severity}.")
     if context.notification.kind is Kind.REOPENING:
-        news.append("It is open again.")
+        news.append(_open_again(context))
+    news += _course(context)
     if incident.changes > OFTEN:
         news.append(f"It changed {incident.changes} times, and is open now.")
     return news
+
+
+def _open_again(context: MessageContext) -> str:
+    """Say why it is open again: an alert came after its end, or nobody has it any more."""
+    incident = context.incident
+    if incident.acknowledged_at is None:
+        return "It is open again."
+    by = one_line(incident.acknowledged_by or "somebody", 60)
+    if incident.snoozed_until:
+        return f"It is open again: {by} had put it off until {context.minute(incident.snoozed_until)}."
+    since = context.minute(incident.acknowledged_at)
+    return f"It is open again: {by} acknowledged it at {since}, but alerts go on."
+
+
+def _who_has_it(context: MessageContext) -> str:
+    """Say who has acknowledged it. It is all that such a message says."""
+    incident = context.incident
+    by = one_line(incident.acknowledged_by or "somebody", 60)
+    if incident.snoozed_until:
+        return f"{by} has put it off until {context.minute(incident.snoozed_until)}. Then it starts anew."
+    at = context.minute(incident.acknowledged_at or context.now)
+    return f"{by} has it: acknowledged at {at}. You needn't do anything."
+
+
+def _course(context: MessageContext) -> list[str]:
+    """Return how far the escalation has come, if that is why the message is sent."""
+    told = told_before(context)
+    match context.notification.kind:
+        case Kind.HANDOFF:
+            return [f"Nobody has acknowledged it: {told}."]
+        case Kind.REMINDER:
+            return [f"{reminder(context)}: nobody has acknowledged it."]
+        case Kind.UNANSWERED:
+            return [f"Nobody has answered in {open_for(context)}: {told}. There are no more reminders."]
+    return []
+
+
+def told_before(context: MessageContext) -> str:
+    """Return who else was told, and who couldn't be."""
+    course = context.course
+    reached, unreached = (tuple(one_line(name, 40) for name in names) for names in (course.reached, course.unreached))
+    parts = [
+        f"{listed(reached)} {_was(reached)} told" if reached else "",
+        f"{listed(unreached)} couldn't be reached yet" if unreached else "",
+    ]
+    return " and ".join(filter(None, parts)) or "nobody else was told"
+
+
+def _was(names: tuple[str, ...]) -> str:
+    return "were" if len(names) > 1 else "was"
+
+
+def reminder(context: MessageContext) -> str:
+    """Return which reminder it is, and how long it has been open, such as `3rd reminder, open for 25 min`."""
+    return f"{ordinal(max(context.course.reminders, 1))} reminder, open for {open_for(context)}"
+
+
+def open_for(context: MessageContext) -> str:
+    """Return for how long it has been open without anybody who has it."""
+    return duration(context.now - (context.incident.first_firing_at or context.incident.opened_at))
 
 
 def _own_lead(context: MessageContext) -> str:
     """Return what an own alert is. It says how often a trouble occurred; a reader needs no number of such alerts."""
     if context.incident.event in HINTS:
         return LEAD
-    begins = context.notification.kind in (Kind.OPENING, Kind.RISE, Kind.REOPENING)
+    begins = context.notification.kind in BEGINNINGS
     return trouble_lead(context.incident.event) if begins else "It goes on."
 
 
@@ -55,7 +130,7 @@ def _end(context: MessageContext) -> str:
     """Return the sentences about how an incident ended."""
     incident = context.incident
     ended_at = incident.resolved_at or incident.last_alert_at
-    already = " already" if context.notification.kind is Kind.OPENING else ""
+    already = " already" if context.notification.kind in FIRST_NEWS else ""
     over = f"It is{already} over: resolved at {context.minute(ended_at)}"
     began = f"It began at {context.minute(incident.opened_at)}"
     often = f" It changed {incident.changes} times." if incident.changes > OFTEN else ""
@@ -107,7 +182,9 @@ def notes(context: MessageContext, *, left_out: bool) -> list[str]:
         found.append(f"The alert arrived {delay} late, at {context.time(latest.received_at)}.")
     if delay := late(context.now - context.wanted_at):
         found.append(f"This message is {delay} late: it couldn't be sent earlier.")
-    if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at:
+    if released_at := context.notification.released_at:
+        found.append(f"It was held until {context.minute(released_at)}.")
+    if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at and not context.is_quiet:
         by = one_line(incident.acknowledged_by or "somebody", 60)
         found.append(f"Acknowledged by {by} at {context.minute(incident.acknowledged_at)}.")
     if left_out:

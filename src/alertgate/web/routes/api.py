@@ -1,5 +1,6 @@
 """The API for people and programs that hold the token."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -20,8 +21,8 @@ from alertgate.store import Connection, alerts, attempts, failures, incidents, n
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import ApiBody, api_guard
-from alertgate.web.openapi import API_BODY, BY, CONFLICT, GUARDED, MISSING, WRONG
-from alertgate.web.queries import AlertQuery, By, IncidentQuery, NotificationQuery, PageQuery
+from alertgate.web.openapi import API_BODY, BY, CONFLICT, GUARDED, MISSING, SNOOZE, WRONG
+from alertgate.web.queries import AlertQuery, By, IncidentQuery, NotificationQuery, PageQuery, Snooze
 from alertgate.web.views import (
     AlertList,
     AlertTrail,
@@ -94,10 +95,10 @@ async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     openapi_extra=BY,
 )
 async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
-    """Acknowledge an incident: pending notifications are cancelled; a higher severity or a reopening notifies again."""
+    """Acknowledge an incident: what is pending is cancelled; a higher severity or a reopening notifies again."""
     action = _action(incident_id, body, gate)
     applied = await gate.store.write(lambda connection: gate.actions.acknowledge(connection, action))
-    return _answer(applied, action)
+    return _answer(applied, action, gate)
 
 
 @router.post(
@@ -110,9 +111,21 @@ async def resolve(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJ
     """Resolve an incident: everybody who was told of it is told, and the next alert opens a new one."""
     action = _action(incident_id, body, gate)
     applied = await gate.store.write(lambda connection: gate.actions.resolve(connection, action))
-    if applied and applied.due:
-        gate.deliverer.wake()
-    return _answer(applied, action)
+    return _answer(applied, action, gate)
+
+
+@router.post(
+    "/incidents/{incident_id}/snooze",
+    response_model=IncidentView,
+    responses={**MISSING, **CONFLICT, **WRONG, **API_BODY},
+    openapi_extra=SNOOZE,
+)
+async def snooze(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
+    """Acknowledge an incident for an hour, or as long as the body says; then its escalation starts anew."""
+    wanted = Snooze.read(body)
+    action = Action(str(incident_id), wanted.by, gate.clock.now(), timedelta(minutes=wanted.minutes))
+    applied = await gate.store.write(lambda connection: gate.actions.snooze(connection, action))
+    return _answer(applied, action, gate)
 
 
 @router.get("/notifications", response_model=NotificationList, responses=WRONG)
@@ -204,8 +217,8 @@ def _action(incident_id: UUID, body: bytes, gate: Gate) -> Action:
     return Action(str(incident_id), By.read(body).by, gate.clock.now())
 
 
-def _answer(applied: Applied | None, action: Action) -> AsciiJson:
-    """Answer with the incident after the action. Raises NotFound, Conflict."""
+def _answer(applied: Applied | None, action: Action, gate: Gate) -> AsciiJson:
+    """Answer with the incident after the action, of which people hear. Raises NotFound, Conflict."""
     if applied is None:
         raise _no_incident(action.incident_id)
     transition = applied.transition
@@ -220,6 +233,8 @@ def _answer(applied: Applied | None, action: Action) -> AsciiJson:
             cancelled=applied.cancelled,
             due=applied.due,
         )
+    if applied.due:
+        gate.deliverer.wake()
     return show_incident(transition.incident)
 
 
