@@ -27,6 +27,7 @@ from alertgate.config import Settings
 from alertgate.errors import PolicyInvalid
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
+from alertgate.group.silencing import Silencer
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import MAIL, Budget
@@ -59,7 +60,7 @@ from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestIds, RequestMiddleware
-from alertgate.web.routes import api, docs, ops, status, webhooks, who
+from alertgate.web.routes import api, docs, ops, silences, status, webhooks, who
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -149,6 +150,7 @@ def open_gate(
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=IncidentActions(directory, ids, settings.device_name),
+        silencer=Silencer(ids, settings.device_name),
         escalations=_escalations(store, directory, settings, clock, metrics, ids),
         poll_every=times.poll_every,
         channels=opened,
@@ -223,7 +225,7 @@ def _deliverer(
     return Deliverer(
         store,
         channels,
-        Claimer(rules, settings.smtp_daily_limit, directory, owner=owner, new_id=ids),
+        Claimer(rules, settings.smtp_daily_limit, directory, owner=owner, new_id=ids, device_name=settings.device_name),
         Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner=owner),
         clock,
@@ -256,7 +258,7 @@ def create_app(gate: Gate) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.gate = gate
-    routers = [webhooks.router, ops.router, status.router, api.router, who.router]
+    routers = [webhooks.router, ops.router, status.router, api.router, silences.router, who.router]
     if settings.docs_enabled:
         routers.append(docs.router)
     problems.install(app, routers)

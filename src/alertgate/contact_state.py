@@ -46,7 +46,7 @@ class ContactState:
     @property
     def is_held(self) -> bool:
         """Whether what is pending is held: it is told at the hold's end, also if the incident is over by then."""
-        return self.pending_hold in {Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS}
+        return self.pending_hold in {Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED}
 
     @property
     def is_needless_once_over(self) -> bool:

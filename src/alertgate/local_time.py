@@ -3,7 +3,11 @@
 The hour that a clock change repeats has each time of day twice. There, a time also says which of the two it is.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+DAYS_BY_NAME = timedelta(days=6)
+"""How far away the name of a day says which day is meant."""
 
 
 def is_repeated(time: datetime) -> bool:
@@ -21,3 +25,8 @@ def zone_name(time: datetime) -> str:
 def clock_time(time: datetime, form: str) -> str:
     """Return a local time in a form such as `%H:%M`, with its zone if that time of day comes twice."""
     return f"{time:{form}} {zone_name(time)}" if is_repeated(time) else f"{time:{form}}"
+
+
+def day_and_time(at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Return a time in a zone by the name of its day, `Tue 06:30`, or by its date if that is too far away."""
+    return clock_time(at.astimezone(zone), "%a %H:%M" if abs(at - now) < DAYS_BY_NAME else "%Y-%m-%d %H:%M")

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -113,6 +114,14 @@ class Metrics:
         )
         for kind in ESCALATED:
             self._escalated.labels(kind)
+        self._silences = gauge(
+            "alertgate_silences_active",
+            "Silences that hold what they match now, in the whole database; every replica reports the same.",
+        )
+        self._silenced = gauge(
+            "alertgate_silenced_notifications",
+            "Notifications that silences hold, in the whole database; every replica reports the same.",
+        )
         self._daily_limit_used = gauge(
             "alertgate_mail_daily_limit_used_ratio",
             "Share of SMTP_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
@@ -188,6 +197,11 @@ class Metrics:
         """An escalation told its people something of this kind."""
         self._escalated.labels(_known_or_other(kind, ESCALATED)).inc()
 
+    def silenced(self, silences: float, notifications: float) -> None:
+        """So many silences are active, and hold so many notifications."""
+        self._silences.set(silences)
+        self._silenced.set(notifications)
+
     def daily_limit_used(self, share: float) -> None:
         """This share of the mail account's daily limit is used."""
         self._daily_limit_used.set(share)
@@ -220,6 +234,7 @@ class Metrics:
         """The queue can't be read: export nothing rather than old values."""
         self._depth.clear()
         self._oldest.clear()
+        self.silenced(nan, nan)
 
     def audit(self, findings: Mapping[str, int]) -> None:
         """The audit found this many of each kind, and none of the kinds left out."""

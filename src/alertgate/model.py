@@ -126,6 +126,7 @@ class Hold(StrEnum):
     DELAYED = "delayed"  # the contact's `after`; an all-clear cancels it
     QUIET_HOURS = "quiet_hours"  # their end; only an acknowledgement cancels it
     OUTSIDE_HOURS = "outside_hours"  # the beginning of the escalation's hours; only an acknowledgement cancels it
+    SILENCED = "silenced"  # the silence's end; then whoever knows already how the incident stands hears nothing
 
 
 @dataclass(frozen=True, slots=True)

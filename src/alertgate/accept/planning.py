@@ -14,6 +14,7 @@ from alertgate.notify.plan import Choice
 from alertgate.notify.runs import Runs, run_of
 from alertgate.notify.turn import Announcement, Turn
 from alertgate.policy.routes import RouteReason, sentence
+from alertgate.policy.silences import in_words
 
 FIRES_AGAIN = frozenset({GroupReason.OPENED, GroupReason.OPENED_ALREADY_OVER, GroupReason.REOPENED})
 """What is pending about an earlier incident with the same key is older than these."""
@@ -71,7 +72,15 @@ class AlertPlanner:
 
         about = About(incident, self._escalator.escalation_of(incident, runs))
         planned = self._escalator.plan(batch, about, recipients, chosen, now)
-        return [*planned, *_routing(taken, now)]
+        return [*planned, *_routing(taken, now), *self._silence(incident, now)]
+
+    def _silence(self, incident: Incident, now: datetime) -> list[Chosen]:
+        """Return what silence holds all that would be said, for its alert's trail."""
+        judged = self._escalator.silenced(incident, now)
+        if judged.silence is None or judged.until is None:
+            return []
+        said = in_words(judged.silence, judged.until, now, self._escalator.policy.zone)
+        return [(plan.Skip(plan.PlanReason.SILENCED), f"{said}: what is to be said of it is held until then")]
 
     def _announcements(
         self, runs: Runs, decision: Decision, before: Incident | None, now: datetime, *, worse: bool

@@ -162,7 +162,8 @@ class Recorder:
         self._rules = rules
         self._new_id = new_id
         self._device_name = device_name
-        self._planner = AlertPlanner(Escalator(directory, device_name), rules.interval)
+        self._escalator = Escalator(directory, device_name)
+        self._planner = AlertPlanner(self._escalator, rules.interval)
 
     def record(self, connection: Connection, understood: Sequence[Understood]) -> list[Recorded]:
         """Store alerts in the open transaction; `Store.write_batch` calls it."""
@@ -175,6 +176,7 @@ class Recorder:
         """Read what is stored about the keys and ids of these alerts."""
         alerts = [each.alert for each in understood]
         earliest = min(alert.received_at for alert in alerts)
+        self._escalator.look(connection, earliest)
         lately = earliest - self._rules.interval
         keys = {alert.incident_key for alert in alerts}
         last = incident_rows.last(connection, keys)

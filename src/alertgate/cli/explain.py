@@ -14,7 +14,7 @@ from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import NotFound, Rejected
 from alertgate.notify.channels.registry import surroundings
-from alertgate.prove.history import IncidentTrail, Trail, incident_trail, trail
+from alertgate.prove.history import DeviceName, IncidentTrail, Trail, incident_trail, trail
 from alertgate.prove.timeline import tell, tell_incident
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import Connection, notifications
@@ -65,7 +65,7 @@ def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
 
 def _explain(settings: Settings, given: str, env_file: Path) -> None:
     with database.existing(settings, env_file) as store:
-        found = store.read_now(lambda connection: _found(connection, given.strip().lower()))
+        found = store.read_now(lambda connection: _found(connection, given.strip().lower(), settings.device_name))
         newest = database.content(store)
     if found is None and newest is None:
         raise NotFound(f"There is no alert {given}: this database holds no alerts at all. Is it the service's?")
@@ -81,9 +81,9 @@ def _explain(settings: Settings, given: str, env_file: Path) -> None:
         typer.echo(tell_incident(found, settings.device_name(found.incident.device), zone, now))
 
 
-def _found(connection: Connection, given: str) -> Trail | IncidentTrail | None:
+def _found(connection: Connection, given: str, device_name: DeviceName) -> Trail | IncidentTrail | None:
     """Return what has an id: an alert, an incident, or the incident of a notification."""
-    if found := trail(connection, given) or incident_trail(connection, given):
+    if found := trail(connection, given, device_name) or incident_trail(connection, given, device_name):
         return found
     notification = notifications.get(connection, given)
-    return incident_trail(connection, notification.incident_id) if notification else None
+    return incident_trail(connection, notification.incident_id, device_name) if notification else None

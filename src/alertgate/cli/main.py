@@ -22,6 +22,7 @@ from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.incidents import ack, list_incidents, resolve
 from alertgate.cli.init import write_env
 from alertgate.cli.reload import reload
+from alertgate.cli.silences import silence, silences, unsilence
 from alertgate.cli.template import particle_template, public_address
 from alertgate.cli.who import who
 from alertgate.clock import SystemClock
@@ -53,6 +54,9 @@ app.command()(resolve)
 app.command()(failures)
 app.command()(retry)
 app.command()(dismiss)
+app.command()(silence)
+app.command()(silences)
+app.command()(unsilence)
 app.add_typer(policy.app, name="policy")
 
 

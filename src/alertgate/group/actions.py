@@ -75,6 +75,7 @@ class IncidentActions:
         transition = resolve(incident, action.by, action.credential, action.now)
         if transition.result is not TransitionResult.CHANGED:
             return Applied(transition)
+        self._escalator.look(connection, action.now)
         incidents.save(connection, [transition.incident])
         escalations.end(connection, incident.id, StepReason.RESOLVED)
         choices = self._plan_resolution(connection, transition.incident, action.now)
@@ -89,6 +90,7 @@ class IncidentActions:
         if decided.result is not TransitionResult.CHANGED:
             return Applied(decided)
         after = decided.incident
+        self._escalator.look(connection, now)
         incidents.save(connection, [after])
         self._pause(connection, after, until, now)
         cancelled = notifications.cancel(connection, incident.id, decided.reason, now)

@@ -1,5 +1,6 @@
 """The notifications that one transaction plans or expedites: choices in, rows out."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -115,6 +116,17 @@ class NotificationBatch:
         elif isinstance(choice, Expedite) and state.pending_id:
             self._expedite(state.pending_id, incident, choice)
             self._of(incident.id)[target] = replace(state, worst=worst(state.worst, incident.severity))
+
+    def go_together(self, incident_ids: Collection[str], now: datetime) -> None:
+        """Have what this batch plans for now about these incidents go to each contact as one digest."""
+        together: dict[Target, list[Notification]] = defaultdict(list)
+        for each in self._planned.values():
+            is_due = each.status is NotificationStatus.PENDING and each.due_at <= now
+            if is_due and each.incident_id in incident_ids:
+                together[each.channel, each.address].append(each)
+        for members in together.values():
+            digest_id = self._new_id(now) if len(members) > 1 else None
+            self._planned |= {each.id: replace(each, digest_id=digest_id) for each in members}
 
     def write(self, connection: Connection) -> None:
         """Store all notifications. Their incidents must already be stored."""

@@ -1,4 +1,4 @@
-"""Claim what is due on a channel: read what is due and what went lately, let `flood` and `budget` choose, lease that.
+"""Claim what is due on a channel: hold what is silenced, let `flood` and `budget` choose of the rest, lease that.
 
 All of it is one write transaction, and there is one at a time in the whole database, on PostgreSQL too: replicas count
 each other's messages, and no two of them claim for one contact at the same time.
@@ -22,6 +22,7 @@ from alertgate.notify.directory import Directory
 from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
 from alertgate.notify.missed import Untold, is_missed
+from alertgate.notify.mute import in_force, without_silenced
 from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
@@ -94,6 +95,8 @@ class ClaimResult:
 class Claimer:
     """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
 
+    `device_name` returns the name of a device's id, if it has one.
+
     What was given up on is told to contacts of the directory alone: others aren't in the policy any more, or not now.
     """
 
@@ -105,7 +108,9 @@ class Claimer:
         *,
         owner: str,
         new_id: Callable[[datetime], str],
+        device_name: Callable[[str | None], str | None] = lambda _: None,
     ) -> None:
+        self._device_name = device_name
         self._directory = directory
         self._rules = rules
         self._daily_limit = daily_limit
@@ -116,8 +121,10 @@ class Claimer:
         """Lease what is to be sent now, and read what it is about."""
         limit = self._daily_limit if wanted.channel in MAIL else 0
         missed = untold.any_missed(connection, wanted.channel)
-        most = None if self._rules.limit or limit or missed or wanted.probe else wanted.slots
+        silences = in_force(connection, wanted.now)
+        most = None if self._rules.limit or limit or missed or wanted.probe or silences else wanted.slots
         due = self._due(connection, wanted, missed=missed, most=most)
+        due = without_silenced(connection, due, silences, self._device_name, wanted.now)
         if wanted.probe and not due:
             since = wanted.paused_at or wanted.now
             if claims.works_elsewhere(connection, wanted.channel, since):

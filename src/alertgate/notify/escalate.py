@@ -182,6 +182,20 @@ def advance(run: Run, done: Next, now: datetime) -> Run:
     return run
 
 
+def resumed(run: Run, since: datetime, until: datetime) -> Run:
+    """Return the run after a silence: its clock stood still meanwhile."""
+
+    def counted(at: datetime | None) -> datetime | None:
+        return at + (until - max(at, since)) if at and at < until else at
+
+    return replace(
+        run,
+        step_at=counted(run.step_at),
+        reminded_at=counted(run.reminded_at),
+        first_sent_at=counted(run.first_sent_at),
+    )
+
+
 def is_running(decided: Next) -> bool:
     """Return whether something is still due without a change: such an incident isn't over for lack of alerts."""
     return not isinstance(decided, End) and not (isinstance(decided, Wait) and decided.until is None)

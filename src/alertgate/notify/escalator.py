@@ -9,7 +9,7 @@ from alertgate.model import Incident, IncidentStatus, Kind
 from alertgate.notify import plan, turn
 from alertgate.notify.batch import NotificationBatch
 from alertgate.notify.directory import Directory
-from alertgate.notify.escalate import Facts, Run, StepReason, Wait, begin, starts_anew
+from alertgate.notify.escalate import Facts, Run, StepReason, Wait, begin, resumed, starts_anew
 from alertgate.notify.plan import Choice
 from alertgate.notify.recipients import Recipient, in_time, merged, of_step, sentence, who_know
 from alertgate.notify.runs import Runs, run_of, stored_as
@@ -19,6 +19,9 @@ from alertgate.policy.escalations import EVERYONE, RESERVED, Escalation
 from alertgate.policy.matchers import Subject
 from alertgate.policy.policy import Policy
 from alertgate.policy.routes import first
+from alertgate.policy.silences import Judged, SilencedUntil, Silences
+from alertgate.store import Connection
+from alertgate.store import silences as silence_rows
 
 Chosen = tuple[Choice, str]
 """What was chosen for one contact, and why, as a sentence."""
@@ -38,6 +41,19 @@ class Escalator:
     def __init__(self, directory: Directory, device_name: Callable[[str | None], str | None] = lambda _: None) -> None:
         self.directory = directory
         self._device_name = device_name
+        self._silences = Silences()
+
+    def look(self, connection: Connection, since: datetime) -> None:
+        """Read the silences by which everything is decided in a transaction: those that aren't over since then."""
+        self._silences = Silences(silence_rows.over_after(connection, since))
+
+    def silenced(self, incident: Incident, now: datetime) -> Judged:
+        """Return whether a silence holds what would be said about an incident now, and why."""
+        return self._silences.judge(self._subject(incident), now)
+
+    def silenced_until(self, incident: Incident) -> SilencedUntil:
+        """Return until when an incident as it is now is silenced, as a function of the time."""
+        return self._silences.until(self._subject(incident))
 
     @property
     def policy(self) -> Policy:
@@ -52,6 +68,12 @@ class Escalator:
     def go_on(self, incident: Incident, run: Run, now: datetime) -> Turn:
         """Do what is due now."""
         return turn.take(self._facts(incident, run, now), self._subject(incident), now)
+
+    def resumed(self, incident: Incident, run: Run, now: datetime) -> Run:
+        """Return the run of an incident that was silenced until now."""
+        stretch = self._silences.last_stretch(self._subject(incident), now)
+        is_over = self.silenced(incident, now).until is None
+        return resumed(run, *stretch) if stretch and is_over else run
 
     def forgets(self, incident: Incident, now: datetime) -> Turn:
         """Return whether an acknowledgement is over, as `anew`, of an incident without an escalation of its own."""
@@ -101,7 +123,8 @@ class Escalator:
             return ()
         steps = escalation.steps[: run.step] if run else escalation.steps
         names = [each for step in steps if step.is_for(incident.severity) for each in step.notify]
-        told = tellings(self.policy.told(names, now), escalation, incident.severity, now)
+        people, silenced = self.policy.told(names, now), self.silenced_until(incident)
+        told = tellings(people, escalation, incident.severity, now, silenced)
         return (Announcement(Kind.OPENING, told, len(steps), StepReason.FIRST_STEP),)
 
     def escalation_of(self, incident: Incident, runs: Runs) -> Escalation:
@@ -119,10 +142,11 @@ class Escalator:
         now: datetime,
     ) -> list[Chosen]:
         """Plan what `choose` says for each of these contacts; return the choices."""
-        incident, chosen = about.incident, []
+        incident, chosen = about.incident, list[Chosen]()
+        silenced = self.silenced_until(incident)
         for one in recipients:
             state = batch.state(incident, one.target)
-            choice = in_time(_as_handoff(choose(state), one), one, about.escalation, incident.severity)
+            choice = in_time(_as_handoff(choose(state), one), one, about.escalation, incident.severity, silenced)
             said = plan.sentence(choice, incident, state)
             reason = sentence(said, choice, one, about.escalation, now) if self.policy.has_people else said
             batch.add(incident, choice, one, reason, now)
@@ -153,6 +177,7 @@ class Escalator:
             last_firing_at=min(incident.last_alert_at, now),
             acknowledged_at=incident.acknowledged_at,
             snoozed_until=incident.snoozed_until,
+            silenced_until=self.silenced(incident, now).until,
         )
 
 

@@ -1,7 +1,8 @@
 """What is held goes out at its hold's end, all that one contact gets as one digest; or it is held again.
 
 Who is told is looked up anew: what was held for whoever is on call goes to who is on call now, and what was held for
-somebody who is no longer in the policy is told to whom the policy names now. Nothing that was held is dropped.
+somebody who is no longer in the policy is told to whom the policy names now. Nothing that was held is dropped, but for
+what a silence held of an incident that is over by then, to whom doesn't believe that it is open.
 """
 
 from collections import defaultdict
@@ -13,7 +14,7 @@ from itertools import groupby
 from alertgate.contact_state import ContactState
 from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Target
 from alertgate.notify import plan
-from alertgate.notify.batch import NotificationBatch
+from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Escalator
 from alertgate.notify.plan import Choice
@@ -45,16 +46,36 @@ class Releaser:
             return 0
         about = incidents.by_id(connection, ids)
         held = sorted(holds.due(connection, ids, now), key=_group)
-        batch = NotificationBatch(notifications.contact_states(connection, ids, now - self._interval), (), self._new_id)
+        self._escalator.look(connection, now)
+        states = notifications.contact_states(connection, ids, now - self._interval)
+        batch = NotificationBatch(states, _believing_open(connection, about, now), self._new_id)
         runs = Runs(escalations.of_incidents(connection, ids))
-        decided: list[Notification] = []
-        for (incident_id, via), group in groupby(held, _group):
+        decided = self._needless(batch, about, held, now)
+        ended = {each.id for each in decided}
+        for (incident_id, via), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], via, list(group), now)
         decided = self._without_outdated(connection, decided, about, now)
+        going = {(each.channel, each.address) for each in decided if _goes(each, now)}
+        decided += holds.planned(connection, going, now) if going else []
         holds.save(connection, _in_digests(decided, self._new_id, now))
         batch.write(connection)
         runs.write(connection)
         return sum(each.released_at == now for each in decided)
+
+    def _needless(
+        self, batch: NotificationBatch, about: Mapping[str, Incident], held: Sequence[Notification], now: datetime
+    ) -> list[Notification]:
+        """Return what silences held and nobody needs to hear any more, cancelled."""
+        found = []
+        for each in held:
+            incident, target = about[each.incident_id], (each.channel, each.address)
+            if each.hold is not Hold.SILENCED or self._escalator.silenced(incident, now).until:
+                continue
+            state = batch.state(incident, target)
+            choice = plan.on_silence_end(incident, state)
+            if isinstance(choice, plan.Cancel):
+                found.append(_cancelled(each, plan.sentence(choice, incident, state), now))
+        return found
 
     def _without_outdated(
         self, connection: Connection, decided: Sequence[Notification], about: Mapping[str, Incident], now: datetime
@@ -86,7 +107,8 @@ class Releaser:
     ) -> list[Notification]:
         """Decide about what is held about one incident and by one name of its steps."""
         escalation = self._escalator.escalation_of(incident, runs)
-        found = release(self._escalator.policy, escalation.name, via, incident.severity, now)
+        silenced = self._escalator.silenced_until(incident)
+        found = release(self._escalator.policy, escalation.name, via, incident.severity, now, silenced)
         if found is None:
             return self._tell_others(batch, runs, incident, held, now)
         by_target = {self._escalator.directory.target(telling.contact): telling for telling in found}
@@ -134,6 +156,12 @@ class Releaser:
         return of_step(self._escalator.directory, announcements)
 
 
+def _believing_open(connection: Connection, about: Mapping[str, Incident], now: datetime) -> set[tuple[str, Target]]:
+    """Return who was last told that one of these, or an earlier one with its key, is open; however long ago."""
+    since = min([now, *(incident.opened_at for incident in about.values())]) - REMEMBERED
+    return notifications.believing_open(connection, {incident.key for incident in about.values()}, since)
+
+
 def _group(held: Notification) -> tuple[str, str]:
     return held.incident_id, held.via or held.person or ""
 
@@ -151,13 +179,18 @@ def _cancelled(held: Notification, reason: str, now: datetime) -> Notification:
     return replace(held, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
 
 
+def _goes(decided: Notification, now: datetime) -> bool:
+    """Return whether a notification is released, or was planned, to be sent now."""
+    return decided.status is NotificationStatus.PENDING and now in (decided.released_at, decided.created_at)
+
+
 def _in_digests(
     decided: Sequence[Notification], new_id: Callable[[datetime], str], now: datetime
 ) -> list[Notification]:
     """Return the same, with what goes to one contact now as one digest."""
     together: dict[Target, list[str]] = defaultdict(list)
     for each in decided:
-        if each.released_at == now and each.status is NotificationStatus.PENDING:
+        if _goes(each, now):
             together[each.channel, each.address].append(each.id)
     digests = {id_: digest for ids in together.values() if len(ids) > 1 for digest in [new_id(now)] for id_ in ids}
     return [replace(each, digest_id=digests.get(each.id, each.digest_id)) for each in decided]

@@ -35,10 +35,12 @@ class PlanReason(StrEnum):
     ENDED_BY_PERSON = "ended_by_person"  # a person ended the incident that this alert is about
     NEVER_TOLD = "never_told"  # the contact was never told about this incident, so not about its end either
     OVER_BEFORE = "over_before"  # it is over before its turn came
+    OVER_WHILE_SILENCED = "over_while_silenced"  # it is over, and the contact has no reason to believe that it is open
     NOBODY_ACKNOWLEDGED = "nobody_acknowledged"  # it is the turn of the next step's people
     REMINDER = "reminder"  # nobody has acknowledged yet
     NOBODY_ANSWERED = "nobody_answered"  # nobody has acknowledged, and reminders end
     ACKNOWLEDGEMENT_OVER = "acknowledgement_over"  # it was snoozed, or alerts go on long after the acknowledgement
+    SILENCED = "silenced"  # a silence holds what would be said
     SOMEBODY_HAS_IT = "somebody_has_it"  # somebody else has acknowledged it
 
 
@@ -206,6 +208,16 @@ def on_acknowledgement(state: ContactState, now: datetime) -> Choice:
     return Plan(Kind.ACKNOWLEDGEMENT, now, PlanReason.SOMEBODY_HAS_IT)
 
 
+def on_silence_end(incident: Incident, state: ContactState) -> Choice:
+    """Decide what becomes of what a silence held for one contact: it is told, unless it would say what isn't news.
+
+    What is still open is told. Of what is over, only those hear whose last word is that it is open.
+    """
+    if incident.status is IncidentStatus.RESOLVED and not state.believes_open:
+        return Cancel(PlanReason.OVER_WHILE_SILENCED)
+    return Skip(PlanReason.PENDING_SAYS_IT)
+
+
 _STEP_REASONS = {
     Kind.OPENING: PlanReason.FIRST,
     Kind.HANDOFF: PlanReason.NOBODY_ACKNOWLEDGED,
@@ -298,6 +310,7 @@ _SENTENCES = {
     PlanReason.ENDED_BY_PERSON: "{incident.resolved_by} ended the incident",
     PlanReason.NEVER_TOLD: "never told about this incident",
     PlanReason.OVER_BEFORE: "over before its turn came",
+    PlanReason.OVER_WHILE_SILENCED: "over before the silence ended, and nobody there believes that it is open",
     PlanReason.NOBODY_ACKNOWLEDGED: "nobody has acknowledged it",
     PlanReason.REMINDER: "still not acknowledged",
     PlanReason.NOBODY_ANSWERED: "nobody has answered; there are no more reminders",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from alertgate.local_time import day_and_time
 from alertgate.model import FIRST_NEWS, Hold, Kind, Severity, Target
 from alertgate.notify.directory import Directory
 from alertgate.notify.plan import Choice, Expedite, Plan
@@ -11,9 +12,14 @@ from alertgate.notify.tellings import Telling, TellReason, held
 from alertgate.notify.turn import Announcement
 from alertgate.policy.escalations import RESERVED, Escalation
 from alertgate.policy.people import Person
+from alertgate.policy.silences import SilencedUntil, never
 
 HOLDS = {TellReason.AT_ONCE: None} | {TellReason(hold): Hold(hold) for hold in Hold}
-WORDS = {Hold.QUIET_HOURS: "quiet hours", Hold.OUTSIDE_HOURS: "outside the escalation's hours"}
+WORDS = {
+    Hold.QUIET_HOURS: "quiet hours",
+    Hold.OUTSIDE_HOURS: "outside the escalation's hours",
+    Hold.SILENCED: "silenced",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +85,13 @@ def merged(first: Sequence[Recipient], then: Iterable[Recipient]) -> list[Recipi
     return [*first, *(each for each in then if each.target not in known)]
 
 
-def in_time(choice: Choice, recipient: Recipient, escalation: Escalation, severity: Severity) -> Choice:
-    """Return a choice that keeps to a contact's own delay, the person's quiet hours, and the escalation's hours."""
+def in_time(
+    choice: Choice, recipient: Recipient, escalation: Escalation, severity: Severity, silenced: SilencedUntil = never
+) -> Choice:
+    """Return a choice that keeps to a contact's own delay, the person's quiet hours, the escalation's, and silences."""
     if isinstance(choice, Plan | Expedite) and choice.due_at:
         start = max(choice.due_at, recipient.due_at)
-        due_at, reason = held(recipient.person, escalation, severity, start)
+        due_at, reason = held(recipient.person, escalation, severity, start, silenced)
         hold = HOLDS[reason] if reason else recipient.hold if start > choice.due_at else None
         if isinstance(choice, Expedite) and hold and hold is not Hold.DELAYED:
             return replace(choice, due_at=None)
@@ -101,7 +109,7 @@ def sentence(said: str, choice: Choice, recipient: Recipient, escalation: Escala
         if choice.hold is Hold.DELAYED:
             words.append(f"at {local:%H:%M:%S} unless somebody has acknowledged by then")
         elif choice.hold:
-            words.append(f"held until {local:%a %H:%M} ({WORDS[choice.hold]})")
+            words.append(f"held until {day_and_time(choice.due_at, now, recipient.person.zone)} ({WORDS[choice.hold]})")
         elif choice.due_at <= now:
             words.append("at once")
     return f"{', '.join(words)}: {said}"

@@ -14,6 +14,7 @@ from alertgate.contact_state import ContactState
 from alertgate.model import Incident, IncidentStatus
 from alertgate.notify import plan
 from alertgate.notify.batch import NotificationBatch
+from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Chosen, Escalator
 from alertgate.notify.plan import Choice, is_due
 from alertgate.notify.recipients import of_step
@@ -52,6 +53,8 @@ class TurnTaker:
         due = escalations.due(connection, now, most)
         if not due:
             return []
+        silenced = [run for run in due if run.reason == StepReason.SILENCED]
+        self._escalator.look(connection, min([now, *(run.step_at for run in silenced if run.step_at)]))
         ids = [run.incident_id for run in due]
         about = incidents.by_id(connection, ids)
         sent_at = escalations.first_sent(connection, [run.incident_id for run in due if run.first_sent_at is None])
@@ -60,6 +63,7 @@ class TurnTaker:
         tried = [self._take(batch, runs, about, run, sent_at.get(run.incident_id), now) for run in due]
         taken = [each for each in tried if each]
         incidents.save(connection, [about[each.incident_id] for each in taken if each.turn.anew])
+        batch.go_together([run.incident_id for run in silenced], now)
         batch.write(connection)
         runs.write(connection)
         return taken
@@ -75,8 +79,11 @@ class TurnTaker:
     ) -> Taken | None:
         """Take one turn; `about` gets the incident as it is afterwards."""
         incident, run = about[stored.incident_id], run_of(stored)
+        run = replace(run, first_sent_at=run.first_sent_at or sent_at)
         try:
-            taken = self._escalator.go_on(incident, replace(run, first_sent_at=run.first_sent_at or sent_at), now)
+            if stored.reason == StepReason.SILENCED:
+                run = self._escalator.resumed(incident, run, now)
+            taken = self._escalator.go_on(incident, run, now)
         except Exception:
             log.exception("escalation.defect", detail=DEFECT, incident_id=incident.id, escalation=stored.escalation)
             runs.put(replace(stored, next_at=now + AFTER_DEFECT))

@@ -8,12 +8,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.characters import cut, escaped
-from alertgate.credential import in_words
+from alertgate.credential import in_words as with_credential
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import (
     Alert,
     AlertStatus,
     Attempt,
+    Hold,
     Incident,
     Notification,
     NotificationStatus,
@@ -21,6 +22,7 @@ from alertgate.model import (
     Severity,
     Source,
 )
+from alertgate.policy.silences import in_words
 from alertgate.prove.history import IncidentTrail, Told, Trail
 
 LONGEST_QUOTE = 200
@@ -37,7 +39,8 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
 
     The last line is the state at `now`. Control characters are escaped.
     """
-    events = [*_alert_events(trail), *_incident_events(trail), *(event for told in trail.told for event in _told(told))]
+    events = [*_alert_events(trail), *_incident_events(trail), *_silence_events(trail, zone, now)]
+    events += [event for told in trail.told for event in _told(told)]
     events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
     lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
     return "\n".join(escaped(line) for line in lines)
@@ -103,7 +106,10 @@ def _alert_events(trail: Trail) -> Iterator[_Event]:
     if alert.published_at:
         yield _Event(alert.published_at, "published, according to the sender")
     request = f" (request {alert.request_id})" if alert.request_id else ""
-    how = in_words(alert.credential) if alert.source is Source.GENERIC else ""  # Particle's webhook has one way in
+    # Particle's webhook has one way in.
+    how = (
+        with_credential(alert.credential) if alert.source is Source.GENERIC else ""
+    )  # Particle's webhook has one way in
     if alert.source is Source.ALERTGATE:
         yield _Event(alert.received_at, "reported by alertgate itself")
     else:
@@ -140,11 +146,25 @@ def _ends(incident: Incident) -> Iterator[_Event]:
     if incident.acknowledged_at:
         until = f" until {incident.snoozed_until:%Y-%m-%d %H:%M} UTC" if incident.snoozed_until else ""
         did = "snoozed" if until else "acknowledged"
-        who = f"{incident.acknowledged_by}{in_words(incident.acknowledged_with)}"
+        who = f"{incident.acknowledged_by}{with_credential(incident.acknowledged_with)}"
         yield _Event(incident.acknowledged_at, f"the incident was {did} by {who}{until}")
     if incident.resolved_at:
-        how = in_words(incident.resolved_with)
+        how = with_credential(incident.resolved_with)
         yield _Event(incident.resolved_at, f"the incident was resolved{_resolution(incident)}{how}")
+
+
+def _silence_events(trail: Trail, zone: ZoneInfo, now: datetime) -> Iterator[_Event]:
+    """Yield when silences began and ended, as far as that is past."""
+    for silence in trail.silences:
+        how = with_credential(silence.credential)
+        said = f"{in_words(silence, silence.ends_at, now, zone)}, asked for{how}: {silence.id}"
+        if silence.begins_at <= now:
+            yield _Event(silence.begins_at, said)
+        if silence.removed_at:
+            by = f"{silence.removed_by}{with_credential(silence.removed_with)}"
+            yield _Event(silence.removed_at, f"the silence {silence.id} was ended by {by}")
+        elif silence.ends_at <= now:
+            yield _Event(silence.ends_at, f"the silence {silence.id} came to its end")
 
 
 def _told(told: Told) -> Iterator[_Event]:
@@ -153,7 +173,7 @@ def _told(told: Told) -> Iterator[_Event]:
     planned = "" if notification.status is NotificationStatus.CANCELLED else f": {notification.reason}"
     yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
     if notification.retry_since > notification.created_at:
-        yield _Event(notification.retry_since, f"{who} retried manually{in_words(notification.retried_with)}")
+        yield _Event(notification.retry_since, f"{who} retried manually{with_credential(notification.retried_with)}")
     if notification.held_until:
         yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
     if notification.released_at:
@@ -170,7 +190,7 @@ def _told(told: Told) -> Iterator[_Event]:
             then = f"`alertgate retry {notification.id}` sends it once the cause is fixed"
         yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient; {then}")
     if notification.dismissed_at:
-        by = f"{notification.dismissed_by}{in_words(notification.dismissed_with)}"
+        by = f"{notification.dismissed_by}{with_credential(notification.dismissed_with)}"
         yield _Event(notification.dismissed_at, f"{who} dismissed by {by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
@@ -253,7 +273,7 @@ def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
         case NotificationStatus.SENDING:
             return f"{who} is being sent"
         case NotificationStatus.PENDING:
-            return f"{who} waits until {_clock(best.due_at, zone)}"
+            return f"{who} waits until {_clock(best.due_at, zone)}{_HELD_BY.get(best.hold, '') if best.hold else ''}"
         case NotificationStatus.FAILED:
             return f"{who} FAILED at {_clock(finished, zone)}{_what_now(best, zone)}"
         case NotificationStatus.CANCELLED:
@@ -267,6 +287,9 @@ def _what_now(failed: Notification, zone: ZoneInfo) -> str:
     if failed.missed_since:
         return f", is sent once its channel works: run `alertgate dismiss {failed.id}` if that isn't needed"
     return f": run `alertgate retry {failed.id}` to retry it, or `alertgate dismiss {failed.id}`"
+
+
+_HELD_BY = {Hold.QUIET_HOURS: " (quiet hours)", Hold.OUTSIDE_HOURS: " (outside hours)", Hold.SILENCED: " (silenced)"}
 
 
 def _can_include(alert: Alert, told: Told) -> bool:

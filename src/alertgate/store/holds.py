@@ -1,11 +1,11 @@
-"""Queries on held notifications: those whose quiet hours, or hours of an escalation, have come to their end."""
+"""Queries on held notifications: those whose quiet hours, hours of an escalation, or silences come to their end."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from alertgate.model import Notification
+from alertgate.model import Hold, Notification, Target
 from alertgate.store.notifications import COLUMNS, IS_HELD, IS_PENDING, notification_of
 from alertgate.store.rows import portions, update_rows
 from alertgate.store.tables import notifications
@@ -19,6 +19,34 @@ def due(connection: Connection, incident_ids: Collection[str], now: datetime) ->
     held = select(*COLUMNS).where(IS_PENDING, _n.hold.is_not(None), IS_HELD, _n.due_at <= now).order_by(_n.id)
     rows = (row for some in portions(incident_ids) for row in connection.execute(held.where(_n.incident_id.in_(some))))
     return [notification_of(row) for row in rows]
+
+
+_INCIDENTS_OF = select(_n.id, _n.incident_id).where(_n.id.in_(bindparam("ids", expanding=True)))
+
+
+def incidents_of(connection: Connection, notification_ids: Collection[str]) -> dict[str, str]:
+    """Return the ids of the incidents that these notifications are about, by notification."""
+    some = portions(notification_ids)
+    return {row[0]: row[1] for ids in some for row in connection.execute(_INCIDENTS_OF, {"ids": ids}).all()}
+
+
+def silence(connection: Connection, notification_ids: Collection[str], until: datetime) -> int:
+    """Hold those of these notifications that are pending until a silence ends; return how many.
+
+    Each goes by itself then, or in another digest: what remains of its own digest doesn't wait for it.
+    """
+    held = {"hold": Hold.SILENCED, "due_at": until, "digest_id": None}
+    return sum(
+        connection.execute(update(notifications).where(_n.id.in_(ids), IS_PENDING).values(**held)).rowcount
+        for ids in portions(notification_ids)
+    )
+
+
+def planned(connection: Connection, targets: Collection[Target], now: datetime) -> list[Notification]:
+    """Return what was planned at this moment for this moment to these contacts, by the turn of an escalation."""
+    query = select(*COLUMNS).where(IS_PENDING, _n.hold.is_(None), _n.due_at == now, _n.created_at == now)
+    found = map(notification_of, connection.execute(query.order_by(_n.id)))
+    return [each for each in found if (each.channel, each.address) in targets]
 
 
 def save(connection: Connection, decided: Sequence[Notification]) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, or_, select, update
 
-from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution, Source
+from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution, Severity, Source
 from alertgate.own_events import UNWATCHED
 from alertgate.rules import GroupingRules
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
@@ -78,6 +79,22 @@ def get(connection: Connection, incident_id: str) -> Incident | None:
 def own_unresolved(connection: Connection) -> list[Incident]:
     """Return alertgate's own unresolved incidents."""
     return [Incident(*row) for row in connection.execute(_OWN_UNRESOLVED)]
+
+
+class Alike(NamedTuple):
+    """What matchers look at of some incidents."""
+
+    event: str
+    severity: Severity
+    source: Source
+    device: str | None
+
+
+def unresolved_alike(connection: Connection) -> list[tuple[Alike, int]]:
+    """Return how many incidents that aren't over are alike for a matcher."""
+    alike = [incidents.c[name] for name in Alike._fields]
+    query = select(*alike, func.count()).where(incidents.c.status != constant(IncidentStatus.RESOLVED)).group_by(*alike)
+    return [(Alike(*row[:-1]), row[-1]) for row in connection.execute(query)]
 
 
 def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -> list[str]:

@@ -43,7 +43,7 @@ COLUMNS = [_n[field.name] for field in fields(Notification)]
 IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 IS_SENDING = _n.status == constant(NotificationStatus.SENDING)
 IS_SENT = _n.status == constant(NotificationStatus.SENT)
-IS_HELD = _n.hold.in_([constant(each) for each in (Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS)])
+IS_HELD = _n.hold.in_([constant(each) for each in (Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED)])
 """Whether it isn't sent, though it is due, before it is decided again whether anything holds it."""
 IS_RELEASED = or_(_n.hold.is_(None), _n.hold == constant(Hold.DELAYED))
 """The opposite."""

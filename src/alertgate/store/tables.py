@@ -299,6 +299,28 @@ escalations = Table(
 )
 """How far the escalation of each incident is that goes on, or went on, after its first notifications."""
 
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("event", AnyText),
+    Column("device", AnyText),
+    Column("source", AnyText),
+    Column("min_severity", Rank),
+    Column("unless", Rank),
+    Column("begins_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("author", AnyText, nullable=False),
+    Column("credential", _enum(Credential), nullable=False),
+    Column("note", AnyText),
+    Column("created_at", Instant, nullable=False),
+    Column("removed_at", Instant),
+    Column("removed_by", AnyText),
+    Column("removed_with", _enum(Credential)),
+    Index("silences_ends_at", "ends_at"),
+)
+"""Each holds what is to be said of the incidents that it matches, until `ends_at` or `removed_at`."""
+
 attempts = Table(
     "attempts",
     metadata,

@@ -16,6 +16,7 @@ from alertgate.accept.watch import Watch
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.group.actions import IncidentActions
+from alertgate.group.silencing import Silencer
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
@@ -43,6 +44,7 @@ class Gate:
     volume: Volume
     failed_senders: FailedSenders
     actions: IncidentActions
+    silencer: Silencer
     escalations: EscalationJob
     poll_every: float
     """Seconds between two looks for what is due, unless something wakes a job."""

@@ -12,7 +12,10 @@ from pydantic import BaseModel, Field
 from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.notify.test_send import TestSend
 from alertgate.prove.history import IncidentTrail, Told, Trail
+from alertgate.silence import Silence
 from alertgate.store.escalations import StoredRun
+
+SILENCED = "Those that held what was to be said of the incident, or do now, oldest first"
 
 
 class AlertView(BaseModel):
@@ -152,6 +155,27 @@ class DismissedCount(BaseModel):
     dismissed: int
 
 
+class SilenceView(BaseModel):
+    """A time for which nobody is told of the incidents that it matches."""
+
+    id: str
+    state: str = Field(description="`pending` (it begins later), `active` or `over`")
+    event: str | None
+    device: str | None
+    source: str | None
+    min_severity: str | None
+    unless: str | None = Field(description="What is at least as severe is told all the same")
+    begins_at: datetime
+    ends_at: datetime
+    author: str
+    credential: str = Field(description="By what the author was let in")
+    note: str | None
+    created_at: datetime
+    removed_at: datetime | None = Field(description="When somebody ended it before its end")
+    removed_by: str | None
+    removed_with: str | None
+
+
 class EscalationView(BaseModel):
     """How far an incident's escalation is."""
 
@@ -176,6 +200,7 @@ class AlertTrail(BaseModel):
     incident: IncidentView | None
     notifications: list[NotificationView]
     escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
+    silences: list[SilenceView] = Field(description=SILENCED)
 
 
 class AlertList(BaseModel):
@@ -199,6 +224,7 @@ class IncidentTrailView(BaseModel):
     alerts: list[AlertView] = Field(description="The latest 20, newest first")
     notifications: list[NotificationView] = Field(description="All of them, oldest first")
     escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
+    silences: list[SilenceView] = Field(description=SILENCED)
 
 
 class TestSendView(BaseModel):
@@ -217,19 +243,29 @@ class TestSendList(BaseModel):
     items: list[TestSendView]
 
 
-def show_trail(trail: Trail) -> "AsciiJson":
+def show_trail(trail: Trail, now: datetime) -> "AsciiJson":
     """Return an alert's trail as the API's answer."""
     incident = _facts(trail.incident) if trail.incident else None
-    told, run = _told(trail.told), _escalation(trail.escalation)
-    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": told, "escalation": run})
+    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, **_beside(trail, now)})
 
 
-def show_incident_trail(trail: IncidentTrail) -> "AsciiJson":
+def show_incident_trail(trail: IncidentTrail, now: datetime) -> "AsciiJson":
     """Return an incident's trail as the API's answer."""
     latest = [_alert(alert) for alert in trail.latest]
-    told, run = _told(trail.told), _escalation(trail.escalation)
-    incident = _facts(trail.incident)
-    return AsciiJson({"incident": incident, "alerts": latest, "notifications": told, "escalation": run})
+    return AsciiJson({"incident": _facts(trail.incident), "alerts": latest, **_beside(trail, now)})
+
+
+def _beside(trail: Trail | IncidentTrail, now: datetime) -> dict[str, Any]:
+    return {
+        "notifications": _told(trail.told),
+        "escalation": _escalation(trail.escalation),
+        "silences": [silence_view(each, now) for each in trail.silences],
+    }
+
+
+def silence_view(silence: Silence, now: datetime) -> dict[str, Any]:
+    """Return a silence as the API's answers have it."""
+    return {**_facts(silence), "state": silence.state(now)}
 
 
 def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
@@ -285,7 +321,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
     return {**_facts(alert), "raw": raw}
 
 
-def _facts(row: Alert | Incident | Notification | Attempt | StoredRun) -> dict[str, Any]:
+def _facts(row: Alert | Incident | Notification | Attempt | StoredRun | Silence) -> dict[str, Any]:
     """Return a row's fields by name: `dataclasses.asdict` would copy all that an alert's data holds, piece by piece."""
     return {field.name: getattr(row, field.name) for field in fields(row)}
 

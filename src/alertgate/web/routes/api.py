@@ -75,10 +75,10 @@ async def list_alerts(gate: CurrentGate, query: Annotated[AlertQuery, Query()]) 
 @router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**missing("alert"), **WRONG_ID})
 async def get_alert(alert_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one alert's trail: received, grouped, each notification, each attempt."""
-    found = await gate.store.read(lambda connection: trail(connection, str(alert_id)))
+    found = await gate.store.read(lambda connection: trail(connection, str(alert_id), gate.settings.device_name))
     if found is None:
         raise NotFound(f"There is no alert {alert_id}; it was never stored, or retention deleted it.")
-    return show_trail(found)
+    return show_trail(found, gate.clock.now())
 
 
 @router.get("/incidents", response_model=IncidentList, responses=WRONG)
@@ -93,10 +93,11 @@ async def list_incidents(gate: CurrentGate, query: Annotated[IncidentQuery, Quer
 @router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**missing("incident"), **WRONG_ID})
 async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one incident with its latest alerts, each notification, each attempt."""
-    found = await gate.store.read(lambda connection: incident_trail(connection, str(incident_id)))
+    device_name = gate.settings.device_name
+    found = await gate.store.read(lambda connection: incident_trail(connection, str(incident_id), device_name))
     if found is None:
         raise _no_incident(incident_id)
-    return show_incident_trail(found)
+    return show_incident_trail(found, gate.clock.now())
 
 
 @router.post(

@@ -1,0 +1,199 @@
+"""What a person does with silences: begin one, end one, silence the device of an incident; each in one commit.
+
+Nothing that waits is looked for: whatever becomes due is judged by the silences there are then (`notify.mute`).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from alertgate.characters import is_shown
+from alertgate.credential import Credential
+from alertgate.errors import FieldError
+from alertgate.model import Incident, IncidentStatus, Severity, Source
+from alertgate.policy.matchers import Subject
+from alertgate.policy.silences import matches
+from alertgate.silence import Silence
+from alertgate.store import Connection, incidents, silences
+
+LONGEST = timedelta(days=90)
+"""From begin to end: what is to be quiet for longer is for the policy to say."""
+FARTHEST = timedelta(days=366)
+"""How far ahead one may begin."""
+LONGEST_BY_LINK = timedelta(hours=24)
+MOST = 500
+"""Silences that aren't over: each is compared with each incident that speaks."""
+LONGEST_GLOB = 200
+LONGEST_NOTE = 300
+LONGEST_AUTHOR = 128
+GLOBS = ("event", "device", "source")
+_SPECIAL = re.compile(r"([*?\[])")
+
+
+class SilenceResult(StrEnum):
+    """What became of a request about a silence."""
+
+    BEGUN = "begun"  # it is stored; it may begin later
+    REFUSED = "refused"  # `errors` say why
+    ENDED = "ended"  # what it held is released
+    ALREADY = "already"  # somebody ended it before; the first person stays on record
+    OVER = "over"  # it came to its end by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A silence that somebody asks for. Without `begins_at` it begins now, and so it does if that is past.
+
+    Either `ends_at` or `lasting` is set.
+    """
+
+    by: str
+    credential: Credential
+    ends_at: datetime | None = None
+    lasting: timedelta | None = None
+    begins_at: datetime | None = None
+    event: str | None = None
+    device: str | None = None
+    source: str | None = None
+    min_severity: Severity | None = None
+    unless: Severity | None = None
+    note: str | None = None
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """Return when it begins and ends; a beginning that is too far ahead is only as far that this can be seen."""
+        begins_at = min(max(self.begins_at or now, now), now + FARTHEST + timedelta(days=1))
+        return begins_at, self.ends_at or begins_at + (self.lasting or timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """A result, with the silence as it is afterwards."""
+
+    result: SilenceResult
+    silence: Silence | None = None
+    errors: tuple[FieldError, ...] = ()
+    open_incidents: int = 0
+    """How many incidents that aren't over it matches now."""
+
+
+class Silencer:
+    """Begins and ends silences. `new_id` returns an id for a time, `device_name` the name of a device's id."""
+
+    def __init__(
+        self,
+        new_id: Callable[[datetime], str],
+        device_name: Callable[[str | None], str | None] = lambda _: None,
+    ) -> None:
+        self._new_id = new_id
+        self._device_name = device_name
+
+    def begin(self, connection: Connection, wanted: Wanted, now: datetime) -> Silenced:
+        """Store a silence, unless something is wrong with it."""
+        found = tuple(problems(wanted, now))
+        if not found and silences.number_not_over(connection, now) >= MOST:
+            found = (FieldError("", f"there are {MOST} silences that aren't over: end some of them first"),)
+        if found:
+            return Silenced(SilenceResult.REFUSED, errors=found)
+        begins_at, ends_at = wanted.span(now)
+        new = Silence(
+            id=self._new_id(now),
+            event=wanted.event,
+            device=wanted.device,
+            source=wanted.source,
+            min_severity=wanted.min_severity,
+            unless=wanted.unless,
+            begins_at=begins_at,
+            ends_at=ends_at,
+            author=wanted.by,
+            credential=wanted.credential,
+            note=wanted.note,
+            created_at=now,
+        )
+        silences.add(connection, new)
+        return Silenced(SilenceResult.BEGUN, new, open_incidents=self._matching(connection, new))
+
+    def end(
+        self, connection: Connection, silence_id: str, by: str, credential: Credential, now: datetime
+    ) -> Silenced | None:
+        """End a silence before its end, and release what it held; return None if there is no such silence."""
+        found = silences.get(connection, silence_id)
+        if found is None:
+            return None
+        if found.removed_at or found.ends_at <= now:
+            return Silenced(SilenceResult.ALREADY if found.removed_at else SilenceResult.OVER, found)
+        silences.remove(connection, silence_id, by, credential, now)
+        silences.look_again(connection, now)
+        return Silenced(SilenceResult.ENDED, silences.get(connection, silence_id))
+
+    def silence_device(
+        self,
+        connection: Connection,
+        incident_id: str,
+        by: str,
+        credential: Credential,
+        lasting: timedelta,
+        now: datetime,
+    ) -> Silenced | None:
+        """Silence the device of an incident, as the page of a message's link does; None if there is no such incident.
+
+        Only while the incident is open, and for LONGEST_BY_LINK at most: who holds a link has no other credential.
+        """
+        incident = incidents.get(connection, incident_id)
+        if incident is None:
+            return None
+        if reason := _no_device(incident):
+            return Silenced(SilenceResult.REFUSED, errors=(FieldError("", reason),))
+        lasting = min(lasting, LONGEST_BY_LINK)
+        wanted = Wanted(by, credential, lasting=lasting, device=_SPECIAL.sub(r"[\1]", incident.device or ""))
+        return self.begin(connection, wanted, now)
+
+    def _matching(self, connection: Connection, silence: Silence) -> int:
+        """Return how many incidents that aren't over a silence matches."""
+        alike = incidents.unresolved_alike(connection)
+        return sum(number for one, number in alike if matches(silence, self._subject(one)))
+
+    def _subject(self, incident: incidents.Alike) -> Subject:
+        name = self._device_name(incident.device)
+        return Subject(incident.event, incident.severity, incident.source, incident.device, name)
+
+
+def _no_device(incident: Incident) -> str | None:
+    """Return why the device of an incident can't be silenced, or None."""
+    if incident.status is IncidentStatus.RESOLVED:
+        return "the incident is over: there is nothing to silence"
+    if incident.source is Source.ALERTGATE:
+        return "it is about alertgate itself, which can't be silenced"
+    return None if incident.device else "the incident names no device"
+
+
+def problems(wanted: Wanted, now: datetime) -> Iterator[FieldError]:
+    """Yield what is wrong with a silence that somebody asks for."""
+    if not any(getattr(wanted, name) for name in GLOBS):
+        yield FieldError("", 'it says nothing of event, device or source; event "*" silences everything')
+    for name in GLOBS:
+        yield from _text(name, getattr(wanted, name), LONGEST_GLOB)
+    yield from _text("note", wanted.note, LONGEST_NOTE)
+    yield from _text("by", wanted.by, LONGEST_AUTHOR)
+    if wanted.unless and wanted.min_severity and wanted.unless.rank <= wanted.min_severity.rank:
+        yield FieldError("unless", f"leaves nothing to silence of what is {wanted.min_severity} or worse")
+    if wanted.unless is Severity.INFO:
+        yield FieldError("unless", "leaves nothing to silence: everything is info or worse")
+    begins_at, ends_at = wanted.span(now)
+    if begins_at - now > FARTHEST:
+        yield FieldError("begins_at", f"is more than {FARTHEST.days} days ahead")
+    field = "ends_at" if wanted.ends_at else "for"
+    if ends_at <= begins_at:
+        yield FieldError(field, "isn't after the beginning" if ends_at > now else "is no time to come")
+    elif ends_at - begins_at > LONGEST:
+        yield FieldError(field, f"is more than {LONGEST.days} days after the beginning")
+
+
+def _text(name: str, value: str | None, longest: int) -> Iterator[FieldError]:
+    if value is None:
+        return
+    if len(value) > longest:
+        yield FieldError(name, f"has more than {longest} characters")
+    elif not is_shown(value):
+        yield FieldError(name, "is blank, or holds a character that can't be shown, such as a line break")
