@@ -50,7 +50,7 @@ from alertgate.web import problems
 from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
-from alertgate.web.middleware import RequestMiddleware
+from alertgate.web.middleware import RequestIds, RequestMiddleware
 from alertgate.web.routes import api, docs, ops, status, webhooks
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
@@ -232,6 +232,7 @@ def create_app(gate: Gate) -> FastAPI:
     app.add_middleware(RequestMiddleware, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
     if settings.trusted_proxies:  # added last, so it comes first: the request's line has the forwarded address
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    app.add_middleware(RequestIds, trusted=settings.trusted_proxies)  # before that: it must see who connected
     return app
 
 

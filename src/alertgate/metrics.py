@@ -137,6 +137,10 @@ class Metrics:
             "Responses, by method, route template and status.",
             ["method", "route", "status"],
         )
+        self._lines_left_out = counter(
+            "alertgate_request_lines_left_out_total",
+            "Requests without a right credential that have no line in the log, because many had one lately.",
+        )
         self._auth_failures = counter(
             "alertgate_auth_failures_total", "Requests with a missing or wrong credential.", ["guard"]
         )
@@ -221,6 +225,10 @@ class Metrics:
     def answered(self, method: str, route: str, status: int) -> None:
         """A response was sent. `route` is the template of the path, never the path itself."""
         self._requests.labels(_known_or_other(method, METHODS), route, status).inc()
+
+    def line_left_out(self) -> None:
+        """A request has no line in the log."""
+        self._lines_left_out.inc()
 
     def auth_failed(self, guard: str) -> None:
         """A request had a missing or wrong credential."""

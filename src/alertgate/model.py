@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any
 
+from alertgate.credential import Credential
 from alertgate.own_events import UNWATCHED
 
 Json = Any
@@ -144,26 +145,11 @@ class Alert:
     raw: bytes | None = field(default=None, repr=False)
     """The whole body, if it was quarantined."""
     request_id: str | None = None
+    credential: Credential | None = None
+    """What let its request in; None for alertgate's own."""
     incident_id: str | None = None
     reason: str | None = None
     """Why it opened, joined or resolved its incident, and who is notified when."""
-
-
-class Seen(NamedTuple):
-    """What is kept in mind of a stored alert, to recognise its repeats and to compare times."""
-
-    id: str
-    incident_key: str
-    incident_id: str | None
-    repeat_key: str | None
-    content: str | None
-    received_at: datetime
-    published_at: datetime | None
-
-    @classmethod
-    def of(cls, alert: Alert) -> Self:
-        """Return it for an alert that is to be stored."""
-        return cls(*(getattr(alert, name) for name in cls._fields))
 
 
 CHANGES_OF_A_FLAP = 3
@@ -195,6 +181,8 @@ class Incident:
     """When its state or its severity last changed by an alert."""
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
+    """What the person called themselves: `acknowledged_with` is what was checked."""
+    acknowledged_with: Credential | None = None
     acknowledged_changes: int | None = None
     """How often it had changed when it was acknowledged."""
     resolved_at: datetime | None = None
@@ -203,6 +191,7 @@ class Incident:
     resolution: Resolution | None = None
     resolved_by: str | None = None
     """The person's name, or the alert's id; None for silence."""
+    resolved_with: Credential | None = None
 
     @property
     def known_to_flap(self) -> bool:
@@ -249,6 +238,9 @@ class Notification:
     dismissed_at: datetime | None = None
     """When a person said that nothing more need be done about its failure."""
     dismissed_by: str | None = None
+    dismissed_with: Credential | None = None
+    retried_with: Credential | None = None
+    """What whoever last retried it had; `retry_since` says when."""
     superseded_by: str | None = None
     """The later notification to its contact about its incident that makes it needless, although it failed."""
     missed_since: datetime | None = None

@@ -5,12 +5,14 @@ import logging
 import logging.config
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, Literal, cast
 
 import structlog
 
 from alertgate.characters import escaped
+from alertgate.line_budget import LineBudget
 
 # Tracebacks without the values of variables, which may be secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
@@ -74,19 +76,22 @@ MALFORMED_REQUEST = "request.malformed"
 class MalformedRequests(logging.Filter):
     """Makes uvicorn's warning about a malformed request `request.malformed` at "info", as any request has a line.
 
-    Drops its warnings about upgrades, which are two for each request that asks for one.
+    Strangers send those, so there are only so many lines a minute. Drops uvicorn's warnings about upgrades, which are
+    two for each request that asks for one.
     """
 
-    def __init__(self, level: str) -> None:
+    def __init__(self, level: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._wanted = logging.getLevelNamesMapping()[level.upper()] <= logging.INFO
+        self._monotonic = monotonic
+        self._lines = LineBudget()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the line is wanted."""
         message = record.getMessage()
         if message == "Invalid HTTP request received.":
             record.msg, record.levelno, record.levelname = MALFORMED_REQUEST, logging.INFO, "INFO"
-            return self._wanted
+            return self._wanted and self._lines.take(MALFORMED_REQUEST, self._monotonic()) is not None
         return not message.startswith(("Unsupported upgrade request", "No supported WebSocket library"))
 
 

@@ -57,7 +57,9 @@ async def test_init_writes_fresh_secrets_that_only_the_owner_can_read(tmp_path):
         assert (await alertgate("init", cwd=tmp_path / name)).returncode == 0
     one, two = ((tmp_path / name / ".env").read_text() for name in ("one", "two"))
     secrets = [line for line in one.splitlines() if line and line[0] != "#"]
-    assert len(secrets) == 4
+    assert [secret.partition("=")[0] for secret in secrets] == [
+        *("SECRET_KEY", "PARTICLE_WEBHOOK_SECRET", "WEBHOOK_SECRET", "API_TOKEN", "METRICS_TOKEN")
+    ]
     assert not set(secrets) & set(two.splitlines())
     assert (tmp_path / "one" / ".env").stat().st_mode & 0o777 == 0o600
     checked = await alertgate("check", cwd=tmp_path / "one")

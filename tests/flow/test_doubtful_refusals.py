@@ -7,7 +7,7 @@ import pytest
 
 from alertgate.model import ChannelName
 from alertgate.notify.evidence import TRIES
-from tests.conftest import Running, serving
+from tests.conftest import API_BEARER, Running, serving
 from tests.fakes import FakeClock, MailSink, mail_sink, until
 from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
 
@@ -49,7 +49,7 @@ async def tried(service: Running, alert_id: str, address: str, times: int) -> li
 
 async def degraded(service: Running) -> list[str]:
     """Return what /health names."""
-    return (await service.client.get("/health")).json().get("degraded", [])
+    return (await service.client.get("/health", headers=API_BEARER)).json().get("degraded", [])
 
 
 async def next_try(service: Running, clock: FakeClock, **later: float) -> None:

@@ -242,7 +242,7 @@ async def test_a_broken_file_leaves_the_running_policy_in_force(tmp_path, rules)
             return lines if len(lines) >= count else None
 
         async def health() -> Any:
-            return (await running.client.get("/health")).json()
+            return (await running.client.get("/health", headers=API_BEARER)).json()
 
         assert (await health())["policy"] == digest(RULES)[:12]
         rules.write_text(BROKEN)
@@ -269,7 +269,7 @@ async def test_a_vanished_file_leaves_the_policy_in_force_at_the_next_start(tmp_
     rules.unlink()
     async with process(tmp_path) as running:
         assert (await form(running, event="heartbeat"))["status"] == "ignored"
-        [trouble] = (await running.client.get("/health")).json()["degraded"]
+        [trouble] = (await running.client.get("/health", headers=API_BEARER)).json()["degraded"]
     assert trouble.startswith("the policy file alertgate.toml is missing; the last good policy (")
 
 

@@ -81,7 +81,7 @@ async def test_each_refusal_decides_notification_and_channel(
                 assert state.probe_at
                 assert probe[0] <= (state.probe_at - START).total_seconds() <= probe[1]
             await service.gate.failures.look()
-            health = (await service.client.get("/health")).json()
+            health = (await service.client.get("/health", headers=API_BEARER)).json()
             paused = [] if up else [f"channel email is paused: {reason}"]
             failed = [f"outstanding failures: 1 (email 1): {ADVICE}"] if status == "failed" else []
             assert health.get("degraded", []) == [*paused, *failed]
@@ -219,7 +219,7 @@ async def test_close_to_the_daily_limit_only_what_is_critical_is_sent(make_setti
             clock.move(minutes=6)
             status = (await service.client.get("/status", headers=API_BEARER)).json()
             assert (status["mail_budget"], status["channels"]["email"]["pending"]) == ("reserve", 1)
-            health = (await service.client.get("/health")).json()
+            health = (await service.client.get("/health", headers=API_BEARER)).json()
             assert health["degraded"] == [
                 "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out"
             ]

@@ -86,7 +86,7 @@ async def test_two_hundred_devices_are_a_handful_of_messages_and_their_returns_o
             trails = [await told(service, alert_id) for alert_id in [*lost, leak]]
             assert [await told(service, alert_id) for alert_id in back] == trails[:-1]
             explained = await service.client.get(f"/api/alerts/{lost[-1]}", headers=API_BEARER)
-            health = (await service.client.get("/health")).json()
+            health = (await service.client.get("/health", headers=API_BEARER)).json()
             assert (await service.gate.auditor.run()).passed
     assert "degraded" not in health
     for person in PEOPLE:
@@ -241,7 +241,7 @@ async def test_sixty_incidents_with_a_limit_of_forty_send_forty_messages(make_se
                     await until(lambda: asyncio.sleep(0, deliverer.budget is Budget.EXHAUSTED))
                     await settled(service)
                     assert len(sink.messages) == 40, hour
-                health = (await service.client.get("/health")).json()
+                health = (await service.client.get("/health", headers=API_BEARER)).json()
                 status = (await service.client.get("/status", headers=API_BEARER)).json()
                 metrics = (await service.client.get("/metrics")).text
                 waiting = [await told(service, alert_id) for alert_id in ids]

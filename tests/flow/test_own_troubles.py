@@ -241,7 +241,7 @@ async def test_the_daily_limit_is_told_at_80_percent_and_when_there_is_room(make
             await gate.shows({"limit mail": "warning"})
             [message] = await gate.messages("limit")
             assert message == "SMTP_DAILY_LIMIT is near since 14:03: 80 % was used."
-            assert (await service.client.get("/health")).json()["degraded"] == [
+            assert (await service.client.get("/health", headers=API_BEARER)).json()["degraded"] == [
                 "the mail account is near SMTP_DAILY_LIMIT: what isn't critical goes out as digests"
             ]
             for _ in range(5):
@@ -264,7 +264,7 @@ async def test_a_disk_that_is_almost_full_is_told_before_it_is(make_gate):
         free[0] = 399 * 10**6
         await gate.pass_time(minutes=1)
         await gate.shows({"disk DATA_DIR": "warning"})
-        assert (await gate.service.client.get("/health")).json()["degraded"] == [
+        assert (await gate.service.client.get("/health", headers=API_BEARER)).json()["degraded"] == [
             "disk almost full (DATA_DIR): since 2026-11-23 14:06 UTC; its incident says why and what to do"
         ]
         free[0] = 39 * 10**6

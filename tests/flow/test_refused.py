@@ -34,7 +34,7 @@ async def own_incidents(service: Running) -> list[dict]:
 
 async def degraded(service: Running) -> list[str]:
     """Return what /health says doesn't work."""
-    return (await service.client.get("/health")).json().get("degraded", [])
+    return (await service.client.get("/health", headers=API_BEARER)).json().get("degraded", [])
 
 
 async def own_mails(sink: MailSink, count: int) -> Sequence[str]:

@@ -8,9 +8,10 @@ import pytest
 from alertgate.clock import AHEAD
 from alertgate.group.decide import Decision, GroupReason, Known, decide, is_quiet, sentence
 from alertgate.group.order import is_before, is_same, stamp
-from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Seen, Severity, Signal, Source
+from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.own_events import Hint
 from alertgate.rules import GroupingRules
+from alertgate.seen import Seen
 from tests.builders import alert, incident
 from tests.fakes import START
 

@@ -24,6 +24,7 @@ from sqlalchemy import bindparam, func, or_, select
 
 from alertgate.accept.record import Recorder, Result
 from alertgate.accept.rulings import Understood
+from alertgate.credential import Credential
 from alertgate.group.actions import Action, IncidentActions
 from alertgate.model import (
     Alert,
@@ -167,14 +168,14 @@ class Life(RuleBasedStateMachine):
     @rule()
     def acknowledge(self) -> None:
         """Ann is on it."""
-        self.actions.acknowledge(self.connection, Action(self.open_id(), "Ann", self.now))
+        self.actions.acknowledge(self.connection, Action(self.open_id(), "Ann", Credential.API_TOKEN, self.now))
 
     @precondition(lambda self: is_open(self.last()))
     @rule()
     def end(self) -> None:
         """Ann says that it is over."""
         self.extra.append(self.now)
-        self.actions.resolve(self.connection, Action(self.open_id(), "Ann", self.now))
+        self.actions.resolve(self.connection, Action(self.open_id(), "Ann", Credential.API_TOKEN, self.now))
         self.forget()
         self.deliver()
 

@@ -3,13 +3,9 @@
 import asyncio
 import gc
 import hashlib
-import os
 import re
-import stat
 from contextlib import AsyncExitStack
-from functools import partial
 from ipaddress import IPv4Address
-from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
@@ -326,30 +322,3 @@ async def test_a_million_addresses_fill_a_bounded_memory(make_settings):
             limits.count_failure("203.0.113.7")
         with pytest.raises(RateLimited):
             limits.check_failures("203.0.113.7")
-
-
-async def _is_there(path: Path) -> bool:
-    return await asyncio.to_thread(path.exists)
-
-
-async def test_what_is_stored_is_for_its_owner_alone(make_settings, tmp_path):
-    """DATA_DIR and the outbox 0700, the database 0600: whatever the umask, and in a directory that was open before."""
-    (tmp_path / "open").mkdir(mode=0o755)
-    (tmp_path / "open" / "alertgate.db").touch(mode=0o644)
-    before = os.umask(0)
-    try:
-        for directory in (tmp_path / "data", tmp_path / "open"):
-            configured = make_settings(data_dir=directory, recipient_email="me@example.com")
-            async with serving(configured, template=False) as service:
-                assert (await service.particle()).status_code == 202
-                await until(partial(_is_there, directory / "outbox" / "new"))
-                modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
-            assert {name: mode for name, mode in modes.items() if name.startswith("alertgate.db")} == {
-                "alertgate.db": 0o600,
-                "alertgate.db-wal": 0o600,
-                "alertgate.db-shm": 0o600,
-            }
-            assert modes["outbox"] == 0o700
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from alertgate.app import new_id
+from alertgate.credential import Credential
 from alertgate.model import (
     ChannelName,
     IncidentStatus,
@@ -237,7 +238,7 @@ def test_a_member_that_is_retried_by_hand_leaves_its_digest(desk: Desk, digest: 
     desk.end((digest,), FAILED)
     one = digest.first
     with desk.store.transaction() as connection:
-        notifications.restart(connection, desk.get(one.id), desk.now)
+        notifications.restart(connection, desk.get(one.id), Credential.COMMAND_LINE, desk.now)
     desk.move(minutes=5)
     [again] = desk.claim().messages
     assert (members(again), again.first.digest_id) == ({one.id}, None)

@@ -16,7 +16,7 @@ from alertgate.prove.audit import AuditFinding
 from alertgate.prove.heartbeat import Heartbeat
 from alertgate.store import failures, incidents, notifications
 from tests import builders
-from tests.conftest import serving
+from tests.conftest import API_BEARER, serving
 from tests.fakes import START, FakeClock, until
 
 
@@ -252,7 +252,7 @@ async def test_a_running_service_sends_heartbeats(make_settings, outside):
         await service.particle()
         clock.move(seconds=61)
         await until(lambda: beats("/ping/abc/fail"))
-        ready = await service.client.get("/health/ready")
+        ready = await service.client.get("/health/ready", headers=API_BEARER)
     assert ready.status_code == 503
     assert "hasn't run for 61 s" in ready.json()["checks"]["delivery"]
     assert ready.json()["degraded"][0].startswith("overdue: 1")

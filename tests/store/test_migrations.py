@@ -22,6 +22,7 @@ from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
 from alertgate.app import new_id
 from alertgate.config import Settings
+from alertgate.credential import Credential
 from alertgate.errors import StoreTooNew
 from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.rules import SeverityRules
@@ -461,10 +462,43 @@ def test_failures_of_every_older_schema_are_outstanding(first_schema, database, 
         stored = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
         outstanding = store.read_now(failures.ids)
         with store.transaction() as connection:
-            failures.dismiss(connection, ["n3"], "Anna", START)
+            failures.dismiss(connection, ["n3"], "Anna", Credential.API_TOKEN, START)
         left = store.read_now(failures.ids)
         store.close()
         assert [(each.id, each.superseded_by) for each in stored] == [(id_, by) for id_, *_, by in PLACES]
         assert (sorted(outstanding), left) == (["n3", "n9"], ["n9"])
         with connected(first_schema, database) as connection:
             migrate(connection, command.downgrade, version)
+
+
+def test_what_was_done_before_has_no_credential(first_schema, database):
+    """Alerts, acknowledgements, ends and dismissals stay as they were; the migration before it can be restored."""
+    at = int(START.timestamp() * 1_000_000)
+    said = "UPDATE incidents SET acknowledged_at = :at, acknowledged_by = 'Anna' WHERE id = 'incident-4'"
+    failed = (
+        "INSERT INTO notifications (id, incident_id, channel, address, kind, status, severity, reason, created_at,"
+        " due_at, retry_since, attempts, finished_at, dismissed_at, dismissed_by) VALUES ('n1', 'incident-4', 'email',"
+        " 'a@x.y', 'opening', 'failed', 1, 'r', :at, :at, :at, 1, :at, :at, 'Bea')"
+    )
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.upgrade, "0007")
+        for statement in (said, failed):
+            connection.execute(text(statement), {"at": at})
+    for _ in range(2):
+        store = Store(first_schema)
+        store.open(exclusive=True)
+        alert = store.read_now(lambda c: alerts.get(c, ALERT_ID))
+        ended = store.read_now(lambda c: incidents.get(c, "incident-2"))
+        known = store.read_now(lambda c: incidents.get(c, "incident-4"))
+        [told] = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
+        with store.transaction() as connection:
+            failures.dismiss(connection, ["n1"], "Cleo", Credential.COMMAND_LINE, START)
+        store.close()
+        assert alert
+        assert ended
+        assert known
+        assert (alert.credential, ended.resolved_by, ended.resolved_with) == (None, "Anna", None)
+        assert (known.acknowledged_by, known.acknowledged_with) == ("Anna", None)
+        assert (told.dismissed_by, told.dismissed_with, told.retried_with) == ("Bea", None, None)
+        with connected(first_schema, database) as connection:
+            migrate(connection, command.downgrade, "0007")

@@ -11,8 +11,9 @@ from sqlalchemy import text
 from alertgate.app import new_id
 from alertgate.errors import StoreInUse, StoreRefused, StoreTooSlow, StoreUnavailable
 from alertgate.group.decide import is_quiet
-from alertgate.model import AlertStatus, IncidentStatus, Resolution, Seen, Severity, Signal
+from alertgate.model import AlertStatus, IncidentStatus, Resolution, Severity, Signal
 from alertgate.rules import GroupingRules
+from alertgate.seen import Seen
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.write_probe import probe

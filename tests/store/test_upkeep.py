@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from alertgate.app import new_id
+from alertgate.credential import Credential
 from alertgate.errors import StoreError, StoreUnavailable
 from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus, Severity
 from alertgate.prove.housekeeping import delete_expired
@@ -90,7 +91,7 @@ async def test_what_nobody_has_dealt_with_is_not_deleted(store: Store):
     await delete_expired(store, FakeClock(), 90)
     [failed] = store.read_now(failures.ids)
     with store.transaction() as connection:
-        failures.dismiss(connection, [failed], "Anna", START)
+        failures.dismiss(connection, [failed], "Anna", Credential.API_TOKEN, START)
     assert store.read_now(lambda c: incidents.get(c, incident_id)) is not None
     await delete_expired(store, FakeClock(), 90)
     assert store.read_now(lambda c: incidents.get(c, incident_id)) is None

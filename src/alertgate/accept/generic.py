@@ -136,11 +136,17 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
         published_at=_time(parsed.timestamp),
         repeat_key=repeat_key(sender_id.kind, parsed.source, sender_id.text) if sender_id else None,
         id_kind=sender_id.kind if sender_id else None,
-        content=content_digest(parsed.source, parsed.event, finite(parsed.model_dump(exclude={"timestamp"}))),
+        content=content_digest(parsed.source, parsed.event, finite(_without_time(parsed))),
         request_id=context.request_id,
+        credential=context.credential,
         reason=doubt(decided),
     )
     return ruled(alert, said, ruling, key.whole)
+
+
+def _without_time(parsed: GenericAlert) -> dict[str, Json]:
+    """Return all fields but the time. pydantic's `model_dump` would copy all that they hold, piece by piece."""
+    return {name: value for name, value in parsed if name != "timestamp"}
 
 
 def _event_key(parsed: GenericAlert, details: Json, others: dict[str, Json], ruling: Ruling | None) -> EventKey:

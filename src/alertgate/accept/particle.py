@@ -146,6 +146,7 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
         id_kind=identity.id_kind,
         content=identity.content,
         request_id=context.request_id,
+        credential=context.credential,
         reason=doubt(signal),
     )
     return ruled(alert, own, ruling, key.whole)
@@ -193,6 +194,7 @@ def _quarantined(body: bytes, query: bytes, errors: tuple[FieldError, ...], cont
         errors=tuple(map(str, errors)),
         raw=raw,
         request_id=context.request_id,
+        credential=context.credential,
     )
 
 

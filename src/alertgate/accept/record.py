@@ -16,11 +16,12 @@ from alertgate.accept.repeats import WITH_TIME, RepeatReason, find_repeat
 from alertgate.accept.rulings import Understood
 from alertgate.group import decide as grouping
 from alertgate.group.decide import Decision, GroupReason, Known, decide
-from alertgate.model import Alert, AlertStatus, ContactState, Incident, IncidentStatus, Resolution, Seen, Signal, Target
+from alertgate.model import Alert, AlertStatus, ContactState, Incident, IncidentStatus, Resolution, Signal, Target
 from alertgate.notify import plan
 from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.plan import Choice, is_due
 from alertgate.rules import GroupingRules
+from alertgate.seen import Seen
 from alertgate.store import Connection
 from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from alertgate.accept.keys import bounded_key
 from alertgate.group.order import is_same, stamp
-from alertgate.model import Alert, IdKind, Incident, IncidentStatus, Json, Seen, Signal
+from alertgate.model import Alert, IdKind, Incident, IncidentStatus, Json, Signal
 from alertgate.rules import GroupingRules
+from alertgate.seen import Seen
 
 WITH_TIME = timedelta(hours=24)
 """How long the same id with the same time of publication is a repeat."""

@@ -1,11 +1,13 @@
 """The command line. The imports of a command take a second, in which signals must not kill `serve`."""
 
+import os
 import signal
 import sys
 
 
 def main() -> None:
     """Run the command line; the entry point of the console script."""
+    os.umask(0o077)  # whatever it writes is for this user alone, in a container too, whose image can't set this
     if sys.argv[1:2] == ["serve"]:
         hold()
     try:

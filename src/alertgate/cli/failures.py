@@ -12,6 +12,7 @@ from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
+from alertgate.credential import Credential
 from alertgate.errors import NotFound
 from alertgate.notify import dismiss as dismissing
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
@@ -98,7 +99,7 @@ def _retried(store: Store, ids: Sequence[str], clock: Clock) -> Iterator[Replaye
     """Retry each in a short transaction of its own, so as not to block a running service."""
     for notification_id in ids:
         with store.transaction() as connection:
-            done = replay(connection, Replay(notification_id, clock.now()))
+            done = replay(connection, Replay(notification_id, Credential.COMMAND_LINE, clock.now()))
         yield done
 
 
@@ -107,7 +108,8 @@ def _dismissed(store: Store, ids: Sequence[str], by: str, clock: Clock) -> Itera
     for start in range(0, len(ids), dismissing.AT_A_TIME):
         some = ids[start : start + dismissing.AT_A_TIME]
         with store.transaction() as connection:
-            done = [dismissing.dismiss(connection, Dismissal(each, by, clock.now())) for each in some]
+            wanted = [Dismissal(each, by, Credential.COMMAND_LINE, clock.now()) for each in some]
+            done = [dismissing.dismiss(connection, each) for each in wanted]
         yield from done
 
 

@@ -16,6 +16,7 @@ SECRET_KEY={secret_key}
 PARTICLE_WEBHOOK_SECRET={particle}
 WEBHOOK_SECRET={webhook}
 API_TOKEN={api}
+METRICS_TOKEN={metrics}
 
 # The recipients, comma-separated, and the mail account that sends to them. While SMTP_EMAIL is unset, messages go to
 # the outbox, a Maildir under data/outbox. For Gmail, SMTP_PASSWORD is an app password (README, Gmail).
@@ -43,6 +44,7 @@ def write_env(path: Path) -> None:
         particle=secrets.token_urlsafe(32),
         webhook=signing_secret(),
         api=secrets.token_urlsafe(32),
+        metrics=secrets.token_urlsafe(32),
     )
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

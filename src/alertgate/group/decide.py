@@ -11,8 +11,9 @@ from typing import Any
 
 from alertgate.dedup import read_dedup_key
 from alertgate.group.order import is_before, stamp
-from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Seen, Signal, Source, worst
+from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Signal, Source, worst
 from alertgate.rules import GroupingRules
+from alertgate.seen import Seen
 
 
 class GroupReason(StrEnum):
@@ -115,6 +116,7 @@ def _on_all_clear(known: Known, alert: Alert, rules: GroupingRules) -> Decision:
         resolved_at=alert.received_at,
         resolution=Resolution.ALERT,
         resolved_by=alert.id,
+        resolved_with=alert.credential,
         ended_at=ended_at,
         changes=last.changes + (1 if is_open else 0),
         changed_at=alert.received_at,
@@ -198,6 +200,7 @@ def _ended_by(all_clear: Seen, incident: Incident, now: datetime, rules: Groupin
         resolved_at=now,
         resolution=Resolution.ALERT,
         resolved_by=all_clear.id,
+        resolved_with=all_clear.credential,
         ended_at=stamp(all_clear, rules),
         changed_at=now,
     )
@@ -235,10 +238,11 @@ def _reopened(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
         ended_at=None,
         resolution=None,
         resolved_by=None,
+        resolved_with=None,
     )
     if last.known_to_flap and alert.severity.rank <= last.severity.rank:
         return replace(again, status=IncidentStatus.ACKNOWLEDGED)
-    return replace(again, acknowledged_at=None, acknowledged_by=None, acknowledged_changes=None)
+    return replace(again, acknowledged_at=None, acknowledged_by=None, acknowledged_with=None, acknowledged_changes=None)
 
 
 def _fired(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:

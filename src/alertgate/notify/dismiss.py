@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from alertgate.credential import Credential
 from alertgate.model import Notification, NotificationStatus
 from alertgate.notify.replay import unknown
 from alertgate.store import Connection, failures, notifications
@@ -23,10 +24,11 @@ class DismissResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dismissal:
-    """Which notification to dismiss, who says so, and the time now."""
+    """Which notification to dismiss, who says so with what credential, and the time now."""
 
     notification_id: str
     by: str
+    credential: Credential
     now: datetime
 
 
@@ -46,8 +48,8 @@ def dismiss(connection: Connection, wanted: Dismissal) -> Dismissed:
         return Dismissed(DismissResult.UNKNOWN, unknown(wanted.notification_id))
     result, reason = decide_dismissal(found)
     if result is DismissResult.DISMISSED:
-        failures.dismiss(connection, [found.id], wanted.by, wanted.now)
-        found = replace(found, dismissed_at=wanted.now, dismissed_by=wanted.by)
+        failures.dismiss(connection, [found.id], wanted.by, wanted.credential, wanted.now)
+        found = replace(found, dismissed_at=wanted.now, dismissed_by=wanted.by, dismissed_with=wanted.credential)
     return Dismissed(result, reason, found)
 
 

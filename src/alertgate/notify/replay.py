@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from alertgate.credential import Credential
 from alertgate.model import Notification, NotificationStatus
 from alertgate.store import Connection, failures, notifications
 
@@ -19,9 +20,10 @@ class ReplayResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Which notification to retry, and the time now."""
+    """Which notification to retry, with what credential somebody says so, and the time now."""
 
     notification_id: str
+    credential: Credential
     now: datetime
 
 
@@ -42,7 +44,7 @@ def replay(connection: Connection, wanted: Replay) -> Replayed:
     pending = notifications.pending_to(connection, found.incident_id, (found.channel, found.address))
     result, reason = decide_replay(found, pending)
     if result is ReplayResult.PENDING:
-        found = notifications.restart(connection, found, wanted.now)
+        found = notifications.restart(connection, found, wanted.credential, wanted.now)
         failures.supersede(connection, [found])
     return Replayed(result, reason, found)
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.characters import cut, escaped
+from alertgate.credential import in_words
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution, Source
 from alertgate.prove.history import Told, Trail
@@ -61,10 +62,11 @@ def _alert_events(trail: Trail) -> Iterator[_Event]:
     if alert.published_at:
         yield _Event(alert.published_at, "published, according to the sender")
     request = f" (request {alert.request_id})" if alert.request_id else ""
+    how = in_words(alert.credential) if alert.source is Source.GENERIC else ""  # Particle's webhook has one way in
     if alert.source is Source.ALERTGATE:
         yield _Event(alert.received_at, "reported by alertgate itself")
     else:
-        yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
+        yield _Event(alert.received_at, f"received by the {alert.source} webhook{how}{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
         yield _Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
     if alert.status is AlertStatus.IGNORED:
@@ -89,9 +91,11 @@ def _incident_events(trail: Trail) -> Iterator[_Event]:
     if incident.opened_at < trail.alert.received_at:
         yield _Event(incident.opened_at, "the incident was opened by an earlier alert")
     if incident.acknowledged_at:
-        yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {incident.acknowledged_by}")
+        who = f"{incident.acknowledged_by}{in_words(incident.acknowledged_with)}"
+        yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {who}")
     if incident.resolved_at:
-        yield _Event(incident.resolved_at, f"the incident was resolved{_resolution(incident)}")
+        how = in_words(incident.resolved_with)
+        yield _Event(incident.resolved_at, f"the incident was resolved{_resolution(incident)}{how}")
 
 
 def _told(told: Told) -> Iterator[_Event]:
@@ -100,7 +104,7 @@ def _told(told: Told) -> Iterator[_Event]:
     planned = "" if notification.status is NotificationStatus.CANCELLED else f": {notification.reason}"
     yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
     if notification.retry_since > notification.created_at:
-        yield _Event(notification.retry_since, f"{who} retried manually")
+        yield _Event(notification.retry_since, f"{who} retried manually{in_words(notification.retried_with)}")
     if notification.held_until:
         yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
     message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
@@ -110,7 +114,8 @@ def _told(told: Told) -> Iterator[_Event]:
         needless = f"; {notification.superseded_by} was planned instead" if notification.superseded_by else ""
         yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient{needless}")
     if notification.dismissed_at:
-        yield _Event(notification.dismissed_at, f"{who} dismissed by {notification.dismissed_by}")
+        by = f"{notification.dismissed_by}{in_words(notification.dismissed_with)}"
+        yield _Event(notification.dismissed_at, f"{who} dismissed by {by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
 

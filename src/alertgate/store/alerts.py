@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, and_, bindparam, func, select
 
-from alertgate.model import Alert, Seen, Signal
+from alertgate.model import Alert, Signal
+from alertgate.seen import Seen
 from alertgate.store.lookups import Row, find_ids, first_of_each, newest_of, number_at, text_at
 from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows

@@ -243,7 +243,7 @@ def make_private_dir(path: Path) -> None:
 
 
 def _make_private(file: Path) -> None:
-    """Make an SQLite file readable for its owner only; SQLite gives its mode to the files beside it.
+    """Make a file readable for its owner only; SQLite gives its database's mode to the files beside it.
 
     Raises StoreUnavailable.
     """
@@ -258,8 +258,10 @@ def _make_private(file: Path) -> None:
 
 def _claim(file: Path) -> IO[str]:
     """Lock an SQLite file for this process, until it exits or crashes."""
+    path = file.with_suffix(".lock")
+    _make_private(path)
     try:
-        lock = file.with_suffix(".lock").open("w")
+        lock = path.open("w")
     except OSError as error:
         raise StoreUnavailable(
             f"The lock file beside {file} can't be opened: {error}. Remove it, or make this user its owner."

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
+from alertgate.credential import Credential
 from alertgate.model import Attempt, ChannelName, Incident, Notification, NotificationStatus, Severity, Source
 from alertgate.store import attempts
 from alertgate.store.incidents import by_id
@@ -145,7 +146,8 @@ def ids(connection: Connection) -> list[str]:
     )
 
 
-def dismiss(connection: Connection, which: Collection[str], by: str, now: datetime) -> int:
+def dismiss(connection: Connection, which: Collection[str], by: str, credential: Credential, now: datetime) -> int:
     """Note who said that nothing more need be done about failed notifications; return about how many."""
-    failed = update(notifications).where(IS_FAILED, _n.dismissed_at.is_(None)).values(dismissed_at=now, dismissed_by=by)
+    said = {"dismissed_at": now, "dismissed_by": by, "dismissed_with": credential}
+    failed = update(notifications).where(IS_FAILED, _n.dismissed_at.is_(None)).values(said)
     return sum(connection.execute(failed.where(_n.id.in_(some))).rowcount for some in portions(which))

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from alertgate.credential import Credential
 from alertgate.model import (
     ContactState,
     IncidentStatus,
@@ -187,7 +188,7 @@ def pending_to(connection: Connection, incident_id: str, target: Target) -> str 
     return connection.execute(query).scalar_one_or_none()
 
 
-def restart(connection: Connection, given_up: Notification, now: datetime) -> Notification:
+def restart(connection: Connection, given_up: Notification, credential: Credential, now: datetime) -> Notification:
     """Make a failed notification pending, due now and without attempts; return it.
 
     Raises IntegrityError if another one is pending for the same incident and contact.
@@ -203,6 +204,8 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
         "digest_id": None,  # it goes alone; the other members failed too, or were sent
         "dismissed_at": None,
         "dismissed_by": None,
+        "dismissed_with": None,
+        "retried_with": credential,
         "superseded_by": None,
     }
     connection.execute(update(notifications).where(_n.id == given_up.id).values(**fresh))

@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 
 from alertgate.clock import AHEAD
+from alertgate.credential import Credential
 from alertgate.model import (
     AlertStatus,
     ChannelName,
@@ -163,6 +164,7 @@ alerts = Table(
     Column("errors", JsonText, nullable=False),
     Column("raw", LargeBinary),
     Column("request_id", AnyText),
+    Column("credential", _enum(Credential)),
     Column("incident_id", _ID, ForeignKey("incidents.id")),
     Column("reason", AnyText),
     Index("alerts_repeat_key", "repeat_key", "id"),
@@ -199,11 +201,13 @@ incidents = Table(
     Column("changed_at", Instant),
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", AnyText),
+    Column("acknowledged_with", _enum(Credential)),
     Column("acknowledged_changes", Integer),
     Column("resolved_at", Instant),
     Column("ended_at", Instant),
     Column("resolution", _enum(Resolution)),
     Column("resolved_by", AnyText),
+    Column("resolved_with", _enum(Credential)),
     Index("incidents_status", "status", "id"),
     Index("incidents_key", "key", "id"),
     Index("incidents_device", "device", "id"),
@@ -242,6 +246,8 @@ notifications = Table(
     Column("held_until", Instant),
     Column("dismissed_at", Instant),
     Column("dismissed_by", AnyText),
+    Column("dismissed_with", _enum(Credential)),
+    Column("retried_with", _enum(Credential)),
     Column("superseded_by", _ID),
     Column("missed_since", Instant),
     _partial_index(

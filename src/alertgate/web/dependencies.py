@@ -61,7 +61,8 @@ def intake(request: Request, gate: Gate) -> IntakeContext:
     """Return what is known about a webhook request before its body is parsed, with the policy's rules of now."""
     now = gate.clock.now()
     rules = gate.policies.current.policy.events
-    return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id, rules)
+    state = request.state
+    return IntakeContext(gate.new_id(now), now, gate.settings.severities, state.request_id, state.let_in, rules)
 
 
 def client_address(request: Request) -> str:

@@ -23,10 +23,12 @@ from alertgate.accept.credentials import (
     standard_webhook,
 )
 from alertgate.config import Settings
-from alertgate.errors import SwitchedOff, Unauthenticated
+from alertgate.credential import Credential
+from alertgate.errors import RateLimited, SwitchedOff, Unauthenticated
 from alertgate.model import Source
 from alertgate.web.body import read_body
 from alertgate.web.dependencies import Gate, client_address
+from alertgate.web.middleware import LET_IN
 from alertgate.web.refusals import readable, reported, unauthenticated
 
 
@@ -45,11 +47,12 @@ _WEBHOOKS = {Guard.PARTICLE: Source.PARTICLE, Guard.GENERIC: Source.GENERIC}
 class BearerScheme(SecurityBase):
     """Checks that a request has the bearer token of `setting`, or its previous one."""
 
-    def __init__(self, guard: Guard, setting: str, scheme_name: str, note: str = "") -> None:
+    def __init__(self, guard: Guard, setting: str, scheme_name: str, credential: Credential, note: str = "") -> None:
         self.model = HTTPBearerModel(description=f"`Authorization: Bearer {setting}`{note}")
         self.scheme_name = scheme_name
         self._guard = guard
         self._setting = setting
+        self._credential = credential
 
     def secrets(self, gate: Gate) -> list[str]:
         """Return the tokens that are valid now. Raises SwitchedOff."""
@@ -63,6 +66,7 @@ class BearerScheme(SecurityBase):
             raise Unauthenticated(
                 f"{_sentence(check)} Send Authorization: Bearer with {self._setting}.", scheme="Bearer"
             )
+        _let_in(request, self._credential)
 
 
 class BearerGuard(BearerScheme):
@@ -108,9 +112,11 @@ class WebhookToken(BearerScheme):
         """Do nothing: the token is only one of the ways in."""
 
 
-particle_guard = ParticleGuard(Guard.PARTICLE, "PARTICLE_WEBHOOK_SECRET", "ParticleBearer")
-api_guard = BearerGuard(Guard.API, "API_TOKEN", "ApiToken")
-metrics_guard = MetricsGuard(Guard.METRICS, "METRICS_TOKEN", "MetricsToken", ", if that is set")
+particle_guard = ParticleGuard(Guard.PARTICLE, "PARTICLE_WEBHOOK_SECRET", "ParticleBearer", Credential.PARTICLE)
+api_guard = BearerGuard(Guard.API, "API_TOKEN", "ApiToken", Credential.API_TOKEN)
+metrics_guard = MetricsGuard(
+    Guard.METRICS, "METRICS_TOKEN", "MetricsToken", Credential.METRICS_TOKEN, ", if that is set"
+)
 
 _HUB_SIGNATURE = APIKeyHeader(
     name="X-Hub-Signature-256",
@@ -125,7 +131,11 @@ _STANDARD_WEBHOOKS = APIKeyHeader(
     description="Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`, or the same as `svix-…`",
 )
 _WEBHOOK_TOKEN = WebhookToken(
-    Guard.GENERIC, "WEBHOOK_TOKEN", "WebhookToken", ", if that is set; for senders that can't sign"
+    Guard.GENERIC,
+    "WEBHOOK_TOKEN",
+    "WebhookToken",
+    Credential.WEBHOOK_TOKEN,
+    ", if that is set; for senders that can't sign",
 )
 _HOW_TO_SIGN = (
     "Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three Standard Webhooks headers."
@@ -167,6 +177,27 @@ async def generic_guard(
     return body
 
 
+async def knows_api_token(request: Request) -> bool:
+    """Tell whether a request to a path that is open to all has the API token.
+
+    A wrong one is answered as none is, so that no health check fails by it, but counted: it mustn't be guessed here.
+    """
+    gate: Gate = request.app.state.gate
+    secrets, address = _secrets_if_set(gate.settings, "API_TOKEN"), client_address(request)
+    check = bearer(request.headers.getlist("authorization"), secrets)
+    if check in (CredentialCheck.MISSING, CredentialCheck.MALFORMED) or not secrets:
+        return False
+    try:
+        gate.limits.check_failures(address)
+        if check is not CredentialCheck.OK:
+            _count_failure(request, gate, Guard.API, check)
+    except RateLimited:
+        return False
+    if check is CredentialCheck.OK:
+        _let_in(request, Credential.API_TOKEN)
+    return check is CredentialCheck.OK
+
+
 async def api_body(request: Request, _: Annotated[None, Depends(api_guard)]) -> bytes:
     """Return the body of an API request. FastAPI runs the guard once for each request."""
     return await read_body(request, request.app.state.gate)
@@ -175,6 +206,7 @@ async def api_body(request: Request, _: Annotated[None, Depends(api_guard)]) -> 
 ParticleBody = Annotated[bytes, Depends(particle_guard)]
 GenericBody = Annotated[bytes, Depends(generic_guard)]
 ApiBody = Annotated[bytes, Depends(api_body)]
+KnowsToken = Annotated[bool, Depends(knows_api_token)]
 
 
 def _check_without_body(request: Request, tokens: list[str]) -> CredentialCheck:
@@ -194,6 +226,8 @@ def _check_signature(request: Request, body: bytes, secrets: list[str], gate: Ga
 def _require(check: CredentialCheck, request: Request, gate: Gate) -> None:
     """Raise Unauthenticated, with what to send instead, unless the check is OK. Raises RateLimited too."""
     if check is CredentialCheck.OK:
+        is_token = presented_by(request.headers) is Presented.BEARER
+        _let_in(request, Credential.WEBHOOK_TOKEN if is_token else Credential.WEBHOOK_SECRET)
         return
     _count_failure(request, gate, Guard.GENERIC, check)
     settings = gate.settings
@@ -230,6 +264,11 @@ def _count_failure(request: Request, gate: Gate, guard: Guard, check: Credential
         unauthenticated(request, gate, _WEBHOOKS[guard], check)
     gate.limits.check_failures(address)
     gate.limits.count_failure(address)
+
+
+def _let_in(request: Request, credential: Credential) -> None:
+    """Note the credential that was found right: what it does is recorded with it, and its line in the log written."""
+    setattr(request.state, LET_IN, credential)
 
 
 def _sentence(check: CredentialCheck) -> str:

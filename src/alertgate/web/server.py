@@ -38,6 +38,8 @@ MOST_CONNECTIONS = 10_000
 """Connections at which uvicorn answers 503; a bound for memory, far above what MOST_WAITING leaves."""
 UNSENT_TIMEOUT = 30_000
 """Milliseconds that a caller may leave an answer unread before the system ends its connection."""
+SEND_BUFFER = 64 * 1024
+"""Bytes of answers that the system takes at once for a caller who doesn't read. It would take megabytes by itself."""
 MOST_FILES = 65_536
 """Open files to ask of the system."""
 
@@ -231,7 +233,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections inherit it
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # connections inherit these two
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_TIMEOUT)
         listener.bind(address)
     except OSError as error:

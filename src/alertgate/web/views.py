@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,9 @@ class AlertView(BaseModel):
     errors: list[str] = Field(description="Why it is quarantined")
     raw: str | None = Field(description="The whole body of a quarantined alert; bytes that are no UTF-8 as escapes")
     request_id: str | None
+    credential: str | None = Field(
+        description="What let its request in: `particle_secret`, `webhook_secret` (a signature) or `webhook_token`"
+    )
     incident_id: str | None
     reason: str | None = Field(description="Why it opened, joined or resolved its incident, and who hears of it when")
 
@@ -59,12 +62,14 @@ class IncidentView(BaseModel):
     changes: int = Field(description="How often it was opened, resolved and reopened")
     changed_at: datetime | None = Field(description="When an alert last changed its state or its severity")
     acknowledged_at: datetime | None
-    acknowledged_by: str | None
+    acknowledged_by: str | None = Field(description="What the person called themselves")
+    acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `command_line`")
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
     resolved_at: datetime | None
     ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
     resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")
     resolved_by: str | None = Field(description="The person, or the id of the alert, that ended it")
+    resolved_with: str | None = Field(description="The credential of the person, or of the alert's request")
 
 
 class AttemptView(BaseModel):
@@ -101,7 +106,9 @@ class NotificationFacts(BaseModel):
     digest_id: str | None = Field(description="The digest that carries it; null if it goes as a message of its own")
     held_until: datetime | None = Field(description="When `SMTP_DAILY_LIMIT` last held it back")
     dismissed_at: datetime | None = Field(description="When somebody dismissed it, after it had failed")
-    dismissed_by: str | None = Field(description="The person who did")
+    dismissed_by: str | None = Field(description="What the person called themselves")
+    dismissed_with: str | None = Field(description="The credential that was checked")
+    retried_with: str | None = Field(description="The credential of whoever last retried it")
     superseded_by: str | None = Field(
         description="If it failed: the later notification to the same contact about the same incident that counts "
         "instead"
@@ -182,14 +189,14 @@ class TestSendList(BaseModel):
 
 def show_trail(trail: Trail) -> "AsciiJson":
     """Return an alert's trail as the API's answer."""
-    incident = asdict(trail.incident) if trail.incident else None
+    incident = _facts(trail.incident) if trail.incident else None
     return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": _told(trail.told)})
 
 
 def show_incident_trail(trail: IncidentTrail) -> "AsciiJson":
     """Return an incident's trail as the API's answer."""
     latest = [_alert(alert) for alert in trail.latest]
-    return AsciiJson({"incident": asdict(trail.incident), "alerts": latest, "notifications": _told(trail.told)})
+    return AsciiJson({"incident": _facts(trail.incident), "alerts": latest, "notifications": _told(trail.told)})
 
 
 def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
@@ -199,12 +206,12 @@ def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
 
 def show_incidents(page: Iterable[Incident], next_cursor: str | None) -> "AsciiJson":
     """Return a page of incidents as the API's answer."""
-    return AsciiJson({"items": [asdict(incident) for incident in page], "next": next_cursor})
+    return AsciiJson({"items": [_facts(incident) for incident in page], "next": next_cursor})
 
 
 def show_incident(incident: Incident) -> "AsciiJson":
     """Return an incident as the API's answer."""
-    return AsciiJson(asdict(incident))
+    return AsciiJson(_facts(incident))
 
 
 def show_notification(told: Told) -> "AsciiJson":
@@ -220,7 +227,7 @@ def show_notifications(
 
 
 def _listed(notification: Notification, last: Attempt | None) -> dict[str, Any]:
-    facts = {name: value for name, value in asdict(notification).items() if name != "attempts"}
+    facts = {name: value for name, value in _facts(notification).items() if name != "attempts"}
     return {**facts, "last_attempt": _attempt(last) if last else None}
 
 
@@ -231,16 +238,21 @@ def show_test_send(outcomes: Iterable[TestSend]) -> "AsciiJson":
 
 
 def _told(told: Iterable[Told]) -> list[dict[str, Any]]:
-    return [{**asdict(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
+    return [{**_facts(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
 
 
 def _alert(alert: Alert) -> dict[str, Any]:
     raw = alert.raw.decode(errors="backslashreplace") if alert.raw is not None else None
-    return {**asdict(alert), "raw": raw}
+    return {**_facts(alert), "raw": raw}
+
+
+def _facts(row: Alert | Incident | Notification | Attempt) -> dict[str, Any]:
+    """Return a row's fields by name: `dataclasses.asdict` would copy all that an alert's data holds, piece by piece."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {name: value for name, value in asdict(attempt).items() if name != "notification_id"}
+    return {name: value for name, value in _facts(attempt).items() if name != "notification_id"}
 
 
 class AsciiJson(Response):

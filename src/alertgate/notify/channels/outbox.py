@@ -65,9 +65,12 @@ class Outbox:
             os.fsync(file.fileno())
 
     def _write(self, message: Message) -> Path:
-        box = Maildir(self._path, create=True)
-        key = box.add(compose(message, self._sender, self._name))
-        return self._path / "new" / key
+        for directory in (self._path, *(self._path / name for name in ("tmp", "new", "cur"))):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.chmod(0o700)  # it may have been there, and open
+        file = self._path / "new" / Maildir(self._path).add(compose(message, self._sender, self._name))
+        file.chmod(0o600)  # the Maildir leaves that to the process's umask
+        return file
 
 
 def from_settings(settings: Settings, clock: Clock) -> list[Channel]:  # noqa: ARG001  (the Provider protocol's signature)

@@ -17,6 +17,8 @@ from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, short
 
 SIZES = ((1000, 100), (200, 60), (100, 40), (50, 40), (20, 30), (10, 20), (3, 20), (1, 10))
 """How many names a group shows, and how many groups a mail; tried in order until it is small enough."""
+MOST_FIT = 20
+"""Groups beyond which not all can fit into a text message, so that none of the attempts to show all is made."""
 SHORT_NAMES = 3
 """Names of one group in a summary."""
 
@@ -185,9 +187,10 @@ def _shrinking(number: int) -> Iterable[tuple[Sequence[int], int, bool]]:
 
     The times are left out before groups are.
     """
-    yield from (([most] * number, 44, True) for most in range(SHORT_NAMES, 0, -1))
-    yield from (([most, *[0] * (number - 1)], 44, True) for most in range(SHORT_NAMES, -1, -1))
-    yield from (([0] * number, longest, False) for longest in (44, 24))
+    if number <= MOST_FIT:
+        yield from (([most] * number, 44, True) for most in range(SHORT_NAMES, 0, -1))
+        yield from (([most, *[0] * (number - 1)], 44, True) for most in range(SHORT_NAMES, -1, -1))
+        yield from (([0] * number, longest, False) for longest in (44, 24))
     fewer = range(min(number, 8), 0, -1)
     yield from (([0] * shown, longest, times) for times in (True, False) for longest in (44, 24, 16) for shown in fewer)
 

@@ -10,7 +10,7 @@ from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
 from alertgate.notify.context import MessageContext, happened
 from alertgate.notify.render import wording
-from alertgate.notify.render.text import Blob, aligned, blob, clean, one_line, rows, shorten
+from alertgate.notify.render.text import Blob, aligned, blob, clean_beginning, one_line, rows, shorten
 
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 LARGEST = 18_000
@@ -106,12 +106,11 @@ def _details(context: MessageContext, room: int) -> dict[str, object]:
     """Return what the alerts say, in about `room` characters of clean text."""
     latest, earlier = context.latest, context.alerts[1 : 1 + MOST_EARLIER]
     times = [context.clock(happened(alert)) for alert in earlier]
-    words = wording.words(latest)
     return {
-        "words": shorten(words, room // 2) if words else None,
+        "words": wording.words(latest, room // 2) or None,
         "rows": rows(latest.data, room=room) if wording.is_table(latest) else [],
         "errors": [one_line(error, max(room // 16, 40)) for error in latest.errors[:5]],
-        "raw": shorten(clean(latest.raw.decode(errors="replace")), room // 2) if latest.raw is not None else None,
+        "raw": None if latest.raw is None else clean_beginning(wording.beginning(latest.raw, room // 2), room // 2),
         "earlier_title": wording.earlier_title(context, len(earlier)),
         "earlier": [
             (time, wording.line(context, alert, max(room // 32, 10)))

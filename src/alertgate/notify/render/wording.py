@@ -2,7 +2,7 @@
 
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
 from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
-from alertgate.notify.render.text import blob, clean, one_line, rows, say, shorten
+from alertgate.notify.render.text import MOST_READ, blob, clean_beginning, one_line, rows, say, shorten
 from alertgate.own_events import HINTS
 from alertgate.prove.hint_words import LEAD
 from alertgate.prove.trouble_words import lead as trouble_lead
@@ -204,13 +204,13 @@ def line(context: MessageContext, alert: Alert, longest: int) -> str:
     return severity + shorten(essence(alert) or str(alert.signal), longest)
 
 
-def words(alert: Alert) -> str | None:
-    """Return what an alert says in words, to show in large type, or None."""
+def words(alert: Alert, longest: int) -> str | None:
+    """Return what an alert says in words, to show in large type, cut to `longest` characters, or None."""
     if alert.message:
-        return clean(alert.message)
+        return clean_beginning(alert.message, longest)
     if alert.status is AlertStatus.QUARANTINED or is_table(alert):
         return None
-    return "no data" if alert.data in (None, "") else clean(say(alert.data))
+    return "no data" if alert.data in (None, "") else clean_beginning(say(alert.data, longest), longest)
 
 
 def is_table(alert: Alert) -> bool:
@@ -221,10 +221,20 @@ def is_table(alert: Alert) -> bool:
 def essence(alert: Alert) -> str:
     """Return what an alert says, in the shortest form; empty if the headline already says all of it."""
     if alert.status is AlertStatus.QUARANTINED:
-        return one_line((alert.raw or b"").decode(errors="replace"), 200) or "empty body"
+        return one_line(beginning(alert.raw or b"", 200), 200) or "empty body"
     if alert.message:
-        return one_line(alert.message, 300)
-    return one_line(_short(alert), 300)
+        return one_line(alert.message, LONGEST_ESSENCE)
+    return one_line(_short(alert), LONGEST_ESSENCE)
+
+
+LONGEST_ESSENCE = 300
+"""Characters."""
+
+
+def beginning(raw: bytes, longest: int) -> str:
+    """Return so much of a raw body as is read to show `longest` characters of it."""
+    most = longest * MOST_READ
+    return raw[:most].decode(errors="replace") + ("…" if len(raw) > most else "")
 
 
 def _short(alert: Alert) -> str:
@@ -234,4 +244,4 @@ def _short(alert: Alert) -> str:
         said = {"severity": alert.severity, "status": Signal.RESOLVED}
         rest = {key: value for key, value in data.items() if said.get(key) != value} if isinstance(data, dict) else data
         return ", ".join(f"{name}: {text}" for name, text in rows(rest, most=8, longest=60)) if rest or not data else ""
-    return say(data) if data not in (None, "") else "no data"
+    return say(data, LONGEST_ESSENCE) if data not in (None, "") else "no data"

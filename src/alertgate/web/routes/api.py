@@ -8,6 +8,7 @@ import structlog
 from fastapi import APIRouter, Depends, Query
 
 from alertgate.addresses import mask, mask_all
+from alertgate.credential import Credential
 from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
@@ -135,7 +136,7 @@ async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQue
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
-    wanted = Replay(str(notification_id), gate.clock.now())
+    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now())
     done = await gate.store.write(lambda connection: replay(connection, wanted))
     if done.notification is None:
         raise NotFound(done.reason)
@@ -155,7 +156,7 @@ async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
 )
 async def dismiss_notification(notification_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Say that nothing more need be done about a failed notification: it is no longer outstanding."""
-    wanted = Dismissal(str(notification_id), By.read(body).by, gate.clock.now())
+    wanted = Dismissal(str(notification_id), By.read(body).by, Credential.API_TOKEN, gate.clock.now())
     done = await gate.store.write(lambda connection: dismiss(connection, wanted))
     if done.notification is None:
         raise NotFound(done.reason)
@@ -164,7 +165,7 @@ async def dismiss_notification(notification_id: UUID, body: ApiBody, gate: Curre
     if done.result is DismissResult.DISMISSED:
         one = done.notification
         facts = {"notification_id": one.id, "incident_id": one.incident_id, "to": mask(one.address)}
-        log.info("notification.dismissed", by=wanted.by, **facts)
+        log.info("notification.dismissed", by=wanted.by, credential=wanted.credential, **facts)
     return await _shown(done.notification, gate)
 
 
@@ -175,9 +176,11 @@ async def dismiss_all(body: ApiBody, gate: CurrentGate) -> AsciiJson:
     ids = await gate.store.read(failures.ids)
     for start in range(0, len(ids), AT_A_TIME):
         some = ids[start : start + AT_A_TIME]
-        number += await gate.store.write(partial(failures.dismiss, which=some, by=by, now=now))
+        number += await gate.store.write(
+            partial(failures.dismiss, which=some, by=by, credential=Credential.API_TOKEN, now=now)
+        )
     if number:
-        log.info("notifications.dismissed", by=by, number=number)
+        log.info("notifications.dismissed", by=by, credential=Credential.API_TOKEN, number=number)
     await gate.failures.look()
     return AsciiJson({"dismissed": number})
 
@@ -200,7 +203,7 @@ def _next(listing: str, last_id: str, gate: Gate) -> str:
 
 
 def _action(incident_id: UUID, body: bytes, gate: Gate) -> Action:
-    return Action(str(incident_id), By.read(body).by, gate.clock.now())
+    return Action(str(incident_id), By.read(body).by, Credential.API_TOKEN, gate.clock.now())
 
 
 def _answer(applied: Applied | None, action: Action) -> AsciiJson:
@@ -216,6 +219,7 @@ def _answer(applied: Applied | None, action: Action) -> AsciiJson:
             detail=transition.reason,
             incident_id=action.incident_id,
             by=action.by,
+            credential=action.credential,
             cancelled=applied.cancelled,
             due=applied.due,
         )
