@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from alertgate.links import Links
 from alertgate.model import (
     Alert,
     AlertStatus,
@@ -34,6 +35,8 @@ from tools.settings_table import ROOT
 SAMPLES = ROOT / "docs" / "samples"
 NIGHT = datetime(2026, 11, 23, 2, 3, 0, tzinfo=UTC)
 """Three minutes past three in the morning in Berlin."""
+
+LINKS = Links("https://alerts.example.org", ["sample"])
 
 HEAD = """\
 # Samples
@@ -276,6 +279,7 @@ def _digest() -> DigestContext:
         zone=ZoneInfo("Europe/Berlin"),
         now=NIGHT + timedelta(minutes=2),
         message_domain="example.com",
+        link=LINKS.url(_id(0x2001)),
     )
 
 
@@ -354,6 +358,7 @@ def _context(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = 
         zone=ZoneInfo("Europe/Berlin"),
         now=last.received_at,
         message_domain="example.com",
+        link=LINKS.url(notification.id),
     )
 
 

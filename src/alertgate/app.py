@@ -26,6 +26,7 @@ from alertgate.errors import PolicyInvalid
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
 from alertgate.metrics import LabelValues, Metrics
+from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels import registry
@@ -192,14 +193,14 @@ def _deliverer(
     ids: Ids,
     times: DeliveryTimes,
 ) -> Deliverer:
-    owner = secrets.token_hex(8)
+    owner, links = secrets.token_hex(8), linking.links_of(settings)
     names = [channel.name for channel in channels]
     rules = FloodRules(settings.flood_limit, settings.grouping.interval)
     return Deliverer(
         store,
         channels,
-        Claimer(rules, settings.smtp_daily_limit, targets(settings), owner=owner, new_id=ids),
-        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
+        Claimer(rules, settings.smtp_daily_limit, targets(settings), owner=owner, new_id=ids, links=links),
+        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random, links=links),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, owner=owner),
         clock,
         metrics,
@@ -299,7 +300,7 @@ def _announce(gate: Gate) -> None:
     settings = gate.settings
     store, recipients = gate.store, len(targets(settings))
     log.info("service.starting", version=__version__, store=store.dialect, database=store.name, recipients=recipients)
-    for finding in registry.findings(settings, gate.clock.now().date()):
+    for finding in (*registry.findings(settings, gate.clock.now().date()), *linking.findings(settings)):
         if finding.level is not Level.OK:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
     if settings.zone_doubt:

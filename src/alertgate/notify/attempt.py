@@ -18,6 +18,7 @@ from alertgate.addresses import mask, mask_all
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
+from alertgate.links import Links
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
 from alertgate.notify.channels.base import (
@@ -84,7 +85,9 @@ class Sender:
         *,
         new_id: Callable[[datetime], str],
         chance: Callable[[], float],
+        links: Links | None = None,
     ) -> None:
+        self._links = links
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -95,6 +98,7 @@ class Sender:
     def context(self, outgoing: Outgoing) -> MessageContext | DigestContext:
         """Return the context for rendering a message that is sent now."""
         settings, now, domain = self._settings, self._clock.now(), self._settings.mail_from.rpartition("@")[2]
+        link = self._links.url(outgoing.first.id) if self._links else None
         names = [settings.device_name(snapshot.incident.device) for snapshot in outgoing.snapshots]
         if outgoing.is_digest:
             first = outgoing.first
@@ -104,11 +108,11 @@ class Sender:
             )
             digest_id, zone = first.digest_id or first.id, settings.zone
             return DigestContext(
-                digest_id, first.channel, first.address, items, zone, now, domain, outgoing.missed_since
+                digest_id, first.channel, first.address, items, zone, now, domain, outgoing.missed_since, link
             )
         [one] = outgoing.snapshots
         return MessageContext(
-            one.notification, one.incident, one.alerts, names[0], settings.zone, now, domain, one.earlier
+            one.notification, one.incident, one.alerts, names[0], settings.zone, now, domain, one.earlier, link
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:

@@ -13,13 +13,14 @@ from typing import Any
 import structlog
 
 from alertgate.addresses import mask
+from alertgate.links import Links, fingerprint
 from alertgate.model import ChannelName, Due, Notification, Recent, Target
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
 from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
 from alertgate.notify.missed import Untold, is_missed
-from alertgate.store import Connection, alerts, claims, incidents, leases, untold
+from alertgate.store import Connection, alerts, claims, incidents, leases, links, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
@@ -91,6 +92,8 @@ class ClaimResult:
 class Claimer:
     """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
 
+    By the `links` of messages people find what they are about, before the messages go out.
+
     What was given up on is told to `targets` alone: others aren't among the recipients any more, or not now.
     """
 
@@ -102,7 +105,9 @@ class Claimer:
         *,
         owner: str,
         new_id: Callable[[datetime], str],
+        links: Links | None = None,
     ) -> None:
+        self._links = links
         self._targets = frozenset(targets)
         self._rules = rules
         self._daily_limit = daily_limit
@@ -176,6 +181,9 @@ class Claimer:
         messages = [
             [leased[each.members[0].id]] if each.is_alone else self._digest(connection, each, lease) for each in going
         ]
+        if self._links:
+            firsts = [members[0].id for members in messages]
+            links.keep(connection, {each: fingerprint(self._links.token(each)) for each in firsts})
         return _with_contents(connection, messages)
 
     def _digest(self, connection: Connection, dispatch: Dispatch, lease: Lease) -> list[Notification]:

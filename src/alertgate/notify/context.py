@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -165,6 +165,7 @@ class DigestContext(LocalTimes):
     message_domain: str
     missed_since: datetime | None = None
     """Since when its contact missed these, if their channel was away."""
+    link: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,8 @@ class MessageContext(LocalTimes):
     now: datetime
     message_domain: str
     earlier: Untold | None = None
+    link: str | None = field(default=None, repr=False)
+    """Where its reader can answer, if there are links."""
 
     @property
     def latest(self) -> Alert:

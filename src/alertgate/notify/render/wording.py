@@ -26,6 +26,11 @@ def lead(context: MessageContext) -> str:
     return " ".join(sentences) or "A new alert."
 
 
+def button(status: IncidentStatus) -> str:
+    """Return what the link of a message is called: what its reader may want to do, once it is opened."""
+    return "I'm on it" if status is IncidentStatus.OPEN else "What became of it"
+
+
 OFTEN = 3
 """From more changes on, a message says how often an incident changed."""
 
