@@ -25,6 +25,7 @@ from alertgate.config import Settings
 from alertgate.errors import PolicyInvalid
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
+from alertgate.group.by_link import Doer, LinkAct, LinkActions
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
@@ -52,7 +53,7 @@ from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestIds, RequestMiddleware
-from alertgate.web.routes import api, docs, ops, status, webhooks
+from alertgate.web.routes import api, docs, links, ops, status, webhooks
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -114,6 +115,7 @@ def open_gate(
     deliverer = _deliverer(store, opened, settings, clock, metrics, ids, times or DeliveryTimes())
     recorder = Recorder(settings.grouping, targets(settings), ids, settings.device_name)
     reporter = Reporter(recorder, ids, settings.zone)
+    actions = IncidentActions(targets(settings), ids)
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
     auditor = _auditor(store, deliverer, settings, clock, metrics)
     failures = FailureWatch(store, clock, metrics)
@@ -128,7 +130,8 @@ def open_gate(
         own_alerts=own_alerts,
         watch=Watch(watched, own_alerts, store, clock),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
-        actions=IncidentActions(targets(settings), ids),
+        actions=actions,
+        link_actions=LinkActions(linking.links_of(settings), _doers(actions)),
         channels=opened,
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
@@ -137,6 +140,11 @@ def open_gate(
         limits=Limits(settings, clock, metrics),
         metrics=metrics,
     )
+
+
+def _doers(actions: IncidentActions) -> dict[LinkAct, Doer]:
+    """Return what people can do by the links of messages."""
+    return {LinkAct.ACKNOWLEDGE: actions.acknowledge, LinkAct.RESOLVE: actions.resolve}
 
 
 def _metrics(channels: Sequence[Channel], clock: Clock) -> Metrics:
@@ -193,14 +201,14 @@ def _deliverer(
     ids: Ids,
     times: DeliveryTimes,
 ) -> Deliverer:
-    owner, links = secrets.token_hex(8), linking.links_of(settings)
+    owner, made = secrets.token_hex(8), linking.links_of(settings)
     names = [channel.name for channel in channels]
     rules = FloodRules(settings.flood_limit, settings.grouping.interval)
     return Deliverer(
         store,
         channels,
-        Claimer(rules, settings.smtp_daily_limit, targets(settings), owner=owner, new_id=ids, links=links),
-        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random, links=links),
+        Claimer(rules, settings.smtp_daily_limit, targets(settings), owner=owner, new_id=ids, links=made),
+        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random, links=made),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, owner=owner),
         clock,
         metrics,
@@ -224,7 +232,7 @@ def create_app(gate: Gate) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.gate = gate
-    routers = [webhooks.router, ops.router, status.router, api.router]
+    routers = [webhooks.router, ops.router, status.router, api.router, links.router]
     if settings.docs_enabled:
         routers.append(docs.router)
     problems.install(app, routers)

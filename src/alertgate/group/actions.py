@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alertgate.credential import Credential
 from alertgate.group.transitions import Transition, TransitionResult, acknowledge, resolve
@@ -20,6 +20,8 @@ class Action:
     by: str
     credential: Credential
     now: datetime
+    lasting: timedelta | None = None
+    """How long it holds, if it ends by itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from alertgate.accept.watch import Watch
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.group.actions import IncidentActions
+from alertgate.group.by_link import LinkActions
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
@@ -40,6 +41,7 @@ class Gate:
     watch: Watch
     failed_senders: FailedSenders
     actions: IncidentActions
+    link_actions: LinkActions
     channels: Sequence[Channel]
     deliverer: Deliverer
     health: Health

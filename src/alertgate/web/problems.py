@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from alertgate import errors
+from alertgate.web.paths import logged_path
 
 log = structlog.stdlib.get_logger("alertgate.web")
 
@@ -108,6 +109,11 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 
 def answer(request: Request, error: Exception) -> JSONResponse:
     """Return the answer for an error of the table, and log what only the log may say."""
+    return response(*describe(request, error))
+
+
+def describe(request: Request, error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the body and the headers for an error of the table, and log what only the log may say."""
     status, kind, title = next(PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS)
     more: dict[str, Any] = {}
     headers: dict[str, str] = {}
@@ -121,10 +127,10 @@ def answer(request: Request, error: Exception) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after)
     detail = str(error)
     if isinstance(error, errors.StoreError):
-        log.error("store.failed", path=request.url.path[:200], detail=detail)
+        log.error("store.failed", path=logged_path(request.url.path), detail=detail)
         # The database's error may name hosts and users.
         detail = _store_detail(error)
-    return response(problem(status, kind, title, detail, **more), headers)
+    return problem(status, kind, title, detail, **more), headers
 
 
 def _store_detail(error: errors.StoreError) -> str:
