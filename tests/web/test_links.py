@@ -70,7 +70,7 @@ async def test_a_link_shows_the_story_and_its_button_stops_it(make_settings, dat
         done = await pressed(home.service.client, path, page, "I'm on it")
         assert (done.status, done.buttons) == (200, ["It's over"])
         assert "You have it." in done.text
-        assert "o***@example.com has it since 14:03" in done.text
+        assert "o***@example.com has it (taken at 14:03)." in done.text
         acknowledged = (await incident(home, answer))["incident"]
         assert [acknowledged[name] for name in ("status", "acknowledged_by", "acknowledged_with")] == [
             "acknowledged",
@@ -260,7 +260,7 @@ async def test_a_link_of_what_is_long_over_leads_nowhere(home: House):
     home.clock.move(days=30)
     page = await opened(client, path)
     assert (page.status, page.buttons) == (200, [])
-    assert "It is over since 2026-11-23 14:03, by its sender." in page.text
+    assert "Over at 2026-11-23 14:03, by its sender." in page.text
     home.clock.move(seconds=1)
     assert (await opened(client, path)).status == 404
 

@@ -1,5 +1,6 @@
 """What the page of a link shows: clean texts for its template, in the order in which a sleepy reader needs them."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,8 @@ from alertgate.notify.render.text import one_line, rows
 from alertgate.prove.linked import Story
 from alertgate.store.links import ToldContact
 
+MOST_STATES = 5
+"""Sentences about how one group stands."""
 MOST_NAMES = 60
 """Devices of one group that are named; the others are counted."""
 
@@ -121,7 +124,7 @@ class LinkPage(LocalTimes):
             color="over" if over else severity,
             names=tuple(names[:MOST_NAMES]),
             more=max(len(names) - MOST_NAMES, 0),
-            state=tuple(dict.fromkeys(map(self._state, group.incidents))),
+            state=tuple(self._states(group)),
             changed=self._changed(group),
             marks=" ".join(group.marks),
             buttons=tuple(Button(act, LABELS[act], act in ASKED_FIRST) for act in self.offered(group)),
@@ -130,16 +133,22 @@ class LinkPage(LocalTimes):
     def _where(self, incident: Incident) -> str:
         return where(incident, self.device_name(incident.device))
 
+    def _states(self, group: LinkGroup) -> list[str]:
+        """Return how a group stands: the sentences that a reader looks for."""
+        if len(group.incidents) == 1:
+            return [self._state(group.incidents[0])]
+        by_state = Counter(_state_of_many(incident) for incident in group.incidents)
+        first = [f"{number:,} {state}" for state, number in sorted(by_state.items())[:MOST_STATES]]
+        left_out = by_state.total() - sum(number for _, number in sorted(by_state.items())[:MOST_STATES])
+        return [*first, *([f"{left_out:,} more"] if left_out else [])]
+
     def _state(self, incident: Incident) -> str:
-        """Return how an incident stands: the sentence that a reader looks for."""
         match incident.status:
             case IncidentStatus.ACKNOWLEDGED:
-                at = f" since {self.minute(incident.acknowledged_at)}" if incident.acknowledged_at else ""
-                return f"{one_line(incident.acknowledged_by or 'Somebody', 60)} has it{at}."
+                at = f" (taken at {self.minute(incident.acknowledged_at)})" if incident.acknowledged_at else ""
+                return f"{_taker(incident)} has it{at}."
             case IncidentStatus.RESOLVED:
-                return (
-                    f"It is over since {self.minute(incident.resolved_at or incident.last_alert_at)}{_how(incident)}."
-                )
+                return f"Over at {self.minute(incident.resolved_at or incident.last_alert_at)}{_how(incident)}."
             case _:
                 return "Nobody has it yet."
 
@@ -198,12 +207,26 @@ class LinkPage(LocalTimes):
         if len(context.alerts) < incident.alert_count:
             happened.append((incident.opened_at, "it began"))
         if incident.acknowledged_at:
-            by = one_line(incident.acknowledged_by or "somebody", 60)
-            happened.append((incident.acknowledged_at, f"{by} took it{in_words(incident.acknowledged_with)}"))
+            took = f"{_taker(incident)} took it{in_words(incident.acknowledged_with)}"
+            happened.append((incident.acknowledged_at, took))
         if incident.resolved_at and incident.status is IncidentStatus.RESOLVED:
             happened.append((incident.resolved_at, f"over{_how(incident)}{in_words(incident.resolved_with)}"))
         newest_first = sorted(happened, key=lambda event: event[0], reverse=True)
         return [(self.clock(at), text) for at, text in newest_first]
+
+
+def _taker(incident: Incident) -> str:
+    return one_line(incident.acknowledged_by or "Somebody", 60)
+
+
+def _state_of_many(incident: Incident) -> str:
+    match incident.status:
+        case IncidentStatus.ACKNOWLEDGED:
+            return f"taken by {_taker(incident)}"
+        case IncidentStatus.RESOLVED:
+            return "over"
+        case _:
+            return "open: nobody has it yet"
 
 
 def _how(incident: Incident) -> str:
