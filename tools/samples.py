@@ -47,6 +47,7 @@ nothing is fetched from the network. `python -m tools.samples` writes these file
 | a phone by day | a phone by night |
 | --- | --- |
 | ![an update on a phone, light](phone-light.png) | ![an update on a phone, dark](phone-dark.png) |
+| ![the page of a link, light](link-light.png) | ![the page of a link, dark](link-dark.png) |
 
 | kind | subject | text | HTML |
 | --- | --- | --- | --- |

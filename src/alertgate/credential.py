@@ -20,7 +20,7 @@ _WORDS = MappingProxyType(
     {
         Credential.API_TOKEN: " with API_TOKEN",
         Credential.COMMAND_LINE: " on the command line",
-        Credential.LINK: " by a message's link",
+        Credential.LINK: " with a message's link",
         Credential.PARTICLE: " with PARTICLE_WEBHOOK_SECRET",
         Credential.WEBHOOK_SECRET: " with a signature by WEBHOOK_SECRET",
         Credential.WEBHOOK_TOKEN: " with WEBHOOK_TOKEN",

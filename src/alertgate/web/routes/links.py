@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
@@ -101,7 +102,7 @@ async def press(token: str, request: Request, gate: CurrentGate) -> Response:
     """Do what a button of the page says, if what it is about is still as the page showed it. Doing it twice is once."""
     _limit(token, request, gate)
     linked = await gate.store.read(lambda connection: gate.link_actions.find(connection, token, gate.clock.now()))
-    _require(linked, request)
+    structlog.contextvars.bind_contextvars(notification_id=_require(linked, request).notification.id)
     pressed = _pressed(await read_body(request, gate), gate)
 
     def act(connection: Connection) -> Outcome | None:
