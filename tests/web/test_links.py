@@ -4,11 +4,16 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email import message_from_bytes, policy
+from zoneinfo import ZoneInfo
 
 import pytest
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from alertgate.links import Links
+from alertgate.prove.history import Trail, trail
+from alertgate.prove.timeline import tell
 from alertgate.web.paths import logged_path
 from tests.conftest import API_BEARER, BEARER, serving
 from tests.fakes import Received
@@ -385,6 +390,42 @@ async def test_tokens_are_in_no_log_no_metric_and_no_file_name(make_settings):
         "/x//a/{token}",
         "/alerts/a/{token}",
     }
+
+
+async def test_a_token_is_in_no_name_of_the_outbox(make_settings):
+    """While no mail server is set, mails with their links are files, whose names anybody on the machine may see."""
+    settings = make_settings(**LINKED)
+    async with serving(settings) as service:
+        await service.particle(event="leak")
+        await service.settled()
+    [file] = (settings.outbox_dir / "new").iterdir()
+    token = link_in(message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("plain",)).get_content())
+    assert token.removeprefix("/a/") not in str(file)
+
+
+async def test_what_was_done_is_in_the_log_and_the_trail_with_its_message(home: House):
+    """Who, masked, with what, and by which message."""
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        answer = await home.says({"status": "firing"}, event="leak")
+        client, path = home.service.client, link_to(home)
+        await pressed(client, path, await opened(client, path), "I'm on it")
+    [line] = [line for line in logs if line["event"] == "incident.acknowledged"]
+    mine = [each["id"] for each in (await everything(home))[1] if each["address"] == "owner@example.com"]
+    assert [line[name] for name in ("by", "credential", "incident_id")] == [
+        "o***@example.com",
+        "link",
+        answer["incident"],
+    ]
+    assert [line["notification_id"]] == mine
+    told = tell(await trail_of(home, answer), None, ZoneInfo("UTC"), home.clock.now())
+    assert "the incident was acknowledged by o***@example.com with a message's link" in told
+
+
+async def trail_of(home: House, answer: dict) -> Trail:
+    """Return an alert's trail."""
+    found = await home.service.gate.store.read(lambda connection: trail(connection, answer["id"]))
+    assert found
+    return found
 
 
 @pytest.mark.parametrize(
