@@ -63,7 +63,7 @@ class IncidentView(BaseModel):
     changed_at: datetime | None = Field(description="When an alert last changed its state or its severity")
     acknowledged_at: datetime | None
     acknowledged_by: str | None = Field(description="What the person called themselves")
-    acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `link`, `command_line`")
+    acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `link`, …")
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
     resolved_at: datetime | None
     ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
