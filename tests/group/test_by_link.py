@@ -7,9 +7,20 @@ import pytest
 
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied
-from alertgate.group.by_link import SNOOZE, LinkAct, LinkActions, LinkGroup, Pressed, Verdict, groups, judge, mark
+from alertgate.group.by_link import (
+    SNOOZE,
+    LinkAct,
+    LinkActions,
+    LinkGroup,
+    Pressed,
+    Verdict,
+    affected,
+    groups,
+    judge,
+    mark,
+)
 from alertgate.group.transitions import Transition, TransitionResult
-from alertgate.model import IncidentStatus, Severity
+from alertgate.model import ChannelName, IncidentStatus, Severity, Source
 from alertgate.prove.linked import KEPT, Linked, is_long_over
 from tests.builders import incident, notification
 from tests.fakes import START
@@ -60,7 +71,10 @@ def test_one_of_many_that_became_worse_makes_the_page_ask_for_all():
 
 def test_only_one_device_can_be_silenced_at_once():
     """A group of several has no such button, nor has what has no device."""
-    assert _now(FIRST, replace(FIRST, id="2"), act=SILENCE, shown=(FIRST, replace(FIRST, id="2"))) is Verdict.DONE
+    same_device = replace(FIRST, id="2")
+    assert _now(FIRST, same_device, act=SILENCE, shown=(FIRST, same_device)) is Verdict.DONE
+    assert affected(LinkGroup("g", "e", (FIRST, same_device)), SILENCE) == [FIRST]
+    assert affected(LinkGroup("g", "e", (replace(FIRST, source=Source.ALERTGATE),)), SILENCE) == []
     assert _now(FIRST, SECOND, act=SILENCE, shown=(FIRST, SECOND)) is Verdict.ALREADY
     assert _now(replace(FIRST, device=None), act=SILENCE) is Verdict.ALREADY
 
@@ -104,9 +118,20 @@ def test_an_act_says_who_did_it_with_what_and_for_how_long(act, lasting):
     linked = Linked(notification(address="owner@example.com"), (FIRST, replace(FIRST, id="2", status=OVER)))
     [group] = groups(linked.incidents)
     outcome = actions.press(None, linked, Pressed(act, group.id, group.marks, lasting), START)
-    wanted = Action(FIRST.id, "o***@example.com", Credential.LINK, START, lasting)
+    wanted = Action(
+        FIRST.id, "o***@example.com", Credential.LINK, START, lasting, (ChannelName.EMAIL, "owner@example.com")
+    )
     assert (outcome.verdict, asked) == (Verdict.DONE, [(act, wanted)])
     assert [action for action, _ in outcome.done] == [wanted]
+
+
+def test_what_is_refused_is_not_called_done():
+    """There may be too many silences: the page says so."""
+    refused = Applied(Transition(TransitionResult.REFUSED, FIRST, "there are too many"))
+    actions, linked = LinkActions(None, {SILENCE: lambda *_: refused}), Linked(notification(), (FIRST,))
+    [group] = groups(linked.incidents)
+    outcome = actions.press(None, linked, Pressed(SILENCE, group.id, group.marks, SNOOZE), START)
+    assert (outcome.verdict, outcome.done[0][1]) == (Verdict.REFUSED, refused)
 
 
 def test_a_group_that_the_message_doesnt_have_is_asked_about_again():

@@ -4,18 +4,26 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
 from email import message_from_bytes, policy
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from alertgate.app import create_app, open_gate
+from alertgate.group.actions import Action, Applied
+from alertgate.group.by_link import Doer, LinkAct, LinkActions
+from alertgate.group.transitions import Transition, TransitionResult
 from alertgate.links import Links
 from alertgate.prove.history import Trail, trail
 from alertgate.prove.timeline import tell
+from alertgate.store import Connection, incidents
 from alertgate.web.paths import logged_path
-from tests.conftest import API_BEARER, BEARER, serving
+from tests.conftest import API_BEARER, BEARER, Running, copy_template, listening, serving
 from tests.fakes import Received
 from tests.flow.test_stories import House, house
 from tests.pages import KEY, LINKED, PUBLIC_URL, Page, link_in, opened, pressed
@@ -484,3 +492,42 @@ async def test_everybody_pressing_at_once_is_one_acknowledgement(home: House):
     assert {page.status for page in done} == {200}
     assert sum("You have it." in page.text for page in done) == 1
     assert (await incident(home, answer))["incident"]["status"] == "acknowledged"
+
+
+async def test_a_page_offers_to_snooze_and_to_silence_where_somebody_does_it(make_settings):
+    """*Snooze 1 h* at once; *Silence this device* after a question, for as long as its answer says and no longer."""
+    asked: list[tuple[LinkAct, str, timedelta | None]] = []
+
+    def noting(act: LinkAct) -> Doer:
+        def do(connection: Connection, action: Action) -> Applied:
+            asked.append((act, action.by, action.lasting))
+            found = incidents.get(connection, action.incident_id)
+            assert found
+            return Applied(Transition(TransitionResult.ALREADY, found, "noted"))
+
+        return do
+
+    settings = make_settings(**LINKED, recipient_email="owner@example.com")
+    copy_template(settings)
+    links = Links(PUBLIC_URL, [KEY])
+    gate = open_gate(settings, disk_usage=lambda _: (10**12, 0, 10**12))
+    gate = replace(gate, link_actions=LinkActions(links, {act: noting(act) for act in LinkAct}))
+    async with (
+        listening(create_app(gate)) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        service = Running(gate, client, port)
+        await service.particle(event="leak")
+        await service.settled()
+        answer = (await client.get("/api/notifications", headers=API_BEARER)).json()
+        path = f"/a/{links.token(answer['items'][0]['id'])}"
+        page = await opened(client, path)
+        assert page.buttons == ["I'm on it", "Snooze 1 h", "It's over", "Silence this device"]
+        assert "You have it for an hour." in (await pressed(client, path, page, "Snooze 1 h")).text
+        question = await pressed(client, path, page, "Silence this device")
+        assert question.buttons == ["Silence it for 1 h", "Silence it for 8 h", "Silence it for 24 h", "Back"]
+        assert "The device is silenced." in (await pressed(client, path, question, "Silence it for 8 h")).text
+        longer = {**question.filled("Silence it for 8 h"), "hours": "48"}
+        assert (await client.post(path, data=longer)).status_code == 422
+    hour, who = timedelta(hours=1), "o***@example.com"
+    assert asked == [(LinkAct.SNOOZE, who, hour), (LinkAct.SILENCE, who, 8 * hour)]

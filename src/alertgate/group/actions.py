@@ -22,6 +22,8 @@ class Action:
     now: datetime
     lasting: timedelta | None = None
     """How long it holds, if it ends by itself."""
+    contact: Target | None = None
+    """The contact whose message led to it; None if it came by the API."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from types import MappingProxyType
 from alertgate.addresses import mask
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied
+from alertgate.group.transitions import TransitionResult
 from alertgate.links import Links
-from alertgate.model import Incident, IncidentStatus, Notification
+from alertgate.model import Incident, IncidentStatus, Notification, Source
 from alertgate.notify.context import event_name
 from alertgate.prove.linked import Linked, find
 from alertgate.store import Connection
@@ -37,6 +38,7 @@ class Verdict(StrEnum):
     DONE = "done"
     ALREADY = "already"  # somebody did it before; the first person stays on record
     OVER = "over"  # there is nothing left to do it to
+    REFUSED = "refused"  # it can't be done now; what was asked to do it says why
     CHANGED = "changed"  # it became worse, or open again, after the page was made: the page asks again
 
 
@@ -113,10 +115,15 @@ def _urgency(group: LinkGroup) -> tuple[bool, int, str]:
 
 
 def affected(group: LinkGroup, act: LinkAct) -> list[Incident]:
-    """Return the incidents of a group that an act would change."""
-    if act is LinkAct.SILENCE and len({incident.device for incident in group.incidents} - {None}) != 1:
-        return []
-    return [incident for incident in group.incidents if incident.status in _AFFECTED[act]]
+    """Return the incidents of a group that an act is to be done to.
+
+    Those of one device share one silence; several devices, and alertgate itself, can't be silenced by link.
+    """
+    found = [incident for incident in group.incidents if incident.status in _AFFECTED[act]]
+    if act is not LinkAct.SILENCE:
+        return found
+    devices = {None if incident.source is Source.ALERTGATE else incident.device for incident in found}
+    return found[:1] if len(devices) == 1 and devices != {None} else []
 
 
 def judge(group: LinkGroup, pressed: Pressed) -> Verdict:
@@ -170,11 +177,15 @@ class LinkActions:
         verdict = judge(group, pressed) if group else Verdict.CHANGED
         if group is None or verdict is not Verdict.DONE:
             return Outcome(verdict)
-        by, do = holder(linked.notification), self._doers[pressed.act]
+        notification, do = linked.notification, self._doers[pressed.act]
+        contact = (notification.channel, notification.address)
         chosen = [
-            Action(incident.id, by, Credential.LINK, now, pressed.lasting) for incident in affected(group, pressed.act)
+            Action(incident.id, holder(notification), Credential.LINK, now, pressed.lasting, contact)
+            for incident in affected(group, pressed.act)
         ]
-        return Outcome(verdict, tuple((action, applied) for action in chosen if (applied := do(connection, action))))
+        done = tuple((action, applied) for action in chosen if (applied := do(connection, action)))
+        refused = done and all(applied.transition.result is TransitionResult.REFUSED for _, applied in done)
+        return Outcome(Verdict.REFUSED if refused else verdict, done)
 
 
 def group_of(linked: Linked, group_id: str) -> LinkGroup | None:

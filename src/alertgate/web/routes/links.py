@@ -121,6 +121,9 @@ async def press(token: str, request: Request, gate: CurrentGate) -> Response:
 
 def _answer(outcome: Outcome, pressed: Pressed, shown: Story, gate: Gate) -> Response:
     """Return the page after an act: how things stand now, or, if nothing was done, the question once more."""
+    if outcome.verdict is Verdict.REFUSED:
+        _, refused = outcome.done[0]
+        return _page(shown, gate, notice=f"Nothing was done: {refused.transition.reason}.", status=409)
     if outcome.verdict is not Verdict.CHANGED:
         notice = _DONE[pressed.act] if outcome.verdict is Verdict.DONE else _NOT_NEEDED[outcome.verdict]
         return _page(shown, gate, notice=notice, done=True)
