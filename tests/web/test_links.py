@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +15,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from alertgate.app import create_app, open_gate
+from alertgate.errors import StoreUnavailable
 from alertgate.group.actions import Action, Applied
 from alertgate.group.by_link import Doer, LinkAct, LinkActions
 from alertgate.group.transitions import Transition, TransitionResult
@@ -494,6 +495,41 @@ async def test_everybody_pressing_at_once_is_one_acknowledgement(home: House):
     assert (await incident(home, answer))["incident"]["status"] == "acknowledged"
 
 
+@asynccontextmanager
+async def doing(make_settings, doer: Callable[[LinkAct], Doer]) -> AsyncIterator[tuple[Running, str]]:
+    """Run a service whose acts are the test's own; give it, with the path of a link."""
+    settings = make_settings(**LINKED, recipient_email="owner@example.com")
+    copy_template(settings)
+    links = Links(PUBLIC_URL, [KEY])
+    gate = open_gate(settings, disk_usage=lambda _: (10**12, 0, 10**12))
+    gate = replace(gate, link_actions=LinkActions(links, {act: doer(act) for act in LinkAct}))
+    async with (
+        listening(create_app(gate)) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        service = Running(gate, client, port)
+        await service.particle(event="leak")
+        await service.settled()
+        answer = (await client.get("/api/notifications", headers=API_BEARER)).json()
+        yield service, f"/a/{links.token(answer['items'][0]['id'])}"
+
+
+async def test_what_cant_be_stored_is_not_called_done(make_settings):
+    """While the database can't be written, the page says that nothing was stored, and pressing again may help."""
+
+    def failing(_: LinkAct) -> Doer:
+        def do(*_: object) -> Applied:
+            raise StoreUnavailable("disk full at /secret/place")
+
+        return do
+
+    async with doing(make_settings, failing) as (service, path):
+        page = await pressed(service.client, path, await opened(service.client, path), "I'm on it")
+    assert (page.status, page.answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    assert "nothing was stored" in page.text
+    assert "/secret" not in page.text
+
+
 async def test_a_page_offers_to_snooze_and_to_silence_where_somebody_does_it(make_settings):
     """*Snooze 1 h* at once; *Silence this device* after a question, for as long as its answer says and no longer."""
     asked: list[tuple[LinkAct, str, timedelta | None]] = []
@@ -507,20 +543,8 @@ async def test_a_page_offers_to_snooze_and_to_silence_where_somebody_does_it(mak
 
         return do
 
-    settings = make_settings(**LINKED, recipient_email="owner@example.com")
-    copy_template(settings)
-    links = Links(PUBLIC_URL, [KEY])
-    gate = open_gate(settings, disk_usage=lambda _: (10**12, 0, 10**12))
-    gate = replace(gate, link_actions=LinkActions(links, {act: noting(act) for act in LinkAct}))
-    async with (
-        listening(create_app(gate)) as port,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
-    ):
-        service = Running(gate, client, port)
-        await service.particle(event="leak")
-        await service.settled()
-        answer = (await client.get("/api/notifications", headers=API_BEARER)).json()
-        path = f"/a/{links.token(answer['items'][0]['id'])}"
+    async with doing(make_settings, noting) as (service, path):
+        client = service.client
         page = await opened(client, path)
         assert page.buttons == ["I'm on it", "Snooze 1 h", "It's over", "Silence this device"]
         assert "You have it for an hour." in (await pressed(client, path, page, "Snooze 1 h")).text
