@@ -22,6 +22,7 @@ from tests.builders import DOOR, for_any
 GOOD_SECRET = "a-good-secret-0123456789abcdef"
 SECRETS = [
     "SECRET_KEY",
+    "SECRET_KEY_PREVIOUS",
     "PARTICLE_WEBHOOK_SECRET",
     "PARTICLE_WEBHOOK_SECRET_PREVIOUS",
     "WEBHOOK_SECRET",
@@ -56,6 +57,10 @@ COMMAS = "write them comma-separated, as one@example.org,two@example.org"
 NO_JSON = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
 DEVICES_FORM = "write id=name, such as 3f002b000000000000000000=Front door, comma-separated"
 RULES_FORM = "write event=severity, such as alarm/*=critical, comma-separated"
+NO_PUBLIC_URL = (
+    "is not the address of this service; write one like https://alerts.example.org, in ASCII, without a user, a query "
+    "or a fragment"
+)
 WEB_ADDRESS = "is not a web address; write one like https://hc-ping.com/…"
 ANY_TEXT = {"SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE", "TZ"}
 """Settings that accept any text; whether a host, a directory or a file exists shows at start."""
@@ -137,6 +142,27 @@ PROBLEMS = [
     ("GROUP_INTERVAL", "5m 30", f"'5m 30' {NO_DURATION}"),
     ("GROUP_INTERVAL", "0m", "must be more than 0"),
     ("RETENTION_DAYS", "-1", "must be at least 0"),
+    ("PUBLIC_URL", "alerts.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "ftp://alerts.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://user@alerts.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org?x=1", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org/#x", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org/a b", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org/../x", NO_PUBLIC_URL),
+    ("PUBLIC_URL", 'https://alerts.example.org/"><b>', NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://älerts.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org:0", NO_PUBLIC_URL),
+    (
+        "PUBLIC_URL",
+        "http://alerts.example.org",
+        "must begin with https://: whoever reads a link on its way can answer by it",
+    ),
+    (
+        "PUBLIC_URL",
+        f"https://{'a' * 60}.{'b' * 12}",
+        "has more than 80 characters, and each message carries it: shorten it",
+    ),
     ("HEARTBEAT_URL", "hc-ping.com/x", WEB_ADDRESS),
     ("HEARTBEAT_URL", "ftp://hc-ping.com/x", WEB_ADDRESS),
     ("HEARTBEAT_URL", "https://", WEB_ADDRESS),
@@ -510,6 +536,21 @@ def test_an_empty_variable_counts_as_unset(load_with):
 def test_an_unknown_variable_is_ignored(load_with):
     """Other variables in the environment do no harm."""
     assert load_with(ALERTGATE_UNKNOWN="1", FLASK_ENV="production") == load_with()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://alerts.example.org/", "https://alerts.example.org"),
+        ("https://example.org:8443/alerts/", "https://example.org:8443/alerts"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost", "http://localhost"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_the_public_url_is_kept_without_a_slash_at_its_end(load_with, given, kept):
+    """On this machine itself it needs no TLS, so that a first run can try the links."""
+    assert load_with(PUBLIC_URL=given).public_url == kept
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "FLASK_SECRET_KEY", "secret_key"])

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 import time
 
 import pytest
@@ -176,6 +177,29 @@ def test_over_the_body_cap_the_edge_answers_413(stack: Stack, tmp_path, how: str
     assert {size: answer.status for size, answer in answers.items()} == {131072: 202, 131073: 413}
     assert {name: answers[131073].all(name) for name in ONCE} == {name: [value] for name, value in ONCE.items()}
     assert [line for line in stack.log() if line.get("status") == 413] == []
+
+
+def test_a_link_is_answered_outside_and_is_in_no_log(stack: Stack, mail: Mail):
+    """The mail's link works through the edge, which limits it less; neither log has its token, whatever was called."""
+    stack.particle("deploy/link")
+    wait_for(lambda: mail.about("deploy/link"))
+    [received] = [one for one in mail.sink.messages if "deploy/link" in one.mail["Subject"]]
+    [path] = set(re.findall(rf"https://{HOST}(/a/[A-Za-z0-9_-]+)", received.text))
+    shown = call(path, address=CALLERS[6])
+    assert (shown.status, "I&#39;m on it" in shown.body) == (200, True)
+    assert {name: shown.all(name) for name in ONCE} == {name: [value] for name, value in ONCE.items()}
+    fields = dict(re.findall(r'name="(group|seen)" value="([^"]*)"', shown.body))
+    form = [option for name, value in {**fields, "act": "acknowledge"}.items() for option in ("-d", f"{name}={value}")]
+    assert "You have it." in call(path, *form, address=CALLERS[6]).body
+    answers = flood(path, 60, address=CALLERS[6])
+    assert {answer.status for answer in answers} == {200, 429}
+    assert all(answer.all("x-request-id") for answer in answers), "alertgate itself answered each of them"
+    assert call(path, address=CALLERS[6], scheme="http").status in {301, 308}
+    assert call("/health", address=CALLERS[6]).status == 200
+    logs = both(f"{NAME}_traefik_1") + json.dumps(stack.log())
+    assert "/health" in logs
+    assert "/a/{token}" in logs
+    assert path.removeprefix("/a/") not in logs
 
 
 def test_the_client_address_is_the_callers_and_cannot_be_forged(stack: Stack):

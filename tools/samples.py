@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.accept.keys import event_key
+from alertgate.links import Links
 from alertgate.model import (
     Alert,
     AlertStatus,
@@ -37,6 +38,8 @@ SAMPLES = ROOT / "docs" / "samples"
 NIGHT = datetime(2026, 11, 23, 2, 3, 0, tzinfo=UTC)
 """Three minutes past three in the morning in Berlin."""
 
+LINKS = Links("https://alerts.example.org", ["sample"])
+
 HEAD = """\
 # Samples
 
@@ -48,6 +51,7 @@ nothing is fetched from the network. `python -m tools.samples` writes these file
 | an update by day | by night |
 | --- | --- |
 | ![an update on a phone, light](phone-light.png) | ![an update on a phone, dark](phone-dark.png) |
+| ![the page of a link, light](link-light.png) | ![the page of a link, dark](link-dark.png) |
 
 `python -m tools.pictures` makes the pictures, in Debian's chromium with Debian's Roboto.
 
@@ -307,6 +311,7 @@ def _digest() -> DigestContext:
         zone=ZoneInfo("Europe/Berlin"),
         now=NIGHT + timedelta(minutes=2),
         message_domain="example.com",
+        link=LINKS.url(_id(0x2001)),
     )
 
 
@@ -386,6 +391,7 @@ def _context(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = 
         now=last.received_at,
         message_domain="example.com",
         first=first,
+        link=LINKS.url(notification.id),
     )
 
 

@@ -27,8 +27,10 @@ from alertgate.config import Settings
 from alertgate.errors import PolicyInvalid
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
+from alertgate.group.by_link import Doer, LinkAct, LinkActions
 from alertgate.group.silencing import Silencer
 from alertgate.metrics import LabelValues, Metrics
+from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels import registry
@@ -60,7 +62,7 @@ from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestIds, RequestMiddleware
-from alertgate.web.routes import api, docs, ops, silences, status, webhooks, who
+from alertgate.web.routes import api, docs, links, ops, silences, status, webhooks, who
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -133,6 +135,7 @@ def open_gate(
     deliverer = _deliverer(store, opened, directory, settings, clock, metrics, ids, times)
     recorder = Recorder(settings.grouping, directory, ids, settings.device_name)
     reporter = Reporter(recorder, ids, settings.zone)
+    actions = IncidentActions(directory, ids, settings.device_name)
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
     auditor = _auditor(store, deliverer, settings, clock, metrics)
     failures = FailureWatch(store, clock, metrics)
@@ -149,7 +152,8 @@ def open_gate(
         watch=watch,
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
-        actions=IncidentActions(directory, ids, settings.device_name),
+        actions=actions,
+        link_actions=LinkActions(linking.links_of(settings), _doers(actions)),
         silencer=Silencer(ids, settings.device_name),
         escalations=_escalations(store, directory, settings, clock, metrics, ids),
         poll_every=times.poll_every,
@@ -161,6 +165,15 @@ def open_gate(
         limits=Limits(settings, clock, metrics),
         metrics=metrics,
     )
+
+
+def _doers(actions: IncidentActions) -> dict[LinkAct, Doer]:
+    """Return what people can do by the links of messages."""
+    return {
+        LinkAct.ACKNOWLEDGE: actions.acknowledge,
+        LinkAct.SNOOZE: actions.snooze,
+        LinkAct.RESOLVE: actions.resolve,
+    }
 
 
 def _metrics(channels: Sequence[Channel], clock: Clock) -> Metrics:
@@ -219,14 +232,22 @@ def _deliverer(
     ids: Ids,
     times: DeliveryTimes,
 ) -> Deliverer:
-    owner = secrets.token_hex(8)
+    owner, made = secrets.token_hex(8), linking.links_of(settings)
     names = [channel.name for channel in channels]
     rules = FloodRules(settings.flood_limit, settings.grouping.interval)
     return Deliverer(
         store,
         channels,
-        Claimer(rules, settings.smtp_daily_limit, directory, owner=owner, new_id=ids, device_name=settings.device_name),
-        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
+        Claimer(
+            rules,
+            settings.smtp_daily_limit,
+            directory,
+            owner=owner,
+            new_id=ids,
+            device_name=settings.device_name,
+            links=made,
+        ),
+        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random, links=made),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner=owner),
         clock,
         metrics,
@@ -258,7 +279,15 @@ def create_app(gate: Gate) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.gate = gate
-    routers = [webhooks.router, ops.router, status.router, api.router, silences.router, who.router]
+    routers = [
+        webhooks.router,
+        ops.router,
+        status.router,
+        api.router,
+        silences.router,
+        who.router,
+        links.router,
+    ]
     if settings.docs_enabled:
         routers.append(docs.router)
     problems.install(app, routers)
@@ -337,7 +366,7 @@ def _announce(gate: Gate) -> None:
     settings = gate.settings
     store, recipients = gate.store, len(targets(settings))
     log.info("service.starting", version=__version__, store=store.dialect, database=store.name, recipients=recipients)
-    for finding in registry.findings(settings, gate.clock.now().date()):
+    for finding in (*registry.findings(settings, gate.clock.now().date()), *linking.findings(settings)):
         if finding.level is not Level.OK:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
     if settings.zone_doubt:

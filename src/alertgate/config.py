@@ -18,6 +18,7 @@ from alertgate.setting_types import (
     Days,
     DeviceNames,
     Networks,
+    PublicUrl,
     RateLimit,
     Seconds,
     SeverityByEvent,
@@ -90,6 +91,11 @@ class Settings(MailSettings, SecretSettings):
     )
 
     # Service
+    public_url: PublicUrl | None = Field(
+        None,
+        description="Where phones reach this service, such as `https://alerts.example.org`. With it and `SECRET_KEY` "
+        "each message has a link to answer by. At most 80 characters; a short one leaves room in text messages.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     data_dir: Path = Field(

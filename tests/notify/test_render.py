@@ -770,3 +770,32 @@ def test_a_message_says_of_what_its_reader_was_not_told(number, line, short):
     assert f"({short})" in _text(earlier=earlier)
     own = incident(source=Source.ALERTGATE, event="alertgate/refused", device="generic webhook")
     assert "the first" not in _everything(render(_context(incident=own, earlier=earlier)))
+
+
+LINK = "https://alerts.example.org/a/AAAABBBBCCCCDDDD"
+
+
+@pytest.mark.parametrize("channel", ["email", "outbox"])
+def test_a_mail_shows_its_link_before_all_its_sentences(channel):
+    """The button stands above the first sentence, in the text and in the HTML, and nowhere without a link."""
+    shown = notification(channel=ChannelName(channel))
+    mail = render(_context(notification=shown, link=LINK))
+    for body in (mail.text, mail.html or ""):
+        assert 0 < body.index(LINK) < body.rindex("A new alert.")  # an inbox shows the sentence too
+    assert f"I'm on it: {LINK}" in mail.text
+    assert "I'm on it" in _Page(mail.html or "").text
+    assert "on it" not in _everything(render(_context(notification=shown)))
+
+
+@pytest.mark.parametrize("status", [IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED])
+def test_the_link_of_what_needs_nobody_asks_for_nobody(status):
+    """Where somebody has it, or it is over, the link only says what became of it."""
+    mail = render(_context(incident=incident(status=status, resolved_at=START, acknowledged_at=START), link=LINK))
+    assert f"What became of it: {LINK}" in mail.text
+
+
+def test_a_text_message_has_its_link_unless_that_costs_a_word():
+    """A short alert is followed by its link; of a long one nothing is left out for it."""
+    assert _text(link=LINK) == f"WARNING Front door: alarm/motion - motion in the hall {LINK}"
+    long = "motion in the hall, then in the kitchen, then on the stairs, and now in front of the safe"
+    assert _text(alerts=(alert(data=long),), link=LINK) == _text(alerts=(alert(data=long),))

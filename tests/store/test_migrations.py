@@ -27,7 +27,7 @@ from alertgate.errors import StoreTooNew
 from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.notify.directory import Directory
 from alertgate.rules import SeverityRules
-from alertgate.store import alerts, claims, failures, incidents, notifications, policies, schema
+from alertgate.store import alerts, claims, failures, incidents, links, notifications, policies, schema
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
 from alertgate.store.postgresql import postgresql_engine
@@ -503,3 +503,34 @@ def test_what_was_done_before_has_no_credential(first_schema, database):
         assert (told.dismissed_by, told.dismissed_with, told.retried_with) == ("Bea", None, None)
         with connected(first_schema, database) as connection:
             migrate(connection, command.downgrade, "0007")
+
+
+def test_messages_of_an_older_schema_have_no_link_and_can_get_one(first_schema, database):
+    """What was sent before is found by no link; a downgrade takes the links away, and leaves what was sent."""
+    at = int(START.timestamp() * 1_000_000)
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.upgrade, schema.VERSIONS[schema.VERSIONS.index("0009") - 1])
+        connection.execute(
+            text(
+                "INSERT INTO notifications (id, incident_id, channel, address, kind, status, severity, reason,"
+                " created_at, due_at, retry_since, attempts, finished_at) VALUES ('n1', 'incident-4', 'email',"
+                " 'a@x.y', 'opening', 'sent', 1, 'r', :at, :at, :at, 1, :at)"
+            ),
+            {"at": at},
+        )
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    assert store.read_now(lambda c: links.find(c, "0" * 64)) is None
+    with store.transaction() as connection:
+        links.keep(connection, {"n1": "0" * 64})
+    found = store.read_now(lambda c: links.find(c, "0" * 64))
+    store.close()
+    assert found is not None
+    assert found.id == "n1"
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.downgrade, schema.VERSIONS[schema.VERSIONS.index("0009") - 1])
+    again = Store(first_schema)
+    again.open(exclusive=True)
+    assert [each.id for each in again.read_now(lambda c: notifications.of_incident(c, "incident-4"))] == ["n1"]
+    assert again.read_now(lambda c: links.find(c, "0" * 64)) is None
+    again.close()

@@ -10,6 +10,7 @@ from alertgate.accept.credentials import SECRET_PREFIX, fits_libraries
 from alertgate.cli import policy
 from alertgate.config import Settings
 from alertgate.errors import StoreInUse, Unavailable
+from alertgate.notify import linking
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.policy.load import PolicyFile
@@ -39,6 +40,7 @@ async def run(
         *_secrets(settings),
         *_recipients(settings),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
+        *linking.findings(settings),
         *registry.findings(settings, now.date()),
         *policy.findings(file, settings, around, now),
         _store(settings),

@@ -17,6 +17,7 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
+from alertgate.links import Links
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
 from alertgate.notify.channels.advice import advice
@@ -88,7 +89,9 @@ class Sender:
         *,
         new_id: Callable[[datetime], str],
         chance: Callable[[], float],
+        links: Links | None = None,
     ) -> None:
+        self._links = links
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -99,6 +102,7 @@ class Sender:
     def context(self, outgoing: Outgoing) -> MessageContext | DigestContext:
         """Return the context for rendering a message that is sent now."""
         settings, now, domain = self._settings, self._clock.now(), self._settings.mail_from.rpartition("@")[2]
+        link = self._links.url(outgoing.first.id) if self._links else None
         names = [settings.device_name(snapshot.incident.device) for snapshot in outgoing.snapshots]
         if outgoing.is_digest:
             first = outgoing.first
@@ -116,6 +120,7 @@ class Sender:
                 now,
                 domain,
                 outgoing.missed_since,
+                link,
                 was_held=outgoing.was_held,
             )
         [one] = outgoing.snapshots
@@ -131,6 +136,7 @@ class Sender:
             one.earlier,
             one.first,
             course,
+            link,
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:

@@ -14,6 +14,7 @@ import structlog
 
 from alertgate.addresses import mask
 from alertgate.contact_state import Due, Recent
+from alertgate.links import Links, fingerprint
 from alertgate.model import ChannelName, Notification
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
@@ -23,7 +24,7 @@ from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.mute import in_force, without_silenced
-from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, untold
+from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
@@ -95,7 +96,8 @@ class ClaimResult:
 class Claimer:
     """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
 
-    `device_name` returns the name of a device's id, if it has one.
+    `device_name` returns the name of a device's id, if it has one. By the `links` of messages people find what they are
+    about, before the messages go out.
 
     What was given up on is told to contacts of the directory alone: others aren't in the policy any more, or not now.
     """
@@ -109,7 +111,9 @@ class Claimer:
         owner: str,
         new_id: Callable[[datetime], str],
         device_name: Callable[[str | None], str | None] = lambda _: None,
+        links: Links | None = None,
     ) -> None:
+        self._links = links
         self._device_name = device_name
         self._directory = directory
         self._rules = rules
@@ -186,6 +190,9 @@ class Claimer:
         messages = [
             [leased[each.members[0].id]] if each.is_alone else self._digest(connection, each, lease) for each in going
         ]
+        if self._links:
+            firsts = [members[0].id for members in messages]
+            links.keep(connection, {each: fingerprint(self._links.token(each)) for each in firsts})
         return _with_contents(connection, messages)
 
     def _digest(self, connection: Connection, dispatch: Dispatch, lease: Lease) -> list[Notification]:

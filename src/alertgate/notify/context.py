@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -182,6 +182,7 @@ class DigestContext(LocalTimes):
     message_domain: str
     missed_since: datetime | None = None
     """Since when its contact missed these, if their channel was away."""
+    link: str | None = field(default=None, repr=False)
     was_held: bool = False
     """Whether they were held until now."""
 
@@ -201,6 +202,8 @@ class MessageContext(LocalTimes):
     first: Alert | None = None
     """The incident's first alert, if it isn't among `alerts`."""
     course: Course = NO_COURSE
+    link: str | None = field(default=None, repr=False)
+    """Where its reader can answer, if there are links."""
 
     @property
     def latest(self) -> Alert:

@@ -188,7 +188,7 @@ def page(
     connection: Connection, wanted: WantedNotifications, before: str | None, limit: int, *, outstanding: bool = False
 ) -> list[Notification]:
     """Return the newest `limit` notifications that match, newest first; with `before`, those older than that id."""
-    query = select_page(notifications, wanted, before, limit)
+    query = select_page(notifications, wanted, before, limit).with_only_columns(*COLUMNS)
     rows = connection.execute(query.where(IS_OUTSTANDING) if outstanding else query)
     return [notification_of(row) for row in rows]
 

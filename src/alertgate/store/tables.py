@@ -261,6 +261,7 @@ notifications = Table(
     Column("via", AnyText),
     Column("hold", _enum(Hold)),
     Column("released_at", Instant),
+    Column("link_hash", String(64)),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
@@ -274,6 +275,7 @@ notifications = Table(
     ),
     _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
     _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
+    _partial_index("notifications_link", "link_hash", where="link_hash IS NOT NULL"),
     _partial_index("notifications_missed", "channel", "status", where="missed_since IS NOT NULL"),
     _partial_index("notifications_held", "due_at", where=HELD),
 )

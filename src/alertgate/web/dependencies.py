@@ -16,6 +16,7 @@ from alertgate.accept.watch import Watch
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.group.actions import IncidentActions
+from alertgate.group.by_link import LinkActions
 from alertgate.group.silencing import Silencer
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
@@ -48,6 +49,7 @@ class Gate:
     escalations: EscalationJob
     poll_every: float
     """Seconds between two looks for what is due, unless something wakes a job."""
+    link_actions: LinkActions
     channels: Sequence[Channel]
     deliverer: Deliverer
     health: Health

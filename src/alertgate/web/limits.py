@@ -25,6 +25,9 @@ from alertgate.web.limit_storage import MOST_KEYS, BoundedMemory
 LONGEST_ADDRESS = 64
 MOST_UNVERIFIED = 20
 """Large bodies of one address that are read at once before their signature can be checked; others wait."""
+LINK_ADDRESS_LIMIT = "120/minute"
+"""A whole office, and its mail scanner, may share an address. A token can't be guessed at any rate."""
+LINK_LIMIT = "30/minute"
 
 
 class RateBudget(StrEnum):
@@ -34,6 +37,8 @@ class RateBudget(StrEnum):
     GENERIC = "generic"  # the generic webhook, by client address
     DEVICE = "device"  # the Particle webhook, by device
     STORED = "stored"  # the bytes that a webhook stores (accept/volume.py)
+    LINK_ADDRESS = "link_address"  # links of messages, by client address
+    LINK = "link"  # the same, by link
 
 
 class Limits:
@@ -53,6 +58,7 @@ class Limits:
         self._metrics = metrics
         self._address = parse_many(settings.rate_limit)
         self._device = parse_many(settings.particle_rate_limit)
+        self._link_address, self._link = parse_many(LINK_ADDRESS_LIMIT), parse_many(LINK_LIMIT)
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         """Kept only while somebody uses them."""
 
@@ -96,6 +102,11 @@ class Limits:
     def count_device(self, device: str) -> None:
         """Count an authenticated request of a device. Raises RateLimited."""
         self._spend(self._device, RateBudget.DEVICE, device, "Too many requests of this device.")
+
+    def count_link(self, address: str, link_hash: str) -> None:
+        """Count a request with the link of a message, right or wrong. Raises RateLimited."""
+        self._spend(self._link_address, RateBudget.LINK_ADDRESS, _network(address), "Too many requests.")
+        self._spend(self._link, RateBudget.LINK, link_hash, "Too many requests with this link.")
 
     def _spend(self, items: list[RateLimitItem], budget: RateBudget, key: str, detail: str) -> None:
         if len(items) > 1:

@@ -72,7 +72,7 @@ class IncidentView(BaseModel):
     )
     acknowledged_at: datetime | None
     acknowledged_by: str | None = Field(description="What the person called themselves")
-    acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `command_line`")
+    acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `link`, …")
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
     snoozed_until: datetime | None = Field(description="When the acknowledgement ends by itself, if it was a snooze")
     resolved_at: datetime | None

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from alertgate.model import ChannelName, Severity, Source, worst
+from alertgate.model import ChannelName, IncidentStatus, Severity, Source, worst
 from alertgate.notify.context import DigestContext, DigestItem
+from alertgate.notify.render import wording
 from alertgate.notify.render.mail import COLORS, LARGEST, OVER_COLOR, Bodies, encoded_size, template
-from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, short_ids, shorten
+from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, short_ids, shorten, with_link
 
 SIZES = ((1000, 100), (200, 60), (100, 40), (50, 40), (20, 30), (10, 20), (3, 20), (1, 10))
 """How many names a group shows, and how many groups a mail; tried in order until it is small enough."""
@@ -128,6 +129,8 @@ def bodies(context: DigestContext, found: Sequence[Group], subject: str) -> Bodi
         "where": _total(found),
         "event": _events(found),
         "when": _missed(context) if context.missed_since else _when(context, found),
+        "link": context.link,
+        "button": wording.button(IncidentStatus.RESOLVED if found[0].over else IncidentStatus.OPEN),
         "lead": _lead(context, found),
         "facts": [("Digest", context.digest_id), ("Sent", context.time(context.now))],
     }
@@ -177,7 +180,8 @@ def _missed(context: DigestContext) -> str:
 
 def sms(context: DigestContext, found: Sequence[Group]) -> str:
     """Return a digest in one segment of 160 GSM-7 septets, with as many groups and names as fit."""
-    return next((text for text in _texts(context, found) if septets(text) <= SEGMENT), gsm7(_shortest(found)))
+    text = next((text for text in _texts(context, found) if septets(text) <= SEGMENT), _shortest(found))
+    return with_link(text, context.link)
 
 
 def _texts(context: DigestContext, found: Sequence[Group]) -> Iterator[str]:

@@ -109,6 +109,8 @@ def _headline(context: MessageContext, subject: str) -> dict[str, object]:
         "where": context.where,
         "event": wording.headline(context),
         "when": wording.when(context),
+        "link": context.link,
+        "button": wording.button(context.incident.status),
         "lead": lead,
         "picture_id": PICTURE_ID,
     }

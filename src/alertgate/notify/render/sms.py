@@ -4,11 +4,14 @@ from alertgate.model import Kind
 from alertgate.notify.context import MessageContext
 from alertgate.notify.course import listed
 from alertgate.notify.render import wording
-from alertgate.notify.render.text import gsm7, short_ids, shorten
+from alertgate.notify.render.text import short_ids, shorten, with_link
 
 
 def sms(context: MessageContext) -> str:
-    """Return severity, device, event, value, time and the rest in one segment: 160 GSM-7 septets."""
+    """Return severity, device, event, value, time and the rest in one segment, and the link if that fits too.
+
+    A segment has 160 GSM-7 septets.
+    """
     news = [] if context.resolved else list(filter(None, [_news(context)]))
     if context.incident.changes > wording.OFTEN:
         news.append(f"changed {context.incident.changes} times")
@@ -18,9 +21,8 @@ def sms(context: MessageContext) -> str:
     what = context.reading.after(event) if context.reading else event
     rest = wording.rest(context)
     at = "" if context.own else f" at {wording.short_time(context)}"  # an own message says since when itself
-    return gsm7(
-        f"{context.tag} {shorten(short_ids(context.where), 32)}: {what}{at}{brackets}" + (f" - {rest}" if rest else "")
-    )
+    text = f"{context.tag} {shorten(short_ids(context.where), 32)}: {what}{at}{brackets}"
+    return with_link(text + (f" - {rest}" if rest else ""), context.link)
 
 
 _NEWS = {Kind.RISE: "got worse", Kind.REOPENING: "open again", Kind.UNANSWERED: "nobody answered"}

@@ -45,6 +45,11 @@ def lead(context: MessageContext) -> str:
     return " ".join(sentences) or "A new alert."
 
 
+def button(status: IncidentStatus) -> str:
+    """Return what the link of a message is called: what its reader may want to do, once it is opened."""
+    return "I'm on it" if status is IncidentStatus.OPEN else "What became of it"
+
+
 REMEDY = "run `alertgate particle-template` and replace the webhook"
 """What to do about an alert that can't be read."""
 

@@ -13,13 +13,14 @@ from alertgate.credential import Credential
 from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
-from alertgate.model import Attempt, IncidentStatus, Notification
+from alertgate.model import Attempt, Notification
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.dismiss import AT_A_TIME, Dismissal, DismissResult, dismiss
 from alertgate.notify.replay import Replay, ReplayResult, replay
 from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
 from alertgate.store import Connection, alerts, attempts, failures, incidents, notifications
+from alertgate.web.acts import log_act
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import ApiBody, api_guard
@@ -55,9 +56,6 @@ from alertgate.web.views import (
     show_test_send,
     show_trail,
 )
-
-EVENTS = {IncidentStatus.ACKNOWLEDGED: "incident.acknowledged", IncidentStatus.RESOLVED: "incident.resolved"}
-"""The log's event for the status that a person gave an incident."""
 
 log = structlog.stdlib.get_logger("alertgate.api")
 router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(api_guard)], responses=GUARDED)
@@ -239,16 +237,7 @@ def _answer(applied: Applied | None, action: Action, gate: Gate) -> AsciiJson:
     transition = applied.transition
     if transition.result is TransitionResult.REFUSED:
         raise Conflict(f"Incident {action.incident_id} stays as it was: {transition.reason}.")
-    if transition.result is TransitionResult.CHANGED:
-        log.info(
-            EVENTS[transition.incident.status],
-            detail=transition.reason,
-            incident_id=action.incident_id,
-            by=action.by,
-            credential=action.credential,
-            cancelled=applied.cancelled,
-            due=applied.due,
-        )
+    log_act(action, applied)
     if applied.due:
         gate.deliverer.wake()
     return show_incident(transition.incident)
