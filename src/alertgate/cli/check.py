@@ -29,7 +29,7 @@ async def run(
     """
     findings = [
         *_secrets(settings),
-        *_recipients(settings),
+        *_recipients(settings, file),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
         *registry.findings(settings, now.date()),
         *policy.findings(file, settings, around, now),
@@ -87,9 +87,11 @@ def _unfit(name: str, secret: str) -> Finding:
     )
 
 
-def _recipients(settings: Settings) -> Iterator[Finding]:
-    if not (settings.recipient_email or settings.recipient_sms):
-        yield Finding(Level.WARN, "recipients", "none is set: nobody is told; set RECIPIENT_EMAIL")
+def _recipients(settings: Settings, file: PolicyFile) -> Iterator[Finding]:
+    if settings.recipient_email or settings.recipient_sms or (file.policy and file.policy.has_people):
+        return
+    level = Level.FAIL if settings.mail_host else Level.WARN
+    yield Finding(level, "recipients", "none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml")
 
 
 def _store(settings: Settings) -> Finding:

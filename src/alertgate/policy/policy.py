@@ -42,6 +42,11 @@ class Policy:
     operator: tuple[str, ...] = ()
     """Who hears of alertgate's own troubles; everyone if it is empty."""
 
+    @property
+    def has_people(self) -> bool:
+        """Whether it names people; else they are the recipients of the settings, each named like their address."""
+        return any(contact.address != one.name for one in self.people.values() for contact in one.contacts)
+
     def escalation(self, name: str) -> Escalation | None:
         """Return an escalation; None if the policy has none of this name any more."""
         everyone = tuple(self.people)
