@@ -71,7 +71,7 @@ def test_reminders_are_listed_a_few_times():
     assert found[1:4] == [
         "[[routes]] 1 sends it to home after a wait of 10m",
         UNTIL,
-        "Mon 08:00  owner, by email:o***@example.org: step 1",
+        "Mon 08:00  owner, by email:o***@example.org: step 1 (held until then by the escalation's hours)",
     ]
     assert sum(": reminder" in each for each in found) == MOST_REMINDERS
     assert found[-1] == "Reminders come every 1s, until 2h after the first message."
