@@ -165,14 +165,25 @@ class Story:
     def _release(self, via: str, word: str) -> None:
         found = release(self.policy, self.run.escalation, via, self.severity, self.now)
         if found is None:
-            self.reasons.append("routed anew")
-            self.run = escalate.begin(first(self.policy.routes, self.subject))
+            self._tell_others(word)
             return
         for telling in found:
             if telling.due_at <= self.now:
                 self._sent(telling, f"{word} (held)")
             else:
                 self.pending.append(Pending(telling, word))
+
+    def _tell_others(self, word: str) -> None:
+        """Route anew, because whom it was held for is gone; one that is over is told by its first step alone."""
+        self.reasons.append("routed anew")
+        self.run = escalate.begin(first(self.policy.routes, self.subject))
+        if self.status is not IncidentStatus.RESOLVED:
+            return
+        opened = replace(self.facts, status=IncidentStatus.OPEN, run=replace(self.run, wait=timedelta(0)))
+        found = escalate.next_step(opened, self.now)
+        assert isinstance(found, escalate.Tell)
+        self.pending += [Pending(telling, word) for telling in found.tellings]
+        self._send()
 
     def _sent(self, telling: Telling, word: str) -> None:
         if self.status is IncidentStatus.RESOLVED:

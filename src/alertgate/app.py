@@ -24,7 +24,7 @@ from alertgate.accept.watch import DiskUsage, Watch, Watched
 from alertgate.addresses import mask_all
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
-from alertgate.errors import PolicyInvalid
+from alertgate.errors import ConfigError
 from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
 from alertgate.group.by_link import Doer, LinkAct, LinkActions
@@ -122,7 +122,8 @@ def open_gate(
     policies = PolicyKeeper(store, clock, settings.policy_file, around, named=settings.must_have_policy)
     try:
         policies.start()
-    except PolicyInvalid:
+        _require_people(policies)
+    except ConfigError:
         store.close()
         raise
     ids = Ids(store.read_now(newest_id))
@@ -174,6 +175,13 @@ def _doers(actions: IncidentActions) -> dict[LinkAct, Doer]:
         LinkAct.SNOOZE: actions.snooze,
         LinkAct.RESOLVE: actions.resolve,
     }
+
+
+def _require_people(policies: PolicyKeeper) -> None:
+    """Raise ConfigError if there is nobody to tell; without a mail server the outbox has a recipient of its own."""
+    if not policies.current.policy.people:
+        problem = "RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified"
+        raise ConfigError([f"{problem}; set at least one, or name people in alertgate.toml"])
 
 
 def _metrics(channels: Sequence[Channel], clock: Clock) -> Metrics:

@@ -53,8 +53,8 @@ class Settings(MailSettings, SecretSettings):
     )
     policy_file: Path = Field(
         Path("alertgate.toml"),
-        description="The policy: what events mean (docs/events.md). Read at start and on SIGHUP. The default is beside "
-        "`.env`, and may be missing; one that is named here must exist.",
+        description="The policy: what events mean (docs/events.md), and who is told what, when (docs/people.md). Read "
+        "at start and on SIGHUP. The default is beside `.env`, and may be missing; one that is named here must exist.",
     )
     particle_strict: bool = Field(
         False,

@@ -184,8 +184,6 @@ def _inconsistent(settings: Settings) -> list[str]:
     problems = []
     if settings.mail_host and not settings.smtp_email:
         problems.append("SMTP_EMAIL is not set, but SMTP_HOST is: set the sender address of mails")
-    if settings.mail_host and not (settings.recipient_email or settings.recipient_sms):
-        problems.append("RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one")
     if authority := settings.authority_problem():
         problems.append(authority)
     problems += settings.login_problems()

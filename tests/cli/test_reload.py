@@ -123,8 +123,9 @@ async def test_who_would_be_told_by_the_file(tmp_path, policy):
     assert done.stdout.splitlines() == [
         "leak/cellar from Front door, critical, on Sat 28 Nov 2026 03:00 CET",
         "[[routes]] 1 sends it to everyone",
-        "03:00  owner, by email:o***@example.org: the first step",
-        "03:00  owner, by email:$CONTACT_OWNER: the first step",
+        "Until somebody acknowledges it, or it is over:",
+        "03:00  owner, by email:o***@example.org: step 1",
+        "03:00  owner, by email:$CONTACT_OWNER: step 1",
     ]
     wrong = await alertgate(*ask, "soon", cwd=tmp_path, env=GOOD)
     assert (wrong.returncode, "write it as in" in wrong.stderr) == (2, True)
@@ -144,3 +145,19 @@ async def test_check_names_what_is_wrong_with_people(tmp_path, policy):
     (tmp_path / ".env").write_text("CONTACT_OWNER=owner@example.net\n")
     fine = await alertgate("check", "--offline", cwd=tmp_path, env=GOOD)
     assert (fine.returncode, "owner@example.net" in fine.stdout) == (0, False)
+
+
+@pytest.mark.parametrize("people", [False, True])
+async def test_a_mail_server_needs_somebody_to_tell(tmp_path, policy, people):
+    """Recipients in the settings, or people in the policy; `check` and `serve` say so."""
+    policy.write_text('[people.owner]\ncontacts = ["email:owner@example.org"]\n' if people else "")
+    env = {**GOOD, "SMTP_EMAIL": "alerts@example.net", "SMTP_HOST": "127.0.0.1", "DATA_DIR": str(tmp_path / "data")}
+    checked = await alertgate("check", "--offline", cwd=tmp_path, env=env)
+    line = "fail  recipients: none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml"
+    assert (line in checked.stdout.splitlines()) is not people
+    if people:
+        async with process(tmp_path, smtp_email="alerts@example.net", smtp_host="127.0.0.1") as running:
+            assert (await running.client.get("/health")).status_code == 200
+    else:
+        served = await alertgate("serve", "--port", "0", cwd=tmp_path, env=env)
+        assert (served.returncode, "both empty: nobody would be notified" in served.stderr) == (2, True)

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alertgate.model import IncidentStatus, Severity, Source
 from alertgate.notify import escalate
@@ -14,7 +16,8 @@ from alertgate.policy.people import Person
 from alertgate.policy.policy import Policy
 from alertgate.policy.routes import Route, first
 from alertgate.policy.schedules import Schedule, Turn
-from tests.policies import BERLIN, Story, anything, at, escalation, person, policy, step
+from tests.builders import for_any
+from tests.policies import BERLIN, Story, anything, at, escalation, person, policy, shown, step
 
 CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
 NIGHT = "22:30-06:30"
@@ -126,13 +129,32 @@ def test_what_is_held_over_a_weekend_is_told_on_monday():
         escalation(step("owner"), step("partner", after="10m"), hours="mon-fri 08:00-18:00"),
     ])  # fmt: skip
     story = Story(rules, "fri 18:00").until("mon 12:00", week=1)
-    assert story.said == ["mon 08:00 owner: first_step", "mon 08:10 partner: next_step"]
+    assert story.said == ["mon 08:00 owner: first_step (held)", "mon 08:10 partner: next_step"]
+
+
+def test_what_is_over_before_the_hours_begin_is_told_all_the_same():
+    """On Monday, with its end; but not if it was over within the route's wait."""
+    home = escalation(step("owner"), hours="mon-fri 08:00-18:00")
+    rules = policy([person("owner")], [home], [Route("home", wait=timedelta(minutes=10))])
+    story = Story(rules, "sat 03:00").until("sat 04:00").resolves().until("mon 12:00", week=1)
+    assert story.said == ["mon 08:00 owner: first_step (held), over"]
+    assert Story(rules, "sat 03:00").until("sat 03:09").resolves().until("mon 12:00", week=1).said == []
+
+
+def test_critical_people_who_sleep_before_the_hours_begin_have_their_time():
+    """The owner hears of it at eight, and has ten minutes from then."""
+    rules = policy(
+        [person("owner", NIGHT), person("partner")],
+        [escalation(step("owner"), step("partner", after="10m"), hours="08:00-18:00")],
+    )
+    story = Story(rules, "mon 19:00", CRITICAL).until("tue 12:00")
+    assert story.said == ["tue 08:00 owner: first_step (held)", "tue 08:10 partner: next_step"]
 
 
 def test_a_critical_incident_waits_for_the_hours_of_its_escalation_too():
     """Hours are what the escalation is for; a route by severity sends critical ones elsewhere."""
     story = Story(policy([person("owner")], [escalation(step("owner"), hours="08:00-18:00")]), "mon 19:00", CRITICAL)
-    assert story.until("tue 12:00").said == ["tue 08:00 owner: first_step"]
+    assert story.until("tue 12:00").said == ["tue 08:00 owner: first_step (held)"]
 
 
 def test_reminders_stand_still_while_all_who_were_told_are_quiet():
@@ -322,6 +344,48 @@ def test_a_person_who_is_removed_while_something_is_held_for_them_loses_nothing(
     story.change(home(person("partner"))).until("tue 12:00")
     assert story.said == ["tue 03:00 partner: first_step"]
     assert story.reasons[0] is StepReason.PERSON_GONE
+
+
+def test_what_was_over_before_its_person_left_is_told_to_others():
+    """Held for the owner, over at 02:40; the owner leaves the policy before the morning."""
+    story = Story(home(person("owner", NIGHT)), "tue 02:10").until("tue 02:40").resolves()
+    story.change(home(person("partner"))).until("tue 12:00")
+    assert story.said == ["tue 06:30 partner: first_step, over"]
+
+
+POLICIES = st.builds(
+    lambda names, quiet, hours: policy(
+        [person(name, quiet) for name in names], [escalation(step(*names), repeat_every="3h", hours=hours)]
+    ),
+    st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, unique=True),
+    st.sampled_from(["", NIGHT, "20:00-09:00", "fri 18:00-24:00, sat sun 00:00-24:00"]),
+    st.sampled_from(["", "mon-fri 08:00-18:00"]),
+)
+HAPPENINGS = st.lists(st.tuples(st.integers(1, 900), POLICIES | st.sampled_from(["over", "again"])), max_size=6)
+
+
+@for_any
+@given(POLICIES, st.sampled_from(["mon 23:00", "fri 17:55", "sun 03:00"]), HAPPENINGS)
+def test_nothing_is_lost_whatever_happens_to_the_policy(rules, begins, happenings):
+    """People and hours come and go: nobody is told in their quiet hours, and somebody is told."""
+
+    class Watched(Story):
+        def _sent(self, telling, word):
+            assert self.policy.people[telling.person].quiet_until(self.now, self.severity) is None
+            super()._sent(telling, word)
+
+    story = Watched(rules, begins)
+    moment = at(begins)
+    for minutes, happening in happenings:
+        moment += timedelta(minutes=minutes)
+        story.until(shown(moment), week=(moment - at("mon 00:00")).days // 7)
+        if isinstance(happening, Policy):
+            story.change(happening)
+        elif happening == "over" and story.status is IncidentStatus.OPEN:
+            story.resolves()
+        elif happening == "again" and story.status is IncidentStatus.RESOLVED:
+            story.fires()
+    assert story.until("sun 23:00", week=2).said
 
 
 def test_an_escalation_that_is_gone_is_routed_anew():

@@ -103,7 +103,7 @@ class Model:
     def tell(self, names: tuple[str, ...], word: str) -> None:
         """Tell those who are awake; the others hear it at the end of their quiet hours."""
         for name in names:
-            if self.is_quiet(name, self.now):
+            if self.is_quiet(name, self.now) or not self.is_open(self.now):
                 self.held.setdefault(name, word)
             else:
                 self.say(name, word)
@@ -121,7 +121,7 @@ class Model:
             self.acknowledged_at = self.snoozed_until = None
             self.status = IncidentStatus.OPEN
             self.begin()
-        while self.status is IncidentStatus.OPEN and self.is_open(self.now):
+        while self.status is IncidentStatus.OPEN and (self.is_open(self.now) or self.step_at is None):
             reminder, step = self.reminder_due(), self.step_due()
             running = self.home.repeat_every and self.step_at and not self.gave_up and self.sent_at
             if running and self.heard(self.audience, self.sent_at, self.home.stop_after):
@@ -136,9 +136,9 @@ class Model:
                 names = self.home.steps[len(self.told)].notify
                 self.told.append(names)
                 self.step_at = self.now
-                if self.severity is not Severity.CRITICAL:
-                    while not any(not self.is_quiet(name, self.step_at) for name in names):
-                        self.step_at += MINUTE
+                waited_for = () if self.severity is Severity.CRITICAL else names
+                while not self.somebody_hears(waited_for, self.step_at):
+                    self.step_at += MINUTE
                 self.reminded_at = self.step_at if first else self.reminded_at
                 self.tell(names, step[1])
             else:

@@ -1,6 +1,6 @@
 """Who would be told, when and why: the words of `alertgate who`, and that real incidents take the same course."""
 
-# ruff: noqa: E501, ISC004  (sentences that are shown)
+# ruff: noqa: E501  (sentences that are shown)
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +18,9 @@ from tests.policies import BERLIN, Story, anything, at, escalation, person, poli
 NIGHT = "22:30-06:30"
 
 
+UNTIL = "Until somebody acknowledges it, or it is over:"
+
+
 def told(rules, when: str, **changes) -> list[str]:
     """Return the words of a forecast."""
     return list(lines(forecast(rules, anything(**changes), at(when)), rules))
@@ -32,16 +35,15 @@ def test_a_night_with_a_shift():
     assert told(rules, "fri 23:00", severity=Severity.CRITICAL) == [
         "door/front from Front door, critical, on Fri 27 Nov 2026 23:00 CET",
         "[[routes]] 1 sends it to home",
-        "23:00  neighbour, by email:n***@example.org: step 2, because everybody of the step before has quiet hours",
-        "23:03  neighbour, by sms:n***@example.net: step 2, because everybody of the step before has quiet hours; "
-        "this contact's own delay, unless somebody has acknowledged by then",
-        "Sat 01:00  neighbour, by email:n***@example.org: reminder 1, unless somebody has acknowledged by then",
-        "Sat 01:03  neighbour, by sms:n***@example.net: reminder 1, unless somebody has acknowledged by then; "
-        "this contact's own delay, unless somebody has acknowledged by then",
-        "Sat 02:00  neighbour, by email:n***@example.org: that nobody answered; reminders end",
-        "Sat 02:03  neighbour, by sms:n***@example.net: that nobody answered; reminders end; "
-        "this contact's own delay, unless somebody has acknowledged by then",
-        "Sat 06:30  partner (on call, @oncall), by email:p***@example.org: the first step; held until then by quiet hours",
+        UNTIL,
+        "23:00  neighbour, by email:n***@example.org: step 2 at once, because everybody of the step before has quiet hours",
+        "23:03  neighbour, by sms:n***@example.net: step 2 at once, because everybody of the step before has quiet hours (this contact comes later)",
+        "Sat 01:00  neighbour, by email:n***@example.org: reminder 1",
+        "Sat 01:03  neighbour, by sms:n***@example.net: reminder 1 (this contact comes later)",
+        "Sat 02:00  neighbour, by email:n***@example.org: nobody has answered, so reminders end",
+        "Sat 02:03  neighbour, by sms:n***@example.net: nobody has answered, so reminders end (this contact comes later)",
+        "Sat 06:30  partner (on call, @oncall), by email:p***@example.org: step 1 (held until then by quiet hours)",
+        "Reminders come every 2h, until 3h after the first message.",
     ]
 
 
@@ -49,10 +51,11 @@ def test_without_a_file_everyone_is_told_at_once():
     """And alertgate's own troubles go to everyone, too."""
     rules = parse("", Surroundings(BERLIN, recipients=[("email", "a@example.org")]))
     here = ["door/front from Front door, warning, on Mon 23 Nov 2026 03:00 CET"]
-    line = "03:00  a@example.org, by email:a***@example.org: the first step"
-    assert told(rules, "mon 03:00") == [*here, "there are no routes: everyone is told", line]
+    line = "03:00  a@example.org, by email:a***@example.org: step 1"
+    assert told(rules, "mon 03:00") == [*here, "there are no routes: everyone is told", UNTIL, line]
     assert told(rules, "mon 03:00", source=Source.ALERTGATE)[1:] == [
         "alertgate's own trouble goes to the operator",
+        UNTIL,
         line,
     ]
     assert told(policy([]), "mon 03:00")[2:] == ["Nobody is told."]
@@ -65,12 +68,13 @@ def test_reminders_are_listed_a_few_times():
         rules.people.values(), rules.escalations.values(), [Route("home", wait=at("mon 00:10") - at("mon 00:00"))]
     )
     found = told(rules, "sun 20:00")
-    assert found[1:3] == [
-        "[[routes]] 1 sends it to home, after a wait of 10m",
-        "Mon 08:00  owner, by email:o***@example.org: the first step",
+    assert found[1:4] == [
+        "[[routes]] 1 sends it to home after a wait of 10m",
+        UNTIL,
+        "Mon 08:00  owner, by email:o***@example.org: step 1 (held until then by the escalation's hours)",
     ]
-    assert sum("reminder" in each for each in found) == MOST_REMINDERS
-    assert found[-1] == "Reminders go on like this until somebody acknowledges, or `stop_after` is over."
+    assert sum(": reminder" in each for each in found) == MOST_REMINDERS
+    assert found[-1] == "Reminders come every 1s, until 2h after the first message."
 
 
 quiets = st.sampled_from(["", NIGHT, "23:00-05:00 except critical", "12:00-13:00"])

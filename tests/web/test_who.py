@@ -46,7 +46,7 @@ async def test_who_would_be_told(make_settings, tmp_path, device):
                     "reason": "first_step",
                     "number": 1,
                     "hold": "quiet_hours",
-                    "text": "owner, by email:o***@example.org: the first step; held until then by quiet hours",
+                    "text": "owner, by email:o***@example.org: step 1 (held until then by quiet hours)",
                 }
             ],
         }

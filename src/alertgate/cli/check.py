@@ -38,7 +38,7 @@ async def run(
     findings = [
         *(Finding(Level.FAIL if doubt.is_wrong else Level.WARN, doubt.name, doubt.text) for doubt in doubts),
         *_secrets(settings),
-        *_recipients(settings),
+        *_recipients(settings, file),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
         *linking.findings(settings),
         *registry.findings(settings, now.date()),
@@ -97,9 +97,11 @@ def _unfit(name: str, secret: str) -> Finding:
     )
 
 
-def _recipients(settings: Settings) -> Iterator[Finding]:
-    if not (settings.recipient_email or settings.recipient_sms):
-        yield Finding(Level.FAIL, "recipients", "none is set: nobody is told; set RECIPIENT_EMAIL")
+def _recipients(settings: Settings, file: PolicyFile) -> Iterator[Finding]:
+    if settings.recipient_email or settings.recipient_sms or (file.policy and file.policy.has_people):
+        return
+    text = "none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml"
+    yield Finding(Level.FAIL, "recipients", text)
 
 
 def _store(settings: Settings) -> Finding:

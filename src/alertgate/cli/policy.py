@@ -64,10 +64,8 @@ def findings(file: PolicyFile, settings: Settings, around: Surroundings, now: da
 
 
 def _counts(policy: Policy) -> str:
-    rules, routes = len(policy.events), len(policy.routes)
+    rules, people, routes = len(policy.events), len(policy.people), len(policy.routes)
     counted = f"{rules} [[events]] rule{'s' * (rules != 1)}"
-    if not routes:
+    if not (policy.has_people or routes):
         return counted
-    people = len(policy.people)
-    persons = "1 person" if people == 1 else f"{people} people"
-    return f"{counted}, {persons} and {routes} [[routes]]"
+    return f"{counted}, {people} {'person' if people == 1 else 'people'} and {routes} [[routes]]"

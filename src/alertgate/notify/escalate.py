@@ -110,7 +110,7 @@ class Tell:
     number: int
     due_at: datetime
     counts_from: datetime
-    """When its time begins: not before somebody is awake, unless it is critical."""
+    """When its time begins: not before the escalation's hours, nor before somebody is awake unless it is critical."""
     tellings: tuple[Telling, ...]
     told: frozenset[str]
     reason: StepReason
@@ -228,7 +228,8 @@ def _wait(facts: Facts, escalation: Escalation, now: datetime) -> Wait | None:
     """Return what holds everything now; None if nothing does."""
     if facts.silenced_until and now < facts.silenced_until:
         return Wait(facts.silenced_until, StepReason.SILENCED)
-    opens_at = opening(escalation, now)
+    # The first step is planned outside the hours too: what is over before they begin is held, not dropped.
+    opens_at = opening(escalation, now) if facts.run.step_at else None
     return Wait(opens_at, StepReason.OUTSIDE_HOURS) if opens_at else None
 
 
@@ -288,8 +289,9 @@ class _Open:
         number, step = found
         due_at, reason = self._step_due(step)
         told = self._policy.told(step.notify, self._now)
-        quiet_until = all_quiet_until((each.person for each in told), self._now, self._severity)
         starts_at = _counted(due_at, self._now)
+        starts_at = opening(self._escalation, starts_at) or starts_at
+        quiet_until = all_quiet_until((each.person for each in told), starts_at, self._severity)
         counts_from = starts_at if quiet_until is None or self._is_critical else quiet_until
         names = frozenset(each.person.name for each in told)
         return due_at, Tell(number, due_at, counts_from, self._tellings(told), names, reason)

@@ -15,7 +15,7 @@ from alertgate.policy.matchers import Subject
 from alertgate.policy.policy import Policy
 from alertgate.policy.routes import Routed, first
 
-MOST_REMINDERS = 3
+MOST_REMINDERS = 1
 """How many are listed; the following ones are like them."""
 FARTHEST = timedelta(days=14)
 MOST_DECISIONS = 400

@@ -6,24 +6,24 @@ from zoneinfo import ZoneInfo
 
 from alertgate.local_time import zone_name
 from alertgate.notify.escalate import StepReason
-from alertgate.notify.forecast import MOST_REMINDERS, Forecast, Foreseen
+from alertgate.notify.forecast import Forecast, Foreseen
 from alertgate.notify.tellings import TellReason
 from alertgate.policy.policy import Policy
 from alertgate.policy.routes import sentence
 from alertgate.policy.written import show_duration
 
 _WHAT: Mapping[StepReason, str] = {
-    StepReason.FIRST_STEP: "the first step",
-    StepReason.NEXT_STEP: "step {number}, unless somebody has acknowledged by then",
-    StepReason.ALL_QUIET: "step {number}, because everybody of the step before has quiet hours",
-    StepReason.NOBODY_ON_CALL: "step {number}, because the step before reaches nobody",
-    StepReason.REMINDER: "reminder {number}, unless somebody has acknowledged by then",
-    StepReason.NOBODY_ANSWERED: "that nobody answered; reminders end",
+    StepReason.FIRST_STEP: "step 1",
+    StepReason.NEXT_STEP: "step {number}",
+    StepReason.ALL_QUIET: "step {number} at once, because everybody of the step before has quiet hours",
+    StepReason.NOBODY_ON_CALL: "step {number} at once, because nobody is on call for the step before",
+    StepReason.REMINDER: "reminder {number}",
+    StepReason.NOBODY_ANSWERED: "nobody has answered, so reminders end",
 }
 _WHEN: Mapping[TellReason, str] = {
-    TellReason.DELAYED: "this contact's own delay, unless somebody has acknowledged by then",
-    TellReason.QUIET_HOURS: "held until then by quiet hours",
-    TellReason.OUTSIDE_HOURS: "held until then, outside the escalation's hours",
+    TellReason.DELAYED: " (this contact comes later)",
+    TellReason.QUIET_HOURS: " (held until then by quiet hours)",
+    TellReason.OUTSIDE_HOURS: " (held until then by the escalation's hours)",
 }
 NOBODY = "Nobody is told."
 
@@ -31,8 +31,8 @@ NOBODY = "Nobody is told."
 def line(foreseen: Foreseen) -> str:
     """Return who is told, how and why."""
     on_call = "" if foreseen.via == foreseen.person else f" (on call, {foreseen.via})"
-    said = [_WHAT[foreseen.reason].format(number=foreseen.number), _WHEN.get(foreseen.hold)]
-    return f"{foreseen.person}{on_call}, by {foreseen.contact}: {'; '.join(filter(None, said))}"
+    said = _WHAT.get(foreseen.reason, foreseen.reason).format(number=foreseen.number)
+    return f"{foreseen.person}{on_call}, by {foreseen.contact}: {said}{_WHEN.get(foreseen.hold, '')}"
 
 
 def lines(found: Forecast, policy: Policy) -> Iterator[str]:
@@ -42,14 +42,18 @@ def lines(found: Forecast, policy: Policy) -> Iterator[str]:
     origin = f" from {device}" if device else ""
     opens_at = found.opens_at.astimezone(zone)
     yield f"{subject.event}{origin}, {subject.severity}, on {opens_at:%a %d %b %Y %H:%M} {zone_name(opens_at)}"
-    wait = f", after a wait of {show_duration(found.routed.wait)}" if found.routed.wait else ""
+    wait = f" after a wait of {show_duration(found.routed.wait)}" if found.routed.wait else ""
     yield f"{sentence(found.routed)}{wait}"
-    for each in found.told:
-        yield f"{_moment(each.at, found.opens_at, zone)}  {line(each)}"
     if not found.told:
         yield NOBODY
-    elif any(each.reason is StepReason.REMINDER and each.number == MOST_REMINDERS for each in found.told):
-        yield "Reminders go on like this until somebody acknowledges, or `stop_after` is over."
+        return
+    yield "Until somebody acknowledges it, or it is over:"
+    for each in found.told:
+        yield f"{_moment(each.at, found.opens_at, zone)}  {line(each)}"
+    escalation = policy.escalation(found.routed.escalation)
+    if escalation and escalation.repeat_every:
+        every, stop = show_duration(escalation.repeat_every), show_duration(escalation.stop_after)
+        yield f"Reminders come every {every}, until {stop} after the first message."
 
 
 def _moment(at: datetime, opens_at: datetime, zone: ZoneInfo) -> str:

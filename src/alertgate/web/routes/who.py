@@ -56,7 +56,7 @@ class WhoView(BaseModel):
     at: str
     escalation: str
     route: str = Field(description="Where the incident goes and why")
-    told: list[ForeseenView] = Field(description="In the order of time; of the reminders the first three")
+    told: list[ForeseenView] = Field(description="In the order of time; of the reminders the first")
 
 
 @router.get("/who", response_model=WhoView, responses=WRONG)
