@@ -161,10 +161,11 @@ class Lives(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_told_that_an_open_door_is_closed(self) -> None:
-        """The last word about a door isn't that it is over while it is open and nothing waits to say so."""
-        last_said = {(each.address, each.incident.key): each for each in self.said}
-        for (address, key), said in last_said.items():
-            last = incidents.last(self.connection, [key])[key]
+        """The last word about an incident isn't that it is over while it is open and nothing waits to say so."""
+        last_said = {(each.address, each.incident.id): each for each in self.said}
+        found = incidents.by_id(self.connection, {incident_id for _, incident_id in last_said})
+        for (address, incident_id), said in last_said.items():
+            last = found[incident_id]
             if said.incident.status is IncidentStatus.RESOLVED and last.status is IncidentStatus.OPEN:
                 waits = self.waiting(address, last) or self.runs(last)
                 was_gone = self.left.get(address, said.at) > said.at
