@@ -27,6 +27,9 @@ ARGUMENTS = {
     "failures": ["failures"],
     "retry": ["retry", "--all"],
     "dismiss": ["dismiss", "--all"],
+    "silence": ["silence", "door/*", "--for", "2h"],
+    "silences": ["silences"],
+    "unsilence": ["unsilence", NOWHERE],
     "simulate": ["simulate"],
     "particle-template": ["particle-template", "--url", "https://gate.example.net", "--event", "x", "--show-secret"],
     "backup": ["backup", "copy.db"],
@@ -105,10 +108,13 @@ async def test_what_was_done_is_0(tmp_path, make_settings):
     async with mail_sink() as sink, serving(make_settings()) as service:
         alert_id = (await service.particle()).json()["id"]
         env = {**GOOD, **mail_env(sink), "PORT": str(service.port)}
+        silence = ""
         for command, arguments in ARGUMENTS.items():
-            given = [alert_id if argument == NOWHERE else argument for argument in arguments]
+            known = silence if command == "unsilence" else alert_id
+            given = [known if argument == NOWHERE else argument for argument in arguments]
             if command != "serve":
                 done = await alertgate(*given, cwd=tmp_path, env=env)
+                silence = done.stdout.split()[0] if command == "silence" else silence
                 assert (command, done.returncode, done.stderr.count("Traceback")) == (command, 0, 0), done.stderr
 
 
