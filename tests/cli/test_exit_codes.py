@@ -31,6 +31,9 @@ ARGUMENTS = {
     "ack": ["ack", NOWHERE],
     "resolve": ["resolve", NOWHERE],
     "simulate": ["simulate", "--yes"],
+    "silence": ["silence", "door/*", "--for", "2h"],
+    "silences": ["silences"],
+    "unsilence": ["unsilence", NOWHERE],
     "particle-template": ["particle-template", "--url", "https://gate.example.net", "--event", "x", "--show-secret"],
     "backup": ["backup", "copy.db"],
     "migrate": ["migrate"],
@@ -107,10 +110,13 @@ async def test_what_was_done_is_0(tmp_path, make_settings):
     async with mail_sink() as sink, serving(make_settings()) as service:
         alert_id = (await service.particle()).json()["id"]
         env = {**GOOD, **mail_env(sink), "PORT": str(service.port)}
+        silence = ""
         for command, arguments in ARGUMENTS.items():
-            given = [alert_id if argument == NOWHERE else argument for argument in arguments]
+            known = silence if command == "unsilence" else alert_id
+            given = [known if argument == NOWHERE else argument for argument in arguments]
             if command != "serve":
                 done = await alertgate(*given, cwd=tmp_path, env=env)
+                silence = done.stdout.split()[0] if command == "silence" else silence
                 assert (command, done.returncode, done.stderr.count("Traceback")) == (command, 0, 0), done.stderr
 
 

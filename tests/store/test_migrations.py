@@ -24,15 +24,17 @@ from alertgate.app import new_id
 from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.errors import StoreTooNew
-from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
+from alertgate.group.silencing import Wanted
+from alertgate.model import ChannelName, Hold, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.notify.directory import Directory
 from alertgate.rules import SeverityRules
-from alertgate.store import alerts, claims, failures, incidents, links, notifications, policies, schema
+from alertgate.silence import Silence
+from alertgate.store import alerts, claims, failures, incidents, links, notifications, policies, schema, silences
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
 from alertgate.store.postgresql import postgresql_engine
 from alertgate.store.tables import metadata
-from tests.builders import new_alert
+from tests.builders import new_alert, new_incident, new_notification
 from tests.fakes import START
 
 
@@ -426,6 +428,38 @@ def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
         (f"n{number}", None, None, None) for number in range(3)
     ]
     assert [each.id for each in due] == ["n0"]
+
+
+def test_what_silences_hold_is_let_go_by_a_downgrade(first_schema, database):
+    """An older version knows of no such hold: it is due; after the next upgrade there are no silences."""
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    incident = new_incident()
+    held = new_notification(incident, hold=Hold.SILENCED, due_at=START + timedelta(hours=8))
+    asked = Wanted("Anna \u202e<b>", Credential.API_TOKEN, lasting=timedelta(hours=8), event="*", note="\x00\ud800")
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [held])
+        silences.add(connection, _silence(asked))
+    assert store.read_now(lambda c: silences.over_after(c, START)) == [_silence(asked)]
+    assert store.read_now(silences.number_held) == 1
+    store.close()
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.downgrade, "0009")
+        due = connection.execute(text(f"SELECT hold, due_at - created_at FROM notifications WHERE id = '{held.id}'"))  # noqa: S608
+        assert tuple(due.one()) == (None, 0)
+    again = Store(first_schema)
+    again.open(exclusive=True)
+    assert again.read_now(lambda c: silences.page(c, None, None, 10)) == []
+    again.close()
+
+
+def _silence(asked: Wanted) -> Silence:
+    begins_at, ends_at = asked.span(START)
+    return Silence(
+        *("01890000-0000-7000-8000-000000000001", asked.event, None, None, None, Severity.CRITICAL),
+        *(begins_at, ends_at, asked.by, asked.credential, asked.note, START, None, None, None),
+    )
 
 
 PLACES = [
