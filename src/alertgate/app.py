@@ -137,6 +137,7 @@ def open_gate(
     recorder = Recorder(settings.grouping, directory, ids, settings.device_name)
     reporter = Reporter(recorder, ids, settings.zone)
     actions = IncidentActions(directory, ids, settings.device_name)
+    silencer = Silencer(ids, settings.device_name)
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
     auditor = _auditor(store, deliverer, settings, clock, metrics)
     failures = FailureWatch(store, clock, metrics)
@@ -154,8 +155,8 @@ def open_gate(
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=actions,
-        link_actions=LinkActions(linking.links_of(settings), _doers(actions)),
-        silencer=Silencer(ids, settings.device_name),
+        link_actions=LinkActions(linking.links_of(settings), _doers(actions, silencer)),
+        silencer=silencer,
         escalations=_escalations(store, directory, settings, clock, metrics, ids),
         poll_every=times.poll_every,
         channels=opened,
@@ -168,12 +169,13 @@ def open_gate(
     )
 
 
-def _doers(actions: IncidentActions) -> dict[LinkAct, Doer]:
+def _doers(actions: IncidentActions, silencer: Silencer) -> dict[LinkAct, Doer]:
     """Return what people can do by the links of messages."""
     return {
         LinkAct.ACKNOWLEDGE: actions.acknowledge,
         LinkAct.SNOOZE: actions.snooze,
         LinkAct.RESOLVE: actions.resolve,
+        LinkAct.SILENCE: silencer.silence_device,
     }
 
 

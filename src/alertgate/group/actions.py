@@ -16,6 +16,7 @@ from alertgate.notify.escalator import About, Chosen, Escalator
 from alertgate.notify.plan import Choice, is_due, on_acknowledgement, on_resolution
 from alertgate.notify.runs import Runs
 from alertgate.policy.escalations import Escalation
+from alertgate.silence import Silence
 from alertgate.store import Connection, escalations, incidents, notifications
 
 SNOOZE = timedelta(hours=1)
@@ -44,6 +45,8 @@ class Applied:
     """How many notifications it cancelled."""
     due: int = 0
     """How many notifications it made due."""
+    silence: Silence | None = None
+    """The silence that it began."""
 
 
 class IncidentActions:

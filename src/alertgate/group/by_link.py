@@ -49,7 +49,7 @@ ASKED_FIRST = frozenset({LinkAct.RESOLVE, LinkAct.SILENCE})
 """What a second page asks about, because it tells others something that may be wrong."""
 _AFFECTED = MappingProxyType(
     {
-        LinkAct.ACKNOWLEDGE: {IncidentStatus.OPEN},
+        LinkAct.ACKNOWLEDGE: {IncidentStatus.OPEN},  # and what is snoozed
         LinkAct.SNOOZE: {IncidentStatus.OPEN},
         LinkAct.RESOLVE: {IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED},
         LinkAct.SILENCE: {IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED},
@@ -119,11 +119,16 @@ def affected(group: LinkGroup, act: LinkAct) -> list[Incident]:
 
     Those of one device share one silence; several devices, and alertgate itself, can't be silenced by link.
     """
-    found = [incident for incident in group.incidents if incident.status in _AFFECTED[act]]
+    found = [incident for incident in group.incidents if _is_affected(incident, act)]
     if act is not LinkAct.SILENCE:
         return found
     devices = {None if incident.source is Source.ALERTGATE else incident.device for incident in found}
     return found[:1] if len(devices) == 1 and devices != {None} else []
+
+
+def _is_affected(incident: Incident, act: LinkAct) -> bool:
+    is_snoozed = incident.status is IncidentStatus.ACKNOWLEDGED and incident.snoozed_until is not None
+    return incident.status in _AFFECTED[act] or (act is LinkAct.ACKNOWLEDGE and is_snoozed)
 
 
 def judge(group: LinkGroup, pressed: Pressed) -> Verdict:
@@ -137,8 +142,9 @@ def judge(group: LinkGroup, pressed: Pressed) -> Verdict:
 
 
 def holder(notification: Notification) -> str:
-    """Return what others are told about who used the link of a message: its recipient, without the whole address."""
-    return mask(notification.address)
+    """Return what others are told about who used the link of a message: its person, or the masked address."""
+    person = notification.person
+    return mask(notification.address) if person is None or person == notification.address else person
 
 
 @dataclass(frozen=True, slots=True)

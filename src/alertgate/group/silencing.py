@@ -4,7 +4,7 @@ Nothing that waits is looked for: whatever becomes due is judged by the silences
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,8 @@ from enum import StrEnum
 from alertgate.characters import is_shown
 from alertgate.credential import Credential
 from alertgate.errors import FieldError
+from alertgate.group.actions import Action, Applied
+from alertgate.group.transitions import Transition, TransitionResult
 from alertgate.model import Incident, IncidentStatus, Severity, Source
 from alertgate.policy.matchers import Subject
 from alertgate.policy.silences import matches
@@ -22,7 +24,10 @@ LONGEST = timedelta(days=90)
 """From begin to end: what is to be quiet for longer is for the policy to say."""
 FARTHEST = timedelta(days=366)
 """How far ahead one may begin."""
+SHORTEST_BY_LINK = timedelta(hours=1)
 LONGEST_BY_LINK = timedelta(hours=24)
+PRESSED_TWICE = timedelta(minutes=5)
+"""A silence of the device that ends at most this much earlier is what is asked for: a button was pressed twice."""
 MOST = 500
 """Silences that aren't over: each is compared with each incident that speaks."""
 LONGEST_GLOB = 200
@@ -127,27 +132,26 @@ class Silencer:
         silences.look_again(connection, now)
         return Silenced(SilenceResult.ENDED, silences.get(connection, silence_id))
 
-    def silence_device(
-        self,
-        connection: Connection,
-        incident_id: str,
-        by: str,
-        credential: Credential,
-        lasting: timedelta,
-        now: datetime,
-    ) -> Silenced | None:
+    def silence_device(self, connection: Connection, action: Action) -> Applied | None:
         """Silence the device of an incident, as the page of a message's link does; None if there is no such incident.
 
         Only while the incident is open, and for LONGEST_BY_LINK at most: who holds a link has no other credential.
         """
-        incident = incidents.get(connection, incident_id)
+        incident, now = incidents.get(connection, action.incident_id), action.now
         if incident is None:
             return None
         if reason := _no_device(incident):
-            return Silenced(SilenceResult.REFUSED, errors=(FieldError("", reason),))
-        lasting = min(lasting, LONGEST_BY_LINK)
-        wanted = Wanted(by, credential, lasting=lasting, device=_SPECIAL.sub(r"[\1]", incident.device or ""))
-        return self.begin(connection, wanted, now)
+            return Applied(Transition(TransitionResult.REFUSED, incident, reason))
+        lasting = min(action.lasting or SHORTEST_BY_LINK, LONGEST_BY_LINK)
+        device = _SPECIAL.sub(r"[\1]", incident.device or "")
+        wanted = Wanted(action.by, action.credential, lasting=lasting, device=device)
+        if earlier := _as_wanted(silences.over_after(connection, now), wanted, now):
+            reason = f"its device is silenced until {earlier.ends_at:%Y-%m-%d %H:%M} UTC already"
+            return Applied(Transition(TransitionResult.ALREADY, incident, reason))
+        done = self.begin(connection, wanted, now)
+        result = TransitionResult.CHANGED if done.silence else TransitionResult.REFUSED
+        reason = "; ".join(map(str, done.errors)) or f"its device was silenced by {action.by}"
+        return Applied(Transition(result, incident, reason), silence=done.silence)
 
     def _matching(self, connection: Connection, silence: Silence) -> int:
         """Return how many incidents that aren't over a silence matches."""
@@ -157,6 +161,16 @@ class Silencer:
     def _subject(self, incident: incidents.Alike) -> Subject:
         name = self._device_name(incident.device)
         return Subject(incident.event, incident.severity, incident.source, incident.device, name)
+
+
+def _as_wanted(known: Iterable[Silence], wanted: Wanted, now: datetime) -> Silence | None:
+    """Return the silence that holds all of a device already, for as long as is wanted, if there is one."""
+    _, ends_at = wanted.span(now)
+    for each in known:
+        holds_all = not (each.event or each.source or each.min_severity or each.unless)
+        if holds_all and each.device == wanted.device and each.lasts(now) and ends_at - each.ends_at <= PRESSED_TWICE:
+            return each
+    return None
 
 
 def _no_device(incident: Incident) -> str | None:

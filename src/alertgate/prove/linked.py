@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from alertgate.links import Links, fingerprint
 from alertgate.model import Alert, Incident, IncidentStatus, Notification
-from alertgate.store import Connection, alerts, incidents, links
+from alertgate.silence import Silence
+from alertgate.store import Connection, alerts, incidents, links, silences
 from alertgate.store.links import ToldContact
 
 KEPT = timedelta(days=30)
@@ -29,6 +30,8 @@ class Story:
     linked: Linked
     alerts: tuple[Alert, ...]
     told: tuple[ToldContact, ...]
+    silences: tuple[Silence, ...] = ()
+    """Those that aren't over."""
 
 
 def find(connection: Connection, made: Links, token: str, now: datetime) -> Linked | None:
@@ -50,8 +53,8 @@ def is_long_over(about: Iterable[Incident], now: datetime) -> bool:
     )
 
 
-def story(connection: Connection, linked: Linked) -> Story:
+def story(connection: Connection, linked: Linked, now: datetime) -> Story:
     """Read what there is to show."""
     ids = [incident.id for incident in linked.incidents]
     latest = alerts.latest(connection, ids[0], SHOWN_ALERTS) if len(ids) == 1 else []
-    return Story(linked, tuple(latest), tuple(links.told(connection, ids)))
+    return Story(linked, tuple(latest), tuple(links.told(connection, ids)), tuple(silences.over_after(connection, now)))

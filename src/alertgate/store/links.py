@@ -14,7 +14,7 @@ from alertgate.store.tables import notifications
 _n = notifications.c
 _FIND = select(*COLUMNS).where(_n.link_hash == bindparam("link_hash"))
 _TOLD = (
-    select(_n.channel, _n.address, _n.status, func.max(_n.finished_at), func.min(_n.due_at))
+    select(_n.channel, _n.address, _n.status, func.max(_n.finished_at), func.min(_n.due_at), func.max(_n.person))
     .where(_n.incident_id.in_(bindparam("ids", expanding=True)))
     .group_by(_n.channel, _n.address, _n.status)
     .order_by(_n.channel, _n.address)
@@ -32,6 +32,8 @@ class ToldContact:
     """When the last of them was sent, failed or cancelled."""
     due_at: datetime
     """When the first of them is or was due."""
+    person: str | None
+    """Whom it reaches, by the policy's name; of a recipient of the settings, the address."""
 
 
 def keep(connection: Connection, hashes: Mapping[str, str]) -> None:

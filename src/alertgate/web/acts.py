@@ -1,13 +1,11 @@
-"""The log's line about what a person did, whichever way they came."""
+"""The log's lines about what people did, whichever way they came."""
 
 import structlog
 
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
-from alertgate.model import IncidentStatus
-
-EVENTS = {IncidentStatus.ACKNOWLEDGED: "incident.acknowledged", IncidentStatus.RESOLVED: "incident.resolved"}
-"""The log's event for the status that a person gave an incident."""
+from alertgate.model import Incident, IncidentStatus
+from alertgate.silence import Silence
 
 log = structlog.stdlib.get_logger("alertgate.acts")
 
@@ -17,12 +15,38 @@ def log_act(action: Action, applied: Applied) -> None:
     transition = applied.transition
     if transition.result is not TransitionResult.CHANGED:
         return
+    if applied.silence:
+        log_silence(applied.silence)
+        return
     log.info(
-        EVENTS[transition.incident.status],
+        _event(transition.incident),
         detail=transition.reason,
         incident_id=action.incident_id,
         by=action.by,
         credential=action.credential,
         cancelled=applied.cancelled,
         due=applied.due,
+    )
+
+
+def _event(incident: Incident) -> str:
+    """Return the log's event for the state that a person gave an incident."""
+    if incident.status is IncidentStatus.RESOLVED:
+        return "incident.resolved"
+    return "incident.snoozed" if incident.snoozed_until else "incident.acknowledged"
+
+
+def log_silence(new: Silence) -> None:
+    """Log a new silence; its texts are people's own."""
+    log.info(
+        "silence.begun",
+        detail="what is to be said of what it matches is held until its end",
+        id=new.id,
+        event_glob=new.event,
+        device_glob=new.device,
+        source_glob=new.source,
+        begins_at=str(new.begins_at),
+        ends_at=str(new.ends_at),
+        by=new.author,
+        credential=new.credential,
     )

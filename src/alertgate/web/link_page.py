@@ -24,6 +24,8 @@ from alertgate.model import (
 from alertgate.notify.context import LocalTimes, MessageContext, where
 from alertgate.notify.render import wording
 from alertgate.notify.render.text import one_line, rows
+from alertgate.policy.matchers import Subject
+from alertgate.policy.silences import Silences
 from alertgate.prove.linked import Story
 from alertgate.store.links import ToldContact
 
@@ -124,7 +126,7 @@ class LinkPage(LocalTimes):
             color="over" if over else severity,
             names=tuple(names[:MOST_NAMES]),
             more=max(len(names) - MOST_NAMES, 0),
-            state=tuple(self._states(group)),
+            state=(*self._states(group), *self._silenced(group)),
             changed=self._changed(group),
             marks=" ".join(group.marks),
             buttons=tuple(Button(act, LABELS[act], act in ASKED_FIRST) for act in self.offered(group)),
@@ -146,11 +148,27 @@ class LinkPage(LocalTimes):
         match incident.status:
             case IncidentStatus.ACKNOWLEDGED:
                 at = f" (taken at {self.minute(incident.acknowledged_at)})" if incident.acknowledged_at else ""
+                if incident.snoozed_until:
+                    until = self.minute(incident.snoozed_until)
+                    return f"{_taker(incident)} has snoozed it until {until}. Then it starts anew."
                 return f"{_taker(incident)} has it{at}."
             case IncidentStatus.RESOLVED:
                 return f"Over at {self.minute(incident.resolved_at or incident.last_alert_at)}{_how(incident)}."
             case _:
                 return "Nobody has it yet."
+
+    def _silenced(self, group: LinkGroup) -> list[str]:
+        """Return until when a silence holds what would be said, if that is so for all of a group."""
+        known = Silences(self.story.silences)
+        judged = [known.judge(self._subject(incident), self.now) for incident in group.going_on]
+        ends = [(each.until, each.silence.author) for each in judged if each.until and each.silence]
+        if not ends or len(ends) < len(judged):
+            return []
+        until, author = min(ends)
+        return [f"Silenced by {one_line(author, 60)} until {self.minute(until)}: nothing is said of it before."]
+
+    def _subject(self, incident: Incident) -> Subject:
+        return Subject.of(incident, self.device_name(incident.device))
 
     def _changed(self, group: LinkGroup) -> str:
         """Return what the message didn't say yet, because it happened later; empty if there is nothing."""
@@ -167,7 +185,7 @@ class LinkPage(LocalTimes):
         said = [self._progress(by_status[status]) for status in _SHOWN if status in by_status]
         mine = self.story.linked.notification
         own = " (this message)" if _contact(contact) == (mine.channel, mine.address) else ""
-        return f"{one_line(mask(contact.address), 60)}{own}", ", ".join(said) or "not told, as it wasn't needed"
+        return f"{one_line(_named(contact), 80)}{own}", ", ".join(said) or "not told, as it wasn't needed"
 
     def _progress(self, each: ToldContact) -> str:
         match each.status:
@@ -207,7 +225,8 @@ class LinkPage(LocalTimes):
         if len(context.alerts) < incident.alert_count:
             happened.append((incident.opened_at, "it began"))
         if incident.acknowledged_at:
-            took = f"{_taker(incident)} took it{in_words(incident.acknowledged_with)}"
+            did = "snoozed" if incident.snoozed_until else "took"
+            took = f"{_taker(incident)} {did} it{in_words(incident.acknowledged_with)}"
             happened.append((incident.acknowledged_at, took))
         if incident.resolved_at and incident.status is IncidentStatus.RESOLVED:
             happened.append((incident.resolved_at, f"over{_how(incident)}{in_words(incident.resolved_with)}"))
@@ -222,7 +241,7 @@ def _taker(incident: Incident) -> str:
 def _state_of_many(incident: Incident) -> str:
     match incident.status:
         case IncidentStatus.ACKNOWLEDGED:
-            return f"taken by {_taker(incident)}"
+            return f"{'snoozed' if incident.snoozed_until else 'taken'} by {_taker(incident)}"
         case IncidentStatus.RESOLVED:
             return "over"
         case _:
@@ -239,6 +258,12 @@ def _how(incident: Incident) -> str:
             return f", by {one_line(incident.resolved_by or 'somebody', 60)}"
         case None:
             return ""
+
+
+def _named(each: ToldContact) -> str:
+    """Return a contact with the name of its person, if the policy has given one."""
+    masked = mask(each.address)
+    return masked if each.person in (None, each.address) else f"{each.person}, {each.channel} {masked}"
 
 
 def _contact(each: ToldContact) -> tuple[ChannelName, str]:

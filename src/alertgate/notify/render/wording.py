@@ -78,7 +78,7 @@ def _open_again(context: MessageContext) -> str:
         return "It is open again."
     by = one_line(incident.acknowledged_by or "somebody", 60)
     if incident.snoozed_until:
-        return f"It is open again: {by} had put it off until {context.minute(incident.snoozed_until)}."
+        return f"It is open again: {by} had snoozed it until {context.minute(incident.snoozed_until)}."
     since = context.minute(incident.acknowledged_at)
     return f"It is open again: {by} acknowledged it at {since}, but alerts go on."
 
@@ -88,7 +88,7 @@ def _who_has_it(context: MessageContext) -> str:
     incident = context.incident
     by = one_line(incident.acknowledged_by or "somebody", 60)
     if incident.snoozed_until:
-        return f"{by} has put it off until {context.minute(incident.snoozed_until)}. Then it starts anew."
+        return f"{by} has snoozed it until {context.minute(incident.snoozed_until)}. Then it starts anew."
     at = context.minute(incident.acknowledged_at or context.now)
     return f"{by} has it: acknowledged at {at}. You needn't do anything."
 

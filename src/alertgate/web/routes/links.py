@@ -180,8 +180,9 @@ def _limit(token: str, request: Request, gate: Gate) -> None:
 
 
 def _story(connection: Connection, token: str, gate: Gate) -> Story | None:
-    linked = gate.link_actions.find(connection, token, gate.clock.now())
-    return story(connection, linked) if linked else None
+    now = gate.clock.now()
+    linked = gate.link_actions.find(connection, token, now)
+    return story(connection, linked, now) if linked else None
 
 
 def _require(found: _Found | None, request: Request) -> _Found:

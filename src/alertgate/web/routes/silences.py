@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Query
 from alertgate.credential import Credential
 from alertgate.errors import Conflict, Invalid, NotFound
 from alertgate.group.silencing import Silenced, SilenceResult
-from alertgate.silence import Silence
 from alertgate.store import silences
+from alertgate.web.acts import log_silence
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import ApiBody, api_guard
@@ -61,7 +61,7 @@ async def silence(body: ApiBody, gate: CurrentGate) -> AsciiJson:
     done = await gate.store.write(partial(gate.silencer.begin, wanted=wanted, now=now))
     if done.silence is None:
         raise Invalid(f"The silence can't be; nothing was changed. {REMEDY}", done.errors)
-    log_begun(done.silence)
+    log_silence(done.silence)
     answer = show_silence(done.silence, now, open_incidents=done.open_incidents)
     answer.status_code = 201
     return answer
@@ -100,22 +100,6 @@ async def _release(done: Silenced, gate: Gate) -> None:
         log.info("silence.ended", detail="what it held is released", id=done.silence.id, by=done.silence.removed_by)
         await gate.escalations.run()
         gate.deliverer.wake()
-
-
-def log_begun(new: Silence) -> None:
-    """Log a new silence; its texts are people's own."""
-    log.info(
-        "silence.begun",
-        detail="what is to be said of what it matches is held until its end",
-        id=new.id,
-        event_glob=new.event,
-        device_glob=new.device,
-        source_glob=new.source,
-        begins_at=str(new.begins_at),
-        ends_at=str(new.ends_at),
-        by=new.author,
-        credential=new.credential,
-    )
 
 
 def _missing(silence_id: UUID) -> NotFound:
