@@ -18,6 +18,7 @@ from alertgate.policy.wall_clock import DAY, Hours, Span
 from tests.conftest import API_BEARER, BEARER, Running, serving
 from tests.fakes import FakeClock, MailSink, mail_sink
 from tests.flow.test_nothing_is_lost import mail_settings
+from tests.pages import LINKED, Page, link_in, opened, pressed
 
 BERLIN = ZoneInfo("Europe/Berlin")
 MINUTE = timedelta(minutes=1)
@@ -88,7 +89,7 @@ class Household:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:
         """Run a service, or one more, on the household's database."""
-        settings = self.make_settings(**mail_settings(self.sink.port), flood_limit=0, **self.database)
+        settings = self.make_settings(**{**mail_settings(self.sink.port), "flood_limit": 0, **LINKED, **self.database})
         async with serving(settings, clock=self.clock, policy=lambda: self.policy) as service:
             self.services.append(service)
             yield service
@@ -106,6 +107,14 @@ class Household:
         answer = await self.service.client.post(f"/api/{path}", json=body, headers=API_BEARER)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    async def presses(self, who: str, *buttons: str) -> Page:
+        """Open the link of the last mail to a person, press one button after another; return what is shown then."""
+        path = link_in([mail for mail in self.sink.messages if mail.to.startswith(f"{who}@")][-1].text)
+        page = await opened(self.service.client, path)
+        for button in buttons:
+            page = await pressed(self.service.client, path, page, button)
+        return page
 
     async def heard(self) -> list[str]:
         """Return who got which message since the last call, once what is due was sent: `owner: WARNING <lead>`."""
@@ -134,8 +143,9 @@ class Household:
 
 def _said(subject: str, text: str) -> str:
     """Return a mail's tag and the sentence that says why it is sent."""
-    tag = subject.split("]", maxsplit=1)[0].strip("[")
-    paragraph = text.replace("\r\n", "\n").split("\n\n")[1]
+    tag = subject.split("]", maxsplit=1)[0].strip("[").split(",")[0]
+    paragraphs = text.replace("\r\n", "\n").split("\n\n")[1:]
+    paragraph = next(each for each in paragraphs if each.rstrip().endswith("."))
     return f"{tag} {' '.join(paragraph.split())}"
 
 

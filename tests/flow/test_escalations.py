@@ -29,7 +29,7 @@ HOME = escalation(
 )
 PEOPLE = (person("owner"), person("partner"), person("neighbour"))
 HOUSE = policy(PEOPLE, (HOME,))
-LEAK = "2 alerts in 18 min, since 14:03. The latest is below."
+LEAK = "2 alerts in 18 min, since 14:03. The latest is above."
 """What is said of the leak once it got worse."""
 SOON = 90.0
 """Minutes after which a household that is told too much would have been."""
@@ -72,9 +72,10 @@ class Told:
         assert await self.home.passes(5) == [f"neighbour: {said}", f"owner: {said}", f"partner: {said}"]
 
     async def the_second_acknowledges(self) -> None:
-        """The others hear who has it, and then everything is quiet."""
+        """By the link of their mail. The others hear who has it, and then everything is quiet."""
         self.home.clock.move(minutes=1)
-        await self.home.post(f"incidents/{self.incident}/acknowledge", by="partner")
+        page = await self.home.presses("partner", "I'm on it")
+        assert "partner has it (taken at 14:19)." in page.text
         said = "ACKNOWLEDGED partner has it: acknowledged at 14:19. You needn't do anything."
         assert await self.home.heard() == [f"neighbour: {said}", f"owner: {said}"]
 
@@ -342,7 +343,7 @@ def _recipients(*addresses: str):
     from alertgate.model import ChannelName  # noqa: PLC0415
     from alertgate.policy.people import recipients  # noqa: PLC0415
 
-    return recipients([(ChannelName.EMAIL, each) for each in addresses]).values()
+    return recipients([(ChannelName.EMAIL, each) for each in addresses], BERLIN).values()
 
 
 async def test_a_snooze_ends_by_itself(make_settings, database):

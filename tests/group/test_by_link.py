@@ -16,6 +16,7 @@ from alertgate.group.by_link import (
     Verdict,
     affected,
     groups,
+    holder,
     judge,
     mark,
 )
@@ -45,6 +46,9 @@ def _now(first, *others, act=ACKNOWLEDGE, shown=(FIRST,)) -> Verdict:
         (WORSE, {*LinkAct}, Verdict.CHANGED),
         (REOPENED, {*LinkAct}, Verdict.CHANGED),
         (replace(FIRST, status=TAKEN), {ACKNOWLEDGE, SNOOZED}, Verdict.ALREADY),
+        (replace(FIRST, status=TAKEN, snoozed_until=START), {ACKNOWLEDGE, RESOLVE, SILENCE}, Verdict.DONE),
+        (replace(WORSE, status=TAKEN, snoozed_until=START), {ACKNOWLEDGE}, Verdict.CHANGED),
+        (replace(FIRST, status=TAKEN, snoozed_until=START), {SNOOZED}, Verdict.ALREADY),
         (replace(FIRST, status=TAKEN), {RESOLVE, SILENCE}, Verdict.DONE),
         (replace(WORSE, status=TAKEN), {RESOLVE, SILENCE}, Verdict.CHANGED),
         (replace(FIRST, status=OVER), {*LinkAct}, Verdict.OVER),
@@ -123,6 +127,15 @@ def test_an_act_says_who_did_it_with_what_and_for_how_long(act, lasting):
     )
     assert (outcome.verdict, asked) == (Verdict.DONE, [(act, wanted)])
     assert [action for action, _ in outcome.done] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("person", "told"),
+    [(None, "o***@example.com"), ("owner@example.com", "o***@example.com"), ("owner", "owner")],
+)
+def test_people_are_called_by_the_name_that_the_policy_has(person, told):
+    """Recipients of the settings have none."""
+    assert holder(notification(address="owner@example.com", person=person)) == told
 
 
 def test_what_is_refused_is_not_called_done():
