@@ -196,7 +196,11 @@ def test_the_state_of_a_contact(store: Store, leased: Notification):
     with store.transaction() as connection:
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
-    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING)}
+    assert states == {
+        (incident_id, EMAIL): ContactState(
+            leased.id, 1, None, changes=1, worst=Severity.WARNING, pending_kind=Kind.OPENING
+        )
+    }
     assert store.read_now(lambda c: notifications.contact_states(c, [], START)) == {}
 
 
