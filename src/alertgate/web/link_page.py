@@ -22,7 +22,7 @@ from alertgate.model import (
     worst,
 )
 from alertgate.notify.context import LocalTimes, MessageContext, where
-from alertgate.notify.render import wording
+from alertgate.notify.render import content, wording
 from alertgate.notify.render.text import one_line, rows
 from alertgate.policy.matchers import Subject
 from alertgate.policy.silences import Silences
@@ -213,8 +213,8 @@ class LinkPage(LocalTimes):
         latest = context.latest
         return {
             "when": wording.when(context),
-            "words": wording.words(latest, 600) or ("" if wording.is_table(latest) else wording.essence(latest)),
-            "rows": rows(latest.data, most=12, room=1500) if wording.is_table(latest) else [],
+            "words": content.words(latest, 600) or ("" if content.is_table(latest) else content.essence(latest)),
+            "rows": rows(latest.data, most=12, room=1500) if content.is_table(latest) else [],
             "events": self._events(context),
         }
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
 from alertgate.notify.context import MessageContext, happened
-from alertgate.notify.render import wording
+from alertgate.notify.render import content, wording
 from alertgate.notify.render.reading import Reading
 from alertgate.notify.render.text import Blob, aligned, blob, clean_beginning, one_line, rows, shorten
 
@@ -100,7 +100,7 @@ def encoded_size(body: str) -> int:
 
 def _headline(context: MessageContext, subject: str) -> dict[str, object]:
     """Return what a reader sees first, as clean text."""
-    lead, essence = wording.lead(context), shorten(wording.essence(context.latest), 100)
+    lead, essence = wording.lead(context), shorten(content.essence(context.latest), 100)
     return {
         "subject": subject,
         "preview": lead if context.unreadable else " - ".join(filter(None, (essence, lead))),
@@ -125,12 +125,12 @@ def _details(context: MessageContext, room: int) -> dict[str, object]:
     """Return what the alerts say, in about `room` characters of clean text."""
     latest, earlier = context.latest, context.alerts[1 : 1 + MOST_EARLIER]
     times = [context.clock(happened(alert)) for alert in earlier]
-    words, fields = wording.words(latest, room // 2), wording.also_sent(latest)
+    words, fields = content.words(latest, room // 2), content.also_sent(latest)
     return {
         "words": words or None,
         "rows": _table(latest, room),
         "errors": [one_line(error, max(room // 16, 40)) for error in latest.errors[:5]],
-        "raw": None if latest.raw is None else clean_beginning(wording.beginning(latest.raw, room // 2), room // 2),
+        "raw": None if latest.raw is None else clean_beginning(content.beginning(latest.raw, room // 2), room // 2),
         "earlier_title": wording.earlier_title(context, len(earlier)),
         "earlier": [
             (time, wording.line(context, alert, max(room // 32, 10)))
@@ -146,8 +146,8 @@ def _table(alert: Alert, room: int) -> list[tuple[str, str]]:
     """Return the rows of an alert's data."""
     data = alert.data
     if isinstance(data, dict) and not blob(data):
-        data = wording.with_values(data)
-    return rows(data, room=room) if data and wording.is_table(alert) else []
+        data = content.with_values(data)
+    return rows(data, room=room) if data and content.is_table(alert) else []
 
 
 def picture(alert: Alert) -> Picture | None:
