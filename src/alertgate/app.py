@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
-from alertgate.accept import own
 from alertgate.accept.failed_senders import FailedSenders
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.own_report import Reporter
@@ -22,10 +21,10 @@ from alertgate.accept.record import Recorder, Result
 from alertgate.accept.volume import STORED, Volume
 from alertgate.accept.watch import DiskUsage, Watch, Watched
 from alertgate.addresses import mask_all
+from alertgate.background import background
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
-from alertgate.group import sweep
 from alertgate.group.actions import IncidentActions
 from alertgate.group.by_link import Doer, LinkAct, LinkActions
 from alertgate.group.silencing import Silencer
@@ -46,11 +45,8 @@ from alertgate.notify.holds import Releaser
 from alertgate.notify.lane import DeliveryTimes
 from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
-from alertgate.periodic import Periodic
-from alertgate.policy.keeper import FOLLOW_EVERY, PolicyKeeper
+from alertgate.policy.keeper import PolicyKeeper
 from alertgate.policy.policy import Policy
-from alertgate.prove import audit as auditing
-from alertgate.prove import housekeeping
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
 from alertgate.prove.outstanding import FailureWatch
@@ -316,8 +312,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gate: Gate = app.state.gate
     _announce(gate)
     try:
-        async with _beats(gate) as beats:
-            jobs = [*_background(gate), *beats]
+        async with background(gate) as jobs:
             await gate.deliverer.start()
             for job in jobs:
                 job.start()
@@ -329,46 +324,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         gate.store.close()
         log.info("service.stopped")
-
-
-@asynccontextmanager
-async def _beats(gate: Gate) -> AsyncIterator[list[Periodic]]:
-    """Yield the heartbeat job, if HEARTBEAT_URL is set."""
-    settings = gate.settings
-    if not settings.heartbeat_url:
-        yield []
-        return
-    from alertgate.prove.heartbeat import Heartbeat, open_client  # noqa: PLC0415  (slow, and few installations need it)
-
-    urls = [url.get_secret_value() for url in (settings.heartbeat_url, settings.heartbeat_fail_url) if url]
-    async with open_client(*urls) as client:
-        beat = Heartbeat(client, gate.auditor, *urls).beat
-        yield [Periodic("heartbeat", settings.heartbeat_interval, beat)]
-
-
-def _background(gate: Gate) -> list[Periodic]:
-    """Return the periodic jobs that run beside requests and delivery."""
-    settings, store, clock = gate.settings, gate.store, gate.clock
-
-    retention = housekeeping.Retention(store, clock, settings.retention_days, lambda: gate.watch.is_disk_low)
-
-    async def audit() -> None:
-        await gate.auditor.run()
-
-    async def escalate() -> None:
-        if await gate.escalations.run():
-            gate.deliverer.wake()
-
-    return [
-        Periodic("escalations", gate.poll_every, escalate),
-        Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
-        Periodic("watch", own.EVERY, gate.watch.run),
-        Periodic("own alerts", own.EVERY, gate.own_alerts.run),
-        Periodic("audit", auditing.EVERY, audit),
-        Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
-        Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
-        Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
-    ]
 
 
 def _announce(gate: Gate) -> None:

@@ -36,7 +36,7 @@ from alertgate.notify.render.text import SEGMENT, gsm7, septets
 from alertgate.prove.history import Trail
 from alertgate.prove.timeline import tell
 from alertgate.rules import SeverityRules
-from alertgate.store.tables import AnyText, JsonText
+from alertgate.store.column_types import AnyText, JsonText
 from alertgate.web.refusals import size_of
 from alertgate.web.views import show_trail
 from tests.builders import incident, notification

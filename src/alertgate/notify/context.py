@@ -4,10 +4,8 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from alertgate.clock import AHEAD
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import (
     Alert,
@@ -27,8 +25,6 @@ from alertgate.notify.render.reading import Reading, reading
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
 
-OFF = timedelta(days=366)
-"""A clock that is off by more shows no time at all."""
 LATE = timedelta(minutes=1)
 """The shortest delay that a message mentions."""
 SHOWN_ALERTS = 11
@@ -305,32 +301,6 @@ def event_name(incident: Incident) -> str:
     """Return the event's name, or the title of an own trouble."""
     own = incident.source is Source.ALERTGATE
     return one_line(title(incident.event, incident.device) if own else incident.event, 80)
-
-
-class SenderClock(StrEnum):
-    """What an alert's time of publication says about its sender's clock."""
-
-    UNKNOWN = "unknown"  # it has no time of publication
-    RIGHT = "right"  # it was published before it was received, as far as clocks agree
-    AHEAD = "ahead"  # it would have been published after it was received
-    WRONG = "wrong"  # the time is more than a year off: a clock that was never set starts in 1970 or 2000
-
-
-def sender_clock(alert: Alert) -> SenderClock:
-    """Compare when an alert says that it was published with when it was received."""
-    if alert.published_at is None:
-        return SenderClock.UNKNOWN
-    ahead = alert.published_at - alert.received_at
-    if abs(ahead) > OFF:
-        return SenderClock.WRONG
-    return SenderClock.AHEAD if ahead > AHEAD else SenderClock.RIGHT
-
-
-def happened(alert: Alert) -> datetime:
-    """Return when an alert was published, or else received. It can't have happened after it was received."""
-    if alert.published_at is None or sender_clock(alert) is not SenderClock.RIGHT:
-        return alert.received_at
-    return alert.published_at
 
 
 def late(delay: timedelta) -> str | None:

@@ -10,10 +10,11 @@ from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, 
 from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution, Severity, Source
 from alertgate.own_events import UNWATCHED
 from alertgate.rules import GroupingRules
+from alertgate.store.column_types import AnyText
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
 from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows, portions, update_rows
-from alertgate.store.tables import AnyText, constant, escalations, incidents, notifications
+from alertgate.store.tables import constant, escalations, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
 _OF_KEYS = incidents.c.key.in_(bindparam("keys", expanding=True))

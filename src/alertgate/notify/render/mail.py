@@ -8,10 +8,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 
 from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
-from alertgate.notify.context import MessageContext, happened
+from alertgate.notify.context import MessageContext
 from alertgate.notify.render import content, wording
 from alertgate.notify.render.reading import Reading
 from alertgate.notify.render.text import Blob, aligned, blob, clean_beginning, one_line, rows, shorten
+from alertgate.notify.sender_clock import happened
 
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 LARGEST = 18_000

@@ -12,10 +12,11 @@ from alertgate.model import (
     Resolution,
     Source,
 )
-from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
+from alertgate.notify.context import MessageContext, duration, late
 from alertgate.notify.course import listed, ordinal
 from alertgate.notify.render.content import essence
 from alertgate.notify.render.text import one_line, shorten
+from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
 from alertgate.own_events import HINTS
 from alertgate.prove.hint_words import LEAD
 from alertgate.prove.trouble_words import lead as trouble_lead
