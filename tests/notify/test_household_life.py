@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
+from alertgate.credential import Credential
 from alertgate.group.actions import Action, IncidentActions
 from alertgate.model import (
     ChannelName,
@@ -111,7 +112,7 @@ class Lives(RuleBasedStateMachine):
         key = f"particle:{door}:e"
         found = incidents.last(self.connection, [key]).get(key)
         if found and found.status is not IncidentStatus.RESOLVED:
-            getattr(self.actions, act)(self.connection, Action(found.id, "partner", self.now))
+            getattr(self.actions, act)(self.connection, Action(found.id, "partner", Credential.API_TOKEN, self.now))
             self.round()
 
     @rule(minutes=st.sampled_from([1, 4, 11, 45, 240, 600]))
