@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from alertgate.links import Links, fingerprint
 from alertgate.notify import linking
 from alertgate.notify.channels.base import Level
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.render.text import SEGMENT, septets, with_link
 from tests.builders import for_any
 from tests.conftest import MakeSettings
@@ -80,10 +81,11 @@ def test_messages_have_links_only_with_an_address_and_a_key(make_settings: MakeS
 )
 def test_check_says_whether_messages_have_links(make_settings: MakeSettings, more, level, says):
     """A key that is missing, and an address that leaves no room in text messages, are named."""
-    [finding] = linking.findings(make_settings(**{"public_url": URL, **more}))
+    settings = make_settings(**{"public_url": URL, **more})
+    [finding] = linking.findings(settings, targets(settings))
     assert (finding.what, finding.level) == ("PUBLIC_URL", level)
     assert says in finding.text
-    assert linking.findings(make_settings()) == []
+    assert linking.findings(make_settings(), []) == []
 
 
 @pytest.mark.parametrize("length", [1, 100, 113, 114, 115, 116, 160, 400])

@@ -34,7 +34,7 @@ from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Channel, Level, Reason
-from alertgate.notify.channels.registry import open_channels, targets
+from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
 from alertgate.notify.directory import Directory
@@ -145,6 +145,7 @@ def open_gate(
         new_id=ids,
         store=store,
         policies=policies,
+        directory=directory,
         recorder=recorder,
         own_alerts=own_alerts,
         watch=watch,
@@ -329,9 +330,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _announce(gate: Gate) -> None:
     """Log at start what an operator should know about the settings."""
     settings = gate.settings
-    store, recipients = gate.store, len(targets(settings))
-    log.info("service.starting", version=__version__, store=store.dialect, database=store.name, recipients=recipients)
-    for finding in (*registry.findings(settings, gate.clock.now().date()), *linking.findings(settings)):
+    store, told = gate.store, gate.directory.targets
+    log.info("service.starting", version=__version__, store=store.dialect, database=store.name, recipients=len(told))
+    for finding in (*registry.findings(settings, told, gate.clock.now().date()), *linking.findings(settings, told)):
         if finding.level is not Level.OK:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
     if settings.zone_doubt:

@@ -29,6 +29,7 @@ ARGUMENTS = {
     "dismiss": ["dismiss", "--all"],
     "list": ["list"],
     "ack": ["ack", NOWHERE],
+    "snooze": ["snooze", NOWHERE],
     "resolve": ["resolve", NOWHERE],
     "simulate": ["simulate", "--yes"],
     "silence": ["silence", "door/*", "--for", "2h"],

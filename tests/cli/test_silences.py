@@ -66,7 +66,7 @@ async def test_a_silence_begins_and_ends_beside_the_service(make_settings, datab
         (["x", "--until", "tomorrow"], "--until takes a time of day"),
         (["x", "--until", "2020-01-01T00:00"], "--until is no time to come"),
         (["x\ny", "--for", "2h"], "event is blank, or holds a character that can't be shown"),
-        (["x", "--for", "2h", "--by", " "], "--by is blank"),
+        (["x", "--for", "2h", "--by", " "], "--by is 1 to 128 characters"),
         (["x", "--for", "2h", "--because", "a\u202eb"], "--because is blank, or holds"),
     ],
 )

@@ -13,7 +13,7 @@ from alertgate.errors import StoreInUse, Unavailable
 from alertgate.notify import linking
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Finding, Level
-from alertgate.policy.load import PolicyFile
+from alertgate.policy.load import PolicyFile, parse
 from alertgate.policy.surroundings import Surroundings
 from alertgate.setting_sources import Doubt
 from alertgate.store.engine import Store
@@ -35,19 +35,20 @@ async def run(
 
     What is fine by the settings alone is left out where the mail server was asked about the same.
     """
+    told = policy.directory(file.policy or parse("", around), settings, around.secrets).targets
     findings = [
         *(Finding(Level.FAIL if doubt.is_wrong else Level.WARN, doubt.name, doubt.text) for doubt in doubts),
         *_secrets(settings),
         *_recipients(settings, file),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
-        *linking.findings(settings),
-        *registry.findings(settings, now.date()),
+        *linking.findings(settings, told),
+        *registry.findings(settings, told, now.date()),
         *policy.findings(file, settings, around, now),
         _store(settings),
     ]
     if offline:
         return findings
-    answers = [finding for provider in registry.PROVIDERS for finding in await provider.check(settings)]
+    answers = [finding for provider in registry.PROVIDERS for finding in await provider.check(settings, told)]
     asked_about = {finding.what for finding in answers}
     return [each for each in findings if each.level is not Level.OK or each.what not in asked_about] + answers
 

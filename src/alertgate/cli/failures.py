@@ -11,6 +11,7 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
+from alertgate.cli.policy import directory_in_force
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
@@ -19,7 +20,6 @@ from alertgate.model import Target
 from alertgate.notify import dismiss as dismissing
 from alertgate.notify.channels.advice import advice
 from alertgate.notify.channels.base import Reason, Transient
-from alertgate.notify.channels.registry import targets
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
@@ -61,8 +61,8 @@ def retry(
     """Retry failed notifications; the running service sends them."""
     settings = _settings(env_file, ids, all_=all_)
     with database.existing(settings, env_file) as store:
-        newest = _newest(store)
-        done = list(_shown(_retried(store, _wanted(store, ids), targets(settings), SystemClock())))
+        newest, told = _newest(store), directory_in_force(settings, env_file, store).targets
+        done = list(_shown(_retried(store, _wanted(store, ids), told, SystemClock())))
     _finish(done, ids, {ReplayResult.PENDING}, newest)
 
 

@@ -1,6 +1,7 @@
-"""Commands about incidents, beside the API: list them, acknowledge, resolve. The running service sends what is due."""
+"""Commands about incidents, beside the API: list, acknowledge, snooze, resolve. The service sends what is due."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -11,24 +12,24 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
-from alertgate.cli.policy import read_policy
+from alertgate.cli.policy import directory_in_force
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied, IncidentActions
 from alertgate.group.transitions import TransitionResult
 from alertgate.model import Incident, IncidentStatus, Resolution
-from alertgate.notify.channels.registry import in_use, surroundings
-from alertgate.notify.directory import Directory
-from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
+from alertgate.policy.written import read_duration
+from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import Connection, alerts, incidents
 from alertgate.store.pages import Wanted
+from alertgate.web.queries import LONGEST_SNOOZE
 
 MOST = 1000
 UNRESOLVED = (IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED)
 
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Incidents' ids, or ids of their alerts.")]
-Act = Callable[[Connection, Action], Applied | None]
+Act = Callable[[IncidentActions, Connection, Action], Applied | None]
 
 
 def list_incidents(
@@ -55,32 +56,45 @@ def list_incidents(
 
 def ack(ids: Ids, by: By, env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Acknowledge incidents: what waits to be sent about them is cancelled."""
-    settings = load(env_file)
-    _act(settings, env_file, ids, checked(by), _actions(settings, env_file).acknowledge)
+    _act(env_file, ids, checked(by), IncidentActions.acknowledge)
+
+
+def snooze(
+    ids: Ids,
+    by: By,
+    lasting: Annotated[str, typer.Option("--for", help="How long, from a minute to a week: 90m, 2h, 1d.")] = "1h",
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+) -> None:
+    """Acknowledge incidents for a time; if they aren't over by then, everything starts anew."""
+    _act(env_file, ids, checked(by), IncidentActions.snooze, _duration(lasting))
 
 
 def resolve(ids: Ids, by: By, env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Resolve incidents: whoever was told of one is told that it is over."""
-    settings = load(env_file)
-    _act(settings, env_file, ids, checked(by), _actions(settings, env_file).resolve)
+    _act(env_file, ids, checked(by), IncidentActions.resolve)
 
 
-def _actions(settings: Settings, env_file: Path) -> IncidentActions:
-    """Return the actions for the people of the policy's file. Raises PolicyInvalid."""
-    secrets = contact_secrets(env_file)
-    policy = read_policy(settings, surroundings(settings, secrets))
-    directory = Directory(lambda: policy, in_use(settings), secrets)
-    return IncidentActions(directory, new_id, settings.device_name)
+def _duration(text: str) -> timedelta:
+    """Return how long a snooze lasts. Raises BadParameter with the limits."""
+    try:
+        lasting = read_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--for {error}") from None
+    if not timedelta(minutes=1) <= lasting <= timedelta(minutes=LONGEST_SNOOZE):
+        raise typer.BadParameter("--for is from a minute to a week: 90m, 2h, 1d")
+    return lasting
 
 
-def _act(settings: Settings, env_file: Path, ids: list[str], by: str, act: Act) -> None:
+def _act(env_file: Path, ids: list[str], by: str, act: Act, lasting: timedelta | None = None) -> None:
     """Act on each in a short transaction of its own; exit with 1 if one of them isn't as it was to be."""
-    good = True
+    good, settings = True, load(env_file)
     with database.existing(settings, env_file) as store:
+        actions = IncidentActions(directory_in_force(settings, env_file, store), new_id, settings.device_name)
         for given in ids:
             with store.transaction() as connection:
                 incident_id = _incident_id(connection, given.strip().lower())
-                applied = act(connection, Action(incident_id, by, Credential.COMMAND_LINE, SystemClock().now()))
+                now = SystemClock().now()
+                applied = act(actions, connection, Action(incident_id, by, Credential.COMMAND_LINE, now, lasting))
             typer.echo(escaped(_said(given, applied)))
             good = good and applied is not None and applied.transition.result is not TransitionResult.REFUSED
     if not good:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from alertgate.cli.database import EnvFile
 from alertgate.cli.explain import explain
 from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
-from alertgate.cli.incidents import ack, list_incidents, resolve
+from alertgate.cli.incidents import ack, list_incidents, resolve, snooze
 from alertgate.cli.init import write_env
 from alertgate.cli.reload import reload
 from alertgate.cli.silences import silence, silences, unsilence
@@ -28,6 +29,7 @@ from alertgate.cli.who import who
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import AlertgateError, ConfigError
+from alertgate.model import Target
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels, surroundings
 from alertgate.notify.test_send import TestSend, send_tests
@@ -50,6 +52,7 @@ app = typer.Typer(
 app.command()(healthcheck)
 app.command("list")(list_incidents)
 app.command()(ack)
+app.command()(snooze)
 app.command()(resolve)
 app.command()(failures)
 app.command()(retry)
@@ -157,7 +160,7 @@ def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     configure_logging("error", "console")
     if settings.mail_host is None:
         database.require_data_dir(settings, env_file)  # the outbox would make it
-    results = asyncio.run(_send_tests(settings))
+    results = asyncio.run(_send_tests(settings, policy.directory_of_file(settings, env_file).targets))
     for result in results:
         word = "sent" if result.sent else "FAILED"
         typer.echo(escaped(f"{word:6} {result.channel:6} {result.address}: {result.text}"))
@@ -175,10 +178,10 @@ _ACCEPTED = (
 )
 
 
-async def _send_tests(settings: Settings) -> list[TestSend]:
+async def _send_tests(settings: Settings, told: Collection[Target]) -> list[TestSend]:
     channels = open_channels(settings, SystemClock())
     try:
-        return await send_tests(settings, channels, SystemClock(), new_id)
+        return await send_tests(settings, told, channels, SystemClock(), new_id)
     finally:
         for channel in channels:
             await channel.close()
@@ -211,7 +214,7 @@ def simulate(
     token = _particle_secret(settings)
     try:
         proxied = url is not None and simulation.goes_through_proxy(url)
-        told = simulation.told(settings, url)
+        told = simulation.told(policy.directory_of_file(settings, env_file).targets, url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
     if told and not yes:

@@ -1,6 +1,6 @@
 """The policy's file as commands read it, and `alertgate policy forget`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +12,16 @@ from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
+from alertgate.notify.channels.registry import in_use, surroundings
+from alertgate.notify.directory import Directory
 from alertgate.policy.doubts import doubts, unreachable
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
 from alertgate.policy.load import PolicyFile, digest, parse, read_file, short
 from alertgate.policy.policy import Policy
 from alertgate.policy.surroundings import Surroundings
-from alertgate.settings_load import DEFAULT_ENV_FILE, load
+from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
+from alertgate.store import policies
+from alertgate.store.engine import Store
 
 app = typer.Typer(no_args_is_help=True, help="Manage the policy that is kept in the database.")
 
@@ -49,6 +53,26 @@ def read_policy(settings: Settings, around: Surroundings) -> Policy:
     if found := problems(file, named=settings.must_have_policy):
         raise PolicyInvalid(found)
     return file.policy or parse("", around)
+
+
+def directory(policy: Policy, settings: Settings, secrets: Mapping[str, str]) -> Directory:
+    """Return who can be told by a policy."""
+    return Directory(lambda: policy, in_use(settings), secrets)
+
+
+def directory_of_file(settings: Settings, env_file: Path) -> Directory:
+    """Return who can be told by the policy's file. Raises PolicyInvalid."""
+    secrets = contact_secrets(env_file)
+    return directory(read_policy(settings, surroundings(settings, secrets)), settings, secrets)
+
+
+def directory_in_force(settings: Settings, env_file: Path, store: Store) -> Directory:
+    """Return who can be told by the policy that services on a database go by. Raises PolicyInvalid."""
+    stored = store.read_now(policies.get)
+    if stored is None:
+        return directory_of_file(settings, env_file)
+    secrets = contact_secrets(env_file)
+    return directory(parse(stored.text, surroundings(settings, secrets)), settings, secrets)
 
 
 def findings(file: PolicyFile, settings: Settings, around: Surroundings, now: datetime) -> Iterator[Finding]:

@@ -8,14 +8,15 @@ from zoneinfo import ZoneInfo
 import typer
 
 from alertgate.app import Ids
-from alertgate.characters import escaped, is_shown
+from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
+from alertgate.cli.person import By, checked
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.credential import in_words as how
-from alertgate.group.silencing import GLOBS, LONGEST_AUTHOR, Silenced, Silencer, SilenceResult, Wanted
+from alertgate.group.silencing import GLOBS, Silenced, Silencer, SilenceResult, Wanted
 from alertgate.model import Severity
 from alertgate.policy.written import read_clock, read_duration
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
@@ -24,16 +25,14 @@ from alertgate.store import silences as rows
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
 
-NOBODY = "command line"
 MOST = 1000
 WHEN = "a time of day such as 08:00, the next one, or a date and time such as 2026-11-27T08:00, in TIMEZONE"
 _OPTIONS = {"by": "--by", "note": "--because", "begins_at": "--from", "ends_at": "--until", "for": "--for"}
 _MATCHED = {0: "No incident that it matches is open now.", 1: "It matches 1 incident that is open now."}
 
-By = Annotated[str, typer.Option(help="Who says so; it is kept with the silence.")]
-
 
 def silence(
+    by: By,
     event: Annotated[str | None, typer.Argument(help="A glob over the event's name; '*' silences everything.")] = None,
     device: Annotated[str | None, typer.Option(help="A glob over the device's id or name.")] = None,
     source: Annotated[str | None, typer.Option(help="A glob over particle, generic or a sender's name.")] = None,
@@ -43,7 +42,6 @@ def silence(
     unless: Annotated[Severity | None, typer.Option(help="Tell what is at least as severe all the same.")] = None,
     min_severity: Annotated[Severity | None, typer.Option(help="Silence only what is at least as severe.")] = None,
     because: Annotated[str | None, typer.Option(help="Why; it is kept with the silence.")] = None,
-    by: By = NOBODY,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
     """Silence incidents for a time: what is to be said of them is held, and what is still open is told at the end."""
@@ -52,7 +50,7 @@ def silence(
     settings, now = load(env_file), SystemClock().now()
     begins_at = _moment(begin, "--from", now, settings.zone)
     wanted = Wanted(
-        by=by.strip(),
+        by=checked(by),
         credential=Credential.COMMAND_LINE,
         event=event,
         device=device,
@@ -93,16 +91,15 @@ def silences(
 
 def unsilence(
     silence_id: Annotated[str, typer.Argument(metavar="ID", help="The silence's id; `alertgate silences` has it.")],
-    by: By = NOBODY,
+    by: By,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
     """End a silence now; the running service tells what it held."""
-    settings, now = load(env_file), SystemClock().now()
-    _checked_name(by)
+    settings, by, now = load(env_file), checked(by), SystemClock().now()
     with database.existing(settings, env_file) as store, store.transaction() as connection:
         wanted = silence_id.strip().lower()
         silencer = _silencer(store, settings)
-        done = silencer.end(connection, wanted, by.strip(), Credential.COMMAND_LINE, now)
+        done = silencer.end(connection, wanted, by, Credential.COMMAND_LINE, now)
     typer.echo(_ended(silence_id, done, settings.zone))
     if done is None or done.result is SilenceResult.OVER:
         raise typer.Exit(1)
@@ -110,11 +107,6 @@ def unsilence(
 
 def _silencer(store: Store, settings: Settings) -> Silencer:
     return Silencer(Ids(store.read_now(newest_id)), settings.device_name)
-
-
-def _checked_name(by: str) -> None:
-    if not is_shown(by) or len(by.strip()) > LONGEST_AUTHOR:
-        raise typer.BadParameter(f"--by is 1 to {LONGEST_AUTHOR} characters, without line breaks")
 
 
 def _ended(silence_id: str, done: Silenced | None, zone: ZoneInfo) -> str:

@@ -8,9 +8,8 @@ from zoneinfo import ZoneInfo
 from alertgate.model import ChannelName, Target
 from alertgate.policy.people import Contact, Person, recipients
 from alertgate.policy.policy import Policy
+from alertgate.policy.surroundings import BY_MAIL
 
-BY_MAIL = frozenset({ChannelName.EMAIL, ChannelName.SMS})
-"""The channels for which the outbox stands in while no mail server is configured."""
 NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 

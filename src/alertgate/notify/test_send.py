@@ -1,7 +1,7 @@
 """Send a test message to every recipient, and report each server's answer."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,7 +11,6 @@ from alertgate.local_time import zone_name
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels.advice import advice
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Reason, Sent
-from alertgate.notify.channels.registry import targets
 from alertgate.notify.gateways import is_text_message
 
 
@@ -32,16 +31,20 @@ NO_WAY = frozenset({Reason.CREDENTIALS, Reason.TOO_MANY_LOGINS, Reason.CONNECTIO
 
 
 async def send_tests(
-    settings: Settings, channels: Sequence[Channel], clock: Clock, new_id: Callable[[datetime], str]
+    settings: Settings,
+    told: Collection[Target],
+    channels: Sequence[Channel],
+    clock: Clock,
+    new_id: Callable[[datetime], str],
 ) -> list[TestSend]:
-    """Send one test message to each recipient over its channel, one after the other.
+    """Send one test message to each that is told over its channel, one after the other.
 
     Where the server can't be used at all, the channel's other recipients aren't tried.
     """
     by_name = {channel.name: channel for channel in channels}
     failed: dict[ChannelName, Reason] = {}
     results = []
-    for name, address in targets(settings):
+    for name, address in told:
         if name in failed:
             text = f"{failed[name]}: not tried, because the attempt before shows that none can succeed"
             results.append(TestSend(name, address, False, text, None))

@@ -21,6 +21,7 @@ from alertgate.group.silencing import Silencer
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.directory import Directory
 from alertgate.notify.escalation_job import EscalationJob
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
@@ -39,6 +40,7 @@ class Gate:
     new_id: Callable[[datetime], str]
     store: Store
     policies: PolicyKeeper
+    directory: Directory
     recorder: Recorder
     own_alerts: OwnAlerts
     watch: Watch

@@ -1,6 +1,6 @@
 """The list of all channels. To add one, write a module beside this one and add it to PROVIDERS."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 
 from alertgate.clock import Clock
@@ -34,9 +34,9 @@ def surroundings(settings: Settings, secrets: Mapping[str, str]) -> Surroundings
     return Surroundings(zone=settings.zone, secrets=secrets, recipients=targets(settings))
 
 
-def findings(settings: Settings, today: date) -> list[Finding]:
-    """Return what an operator should know about the recipients' addresses and their channels."""
-    about_addresses = [_about(target, today) for target in targets(settings) if target[1] != outbox.NOBODY]
+def findings(settings: Settings, told: Collection[Target], today: date) -> list[Finding]:
+    """Return what an operator should know about the addresses that are told, and about the channels."""
+    about_addresses = [_about(target, today) for target in told if target[1] != outbox.NOBODY]
     return about_addresses + [finding for provider in PROVIDERS for finding in provider.findings(settings)]
 
 

@@ -14,7 +14,6 @@ from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
 from alertgate.model import Attempt, Notification
-from alertgate.notify.channels.registry import targets
 from alertgate.notify.dismiss import AT_A_TIME, Dismissal, DismissResult, dismiss
 from alertgate.notify.replay import Replay, ReplayResult, replay
 from alertgate.notify.test_send import send_tests
@@ -160,7 +159,7 @@ async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQue
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
-    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), targets(gate.settings))
+    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), gate.directory.targets)
     done = await gate.store.write(lambda connection: replay(connection, wanted))
     if done.notification is None:
         raise NotFound(done.reason)
@@ -211,8 +210,8 @@ async def dismiss_all(body: ApiBody, gate: CurrentGate) -> AsciiJson:
 
 @router.post("/send-test", response_model=TestSendList)
 async def send_test(gate: CurrentGate) -> AsciiJson:
-    """Send a test notification to every recipient, and report each server's answer."""
-    outcomes = await send_tests(gate.settings, gate.channels, gate.clock, gate.new_id)
+    """Send a test notification to everybody who can be told, and report each server's answer."""
+    outcomes = await send_tests(gate.settings, gate.directory.targets, gate.channels, gate.clock, gate.new_id)
     for one in outcomes:
         log.info("test.sent", channel=one.channel, to=mask(one.address), sent=one.sent, reply=mask_all(one.text))
     return show_test_send(outcomes)

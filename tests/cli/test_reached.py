@@ -1,0 +1,68 @@
+"""Commands that ask whom a service reaches, where alertgate.toml names people."""
+
+from tests.cli.test_cli import GOOD, alertgate, mail_env
+from tests.conftest import API_BEARER, serving
+from tests.fakes import mail_sink, until
+from tests.flow.test_nothing_is_lost import mail_settings
+
+RULES = """
+[people.anna]
+contacts = ["email:anna@example.org", "email:$CONTACT_ANNA after 2m"]
+"""
+SECRET = {"CONTACT_ANNA": "anna@work.example"}
+NO_RECIPIENTS = {"RECIPIENT_EMAIL": "", "RECIPIENT_SMS": ""}
+
+
+async def test_people_of_the_policy_are_tested_and_checked(tmp_path):
+    """By each contact, in place of the recipients of the settings."""
+    (tmp_path / "alertgate.toml").write_text(RULES, encoding="utf-8")
+    async with mail_sink() as sink:
+        env = {**GOOD, **mail_env(sink), **NO_RECIPIENTS, **SECRET}
+        sent = await alertgate("send-test", cwd=tmp_path, env=env)
+        checked = await alertgate("check", cwd=tmp_path, env=env)
+    assert sent.returncode == 0
+    assert [mail.to for mail in sink.messages] == ["anna@example.org", "anna@work.example"]
+    said = [line for line in checked.stdout.splitlines() if " recipient " in line]
+    assert [line.split(": ")[0] for line in said] == [
+        "ok    recipient anna@example.org",
+        "ok    recipient anna@work.example",
+    ]
+
+
+async def test_simulated_alerts_ask_before_people_of_the_policy_are_told(tmp_path):
+    """Nobody is there to answer, so nothing is sent."""
+    (tmp_path / "alertgate.toml").write_text(RULES, encoding="utf-8")
+    env = {**GOOD, "SMTP_EMAIL": "gate@example.org", **NO_RECIPIENTS, **SECRET}
+    done = await alertgate("simulate", cwd=tmp_path, env=env)
+    assert done.returncode == 1
+    assert "1 alert tells real people (email a***@example.org, email a***@work.example)" in done.stderr
+
+
+async def test_what_failed_to_reach_somebody_of_the_policy_is_retried(make_settings, tmp_path):
+    """The API sends a test and a retry to who is in the policy in force."""
+    (tmp_path / "alertgate.toml").write_text(RULES, encoding="utf-8")
+    async with mail_sink() as sink:
+        settings = make_settings(
+            **{**mail_settings(sink.port), "recipient_email": "", "policy_file": tmp_path / "alertgate.toml"}
+        )
+        sink.answer("RCPT", "550 5.1.1 gone")
+        async with serving(settings, secrets_of_contacts=SECRET) as service:
+            answer = (await service.particle(event="leak")).json()
+
+            async def status() -> str:
+                return (await service.trail(answer["id"]))["notifications"][0]["status"]
+
+            async def failed() -> bool:
+                return await status() == "failed"
+
+            await until(failed)
+            failure = (await service.trail(answer["id"]))["notifications"][0]
+            retried = await service.client.post(f"/api/notifications/{failure['id']}/retry", headers=API_BEARER)
+            assert retried.status_code == 200
+
+            async def sent() -> bool:
+                return await status() == "sent"
+
+            await until(sent)
+            tested = await service.client.post("/api/send-test", headers=API_BEARER)
+            assert [each["address"] for each in tested.json()["items"]] == ["anna@example.org", "anna@work.example"]
