@@ -81,7 +81,7 @@ def test_messages_have_links_only_with_an_address_and_a_key(make_settings: MakeS
 )
 def test_check_says_whether_messages_have_links(make_settings: MakeSettings, more, level, says):
     """A key that is missing, and an address that leaves no room in text messages, are named."""
-    settings = make_settings(**{"public_url": URL, **more})
+    settings = make_settings(**{"public_url": URL, "smtp_email": "gate@example.org", **more})
     [finding] = linking.findings(settings, targets(settings))
     assert (finding.what, finding.level) == ("PUBLIC_URL", level)
     assert says in finding.text

@@ -218,6 +218,11 @@ class Incident:
         return (self.acknowledged_changes or 0) >= CHANGES_OF_A_FLAP
 
     @property
+    def is_snoozed(self) -> bool:
+        """Whether its acknowledgement ends by itself."""
+        return self.status is IncidentStatus.ACKNOWLEDGED and self.snoozed_until is not None
+
+    @property
     def is_watched(self) -> bool:
         """Whether alertgate itself says when it is over: nearly all of its own troubles are, its hints aren't."""
         return self.source is Source.ALERTGATE and self.event not in UNWATCHED

@@ -127,8 +127,7 @@ def affected(group: LinkGroup, act: LinkAct) -> list[Incident]:
 
 
 def _is_affected(incident: Incident, act: LinkAct) -> bool:
-    is_snoozed = incident.status is IncidentStatus.ACKNOWLEDGED and incident.snoozed_until is not None
-    return incident.status in _AFFECTED[act] or (act is LinkAct.ACKNOWLEDGE and is_snoozed)
+    return incident.status in _AFFECTED[act] or (act is LinkAct.ACKNOWLEDGE and incident.is_snoozed)
 
 
 def judge(group: LinkGroup, pressed: Pressed) -> Verdict:

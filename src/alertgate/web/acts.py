@@ -7,6 +7,13 @@ from alertgate.group.transitions import TransitionResult
 from alertgate.model import Incident, IncidentStatus
 from alertgate.silence import Silence
 
+EVENTS = {
+    IncidentStatus.ACKNOWLEDGED: "incident.acknowledged",
+    "snoozed": "incident.snoozed",
+    IncidentStatus.RESOLVED: "incident.resolved",
+}
+"""The log's event for what a person did with an incident."""
+
 log = structlog.stdlib.get_logger("alertgate.acts")
 
 
@@ -19,7 +26,7 @@ def log_act(action: Action, applied: Applied) -> None:
         log_silence(applied.silence)
         return
     log.info(
-        _event(transition.incident),
+        EVENTS[_what(transition.incident)],
         detail=transition.reason,
         incident_id=action.incident_id,
         by=action.by,
@@ -29,11 +36,8 @@ def log_act(action: Action, applied: Applied) -> None:
     )
 
 
-def _event(incident: Incident) -> str:
-    """Return the log's event for the state that a person gave an incident."""
-    if incident.status is IncidentStatus.RESOLVED:
-        return "incident.resolved"
-    return "incident.snoozed" if incident.snoozed_until else "incident.acknowledged"
+def _what(incident: Incident) -> str:
+    return "snoozed" if incident.is_snoozed else incident.status
 
 
 def log_silence(new: Silence) -> None:
