@@ -41,7 +41,7 @@ def kinds(taken: turn.Turn) -> list[tuple[Kind, list[str]]]:
 
 def test_an_incident_is_routed_and_its_first_step_told():
     """And then it waits for the first reminder."""
-    taken = turn.start(FACTS, LEAK, START)
+    taken = turn.take(FACTS, LEAK, START, first(HOUSE.routes, LEAK))
     assert kinds(taken) == [(Kind.OPENING, ["owner"])]
     assert taken.routed is not None
     assert (taken.routed.escalation, taken.next_at) == ("home", START + 5 * MINUTE)
@@ -50,7 +50,7 @@ def test_an_incident_is_routed_and_its_first_step_told():
 
 def test_what_is_late_is_done_at_once():
     """After a night off, the second step is told, and the first's people once of all reminders that were due."""
-    taken = turn.start(FACTS, LEAK, START)
+    taken = turn.take(FACTS, LEAK, START, first(HOUSE.routes, LEAK))
     late = START + timedelta(hours=9)
     again = turn.take(replace(FACTS, run=replace(taken.run, first_sent_at=late - MINUTE)), LEAK, late)
     assert kinds(again) == [(Kind.REMINDER, ["owner"]), (Kind.HANDOFF, ["neighbour"])]
@@ -60,7 +60,7 @@ def test_a_step_that_tells_nobody_hands_nothing_over():
     """Nobody is on call: the next people are told of something new."""
     nobody = escalation("home", step("@gone"), step("neighbour", after=10))
     house = policy((person("neighbour"),), (nobody,))
-    taken = turn.start(replace(FACTS, policy=house), LEAK, START)
+    taken = turn.take(replace(FACTS, policy=house), LEAK, START)
     assert [(kind, people) for kind, people in kinds(taken) if people] == [(Kind.OPENING, ["neighbour"])]
 
 
