@@ -14,7 +14,14 @@ from typing import NamedTuple
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import func, select
 
 from alertgate.accept.record import Recorder
@@ -119,6 +126,16 @@ class SilencedLife(RuleBasedStateMachine):
         self.told: dict[str, Told] = defaultdict(Told)
         self.known: set[str] = set()
         """The incidents of which somebody was told, or that somebody acknowledged."""
+
+    @initialize(
+        before=st.sampled_from([(), (True,), (True, True), (True, False)]),
+        lasts=st.sampled_from([12, 40, 300]),
+    )
+    def begin(self, before: tuple[bool, ...], lasts: int) -> None:
+        """Begin with a silence, and with what people know before it."""
+        for is_alarm in before:
+            self.publish("a", Signal.FIRING if is_alarm else Signal.RESOLVED, Severity.WARNING)
+        self.silence("*", 0, lasts, None)
 
     @rule(event=st.sampled_from(EVENTS), severity=st.sampled_from([Severity.WARNING, Severity.CRITICAL]))
     def fire(self, event: str, severity: Severity) -> None:
@@ -290,4 +307,4 @@ class SilencedLife(RuleBasedStateMachine):
 def test_silences_hold_and_lose_nothing(store, rules):
     """Nobody is told of what is silenced, nobody misses how it stands in the end, and nobody hears what isn't news."""
     machine = type("Machine", (SilencedLife,), {"store": store, "policy": rules})
-    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=25, stateful_step_count=25))
+    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=60, stateful_step_count=30))
