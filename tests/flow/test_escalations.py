@@ -440,3 +440,21 @@ async def test_a_snooze_takes_a_time_that_makes_sense(make_settings):
             path = f"/api/incidents/{incident}/snooze"
             answer = await home.service.client.post(path, json={"minutes": minutes}, headers=API_BEARER)
             assert answer.status_code == 422
+
+
+async def test_the_trail_says_how_far_it_is(make_settings):
+    """The route, the step, what comes next and when; who was told is in the notifications, with their reasons."""
+    house = policy((person("owner"), person("partner", "14:00-16:00"), person("neighbour")), (HOME,))
+    async with household(make_settings, house, START, {}) as home, home.running():
+        alert = await home.says("water")
+        await home.heard()
+        trail = await home.service.trail(alert["id"])
+        run = trail["escalation"]
+        assert (run["escalation"], run["route"], run["step"]) == ("home", "[[routes]] 1 sends it to home", 1)
+        assert (run["reason"], run["next_at"]) == ("step_runs", "2026-11-23T14:08:00+00:00")
+        held = next(each for each in trail["notifications"] if each["person"] == "partner")
+        assert (held["hold"], held["status"]) == ("quiet_hours", "pending")
+        assert "partner, by email, held until Mon 16:00 (quiet hours)" in trail["alert"]["reason"]
+        await home.passes(5)
+        metrics = (await home.service.client.get("/metrics")).text
+        assert 'alertgate_escalation_steps_total{kind="reminder"} 1.0' in metrics

@@ -189,14 +189,15 @@ def test_an_illegal_change_of_state_is_refused(store: Store, leased: Notificatio
 
 
 def test_the_state_of_a_contact(store: Store, leased: Notification):
-    """A notification that is being sent counts as told; a pending one comes with its attempts."""
+    """A notification that is being sent counts as told; a pending one comes with its attempts and its kind."""
     incident_id = leased.incident_id
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
     assert states == {(incident_id, EMAIL): ContactState(None, 0, START, changes=1, worst=Severity.WARNING)}
     with store.transaction() as connection:
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
-    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING)}
+    pending = ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING, pending_kind=Kind.OPENING)
+    assert states == {(incident_id, EMAIL): pending}
     assert store.read_now(lambda c: notifications.contact_states(c, [], START)) == {}
 
 

@@ -64,12 +64,14 @@ class Escalator:
 
     def start(self, incident: Incident, now: datetime) -> Turn:
         """Route an incident that is open, or was for a moment, and do what is due at once."""
-        facts = self._facts(incident, Run(EVERYONE), now)
-        return turn.start(replace(facts, status=IncidentStatus.OPEN), self._subject(incident), now)
+        subject = self._subject(incident)
+        routed = first(self.policy.routes, subject)
+        facts = self._facts(incident, begin(routed), IncidentStatus.OPEN, now)
+        return turn.take(facts, subject, now, routed)
 
     def go_on(self, incident: Incident, run: Run, now: datetime) -> Turn:
         """Do what is due now."""
-        return turn.take(self._facts(incident, run, now), self._subject(incident), now)
+        return turn.take(self._facts(incident, run, incident.status, now), self._subject(incident), now)
 
     def resumed(self, incident: Incident, run: Run, now: datetime) -> Run:
         """Return the run of an incident that was silenced until now."""
@@ -169,12 +171,12 @@ class Escalator:
     def _subject(self, incident: Incident) -> Subject:
         return Subject.of(incident, self._device_name(incident.device))
 
-    def _facts(self, incident: Incident, run: Run, now: datetime) -> Facts:
+    def _facts(self, incident: Incident, run: Run, status: IncidentStatus, now: datetime) -> Facts:
         return Facts(
             policy=self.policy,
             run=run,
             severity=incident.severity,
-            status=incident.status,
+            status=status,
             first_firing_at=incident.first_firing_at or incident.opened_at,
             last_firing_at=min(incident.last_alert_at, now),
             acknowledged_at=incident.acknowledged_at,

@@ -95,6 +95,8 @@ def in_time(
         hold = HOLDS[reason] if reason else recipient.hold if start > choice.due_at else None
         if isinstance(choice, Expedite) and hold and hold is not Hold.DELAYED:
             return replace(choice, due_at=None)
+        if (due_at, hold) == (choice.due_at, choice.hold):
+            return choice
         return replace(choice, due_at=due_at, hold=hold)
     return choice
 

@@ -63,17 +63,10 @@ class Turn:
         return any(each.kind is Kind.UNANSWERED for each in self.announcements)
 
 
-def start(facts: Facts, subject: Subject, now: datetime) -> Turn:
-    """Route an incident, and do what is due at once. The run in `facts` is replaced."""
-    routed = first(facts.policy.routes, subject)
-    turn = take(replace(facts, run=begin(routed)), subject, now)
-    return turn if turn.routed else replace(turn, routed=routed)
-
-
-def take(facts: Facts, subject: Subject, now: datetime) -> Turn:
-    """Do all that is due now."""
+def take(facts: Facts, subject: Subject, now: datetime, routed: Routed | None = None) -> Turn:
+    """Do all that is due now; `routed` if the incident was just routed."""
     announced: list[Announcement] = []
-    routed, anew = None, None
+    anew = None
     for _ in range(MOST):
         decided = next_step(facts, now)
         match decided:
