@@ -1,7 +1,7 @@
 """Apply what a person does about an incident, in one commit with the notifications that it cancels or plans."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
@@ -117,7 +117,7 @@ class IncidentActions:
         def choose(state: ContactState) -> Choice:
             return on_acknowledgement(state, action.now)
 
-        about = About(replace(incident, severity=news.SEVERITY), self._escalation(connection, incident))
+        about = About(incident, self._escalation(connection, incident), news.SEVERITY)
         chosen = self._escalator.plan(batch, about, recipients, choose, action.now)
         batch.write(connection)
         return chosen

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alertgate.contact_state import ContactState
-from alertgate.model import Incident, IncidentStatus, Kind
+from alertgate.model import Incident, IncidentStatus, Kind, Severity
 from alertgate.notify import plan, turn
 from alertgate.notify.batch import NotificationBatch
 from alertgate.notify.directory import Directory
@@ -33,6 +33,8 @@ class About:
 
     incident: Incident
     escalation: Escalation
+    urgency: Severity | None = None
+    """How severe it is to whoever is asleep; None: as severe as the incident."""
 
 
 class Escalator:
@@ -145,10 +147,10 @@ class Escalator:
     ) -> list[Chosen]:
         """Plan what `choose` says for each of these contacts; return the choices."""
         incident, chosen = about.incident, list[Chosen]()
-        silenced = self.silenced_until(incident)
+        silenced, urgency = self.silenced_until(incident), about.urgency or incident.severity
         for one in recipients:
             state = batch.state(incident, one.target)
-            choice = in_time(_as_handoff(choose(state), one), one, about.escalation, incident.severity, silenced)
+            choice = in_time(_as_handoff(choose(state), one), one, about.escalation, urgency, silenced)
             said = plan.sentence(choice, incident, state)
             reason = sentence(said, choice, one, about.escalation, now) if self.policy.has_people else said
             batch.add(incident, choice, one, reason, now)
