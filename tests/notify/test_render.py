@@ -550,7 +550,7 @@ def test_only_a_safe_picture_is_attached(data):
         ),
         ({"alerts": (alert(data=None),)}, "WARNING Front door: alarm/motion at 14:03"),
         ({"alerts": (alert(data=""),)}, "WARNING Front door: alarm/motion at 14:03"),
-        ({"alerts": (alert(data=0),)}, "WARNING Front door: alarm/motion 0 at 14:03"),
+        ({"alerts": (alert(data=0),)}, "WARNING Front door: alarm/motion at 14:03 - 0"),
         ({"alerts": (alert(data=PNG_URL),)}, "WARNING Front door: alarm/motion at 14:03 - image/png, 8 bytes"),
         (
             {"incident": incident(severity=Severity.CRITICAL), "device_name": "Haustür “West”"},
@@ -796,6 +796,6 @@ def test_the_link_of_what_needs_nobody_asks_for_nobody(status):
 
 def test_a_text_message_has_its_link_unless_that_costs_a_word():
     """A short alert is followed by its link; of a long one nothing is left out for it."""
-    assert _text(link=LINK) == f"WARNING Front door: alarm/motion - motion in the hall {LINK}"
+    assert _text(link=LINK) == f"WARNING Front door: alarm/motion at 14:03 - motion in the hall {LINK}"
     long = "motion in the hall, then in the kitchen, then on the stairs, and now in front of the safe"
     assert _text(alerts=(alert(data=long),), link=LINK) == _text(alerts=(alert(data=long),))
