@@ -18,7 +18,7 @@ from alertgate.credential import Credential
 from alertgate.credential import in_words as how
 from alertgate.group.silencing import GLOBS, Silenced, Silencer, SilenceResult, Wanted
 from alertgate.model import Severity
-from alertgate.policy.written import read_clock, read_duration
+from alertgate.policy.written import read_duration, read_moment
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.silence import Silence, SilenceState
 from alertgate.store import silences as rows
@@ -26,7 +26,7 @@ from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
 
 MOST = 1000
-WHEN = "a time of day such as 08:00, the next one, or a date and time such as 2026-11-27T08:00, in TIMEZONE"
+WHEN = "08:00 or Sat 08:00, the next one, or 2026-11-27T08:00, in TIMEZONE"
 _OPTIONS = {"by": "--by", "note": "--because", "begins_at": "--from", "ends_at": "--until", "for": "--for"}
 _MATCHED = {0: "No incident that it matches is open now.", 1: "It matches 1 incident that is open now."}
 
@@ -150,21 +150,8 @@ def _duration(text: str | None) -> timedelta | None:
 
 
 def _moment(text: str | None, option: str, after: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return a time that somebody wrote: a time of day is the next one."""
-    if text is None:
-        return None
-    today = after.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    """Return a time that somebody wrote; of a time of day, the next one after another time."""
     try:
-        clock = read_clock(text.strip())
-    except ValueError:
-        return _date_and_time(text, option, zone)
-    at = today + clock  # by the wall clock
-    return at if at > after else at + timedelta(days=1)
-
-
-def _date_and_time(text: str, option: str, zone: ZoneInfo) -> datetime:
-    try:
-        at = datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise typer.BadParameter(f"{option} takes {WHEN}") from None
-    return at if at.tzinfo else at.replace(tzinfo=zone)
+        return read_moment(text.strip(), after + timedelta.resolution, zone) if text is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} {error}") from None

@@ -37,11 +37,6 @@ class Matcher:
     """A glob over `particle` or `generic`, or over what a generic sender calls itself."""
     min_severity: Severity | None = None
 
-    @property
-    def matches_all(self) -> bool:
-        """Whether there is nothing that it doesn't match."""
-        return self == Matcher()
-
     def matches(self, subject: Subject) -> bool:
         """Return whether an incident is like this."""
         sender = subject.device if subject.source is Source.GENERIC else None
