@@ -183,7 +183,7 @@ SHOWN: dict[str, Callable[[Alert], Any]] = {
     "a mail that shows many": lambda alert: render(_message(alert, ChannelName.EMAIL, SHOWN_ALERTS)),
     "composing that": lambda alert: compose(render(_message(alert, ChannelName.EMAIL, 1)), "gate@example.net"),
     "a text message": lambda alert: render(_message(alert, ChannelName.SMS, 1)),
-    "the API": lambda alert: show_trail(Trail(alert, incident(), ())),
+    "the API": lambda alert: show_trail(Trail(alert, incident(), ()), START),
     "its timeline": lambda alert: tell(Trail(alert, incident(), ()), None, ZoneInfo("UTC"), START),
 }
 
