@@ -473,6 +473,10 @@ ANSWERS = {
         *("200", "400", "401", "404", "408", "409", "413", "422", "429", "503")
     },
     ("post", "/api/notifications/dismiss"): {*("200", "400", "401", "408", "413", "422", "429", "503")},
+    ("get", "/api/silences"): {"200", "401", "422", "429", "503"},
+    ("post", "/api/silences"): {*("201", "400", "401", "408", "413", "422", "429", "503")},
+    ("get", "/api/silences/{silence_id}"): {"200", "401", "404", "422", "429", "503"},
+    ("delete", "/api/silences/{silence_id}"): {"200", "401", "404", "409", "422", "429", "503"},
     ("post", "/api/send-test"): {"200", "401", "429", "503"},
 }
 
@@ -492,7 +496,7 @@ async def test_the_openapi_document_shows_every_answer_of_the_api(service: Runni
         assert operation["security"] == [{"ApiToken": []}]
         for code, answer in operation["responses"].items():
             [(kind, content)] = answer["content"].items()
-            assert kind == ("application/json" if code == "200" else "application/problem+json")
+            assert kind == ("application/json" if code in {"200", "201"} else "application/problem+json")
             assert content["schema"]["$ref"].removeprefix("#/components/schemas/") in document["components"]["schemas"]
     filters = {parameter["name"] for parameter in document["paths"]["/api/alerts"]["get"]["parameters"]}
     assert filters == {"device", "event", "severity", "status", "source", "since", "until", "limit", "cursor"}
