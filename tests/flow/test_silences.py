@@ -217,6 +217,20 @@ async def test_what_was_known_before_comes_in_the_same_message(home):
     assert "2 " in digest
 
 
+@pytest.mark.parametrize("again", [OPEN, CLOSED])
+async def test_two_incidents_of_one_thing_are_told_as_the_last_one_stands(home, again):
+    """The first ended in the silence, and the second began in it: one message that says how the second stands."""
+    await home.says(OPEN)
+    await home.silence()
+    home.clock.move(minutes=1)
+    await home.says(CLOSED)
+    home.clock.move(minutes=10)
+    await home.says(OPEN)
+    await home.says(again)
+    [told] = await home.till(8.1)
+    assert ("RESOLVED" in told) == (again is CLOSED)
+
+
 async def test_a_longer_silence_holds_on(home):
     """Asked for while the first one lasts, as somebody does whose carpenter needs longer."""
     await home.silence(**{"for": "1h"})

@@ -50,7 +50,7 @@ class Releaser:
         states = notifications.contact_states(connection, ids, now - self._interval)
         batch = NotificationBatch(states, _believing_open(connection, about, now), self._new_id)
         runs = Runs(escalations.of_incidents(connection, ids))
-        decided = self._needless(batch, about, held, now)
+        decided = self._needless(connection, batch, about, held, now)
         ended = {each.id for each in decided}
         for (incident_id, via), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], via, list(group), now)
@@ -63,17 +63,27 @@ class Releaser:
         return sum(each.released_at == now for each in decided)
 
     def _needless(
-        self, batch: NotificationBatch, about: Mapping[str, Incident], held: Sequence[Notification], now: datetime
+        self,
+        connection: Connection,
+        batch: NotificationBatch,
+        about: Mapping[str, Incident],
+        held: Sequence[Notification],
+        now: datetime,
     ) -> list[Notification]:
         """Return what silences held and nobody needs to hear any more, cancelled."""
+        newest = incidents.last(connection, {each.key for each in about.values()})
+        newer = {each.id for each in newest.values()} - about.keys()
+        states = notifications.contact_states(connection, [*newer, *about], now)
         found = []
         for each in held:
             incident, target = about[each.incident_id], (each.channel, each.address)
             if each.hold is not Hold.SILENCED or self._escalator.silenced(incident, now).until:
                 continue
-            state = batch.state(incident, target)
+            state, last = batch.state(incident, target), newest[incident.key]
             choice = plan.on_silence_end(incident, state)
-            if isinstance(choice, plan.Cancel):
+            if last.id != incident.id and _tells(last, states.get((last.id, target), ContactState())):
+                found.append(_cancelled(each, superseded_by(last.id), now))
+            elif isinstance(choice, plan.Cancel):
                 found.append(_cancelled(each, plan.sentence(choice, incident, state), now))
         return found
 
@@ -154,6 +164,11 @@ class Releaser:
 
     def _who(self, announcements: Sequence[Announcement]) -> list[Recipient]:
         return of_step(self._escalator.directory, announcements)
+
+
+def _tells(newer: Incident, state: ContactState) -> bool:
+    """Return whether a newer incident says how things stand, instead of one with the same key that was held."""
+    return newer.status is not IncidentStatus.RESOLVED or state.pending_id is not None
 
 
 def _believing_open(connection: Connection, about: Mapping[str, Incident], now: datetime) -> set[tuple[str, Target]]:
