@@ -562,6 +562,12 @@ def test_an_explicit_env_file_must_exist(tmp_path):
     ("text", "seconds"),
     [
         ("5m", 300),
+        ("5 min", 300),
+        ("5min", 300),
+        ("1 minute 30 seconds", 90),
+        ("2 Hours", 7200),
+        ("3 days", 259200),
+        ("90 sec", 90),
         ("24h", 86400),
         ("30s", 30),
         ("7d", 604800),
