@@ -49,9 +49,10 @@ NO_HELO = (
 )
 NO_DURATION = "is not a duration; write seconds, or a unit after each number: 30s, 5m, 24h, 7d"
 NO_GATEWAY = (
-    "has a phone number without a gateway: text messages go by mail, so write number@gateway, the gateway of the "
-    "phone's provider or of an SMS service (README, Text messages)"
+    "text messages go by mail, so write number@gateway, the gateway of the phone's provider or of an SMS service "
+    "(docs/text-messages.md)"
 )
+PHONE = "has a phone number without a gateway"
 COMMAS = "write them comma-separated, as one@example.org,two@example.org"
 NO_JSON = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
 DEVICES_FORM = "write id=name, such as 3f002b000000000000000000=Front door, comma-separated"
@@ -92,10 +93,12 @@ def problems_with(load_with: LoadWith) -> Callable[..., list[str]]:
 PROBLEMS = [
     *((name, "short-secret-01", SHORT) for name in SECRETS),
     ("RECIPIENT_EMAIL", "me", "'m***' is not an email address; write name@example.org, without a display name"),
-    ("RECIPIENT_SMS", "5551234567", NO_GATEWAY),
-    ("RECIPIENT_SMS", "me@example.org,+49 (151) 123-456", NO_GATEWAY),
-    ("RECIPIENT_EMAIL", "0151/1234567", NO_GATEWAY),
+    ("RECIPIENT_SMS", "5551234567", f"{PHONE} (***67): {NO_GATEWAY}"),
+    ("RECIPIENT_SMS", "me@example.org,+49 (151) 123-456", f"{PHONE} in entry 2 (***56): {NO_GATEWAY}"),
+    ("RECIPIENT_EMAIL", "0151/1234567", f"{PHONE} (***67): {NO_GATEWAY}"),
     ("RECIPIENT_EMAIL", "a@example.org; b@example.org", f"has ';' between addresses: {COMMAS}"),
+    ("RECIPIENT_EMAIL", "a@example.org, b@example.org;c@d.org", f"has ';' between addresses in entry 2: {COMMAS}"),
+    ("RECIPIENT_SMS", "a@x.org b@x.org, c@x.org", f"has a blank between addresses in entry 1: {COMMAS}"),
     ("RECIPIENT_EMAIL", "a@example.org b@example.org", f"has a blank between addresses: {COMMAS}"),
     ("SMTP_HOST", "smtp.example.org:587", "holds a port: write SMTP_HOST=smtp.example.org, SMTP_PORT=587"),
     ("SMTP_FROM_NAME", "Anna\nBcc: b@example.org", "must be one line of text, without spaces around it"),
@@ -627,6 +630,32 @@ def test_recipients_are_a_comma_separated_list(load_with, name, text, addresses)
 def test_proxies_are_addresses_or_networks(load_with, text, networks):
     """A proxy is given by its address or its network."""
     assert load_with(TRUSTED_PROXIES=text).trusted_proxies == networks
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        DOOR[:-1],
+        f"{DOOR}0",
+        "e00fce68",
+        f"{DOOR[:12]} {DOOR[12:]}",
+        f"{DOOR[:-1]}o",
+        f"{DOOR[:8]}-{DOOR[8:]}",
+        "0a10ac",
+    ],
+)
+def test_an_id_that_is_nearly_a_devices_is_doubtful(load_with, device):
+    """Its name would never be shown, and nobody would know why; the others are right."""
+    [doubt] = load_with(DEVICES=f"{device}=Cellar,{DOOR}=Front door").device_doubts
+    assert (device in doubt, "copy it from Particle's console" in doubt) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "device", [DOOR, DOOR.upper(), "cellar", "d1", "facade", "a4:cf:12:f0:e1:b2", "a4cf12f0e1b2", "pump-0123456789"]
+)
+def test_an_id_of_another_sender_is_no_doubt(load_with, device):
+    """They name their devices as they like."""
+    assert load_with(DEVICES=f"{device}=Cellar").device_doubts == []
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, dat
             explained = (await run("explain", incident_id)).stdout
             assert f"the incident was {did} by {getpass.getuser()} on the command line\n" in explained
         await run("resolve", two)
+        assert (await run("list", "--all")).stdout.endswith("\n`alertgate explain ID` tells more.\n")
         nothing = (await run("list")).stdout
         assert nothing.startswith("No incident is unresolved; the newest alert is of ")
 

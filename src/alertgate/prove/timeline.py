@@ -1,5 +1,6 @@
 """Render an alert's trail as text: what happened when, and the current state. Pure."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -84,8 +85,9 @@ def _heading(trail: Trail, name: str | None) -> Iterator[str]:
 
 
 def _content(alert: Alert) -> str:
-    content = alert.message or alert.data or (alert.raw or b"").decode(errors="backslashreplace")
-    text = " ".join(str(content).split())
+    data = alert.data if alert.data not in (None, "") else (alert.raw or b"").decode(errors="backslashreplace")
+    content = alert.message or data
+    text = " ".join((content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)).split())
     return text if len(text) <= LONGEST_QUOTE else f"{cut(text, LONGEST_QUOTE)}..."
 
 
