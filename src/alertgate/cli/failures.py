@@ -151,3 +151,5 @@ def _lines(failure: Failure, settings: Settings) -> Iterator[str]:
     yield f"    {attempt.reason}: {reply}" if attempt else "    it was never attempted"
     if attempt and (remedy := advice(settings, Transient(Reason(attempt.reason), reply))):
         yield f"    What to do: {remedy}"
+    if notification.missed_since:
+        yield "    It is sent by itself once its channel works."
