@@ -35,7 +35,11 @@ SECRETS = [
 ]
 SHORT = "is shorter than 16 characters; `alertgate init` writes fresh secrets"
 PLACEHOLDER = "is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets"
-UNFIT = "must be printable ASCII without spaces, so that it fits into an HTTP header"
+UNFIT = (
+    "must be printable ASCII without spaces, so that it fits into an HTTP header: copy it again, or use one that "
+    "`alertgate init` writes"
+)
+ONE_LINE = "must be one line of text: write it without line breaks, and without spaces around it"
 DATABASE = "must look like postgresql://user:password@host:5432/name; unset it to use SQLite"
 QUOTED = (
     "is wrapped in quotes, which would be part of the value: remove them "
@@ -49,8 +53,8 @@ NO_HELO = (
 )
 NO_DURATION = "is not a duration; write seconds, or a unit after each number: 30s, 5m, 24h, 7d"
 NO_GATEWAY = (
-    "text messages go by mail, so write number@gateway, the gateway of the phone's provider or of an SMS service "
-    "(docs/text-messages.md)"
+    "write number@gateway, because text messages go by mail, by the gateway of the phone's provider or of an SMS "
+    "service (docs/text-messages.md)"
 )
 PHONE = "has a phone number without a gateway"
 COMMAS = "write them comma-separated, as one@example.org,two@example.org"
@@ -101,7 +105,7 @@ PROBLEMS = [
     ("RECIPIENT_SMS", "a@x.org b@x.org, c@x.org", f"has a blank between addresses in entry 1: {COMMAS}"),
     ("RECIPIENT_EMAIL", "a@example.org b@example.org", f"has a blank between addresses: {COMMAS}"),
     ("SMTP_HOST", "smtp.example.org:587", "holds a port: write SMTP_HOST=smtp.example.org, SMTP_PORT=587"),
-    ("SMTP_FROM_NAME", "Anna\nBcc: b@example.org", "must be one line of text, without spaces around it"),
+    ("SMTP_FROM_NAME", "Anna\nBcc: b@example.org", ONE_LINE),
     ("SMTP_FROM_NAME", "x" * 65, "has more than 64 characters: shorten it"),
     ("SMTP_EMAIL", "me@", "'m***@' is not an email address; write name@example.org, without a display name"),
     ("SMTP_PORT", "0", "must be at least 1"),
@@ -114,14 +118,18 @@ PROBLEMS = [
     (
         "SMTP_OAUTH_REFRESH_TOKEN",
         "CHANGE-ME",
-        "is still the placeholder of a template; docs/mail.md says how to get one",
+        "is still the placeholder of a template: set the real one; docs/mail.md says how to get it",
     ),
     ("SMTP_OAUTH_CLIENT_SECRET", "a b", "must be printable ASCII without spaces: copy it again, whole and alone"),
     ("SMTP_OAUTH_TOKEN_URL", "login.example.org/token", NO_ENDPOINT),
     ("SMTP_OAUTH_TOKEN_URL", "https://user:word@login.example.org/token", NO_ENDPOINT),
     ("SMTP_OAUTH_TOKEN_URL", "https://[login/token", NO_ENDPOINT),
     ("SMTP_OAUTH_TOKEN_URL", "https://login.example.org:port/token", NO_ENDPOINT),
-    ("SMTP_OAUTH_TOKEN_URL", "http://login.example.org/token", "must begin with https://: secrets are sent to it"),
+    (
+        "SMTP_OAUTH_TOKEN_URL",
+        "http://login.example.org/token",
+        "must begin with https://, because secrets are sent to it: use the provider's address",
+    ),
     (
         "SMTP_OAUTH_SCOPE",
         "mail",
@@ -549,7 +557,7 @@ def test_an_unreadable_env_file_is_named(tmp_path):
         load(file)
     assert caught.value.problems == [f"{file} can't be read: byte 6 isn't UTF-8; save it as UTF-8"]
     (tmp_path / "directory").mkdir()
-    with pytest.raises(ConfigError, match="directory can't be read: Is a directory; it must be a file that user"):
+    with pytest.raises(ConfigError, match="directory can't be read: Is a directory; make it a file that user"):
         load(tmp_path / "directory")
 
 

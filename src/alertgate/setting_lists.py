@@ -47,9 +47,9 @@ def _check_form(address: str, where: str) -> None:
         raise ValueError(f"has a blank between addresses{where}: {TWO_ADDRESSES}")
     if _PHONE.fullmatch(address):
         raise ValueError(
-            f"has a phone number without a gateway{where} (***{address.rstrip(' ()./-')[-2:]}): text messages go by "
-            "mail, so write number@gateway, the gateway of the phone's provider or of an SMS service "
-            "(docs/text-messages.md)"
+            f"has a phone number without a gateway{where} (***{address.rstrip(' ()./-')[-2:]}): write "
+            "number@gateway, because text messages go by mail, by the gateway of the phone's provider or of an SMS "
+            "service (docs/text-messages.md)"
         )
 
 
