@@ -24,6 +24,10 @@ def said(**sources: dict[str, str]) -> list[Doubt]:
         ("SMTP_PASS", "SMTP_PASSWORD"),
         ("PARTICLE_WEBHOOK_SECERT", "PARTICLE_WEBHOOK_SECRET"),
         ("DATABASE_URI", "DATABASE_URL"),
+        ("RECIPIENT_PHONE", "RECIPIENT_SMS"),
+        ("RECIPIENT_MOBILES", "RECIPIENT_SMS"),
+        ("SMTP_FROM", "SMTP_EMAIL"),
+        ("SMTP_TLS", "SMTP_SECURITY"),
     ],
 )
 @pytest.mark.parametrize("source", ["environment", "files"])

@@ -306,6 +306,8 @@ def _announce(gate: Gate) -> None:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
     if settings.zone_doubt:
         log.warning("settings.doubtful", detail=settings.zone_doubt, what="TZ")
+    for doubt in settings.device_doubts:
+        log.warning("settings.doubtful", detail=doubt, what="DEVICES")
     for name, secret in (
         ("PARTICLE_WEBHOOK_SECRET", settings.particle_webhook_secret),
         ("WEBHOOK_SECRET", settings.webhook_secret or settings.webhook_token),

@@ -102,7 +102,7 @@ def _read(env_file: Path | None) -> str | None:
     except UnicodeDecodeError as error:
         problem = f"{env_file} can't be read: byte {error.start + 1} isn't UTF-8; save it as UTF-8"
     except OSError as error:  # also a directory, which Docker makes where it is to mount a missing file
-        problem = f"{env_file} can't be read: {error.strerror}; it must be a file that user {os.getuid()} can read"
+        problem = f"{env_file} can't be read: {error.strerror}; make it a file that user {os.getuid()} can read"
     raise ConfigError([problem])
 
 
@@ -127,7 +127,6 @@ def _located(settings: Settings, home: Path, overrides: dict[str, Any]) -> Setti
 
 _SENTENCES = {
     "int_parsing": "must be a whole number, such as {default}",
-    "float_parsing": "must be a number, such as {default}",
     "bool_parsing": "must be true or false",
     "greater_than": "must be more than {gt:.15g}",
     "greater_than_equal": "must be at least {ge:.15g}",

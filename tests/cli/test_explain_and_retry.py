@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from alertgate.cli.failures import THEN
 from alertgate.uuid7 import time_of
 from tests.cli.test_cli import alertgate, which
 from tests.conftest import DEVICE, PARTICLE, Running, serving
@@ -182,7 +183,7 @@ async def test_failures_are_listed_and_dismissed(make_settings, database, tmp_pa
             listed = await alertgate("failures", cwd=tmp_path, env=beside)
             assert (listed.returncode, listed.stdout.splitlines()[-1]) == (
                 0,
-                "5 outstanding. Fix the cause and run `alertgate retry`, or `alertgate dismiss`.",
+                f"5 outstanding. {THEN}",
             )
             line = f"{ids[0]}  email to anna@example.org, 2026-11-23 15:03:00: [WARNING] one from Front door\n"
             remedy = "    What to do: there is no such mailbox: correct the address in RECIPIENT_EMAIL"

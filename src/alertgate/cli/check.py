@@ -32,6 +32,7 @@ async def run(
         *_secrets(settings),
         *_recipients(settings),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
+        *(Finding(Level.WARN, "DEVICES", doubt) for doubt in settings.device_doubts),
         *registry.findings(settings, now.date()),
         *policy.findings(file, settings),
         _store(settings),

@@ -1,5 +1,6 @@
 """Render an alert's trail as text: what happened when, and the current state. Pure."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -84,8 +85,9 @@ def _heading(trail: Trail, name: str | None) -> Iterator[str]:
 
 
 def _content(alert: Alert) -> str:
-    content = alert.message or alert.data or (alert.raw or b"").decode(errors="backslashreplace")
-    text = " ".join(str(content).split())
+    data = alert.data if alert.data not in (None, "") else (alert.raw or b"").decode(errors="backslashreplace")
+    content = alert.message or data
+    text = " ".join((content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)).split())
     return text if len(text) <= LONGEST_QUOTE else f"{cut(text, LONGEST_QUOTE)}..."
 
 
@@ -156,18 +158,24 @@ def _told(told: Told) -> Iterator[_Event]:
     for number, attempt in enumerate(told.attempts, start=1):
         yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
     if notification.finished_at and notification.status is NotificationStatus.FAILED:
-        if notification.superseded_by:
-            then = f"{notification.superseded_by} was planned instead"
-        elif notification.missed_since:
-            then = "it is sent once its channel works"
-        else:
-            then = f"`alertgate retry {notification.id}` sends it once the cause is fixed"
-        yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient; {then}")
+        yield _Event(notification.finished_at, f"{who} {_failed(notification)}")
     if notification.dismissed_at:
         by = f"{notification.dismissed_by}{in_words(notification.dismissed_with)}"
         yield _Event(notification.dismissed_at, f"{who} dismissed by {by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
+
+
+def _failed(notification: Notification) -> str:
+    """Say how a notification failed and what becomes of it, with the words of the log."""
+    how = "failed for good"
+    if notification.superseded_by:
+        then = f"{notification.superseded_by} was planned instead"
+    elif notification.missed_since:
+        how, then = "was given up for now", "it is sent by itself once its channel works"
+    else:
+        then = f"`alertgate retry {notification.id}` sends it once the cause is fixed"
+    return f"{how}; it did not reach its recipient; {then}"
 
 
 def _outcome(attempt: Attempt) -> str:
