@@ -77,6 +77,7 @@ def test_a_repeat_has_the_same_content_and_the_same_id_or_time(after, changes, r
         (IdKind.EVENT_ID, timedelta(minutes=10)),
         (IdKind.IDEMPOTENCY_KEY, timedelta(hours=1)),
         (IdKind.WEBHOOK_ID, timedelta(hours=24)),
+        (IdKind.OWN_TIME, timedelta(hours=24)),
     ],
 )
 def test_an_id_alone_counts_for_a_time_that_depends_on_its_kind(kind, within):
@@ -125,7 +126,7 @@ def test_an_alarm_after_the_end_is_no_repeat_unless_its_time_says_so(kind, over)
 def test_ids_belong_to_their_device_and_kind():
     """Two devices, and two kinds of ids, may use the same text."""
     made = {repeat_key(kind, device, text) for kind in IdKind for device in (None, "a", "b") for text in ("1", "2")}
-    assert len(made) == 18
+    assert len(made) == len(IdKind) * 6
 
 
 def test_the_key_of_a_long_id_is_bounded():

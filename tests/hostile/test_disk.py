@@ -4,11 +4,13 @@ import asyncio
 import json
 import secrets
 
+from sqlalchemy import text
+
 from alertgate.accept.disk_trouble import Space
 from alertgate.accept.volume import CONTENT, KEPT
 from tests.conftest import API_BEARER, BEARER, Running, serving
 from tests.fakes import FakeClock, until
-from tests.flow.test_refused import degraded, own_incidents
+from tests.flow.test_refused import REFUSE, degraded, own_incidents
 from tests.scrape import scrape
 
 LARGE, COUNT = 131_000, 240
@@ -126,3 +128,34 @@ async def test_what_is_stored_within_an_hour_is_bounded_whatever_the_device(make
         assert (await service.generic()).status_code == 202, "the other webhook has its own"
         clock.move(seconds=int(refusal.headers["retry-after"]))
         assert (await service.particle(coreid="f" * 24)).status_code == 202
+
+
+REPEATED = _unreadable(1)[:-100] + b'","event_id":"e1","published_at":"2026-11-22T12:00:00.000Z"}'
+
+
+async def test_a_request_again_and_again_uses_up_nothing(make_settings):
+    """One large request that is sent 200 times is stored once: the next one is kept whole, and nobody is told."""
+    async with serving(make_settings(), clock=FakeClock(), most_stored=5 * LARGE) as service:
+
+        async def replay() -> None:
+            for _ in range(50):
+                answer = await service.client.post("/webhook/particle", content=REPEATED, headers=BEARER)
+                assert answer.status_code in {200, 202}, answer.text
+
+        await replay()
+        await asyncio.gather(*(replay() for _ in range(3)))
+        real = await service.client.post("/webhook/particle", content=_unreadable(2), headers=BEARER)
+        assert len((await _alert(service, real))["raw"]) > LARGE - 10
+        assert not await own_incidents(service)
+
+
+async def test_what_could_not_be_stored_uses_up_nothing(make_settings):
+    """The database refuses an alert ten times: once it takes it, there is as much room as before."""
+    async with serving(make_settings(), clock=FakeClock(), most_stored=3 * LARGE) as service:
+        store = service.gate.store
+        await store.write(lambda connection: connection.execute(text(REFUSE[store.dialect])))
+        poison = json.dumps({"event": "poison", "data": "x" * (LARGE - 100)}).encode()
+        for _ in range(10):
+            assert (await service.client.post("/webhook/particle", content=poison, headers=BEARER)).status_code == 503
+        whole = await service.client.post("/webhook/particle", content=_unreadable(2), headers=BEARER)
+        assert len((await _alert(service, whole))["raw"]) > LARGE - 10

@@ -26,6 +26,7 @@ ID_ALONE = MappingProxyType(
         IdKind.EVENT_ID: timedelta(minutes=10),  # firmware may number its events from 1 after each reboot
         IdKind.IDEMPOTENCY_KEY: timedelta(hours=1),
         IdKind.WEBHOOK_ID: timedelta(hours=24),
+        IdKind.OWN_TIME: timedelta(hours=24),
     }
 )
 """How long the same id is a repeat where neither alert has a time of publication."""

@@ -38,10 +38,14 @@ class Shortening(StrEnum):
 
 
 class Fitted(NamedTuple):
-    """An alert as it may be stored; `why` it was shortened, or None."""
+    """An alert as it may be stored; `why` it was shortened, or None; and what it was counted as."""
 
     alert: Alert
     why: Shortening | None = None
+    content: int = 0
+    """Bytes that are counted for it under CONTENT."""
+    stored: int = 0
+    """Bytes that are counted for it under STORED."""
 
 
 @dataclass(slots=True)
@@ -61,6 +65,10 @@ class _Allowance:
         self.used += size
         return True
 
+    def give_back(self, size: int) -> None:
+        """Take so many bytes for not used after all."""
+        self.used = max(0.0, self.used - size)
+
     def wait(self, size: int) -> int:
         """Return the whole seconds, one at least, after which so many bytes will be left."""
         return max(1, math.ceil((self.used + size - self.hourly) * HOUR / self.hourly))
@@ -78,19 +86,25 @@ class Volume:
         self._stored = {source: _Allowance(stored) for source in Source}
 
     def fit(self, alert: Alert) -> Fitted:
-        """Return an alert as it may be stored, and count it. Raises TooMuchStored."""
+        """Return an alert as it may be stored, and count it, unless it is given back. Raises TooMuchStored."""
         now, size = self._clock.monotonic(), size_of(alert)
         fitted = self._shortened_if_needed(alert, size - KEPT, now)
         size = WITH_AN_ALERT + (size_of(fitted.alert) if fitted.why else size)
         stored = self._stored[alert.source]
         if not stored.take(size, now):
+            self._content[alert.source].give_back(fitted.content)
             wait = stored.wait(size)
             raise TooMuchStored(
                 f"This webhook has stored {stored.hourly:,} bytes within an hour, so this alert wasn't stored. "
                 f"Find out what sends so much; try again in {wait} s.",
                 retry_after=wait,
             )
-        return fitted
+        return fitted._replace(stored=size)
+
+    def give_back(self, fitted: Fitted) -> None:
+        """Count an alert no longer: it is a repeat, or it couldn't be stored."""
+        self._content[fitted.alert.source].give_back(fitted.content)
+        self._stored[fitted.alert.source].give_back(fitted.stored)
 
     def _shortened_if_needed(self, alert: Alert, beyond: int, now: float) -> Fitted:
         if beyond <= 0:
@@ -98,7 +112,7 @@ class Volume:
         if self._is_low():
             return Fitted(shorten(alert, Shortening.DISK), Shortening.DISK)
         if self._content[alert.source].take(beyond, now):
-            return Fitted(alert)
+            return Fitted(alert, content=beyond)
         return Fitted(shorten(alert, Shortening.BUDGET), Shortening.BUDGET)
 
 

@@ -31,7 +31,7 @@ class AlertView(BaseModel):
     fields: dict[str, Any] = Field(description="Everything else that the body said")
     published_at: datetime | None
     repeat_key: str | None = Field(description="The sender's own id of the event, which its repeats have too")
-    id_kind: str | None = Field(description="`event_id`, `idempotency_key` or `webhook_id`")
+    id_kind: str | None = Field(description="`event_id`, `idempotency_key`, `webhook_id` or `own_time`")
     content: str | None = Field(description="A digest of what it says, the same for its repeats; null: it has none")
     errors: list[str] = Field(description="Why it is quarantined")
     raw: str | None = Field(
