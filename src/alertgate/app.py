@@ -53,6 +53,7 @@ from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestIds, RequestMiddleware
 from alertgate.web.routes import api, docs, ops, status, webhooks
+from alertgate.web.unverified import UnverifiedBodies
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -138,6 +139,7 @@ def open_gate(
         auditor=auditor,
         failures=failures,
         limits=Limits(settings, clock, metrics),
+        unverified=UnverifiedBodies(metrics, patience=settings.body_timeout / 2),
         metrics=metrics,
     )
 

@@ -111,7 +111,7 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     headers: dict[str, str] = {}
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = f'{error.scheme} realm="alertgate"'
-    if isinstance(error, errors.BodyTooSlow):
+    if isinstance(error, errors.BodyTooSlow | errors.TooManyUnfinished):
         headers["Connection"] = "close"  # the rest of the body would be read to its end
     if isinstance(error, errors.RateLimited | errors.Unavailable) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
