@@ -18,6 +18,7 @@ from sqlalchemy import false, or_, select
 
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
+from alertgate.credential import Credential
 from alertgate.group.actions import Action, IncidentActions
 from alertgate.model import (
     BEGINNINGS,
@@ -102,7 +103,7 @@ class Outages(RuleBasedStateMachine):
         key = f"particle:{door}:e"
         found = incidents.last(self.connection, [key]).get(key)
         if found and found.status is IncidentStatus.OPEN:
-            self.actions.acknowledge(self.connection, Action(found.id, "Ann", self.now))
+            self.actions.acknowledge(self.connection, Action(found.id, "Ann", Credential.API_TOKEN, self.now))
 
     @rule()
     def go_away(self) -> None:
