@@ -68,7 +68,11 @@ async def test_a_flood_of_large_bodies_takes_little_of_the_disk(make_settings):
         took = await _stored(service) - before
         assert took < CONTENT + MB + COUNT * PAGES, f"{took:,} of {COUNT * LARGE:,} bytes"
         await _is_shown(service, "alerts shortened (particle webhook)")
-        [own] = [each for each in await own_incidents(service) if each["event"] == "alertgate/shortened"]
+
+        async def reported():  # a little after it is shown
+            return [each for each in await own_incidents(service) if each["event"] == "alertgate/shortened"]
+
+        [own] = await until(reported)
         assert (own["severity"], own["device"]) == ("warning", "particle webhook")
         small = await service.particle(data=json.dumps({"cm": 3, "where": "x" * 1000}))
         assert (await _alert(service, small))["data"] == {"cm": 3, "where": "x" * 1000}
