@@ -140,3 +140,11 @@ def _repeats_by_time(stored: Seen, alert: Alert) -> bool:
         return False
     age = alert.received_at - stored.received_at
     return is_same(stored.published_at, alert.published_at) and age <= WITHOUT_ID
+
+
+REPEATS = {
+    RepeatReason.SAME_ID: "a repeat: the same event with the same id is stored already",
+    RepeatReason.SAME_TIME: "a repeat: the same event with the same time is stored already",
+    RepeatReason.REUSED_ID: "a new alert, although its id was used before",
+}
+"""Reasons as sentences; a new alert needs none."""
