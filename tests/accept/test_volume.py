@@ -9,7 +9,7 @@ from alertgate.accept.generic import understand as understand_generic
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.particle import FORM
 from alertgate.accept.particle import understand as understand_particle
-from alertgate.accept.volume import CONTENT, KEPT, WITH_AN_ALERT, Shortening, Volume, shorten, size_of
+from alertgate.accept.volume import CONTENT, KEPT, Shortening, Volume, bytes_of, shorten, size_of
 from alertgate.errors import TooMuchStored
 from alertgate.model import Alert, Severity, Source
 from alertgate.rules import SeverityRules
@@ -104,8 +104,8 @@ def test_on_a_disk_that_is_almost_full_only_the_beginning_is_kept():
 
 def test_beyond_what_a_webhook_may_store_it_is_refused_until_there_is_room():
     """The refusal says when: then one passes again."""
-    volume, clock = _volume(stored=10 * WITH_AN_ALERT)
     small = _particle(b'{"event": "door"}')
+    volume, clock = _volume(stored=10 * bytes_of(small) - 1)
     for _ in range(9):
         volume.fit(small)
     with pytest.raises(TooMuchStored, match="try again in") as refused:
@@ -115,6 +115,25 @@ def test_beyond_what_a_webhook_may_store_it_is_refused_until_there_is_room():
         volume.fit(small)
     clock.move(seconds=1)
     assert volume.fit(small).alert.source is Source.PARTICLE
+
+
+def test_what_is_stored_beside_an_alert_counts():
+    """Its incident and its notifications, which are known only once it is stored."""
+    small = _particle(b'{"event": "door"}')
+    volume, _ = _volume(stored=10 * bytes_of(small))
+    volume.fit(small)
+    volume.count(small.source, 9 * bytes_of(small))
+    with pytest.raises(TooMuchStored):
+        volume.fit(small)
+
+
+def test_names_count_wherever_they_are_stored():
+    """In rows and indexes, and in the form in which the store can hold them."""
+    named = _particle(json.dumps({"event": "e" * 256, "coreid": "d" * 128}).encode())
+    wide = _particle(json.dumps({"event": "\u4e00" * 256, "coreid": "\u4e00" * 128}).encode())
+    escaped = _particle(json.dumps({"event": "\0" * 256, "coreid": "\0" * 128}).encode())
+    plain = bytes_of(_particle(b'{"event": "e", "coreid": "d"}'))
+    assert plain + 3000 < bytes_of(named) < bytes_of(wide) < bytes_of(escaped)
 
 
 @pytest.mark.parametrize("seconds", [0, 60, 7200])

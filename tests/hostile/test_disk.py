@@ -1,13 +1,16 @@
 """Whoever may send alerts can't fill the disk soon: large bodies are shortened, and a disk that fills is defended."""
 
 import asyncio
+import itertools
 import json
 import secrets
 
+import pytest
 from sqlalchemy import text
 
 from alertgate.accept.disk_trouble import Space
 from alertgate.accept.volume import CONTENT, KEPT
+from tests.builders import incompressible
 from tests.conftest import API_BEARER, BEARER, Running, serving
 from tests.fakes import FakeClock, until
 from tests.flow.test_refused import REFUSE, degraded, own_incidents
@@ -163,3 +166,38 @@ async def test_what_could_not_be_stored_uses_up_nothing(make_settings):
             assert (await service.client.post("/webhook/particle", content=poison, headers=BEARER)).status_code == 503
         whole = await service.client.post("/webhook/particle", content=_unreadable(2), headers=BEARER)
         assert len((await _alert(service, whole))["raw"]) > LARGE - 10
+
+
+def _wide(number: int) -> dict[str, str]:
+    """Return names as long as they may be, of letters of three bytes each; of another device each time."""
+    return {"event": incompressible(256, number), "coreid": incompressible(128, -number)}
+
+
+def _narrow(number: int) -> dict[str, str]:
+    return {"event": f"{number:0256x}", "coreid": f"{number * 7:0128x}"}
+
+
+NAMES = {
+    "an all-clear that makes a hint": lambda number: {**_wide(number), "status": "closed"},
+    "long names of three-byte letters": _wide,
+    "long names": _narrow,
+    "long ids": lambda number: {"event": "e", "coreid": f"{number:x}", "event_id": incompressible(2000, number)},
+    "nothing long": lambda number: {"event": "e", "coreid": f"{number:024x}"},
+}
+
+
+@pytest.mark.parametrize("recipients", [1, 8])
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_budget_bounds_what_the_database_takes(make_settings, name, recipients):
+    """Whatever has many bytes: names that stand in indexes too, hints, and a notification for each recipient."""
+    people = ",".join(f"somebody.{number}@example.com" for number in range(recipients))
+    settings = make_settings(recipient_email=people)
+    async with serving(settings, clock=FakeClock(), most_stored=MB) as service:
+        before = await _stored(service)
+        for number in itertools.count(1):
+            answer = await service.particle(**NAMES[name](number))
+            if answer.status_code == 429:
+                break
+            assert answer.status_code == 202
+        took = await _stored(service) - before
+        assert MB / 4 < took < MB, f"{number} alerts took {took:,} bytes"

@@ -222,6 +222,20 @@ async def test_the_same_words_under_a_known_key_are_told_once_their_incident_is_
     assert (again.status_code, again.json()["status"]) == (202, "accepted")
 
 
+@pytest.mark.parametrize("fired_before", [False, True], ids=["nothing was open", "it ended an incident"])
+async def test_an_old_all_clear_under_tomorrows_key_swallows_no_all_clear(service: Running, fired_before):
+    """The key isn't signed: what fires afterwards is over once its own all-clear comes, under that key."""
+    over = _body(OVER, service)
+    if fired_before:
+        await _hub(service, _body(LEAK, service))
+    await _hub(service, over, "2026-11-24")
+    service.gate.clock.move(minutes=20)
+    incident = (await _hub(service, _body(LEAK, service))).json()["incident"]
+    real = await _hub(service, over, "2026-11-24")
+    assert (real.json()["status"], await _status(service, incident)) == ("accepted", "resolved")
+    assert (await _hub(service, over, "2026-11-24")).json()["status"] == "duplicate", "there is nothing left to end"
+
+
 async def test_one_standard_webhook_is_one_alert_whatever_is_unsigned_beside_it(service: Running):
     """Under three keys, without one, and under its headers' older names: its key is its signed id alone."""
     body = _body(LEAK, service)

@@ -133,6 +133,7 @@ async def _record(understood: Understood, request: Request, gate: Gate) -> Recor
     if recorded.result is Result.DUPLICATE:
         gate.volume.give_back(fitted)  # else whoever replays one request would use up the budget of all others
     else:
+        gate.volume.count(alert.source, recorded.beside)
         report_shortened(request, gate, fitted)
     if recorded.due:
         gate.deliverer.wake()
