@@ -74,6 +74,7 @@ def test_the_sources_are_read_as_the_settings_are(tmp_path: Path):
     (tmp_path / "..data").mkdir()
     env = tmp_path / "gate.env"
     env.write_text(f"Api_Token='{OTHER}'\n")
+    env.chmod(0o600)
     found = doubts_of(env, environment={"API_TOKEN": TOKEN}, secrets_dir=tmp_path)
     assert [(doubt.name, doubt.is_wrong) for doubt in found] == [("SMTP_PASWORD", False), ("API_TOKEN", False)]
     found = doubts_of(env, environment={}, secrets_dir=tmp_path)

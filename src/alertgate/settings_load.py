@@ -2,8 +2,9 @@
 
 import logging
 import os
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,15 @@ def doubts(
         {name.upper(): value or "" for name, value in in_file.items()},
         {file.name.upper(): _content(file) for file in secrets_dir.glob("[!.]*") if file.is_file()},
     )
-    return list(doubts_about(found, ENV_NAMES))
+    return [*doubts_about(found, ENV_NAMES), *_open_to_others(env_file)]
+
+
+def _open_to_others(env_file: Path | None) -> Iterator[Doubt]:
+    """Say that every user of the machine can read the secrets; a group may be the service's own."""
+    with suppress(OSError):
+        if env_file and env_file.stat().st_mode & stat.S_IROTH:
+            text = "can be read by every user of this machine, with the secrets in it: `chmod o-rwx` it"
+            yield Doubt(str(env_file), text, is_wrong=False)
 
 
 def _content(file: Path) -> str:

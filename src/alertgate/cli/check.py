@@ -15,6 +15,7 @@ from alertgate.notify.channels.base import Finding, Level
 from alertgate.policy.load import PolicyFile
 from alertgate.setting_sources import Doubt
 from alertgate.store.engine import Store
+from alertgate.store.private import open_to_others
 
 STRONG = 24
 """Characters that a random secret needs to be practically impossible to guess."""
@@ -36,6 +37,7 @@ async def run(
         *registry.findings(settings, now.date()),
         *policy.findings(file, settings),
         _store(settings),
+        *([Finding(Level.WARN, "DATA_DIR", is_open)] if (is_open := open_to_others(settings.data_dir)) else []),
     ]
     if offline:
         return findings

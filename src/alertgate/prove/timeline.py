@@ -9,7 +9,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.characters import cut, escaped
-from alertgate.credential import in_words
+from alertgate.credential import in_words, signed
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import (
     Alert,
@@ -138,11 +138,13 @@ def _incident_events(trail: Trail) -> Iterator[_Event]:
 
 def _ends(incident: Incident) -> Iterator[_Event]:
     if incident.acknowledged_at:
-        who = f"{incident.acknowledged_by}{in_words(incident.acknowledged_with)}"
+        who = signed(incident.acknowledged_by or "", incident.acknowledged_with)
         yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {who}")
     if incident.resolved_at:
-        how = in_words(incident.resolved_with)
-        yield _Event(incident.resolved_at, f"the incident was resolved{_resolution(incident)}{how}")
+        person = signed(incident.resolved_by or "", incident.resolved_with)
+        is_person = incident.resolution is Resolution.PERSON
+        how = f" by {person}" if is_person else f"{_resolution(incident)}{in_words(incident.resolved_with)}"
+        yield _Event(incident.resolved_at, f"the incident was resolved{how}")
 
 
 def _told(told: Told) -> Iterator[_Event]:
@@ -160,7 +162,7 @@ def _told(told: Told) -> Iterator[_Event]:
     if notification.finished_at and notification.status is NotificationStatus.FAILED:
         yield _Event(notification.finished_at, f"{who} {_failed(notification)}")
     if notification.dismissed_at:
-        by = f"{notification.dismissed_by}{in_words(notification.dismissed_with)}"
+        by = signed(notification.dismissed_by or "", notification.dismissed_with)
         yield _Event(notification.dismissed_at, f"{who} dismissed by {by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")

@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from alertgate.store import schema
 from alertgate.store.backup import back_up
 from alertgate.store.errors import committing, translated
 from alertgate.store.postgresql import postgresql_engine, through_pooler
+from alertgate.store.private import make_private, make_private_dir
 from alertgate.store.writer import In, Out, Writer
 
 READERS = 4
@@ -77,7 +77,7 @@ class Store:
         """Connect, migrate to the newest schema, and start the writer thread."""
         if self._file:
             make_private_dir(self._file.parent)
-            _make_private(self._file)
+            make_private(self._file)
             if exclusive:
                 self._lock = _claim(self._file)
         try:
@@ -230,36 +230,10 @@ def _each(connection: Connection, acts: Sequence[Callable[[Connection], Any]]) -
     return [act(connection) for act in acts]
 
 
-def make_private_dir(path: Path) -> None:
-    """Make a directory that only its owner can enter. Raises StoreUnavailable."""
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise PermissionError(f"no permission to write there as user {os.getuid()}")
-    except OSError as error:
-        raise StoreUnavailable(
-            f"DATA_DIR {path} can't be used: {error}. Nothing can be stored; make it writable or set another DATA_DIR."
-        ) from None
-
-
-def _make_private(file: Path) -> None:
-    """Make a file readable for its owner only; SQLite gives its database's mode to the files beside it.
-
-    Raises StoreUnavailable.
-    """
-    try:
-        if not file.exists():
-            file.touch(mode=0o600)
-        elif file.stat().st_mode & 0o077 and file.stat().st_uid == os.getuid():
-            file.chmod(0o600)
-    except OSError as error:
-        raise StoreUnavailable(f"{file} can't be opened: {error}. Make this user its owner.") from None
-
-
 def _claim(file: Path) -> IO[str]:
     """Lock an SQLite file for this process, until it exits or crashes."""
     path = file.with_suffix(".lock")
-    _make_private(path)
+    make_private(path)
     try:
         lock = path.open("w")
     except OSError as error:
