@@ -3,25 +3,43 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 STAMP := $(VENV)/.stamp
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(STAMP): requirements/dev.txt pyproject.toml
+# Debian has `venv` in a package of its own, and without it makes half a .venv.
+$(BIN)/pip:
+	@command -v $(PYTHON) >/dev/null \
+		|| { echo "there is no $(PYTHON); on Debian: apt-get install python3 python3-venv"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "alertgate needs Python 3.11 or newer; name one: make PYTHON=python3.13 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+		|| { echo "$(PYTHON) has no venv; on Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+
+# What running needs. What builds alertgate is removed again: it isn't needed afterwards.
+$(RUNS): requirements/base.txt requirements/build.txt pyproject.toml | $(BIN)/pip
+	$(INSTALL) --require-hashes -r requirements/base.txt
+	@rm -rf $(VENV)/build
+	$(INSTALL) --require-hashes --target $(VENV)/build -r requirements/build.txt
+	PYTHONPATH=$(VENV)/build $(INSTALL) --no-deps --no-build-isolation -e .
+	@rm -rf $(VENV)/build
+	@touch $@
+
+# The rest: what tests, checks and benchmarks need.
+$(STAMP): $(RUNS) requirements/dev.txt
+	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
 .PHONY: setup
-setup: $(STAMP) ## Set up .venv with the locked dependencies
+setup: $(STAMP) ## Set up .venv with the locked dependencies, for tests and checks too
 
 .PHONY: run
-run: $(STAMP) ## Serve on 127.0.0.1:8000; writes a .env with fresh secrets if there is none
+run: $(RUNS) ## Serve on 127.0.0.1:8000; writes a .env with fresh secrets if there is none
 	@$(BIN)/alertgate init --if-missing
 	@$(BIN)/alertgate serve --first-steps
 

@@ -7,7 +7,7 @@ from bench.accept import accept, beside_bad_requests, grown
 from bench.burst import burst
 from bench.figure import Figure
 from bench.messages import drain, latency
-from bench.postgres import fresh, on_postgres, replicas
+from bench.postgres import fresh, on_postgres, pooled, replicas
 from bench.start import start
 
 FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
@@ -19,6 +19,7 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "grown": grown,
     "bad": beside_bad_requests,
     "postgres": on_postgres,
+    "pooled": pooled,
     "replicas": replicas,
     "fresh": fresh,
 }

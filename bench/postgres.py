@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import median
 
 from torture.books import Books
+from torture.gate import Gate
+from torture.pgbouncer import pgbouncer
 from torture.postgres import Postgres, driver_url, postgres
 
 from bench import processor, sides
@@ -65,6 +67,49 @@ async def on_postgres(directory: Path) -> list[Figure]:
 def _pid(server: Postgres) -> int:
     """Return the id of a server's main process, the parent of its backends."""
     return int((Path(server.setting("data_directory")) / "postmaster.pid").read_text().split()[0])
+
+
+async def pooled(directory: Path) -> list[Figure]:
+    """Measure accept through PgBouncer in transaction mode, where no statement is prepared, against direct accept."""
+    cost: list[tuple[float, float]] = []
+    rate: list[tuple[Measured, Measured]] = []
+    with _server(directory) as server:
+        addresses = [server.database() for _ in range(2)]
+        direct = driver_url(addresses[0])
+        with pgbouncer(direct, default_pool_size=5) as pooler:
+            assert pooler.process
+            through = pooler.url(addresses[1])
+            roots = _pid(server), pooler.process.pid
+            async with (
+                sides.sink() as smtp,
+                sides.gate(directory / "a", smtp, database_url=direct) as one,
+                sides.gate(directory / "b", smtp, database_url=through) as other,
+            ):
+                gates = one, other
+                for gate, address in zip(gates, addresses, strict=True):
+                    await warm(gate.port, Books(address))
+                for _ in range(ROUNDS):
+                    found = [await _with_cost(gate, roots) for gate in gates]
+                    cost.append((found[0][1], found[1][1]))
+                    rate.append((found[0][0], found[1][0]))
+    straight, pool = ([pair[side] for pair in rate] for side in (0, 1))
+    return [
+        Figure(
+            "processor time of 1,000 alerts through PgBouncer, 32 connections",
+            "PostgreSQL",
+            "",
+            [there / here for here, there in cost],
+            f"{median(there for _, there in cost):.2f} and {median(here for here, _ in cost):.2f} s; "
+            f"{rates(pool, straight)}",
+        ),
+    ]
+
+
+async def _with_cost(gate: Gate, roots: Sequence[int]) -> tuple[Measured, float]:
+    """Return what a gate accepts, and the processor seconds of 1,000 alerts with those of the database's processes."""
+    before = processor.seconds(gate.pid, *roots)
+    found = await alerts(gate.port, connections=32)
+    return found, 1000 * (processor.seconds(gate.pid, *roots) - before) / found.requests
 
 
 async def replicas(directory: Path) -> list[Figure]:

@@ -20,13 +20,13 @@ from alertgate.accept.credentials import bearer
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.rulings import Understood
 from alertgate.app import Ids
-from alertgate.config import load
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.context import MessageContext
 from alertgate.notify.render.message import render
+from alertgate.settings_load import load
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes local stand-ins for the three images that compose.yaml takes from a registry, from Debian's packages and from
-# requirements/deploy.txt, for a machine that reaches no registry:
+# Makes local stand-ins for the three images that compose.yaml takes from a registry, and an empty Debian, from Debian's packages
+# and from requirements/deploy.txt, for a machine that reaches no registry:
+#   localhost/alertgate-test/debian:trixie    for a user's new machine (no Python, no git, no make; with sudo)
 #   localhost/alertgate-test/python:trixie    for python:3.13-slim  (Debian trixie's Python 3.13)
 #   localhost/alertgate-test/postgres:trixie  for postgres:17       (Debian's PostgreSQL, with the official image's variables)
 #   localhost/alertgate-test/traefik          for traefik           (the released binary of Traefik 3, named by $1)
@@ -14,16 +15,20 @@ trap 'rm -rf "$work"' EXIT
 
 have() { podman image exists "$name/$1"; }
 
-if ! have python:trixie; then
-  echo "making $name/python:trixie"
-  debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$work/root" >"$work/log" 2>&1 \
-    || { tail -20 "$work/log"; exit 1; }
-  ln -s /usr/bin/python3 "$work/root/usr/local/bin/python"
+# make_debian NAME PACKAGES: imports a minimal Debian with these packages as an image.
+make_debian() {
+  echo "making $name/$1"
+  local root=$work/${1%:*}
+  debootstrap --variant=minbase --include="$2" trixie "$root" >"$work/log" 2>&1 || { tail -20 "$work/log"; exit 1; }
+  [[ ! -e $root/usr/bin/python3 ]] || ln -s /usr/bin/python3 "$root/usr/local/bin/python"
   # The machine's own authorities: an installer inside trusts what one outside trusts.
-  cp -L "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$work/root/etc/ssl/certs/ca-certificates.crt"
-  rm -rf "$work/root"/var/cache/apt/* "$work/root"/var/lib/apt/lists/* "$work/root"/usr/share/{doc,man,locale}/*
-  tar -C "$work/root" -c . | podman import --quiet - "$name/python:trixie" >/dev/null
-fi
+  cp -L "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" "$root/etc/ssl/certs/ca-certificates.crt"
+  rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale}/*
+  tar -C "$root" -c . | podman import --quiet - "$name/$1" >/dev/null
+}
+
+have debian:trixie || make_debian debian:trixie ca-certificates,sudo
+have python:trixie || make_debian python:trixie python3,python3-venv,ca-certificates
 
 if ! have postgres:trixie; then
   echo "making $name/postgres:trixie"

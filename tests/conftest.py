@@ -21,15 +21,19 @@ import pytest
 import trustme
 from fastapi import FastAPI
 from sqlalchemy import Connection, create_engine, func, select, text
+from torture.pgbouncer import PROGRAM
 
 from alertgate.app import create_app, open_gate
-from alertgate.config import Settings, load
+from alertgate.config import Settings
 from alertgate.model import NotificationStatus
+from alertgate.settings_load import load
 from alertgate.store.engine import Store
 from alertgate.store.tables import notifications
 from alertgate.web.dependencies import Gate
 from alertgate.web.server import MOST_WAITING, Server, listen, server_config
 from tests.fakes import until
+
+needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="pgbouncer isn't installed; .ci/run installs it")
 
 PARTICLE = "particle-token-0123456789abcdef"
 SIGNING = "signing-key-0123456789abcdefghi"
@@ -38,7 +42,7 @@ DEVICE = "3f002b000000000000000000"
 BEARER = {"Authorization": f"Bearer {PARTICLE}"}
 API_BEARER = {"Authorization": f"Bearer {API}"}
 
-_ran: dict[str, int] = {"sqlite": 0, "postgresql": 0}
+_ran: dict[str, int] = {"sqlite": 0, "postgresql": 0, "pgbouncer": 0}
 _numbers = itertools.count()
 
 
@@ -119,10 +123,15 @@ def copy_template(settings: Settings) -> None:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings for each of the two databases: a test that asks for this runs twice."""
-    _ran[request.param] += 1
+    count_run(request.param)
     if request.param == "sqlite":
         return {}
     return {"database_url": request.getfixturevalue("postgres_database")}
+
+
+def count_run(name: str) -> None:
+    """Note that a test runs on a database."""
+    _ran[name] += 1
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -231,11 +240,11 @@ class QuickServer(Server):
 
 
 @asynccontextmanager
-async def listening(app: FastAPI, *, most_waiting: int = MOST_WAITING) -> AsyncIterator[int]:
+async def listening(app: FastAPI, *, most_waiting: int = MOST_WAITING, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Run an application on a real uvicorn and a real socket, and give its port."""
     gate: Gate = app.state.gate
     server = QuickServer(server_config(app, gate.settings), gate.health, most_waiting=most_waiting)
-    task = asyncio.create_task(server.serve(sockets=[listen("127.0.0.1", 0)]))
+    task = asyncio.create_task(server.serve(sockets=[listen(host, 0)]))
     while not server.started:
         if task.done():
             task.result()
@@ -251,10 +260,13 @@ async def listening(app: FastAPI, *, most_waiting: int = MOST_WAITING) -> AsyncI
 async def serving(
     settings: Settings, *, most_waiting: int = MOST_WAITING, template: bool = True, **parts: Any
 ) -> AsyncIterator[Running]:
-    """Run the service, and give a client; `template`: with a database that is migrated already."""
+    """Run the service, and give a client; `template`: with a database that is migrated already.
+
+    Its disk has much room, whatever the machine's has.
+    """
     if template:
         copy_template(settings)
-    gate = open_gate(settings, **parts)
+    gate = open_gate(settings, **{"disk_usage": lambda _: (10**12, 0, 10**12), **parts})
     async with (
         listening(create_app(gate), most_waiting=most_waiting) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,

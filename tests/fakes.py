@@ -3,7 +3,8 @@
 import asyncio
 import ssl
 from collections import deque
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -65,11 +66,19 @@ class MailSink:
     user: str | None = None
     password: str | None = None
     tls: ssl.SSLContext | None = None
+    wrapped: bool = False
+    """Whether TLS begins with the connection, and not by STARTTLS."""
+    exclude: list[str] = field(default_factory=lambda: ["LOGIN"])
+    """The logins that aren't offered."""
     port: int = 0
     messages: list[Received] = field(default_factory=list)
     script: dict[str, deque[str]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Recipients with the reply that each gets every time."""
     connections: int = 0
     recipients_seen: list[str] = field(default_factory=list)
+    judge: Callable[[str, str, str], str | None] = lambda _command, _address, _said: None
+    """Returns the reply to RCPT or DATA for a recipient and, at DATA, subject and text; None for the usual one."""
     talking: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the content of a mail has arrived."""
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,7 +98,9 @@ class MailSink:
     async def start(self) -> None:
         self.open.set()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._protocol, "127.0.0.1", self.port)
+        self._server = await loop.create_server(
+            self._protocol, "127.0.0.1", self.port, ssl=self.tls if self.wrapped else None
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -105,12 +116,12 @@ class MailSink:
         protocol = SMTP(
             self,
             hostname="mail.test",
-            tls_context=self.tls,
-            require_starttls=self.tls is not None,
+            tls_context=None if self.wrapped else self.tls,
+            require_starttls=self.tls is not None and not self.wrapped,
             auth_required=self.user is not None,
-            auth_require_tls=self.tls is not None,
+            auth_require_tls=self.tls is not None and not self.wrapped,
             authenticator=self._authenticate,
-            auth_exclude_mechanism=["LOGIN"],
+            auth_exclude_mechanism=self.exclude,
             loop=asyncio.get_running_loop(),
         )
         self.protocols.append(protocol)
@@ -136,7 +147,7 @@ class MailSink:
 
     async def handle_RCPT(self, server, session, envelope: Envelope, address, options):  # noqa: ARG002, N802
         self.recipients_seen.append(address)
-        if reply := self._scripted("RCPT"):
+        if reply := self._scripted("RCPT") or self.refused.get(address) or self.judge("RCPT", address, ""):
             return reply
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
@@ -151,9 +162,10 @@ class MailSink:
         mail = message_from_bytes(content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
         user = session.auth_data if isinstance(session.auth_data, str) else None
-        self.messages.append(
-            Received(envelope.mail_from or "", envelope.rcpt_tos[0], mail, session.ssl is not None, user)
-        )
+        received = Received(envelope.mail_from or "", envelope.rcpt_tos[0], mail, session.ssl is not None, user)
+        if reply := self.judge("DATA", received.to, f"{mail['Subject']}\n{received.text}"):
+            return reply
+        self.messages.append(received)
         async with self._arrived:
             self._arrived.notify_all()
         return f"250 2.0.0 OK queued as {len(self.messages):04d}"
@@ -174,6 +186,29 @@ async def mail_sink(**options):
         yield sink
     finally:
         await sink.stop()
+
+
+@asynccontextmanager
+async def tcp_server(speak, **options):
+    """Run a server whose conversations are a coroutine of reader and writer; give its port, and end them at the end."""
+    talks: set[asyncio.Task] = set()
+
+    async def talk(reader, writer):
+        talks.add(asyncio.current_task())
+        with suppress(asyncio.CancelledError, OSError):
+            await speak(reader, writer)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, **options)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
 
 
 async def until(condition, within: float = 20.0):

@@ -6,15 +6,17 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from alertgate.addresses import check_address, mask
-from alertgate.config import Settings, load
+from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.model import Severity
 from alertgate.rules import GroupingRules, SeverityRules
+from alertgate.settings_load import load
 from tests.builders import DOOR, for_any
 
 GOOD_SECRET = "a-good-secret-0123456789abcdef"
@@ -33,13 +35,34 @@ SECRETS = [
 ]
 SHORT = "is shorter than 16 characters; `alertgate init` writes fresh secrets"
 PLACEHOLDER = "is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets"
-UNFIT = "must be printable ASCII without spaces, so that it fits into an HTTP header"
-DATABASE = "must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite"
+UNFIT = (
+    "must be printable ASCII without spaces, so that it fits into an HTTP header: copy it again, or use one that "
+    "`alertgate init` writes"
+)
+ONE_LINE = "must be one line of text: write it without line breaks, and without spaces around it"
+DATABASE = "must look like postgresql://user:password@host:5432/name; unset it to use SQLite"
 QUOTED = (
     "is wrapped in quotes, which would be part of the value: remove them "
     "(`docker run --env-file` and files in /run/secrets keep quotes as they are)"
 )
-ANY_TEXT = {"SMTP_HOST", "SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE"}
+OAUTH_HALF, TOO = "is set, but a login by OAuth needs", "too: see docs/mail.md"
+NO_ENDPOINT = "is not a token endpoint; write one like https://oauth2.googleapis.com/token"
+NO_HELO = (
+    "is not a name that EHLO may say: write a host name with a dot, such as gate.example.org, or an address as "
+    "[192.0.2.1] or [IPv6:2001:db8::1]"
+)
+NO_DURATION = "is not a duration; write seconds, or a unit after each number: 30s, 5m, 24h, 7d"
+NO_GATEWAY = (
+    "write number@gateway, because text messages go by mail, by the gateway of the phone's provider or of an SMS "
+    "service (docs/text-messages.md)"
+)
+PHONE = "has a phone number without a gateway"
+COMMAS = "write them comma-separated, as one@example.org,two@example.org"
+NO_JSON = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+DEVICES_FORM = "write id=name, such as 3f002b000000000000000000=Front door, comma-separated"
+RULES_FORM = "write event=severity, such as alarm/*=critical, comma-separated"
+WEB_ADDRESS = "is not a web address; write one like https://hc-ping.com/…"
+ANY_TEXT = {"SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE", "TZ"}
 """Settings that accept any text; whether a host, a directory or a file exists shows at start."""
 
 LoadWith = Callable[..., Settings]
@@ -74,58 +97,128 @@ def problems_with(load_with: LoadWith) -> Callable[..., list[str]]:
 PROBLEMS = [
     *((name, "short-secret-01", SHORT) for name in SECRETS),
     ("RECIPIENT_EMAIL", "me", "'m***' is not an email address; write name@example.org, without a display name"),
-    ("RECIPIENT_SMS", "5551234567", "'5***' is not an email address; write name@example.org, without a display name"),
+    ("RECIPIENT_SMS", "5551234567", f"{PHONE} (***67): {NO_GATEWAY}"),
+    ("RECIPIENT_SMS", "me@example.org,+49 (151) 123-456", f"{PHONE} in entry 2 (***56): {NO_GATEWAY}"),
+    ("RECIPIENT_EMAIL", "0151/1234567", f"{PHONE} (***67): {NO_GATEWAY}"),
+    ("RECIPIENT_EMAIL", "a@example.org; b@example.org", f"has ';' between addresses: {COMMAS}"),
+    ("RECIPIENT_EMAIL", "a@example.org, b@example.org;c@d.org", f"has ';' between addresses in entry 2: {COMMAS}"),
+    ("RECIPIENT_SMS", "a@x.org b@x.org, c@x.org", f"has a blank between addresses in entry 1: {COMMAS}"),
+    ("RECIPIENT_EMAIL", "a@example.org b@example.org", f"has a blank between addresses: {COMMAS}"),
+    ("SMTP_HOST", "smtp.example.org:587", "holds a port: write SMTP_HOST=smtp.example.org, SMTP_PORT=587"),
+    ("SMTP_FROM_NAME", "Anna\nBcc: b@example.org", ONE_LINE),
+    ("SMTP_FROM_NAME", "x" * 65, "has more than 64 characters: shorten it"),
     ("SMTP_EMAIL", "me@", "'m***@' is not an email address; write name@example.org, without a display name"),
-    ("SMTP_PORT", "0", "Input should be greater than or equal to 1"),
-    ("SMTP_PORT", "65536", "Input should be less than or equal to 65535"),
-    ("SMTP_PORT", "smtp", "Input should be a valid integer, unable to parse string as an integer"),
-    ("SMTP_SECURITY", "ssl", "Input should be 'starttls', 'tls' or 'none'"),
-    ("SMTP_PASSWORD", "your app password", "is still the placeholder of a template; see Gmail in README.md"),
-    ("SMTP_CA_FILE", "/no/such/ca.pem", "/no/such/ca.pem is not a file"),
-    ("SMTP_CONNECTIONS", "0", "Input should be greater than or equal to 1"),
-    ("SMTP_CONNECTIONS", "21", "Input should be less than or equal to 20"),
-    ("SMTP_TIMEOUT", "0", "Input should be greater than 0"),
-    ("SMTP_TIMEOUT", "41", "Input should be less than or equal to 40"),
-    ("SMTP_DAILY_LIMIT", "-1", "Input should be greater than or equal to 0"),
-    ("RETENTION_DAYS", "-1", "Input should be greater than or equal to 0"),
-    ("HEARTBEAT_URL", "hc-ping.com/x", "is not a web address; write one like https://hc-ping.com/…"),
-    ("HEARTBEAT_INTERVAL", "0", "Input should be greater than 0"),
-    ("DEVICES", "Front door", "'Front door' has no '=': write name=value, comma-separated"),
+    ("SMTP_PORT", "0", "must be at least 1"),
+    ("SMTP_PORT", "65536", "must be at most 65535"),
+    ("SMTP_PORT", "smtp", "must be a whole number, such as 587"),
+    ("SMTP_SECURITY", "ssl", "must be starttls, tls or none"),
+    ("SMTP_PASSWORD", "your app password", 'is still the placeholder of a template; see "Real mail" in README.md'),
+    ("SMTP_OAUTH_CLIENT_ID", "gate", f"{OAUTH_HALF} SMTP_OAUTH_REFRESH_TOKEN and SMTP_OAUTH_TOKEN_URL {TOO}"),
+    ("SMTP_OAUTH_REFRESH_TOKEN", "1//token", f"{OAUTH_HALF} SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_TOKEN_URL {TOO}"),
+    (
+        "SMTP_OAUTH_REFRESH_TOKEN",
+        "CHANGE-ME",
+        "is still the placeholder of a template: set the real one; docs/mail.md says how to get it",
+    ),
+    ("SMTP_OAUTH_CLIENT_SECRET", "a b", "must be printable ASCII without spaces: copy it again, whole and alone"),
+    ("SMTP_OAUTH_TOKEN_URL", "login.example.org/token", NO_ENDPOINT),
+    ("SMTP_OAUTH_TOKEN_URL", "https://user:word@login.example.org/token", NO_ENDPOINT),
+    ("SMTP_OAUTH_TOKEN_URL", "https://[login/token", NO_ENDPOINT),
+    ("SMTP_OAUTH_TOKEN_URL", "https://login.example.org:port/token", NO_ENDPOINT),
+    (
+        "SMTP_OAUTH_TOKEN_URL",
+        "http://login.example.org/token",
+        "must begin with https://, because secrets are sent to it: use the provider's address",
+    ),
+    (
+        "SMTP_OAUTH_SCOPE",
+        "mail",
+        f"{OAUTH_HALF} SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_REFRESH_TOKEN and SMTP_OAUTH_TOKEN_URL {TOO}",
+    ),
+    ("SMTP_HELO_NAME", "gate", f"'gate' {NO_HELO}"),
+    ("SMTP_CA_FILE", "/no/such/ca.pem", "/no/such/ca.pem is not a file: correct the path"),
+    ("SMTP_CONNECTIONS", "0", "must be at least 1"),
+    ("SMTP_CONNECTIONS", "21", "must be at most 20"),
+    ("SMTP_TIMEOUT", "0", "must be more than 0"),
+    ("SMTP_TIMEOUT", "41", "must be at most 40"),
+    ("SMTP_DAILY_LIMIT", "-1", "must be at least 0"),
+    ("RETENTION_DAYS", "36h", "'36h' is not a number of days; write one like 90 or 90d"),
+    ("RETENTION_DAYS", "many", "'many' is not a number of days; write one like 90 or 90d"),
+    ("GROUP_INTERVAL", "500ms", f"'500ms' {NO_DURATION}"),
+    ("GROUP_INTERVAL", "5m 30", f"'5m 30' {NO_DURATION}"),
+    ("GROUP_INTERVAL", "0m", "must be more than 0"),
+    ("RETENTION_DAYS", "-1", "must be at least 0"),
+    ("HEARTBEAT_URL", "hc-ping.com/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "ftp://hc-ping.com/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://[hc-ping.com/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://hc-ping.com:https/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://hc-ping..com/x", WEB_ADDRESS),
+    ("HEARTBEAT_URL", "https://hc-ping.com/x y", WEB_ADDRESS),
+    ("HEARTBEAT_FAIL_URL", "hc-ping.com/x", WEB_ADDRESS),
+    ("HEARTBEAT_INTERVAL", "0", "must be more than 0"),
+    ("DEVICES", "Front door", f"'Front door' has no '=': {DEVICES_FORM}"),
+    (
+        "DEVICES",
+        f"Front door={DOOR}",
+        f"has 'Front door' the wrong way round: the id comes first: write {DOOR}=Front door",
+    ),
+    (
+        "DEVICES",
+        f'{{"Front door": "{DOOR.upper()}"}}',
+        f"has 'Front door' the wrong way round: the id comes first: write {DOOR.upper()}=Front door",
+    ),
+    ("DEVICES", f"{DOOR}=Front door; {DOOR[:-1]}1=Cellar", f"has ';' between pairs: {DEVICES_FORM}"),
+    ("DEVICES", f"{DOOR}=", f"has '{DOOR}=', where one side is missing: write id=name"),
     (
         "DEVICES",
         "{3f00}",
-        "is not a JSON object: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+        f"is not a JSON object ({NO_JSON}): {DEVICES_FORM}",
     ),
-    ("DEFAULT_SEVERITY", "bad", "Input should be 'info', 'warning' or 'critical'"),
-    ("SEVERITY_RULES", "alarm/*", "'alarm/*' has no '=': write name=value, comma-separated"),
-    ("SEVERITY_RULES", "alarm/*=bad", "Input should be 'info', 'warning' or 'critical'"),
-    ("PARTICLE_STRICT", "perhaps", "Input should be a valid boolean, unable to interpret input"),
-    ("FLOOD_LIMIT", "-1", "Input should be greater than or equal to 0"),
-    ("FLOOD_LIMIT", "1001", "Input should be less than or equal to 1000"),
-    ("GROUP_INTERVAL", "0", "Input should be greater than 0"),
-    ("GROUP_INTERVAL", "five minutes", "Input should be a valid number, unable to parse string as a number"),
-    ("GROUP_INTERVAL", "inf", "Input should be less than 1000000000"),
-    ("GROUP_INTERVAL", "nan", "Input should be less than 1000000000"),
-    ("RESOLVE_AFTER", "-1", "Input should be greater than 0"),
-    ("RESOLVE_AFTER", "1e300", "Input should be less than 1000000000"),
-    ("GIVE_UP_AFTER", "-1", "Input should be greater than 0"),
-    ("GIVE_UP_AFTER", "inf", "Input should be less than 1000000000"),
+    ("DEFAULT_SEVERITY", "bad", "must be info, warning or critical"),
+    ("SEVERITY_RULES", "alarm/*", f"'alarm/*' has no '=': {RULES_FORM}"),
+    (
+        "SEVERITY_RULES",
+        "leak=high",
+        "has 'high', which is no severity: write leak=info, leak=warning or leak=critical",
+    ),
+    (
+        "SEVERITY_RULES",
+        "Critical=leak",
+        "has 'Critical=leak' the wrong way round: the event comes first: write leak=critical",
+    ),
+    ("SEVERITY_RULES", "leak=critical;battery=info", f"has ';' between pairs: {RULES_FORM}"),
+    ("SEVERITY_RULES", "leak: critical", f"'leak: critical' has no '=': {RULES_FORM}"),
+    ("PARTICLE_STRICT", "perhaps", "must be true or false"),
+    ("FLOOD_LIMIT", "-1", "must be at least 0"),
+    ("FLOOD_LIMIT", "1001", "must be at most 1000"),
+    ("GROUP_INTERVAL", "0", "must be more than 0"),
+    ("GROUP_INTERVAL", "five minutes", f"'five minutes' {NO_DURATION}"),
+    ("GROUP_INTERVAL", "inf", "must be less than 1000000000"),
+    ("GROUP_INTERVAL", "nan", "must be more than 0"),
+    ("RESOLVE_AFTER", "-1", "must be more than 0"),
+    ("RESOLVE_AFTER", "1e300", "must be less than 1000000000"),
+    ("GIVE_UP_AFTER", "-1", "must be more than 0"),
+    ("GIVE_UP_AFTER", "inf", "must be less than 1000000000"),
     ("TIMEZONE", "Berlin", "'Berlin' is not a time zone; write one like Europe/Berlin or America/New_York"),
-    ("PORT", "-1", "Input should be greater than or equal to 0"),
-    ("PORT", "65536", "Input should be less than or equal to 65535"),
-    ("DATABASE_URL", "mysql://user:hunter2@host/name", DATABASE),
-    ("DATABASE_URL", "postgresql://user:hunter2@host/name", DATABASE),
-    ("TRUSTED_PROXIES", "10.0.0.1,traefik", "'traefik' does not appear to be an IPv4 or IPv6 network"),
+    ("PORT", "-1", "must be at least 0"),
+    ("PORT", "65536", "must be at most 65535"),
+    ("DATABASE_URL", "hunter2", DATABASE),
+    (
+        "TRUSTED_PROXIES",
+        "10.0.0.1,traefik",
+        "'traefik' is not an address or a network; write some like 127.0.0.1,172.30.80.0/24",
+    ),
     ("TRUSTED_PROXIES", "*", "'*' would let any caller forge its address; name the proxy's address or network"),
-    ("MAX_BODY_BYTES", "1023", "Input should be greater than or equal to 1024"),
-    ("MAX_BODY_BYTES", "16777217", "Input should be less than or equal to 16777216"),
-    ("BODY_TIMEOUT", "0", "Input should be greater than 0"),
+    ("MAX_BODY_BYTES", "1023", "must be at least 1024"),
+    ("MAX_BODY_BYTES", "16777217", "must be at most 16777216"),
+    ("BODY_TIMEOUT", "0", "must be more than 0"),
     ("RATE_LIMIT", "lots", "'lots' is not a rate limit; write one like 20/minute;100/10 minutes"),
     ("PARTICLE_RATE_LIMIT", "600", "'600' is not a rate limit; write one like 20/minute;100/10 minutes"),
-    ("DOCS_ENABLED", "2", "Input should be a valid boolean, unable to interpret input"),
-    ("SHUTDOWN_TIMEOUT", "-0.1", "Input should be greater than 0"),
-    ("LOG_LEVEL", "loud", "Input should be 'debug', 'info', 'warning' or 'error'"),
-    ("LOG_FORMAT", "xml", "Input should be 'auto', 'json' or 'console'"),
+    ("DOCS_ENABLED", "2", "must be true or false"),
+    ("SHUTDOWN_TIMEOUT", "-0.1", "must be more than 0"),
+    ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
+    ("LOG_FORMAT", "xml", "must be auto, json or console"),
 ]
 
 
@@ -134,6 +227,84 @@ def test_a_wrong_setting_is_named_with_its_problem(problems_with, name, value, p
     """Each problem is one readable line that starts with the setting's name."""
     mail = {"RECIPIENT_EMAIL": "me@example.com"} if name == "SMTP_CA_FILE" else {}
     assert problems_with(**{**mail, name: value}) == [f"{name} {problem}"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gate.example.org", "a.b", "xn--mller-kva.example", "GATE-1.Example.ORG", "[192.0.2.1]", "[IPv6:2001:db8::1]"],
+)
+def test_a_name_for_ehlo_is_a_host_name_with_a_dot_or_an_address(load_with, name):
+    """RFC 5321, 4.1.2 and 4.1.3."""
+    assert load_with(SMTP_HELO_NAME=name).smtp_helo_name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "localhost",
+        "gate_1.example.org",
+        "-gate.example.org",
+        "gate..example.org",
+        ".example.org",
+        "gate.example.org.",
+        "192.0.2.1",
+        "[192.0.2.256]",
+        "[2001:db8::1]",
+        "[IPv6:fe80::1%eth0]",
+        "[192.0.2.1",
+        "müller.example",
+        "gate.example.org MAIL",
+        f"{'a' * 64}.org",
+        f"{'a.' * 127}org",
+    ],
+)
+def test_what_is_no_name_for_ehlo_is_refused(problems_with, name):
+    """Mail servers would refuse it, each mail again."""
+    assert problems_with(SMTP_HELO_NAME=name) == [f"SMTP_HELO_NAME {name!r} {NO_HELO}"]
+
+
+OAUTH = {
+    "SMTP_OAUTH_CLIENT_ID": "gate",
+    "SMTP_OAUTH_REFRESH_TOKEN": "1//token",
+    "SMTP_OAUTH_TOKEN_URL": "https://login.example.org/token",
+}
+
+
+def test_a_login_is_by_password_or_by_oauth(problems_with, load_with):
+    """Which of both would count isn't guessed."""
+    assert load_with(**OAUTH).smtp_oauth_client_id == "gate"
+    [problem] = problems_with(**OAUTH, SMTP_PASSWORD="secret")
+    assert problem.startswith("SMTP_PASSWORD and SMTP_OAUTH_CLIENT_ID are both set: remove")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/token", "http://[::1]/token", "http://localhost/token"])
+def test_a_token_endpoint_on_this_machine_needs_no_encryption(load_with, url):
+    """As with a proxy that adds what a provider wants to have."""
+    assert load_with(**{**OAUTH, "SMTP_OAUTH_TOKEN_URL": url}).smtp_oauth_token_url == url
+
+
+@pytest.mark.parametrize("content", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nMIIDETCC"])
+def test_a_file_without_an_authoritys_certificate_is_refused(problems_with, tmp_path, content):
+    """An empty file, something else, and the half of a certificate."""
+    file = tmp_path / "ca.pem"
+    file.write_text(content)
+    [problem] = problems_with(SMTP_CA_FILE=str(file))
+    assert problem.startswith(f"SMTP_CA_FILE {file} holds no certificate in PEM form, or one that is cut off: ")
+
+
+@pytest.mark.parametrize("name", [".", "ca.pem/ca.pem"])
+def test_a_path_that_is_no_file_is_refused(problems_with, tmp_path, name):
+    """A directory, and a path below a file."""
+    (tmp_path / "ca.pem").touch()
+    assert problems_with(SMTP_CA_FILE=str(tmp_path / name)) == [
+        f"SMTP_CA_FILE {tmp_path / name} is not a file: correct the path"
+    ]
+
+
+def test_an_authority_that_cannot_be_read_is_refused(problems_with):
+    """A file of the kernel's, which not even root can read like this, stands for one of another user."""
+    [problem] = problems_with(SMTP_CA_FILE="/proc/self/mem")
+    assert problem.startswith("SMTP_CA_FILE /proc/self/mem can't be read (")
 
 
 def test_every_setting_is_in_the_table_of_problems():
@@ -265,7 +436,7 @@ REFERENCES = ["${x}", "pa${x}ss-0123456789abcdef", "${HOME}", "'${x}'", '"${x:-d
 def test_a_reference_in_an_env_file_is_named_with_its_line(tmp_path, name, value):
     """python-dotenv would put another variable's value there, or nothing, without a word."""
     file = tmp_path / ".env"
-    file.write_text(f"# {name}=\nTIMEZONE=UTC\n\nexport {name}=first\n  {name} = {value}\n")
+    file.write_text(f"# {name}=\nTIMEZONE=UTC\n\n# export {name}=first\n  {name} = {value}\n")
     with pytest.raises(ConfigError) as caught:
         load(file)
     [problem] = caught.value.problems
@@ -275,9 +446,9 @@ def test_a_reference_in_an_env_file_is_named_with_its_line(tmp_path, name, value
 
 
 def test_what_dotenv_leaves_alone_or_the_environment_overrules_is_no_problem(tmp_path, load_with):
-    """A dollar, a brace, another's variable, and a setting that the environment has; there `${x}` is itself."""
+    """A dollar, a brace, Compose's variable, and a setting that the environment has; there `${x}` is itself."""
     file = tmp_path / ".env"
-    file.write_text("SMTP_PASSWORD=$x$$y{z}${a:b}${\nOTHER=${x}\nSMTP_USERNAME=${x}\n# API_TOKEN=${x}\n")
+    file.write_text("SMTP_PASSWORD=$x$$y{z}${a:b}${\nCOMPOSE_FILE=${x}\nSMTP_USERNAME=${x}\n# API_TOKEN=${x}\n")
     assert load_with(SMTP_USERNAME="a${x}b").smtp_username == "a${x}b"
     settings = load(file)
     assert (settings.mail_password, settings.smtp_username) == ("$x$$y{z}${a:b}${", "a${x}b")
@@ -297,7 +468,7 @@ def test_all_problems_are_named_at_once(problems_with):
     assert problems_with(API_TOKEN="short", PORT="many", TIMEZONE="Mars/Phobos") == [
         f"API_TOKEN {SHORT}",
         "TIMEZONE 'Mars/Phobos' is not a time zone; write one like Europe/Berlin or America/New_York",
-        "PORT Input should be a valid integer, unable to parse string as an integer",
+        "PORT must be a whole number, such as 8000",
     ]
 
 
@@ -314,6 +485,10 @@ def test_all_problems_are_named_at_once(problems_with):
         (
             {"SMTP_EMAIL": "alerts@example.net"},
             ["RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one"],
+        ),
+        (
+            {"HEARTBEAT_FAIL_URL": "https://example.org/fail"},
+            ["HEARTBEAT_FAIL_URL is set, but HEARTBEAT_URL is not: set both"],
         ),
         (
             {"SMTP_HOST": "mail.example.net", "RECIPIENT_SMS": "5@vtext.com"},
@@ -380,7 +555,10 @@ def test_an_unreadable_env_file_is_named(tmp_path):
     file.write_bytes(b"PORT=\xff\xfe\n")
     with pytest.raises(ConfigError) as caught:
         load(file)
-    assert [problem.startswith(f"{file} can't be read: ") for problem in caught.value.problems] == [True]
+    assert caught.value.problems == [f"{file} can't be read: byte 6 isn't UTF-8; save it as UTF-8"]
+    (tmp_path / "directory").mkdir()
+    with pytest.raises(ConfigError, match="directory can't be read: Is a directory; make it a file that user"):
+        load(tmp_path / "directory")
 
 
 def test_an_explicit_env_file_must_exist(tmp_path):
@@ -389,6 +567,42 @@ def test_an_explicit_env_file_must_exist(tmp_path):
     with pytest.raises(ConfigError) as caught:
         load(file)
     assert caught.value.problems == [f"{file} does not exist; name an existing file, or leave out --env-file"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("5m", 300),
+        ("5 min", 300),
+        ("5min", 300),
+        ("1 minute 30 seconds", 90),
+        ("2 Hours", 7200),
+        ("3 days", 259200),
+        ("90 sec", 90),
+        ("24h", 86400),
+        ("30s", 30),
+        ("7d", 604800),
+        ("1h30m", 5400),
+        ("1.5H", 5400),
+        (" 5 m", 300),
+        ("90", 90),
+    ],
+)
+def test_a_duration_may_have_a_unit(load_with, text, seconds):
+    """And it is in seconds without one."""
+    assert load_with(GIVE_UP_AFTER=text).give_up_after == seconds
+
+
+@pytest.mark.parametrize(("text", "days"), [("90", 90), ("90d", 90), ("48h", 2), ("0", 0)])
+def test_days_may_have_a_unit(load_with, text, days):
+    """They are days without one."""
+    assert load_with(RETENTION_DAYS=text).retention_days == days
+
+
+@pytest.mark.parametrize("text", ["leak=CRITICAL", ' {"leak": "critical"}'])
+def test_severities_may_be_in_any_case(load_with, text):
+    """As everywhere else, and as JSON too."""
+    assert load_with(SEVERITY_RULES=text).severities.rules == (("leak", Severity.CRITICAL),)
 
 
 def test_settings_cannot_change(load_with):
@@ -424,6 +638,32 @@ def test_recipients_are_a_comma_separated_list(load_with, name, text, addresses)
 def test_proxies_are_addresses_or_networks(load_with, text, networks):
     """A proxy is given by its address or its network."""
     assert load_with(TRUSTED_PROXIES=text).trusted_proxies == networks
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        DOOR[:-1],
+        f"{DOOR}0",
+        "e00fce68",
+        f"{DOOR[:12]} {DOOR[12:]}",
+        f"{DOOR[:-1]}o",
+        f"{DOOR[:8]}-{DOOR[8:]}",
+        "0a10ac",
+    ],
+)
+def test_an_id_that_is_nearly_a_devices_is_doubtful(load_with, device):
+    """Its name would never be shown, and nobody would know why; the others are right."""
+    [doubt] = load_with(DEVICES=f"{device}=Cellar,{DOOR}=Front door").device_doubts
+    assert (device in doubt, "copy it from Particle's console" in doubt) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "device", [DOOR, DOOR.upper(), "cellar", "d1", "facade", "a4:cf:12:f0:e1:b2", "a4cf12f0e1b2", "pump-0123456789"]
+)
+def test_an_id_of_another_sender_is_no_doubt(load_with, device):
+    """They name their devices as they like."""
+    assert load_with(DEVICES=f"{device}=Cellar").device_doubts == []
 
 
 @pytest.mark.parametrize(
@@ -465,8 +705,62 @@ def test_grouping_rules_are_times(load_with):
 
 
 def test_the_timezone_becomes_a_zone(load_with):
-    """TIMEZONE becomes a ZoneInfo."""
+    """TIMEZONE becomes a ZoneInfo; without it the zone is UTC."""
+    assert load_with().zone == ZoneInfo("UTC")
     assert load_with(TIMEZONE="America/New_York").zone == ZoneInfo("America/New_York")
+
+
+@pytest.mark.parametrize(
+    ("tz", "zone"),
+    [
+        ("Europe/Berlin", "Europe/Berlin"),
+        (":Europe/Berlin", "Europe/Berlin"),
+        ("/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
+        (":/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
+        ("UTC", "UTC"),
+        ("EST5EDT", "EST5EDT"),
+        ("", "UTC"),
+    ],
+)
+def test_tz_names_the_zone_where_timezone_does_not(load_with, tz, zone):
+    """The system's variable counts in its usual forms, and never against TIMEZONE."""
+    settings = load_with(TZ=tz)
+    assert (settings.zone, settings.zone_doubt) == (ZoneInfo(zone), None)
+    settings = load_with(TZ=tz, TIMEZONE="Asia/Tokyo")
+    assert (settings.zone, settings.zone_doubt) == (ZoneInfo("Asia/Tokyo"), None)
+
+
+@pytest.mark.parametrize("tz", ["CET-1CEST", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "Berlin", "Europe", ":", "../x"])
+def test_a_tz_that_names_no_zone_is_said_and_not_used(load_with, tz):
+    """POSIX rules and nonsense leave UTC, with a sentence that says so; TIMEZONE ends the doubt."""
+    settings = load_with(TZ=tz)
+    assert settings.zone == ZoneInfo("UTC")
+    assert settings.zone_doubt == f"TZ is {tz!r}, which names no zone, so times in messages are in UTC; set TIMEZONE"
+    assert load_with(TZ=tz, TIMEZONE="Asia/Tokyo").zone_doubt is None
+
+
+def test_relative_paths_are_relative_to_the_env_file(tmp_path, monkeypatch):
+    """Those in it and the defaults; the environment's and the caller's are relative to the working directory."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    trustme.CA().cert_pem.write_to_path(str(home / "ca.pem"))
+    monkeypatch.chdir(elsewhere)
+    file = home / ".env"
+    file.write_text("SMTP_CA_FILE=ca.pem\nDATA_DIR=store\n")
+    settings = load(file)
+    assert settings.sqlite_file == home / "store" / "alertgate.db"
+    assert (settings.smtp_ca_file, settings.outbox_dir) == (home / "ca.pem", home / "store" / "outbox")
+    assert (settings.policy_file, settings.must_have_policy) == (home / "alertgate.toml", False)
+    file.write_text(f"POLICY_FILE=mine.toml\nSMTP_CA_FILE={home}/ca.pem\nDATA_DIR=\n")
+    settings = load(file)
+    assert (settings.policy_file, settings.must_have_policy) == (home / "mine.toml", True)
+    assert (settings.data_dir, settings.smtp_ca_file) == (home / "data", home / "ca.pem")
+    monkeypatch.setenv("data_dir", "of the environment")
+    assert load(file).data_dir == Path("of the environment")
+    assert load(file, data_dir=Path("of the caller")).data_dir == Path("of the caller")
+    monkeypatch.chdir(home)
+    assert load().policy_file == Path("mine.toml")
 
 
 @pytest.mark.parametrize(
@@ -520,6 +814,67 @@ def test_an_app_password_may_contain_its_spaces(load_with, host, password):
         SMTP_PASSWORD="abcd efgh ijkl mnop",
     )
     assert settings.mail_password == password
+
+
+WEB = "holds a web address, and not the name of a host"
+NO_HOST = "is not the name of a host"
+EXAMPLE = "write one like SMTP_HOST=smtp.example.org"
+
+
+@pytest.mark.parametrize(
+    ("value", "host"),
+    [
+        ("[::1]", "::1"),
+        (" [2001:DB8::1] ", "2001:DB8::1"),
+        ("[192.0.2.1]", "192.0.2.1"),
+        ("[smtp.example.org]", "smtp.example.org"),
+        ("smtp.example.org.", "smtp.example.org"),
+        ("smtp.example.org. ", "smtp.example.org"),
+        (" h ", "h"),
+    ],
+)
+def test_a_mail_server_may_be_written_as_elsewhere(load_with, value, host):
+    """With brackets, with the final dot of a full name, or with the blanks that were pasted with it."""
+    assert load_with(SMTP_HOST=value, SMTP_EMAIL="a@x.net", RECIPIENT_EMAIL="b@x.net").smtp_host == host
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("127.0.0.1:2525", "holds a port: write SMTP_HOST=127.0.0.1, SMTP_PORT=2525"),
+        ("[2001:DB8::1]:25", "holds a port: write SMTP_HOST=2001:db8::1, SMTP_PORT=25"),
+        ("smtp://smtp.example.org", f"{WEB}: write SMTP_HOST=smtp.example.org"),
+        ("smtp://user:hunter2@smtp.example.org:587", f"{WEB}: write SMTP_HOST=smtp.example.org, SMTP_PORT=587"),
+        ("SMTPS://smtp.example.org:465/", f"{WEB}: write SMTP_HOST=smtp.example.org, SMTP_PORT=465, SMTP_SECURITY=tls"),
+        ("https://mail.example.org/webmail", f"{WEB}: write SMTP_HOST=mail.example.org"),
+        ("https://mail.example.org:8443/", f"{WEB}: write SMTP_HOST=mail.example.org"),
+        ("me@example.org", f"holds a mail address, and not the name of a host: {EXAMPLE}"),
+        ("smtp.example.org/", f"{NO_HOST}: write SMTP_HOST=smtp.example.org"),
+        ("smtp.example.org 587", f"{NO_HOST}: {EXAMPLE}"),
+        ("smtp..org", f"{NO_HOST}: {EXAMPLE}"),
+        ("300.1.1.1", f"{NO_HOST}: {EXAMPLE}"),
+        ("x" * 64 + ".org", f"{NO_HOST}: {EXAMPLE}"),
+        ("smtp://", f"{WEB}: {EXAMPLE}"),
+    ],
+)
+def test_a_mail_server_is_a_host_and_nothing_else(problems_with, value, problem):
+    """What is pasted with it is named, with the settings that say the same; a password in it isn't shown."""
+    mail = {"SMTP_EMAIL": "me@example.net", "RECIPIENT_EMAIL": "me@example.net"}
+    assert problems_with(SMTP_HOST=value, **mail) == [f"SMTP_HOST {problem}"]
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "mail", "mail_server", "smtp-1.example.org", "192.0.2.1", "2001:db8::1", "smtp.exämple.org"]
+)
+def test_a_host_may_have_any_name_that_resolvers_take(load_with, host):
+    """Those of containers, of other scripts, and addresses."""
+    assert load_with(SMTP_HOST=host, SMTP_EMAIL="a@x.net", RECIPIENT_EMAIL="b@x.net").mail_host == host
+
+
+@pytest.mark.parametrize("name", ["alertgate", "Küche, links", "می\u200cنا", "\U0001f468\u200d\U0001f467", "x" * 64])
+def test_the_sender_may_have_any_name_on_one_line(load_with, name):
+    """Up to 64 characters, joiners included."""
+    assert load_with(SMTP_FROM_NAME=name).smtp_from_name == name
 
 
 def test_without_a_password_there_is_no_login(load_with):

@@ -3,17 +3,23 @@
 import ast
 import pkgutil
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from tools.settings_table import ENV_EXAMPLE, README, ROOT, defaults, env_example, readme
+from tools.settings_table import ENV_EXAMPLE, README, REFERENCE, ROOT, defaults, env_example, with_table
+from tools.settings_table import PAGES as TABLES
 
 from alertgate.accept.keys import LARGEST_NUMBER, PART_FIELDS
 from alertgate.accept.repeats import ID_ALONE, WITH_TIME, WITHOUT_ID
 from alertgate.cli.main import app
-from alertgate.config import Settings, load
+from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.model import IdKind, Kind
+from alertgate.notify.channels.base import CHANNEL_WIDE, Reason
+from alertgate.own_events import Hint
+from alertgate.prove.troubles import Trouble
+from alertgate.settings_load import load
 from alertgate.telemetry import MALFORMED_REQUEST
 from tests.conftest import Running
 
@@ -44,9 +50,10 @@ def _commands() -> list[str]:
     return [*commands, *(str(group.name) for group in app.registered_groups)]
 
 
-def test_readmes_settings_table_is_made_from_the_settings():
-    """README's table is what `python -m tools.settings_table` writes now."""
-    assert readme(_text(README)) == _text(README), "run: python -m tools.settings_table"
+@pytest.mark.parametrize("page", TABLES)
+def test_the_settings_tables_are_made_from_the_settings(page: Path):
+    """Those of README and of docs/settings.md are what `python -m tools.settings_table` writes now."""
+    assert with_table(_text(page), TABLES[page]) == _text(page), "run: python -m tools.settings_table"
 
 
 def test_env_example_is_made_from_the_settings():
@@ -54,9 +61,9 @@ def test_env_example_is_made_from_the_settings():
     assert env_example() == _text(ENV_EXAMPLE), "run: python -m tools.settings_table"
 
 
-def test_readme_names_exactly_the_settings_with_their_defaults():
-    """README's table has one row for each setting and no other, with the default that the code has."""
-    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", _text(README), re.MULTILINE)
+def test_the_reference_names_exactly_the_settings_with_their_defaults():
+    """docs/settings.md has one row for each setting and no other, with the default that the code has."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", _text(REFERENCE), re.MULTILINE)
     wanted = [(name.upper(), f"`{default}`" if default else "unset") for name, default in defaults().items()]
     assert wanted == rows
 
@@ -65,7 +72,9 @@ def test_every_default_reads_back_as_the_default(tmp_path: Path):
     """A .env that spells out every default means the same as an empty one."""
     env = tmp_path / ".env"
     env.write_text("".join(f"{name.upper()}={default}\n" for name, default in defaults().items()), encoding="utf-8")
-    assert load(None) == load(env)
+    defaults_alone = tmp_path / "empty.env"
+    defaults_alone.touch()
+    assert load(defaults_alone) == load(env)
 
 
 def test_every_setting_has_a_help():
@@ -143,6 +152,7 @@ def test_how_long_a_repeat_counts_is_documented():
         ("`event_id`, `Idempotency-Key` or `webhook-id`", WITH_TIME),
         ("`webhook-id`", ID_ALONE[IdKind.WEBHOOK_ID]),
         ("`Idempotency-Key`", ID_ALONE[IdKind.IDEMPOTENCY_KEY]),
+        ("all-clear of the generic webhook", ID_ALONE[IdKind.OWN_TIME]),
         ("`event_id`", ID_ALONE[IdKind.EVENT_ID]),
         ("time of publication", WITHOUT_ID),
     ]
@@ -176,6 +186,23 @@ def test_every_log_event_is_documented():
     }
     assert documented == _log_events()
     assert {name for name in documented if not re.fullmatch(r"[a-z]+\.[a-z_]+", name)} == set()
+
+
+def test_every_reason_of_a_failure_is_documented():
+    """docs/operations.md says of each reason, and of no other, what its answer looks like and what to do."""
+    chapter = _text(ROOT / "docs" / "operations.md").split("## What each failure looks like and what to do")[1]
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.+?) \| (.+?) \|$", chapter.split("\n## ")[0], re.MULTILINE)
+    assert [name for name, *_ in rows] == [str(reason) for reason in Reason]
+    about_us = {name for name, about, *_ in rows if about.startswith("us")}
+    assert about_us == {str(reason) for reason in CHANNEL_WIDE}
+    assert [name for name, _, answer, advice in rows if "`" not in answer or not advice] == []
+
+
+def test_every_own_incident_is_documented():
+    """docs/operations.md has one row for each trouble and each hint, and no other."""
+    page = _text(ROOT / "docs" / "operations.md")
+    rows = re.findall(r"^\| `(alertgate/[a-z-]+)` \|", page, re.MULTILINE)
+    assert sorted(rows) == sorted([*Trouble, *Hint])
 
 
 def test_changelog_has_an_unreleased_section():
@@ -222,3 +249,22 @@ def test_decision_records_are_numbered_without_gaps():
     assert [int(page.name[:4]) for page in pages] == [
         int(_text(page).removeprefix("# ").split(".")[0]) for page in pages
     ]
+
+
+@pytest.mark.parametrize("page", ["docs/deploy.md", "compose.yaml"])
+@pytest.mark.parametrize("there", [None, "API_TOKEN=a-secret"])
+def test_copying_the_environment_file_asks_nothing_and_keeps_what_is_there(
+    tmp_path: Path, page: str, there: str | None
+):
+    """The command that the page shows copies the example where there is no `.env`, and leaves one alone."""
+    [command] = re.findall(r"\[ -e \.env \] \|\| cp .*? \.env", _text(ROOT / page))
+    example = ROOT / "deploy" / "compose.env.example"
+    (tmp_path / "deploy").mkdir()
+    (tmp_path / "deploy" / example.name).write_text(_text(example))
+    if there:
+        (tmp_path / ".env").write_text(there)
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (b"", b"")
+    assert (tmp_path / ".env").read_text() == (there or _text(example))

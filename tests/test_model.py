@@ -44,14 +44,14 @@ def test_every_state_can_be_reached():
         (ACKNOWLEDGED, [OPEN, RESOLVED]),
         (RESOLVED, [OPEN, ACKNOWLEDGED]),
         (PENDING, [SENDING, FAILED]),
-        (SENDING, [PENDING]),
+        (SENDING, [PENDING, FAILED]),
         (SENT, [SENDING]),
         (FAILED, [PENDING, SENDING]),
-        (CANCELLED, [PENDING, SENDING]),
+        (CANCELLED, [PENDING, SENDING, FAILED]),
     ],
 )
 def test_the_legal_transitions(after, before):
-    """A final state stays; only a failed notification can be retried; only a claimed one can be sent."""
+    """A final state stays; of what is finished only a failed notification can go on; only a claimed one can be sent."""
     assert states_before(after) == before
 
 

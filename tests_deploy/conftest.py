@@ -14,7 +14,23 @@ import yaml
 
 from tests_deploy import stack as parts
 from tests_deploy.mail import PASSWORD, USER, Mail
-from tests_deploy.stack import CALLERS, HOST, IMAGE, NAME, NETWORK, OUTSIDE, ROOT, SUBNET, Stack, podman, run
+from tests_deploy.stack import (
+    CALLERS,
+    HOME6,
+    HOST,
+    IMAGE,
+    NAME,
+    NEIGHBOUR6,
+    NETWORK,
+    OUTSIDE,
+    OUTSIDE6,
+    ROOT,
+    SUBNET,
+    SUBNET6,
+    Stack,
+    podman,
+    run,
+)
 
 CANARY = "canary-that-no-layer-may-hold-7f3a91c2"
 measured: dict[str, str] = {}
@@ -77,9 +93,12 @@ def caller() -> Iterator[None]:
     try:
         run("ip", "link", "add", "agtest0", "type", "veth", "peer", "name", "agtest1", "netns", NAME)
         run("ip", "addr", "add", f"{OUTSIDE}/24", "dev", "agtest0")
+        run("ip", "addr", "add", f"{OUTSIDE6}/48", "dev", "agtest0", "nodad")
         run("ip", "link", "set", "agtest0", "up")
         for address in CALLERS:
             run("ip", "-n", NAME, "addr", "add", f"{address}/24", "dev", "agtest1")
+        for address in (*HOME6, NEIGHBOUR6):
+            run("ip", "-n", NAME, "addr", "add", f"{address}/48", "dev", "agtest1", "nodad")
         run("ip", "-n", NAME, "link", "set", "agtest1", "up")
         run("ip", "-n", NAME, "link", "set", "lo", "up")
         run("ip", "-n", NAME, "route", "add", "default", "via", OUTSIDE)
@@ -125,7 +144,7 @@ def network() -> Iterator[str]:
         podman("volume", "rm", "--force", f"{NAME}_{volume}", check=False)
     podman("network", "rm", "--force", f"{NAME}_database", check=False)
     podman("network", "rm", "--force", NETWORK, check=False)
-    podman("network", "create", "--subnet", SUBNET, NETWORK)
+    podman("network", "create", "--ipv6", "--subnet", SUBNET, "--subnet", SUBNET6, NETWORK)
     yield NETWORK
     podman("network", "rm", NETWORK)
 

@@ -21,11 +21,14 @@ NAME = "alertgate-test"
 IMAGE = f"localhost/{NAME}/alertgate"
 HOST = "alerts.test"
 HTTP, HTTPS = 18080, 18443
-NETWORK, SUBNET = f"{NAME}-edge", "172.30.91.0/24"
-OUTSIDE = "198.18.7.1"
-"""This machine, as the caller sees it (RFC 2544: addresses for tests)."""
+NETWORK, SUBNET, SUBNET6 = f"{NAME}-edge", "172.30.91.0/24", "fdac:1e50:91::/64"
+OUTSIDE, OUTSIDE6 = "198.18.7.1", "2001:db8:7::1"
+"""This machine, as the caller sees it (RFC 2544 and RFC 3849: addresses for tests and documentation)."""
 CALLERS = [f"198.18.7.{last}" for last in range(2, 16)]
 """The edge limits each address: a test that floods it uses its own, and the smuggling tests use the last eight."""
+HOME6 = [f"2001:db8:7:1:{last}::1" for last in range(6)]
+NEIGHBOUR6 = "2001:db8:7:2::1"
+"""IPv6 addresses of a caller, all of one /64, and of another caller."""
 DEVICE = "3f002b000000000000000000"
 
 
@@ -72,12 +75,17 @@ class Stack:
     profiles: str
     settings: dict[str, str]
     replicas: int = 1
+    names_requests: bool = False
+    """Whether the edge lets callers choose the ids of their requests, unlike compose.yaml's."""
     _over: threading.Event = field(default_factory=threading.Event)
     _prober: threading.Thread | None = None
 
     def prepare(self, authority: Path, socket: Path, smtp_password: str) -> None:
         """Follow docs/deploy.md, with the tests' own names, ports and certificates."""
-        shutil.copy(ROOT / "compose.yaml", self.directory)
+        compose = (ROOT / "compose.yaml").read_text()
+        if self.names_requests:
+            compose = re.sub(r"(?m)^.*customrequestheaders\.X-Request-ID.*\n", "", compose)
+        (self.directory / "compose.yaml").write_text(compose)
         shutil.copytree(ROOT / "deploy", self.directory / "deploy")
         option = ["--postgres"] if "postgres" in self.profiles else []
         run(self.directory / "deploy" / "init-secrets", *option)
@@ -91,7 +99,7 @@ class Stack:
             "TRAEFIK_IMAGE": os.environ.get("TRAEFIK_IMAGE", f"localhost/{NAME}/traefik"),
             "POSTGRES_IMAGE": os.environ.get("POSTGRES_IMAGE", f"localhost/{NAME}/postgres:trixie"),
             "TRAEFIK_NETWORK": NETWORK,
-            "TRUSTED_PROXIES": SUBNET,
+            "TRUSTED_PROXIES": f"{SUBNET},{SUBNET6}",
             "ACME_SERVER": "https://127.0.0.1:1/none-in-this-test",
             "EDGE_HTTP_PORT": str(HTTP),
             "EDGE_HTTPS_PORT": str(HTTPS),
@@ -222,8 +230,9 @@ def flood(path: str, count: int, *options: str, address: str) -> list[Answer]:
 
 def _curl(address: str, port: int, *options: str) -> str:
     """Run curl outside, from one of the caller's addresses, trusting only the tests' own authority."""
+    here = f"[{OUTSIDE6}]" if ":" in address else OUTSIDE
     return run(
         *("ip", "netns", "exec", NAME, "curl", "-sS", "--path-as-is", "--max-time", "20", "--interface", address),
-        *("--cacert", os.environ["AUTHORITY"], "--resolve", f"{HOST}:{port}:{OUTSIDE}", *options),
+        *("--cacert", os.environ["AUTHORITY"], "--resolve", f"{HOST}:{port}:{here}", *options),
         check=False,
     )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from alertgate.accept.keys import event_key
 from alertgate.model import (
     Alert,
     AlertStatus,
@@ -25,6 +26,7 @@ from alertgate.model import (
 )
 from alertgate.notify.channels.base import PICTURE_ID, Message
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext
+from alertgate.notify.missed import Untold
 from alertgate.notify.render.message import render
 from alertgate.prove.trouble_words import message
 from alertgate.prove.troubles import Cause, Subject, Tally, Trouble
@@ -40,9 +42,13 @@ HEAD = """\
 One message of each kind that alertgate sends. The HTML files open in a browser; in a mail the picture is attached, and
 nothing is fetched from the network. `python -m tools.samples` writes these files; don't edit them.
 
-| a phone by day | a phone by night |
+![a mail and a text message about a freezer, on two phones](phones.png)
+
+| an update by day | by night |
 | --- | --- |
 | ![an update on a phone, light](phone-light.png) | ![an update on a phone, dark](phone-dark.png) |
+
+`python -m tools.pictures` makes the pictures, in Debian's chromium with Debian's Roboto.
 
 | kind | subject | text | HTML |
 | --- | --- | --- | --- |
@@ -87,6 +93,7 @@ def samples() -> list[Sample]:
         Sample("large", "more data than a mail shows", _large()),
         Sample("refused", "alertgate itself has refused alerts", _refused()),
         Sample("digest", "many incidents at once", _digest()),
+        Sample("missed", "what was missed while mail was away", _missed()),
     ]
 
 
@@ -124,7 +131,13 @@ def _openable(mail: Message) -> str:
 
 
 def _opening() -> MessageContext:
-    return _context([_alert(1, data={"celsius": -9.5, "limit": -15, "door": "open", "battery": {"volts": 3.71}})])
+    alert = _alert(
+        1,
+        event="temperature",
+        severity=Severity.CRITICAL,
+        data={"celsius": -4.2, "limit": -15, "door": "closed", "battery": {"volts": 3.71}},
+    )
+    return _context([alert], name="Freezer")
 
 
 def _update() -> MessageContext:
@@ -185,8 +198,9 @@ def _changes() -> MessageContext:
         )
         for number in range(9)
     ]
-    context = _context(alerts, Kind.CHANGES, "Back door")
-    return replace(context, incident=replace(context.incident, changes=len(alerts)))
+    context = _context(alerts, Kind.CHANGES, "House")
+    key = event_key("particle", alerts[0].device or "", "door/state", ("door", "back")).key
+    return replace(context, incident=replace(context.incident, key=key, changes=len(alerts)))
 
 
 def _quarantined() -> MessageContext:
@@ -277,6 +291,22 @@ def _digest() -> DigestContext:
     )
 
 
+def _missed() -> DigestContext:
+    hours = [NIGHT + timedelta(hours=number) for number in range(60)]
+    leak = _incident(20, "leak", severity=Severity.CRITICAL)
+    quiet = {"status": IncidentStatus.RESOLVED, "resolution": Resolution.SILENCE, "resolved_at": hours[24]}
+    doors = [replace(_incident(number, "door/open"), opened_at=hours[number]) for number in (30, 41)]
+    frost = replace(_incident(23, "frost"), opened_at=hours[3])
+    over = {"status": IncidentStatus.RESOLVED, "resolution": Resolution.ALERT, "resolved_at": hours[4]}
+    items = (
+        DigestItem(replace(leak, last_alert_at=hours[1], **quiet), "Cellar", news=3),
+        DigestItem(doors[0], "Hall", earlier=Untold(4, hours[2])),
+        DigestItem(doors[1], "Gate", news=2),
+        DigestItem(replace(frost, **over), "Greenhouse"),
+    )
+    return replace(_digest(), digest_id=_id(0x3001), items=items, now=hours[54], missed_since=NIGHT)
+
+
 def _incident(number: int, event: str, **changes: Any) -> Incident:
     first = _alert(number, event=event, device=f"3f002b{number:018x}", **changes)
     return replace(_context([first]).incident, id=_id(0x4000 + number))
@@ -336,6 +366,7 @@ def _context(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = 
         zone=ZoneInfo("Europe/Berlin"),
         now=last.received_at,
         message_domain="example.com",
+        first=first,
     )
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from torture import crashes, replicas, soak, surroundings
+from torture import crashes, disks, replicas, soak, surroundings
 from torture.postgres import Postgres, postgres
 from torture.table import HEAD, Row
 
@@ -40,11 +40,12 @@ def faults(server: Postgres, *, short: bool) -> list[Faults]:
         "smtp-bad-certificate": certificate("has a bad certificate"),
         "smtp-no-starttls": certificate("offers no STARTTLS"),
     }
-    disks: Faults = {
-        "disk-full": surroundings.full_disk,
-        "disk-errors": surroundings.disk_errors,
-        "disk-read-only": surroundings.read_only,
-        "locked": surroundings.locked,
+    broken_disks: Faults = {
+        "disk-full": disks.full_disk,
+        "disk-errors": disks.disk_errors,
+        "disk-quota": disks.quota,
+        "disk-read-only": disks.read_only,
+        "locked": disks.locked,
     }
     databases: Faults = {"postgres-restarts": lambda d: surroundings.postgres_restarts(server, d)}
     cuts: Faults = {"postgres-cut": lambda d: surroundings.postgres_cuts(server, d, 10 if short else 60)}
@@ -58,7 +59,7 @@ def faults(server: Postgres, *, short: bool) -> list[Faults]:
     if short:
         few = {name: mails[name] for name in ("smtp-refused", "smtp-hangs-at-data")}
         del others["clock-back"]  # its wait for a probe is long; it has its own test
-        return [crash | crash_postgres, cheats, few | others, cuts | aged | {"locked": surroundings.locked}]
+        return [crash | crash_postgres, cheats, few | others, cuts | aged | {"locked": disks.locked}]
     every_mail = mails | more_mails
     names = list(every_mail)
     groups = [{name: every_mail[name] for name in names[at : at + 5]} for at in range(0, len(names), 5)]
@@ -69,7 +70,7 @@ def faults(server: Postgres, *, short: bool) -> list[Faults]:
         asleep | groups[0],
         *groups[1:-1],
         groups[-1] | others,
-        disks,
+        broken_disks,
         databases,
         cuts,
         aged,

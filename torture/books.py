@@ -11,6 +11,10 @@ from typing import Any
 
 import psycopg
 
+from alertgate.own_events import ABOUT_DELIVERY
+
+NOT_WAITED_FOR = f"({', '.join(repr(event) for event in sorted(ABOUT_DELIVERY))})"
+"""Own alerts about deliveries wait on purpose for the channel that they go by, and may be cancelled then."""
 _PRESENT = "(SELECT * FROM incidents WHERE id IN (SELECT max(id) FROM incidents GROUP BY key))"
 """The newest incident of each key. What wasn't sent about an earlier one is cancelled, because this one is told."""
 
@@ -99,8 +103,11 @@ class Books:
             return set()
 
     def waiting(self) -> int:
-        """Return how many notifications are pending or being sent."""
-        query = "SELECT count(*) FROM notifications WHERE status IN ('pending', 'sending')"
+        """Return how many notifications are pending or being sent; own ones about deliveries wait on purpose."""
+        query = (
+            "SELECT count(*) FROM notifications n JOIN incidents i ON i.id = n.incident_id"  # noqa: S608
+            f" WHERE n.status IN ('pending', 'sending') AND i.event NOT IN {NOT_WAITED_FOR}"
+        )
         return int(self.ask(query)[0][0])
 
     def sound(self) -> bool:
@@ -115,12 +122,13 @@ class Books:
         """Return each incident and address whose last notification was sent before the incident's latest news.
 
         That is its newest firing alert or, once it is resolved, its last change: an alert from before its end is no
-        news. The address is NULL for an incident without a sent notification.
+        news. The address is NULL for an incident without a sent notification. Own ones about deliveries wait.
         """
         return self.ask(
             "WITH news AS (SELECT i.id, CASE i.status WHEN 'resolved' THEN i.changed_at ELSE"  # noqa: S608
             " (SELECT max(a.received_at) FROM alerts a WHERE a.incident_id = i.id AND a.signal = 'firing') END AS at"
-            f" FROM {_PRESENT} i) SELECT news.id, n.address, max(n.finished_at), news.at FROM news"
+            f" FROM {_PRESENT} i WHERE i.event NOT IN {NOT_WAITED_FOR})"
+            " SELECT news.id, n.address, max(n.finished_at), news.at FROM news"
             " LEFT JOIN notifications n ON n.incident_id = news.id AND n.status = 'sent'"
             " GROUP BY news.id, n.address, news.at"
             " HAVING max(n.finished_at) IS NULL OR max(n.finished_at) < news.at"

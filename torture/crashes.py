@@ -4,7 +4,7 @@ import asyncio
 import random
 from pathlib import Path
 
-from alertgate.config import load as load_settings
+from alertgate.settings_load import load as load_settings
 from alertgate.store.engine import Store
 from torture.books import Books
 from torture.gate import SETTINGS, Gate

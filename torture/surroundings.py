@@ -1,16 +1,12 @@
-"""Faults outside the gate: mail servers, disks, databases, the clock, the log."""
+"""Faults outside the gate: mail servers, PostgreSQL, the clock, the log."""
 
 import asyncio
 import json
 import os
-import resource
-import shutil
-import sqlite3
 import ssl
-import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +38,7 @@ MAIL = {
     "says 535": ("say:mail:535 5.7.8 bad credentials", "credentials"),
     "says 550": ("say:rcpt:550 5.1.1 no such user", "no_such_recipient"),
     "says 552": ("say:end:552 5.3.4 too large", "too_large"),
-    "says 554": ("say:end:554 5.7.1 refused", "policy"),
+    "says 554": ("say:end:554 5.7.1 refused as spam", "policy"),
     "greylists": ("greylist", "recipient_busy"),
     "trickles": ("trickle", ""),
 }
@@ -232,99 +228,6 @@ def _context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     return context
-
-
-@contextmanager
-def _mounted(directory: Path, size: str) -> Iterator[None]:
-    """Mount a small disk. Raises PermissionError if that isn't permitted."""
-    directory.mkdir(parents=True)
-    if (
-        os.geteuid() != 0
-        or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", directory], capture_output=True, check=False
-        ).returncode
-    ):
-        raise PermissionError("mounting a disk isn't permitted here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", directory], check=False)
-
-
-async def full_disk(directory: Path) -> Row:
-    """Fill the disk under load, then free the space."""
-    row = Row("disk full")
-    disk = directory / "disk"
-    try:
-        with _mounted(disk, "48m"):
-            async with scene(row, directory, rate=200, data_dir=disk / "data") as run:
-                with (disk / "filler").open("wb", buffering=0) as filler:
-                    try:
-                        while filler.write(bytes(65536)):
-                            pass
-                    except OSError:
-                        pass
-                await _hurt(run)
-                (disk / "filler").unlink()
-                await run.takes_again()
-                run.expect("disk is full|disk I/O error")
-    except PermissionError as error:
-        row.skipped = str(error)
-    return row
-
-
-async def _hurt(run: Scene, hold: float = 4.0) -> None:
-    """Check a store that fails: /health says so, and everything that was answered 2xx is stored."""
-    await run.health_says()
-    await asyncio.sleep(hold)
-    run.row.lost += missing(run.load, run.books)
-
-
-async def disk_errors(directory: Path) -> Row:
-    """Fail every write to a file, the log included, as a broken disk does."""
-    row = Row("disk errors")
-    async with scene(row, directory, rate=200) as run:
-        _, hard = resource.prlimit(run.gate.pid, resource.RLIMIT_FSIZE)
-        # Not the present size: the WAL is overwritten from its start, and where a small write fits, /health is right.
-        resource.prlimit(run.gate.pid, resource.RLIMIT_FSIZE, (0, hard))
-        await _hurt(run)
-        resource.prlimit(run.gate.pid, resource.RLIMIT_FSIZE, (hard, hard))
-        await run.takes_again()
-    return row
-
-
-async def read_only(directory: Path) -> Row:
-    """Make the files unwritable under a running gate, even for root, as on a disk that went read-only."""
-    row = Row("disk read-only")
-    if not shutil.which("chattr"):
-        row.skipped = "there is no chattr here"
-        return row
-    async with scene(row, directory, rate=200) as run:
-        # Not the -shm: it is mapped into memory, where a write would raise SIGBUS, unlike on a read-only disk.
-        files = [run.gate.database, run.gate.database.with_name("alertgate.db-wal")]
-        if subprocess.run(["chattr", "+i", *files], capture_output=True, check=False).returncode:
-            row.skipped = "chattr +i isn't permitted here"
-        else:
-            try:
-                await _hurt(run)
-            finally:
-                subprocess.run(["chattr", "-i", *files], check=True)
-            await run.takes_again()
-            run.expect("readonly database|disk I/O error|unable to open")
-    return row
-
-
-async def locked(directory: Path) -> Row:
-    """Hold the database's write lock in another process for longer than the gate waits."""
-    row = Row("database locked")
-    async with scene(row, directory) as run:
-        with closing(sqlite3.connect(run.gate.database, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            await _hurt(run, 7.0)
-            other.execute("ROLLBACK")
-        await run.takes_again()
-        run.expect("database is locked")
-    return row
 
 
 async def postgres_restarts(server: Postgres, directory: Path) -> Row:

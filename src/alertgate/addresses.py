@@ -3,11 +3,14 @@
 import re
 from email.utils import parseaddr
 
+_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _ADDRESS = re.compile(r"[^\s@<>()\[\]:;,\"']+@[\w.-]+")
 
 
 LONGEST_ADDRESS = 254
 """RFC 5321, 4.5.3.1.3, without the angle brackets."""
+LONGEST_NAME = 253
+"""RFC 1035, 2.3.4, as text."""
 
 
 def check_address(address: str) -> None:
@@ -17,9 +20,22 @@ def check_address(address: str) -> None:
     if name or bare != address or not local or not domain or not address.isascii() or not address.isprintable():
         raise ValueError(f"{mask(address)!r} is not an email address; write name@example.org, without a display name")
     if len(address) > LONGEST_ADDRESS:
-        raise ValueError(f"{mask(address)[:40]!r} has more than the {LONGEST_ADDRESS} characters that SMTP can carry")
+        raise ValueError(
+            f"{mask(address)[:40]!r} has more than the {LONGEST_ADDRESS} characters that SMTP can carry: use another"
+        )
     if any(c in address for c in ' <>,;"\\'):
-        raise ValueError(f"{mask(address)!r} contains a character that an address can't have")
+        raise ValueError(f"{mask(address)!r} contains a character that an address can't have: write name@example.org")
+
+
+def is_full_name(name: str) -> bool:
+    """Return whether `name` is a host name with a dot, as mail servers want to hear it (RFC 5321, 2.3.5)."""
+    labels = name.split(".")
+    return (
+        len(labels) > 1
+        and len(name) <= LONGEST_NAME
+        and all(_LABEL.fullmatch(label) for label in labels)
+        and not labels[-1].isdigit()
+    )
 
 
 def mask(address: str) -> str:

@@ -2,6 +2,7 @@
 
 import random
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,13 @@ from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
-from alertgate.accept import own, policy_trouble
-from alertgate.accept.own import OwnAlerts, OwnRules
+from alertgate.accept import own
+from alertgate.accept.failed_senders import FailedSenders
+from alertgate.accept.own import OwnAlerts
+from alertgate.accept.own_report import Reporter
 from alertgate.accept.record import Recorder, Result
+from alertgate.accept.volume import STORED, Volume
+from alertgate.accept.watch import DiskUsage, Watch, Watched
 from alertgate.addresses import mask_all
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
@@ -38,15 +43,19 @@ from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
+from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
+from alertgate.store.private import open_to_others
 from alertgate.uuid7 import time_of, uuid7
 from alertgate.web import problems
 from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
-from alertgate.web.middleware import RequestMiddleware
+from alertgate.web.middleware import RequestIds, RequestMiddleware
+from alertgate.web.network import with_mapped
 from alertgate.web.routes import api, docs, ops, status, webhooks
+from alertgate.web.unverified import UnverifiedBodies
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -86,6 +95,8 @@ def open_gate(
     channels: Sequence[Channel] | None = None,
     store: Store | None = None,
     times: DeliveryTimes | None = None,
+    disk_usage: DiskUsage = shutil.disk_usage,
+    most_stored: int = STORED,
 ) -> Gate:
     """Open the store, read the policy and build all parts. Only the store's writer runs yet.
 
@@ -101,12 +112,17 @@ def open_gate(
         store.close()
         raise
     ids = Ids(store.read_now(newest_id))
-    opened = open_channels(settings) if channels is None else channels
+    opened = open_channels(settings, clock) if channels is None else channels
     metrics = _metrics(opened, clock)
     store.writer.on_commit = metrics.committed
     deliverer = _deliverer(store, opened, settings, clock, metrics, ids, times or DeliveryTimes())
     recorder = Recorder(settings.grouping, targets(settings), ids, settings.device_name)
-    own_rules = OwnRules(settings.grouping.interval, settings.zone)
+    reporter = Reporter(recorder, ids, settings.zone)
+    own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
+    auditor = _auditor(store, deliverer, settings, clock, metrics)
+    failures = FailureWatch(store, clock, metrics)
+    watched = _watched(settings, policies, deliverer, auditor, failures, disk_usage)
+    watch = Watch(watched, own_alerts, store, clock)
     return Gate(
         settings=settings,
         clock=clock,
@@ -114,13 +130,18 @@ def open_gate(
         store=store,
         policies=policies,
         recorder=recorder,
-        own_alerts=OwnAlerts(store, recorder, clock, metrics, ids, own_rules, wake=deliverer.wake),
+        own_alerts=own_alerts,
+        watch=watch,
+        volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
+        failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=IncidentActions(targets(settings), ids),
         channels=opened,
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
-        auditor=_auditor(store, deliverer, settings, clock, metrics),
+        auditor=auditor,
+        failures=failures,
         limits=Limits(settings, clock, metrics),
+        unverified=UnverifiedBodies(metrics, patience=settings.body_timeout / 2),
         metrics=metrics,
     )
 
@@ -149,6 +170,27 @@ def _auditor(store: Store, deliverer: Deliverer, settings: Settings, clock: Cloc
     )
 
 
+def _watched(
+    settings: Settings,
+    policies: PolicyKeeper,
+    deliverer: Deliverer,
+    auditor: Auditor,
+    failures: FailureWatch,
+    disk_usage: DiskUsage,
+) -> Watched:
+    is_on_disk = settings.sqlite_file is not None or settings.mail_host is None  # the database, or the outbox
+    return Watched(
+        policies=policies,
+        states=lambda: deliverer.states,
+        targets=targets(settings),
+        failures=failures,
+        usage=lambda: deliverer.usage,
+        latest_audit=lambda: auditor.latest,
+        disk=settings.data_dir if is_on_disk else None,
+        disk_usage=disk_usage,
+    )
+
+
 def _deliverer(
     store: Store,
     channels: Sequence[Channel],
@@ -164,7 +206,7 @@ def _deliverer(
     return Deliverer(
         store,
         channels,
-        Claimer(rules, settings.smtp_daily_limit, owner=owner, new_id=ids),
+        Claimer(rules, settings.smtp_daily_limit, targets(settings), owner=owner, new_id=ids),
         Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, owner=owner),
         clock,
@@ -196,8 +238,10 @@ def create_app(gate: Gate) -> FastAPI:
     for router in routers:
         app.include_router(router)
     app.add_middleware(RequestMiddleware, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
-    if settings.trusted_proxies:  # added last, so it comes first: the request's line has the forwarded address
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    trusted = with_mapped(settings.trusted_proxies)
+    if trusted:  # added last, so it comes first: the request's line has the forwarded address
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)
+    app.add_middleware(RequestIds, trusted=trusted)  # before that: it must see who connected
     return app
 
 
@@ -229,12 +273,11 @@ async def _beats(gate: Gate) -> AsyncIterator[list[Periodic]]:
     if not settings.heartbeat_url:
         yield []
         return
-    import httpx  # noqa: PLC0415  (slow to import, and few installations need it)
+    from alertgate.prove.heartbeat import Heartbeat, open_client  # noqa: PLC0415  (slow, and few installations need it)
 
-    from alertgate.prove.heartbeat import TIMEOUT, Heartbeat  # noqa: PLC0415
-
-    async with httpx.AsyncClient(timeout=TIMEOUT) as client:
-        beat = Heartbeat(settings.heartbeat_url.get_secret_value(), gate.auditor, client).beat
+    urls = [url.get_secret_value() for url in (settings.heartbeat_url, settings.heartbeat_fail_url) if url]
+    async with open_client(*urls) as client:
+        beat = Heartbeat(client, gate.auditor, *urls).beat
         yield [Periodic("heartbeat", settings.heartbeat_interval, beat)]
 
 
@@ -242,34 +285,36 @@ def _background(gate: Gate) -> list[Periodic]:
     """Return the periodic jobs that run beside requests and delivery."""
     settings, store, clock = gate.settings, gate.store, gate.clock
 
+    retention = housekeeping.Retention(store, clock, settings.retention_days, lambda: gate.watch.is_disk_low)
+
     async def audit() -> None:
         await gate.auditor.run()
 
-    async def report_own() -> None:
-        policy_trouble.note(gate.policies, gate.own_alerts)
-        await gate.own_alerts.run()
-
     return [
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
-        Periodic("own alerts", own.EVERY, report_own),
+        Periodic("watch", own.EVERY, gate.watch.run),
+        Periodic("own alerts", own.EVERY, gate.own_alerts.run),
         Periodic("audit", auditing.EVERY, audit),
         Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
-        Periodic(
-            "retention",
-            housekeeping.RETENTION_EVERY,
-            lambda: housekeeping.delete_expired(store, clock, settings.retention_days),
-        ),
+        Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
     ]
 
 
 def _announce(gate: Gate) -> None:
     """Log at start what an operator should know about the settings."""
     settings = gate.settings
-    log.info("service.starting", version=__version__, store=gate.store.dialect, recipients=len(targets(settings)))
+    store, recipients = gate.store, len(targets(settings))
+    log.info("service.starting", version=__version__, store=store.dialect, database=store.name, recipients=recipients)
     for finding in registry.findings(settings, gate.clock.now().date()):
         if finding.level is not Level.OK:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
+    if settings.zone_doubt:
+        log.warning("settings.doubtful", detail=settings.zone_doubt, what="TZ")
+    for doubt in settings.device_doubts:
+        log.warning("settings.doubtful", detail=doubt, what="DEVICES")
+    if is_open := open_to_others(settings.data_dir):
+        log.warning("settings.doubtful", detail=is_open, what="DATA_DIR")
     for name, secret in (
         ("PARTICLE_WEBHOOK_SECRET", settings.particle_webhook_secret),
         ("WEBHOOK_SECRET", settings.webhook_secret or settings.webhook_token),

@@ -3,6 +3,7 @@ r"""Everything that alertgate raises on purpose.
     AlertgateError
      ├── ConfigError            the settings are invalid; nothing was started
      │    └── PolicyInvalid         alertgate.toml is
+     ├── EnvironmentUnusable    a variable of the environment keeps HTTP calls from working
      ├── RequestError           the caller must change the request
      │    ├── Unauthenticated       no credential, or a wrong one
      │    ├── NotFound              no such resource
@@ -22,6 +23,8 @@ r"""Everything that alertgate raises on purpose.
                ├── StoreUnavailable     it doesn't answer, is full, or is read-only
                │    └── StoreTooSlow         it didn't answer in time; the write may still be committed
                ├── StoreInUse           another process serves this SQLite file
+               ├── StoreMissing         a command found no database of alertgate where it looked
+               ├── StoreOutdated        a command found one that an older alertgate has left
                └── StoreTooNew          written by a newer alertgate
 
 The message says what happened, what it means and what to do, and contains no secret.
@@ -49,6 +52,10 @@ class ConfigError(AlertgateError):
 
 class PolicyInvalid(ConfigError):
     """The policy's file is invalid; a policy that was in force stays so."""
+
+
+class EnvironmentUnusable(AlertgateError):
+    """A variable of the environment keeps HTTP calls from working: of a proxy, or of certificates."""
 
 
 class RequestError(AlertgateError):
@@ -95,6 +102,14 @@ class RateLimited(RequestError):
         self.retry_after = retry_after
 
 
+class TooManyUnfinished(RateLimited):
+    """Too many bodies were begun and not finished; this one was given up."""
+
+
+class TooMuchStored(RateLimited):
+    """A webhook has stored so much within an hour that it may store no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One problem with a body. `field` is a dotted path, or empty for the body as a whole."""
@@ -137,9 +152,16 @@ class StoreError(Unavailable):
 
 
 class StoreUnavailable(StoreError):
-    """The database doesn't answer, is full, is locked, or is read-only. Nothing was stored."""
+    """The database doesn't answer, is full, is locked, or is read-only. Nothing was stored.
+
+    `cause` says why in a few words that anybody may read, or is None where that isn't known.
+    """
 
     retry_after = 5
+
+    def __init__(self, detail: str, *, cause: str | None = None) -> None:
+        super().__init__(detail)
+        self.cause = cause
 
 
 class StoreRefused(StoreError):
@@ -147,11 +169,19 @@ class StoreRefused(StoreError):
 
 
 class StoreTooSlow(StoreUnavailable):
-    """The database didn't answer in time. The write may still be committed."""
+    """The database didn't answer in time, or the connection was lost in a commit. The write may still be committed."""
 
 
 class StoreInUse(StoreError):
     """Another process serves this SQLite file."""
+
+
+class StoreMissing(StoreError):
+    """There is no database of alertgate where a command looked that makes none."""
+
+
+class StoreOutdated(StoreError):
+    """The database has the schema of an older alertgate, and the command doesn't migrate it."""
 
 
 class StoreTooNew(StoreError):

@@ -87,6 +87,11 @@ class Metrics:
             "Notifications that failed for good: refused, or given up after GIVE_UP_AFTER.",
             ["channel"],
         )
+        self._outstanding = gauge(
+            "alertgate_outstanding_failures",
+            "Failed notifications with which nobody has dealt, in the whole database; every replica reports the same.",
+            ["channel"],
+        )
         self._delivery_seconds = histogram(
             "alertgate_delivery_seconds",
             "Seconds from the planning of a notification (for an update, from its latest alert) until it was sent.",
@@ -132,6 +137,10 @@ class Metrics:
             "Responses, by method, route template and status.",
             ["method", "route", "status"],
         )
+        self._lines_left_out = counter(
+            "alertgate_request_lines_left_out_total",
+            "Requests without a right credential that have no line in the log, because many had one lately.",
+        )
         self._auth_failures = counter(
             "alertgate_auth_failures_total", "Requests with a missing or wrong credential.", ["guard"]
         )
@@ -174,6 +183,12 @@ class Metrics:
         """A notification failed for good: its recipient wasn't notified."""
         self._failed.labels(_known_or_other(channel, _CHANNELS)).inc()
 
+    def outstanding(self, numbers: Mapping[ChannelName, int]) -> None:
+        """This many failures are outstanding on each channel, and none on the channels left out."""
+        self._outstanding.clear()
+        for channel in {*self._channels, *numbers}:
+            self._outstanding.labels(channel).set(numbers.get(channel, 0))
+
     def channel_state(self, channel: str, up: bool) -> None:
         """A channel is up, or paused."""
         self._up.labels(_known_or_other(channel, _CHANNELS)).set(up)
@@ -211,6 +226,10 @@ class Metrics:
         """A response was sent. `route` is the template of the path, never the path itself."""
         self._requests.labels(_known_or_other(method, METHODS), route, status).inc()
 
+    def line_left_out(self) -> None:
+        """A request has no line in the log."""
+        self._lines_left_out.inc()
+
     def auth_failed(self, guard: str) -> None:
         """A request had a missing or wrong credential."""
         self._auth_failures.labels(_known_or_other(guard, self._guards)).inc()
@@ -242,6 +261,7 @@ class Metrics:
             self._digests.labels(channel)
             self._up.labels(channel).set(1)
         self.audit({})
+        self.outstanding({})
         for guard in self._guards:
             self._auth_failures.labels(guard)
         for budget in self._budgets:

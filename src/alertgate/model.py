@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any
+
+from alertgate.credential import Credential
+from alertgate.own_events import UNWATCHED
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict."""
@@ -39,16 +42,6 @@ class Source(StrEnum):
     ALERTGATE = "alertgate"  # one of its own troubles (`prove/troubles.py`), or a Hint
 
 
-class Hint(StrEnum):
-    """What alertgate says once about how it understands an event; the value is the event of its own alert."""
-
-    ALL_CLEAR = "alertgate/all-clear"  # a word that may mean an alarm was taken for an all-clear, and nothing was open
-    PARTS = "alertgate/parts"  # an event names so many parts of a device that new ones share an incident
-
-
-HINTS = frozenset(Hint)
-
-
 class AlertStatus(StrEnum):
     """What became of a webhook request."""
 
@@ -63,6 +56,7 @@ class IdKind(StrEnum):
     EVENT_ID = "event_id"  # Particle's, or the firmware's own number
     IDEMPOTENCY_KEY = "idempotency_key"
     WEBHOOK_ID = "webhook_id"  # Standard Webhooks: signed
+    OWN_TIME = "own_time"  # none of the sender's: the content and time of an all-clear whose id isn't signed
 
 
 class Signal(StrEnum):
@@ -94,7 +88,7 @@ class NotificationStatus(StrEnum):
     PENDING = "pending"  # not sent yet; `due_at` is the time of the next attempt
     SENDING = "sending"  # a process holds the lease and may be talking to the server right now
     SENT = "sent"  # the server accepted it, which is no proof that anybody saw it
-    FAILED = "failed"  # no more attempts; `alertgate retry` makes it pending again
+    FAILED = "failed"  # outstanding until it is retried, dismissed, made needless, or told once its channel works
     CANCELLED = "cancelled"  # no longer needed; `reason` says why
 
 
@@ -150,28 +144,13 @@ class Alert:
     errors: tuple[str, ...] = ()
     """Why it was quarantined."""
     raw: bytes | None = field(default=None, repr=False)
-    """The whole body, if it was quarantined."""
+    """The body, if it was quarantined: the whole, or its beginning if that was shortened."""
     request_id: str | None = None
+    credential: Credential | None = None
+    """What let its request in; None for alertgate's own."""
     incident_id: str | None = None
     reason: str | None = None
     """Why it opened, joined or resolved its incident, and who is notified when."""
-
-
-class Seen(NamedTuple):
-    """What is kept in mind of a stored alert, to recognise its repeats and to compare times."""
-
-    id: str
-    incident_key: str
-    incident_id: str | None
-    repeat_key: str | None
-    content: str | None
-    received_at: datetime
-    published_at: datetime | None
-
-    @classmethod
-    def of(cls, alert: Alert) -> Self:
-        """Return it for an alert that is to be stored."""
-        return cls(*(getattr(alert, name) for name in cls._fields))
 
 
 CHANGES_OF_A_FLAP = 3
@@ -195,7 +174,9 @@ class Incident:
     began_at: datetime | None = None
     """When its first firing alert was published, or received if its clock can't be right."""
     last_firing_at: datetime | None = None
-    """When the last of its firing alerts was published, of those whose clock can be right; None if there is none."""
+    """When the last of its firing alerts was published, of those whose clock can be right; None if there is none.
+
+    Others of the generic webhook count as of their receipt."""
     last_alert_id: str | None = None
     changes: int = 1
     """How often it was opened, resolved and reopened."""
@@ -203,6 +184,8 @@ class Incident:
     """When its state or its severity last changed by an alert."""
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
+    """What the person called themselves: `acknowledged_with` is what was checked."""
+    acknowledged_with: Credential | None = None
     acknowledged_changes: int | None = None
     """How often it had changed when it was acknowledged."""
     resolved_at: datetime | None = None
@@ -211,6 +194,7 @@ class Incident:
     resolution: Resolution | None = None
     resolved_by: str | None = None
     """The person's name, or the alert's id; None for silence."""
+    resolved_with: Credential | None = None
 
     @property
     def known_to_flap(self) -> bool:
@@ -219,8 +203,8 @@ class Incident:
 
     @property
     def is_watched(self) -> bool:
-        """Whether alertgate itself says when it is over: its own troubles are, its hints aren't."""
-        return self.source is Source.ALERTGATE and self.event not in HINTS
+        """Whether alertgate itself says when it is over: nearly all of its own troubles are, its hints aren't."""
+        return self.source is Source.ALERTGATE and self.event not in UNWATCHED
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +231,34 @@ class Notification:
     claimed_at: datetime | None = None
     """When its latest lease began."""
     finished_at: datetime | None = None
-    """When it was sent, failed or cancelled."""
+    """When it was sent, failed or cancelled; what failed keeps it while it is being sent after all."""
     told: IncidentStatus | None = None
     """The state of the incident that it told, if it was sent."""
     digest_id: str | None = None
     """The digest that carries it, together with other notifications to the same contact."""
     held_until: datetime | None = None
     """When SMTP_DAILY_LIMIT last held it back; GIVE_UP_AFTER doesn't count the time until then."""
+    dismissed_at: datetime | None = None
+    """When a person said that nothing more need be done about its failure."""
+    dismissed_by: str | None = None
+    dismissed_with: Credential | None = None
+    retried_with: Credential | None = None
+    """What whoever last retried it had; `retry_since` says when."""
+    superseded_by: str | None = None
+    """The later notification to its contact about its incident that makes it needless, although it failed."""
+    missed_since: datetime | None = None
+    """When it first became due, if its channel was away then; if it failed, that is why."""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it failed before, and is told now because its channel works again."""
+        return self.finished_at is not None and self.status is NotificationStatus.SENDING
+
+    @property
+    def is_outstanding(self) -> bool:
+        """Whether it failed, and nobody has dealt with that. At most one is, for each contact of each incident."""
+        failed = self.status is NotificationStatus.FAILED or self.given_up
+        return failed and not (self.dismissed_at or self.superseded_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +324,7 @@ class Due:
     due_at: datetime
     claimed_at: datetime | None = None
     digest_id: str | None = None
+    missed_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,27 @@
 """The types of settings: how each is parsed from the environment and checked. Pure."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from ipaddress import ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Annotated
-from zoneinfo import available_timezones
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from alertgate.addresses import check_address
+from alertgate import database_url, durations, setting_lists
+from alertgate.addresses import check_address, is_full_name
+from alertgate.characters import JOINERS, is_shown
+from alertgate.mail_host import check_mail_host
 from alertgate.model import Severity
 
 SHORTEST_SECRET = 16
 PLACEHOLDER = re.compile(r"change.?me|replace.?(me|this)|your[-_ ]|example|<.*>|^x+$", re.IGNORECASE)
 """Matches values that were copied from a template."""
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 PASSWORD_PLACEHOLDER = re.compile(r"change.?me|your[-_ a-z]*password|x+", re.IGNORECASE)
 
 
@@ -51,9 +55,9 @@ def invisible(text: str, *, harmless: str = "") -> str | None:
 def refuse_invisible(value: str, *, joiners: bool) -> None:
     """Raise ValueError if a value holds an invisible character, except line breaks and tabs, which lists may hold.
 
-    With `joiners`, U+200C and U+200D are allowed too: emoji and the scripts of Persian and Hindi need them.
+    With `joiners`, those are allowed too: emoji and the scripts of Persian and Hindi need them.
     """
-    if name := invisible(value, harmless="\t\r\n" + ("\u200c\u200d" if joiners else "")):
+    if name := invisible(value, harmless="\t\r\n" + (JOINERS if joiners else "")):
         raise ValueError(f"holds an invisible character ({name}): type the value by hand, or paste it as plain text")
 
 
@@ -62,43 +66,28 @@ def without_blanks(text: str) -> str:
     return "".join(character for character in text if character.isprintable() and not character.isspace())
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """Read `name=value,name=value`, or a JSON object. Raises ValueError."""
-    if text.lstrip().startswith("{"):
-        try:
-            parsed = json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"is not a JSON object: {error}") from None
-        return [(str(name), str(value)) for name, value in parsed.items()]
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    for part in parts:
-        if "=" not in part:
-            raise ValueError(f"{part!r} has no '=': write name=value, comma-separated")
-    return [(name.strip(), value.strip()) for name, _, value in (part.partition("=") for part in parts)]
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _device_names(value: object) -> object:
-    return {device.lower(): name for device, name in _pairs(value)} if isinstance(value, str) else value
+def _seconds(value: object) -> object:
+    return durations.seconds(value) if isinstance(value, str) else value
 
 
-def _rules(value: object) -> object:
-    return tuple(_pairs(value)) if isinstance(value, str) else value
+def _days(value: object) -> object:
+    return durations.days(value) if isinstance(value, str) else value
 
 
-def _checked_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
-    for address in value:
-        check_address(address)
-    return tuple(dict.fromkeys(value))
+LONGEST_NAME = 64
+"""Characters of the sender's name: more than mail programs show."""
+
+
+def _checked_name(value: str) -> str:
+    if len(value) > LONGEST_NAME:
+        raise ValueError(f"has more than {LONGEST_NAME} characters: shorten it")
+    if not is_shown(value) or value != value.strip():
+        raise ValueError("must be one line of text: write it without line breaks, and without spaces around it")
+    return value
 
 
 def _checked_address(value: str) -> str:
@@ -106,18 +95,19 @@ def _checked_address(value: str) -> str:
     return value
 
 
-def _checked_networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    for network in value:
-        if network == "*":
-            raise ValueError("'*' would let any caller forge its address; name the proxy's address or network")
-        ip_network(network, strict=False)
-    return value
-
-
 def _checked_timezone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError(f"{value!r} is not a time zone; write one like Europe/Berlin or America/New_York")
     return value
+
+
+def zone_of_tz(value: str) -> ZoneInfo | None:
+    """Return the zone that a TZ variable names, or None: POSIX also allows its rules there, as in `CET-1CEST`."""
+    name = value.strip().removeprefix(":").removeprefix("/usr/share/zoneinfo/")
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a directory, such as Europe
+        return None
 
 
 def _checked_rate(value: str) -> str:
@@ -137,40 +127,103 @@ def _checked_secret(value: SecretStr) -> SecretStr:
     if len(text) < SHORTEST_SECRET:
         raise ValueError(f"is shorter than {SHORTEST_SECRET} characters; `alertgate init` writes fresh secrets")
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be printable ASCII without spaces, so that it fits into an HTTP header")
+        raise ValueError(
+            "must be printable ASCII without spaces, so that it fits into an HTTP header: copy it again, or use one "
+            "that `alertgate init` writes"
+        )
     return value
 
 
 def _checked_password(value: SecretStr) -> SecretStr:
     # The whole value must match: a real password may contain these words.
     if PASSWORD_PLACEHOLDER.fullmatch(value.get_secret_value()):
-        raise ValueError("is still the placeholder of a template; see Gmail in README.md")
+        raise ValueError('is still the placeholder of a template; see "Real mail" in README.md')
     return value
 
 
+def _checked_credential(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if PASSWORD_PLACEHOLDER.fullmatch(text):
+        raise ValueError("is still the placeholder of a template: set the real one; docs/mail.md says how to get it")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be printable ASCII without spaces: copy it again, whole and alone")
+    return value
+
+
+def _checked_token_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host or not value.isascii() or " " in value or url.username is not None or url.fragment:
+        raise ValueError("is not a token endpoint; write one like https://oauth2.googleapis.com/token")
+    if url.scheme != "https" and not (url.scheme == "http" and host in LOOPBACK):
+        raise ValueError("must begin with https://, because secrets are sent to it: use the provider's address")
+    return value
+
+
+def _checked_helo_name(value: str) -> str:
+    if is_full_name(value) or _is_literal(value):
+        return value
+    raise ValueError(
+        f"{value!r} is not a name that EHLO may say: write a host name with a dot, such as gate.example.org, or an "
+        "address as [192.0.2.1] or [IPv6:2001:db8::1]"
+    )
+
+
+def _is_literal(value: str) -> bool:
+    """Return whether a value is an address literal (RFC 5321, 4.1.3)."""
+    if not (value.startswith("[") and value.endswith("]")):
+        return False
+    inner = value[1:-1]
+    try:
+        if inner[:5].lower() == "ipv6:":
+            return IPv6Address(inner[5:]).scope_id is None
+        IPv4Address(inner)
+    except AddressValueError:
+        return False
+    return True
+
+
 def _checked_web_address(value: SecretStr) -> SecretStr:
-    if not re.match(r"https?://[^/\s]+", value.get_secret_value()):
+    try:
+        parts = urlsplit(text := value.get_secret_value())
+        right = parts.scheme in {"http", "https"} and (parts.hostname or "").encode("idna") and parts.port != 0
+    except ValueError:  # also UnicodeError, for labels that are empty or too long
+        right = False
+    if not right or re.search(r"\s", text):
         raise ValueError("is not a web address; write one like https://hc-ping.com/…")
     return value
 
 
 def _checked_database(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith("postgresql+psycopg://"):
-        raise ValueError("must look like postgresql+psycopg://user:password@host/name; unset it to use SQLite")
+    database_url.parse(value.get_secret_value())
     return value
 
 
-Seconds = Annotated[float, Field(gt=0, lt=1_000_000_000)]  # neither infinity nor centuries can be added to a time
+# Neither infinity nor centuries can be added to a time.
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, lt=1_000_000_000)]
+Days = Annotated[int, BeforeValidator(_days), Field(ge=0, le=36500)]
 Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 Password = Annotated[SecretStr, AfterValidator(_checked_password)]
+Credential = Annotated[SecretStr, AfterValidator(_checked_credential)]
+TokenUrl = Annotated[str, AfterValidator(_checked_token_url)]
+HeloName = Annotated[str, AfterValidator(_checked_helo_name)]
 WebAddress = Annotated[SecretStr, AfterValidator(_checked_web_address)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]
 Address = Annotated[str, AfterValidator(_checked_address)]
-Addresses = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_addresses)]
-Networks = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_checked_networks)]
+MailHost = Annotated[str, AfterValidator(check_mail_host)]
+SenderName = Annotated[str, AfterValidator(_checked_name)]
+Addresses = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(setting_lists.split), AfterValidator(setting_lists.checked_addresses)
+]
+Networks = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(setting_lists.split), AfterValidator(setting_lists.checked_networks)
+]
 RateLimit = Annotated[str, AfterValidator(_checked_rate)]
 TimeZone = Annotated[str, AfterValidator(_checked_timezone)]
 AnyCase = BeforeValidator(_lower)
 """Makes the choices of a setting case-insensitive."""
-DeviceNames = Annotated[Mapping[str, str], NoDecode, BeforeValidator(_device_names)]
-SeverityByEvent = Annotated[tuple[tuple[str, Severity], ...], NoDecode, BeforeValidator(_rules)]
+DeviceNames = Annotated[Mapping[str, str], NoDecode, BeforeValidator(setting_lists.device_names)]
+SeverityByEvent = Annotated[tuple[tuple[str, Severity], ...], NoDecode, BeforeValidator(setting_lists.severities)]

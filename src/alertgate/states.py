@@ -22,7 +22,10 @@ TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
                 NotificationStatus.CANCELLED,
             }
         ),
-        NotificationStatus.FAILED: frozenset({NotificationStatus.PENDING}),
+        # Retried by a person; sent after an outage of its channel; or told by a later message to the same contact.
+        NotificationStatus.FAILED: frozenset(
+            {NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.CANCELLED}
+        ),
         NotificationStatus.SENT: frozenset(),
         NotificationStatus.CANCELLED: frozenset(),
     }

@@ -5,17 +5,29 @@ import logging
 import logging.config
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, BinaryIO, Literal, cast
 
 import structlog
 
+from alertgate.characters import escaped
+from alertgate.line_budget import LineBudget
+
 # Tracebacks without the values of variables, which may be secrets.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
+
+def _without_none(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Leave out what isn't known: `device=None` tells nobody anything."""
+    return {name: value for name, value in event.items() if value is not None}
+
+
 _encoder = json.JSONEncoder(ensure_ascii=False, default=repr)
 _JSON = structlog.processors.JSONRenderer(serializer=lambda event, **_: _encoder.encode(event))
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
+    _without_none,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -26,8 +38,8 @@ _SHARED: list[structlog.typing.Processor] = [
 def _visible(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """Escape characters that could forge a line or control a terminal: paths and event names are untrusted."""
     for name, value in event.items():
-        if isinstance(value, str) and not value.isprintable():
-            event[name] = value.encode("unicode_escape").decode("ascii")
+        if isinstance(value, str):
+            event[name] = escaped(value)
     return event
 
 
@@ -72,19 +84,22 @@ MALFORMED_REQUEST = "request.malformed"
 class MalformedRequests(logging.Filter):
     """Makes uvicorn's warning about a malformed request `request.malformed` at "info", as any request has a line.
 
-    Drops its warnings about upgrades, which are two for each request that asks for one.
+    Strangers send those, so there are only so many lines a minute. Drops uvicorn's warnings about upgrades, which are
+    two for each request that asks for one.
     """
 
-    def __init__(self, level: str) -> None:
+    def __init__(self, level: str, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._wanted = logging.getLevelNamesMapping()[level.upper()] <= logging.INFO
+        self._monotonic = monotonic
+        self._lines = LineBudget()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the line is wanted."""
         message = record.getMessage()
         if message == "Invalid HTTP request received.":
             record.msg, record.levelno, record.levelname = MALFORMED_REQUEST, logging.INFO, "INFO"
-            return self._wanted
+            return self._wanted and self._lines.take(MALFORMED_REQUEST, self._monotonic()) is not None
         return not message.startswith(("Unsupported upgrade request", "No supported WebSocket library"))
 
 

@@ -11,7 +11,8 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.parts import PartReason
 from alertgate.accept.rulings import Understood
 from alertgate.group.decide import Known
-from alertgate.model import Alert, Hint, Severity, Signal, Source
+from alertgate.model import Alert, Severity, Signal, Source
+from alertgate.own_events import Hint
 from alertgate.policy.load import parse
 from alertgate.prove.hint_words import PASTE
 from alertgate.rules import SeverityRules

@@ -15,16 +15,8 @@ from alertgate.accept.parts import MOST_PARTS
 from alertgate.accept.record import Recorded, Recorder
 from alertgate.accept.rulings import Understood
 from alertgate.app import Ids
-from alertgate.model import (
-    ChannelName,
-    Hint,
-    Incident,
-    IncidentStatus,
-    NotificationStatus,
-    Resolution,
-    Severity,
-    Source,
-)
+from alertgate.model import ChannelName, Incident, IncidentStatus, NotificationStatus, Resolution, Severity, Source
+from alertgate.own_events import Hint
 from alertgate.policy.load import parse
 from alertgate.rules import GroupingRules, SeverityRules
 from alertgate.store import incidents, notifications

@@ -15,21 +15,22 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alertgate.accept.own import OwnAlerts, OwnRules
+from alertgate.accept.own import OwnAlerts
+from alertgate.accept.own_report import Reporter
 from alertgate.accept.record import Recorder
 from alertgate.app import Ids
-from alertgate.config import load
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import Alert, ChannelName, Incident, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.prove.troubles import Cause, Trouble, read_tally
 from alertgate.rules import GroupingRules
+from alertgate.settings_load import load
 from alertgate.store import alerts, incidents
 from alertgate.store.engine import Store
 from alertgate.store.pages import Wanted
 from tests.builders import for_any
 from tests.conftest import PARTICLE, copy_template
-from tests.fakes import FakeClock
+from tests.fakes import START, FakeClock
 
 RULES = GroupingRules(interval=timedelta(minutes=5), resolve_after=timedelta(minutes=30))
 TARGETS = [(ChannelName.EMAIL, "me@example.com")]
@@ -65,10 +66,10 @@ class Away:
 def own_alerts(store, clock: FakeClock, woken: list | None = None) -> OwnAlerts:
     """Return the own alerts of one process."""
     empty = LabelValues(channels=[], results=["accepted"], reasons=[], findings=[], guards=[], budgets=[])
-    recorder = Recorder(RULES, TARGETS, IDS)
-    rules = OwnRules(RULES.interval, ZoneInfo("UTC"))
+    reporter = Reporter(Recorder(RULES, TARGETS, IDS), IDS, ZoneInfo("UTC"))
     made = [] if woken is None else woken
-    return OwnAlerts(store, recorder, clock, Metrics("1", clock, empty), IDS, rules, wake=lambda: made.append(1))
+    metrics = Metrics("1", clock, empty)
+    return OwnAlerts(store, reporter, clock, metrics, RULES.interval, wake=lambda: made.append(1))
 
 
 def refuse(own: OwnAlerts, *, times: int = 1, severity: Severity = Severity.WARNING, sender: str = "192.0.2.7") -> None:
@@ -84,7 +85,7 @@ def all_incidents(store: Store) -> list[Incident]:
 
 def all_alerts(store: Store) -> list[Alert]:
     """Return the own alerts, oldest first."""
-    return store.read_now(lambda c: alerts.page(c, Wanted(source=Source.ALERTGATE), None, 200))[::-1]
+    return store.read_now(lambda c: list(alerts.page(c, Wanted(source=Source.ALERTGATE), None, 200)))[::-1]
 
 
 def counts(found: list[Alert]) -> list[int]:
@@ -283,6 +284,19 @@ async def test_another_cause_of_a_trouble_that_lasts_is_said_in_time(store: Stor
     assert said == ["Policy file not used since 14:03: missing.", "Policy file not used since 14:03: invalid."]
 
 
+async def test_a_restart_and_a_second_process_say_nothing_new_of_what_lasts(store: Store):
+    """What the incident's last report said isn't said again, however long ago that was."""
+    clock = FakeClock()
+    for _ in range(3):
+        own = own_alerts(store, clock)
+        own.lasts(POLICY, "policy", Cause.POLICY_INVALID, Severity.WARNING)
+        await own.run()
+        await own.close()
+        clock.move(hours=24)
+    [incident] = all_incidents(store)
+    assert (incident.status, incident.alert_count) == (IncidentStatus.OPEN, 1)
+
+
 @pytest.mark.parametrize("after", [timedelta(seconds=1), timedelta(days=30)])
 async def test_what_lasted_when_a_process_ended_is_cleared_by_the_next(store: Store, after):
     """Its first word counts: neither is it abandoned, nor does it stay open."""
@@ -313,6 +327,104 @@ async def test_a_person_who_ends_what_lasts_hears_of_its_next_change(store: Stor
     own.lasts(POLICY, "policy", Cause.POLICY_MISSING, Severity.WARNING)
     await own.run()
     assert [each.status for each in all_incidents(store)] == [IncidentStatus.OPEN, IncidentStatus.RESOLVED]
+
+
+CHANNEL, LOGIN = Trouble.CHANNEL, Cause.CHANNEL_LOGIN
+
+
+def statuses(store: Store) -> list[IncidentStatus]:
+    """Return the states of the own incidents, newest first."""
+    return [each.status for each in all_incidents(store)]
+
+
+async def test_what_one_process_sees_is_not_ended_by_another(store: Store):
+    """While one confirms it, nobody is told again; it is over five minutes after the last of them saw its end."""
+    clock = FakeClock()
+    processes = one, two = [own_alerts(store, clock), own_alerts(store, clock)]
+    for minute in range(60):
+        one.lasts(CHANNEL, "email", LOGIN if minute < 40 else None, Severity.WARNING)
+        two.lasts(CHANNEL, "email", LOGIN if 10 <= minute < 50 else None, Severity.WARNING)
+        for process in processes:
+            await process.run()
+        assert statuses(store) == [IncidentStatus.OPEN if minute < 55 else IncidentStatus.RESOLVED]
+        clock.move(minutes=1)
+    assert [alert.signal for alert in all_alerts(store)] == [Signal.FIRING, Signal.RESOLVED]
+    [first_line, *_] = (all_alerts(store)[1].message or "").splitlines()
+    assert first_line == "Channel email paused from 14:03 to 14:53: its server refuses the login."
+
+
+async def test_what_gets_worse_is_said_at_once_by_whoever_sees_it(store: Store):
+    """A milder view of another process is no news, nor is the same again."""
+    clock = FakeClock()
+    one, two = own_alerts(store, clock), own_alerts(store, clock)
+    for severities in ((Severity.INFO, Severity.INFO), (Severity.INFO, Severity.CRITICAL), (Severity.WARNING,) * 2):
+        for process, severity in zip((one, two), severities, strict=True):
+            process.lasts(CHANNEL, "email", LOGIN, severity)
+            await process.run()
+        clock.move(seconds=20)
+    clock.move(minutes=4)
+    for process in (one, two):
+        await process.run()
+    assert [alert.severity for alert in all_alerts(store)] == [Severity.INFO, Severity.CRITICAL]
+
+
+async def test_what_a_dead_process_saw_is_ended_by_the_next(store: Store):
+    """After ten minutes without a word, by one that never saw it."""
+    clock = FakeClock()
+    dead, living = own_alerts(store, clock), own_alerts(store, clock)
+    dead.lasts(CHANNEL, "email", LOGIN, Severity.WARNING)
+    await dead.run()
+    for _ in range(11):
+        assert statuses(store) == [IncidentStatus.OPEN]
+        living.lasts(CHANNEL, "email", None, Severity.INFO)
+        await living.run()
+        clock.move(minutes=1)
+    assert statuses(store) == [IncidentStatus.RESOLVED]
+
+
+async def test_what_lasts_here_ends_after_it_is_over_here(store: Store):
+    """A channel that is paused again within five minutes is the same pause; later it is another one."""
+    clock = FakeClock()
+    own = own_alerts(store, clock)
+    for cause in (LOGIN, None, LOGIN, None):
+        own.lasts(CHANNEL, "email", cause, Severity.WARNING)
+        await own.run()
+        clock.move(minutes=4)
+    clock.move(minutes=1)
+    await own.run()
+    assert statuses(store) == [IncidentStatus.RESOLVED]
+    clock.move(minutes=10)
+    own.lasts(CHANNEL, "email", LOGIN, Severity.WARNING)
+    await own.run()
+    assert statuses(store) == [IncidentStatus.OPEN, IncidentStatus.RESOLVED]
+
+
+async def test_a_trouble_of_strangers_is_said_once_a_day(store: Store):
+    """Whichever process sees it, and after a restart; in between nothing is written, and nothing is pending."""
+    clock = FakeClock()
+    watched = Away(store)
+    own = own_alerts(watched, clock)
+    for hour in range(50):
+        if hour % 7 == 0:
+            own = own_alerts(watched, clock)
+        own.raise_(Trouble.CREDENTIALS, "particle webhook", cause=Cause.CREDENTIAL_WRONG, severity=Severity.WARNING)
+        await own.run()
+        await own.run()
+        assert len(all_incidents(store)) == 1 + hour // 24
+        resolve(store, clock)
+        clock.move(hours=1)
+    assert [alert.signal for alert in all_alerts(store)] == [Signal.FIRING] * 3
+
+
+async def test_a_detail_is_said_with_the_latest_cause(store: Store):
+    """It stays one line, and the API has it."""
+    clock = FakeClock()
+    own = own_alerts(store, clock)
+    own.lasts(CHANNEL, "email", LOGIN, Severity.WARNING, detail="535 no\r\nWhat to do: x", since=START)
+    await own.run()
+    [alert] = all_alerts(store)
+    assert (alert.message or "").splitlines()[1] == "The last answer was: 535 no What to do: x"
+    assert alert.data["detail"] == "535 no What to do: x"
 
 
 async def test_what_occurs_while_the_end_is_written_is_a_new_incident(store: Store):

@@ -8,6 +8,7 @@ import pytest
 from alertgate.accept.record import Recorder, Result
 from alertgate.accept.rulings import Understood
 from alertgate.app import Ids
+from alertgate.credential import Credential
 from alertgate.group.actions import Action, IncidentActions
 from alertgate.model import ChannelName, IdKind, IncidentStatus, Kind, NotificationStatus, Resolution, Severity, Signal
 from alertgate.rules import GroupingRules
@@ -126,9 +127,9 @@ def test_who_is_just_being_told_that_it_is_open_is_told_of_the_end(store: Store)
         [first] = recorder.record(connection, [alert(0)])
         [opening] = notifications.of_incident(connection, first.incident_id or "")
         leases.lease(connection, [opening.id], Lease("me", soon[0], soon[59]))
-        actions.resolve(connection, Action(first.incident_id or "", "Ann", soon[1]))
+        actions.resolve(connection, Action(first.incident_id or "", "Ann", Credential.API_TOKEN, soon[1]))
         [again] = recorder.record(connection, [alert(2)])
-        actions.acknowledge(connection, Action(again.incident_id or "", "Ann", soon[3]))
+        actions.acknowledge(connection, Action(again.incident_id or "", "Ann", Credential.API_TOKEN, soon[3]))
         recorder.record(connection, [alert(4, signal=Signal.RESOLVED)])
         told = notifications.of_incident(connection, again.incident_id or "")
     assert again.incident_id != first.incident_id

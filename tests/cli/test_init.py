@@ -7,7 +7,7 @@ from standardwebhooks import Webhook
 
 from alertgate.accept.credentials import CredentialCheck, fits_libraries, standard_webhook
 from alertgate.cli.init import write_env
-from alertgate.config import load
+from alertgate.settings_load import load
 from tests.fakes import START
 
 

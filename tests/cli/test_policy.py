@@ -11,7 +11,7 @@ import pytest
 
 from alertgate.policy.expressions import compile_expression
 from alertgate.policy.load import digest, parse
-from tests.cli.test_cli import GOOD, alertgate
+from tests.cli.test_cli import GOOD, alertgate, which
 from tests.conftest import serving
 from tests.fakes import until
 
@@ -161,7 +161,8 @@ async def test_a_body_that_is_not_there_is_an_error(tmp_path):
 async def test_check_names_a_good_policy(tmp_path):
     """With its rules and its name; and what in it is doubtful."""
     text = written(tmp_path, RULES + '[[events]]\nevent = "door/back"\n')
-    done = await alertgate("check", "--offline", cwd=tmp_path, env=GOOD)
+    env = {**GOOD, "SMTP_EMAIL": "gate@example.org", "RECIPIENT_EMAIL": "me@example.org"}
+    done = await alertgate("check", "--offline", cwd=tmp_path, env=env)
     lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert f"ok    policy: alertgate.toml has 4 [[events]] rules ({digest(text)[:12]})" in lines
@@ -203,7 +204,7 @@ async def test_forget_ends_the_stored_policy_of_a_running_service(make_settings,
     async with serving(settings) as service:
         assert (await service.client.get("/health")).json()["policy"] == digest(text)[:12]
         done = await alertgate("policy", "forget", cwd=tmp_path, env=env)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, f"Database: {which(env)}\n")
         assert done.stdout.splitlines() == [
             f"Policy {digest(text)[:12]} is forgotten; running services drop it within 5 seconds.",
             "alertgate.toml is still there: the next start or SIGHUP puts it in force again.",

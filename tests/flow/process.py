@@ -13,7 +13,11 @@ from pathlib import Path
 
 import httpx
 
+import alertgate
 from tests.conftest import API, PARTICLE, SIGNING
+
+SOURCE = Path(alertgate.__file__).parent.parent
+"""Where the alertgate that is tested is, also if another one is installed."""
 
 
 @dataclass
@@ -49,7 +53,7 @@ async def process(directory: Path, **settings: object) -> AsyncIterator[Process]
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "alertgate", "serve", "--port", "0"),
         cwd=directory,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
         stderr=asyncio.subprocess.PIPE,
     )
     lines: list[str] = []

@@ -68,7 +68,8 @@ async def test_a_leak_ends_in_its_own_words(make_settings, rules, over):
             await form(service, event="leak", data="01", coreid="bath")
             await sink.received(1)
             await form(service, event="leak", data=over, coreid="bath")
-            assert await subjects(sink, 2) == ["[CRITICAL] bath: leak", "[RESOLVED] bath: leak"]
+            now = ", now off" if over == "off" else ""
+            assert await subjects(sink, 2) == ["[CRITICAL] bath: leak", f"[RESOLVED{now}] bath: leak"]
 
 
 @pytest.mark.parametrize("over", [0, "0", False])
@@ -242,7 +243,7 @@ async def test_a_broken_file_leaves_the_running_policy_in_force(tmp_path, rules)
             return lines if len(lines) >= count else None
 
         async def health() -> Any:
-            return (await running.client.get("/health")).json()
+            return (await running.client.get("/health", headers=API_BEARER)).json()
 
         assert (await health())["policy"] == digest(RULES)[:12]
         rules.write_text(BROKEN)
@@ -269,7 +270,7 @@ async def test_a_vanished_file_leaves_the_policy_in_force_at_the_next_start(tmp_
     rules.unlink()
     async with process(tmp_path) as running:
         assert (await form(running, event="heartbeat"))["status"] == "ignored"
-        [trouble] = (await running.client.get("/health")).json()["degraded"]
+        [trouble] = (await running.client.get("/health", headers=API_BEARER)).json()["degraded"]
     assert trouble.startswith("the policy file alertgate.toml is missing; the last good policy (")
 
 

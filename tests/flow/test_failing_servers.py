@@ -8,6 +8,7 @@ import pytest
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import PATIENCE
 from alertgate.notify.budget import Budget
+from alertgate.prove.outstanding import ADVICE
 from tests.conftest import API_BEARER, serving
 from tests.fakes import START, FakeClock, mail_sink, until
 from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
@@ -17,6 +18,7 @@ FIRST_RETRY = (4.0, 6.0)
 """Seconds: 5, a fifth either way."""
 SLOW_PROBE = (48.0, 72.0)
 """Seconds: a minute, a fifth either way."""
+ABOUT_US, SLOW = ("transient",), ("pending", False, SLOW_PROBE)
 
 
 async def attempted(service, alert_id: str, times: int = 1) -> dict:
@@ -42,8 +44,17 @@ async def attempted(service, alert_id: str, times: int = 1) -> dict:
         ("DATA", "550 5.4.5 daily limit", "transient", "daily_limit", "pending", False, SLOW_PROBE),
         ("RCPT", "550 5.1.1 no such user", "permanent", "no_such_recipient", "failed", True, None),
         ("DATA", "552 5.3.4 message too large", "permanent", "too_large", "failed", True, None),
-        ("DATA", "554 5.7.1 policy", "permanent", "policy", "failed", True, None),
-        ("RCPT", "550 5.7.1 policy", "permanent", "policy", "failed", True, None),
+        ("DATA", "554 5.7.1 spam", "permanent", "policy", "failed", True, None),
+        ("RCPT", "553 5.7.1 Sender address rejected: not owned by user", *ABOUT_US, "sender_refused", *SLOW),
+        ("RCPT", "554 5.7.1 <me@example.com>: Relay access denied", *ABOUT_US, "relay_refused", *SLOW),
+        ("RCPT", "504 5.5.2 Helo command rejected: need fully-qualified hostname", *ABOUT_US, "host_refused", *SLOW),
+        ("RCPT", "550 Sender not allowed", *ABOUT_US, "sender_refused", *SLOW),
+        ("RCPT", "550 relay not permitted", *ABOUT_US, "relay_refused", *SLOW),
+        ("RCPT", "550 HELO/EHLO with no dot", *ABOUT_US, "host_refused", *SLOW),
+        ("DATA", "554 Message rejected: Email address is not verified.", *ABOUT_US, "sender_refused", *SLOW),
+        ("DATA", "554 5.2.252 SendAsDenied", *ABOUT_US, "sender_refused", *SLOW),
+        ("RCPT", "550 5.7.1 Access denied", *ABOUT_US, "unclear", "pending", False, FIRST_RETRY),
+        ("DATA", "554 Transaction failed", *ABOUT_US, "unclear", "pending", False, FIRST_RETRY),
     ],
 )
 async def test_each_refusal_decides_notification_and_channel(
@@ -69,8 +80,11 @@ async def test_each_refusal_decides_notification_and_channel(
             if probe:
                 assert state.probe_at
                 assert probe[0] <= (state.probe_at - START).total_seconds() <= probe[1]
-            health = (await service.client.get("/health")).json()
-            assert health.get("degraded", []) == ([] if up else [f"channel email is paused: {reason}"])
+            await service.gate.failures.look()
+            health = (await service.client.get("/health", headers=API_BEARER)).json()
+            paused = [] if up else [f"channel email is paused: {reason}"]
+            failed = [f"outstanding failures: 1 (email 1): {ADVICE}"] if status == "failed" else []
+            assert health.get("degraded", []) == [*paused, *failed]
 
 
 async def test_a_dead_server_is_probed_with_one_notification_until_it_is_back(make_settings):
@@ -182,7 +196,7 @@ async def test_give_up_after_counts_from_the_latest_alert(make_settings):
 
 
 async def test_close_to_the_daily_limit_only_what_is_critical_is_sent(make_settings):
-    """From 95 % of SMTP_DAILY_LIMIT the rest waits, on purpose and visibly, until there is room."""
+    """From 90 % of SMTP_DAILY_LIMIT the rest waits, on purpose and visibly, until there is room."""
     clock = FakeClock()
     async with mail_sink() as sink:
         settings = make_settings(
@@ -193,26 +207,26 @@ async def test_close_to_the_daily_limit_only_what_is_critical_is_sent(make_setti
             give_up_after=200_000,
         )
         async with serving(settings, clock=clock) as service:
-            for number in range(19):
+            for number in range(18):
                 await attempted(service, await raise_alert(service.client, event="leak", coreid=f"d{number}"))
             clock.move(seconds=6)
             service.gate.deliverer.wake()
             await until(lambda: asyncio.sleep(0, service.gate.deliverer.budget is Budget.RESERVE))
             waiting = await raise_alert(service.client, coreid="waits")
             await raise_alert(service.client, event="leak", coreid="new")
-            mails = await sink.received(20)
-            assert mails[19].mail["Subject"] == "[CRITICAL] new: leak"
+            mails = await sink.received(19)
+            assert mails[18].mail["Subject"] == "[CRITICAL] new: leak"
             clock.move(minutes=6)
             status = (await service.client.get("/status", headers=API_BEARER)).json()
             assert (status["mail_budget"], status["channels"]["email"]["pending"]) == ("reserve", 1)
-            health = (await service.client.get("/health")).json()
+            health = (await service.client.get("/health", headers=API_BEARER)).json()
             assert health["degraded"] == [
                 "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out"
             ]
             assert (await service.gate.auditor.run()).passed  # held back on purpose is no finding
             clock.move(hours=24)
             service.gate.deliverer.wake()
-            await sink.received(21)
+            await sink.received(20)
             assert (await attempted(service, waiting))["status"] == "sent"
 
 

@@ -86,7 +86,7 @@ async def test_two_hundred_devices_are_a_handful_of_messages_and_their_returns_o
             trails = [await told(service, alert_id) for alert_id in [*lost, leak]]
             assert [await told(service, alert_id) for alert_id in back] == trails[:-1]
             explained = await service.client.get(f"/api/alerts/{lost[-1]}", headers=API_BEARER)
-            health = (await service.client.get("/health")).json()
+            health = (await service.client.get("/health", headers=API_BEARER)).json()
             assert (await service.gate.auditor.run()).passed
     assert "degraded" not in health
     for person in PEOPLE:
@@ -183,12 +183,15 @@ async def test_what_waited_for_a_dead_mail_server_is_a_handful_of_messages(make_
             await until(lambda: asyncio.sleep(0, not service.gate.deliverer.states["email"].up))
             await settled(service)
             await sink.start()
-            for _ in range(6):
+
+            async def all_are_sent() -> bool:
                 await move(service, clock, minutes=5)
                 await settled(service)
+                trails = [await told(service, alert_id) for alert_id in ids]
+                return {each["status"] for trail in trails for each in trail} == {"sent"}
+
+            await until(all_are_sent)
             mails = list(sink.messages)
-            trails = [await told(service, alert_id) for alert_id in ids]
-    assert {each["status"] for trail in trails for each in trail} == {"sent"}
     assert len(mails) <= 8
     said = " ".join(f"{each.mail['Subject']} {each.text}" for each in mails)
     assert [number for number in range(50) if f"d{number:02}" not in said] == []
@@ -241,15 +244,17 @@ async def test_sixty_incidents_with_a_limit_of_forty_send_forty_messages(make_se
                     await until(lambda: asyncio.sleep(0, deliverer.budget is Budget.EXHAUSTED))
                     await settled(service)
                     assert len(sink.messages) == 40, hour
-                health = (await service.client.get("/health")).json()
+                health = (await service.client.get("/health", headers=API_BEARER)).json()
                 status = (await service.client.get("/status", headers=API_BEARER)).json()
                 metrics = (await service.client.get("/metrics")).text
+                waiting = [await told(service, alert_id) for alert_id in ids]
                 assert (await service.gate.auditor.run()).say() == []
             assert [each["budget"] for each in logs if each["event"] == "mail.daily_limit"][-1] == "exhausted"
             assert health["degraded"] == [
                 "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again"
             ]
-            assert (status["mail_budget"], status["channels"]["email"]["pending"]) == ("exhausted", 20)
+            assert status["mail_budget"] == "exhausted"
+            assert Counter(each["status"] for trail in waiting for each in trail) == {"sent": 40, "pending": 20}
             assert "alertgate_mail_daily_limit_used_ratio 1.0" in metrics
             await move(service, clock, hours=1)
             await sink.received(60)

@@ -76,7 +76,7 @@ async def test_a_doubtful_all_clear_is_told_with_the_rule_that_makes_it_an_alarm
             assert alarm.json()["incident"]
             mails = await sink.received(2)
             scraped = (await service.client.get("/metrics")).text
-        assert [each.mail["Subject"] for each in mails[1:]] == ['[WARNING] d1: valve "main" [*]']
+        assert [each.mail["Subject"] for each in mails[1:]] == ['[WARNING] d1: valve "main" [*], closed']
         assert 'alertgate_alerts_accepted_total{result="accepted",source="alertgate"} 1.0' in scraped
 
 
@@ -100,7 +100,7 @@ async def test_each_device_is_told_once_however_often_it_says_it(make_settings):
         assert sorted(each.mail["Subject"] for each in sink.messages) == [
             f"[INFO] alertgate: {ALL_CLEAR} (valve from d1)",
             f"[INFO] alertgate: {ALL_CLEAR} (valve from d2)",
-            "[WARNING] d1: leak",
+            "[WARNING] d1: leak, wet",
         ]
 
 
@@ -125,7 +125,7 @@ async def test_a_policy_that_cannot_be_used_is_told_until_it_is_mended(make_sett
             assert mail.mail["Subject"] == f"[WARNING] alertgate: {POLICY} (policy)"
             why = {"reload": "invalid.", "follow": "the stored policy is from another version of alertgate."}[way]
             assert f"Policy file not used since 14:03: {why}" in mail.text
-            degraded = (await service.client.get("/health")).json()["degraded"]
+            degraded = (await service.client.get("/health", headers=API_BEARER)).json()["degraded"]
             assert [line.split(";")[0] for line in degraded] == [(keeper.trouble or "").split(";")[0]]
             for _ in range(10):
                 clock.move(hours=3)
@@ -137,7 +137,7 @@ async def test_a_policy_that_cannot_be_used_is_told_until_it_is_mended(make_sett
             over = (await sink.received(2))[1]
             assert over.mail["Subject"] == f"[RESOLVED] alertgate: {POLICY} (policy)"
             assert "A good policy is in force again" in over.text
-            assert "degraded" not in (await service.client.get("/health")).json()
+            assert "degraded" not in (await service.client.get("/health", headers=API_BEARER)).json()
         assert len(sink.messages) == 2
 
 

@@ -109,6 +109,9 @@ class SlowChannel:
         await asyncio.sleep(0.6)
         return Permanent(Reason.TOO_LARGE, "552 5.3.4 too large") if message.picture else Sent("250 OK")
 
+    async def rehearse(self, _to, _deadline):
+        raise NotImplementedError
+
     async def close(self) -> None:
         """Do nothing."""
 

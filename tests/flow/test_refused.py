@@ -34,7 +34,7 @@ async def own_incidents(service: Running) -> list[dict]:
 
 async def degraded(service: Running) -> list[str]:
     """Return what /health says doesn't work."""
-    return (await service.client.get("/health")).json().get("degraded", [])
+    return (await service.client.get("/health", headers=API_BEARER)).json().get("degraded", [])
 
 
 async def own_mails(sink: MailSink, count: int) -> Sequence[str]:
@@ -126,7 +126,7 @@ async def test_who_has_no_right_credential_raises_nothing(make_settings):
             await service.client.post("/webhook/generic", content=b"{}"),
             await service.client.post("/webhook/particle", content=BIG),
             await service.client.post("/webhook/particle", content=BIG),
-            await service.generic(),
+            await service.client.post("/webhook/generic", content=b"{}"),
         ]
         assert [answer.status_code for answer in unsigned] == [413, 401, 401, 429, 429]
         assert service.gate.own_alerts.degraded() == []

@@ -7,7 +7,8 @@ import pytest
 import structlog
 
 from alertgate.group.sweep import resolve_quiet
-from alertgate.model import Hint, IncidentStatus, NotificationStatus, Source
+from alertgate.model import IncidentStatus, NotificationStatus, Source
+from alertgate.own_events import Hint
 from alertgate.rules import GroupingRules
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store

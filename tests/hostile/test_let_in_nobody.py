@@ -3,13 +3,9 @@
 import asyncio
 import gc
 import hashlib
-import os
 import re
-import stat
 from contextlib import AsyncExitStack
-from functools import partial
 from ipaddress import IPv4Address
-from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
@@ -19,9 +15,11 @@ from starlette.routing import BaseRoute, Route
 
 from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
 from alertgate.app import create_app
-from alertgate.errors import RateLimited
+from alertgate.errors import RateLimited, TooManyUnfinished
+from alertgate.web.body import SMALL
 from alertgate.web.limit_storage import MOST_KEYS
-from alertgate.web.limits import MOST_UNVERIFIED, Limits
+from alertgate.web.limits import Limits
+from alertgate.web.unverified import MOST_LARGE, MOST_UNFINISHED, UnverifiedBodies
 from tests.builders import for_any
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
 from tests.fakes import START, FakeClock, until
@@ -206,16 +204,16 @@ async def test_what_is_no_signature_is_refused(closed: Running):
 
 
 async def test_guessing_a_bearer_is_slowed_and_counted(make_settings):
-    """After the budget 429 with Retry-After, without a look at the credential; both kinds of answer are counted."""
+    """After the budget 429 with Retry-After; both kinds of answer are counted. The right bearer still passes."""
     async with serving(make_settings(rate_limit="20/minute"), clock=FakeClock()) as service:
         guesses = [{"Authorization": f"Bearer guess-{n:030}"} for n in range(50)]
         answers = [await service.client.get("/api/alerts", headers=guess) for guess in guesses]
         assert [answer.status_code for answer in answers] == [401] * 20 + [429] * 30
         assert all(int(answer.headers["retry-after"]) > 0 for answer in answers[20:])
-        assert (await service.client.get("/api/alerts", headers=API_BEARER)).status_code == 429
+        assert (await service.client.get("/api/alerts", headers=API_BEARER)).status_code == 200
         counted = scrape((await service.client.get("/metrics")).text)
-    assert counted("alertgate_auth_failures_total", guard="api") == 20
-    assert counted("alertgate_rate_limited_total", budget="failed") == 31
+    assert counted("alertgate_auth_failures_total", guard="api") == 50
+    assert counted("alertgate_rate_limited_total", budget="failed") == 30
 
 
 FORGED = [
@@ -246,49 +244,94 @@ def _latin(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
 
 
-async def test_bodies_without_a_checked_signature_are_read_a_few_at_a_time(service: Running):
+async def test_large_bodies_without_a_checked_signature_are_read_a_few_at_a_time(service: Running):
     """One address can't fill the memory with bodies: others of it wait, and other addresses don't notice."""
-    limits = service.gate.limits
+    bodies = UnverifiedBodies(service.gate.metrics, patience=0.01)
+
+    async def held_turn(held: AsyncExitStack, address: str) -> None:
+        await held.enter_async_context(await held.enter_async_context(bodies.reading(address)))
+
     async with AsyncExitStack() as held:
-        for _ in range(MOST_UNVERIFIED):
-            await held.enter_async_context(limits.unverified("192.0.2.1", 1))
-        with pytest.raises(RateLimited, match="unfinished requests of this address"):
-            await held.enter_async_context(limits.unverified("192.0.2.1", 0.01))
-        async with limits.unverified("192.0.2.2", 0.01):
-            assert len(limits._places) == 2
-        waiting = asyncio.create_task(held.enter_async_context(limits.unverified("192.0.2.1", 20)))
+        for _ in range(MOST_LARGE):
+            await held_turn(held, "192.0.2.1")
+        with pytest.raises(TooManyUnfinished, match="unfinished large requests of this address"):
+            await held_turn(AsyncExitStack(), "192.0.2.1")
+        await held_turn(held, "192.0.2.2")
+        assert len(bodies._turns) == 2
+        bodies._patience = 20
+        waiting = asyncio.create_task(held_turn(held, "192.0.2.1"))
         await asyncio.sleep(0)
         assert not waiting.done()
         await held.pop_all().aclose()
         await waiting
     gc.collect()
-    assert len(limits._places) == 0, "an address that holds none takes no memory"
+    assert (len(bodies), len(bodies._turns)) == (0, 0), "an address that holds none takes no memory"
 
 
-async def test_slow_bodies_without_a_signature_keep_only_their_own_address_waiting(make_settings):
-    """Twenty requests that never end hold up the signed ones of their address; a token's, and others, pass."""
+def _unfinished(size: int, address: str = "127.0.0.1") -> bytes:
+    head = b"POST /webhook/generic HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: x\r\nContent-Length: 131000\r\n"
+    return head + b"X-Forwarded-For: %b\r\n\r\n" % address.encode() + b"m" * size
+
+
+async def _begin(service: Running, held: AsyncExitStack, request: bytes) -> asyncio.StreamReader:
+    """Send a part of a request, and return what the answer will come by."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    held.callback(writer.close)
+    writer.write(request)
+    await writer.drain()
+    return reader
+
+
+async def _read(service: Running, number: int) -> None:
+    async def all_are_read() -> bool:
+        return len(service.gate.unverified) == number
+
+    await until(all_are_read)
+
+
+async def test_slow_bodies_without_a_signature_keep_only_large_ones_of_their_address_waiting(make_settings):
+    """Twenty large requests that never end hold up large signed ones of their address; small ones, and others, pass."""
     settings = make_settings(webhook_token=TOKEN, body_timeout=20, trusted_proxies="127.0.0.1")
-    slow = b"POST /webhook/generic HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: x\r\nContent-Length: 9\r\n\r\n{"
-    async with serving(settings) as service:
-        writers = [(await asyncio.open_connection("127.0.0.1", service.port))[1] for _ in range(MOST_UNVERIFIED)]
-        for writer in writers:
-            writer.write(slow)
-            await writer.drain()
+    large = "m" * 2 * SMALL
+    async with serving(settings) as service, AsyncExitStack() as held:
+        for _ in range(MOST_LARGE):
+            await _begin(service, held, _unfinished(len(large)))
 
         async def all_are_read():
-            places = service.gate.limits._places.get("127.0.0.1")
-            return places is not None and places.locked()
+            turns = service.gate.unverified._turns.get("127.0.0.1")
+            return turns is not None and turns.locked()
 
         await until(all_are_read)
-        signed = asyncio.create_task(service.generic())
-        assert (await service.generic({"X-Forwarded-For": "198.51.100.1"})).status_code == 202
+        signed = asyncio.create_task(service.generic(message=large))
+        assert (await service.generic()).status_code == 202
+        assert (await service.generic({"X-Forwarded-For": "198.51.100.1"}, message=large)).status_code == 202
         by_token = {"Authorization": f"Bearer {TOKEN}"}
         answer = await service.client.post("/webhook/generic", json={"event": "e", "message": "m"}, headers=by_token)
         assert answer.status_code == 202
         assert not signed.done()
-        for writer in writers:
-            writer.close()
+        await held.pop_all().aclose()
         assert (await signed).status_code == 202
+
+
+@pytest.mark.parametrize("size", [1, 7 * SMALL], ids=["small", "large"])
+async def test_a_crowd_of_unfinished_bodies_is_bounded_and_keeps_nobody_out(make_settings, size):
+    """Of too many the crowded address loses the one it began first; others go on, and alerts pass."""
+    settings = make_settings(body_timeout=600, trusted_proxies="127.0.0.1")
+    async with serving(settings) as service, AsyncExitStack() as held:
+        other = await _begin(service, held, _unfinished(size, "198.51.100.1"))
+        await _read(service, 1)
+        first = await _begin(service, held, _unfinished(size))
+        await _read(service, 2)
+        later = [await _begin(service, held, _unfinished(size)) for _ in range(MOST_UNFINISHED + 50)]
+        answer = await first.read()
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b"\r\nconnection: close\r\n" in answer.lower()
+        assert b"Too many unfinished requests" in answer
+        await _read(service, MOST_UNFINISHED)
+        assert (await service.generic()).status_code == 202
+        assert (await service.generic({"X-Forwarded-For": "203.0.113.1"}, message="m" * 2 * SMALL)).status_code == 202
+        assert not other.at_eof()
+        assert not later[-1].at_eof()
 
 
 async def test_who_is_quiet_for_longer_than_any_limit_is_forgotten(make_settings):
@@ -326,30 +369,3 @@ async def test_a_million_addresses_fill_a_bounded_memory(make_settings):
             limits.count_failure("203.0.113.7")
         with pytest.raises(RateLimited):
             limits.check_failures("203.0.113.7")
-
-
-async def _is_there(path: Path) -> bool:
-    return await asyncio.to_thread(path.exists)
-
-
-async def test_what_is_stored_is_for_its_owner_alone(make_settings, tmp_path):
-    """DATA_DIR and the outbox 0700, the database 0600: whatever the umask, and in a directory that was open before."""
-    (tmp_path / "open").mkdir(mode=0o755)
-    (tmp_path / "open" / "alertgate.db").touch(mode=0o644)
-    before = os.umask(0)
-    try:
-        for directory in (tmp_path / "data", tmp_path / "open"):
-            configured = make_settings(data_dir=directory, recipient_email="me@example.com")
-            async with serving(configured, template=False) as service:
-                assert (await service.particle()).status_code == 202
-                await until(partial(_is_there, directory / "outbox" / "new"))
-                modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
-            assert {name: mode for name, mode in modes.items() if name.startswith("alertgate.db")} == {
-                "alertgate.db": 0o600,
-                "alertgate.db-wal": 0o600,
-                "alertgate.db-shm": 0o600,
-            }
-            assert modes["outbox"] == 0o700
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700

@@ -1,25 +1,43 @@
 """When a channel is paused, probed and resumed."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from alertgate.notify.breaker import PATIENCE, ChannelState, after
-from alertgate.notify.channels.base import CHANNEL_WIDE, Permanent, Reason, Sent, Transient
+from alertgate.notify.breaker import PATIENCE, ChannelState, Room, after, rehearsed, trusted
+from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.evidence import Tried, weigh
 from tests.fakes import START
+
+ME, YOU = Tried("me@example.com", "to me"), Tried("you@example.org", "to you")
+ALONE = Permanent(Reason.REFUSED, "words")
+
+
+def attempted(state: ChannelState, outcome: Outcome, at: datetime, tried: Tried = ME) -> ChannelState:
+    """Return the state after one attempt."""
+    return after(state, weigh(state.evidence, tried, outcome, at), at, 0.5)
 
 
 def failing(reason: Reason, times: int, state: ChannelState | None = None) -> ChannelState:
     """Return the state after failures for one reason: one per second, then one per probe once the channel is paused."""
     state, at = state or ChannelState(), START
     for _ in range(times):
-        state = after(state, Transient(reason, "words"), at, 0.5)
+        state = attempted(state, Transient(reason, "words"), at)
         at = state.probe_at or at + timedelta(seconds=1)
     return state
 
 
-@pytest.mark.parametrize("reason", [Reason.CREDENTIALS, Reason.DAILY_LIMIT, Reason.SENDER_REFUSED])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.CREDENTIALS,
+        Reason.DAILY_LIMIT,
+        Reason.SENDER_REFUSED,
+        Reason.RELAY_REFUSED,
+        Reason.HOST_REFUSED,
+    ],
+)
 def test_a_failure_of_the_account_pauses_at_once(reason):
     """One refused login is enough, and the first probe comes a minute later."""
     state = failing(reason, 1)
@@ -54,14 +72,14 @@ def test_an_attempt_in_flight_when_the_channel_was_paused_is_no_probe(reason):
     """Its failure doesn't move the next probe."""
     paused = failing(reason, PATIENCE)
     assert paused.failed_at
-    late = after(paused, Transient(reason, "again"), paused.failed_at + timedelta(seconds=1), 0.5)
+    late = attempted(paused, Transient(reason, "again"), paused.failed_at + timedelta(seconds=1))
     assert (late.probe_at, late.failures, late.reply) == (paused.probe_at, paused.failures, "again")
 
 
 def test_a_probe_after_the_clock_was_set_back_counts():
     """The next probe is planned from the new time."""
     paused = failing(Reason.CONNECTION, PATIENCE)
-    probed = after(paused, Transient(Reason.CONNECTION, "words"), START - timedelta(hours=1), 0.5)
+    probed = attempted(paused, Transient(Reason.CONNECTION, "words"), START - timedelta(hours=1))
     assert probed.probe_at == START - timedelta(hours=1) + timedelta(seconds=15)
 
 
@@ -72,7 +90,7 @@ def test_a_failed_probe_keeps_the_start_of_the_pause():
 
 def test_a_sent_message_resumes_the_channel():
     """Only the last error is kept."""
-    state = after(failing(Reason.CREDENTIALS, 2), Sent("250 ok"), START + timedelta(hours=1), 0.5)
+    state = attempted(failing(Reason.CREDENTIALS, 2), Sent("250 ok"), START + timedelta(hours=1))
     assert (state.up, state.failures, state.probe_at) == (True, 0, None)
     assert (state.succeeded_at, state.reason) == (START + timedelta(hours=1), Reason.CREDENTIALS)
 
@@ -81,28 +99,159 @@ def test_a_sent_message_resumes_the_channel():
 def test_a_refusal_of_one_message_shows_that_the_channel_works(reason):
     """A server that refuses one recipient is alive."""
     for outcome in (Permanent(reason, "words"), Transient(reason, "words")):
-        state = after(failing(Reason.CONNECTION, PATIENCE), outcome, START, 0.5)
+        state = attempted(failing(Reason.CONNECTION, PATIENCE), outcome, START)
         assert (state.up, state.failures, state.reason) == (True, 0, reason)
 
 
 def test_a_defect_in_alertgate_does_not_change_the_channel():
     """An exception while rendering neither pauses nor resumes."""
+    for state in (ChannelState(), failing(Reason.CONNECTION, PATIENCE)):
+        defect = attempted(state, Transient(Reason.INTERNAL, "oops"), state.failed_at or START)
+        assert (defect.paused_at, defect.probe_at, defect.reason) == (state.paused_at, state.probe_at, state.reason)
+
+
+def test_a_defect_while_probing_doesnt_probe_at_once_again():
+    """The next probe has a time of its own, and prefers another message."""
     paused = failing(Reason.CONNECTION, PATIENCE)
-    assert after(paused, Transient(Reason.INTERNAL, "oops"), START, 0.5) == paused
+    assert paused.probe_at
+    defect = attempted(paused, Transient(Reason.INTERNAL, "oops"), paused.probe_at, YOU)
+    assert (defect.probe_at, defect.tried[-1]) == (paused.probe_at + timedelta(seconds=5), YOU)
 
 
 def test_a_paused_channel_has_one_slot_when_a_probe_is_due():
-    """Before the probe's time there is no free slot, then one while nothing is being sent."""
+    """Before the probe's time there is no room, then for one message while nothing is being sent."""
     up = ChannelState()
-    assert [up.free_slots(2, sending, START) for sending in (0, 1, 2, 3)] == [2, 1, 0, 0]
+    assert [up.room(2, sending, START) for sending in (0, 1, 2, 3)] == [Room(2), Room(1), Room(0), Room(0)]
     paused = replace(up, paused_at=START, probe_at=START + timedelta(seconds=5))
-    assert paused.free_slots(2, 0, START + timedelta(seconds=4)) == 0
-    assert paused.free_slots(2, 0, START + timedelta(seconds=5)) == 1
-    assert paused.free_slots(2, 1, START + timedelta(seconds=5)) == 0
+    assert paused.room(2, 0, START + timedelta(seconds=4)) == Room(0)
+    assert paused.room(2, 0, START + timedelta(seconds=5)) == Room(1, probe=True)
+    assert paused.room(2, 1, START + timedelta(seconds=5)) == Room(0)
 
 
 def test_a_clock_that_is_set_back_doesnt_keep_a_channel_paused():
     """A probe planned an hour ahead by a clock that was wrong is due at once."""
     state = failing(Reason.CONNECTION, PATIENCE)
-    assert state.free_slots(2, 0, START + timedelta(seconds=PATIENCE)) == 0
-    assert state.free_slots(2, 0, START - timedelta(hours=1)) == 1
+    assert state.room(2, 0, START + timedelta(seconds=PATIENCE)) == Room(0)
+    assert state.room(2, 0, START - timedelta(hours=1)) == Room(1, probe=True)
+
+
+def doubtful(reason: Reason = Reason.UNCLEAR) -> Transient:
+    """Return a refusal that may be about its recipient alone."""
+    return Transient(reason, "550 words", ALONE)
+
+
+@pytest.mark.parametrize(
+    ("reason", "seconds"), [(Reason.UNCLEAR, 5), (Reason.SENDER_REFUSED, 60), (Reason.RELAY_REFUSED, 60)]
+)
+def test_a_doubtful_refusal_lets_its_recipient_alone_wait(reason, seconds):
+    """The channel counts as paused, so that it is seen, but the others are sent as usual."""
+    state = attempted(ChannelState(), doubtful(reason), START)
+    assert (state.up, state.in_doubt, state.reason) == (False, True, reason)
+    assert (state.admits(ME.address), state.admits(YOU.address)) == (False, True)
+    assert state.room(4, 1, START) == Room(3, without=frozenset({ME.address}))
+    assert state.room(4, 0, START + timedelta(seconds=seconds)) == Room(1, probe=True)
+
+
+def test_the_same_words_for_another_domain_pause_the_whole_channel():
+    """Then it is about us, and a third recipient waits for the probe too."""
+    state = attempted(ChannelState(), doubtful(), START)
+    state = attempted(state, doubtful(), START, YOU)
+    assert (state.in_doubt, state.admits("third@example.net"), state.room(4, 0, START)) == (False, False, Room(0))
+
+
+def test_an_accepted_message_ends_the_doubt():
+    """The next refusal of the first recipient doesn't pause the channel any more."""
+    state = attempted(ChannelState(), doubtful(), START)
+    state = attempted(state, Sent("250 ok"), START, YOU)
+    assert state.up
+    assert attempted(state, doubtful(), START + timedelta(seconds=5)).up
+
+
+def test_a_full_mailbox_doesnt_end_the_doubt_about_another_recipient():
+    """Otherwise the two would wake each other for ever."""
+    state = attempted(ChannelState(), doubtful(), START)
+    busy = attempted(state, Transient(Reason.MAILBOX_FULL, "452 full"), START, YOU)
+    assert (busy.up, busy.in_doubt, busy.reason, busy.probe_at) == (False, True, Reason.UNCLEAR, state.probe_at)
+
+
+def test_a_probe_that_hits_a_full_mailbox_is_followed_by_the_next_one_later():
+    """It tells nothing about the doubt, but isn't repeated at once."""
+    state = attempted(ChannelState(), doubtful(), START)
+    assert state.probe_at
+    probed = attempted(state, Transient(Reason.MAILBOX_FULL, "452 full"), state.probe_at, YOU)
+    assert probed.probe_at == state.probe_at + timedelta(seconds=5)
+    assert probed.tried == (ME, YOU)
+
+
+def test_a_failure_of_the_account_turns_a_doubt_into_a_pause_for_all():
+    """A refused login stops everybody's messages."""
+    state = attempted(ChannelState(), doubtful(), START)
+    state = attempted(state, Transient(Reason.CREDENTIALS, "535 no"), START, YOU)
+    assert (state.in_doubt, state.admits(YOU.address), state.reason) == (False, False, Reason.CREDENTIALS)
+
+
+def test_what_failed_last_is_remembered_until_the_channel_works():
+    """The order tells the next probe whom to prefer."""
+    state = ChannelState()
+    for tried in (ME, YOU, ME):
+        state = attempted(state, Transient(Reason.CONNECTION, "gone"), START, tried)
+    assert state.tried == (YOU, ME)
+    assert attempted(state, Sent("250 ok"), START).tried == ()
+
+
+REFUSED = Transient(Reason.CREDENTIALS, "535 5.7.8 refused")
+
+
+def test_rehearsals_back_off_as_probes_do():
+    """Whoever logs in again and again with a refused password is banned."""
+    state, minutes = failing(Reason.CREDENTIALS, 1), []
+    for _ in range(4):
+        at = state.probe_at or START
+        state = rehearsed(state, REFUSED, at, 0.5)
+        minutes.append(((state.probe_at or at) - at) / timedelta(minutes=1))
+    assert minutes == [5, 15, 15, 15]
+    assert (state.paused_at, state.reply) == (START, REFUSED.reply)
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome", "after_hours", "up"),
+    [
+        (Reason.CREDENTIALS, Sent("250 OK"), 0, True),
+        (Reason.CONNECTION, Sent("250 OK"), 0, True),
+        (Reason.RELAY_REFUSED, Sent("250 OK"), 0, True),
+        (Reason.RELAY_REFUSED, Permanent(Reason.NO_SUCH_RECIPIENT, "550 5.1.1"), 0, True),
+        (Reason.CREDENTIALS, Transient(Reason.INTERNAL, "a defect"), 48, False),
+        (Reason.SENDER_REFUSED, Sent("250 OK"), 1, False),
+        (Reason.DAILY_LIMIT, Sent("250 OK"), 1, False),
+        (Reason.DAILY_LIMIT, Sent("250 OK"), -1, False),
+        (Reason.UNCLEAR, Sent("250 OK"), 23, False),
+        (Reason.UNCLEAR, Sent("250 OK"), 25, True),
+    ],
+)
+def test_a_rehearsal_ends_only_a_pause_that_it_can_judge(reason, outcome, after_hours, up):
+    """Some servers refuse senders, and count messages, only after the content, which a rehearsal doesn't have."""
+    at = START + timedelta(hours=after_hours)
+    state = rehearsed(failing(reason, PATIENCE), outcome, at, 0.5)
+    assert state.up is up
+    assert up or (state.probe_at is not None and state.probe_at > at and not state.is_probe_due(at))
+
+
+def test_a_rehearsal_changes_nothing_once_the_channel_works():
+    """A message was sent while it ran."""
+    state = attempted(failing(Reason.CREDENTIALS, 1), Sent("250 OK"), START)
+    assert rehearsed(state, REFUSED, START, 0.5) is state
+
+
+def test_a_channel_that_works_elsewhere_is_paused_by_one_more_failure():
+    """Another process may reach the server, and this one may not."""
+    state = trusted(failing(Reason.CONNECTION, PATIENCE), START)
+    assert (state.up, state.in_doubt, state.holds_own(START)) == (True, False, True)
+    assert not failing(Reason.CONNECTION, 1, state).up
+
+
+def test_a_rehearsal_is_about_who_is_in_doubt():
+    """And else about who failed last."""
+    assert ChannelState().suspect is None
+    assert failing(Reason.CONNECTION, PATIENCE).suspect == ME.address
+    state = attempted(attempted(ChannelState(), doubtful(), START), Transient(Reason.MAILBOX_FULL, ""), START, YOU)
+    assert (state.in_doubt, state.suspect) == (True, ME.address)

@@ -14,17 +14,19 @@ from alertgate.notify.budget import Budget, affordable, budget
         (0, 500, Budget.PLENTY),
         (399, 500, Budget.PLENTY),
         (400, 500, Budget.LOW),
-        (474, 500, Budget.LOW),
-        (475, 500, Budget.RESERVE),
+        (449, 500, Budget.LOW),
+        (450, 500, Budget.RESERVE),
         (499, 500, Budget.RESERVE),
         (500, 500, Budget.EXHAUSTED),
         (900, 500, Budget.EXHAUSTED),
-        (0, 1, Budget.PLENTY),
+        (3, 5, Budget.PLENTY),
+        (4, 5, Budget.RESERVE),
+        (0, 1, Budget.RESERVE),
         (1, 1, Budget.EXHAUSTED),
         (900, 0, Budget.PLENTY),
     ],
 )
-def test_the_budget_saves_from_80_percent_holds_back_from_95_and_ends_at_100(sent, limit, expected):
+def test_the_budget_saves_from_80_percent_holds_back_the_last_tenth_and_ends_at_100(sent, limit, expected):
     """At each threshold, and without a limit."""
     assert budget(sent, limit) is expected
 
@@ -46,7 +48,7 @@ CRITICAL, WARNING, DIGEST = Waiting(Severity.CRITICAL), Waiting(Severity.WARNING
         ([CRITICAL, WARNING], 0, 40, [CRITICAL, WARNING]),
         ([CRITICAL] * 3 + [WARNING] * 3, 36, 40, [CRITICAL] * 3),
         ([WARNING] * 5, 30, 40, [WARNING] * 2),
-        ([WARNING, DIGEST, DIGEST, DIGEST], 36, 40, [DIGEST] * 2),
+        ([WARNING, DIGEST, DIGEST, DIGEST], 34, 40, [DIGEST] * 2),
         ([CRITICAL] * 5, 38, 40, [CRITICAL] * 2),
         ([CRITICAL, WARNING], 40, 40, []),
         ([CRITICAL] * 60, 0, 40, [CRITICAL] * 40),

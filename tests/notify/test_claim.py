@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 
 from alertgate.app import new_id
-from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus, Recent, Severity
+from alertgate.credential import Credential
+from alertgate.model import (
+    ChannelName,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Recent,
+    Severity,
+    Target,
+)
 from alertgate.notify.claim import Claim, Claimer, ClaimResult
 from alertgate.notify.context import Outgoing
 from alertgate.notify.flood import FloodRules
@@ -23,6 +33,7 @@ from tests.fakes import START
 EMAIL, SMS = ChannelName.EMAIL, ChannelName.SMS
 INTERVAL = timedelta(minutes=5)
 SENT, PENDING, FAILED = NotificationStatus.SENT, NotificationStatus.PENDING, NotificationStatus.FAILED
+CANCELLED = NotificationStatus.CANCELLED
 
 
 @dataclass
@@ -33,6 +44,7 @@ class Desk:
     now: datetime = START
     limit: int = 5
     daily_limit: int = 0
+    targets: tuple[Target, ...] = ((EMAIL, "me@example.com"), (EMAIL, "you@example.com"))
 
     def plan(self, count: int = 1, **changes: Any) -> list[str]:
         """Plan notifications that are due now, each about an incident of its own; return their ids."""
@@ -47,11 +59,11 @@ class Desk:
                 planned.append(made.id)
         return planned
 
-    def claim(self, channel: ChannelName = EMAIL, *, slots: int = 50, probe: bool = False, owner: str = "me"):
-        """Claim; return the result."""
-        claimer = Claimer(FloodRules(self.limit, INTERVAL), self.daily_limit, owner=owner, new_id=new_id)
+    def claim(self, channel: ChannelName = EMAIL, *, slots: int = 50, owner: str = "me", **which: Any):
+        """Claim; return the result. `which` is what else a claim may say."""
+        claimer = Claimer(FloodRules(self.limit, INTERVAL), self.daily_limit, self.targets, owner=owner, new_id=new_id)
         with self.store.transaction() as connection:
-            return claimer.claim(connection, Claim(channel, slots, self.now, probe))
+            return claimer.claim(connection, Claim(channel, slots, self.now, **which))
 
     def end(self, messages: tuple[Outgoing, ...], status: NotificationStatus = SENT, due_at: datetime | None = None):
         """End the leases of messages."""
@@ -226,7 +238,7 @@ def test_a_member_that_is_retried_by_hand_leaves_its_digest(desk: Desk, digest: 
     desk.end((digest,), FAILED)
     one = digest.first
     with desk.store.transaction() as connection:
-        notifications.restart(connection, desk.get(one.id), desk.now)
+        notifications.restart(connection, desk.get(one.id), Credential.COMMAND_LINE, desk.now)
     desk.move(minutes=5)
     [again] = desk.claim().messages
     assert (members(again), again.first.digest_id) == ({one.id}, None)

@@ -101,4 +101,4 @@ def test_a_text_message_does_not_call_such_an_alert_late(published_at):
     """There is no room for more than the essence."""
     phone = notification(channel=ChannelName.SMS)
     text = render(_context(alert(published_at=published_at), notification=phone, incident=incident())).text
-    assert text == "WARNING Front door: alarm/motion - motion in the hall"
+    assert text == "WARNING Front door: alarm/motion at 14:03 - motion in the hall"

@@ -57,7 +57,9 @@ def test_a_text_message_has_the_count_of_a_list():
     """The count comes first, so that it fits into one segment."""
     phone = notification(channel=ChannelName.SMS)
     text = render(_context(alert(data={"doors": THINGS}), notification=phone)).text
-    assert text.startswith("WARNING Front door: alarm/motion - doors: 12 items, 11 left out, doors[0].door: door 0")
+    assert text.startswith(
+        "WARNING Front door: alarm/motion at 14:03 - doors: 12 items, 11 left out, doors[0].door: door 0"
+    )
 
 
 json_values = st.recursive(
@@ -143,7 +145,7 @@ def test_a_buffer_alone_is_said_in_a_text_message():
     """Its name would be `data`, which says nothing."""
     phone = notification(channel=ChannelName.SMS)
     text = render(_context(alert(data=_buffer(PNG)), notification=phone)).text
-    assert text == "WARNING Front door: alarm/motion - image/png, 8 bytes"
+    assert text == "WARNING Front door: alarm/motion at 14:03 - image/png, 8 bytes"
 
 
 @for_any

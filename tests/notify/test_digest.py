@@ -1,16 +1,17 @@
 """What a digest says, as a mail and as a text message."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.model import ChannelName, IncidentStatus, Severity, Source
+from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Source
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.context import DigestContext, DigestItem
+from alertgate.notify.missed import Untold
 from alertgate.notify.render.digest import groups
 from alertgate.notify.render.message import render
 from alertgate.notify.render.text import GSM7, GSM7_DOUBLE, septets
@@ -129,6 +130,119 @@ def test_a_text_message_names_what_fits_and_counts_the_rest(items, text):
     if len(items) == 30:
         shown = found.count("event/")
         assert found.endswith(f"; and {30 - shown} more events, {30 - shown} alerts")
+
+
+def hours(number: float) -> datetime:
+    """Return the time so many hours after the start."""
+    return START + timedelta(hours=number)
+
+
+def silent(each: DigestItem, last: float) -> DigestItem:
+    """Return an incident that ended in silence, some hours after its last alert."""
+    ended = {"status": IncidentStatus.RESOLVED, "resolution": Resolution.SILENCE, "resolved_at": hours(24)}
+    return replace(each, incident=replace(each.incident, last_alert_at=hours(last), **ended))
+
+
+def away(*items: DigestItem, **changes) -> DigestContext:
+    """Return a digest of what was missed for two days."""
+    return digest(*items, **{"missed_since": START, "now": hours(50), **changes})
+
+
+LEAK = silent(replace(item(1, "leak", "Cellar", severity=Severity.CRITICAL), news=3), last=1)
+HALL = replace(item(2, "door", "Hall", opened_at=hours(30)), earlier=Untold(4, hours(2)))
+FROST = over(item(3, "frost", "Greenhouse", opened_at=hours(3)))
+SINCE = "missed since Mon 15:03"
+LATER = {"opened_at": hours(-30), "last_alert_at": hours(-30)}
+
+
+def test_what_was_missed_says_since_when_and_how_it_stands():
+    """The worst first; what is silent isn't called over; earlier alerts that weren't told are counted with others."""
+    mail = render(away(FROST, HALL, LEAK))
+    assert mail.subject == "[CRITICAL] 9 alerts of 3 incidents while mail was away, since Monday 15:03"
+    assert mail.text.startswith(
+        "CRITICAL  9 alerts of 3 incidents: leak and 2 more\n"
+        "while mail was away, since Monday 15:03\n"
+        "\n"
+        "Mail couldn't be sent until now. This is what you missed, in one message. 1 of the 3 incidents is over.\n"
+        "\n"
+        "CRITICAL leak: Cellar (3 alerts) fired Mon 15:03, silent since Mon 16:03\n"
+        "\n"
+        "WARNING door: Hall (5 alerts) since Mon 17:03\n"
+        "\n"
+        "over: frost: Greenhouse fired Mon 18:03, over Mon 18:12\n"
+    )
+    assert mail.urgent
+
+
+@pytest.mark.parametrize(
+    ("context", "subject"),
+    [
+        (away(FROST, HALL, now=hours(5)), "[WARNING] 6 alerts of 2 incidents while mail was away, since 15:03"),
+        (away(item(1), item(2)), "[WARNING] 2 alerts while mail was away, since Monday 15:03"),
+        (away(FROST, over(item(1))), "[RESOLVED] 2 alerts while mail was away, since Monday 15:03"),
+        (
+            away(*(replace(over(item(n, **LATER)), news=0) for n in range(3))),
+            "[RESOLVED] 3 incidents while mail was away, since Monday 15:03",
+        ),
+        (away(silent(item(1), 0), FROST), "[WARNING] 2 alerts while mail was away, since Monday 15:03"),
+        (
+            away(LEAK, FROST, now=hours(24 * 9)),
+            "[CRITICAL] 4 alerts of 2 incidents while mail was away, since 2026-11-23 15:03",
+        ),
+        (
+            away(LEAK, FROST, channel=ChannelName.OUTBOX),
+            "[CRITICAL] 4 alerts of 2 incidents while the outbox was away, since Monday 15:03",
+        ),
+        (
+            away(HALL, FROST, zone=ZoneInfo("Pacific/Auckland")),
+            "[WARNING] 6 alerts of 2 incidents while mail was away, since Tuesday 03:03",
+        ),
+    ],
+)
+def test_the_subject_of_what_was_missed(context, subject):
+    """Alerts and incidents, if they differ, and since when in the reader's zone: the day of this week, or the date."""
+    assert render(context).subject == subject
+
+
+@pytest.mark.parametrize(
+    ("items", "text"),
+    [
+        (
+            (FROST, HALL, LEAK),
+            (
+                f"CRITICAL 9 alerts of 3 incidents {SINCE}: leak: Cellar (3 alerts), silent; door: Hall (5 alerts); "
+                "over: frost: Greenhouse"
+            ),
+        ),
+        (
+            (HALL, FROST),
+            (
+                f"WARNING 6 alerts of 2 incidents {SINCE}: door: Hall (5 alerts) since Mon 17:03; "
+                "over: frost: Greenhouse fired Mon 18:03, over Mon 18:12"
+            ),
+        ),
+        (
+            tuple(
+                replace(item(n, f"event/{n:02}", f"Lock {n}", severity=Severity.CRITICAL), news=9) for n in range(30)
+            ),
+            (
+                f"CRITICAL 270 alerts of 30 incidents {SINCE}: event/00: Lock 0 (9 alerts) since Mon 15:03; "
+                "and 29 more events, 261 alerts of 29 incidents"
+            ),
+        ),
+    ],
+)
+def test_a_text_message_says_what_was_missed(items, text):
+    """In one segment: the times are left out before anything else is, and what isn't named is counted."""
+    found = render(away(*items, channel=ChannelName.SMS)).text
+    assert (found, len(found) <= 160) == (text, True)
+
+
+def test_another_alert_is_another_message():
+    """The number of alerts is part of what the digest says."""
+    again = away(LEAK, replace(FROST, news=2))
+    assert render(away(LEAK, FROST)).message_id != render(again).message_id
+    assert render(away(LEAK, FROST, now=hours(60))).message_id == render(away(FROST, LEAK)).message_id
 
 
 def test_devices_and_alerts_are_counted_apart():

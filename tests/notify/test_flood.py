@@ -22,6 +22,8 @@ from alertgate.notify.flood import (
     choose,
     decide,
 )
+from alertgate.notify.missed import MISSED_AFTER
+from alertgate.notify.parts import part_ids
 from tests.builders import for_any
 from tests.fakes import START
 
@@ -139,6 +141,88 @@ def test_a_digest_goes_again_as_it_was(digest_at, now, going):
     assert sizes(choice) == going
     assert {each.digest_id for each in choice.going} <= {"d1"}
     assert all(member.digest_id == "d1" for each in choice.going for member in each.members)
+
+
+LONG_AGO = START - timedelta(hours=6)
+MISSED = {"missed_since": LONG_AGO, "due_at": LONG_AGO}
+JUST_NOW = {"missed_since": START - MISSED_AFTER + timedelta(seconds=1)}
+
+
+@pytest.mark.parametrize(
+    ("waiting", "recent", "going"),
+    [
+        pytest.param(many(2, **MISSED), LAST_WEEK, [(2, FloodReason.MISSED)], id="two are a digest already"),
+        pytest.param(many(150, CRITICAL, **MISSED), LAST_WEEK, [(150, FloodReason.MISSED)], id="also critical ones"),
+        pytest.param(many(1, **MISSED), LAST_WEEK, [FEW], id="one is a message of its own"),
+        pytest.param(
+            [*many(1, **MISSED), due(7, CRITICAL)], LAST_WEEK, [FEW, ALONE], id="also beside what begins to be critical"
+        ),
+        pytest.param(many(3, **JUST_NOW), LAST_WEEK, [FEW] * 3, id="a short failure is a retry"),
+        pytest.param(
+            [*many(1, **MISSED), due(7), due(8, CRITICAL, Kind.RESOLUTION)],
+            LAST_WEEK,
+            [(3, FloodReason.MISSED)],
+            id="what else is due joins it",
+        ),
+        pytest.param(
+            [*many(2, **MISSED), due(7), due(8, CRITICAL), due(9, CRITICAL, Kind.REOPENING, **JUST_NOW)],
+            LAST_WEEK,
+            [(3, FloodReason.MISSED), ALONE, ALONE],
+            id="but what begins to be critical now",
+        ),
+        pytest.param(many(9, **MISSED), DIGEST_A_MINUTE_AGO, [(9, FloodReason.MISSED)], id="it waits for no interval"),
+        pytest.param(
+            [*many(3, **MISSED, **IN_D1), due(7, **MISSED)], LAST_WEEK, [(4, FloodReason.MISSED)], id="nor in a digest"
+        ),
+        pytest.param(many(MOST + 9, **MISSED), LAST_WEEK, [(MOST, FloodReason.MISSED)], id="a digest has a limit"),
+    ],
+)
+def test_what_was_missed_is_one_message(waiting, recent, going):
+    """However little it is, and whatever FLOOD_LIMIT is: never a message for each."""
+    for rules in (RULES, replace(RULES, limit=0)):
+        found = decide(waiting, recent, START, rules)
+        assert sorted(sizes(found), reverse=True) == going
+        [missed, *_] = [each for each in found.going if each.reason is FloodReason.MISSED] or [None]
+        assert missed is None or missed.members[0].severity is max(
+            (each.severity for each in missed.members), key=_rank
+        )
+
+
+def _rank(severity: Severity) -> int:
+    return severity.rank
+
+
+@pytest.mark.parametrize(
+    ("waiting", "digest_id"),
+    [
+        (many(3, **MISSED, **IN_D1), "d1"),
+        ([*many(3, **MISSED, **IN_D1), due(7)], None),
+        ([*many(3, **MISSED, **IN_D1), due(7, **MISSED, digest_id="d2")], None),
+    ],
+    ids=["nothing came since", "something came since", "so did another digest"],
+)
+def test_what_was_missed_is_the_same_digest_while_nothing_comes(waiting, digest_id):
+    """The same words have the same id, and a new digest takes the place of those that failed."""
+    [digest] = decide(waiting, LAST_WEEK, START, RULES).going
+    assert (len(digest.members), digest.digest_id) == (len(waiting), digest_id)
+
+
+@pytest.mark.parametrize(
+    ("level", "severity", "going"),
+    [
+        (Budget.LOW, INFO, 1),
+        (Budget.RESERVE, INFO, 0),
+        (Budget.RESERVE, CRITICAL, 1),
+        (Budget.EXHAUSTED, CRITICAL, 0),
+    ],
+)
+def test_near_the_daily_limit_what_was_missed_is_still_one_message(level, severity, going):
+    """It saves many; of the reserve it may use one if something in it is critical."""
+    waiting = [*many(20, **MISSED), due(99, severity, **MISSED)]
+    choice = decide(waiting, LAST_WEEK, START, replace(RULES, budget=level))
+    assert sizes(choice) == [(21, FloodReason.MISSED)] * going
+    assert [wait.reason for wait in choice.waits] == [FloodReason.RESERVED] * (1 - going)
+    assert all(each.saves for each in choice.going)
 
 
 def test_two_digests_that_failed_do_not_go_together():
@@ -284,3 +368,36 @@ def _check_waits(contact: Contact, limit: int) -> None:
                 since = member.due_at - MINUTE
                 before = [each for when, each in contact.sent if since < when <= member.due_at]
                 assert sum(map(_is_critical_beginning, before)) >= limit
+
+
+PARTS = sorted({*part_ids("a", "xy").values(), *part_ids("b", "xy").values()})
+
+
+def test_the_parts_of_a_refused_digest_stay_as_they_are():
+    """What was missed besides doesn't join them, and they don't wait for each other."""
+    long_ago = {"missed_since": START, "claimed_at": START + timedelta(hours=1)}
+    parts = [due(number, digest_id=PARTS[number // 2], **long_ago) for number in range(6)]
+    others = [due(number, missed_since=START) for number in range(6, 9)]
+    choice = decide([*parts, *others], Recent(digest_at=START + timedelta(hours=1)), seconds(3601), RULES)
+    assert sorted(sizes(choice)) == [*[(2, FloodReason.AGAIN)] * 3, (3, FloodReason.MISSED)]
+    assert {each.digest_id for each in choice.going} == {*PARTS[:3], None}
+
+
+def test_what_was_missed_is_found_without_comparing_each_with_each():
+    """After a weekend there are thousands."""
+
+    class Compared(Due):
+        __slots__ = ()
+        __hash__ = None  # type: ignore[assignment]
+        times = 0
+
+        def __eq__(self, other: object) -> bool:
+            Compared.times += 1
+            return super().__eq__(other)
+
+    waiting = [
+        Compared(f"n{number}", ME, CRITICAL, Kind.OPENING, START, missed_since=START if number % 2 else None)
+        for number in range(50)
+    ]
+    assert (25, FloodReason.MISSED) in sizes(decide(waiting, LAST_WEEK, seconds(3600), RULES))
+    assert Compared.times == 0

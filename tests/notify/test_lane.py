@@ -27,12 +27,18 @@ class Gated:
 
     outcome: Outcome = field(default_factory=lambda: Sent("250 OK"))
     sent: list[str] = field(default_factory=list)
+    rehearsed: list[str | None] = field(default_factory=list)
     door: asyncio.Event = field(default_factory=asyncio.Event)
     name: ChannelName = ChannelName.EMAIL
     capacity: int = 1
 
     async def send(self, message, _deadline):
         self.sent.append(message.message_id.partition("@")[0])
+        await self.door.wait()
+        return self.outcome
+
+    async def rehearse(self, to, _deadline):
+        self.rehearsed.append(to)
         await self.door.wait()
         return self.outcome
 
@@ -122,14 +128,14 @@ async def test_queued_notifications_are_sent_and_recorded(running: Running):
 async def test_more_are_claimed_than_can_be_sent_at_once(running: Running):
     """A sender never waits for a claim; the next claim comes when half of the slots are free."""
     most = 1 + AHEAD
-    assert running.lane.free_slots(START) == most
+    assert running.lane.room(START).slots == most
     running.claim(most // 2)
-    assert running.lane.free_slots(START) == most - most // 2
+    assert running.lane.room(START).slots == most - most // 2
     running.claim(1)
-    assert running.lane.free_slots(START) == 0
+    assert running.lane.room(START).slots == 0
 
 
-async def test_free_slots_are_reported_while_more_is_due(running: Running):
+async def test_room_is_reported_while_more_is_due(running: Running):
     """A claim that used all free slots may have left due notifications behind."""
     running.channel.door.set()
     running.claim(1)
@@ -162,9 +168,9 @@ async def test_a_paused_channel_is_probed_with_one(running: Running):
     running.channel.door.set()
     running.claim(1)
     await running.idle()
-    assert running.lane.free_slots(running.clock.now()) == 0
+    assert running.lane.room(running.clock.now()).slots == 0
     running.clock.move(hours=1)
-    assert running.lane.free_slots(running.clock.now()) == 1
+    assert running.lane.room(running.clock.now()).slots == 1
     running.channel.outcome = Sent("250 OK")
     [probe] = running.claim(1, probe=True)
     await running.idle()

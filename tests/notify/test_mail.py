@@ -1,5 +1,6 @@
 """A message as a mail."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -79,6 +80,39 @@ def test_a_text_message_is_plain():
     assert (mail.get_content_type(), mail.get_content()) == ("text/plain", PLAIN.text + "\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("x" * 160, "x" * 160),
+        ("y=1; " + "z " * 70 + "end", "y=1; " + "z " * 70 + "end"),
+        ("x" * 998, "x" * 998),
+        (
+            "CRITICAL Küche: Wasser - 5 °C" + ", langes Wort" * 9,
+            "CRITICAL Kuche: Wasser - 5 degC" + ", langes Wort" * 9,
+        ),
+        ("WARNING Straße £5 €6 ÆØÅ ñ", "WARNING Strasse GBP5 EUR6 AeOA n"),
+        ("ΔΦΓΛΩΠΨΣΘΞ" * 16, "DFGLOPPsSThX" * 13 + "D..."),
+        ("From here on\n.\n..", "From here on\n.\n.."),
+    ],
+    ids=["160", "equals signs", "998", "umlauts", "signs", "Greek", "lines"],
+)
+def test_a_gateway_gets_each_line_as_it_is(text, content):
+    """No encoding in the raw mail, however long the line: what a gateway passes on can be read."""
+    raw = compose(replace(PLAIN, text=text), "alerts@example.net")
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert body.decode("ascii") == content.replace("\n", "\r\n") + "\r\n"
+    assert b"Content-Transfer-Encoding: 7bit" in head
+    assert b'charset="us-ascii"' in head
+    assert _received(replace(PLAIN, text=text)).get_content() == content + "\n"
+
+
+def test_a_line_that_no_server_takes_is_encoded():
+    """RFC 5322 ends a line at 998 characters; a text message has 160."""
+    raw = compose(replace(PLAIN, text="x" * 999), "alerts@example.net")
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    assert _received(replace(PLAIN, text="x" * 999)).get_content() == "x" * 999 + "\n"
+
+
 def test_a_mail_has_its_headers():
     """A mail has sender, recipient, date and ids, and says that it is automatic."""
     mail = _received(RICH)
@@ -93,6 +127,37 @@ def test_a_mail_has_its_headers():
         "X-Auto-Response-Suppress": "All",
         "X-Priority": "1",
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alertgate",
+        "Küche",
+        'Haus, "Garten" (2)',
+        "می\u200cنا",
+        "🔥 \U0001f468\u200d\U0001f467",
+        "a <b@c>",
+        "\\",
+        "x" * 64,
+    ],
+)
+def test_a_mail_shows_the_senders_name(name):
+    """Any name is one display name with the one address, in ASCII and in lines that every server takes."""
+    raw = compose(PLAIN, "alerts@example.net", name)
+    mail = message_from_bytes(raw, policy=policy.default)
+    [address] = mail["From"].addresses
+    assert (address.display_name, address.addr_spec) == (name, "alerts@example.net")
+    head = raw.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    assert (max(map(len, head)) <= 78, raw.isascii()) == (True, True)
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_senders_name_adds_no_header(attack):
+    """What looks like an encoded word is shown as it is."""
+    mail = message_from_bytes(compose(PLAIN, "alerts@example.net", attack), policy=policy.default)
+    assert list(mail) == [name for name in HEADERS if name != "Subject"]
+    assert mail["From"].addresses[0].display_name == attack.replace("=?", "= ?")
 
 
 def test_a_mail_has_text_and_html():

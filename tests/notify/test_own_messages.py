@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.model import ChannelName, Hint, IncidentStatus, Kind, Resolution, Severity, Source
+from alertgate.model import ChannelName, IncidentStatus, Kind, Resolution, Severity, Source
 from alertgate.notify.context import MessageContext
 from alertgate.notify.render.message import render
+from alertgate.own_events import Hint
 from alertgate.prove import hint_words
 from tests.builders import alert, incident, notification
 from tests.fakes import START

@@ -8,6 +8,7 @@ from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.outbox import NOBODY
 from alertgate.notify.channels.registry import PROVIDERS, findings, open_channels, targets
+from tests.fakes import FakeClock
 
 EMAIL, SMS, OUTBOX = ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX
 TODAY = date(2026, 11, 23)
@@ -49,7 +50,7 @@ def test_without_any_recipient_the_outbox_has_a_placeholder(make_settings):
 def test_the_settings_decide_which_channels_are_opened(make_settings, email, expected):
     """A mail server gives email and SMS; without one there is the outbox."""
     settings = make_settings(smtp_email=email, recipient_email="me@example.com")
-    assert [channel.name for channel in open_channels(settings)] == expected
+    assert [channel.name for channel in open_channels(settings, FakeClock())] == expected
 
 
 def test_findings_warn_about_recipients_and_security(make_settings):
@@ -64,16 +65,47 @@ def test_findings_warn_about_recipients_and_security(make_settings):
     ]
 
 
-def test_findings_warn_about_a_missing_mail_server(make_settings):
+@pytest.mark.parametrize(
+    ("changes", "what", "words"),
+    [
+        ({"smtp_port": 465}, "SMTP_PORT", "set SMTP_SECURITY=tls"),
+        ({"smtp_port": 465, "smtp_security": "none"}, "SMTP_PORT", "set SMTP_SECURITY=tls"),
+        ({"smtp_port": 587, "smtp_security": "tls"}, "SMTP_PORT", "set SMTP_SECURITY=starttls, or SMTP_PORT=465"),
+        ({"smtp_port": 25, "smtp_security": "tls"}, "SMTP_PORT", "set SMTP_SECURITY=starttls, or SMTP_PORT=465"),
+        ({"smtp_password": "Sommer-2024"}, "SMTP_PASSWORD", "isn't an app password"),
+    ],
+)
+def test_findings_warn_about_settings_that_do_not_fit_together(make_settings, changes, what, words):
+    """At start too, before anybody waits for a server that never answers."""
+    settings = make_settings(smtp_email="me@gmail.com", recipient_email="me@example.com", **changes)
+    assert [finding.text for finding in findings(settings, TODAY) if finding.what == what and words in finding.text]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"smtp_password": "abcd efgh ijkl mnop"},
+        {"smtp_security": "tls", "smtp_password": "abcdefghijklmnop"},
+        {"smtp_host": "smtp.example.org", "smtp_port": 2525, "smtp_password": "Sommer-2024"},
+        {"smtp_host": "smtp.example.org", "smtp_port": 465, "smtp_security": "tls", "smtp_password": "hunter2"},
+    ],
+)
+def test_settings_that_fit_together_have_no_findings(make_settings, changes):
+    """The usual ports, and a port of one's own."""
+    settings = make_settings(smtp_email="me@gmail.com", recipient_email="me@example.com", **changes)
+    assert [finding.level for finding in findings(settings, TODAY)] == [Level.OK]
+
+
+def test_a_missing_mail_server_is_a_failure(make_settings):
     """Messages in the outbox reach nobody."""
     settings = make_settings(recipient_email="me@example.com")
     text = f"no server is set: messages go to {settings.outbox_dir}, and nobody is told; set SMTP_EMAIL or SMTP_HOST"
     assert findings(settings, TODAY) == [
         Finding(Level.OK, "recipient me@example.com", "is told by outbox"),
-        Finding(Level.WARN, "mail", text),
+        Finding(Level.FAIL, "mail", text),
     ]
 
 
 async def test_what_is_not_configured_is_not_checked(make_settings):
     """Without a mail server there is nothing to connect to."""
-    assert [await provider.check(make_settings()) for provider in PROVIDERS] == [None, None]
+    assert [await provider.check(make_settings()) for provider in PROVIDERS] == [[], []]

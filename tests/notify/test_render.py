@@ -17,6 +17,7 @@ from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kin
 from alertgate.notify.channels.base import Message, Picture
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.context import MessageContext, late, part_name
+from alertgate.notify.missed import Untold
 from alertgate.notify.render.message import render
 from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
 from tests.builders import DOOR, alert, for_any, incident, notification
@@ -87,9 +88,9 @@ def test_an_opening_tells_what_happened_where_and_when():
         "WARNING  Front door: alarm/motion",
         "2026-11-23 14:03:00 UTC",
         "",
-        "A new alert.",
-        "",
         "motion in the hall",
+        "",
+        "A new alert.",
         "",
         "Details:",
         "  Severity  warning",
@@ -133,16 +134,16 @@ def test_an_update_says_how_many_and_what_came_before():
         "WARNING  Front door: alarm/motion",
         "2026-11-23 14:07:00 UTC",
         "",
-        "3 alerts in 4 min, since 14:03. The latest is below.",
-        "",
         "motion in the kitchen",
+        "",
+        "3 alerts in 4 min, since 14:03. The latest is above.",
         "",
         "Before that:",
         "  14:05:00  t: 21.5, room: bath",
         "  14:03:00  motion in the hall",
     ]
     page = _page(message)
-    for words in ("3 alerts in 4 min, since 14:03. The latest is below.", "Before that", "t: 21.5, room: bath"):
+    for words in ("3 alerts in 4 min, since 14:03. The latest is above.", "Before that", "t: 21.5, room: bath"):
         assert words in page.text
 
 
@@ -198,9 +199,9 @@ def test_an_escalation_says_that_it_got_worse():
             notification=notification(kind=Kind.ESCALATION),
         )
     )
-    lead = "It got worse: now critical. 2 alerts in 1 min, since 14:03. The latest is below."
+    lead = "It got worse: now critical. 2 alerts in 1 min, since 14:03. The latest is above."
     assert message.subject == "[CRITICAL] Front door: alarm/motion"
-    assert (message.text.split("\n")[3], lead in _page(message).text) == (lead, True)
+    assert (message.text.split("\n")[5], lead in _page(message).text) == (lead, True)
     assert message.urgent is True
 
 
@@ -249,7 +250,7 @@ def test_a_resolution_says_that_it_is_over(how, by, count, said):
     message = render(_resolved(resolution=how, resolved_by=by, alert_count=count))
     assert message.subject == "[RESOLVED] Front door: alarm/motion"
     lead = f"It is over: {said}"
-    assert (message.text.split("\n")[3], lead in _page(message).text) == (lead, True)
+    assert (message.text.split("\n")[5], lead in _page(message).text) == (lead, True)
     assert message.urgent is False
 
 
@@ -257,7 +258,7 @@ def test_an_opening_that_waited_until_the_end_says_so():
     """A contact that is first told when the incident is over reads that first."""
     context = _resolved(alert_count=2)
     message = render(replace(context, notification=replace(context.notification, kind=Kind.OPENING)))
-    assert message.text.split("\n")[3].startswith("It is already over: resolved at 14:33.")
+    assert message.text.split("\n")[5].startswith("It is already over: resolved at 14:33.")
 
 
 def test_an_incident_is_one_conversation():
@@ -279,7 +280,7 @@ def test_the_preview_has_the_count_and_the_latest_alert():
     assert html is not None
     _, body = html.split("<body")
     assert _Page(f"<body{body}").text.strip().split("\n")[0] == (
-        "3 alerts in 4 min, since 14:03. The latest is below. motion in the hall"
+        "motion in the hall - 3 alerts in 4 min, since 14:03. The latest is above."
     )
 
 
@@ -316,7 +317,11 @@ def test_an_unreadable_alert_is_shown_as_received():
     raw = b'{"event":"alarm/motion","data":"{"t":1}"}'
     message = render(_context(_quarantined(raw, "Invalid JSON: expected `,`", "and so on")))
     assert message.subject == "[WARNING] Front door: unreadable alert alarm/motion"
-    assert "An alert arrived that can't be read; it is stored in full, and shown below as received." in message.text
+    lead = (
+        "An alert arrived that can't be read: run `alertgate particle-template` and replace the webhook in Particle's "
+        "console. It is stored in full, and shown below as received."
+    )
+    assert f"\n{lead}\n" in message.text
     assert (
         "Why it can't be read:\n  - Invalid JSON: expected `,`\n  - and so on\nWhat came in:\n  " + raw.decode()
         in message.text
@@ -338,24 +343,23 @@ def test_raw_bytes_of_any_kind_are_shown():
     assert ("\ufffd\ufffd\ufffdeventxxx" in message.text, len(message.text) < 5000) == (True, True)
 
 
-@pytest.mark.parametrize(
-    ("raw", "text"),
-    [
-        (b'{"event": broken', 'WARNING Front door: unreadable alert alarm/motion - {"event": broken'),
-        (b"", "WARNING Front door: unreadable alert alarm/motion - empty body"),
-    ],
-)
-def test_an_unreadable_alert_by_text_message(raw, text):
-    """A text message shows the start of the body."""
-    assert _text(alerts=(_quarantined(raw, "no JSON"),)) == text
+@pytest.mark.parametrize("raw", [b'{"event": broken', b""])
+def test_an_unreadable_alert_by_text_message(raw):
+    """A text message says what to do: a broken body on a phone helps nobody."""
+    assert _text(alerts=(_quarantined(raw, "no JSON"),)) == (
+        "WARNING Front door: unreadable alert alarm/motion at 14:03 - "
+        "run alertgate particle-template and replace the webhook"
+    )
 
 
 def test_a_late_alert_is_shown_as_late():
     """The mail says when the alert happened and how late it arrived."""
     message = render(_context(alert(published_at=START - timedelta(hours=26, minutes=5))))
-    assert message.text.split("\n")[:5] == [
+    assert message.text.split("\n")[:7] == [
         "WARNING  Front door: alarm/motion",
         "2026-11-22 11:58:00 UTC (1 d 2 h late)",
+        "",
+        "motion in the hall",
         "",
         "A new alert.",
         "The alert arrived 1 d 2 h late, at 2026-11-23 14:03:00 UTC.",
@@ -535,38 +539,44 @@ def test_only_a_safe_picture_is_attached(data):
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({}, "WARNING Front door: alarm/motion - motion in the hall"),
-        ({"alerts": (alert(data={"t": 21.5, "ok": True}),)}, "WARNING Front door: alarm/motion - t: 21.5, ok: yes"),
-        ({"alerts": (alert(message="No backup", data={"t": 1}),)}, "WARNING Front door: alarm/motion - No backup"),
-        ({"alerts": (alert(data=None),)}, "WARNING Front door: alarm/motion - no data"),
-        ({"alerts": (alert(data=""),)}, "WARNING Front door: alarm/motion - no data"),
-        ({"alerts": (alert(data=0),)}, "WARNING Front door: alarm/motion - 0"),
-        ({"alerts": (alert(data=PNG_URL),)}, "WARNING Front door: alarm/motion - image/png, 8 bytes"),
+        ({}, "WARNING Front door: alarm/motion at 14:03 - motion in the hall"),
+        (
+            {"alerts": (alert(data={"t": 21.5, "ok": True}),)},
+            "WARNING Front door: alarm/motion at 14:03 - t: 21.5, ok: yes",
+        ),
+        (
+            {"alerts": (alert(message="No backup", data={"t": 1}),)},
+            "WARNING Front door: alarm/motion at 14:03 - No backup",
+        ),
+        ({"alerts": (alert(data=None),)}, "WARNING Front door: alarm/motion at 14:03"),
+        ({"alerts": (alert(data=""),)}, "WARNING Front door: alarm/motion at 14:03"),
+        ({"alerts": (alert(data=0),)}, "WARNING Front door: alarm/motion at 14:03 - 0"),
+        ({"alerts": (alert(data=PNG_URL),)}, "WARNING Front door: alarm/motion at 14:03 - image/png, 8 bytes"),
         (
             {"incident": incident(severity=Severity.CRITICAL), "device_name": "Haustür “West”"},
-            'CRITICAL Haustür "West": alarm/motion - motion in the hall',
+            'CRITICAL Haustür "West": alarm/motion at 14:03 - motion in the hall',
         ),
         (
             {"incident": incident(status=IncidentStatus.RESOLVED)},
-            "RESOLVED Front door: alarm/motion - motion in the hall",
+            "RESOLVED Front door: alarm/motion at 14:03 - motion in the hall",
         ),
         (
             {"alerts": (alert(data={"severity": "warning", "status": "leak", "t": 1}),)},
-            "WARNING Front door: alarm/motion - status: leak, t: 1",
+            "WARNING Front door: alarm/motion at 14:03 - status: leak, t: 1",
         ),
-        ({"alerts": (alert(data={"severity": "warning"}),)}, "WARNING Front door: alarm/motion"),
-        ({"alerts": (alert(data={}),)}, "WARNING Front door: alarm/motion - data: {}"),
+        ({"alerts": (alert(data={"severity": "warning"}),)}, "WARNING Front door: alarm/motion at 14:03"),
+        ({"alerts": (alert(data={}),)}, "WARNING Front door: alarm/motion at 14:03"),
         (
             {"alerts": (alert(published_at=START - timedelta(hours=26)),)},
-            "WARNING Front door: alarm/motion (1 d 2 h late) - motion in the hall",
+            "WARNING Front door: alarm/motion at Sun 12:03 (1 d 2 h late) - motion in the hall",
         ),
         (
             {"now": START + timedelta(minutes=5)},
-            "WARNING Front door: alarm/motion (5 min late) - motion in the hall",
+            "WARNING Front door: alarm/motion at 14:03 (5 min late) - motion in the hall",
         ),
         (
             {"alerts": (alert(published_at=START - timedelta(hours=1)),), "now": START + timedelta(minutes=5)},
-            "WARNING Front door: alarm/motion (1 h 5 min late) - motion in the hall",
+            "WARNING Front door: alarm/motion at 13:03 (1 h 5 min late) - motion in the hall",
         ),
     ],
     ids=lambda value: str(value)[:20],
@@ -579,23 +589,23 @@ def test_a_text_message_has_the_essence(changes, text):
 @pytest.mark.parametrize(
     ("context", "text"),
     [
-        (_update(), "WARNING Front door: alarm/motion (3 alerts in 4 min) - motion in the hall"),
+        (_update(), "WARNING Front door: alarm/motion at 14:03 (3 alerts in 4 min) - motion in the hall"),
         (
             _context(
                 incident=incident(severity=Severity.CRITICAL, alert_count=2),
                 notification=notification(kind=Kind.ESCALATION),
             ),
-            "CRITICAL Front door: alarm/motion (got worse, 2 alerts in 1 s) - motion in the hall",
+            "CRITICAL Front door: alarm/motion at 14:03 (got worse, 2 alerts in 1 s) - motion in the hall",
         ),
         (
             _resolved(alert_count=8, resolution=Resolution.ALERT),
-            "RESOLVED Front door: alarm/motion (7 alerts in 30 min) - motion in the hall",
+            "RESOLVED Front door: alarm/motion at 14:33 (7 alerts in 30 min) - motion in the hall",
         ),
         (
             replace(
                 _resolved(alert_count=2, resolution=Resolution.ALERT), alerts=(alert(data={"status": "resolved"}),)
             ),
-            "RESOLVED Front door: alarm/motion",
+            "RESOLVED Front door: alarm/motion at 14:03",
         ),
     ],
     ids=["update", "escalation", "resolution", "resolution without more"],
@@ -609,7 +619,7 @@ def test_a_text_message_says_why_it_is_sent(context, text):
 def test_long_names_leave_room_for_the_essence():
     """Names of device and event are cut, so that the essence fits."""
     text = _text(device_name="d" * 200, incident=incident(event="e" * 200))
-    assert text == f"WARNING {'d' * 31}...: {'e' * 43}... - motion in the hall"
+    assert text == f"WARNING {'d' * 31}...: {'e' * 43}... at 14:03 - motion in the hall"
 
 
 @pytest.mark.parametrize(
@@ -742,3 +752,21 @@ def test_any_alert_can_be_rendered(event, device, data, text, kind):
 def test_a_part_is_named_beside_its_device(key, name):
     """Who reads that a door is over must read which."""
     assert part_name(key) == name
+
+
+@pytest.mark.parametrize(
+    ("number", "line", "short"),
+    [
+        (1, "It isn't the first: you weren't told of an earlier alert, from Saturday 14:03.", "1 before not told"),
+        (3, "It isn't the first: you weren't told of 3 earlier alerts, since Saturday 14:03.", "3 before not told"),
+    ],
+)
+def test_a_message_says_of_what_its_reader_was_not_told(number, line, short):
+    """The first alert that a reader hears of isn't told as if nothing had been."""
+    earlier = Untold(number, START - timedelta(days=2))
+    mail = render(_context(earlier=earlier))
+    assert f"\nA new alert.\n{line}\n" in mail.text
+    assert line.replace("'", "&#39;") in (mail.html or "")
+    assert f"({short})" in _text(earlier=earlier)
+    own = incident(source=Source.ALERTGATE, event="alertgate/refused", device="generic webhook")
+    assert "the first" not in _everything(render(_context(incident=own, earlier=earlier)))

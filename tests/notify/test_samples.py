@@ -4,6 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from tools.pictures import digest_in, pictures
 from tools.samples import SAMPLES, Sample, files, picture, samples
 
 from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
@@ -85,6 +86,12 @@ def test_pictures_in_the_docs_are_small():
     sizes = {path.name: path.stat().st_size for path in SAMPLES.glob("*.png")}
     assert set(re.findall(r"\]\((\S+\.png)\)", index)) == set(sizes)
     assert [name for name, size in sizes.items() if size > LARGEST_PICTURE] == []
+
+
+def test_pictures_in_the_docs_are_of_the_present_mails():
+    """Each screenshot holds a digest of the page that it shows."""
+    kept = {path.stem: digest_in(path.read_bytes()) for path in SAMPLES.glob("*.png")}
+    assert {each.name: each.digest for each in pictures()} == kept, "run: python -m tools.pictures"
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name, text in files().items() if name.endswith(".html")])

@@ -12,11 +12,12 @@ from functools import partial
 import pytest
 import trustme
 import uvloop
+from aiosmtplib import SMTP
 
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Message, Permanent, Picture, Reason, Sent, Transient
 from alertgate.notify.channels.smtp import MailChannel, MailServer
-from tests.fakes import LATER, START, MailSink, mail_sink
+from tests.fakes import LATER, START, MailSink, mail_sink, tcp_server
 
 
 def settings_for(make_settings, sink: MailSink, **changes):
@@ -79,8 +80,8 @@ async def test_a_connection_that_the_server_closed_is_replaced(make_settings):
         ("DATA", "550 5.4.5 daily limit", Transient(Reason.DAILY_LIMIT, "550 5.4.5 daily limit")),
         ("MAIL", "550 5.4.5 daily limit", Transient(Reason.DAILY_LIMIT, "550 5.4.5 daily limit")),
         ("RCPT", "550 5.1.1 no such user", Permanent(Reason.NO_SUCH_RECIPIENT, "550 5.1.1 no such user")),
-        ("DATA", "552 5.3.4 too large", Permanent(Reason.TOO_LARGE, "552 5.3.4 too large")),
-        ("DATA", "554 5.7.1 policy", Permanent(Reason.POLICY, "554 5.7.1 policy")),
+        ("DATA", "552 5.3.4 too large", Permanent(Reason.TOO_LARGE, "552 5.3.4 too large", of_content=True)),
+        ("DATA", "554 5.7.1 spam", Permanent(Reason.POLICY, "554 5.7.1 spam", of_content=True)),
         ("DATA", "421 4.7.0 later", Transient(Reason.TRY_LATER, "421 4.7.0 later")),
         ("MAIL", "553 5.7.1 not your address", Transient(Reason.SENDER_REFUSED, "553 5.7.1 not your address")),
     ],
@@ -163,14 +164,19 @@ async def test_a_certificate_for_another_name_is_refused(make_settings, authorit
         assert (await send(settings)).reason == Reason.TLS
 
 
-async def test_check_logs_in_and_sends_nothing(make_settings):
-    """The check logs in for real."""
+async def test_a_connection_is_lent_after_the_login(make_settings):
+    """Whoever borrows it talks to the server; the failure of login or conversation is the outcome."""
+    said: list[str] = []
+
+    async def talk(connection: SMTP) -> None:
+        said.append((await connection.noop()).message)
+
     async with mail_sink(user="u", password="p") as sink:
         settings = settings_for(make_settings, sink, smtp_username="u", smtp_password="p")
-        outcome = await MailServer(settings).check()
-        assert (type(outcome), sink.messages) == (Sent, [])
+        assert (await MailServer(settings).lend(talk), said, sink.messages) == (None, ["OK"], [])
         settings = settings_for(make_settings, sink, smtp_username="u", smtp_password="other")
-        assert (await MailServer(settings).check()).reason == Reason.CREDENTIALS
+        refused = await MailServer(settings).lend(talk)
+        assert (refused and refused.reason, said) == (Reason.CREDENTIALS, ["OK"])
 
 
 async def test_a_mail_arrives_as_it_was_written(make_settings):
@@ -192,7 +198,7 @@ async def test_a_refusal_leaves_the_connection_usable(make_settings):
     """The refused mail is reset, and the next message goes over the same connection."""
     async with mail_sink() as sink:
         sink.answer("RCPT", "550 5.1.1 no such user")
-        sink.answer("DATA", "554 5.7.1 policy")
+        sink.answer("DATA", "554 5.7.1 spam")
         assert isinstance(await send(settings_for(make_settings, sink), times=3), Sent)
         assert (len(sink.messages), sink.connections) == (1, 1)
 
@@ -377,3 +383,39 @@ def test_a_process_suspended_amid_a_large_mail_does_not_complete_it(make_setting
     content = late(settings_at(make_settings, listener.getsockname()[1]), policy, serving, LARGE)
     assert content.startswith(b"From:")
     assert not content.endswith(b"\r\n.\r\n")
+
+
+async def rehearse(server_settings, to: str | None = "me@example.com", within: float = LATER):
+    """Rehearse over a new channel."""
+    return await MailChannel(ChannelName.EMAIL, MailServer(server_settings), server_settings).rehearse(to, within)
+
+
+@pytest.mark.parametrize(
+    ("to", "command", "reply", "reason"),
+    [
+        ("me@example.com", "", "", Reason.SENT),
+        (None, "", "", Reason.SENT),
+        ("me@example.com", "AUTH", "535 5.7.8 no", Reason.CREDENTIALS),
+        (None, "AUTH", "535 5.7.8 no", Reason.CREDENTIALS),
+        ("me@example.com", "MAIL", "553 5.7.1 Sender address rejected: not owned by user", Reason.SENDER_REFUSED),
+        ("me@example.com", "RCPT", "554 5.7.1 Relay access denied", Reason.RELAY_REFUSED),
+    ],
+)
+async def test_a_rehearsal_hears_what_the_server_refuses_and_sends_nothing(make_settings, to, command, reply, reason):
+    """The login, the sender and the recipient."""
+    async with mail_sink(user="alerts@example.net", password="right") as sink:
+        if command:
+            sink.answer(command, reply)
+        login = {"smtp_username": "alerts@example.net", "smtp_password": "right"}
+        outcome = await rehearse(settings_for(make_settings, sink, **login), to)
+        assert outcome.reason is reason
+        assert sink.messages == []
+        assert sink.recipients_seen == ([to] if to and command in {"", "RCPT"} else [])
+
+
+async def test_a_rehearsal_ends_at_its_deadline(make_settings):
+    """A server that hangs is an outcome."""
+    async with tcp_server(lambda reader, _writer: reader.read()) as port:
+        settings = settings_for(make_settings, MailSink(port=port), smtp_timeout=30)
+        outcome = await rehearse(settings, within=asyncio.get_running_loop().time() + 0.05)
+        assert outcome.reason is Reason.TIMEOUT

@@ -11,12 +11,12 @@ import uvicorn
 from sqlalchemy import text
 
 from alertgate.app import open_gate
-from alertgate.model import NotificationStatus, Severity
+from alertgate.model import IncidentStatus, NotificationStatus, Resolution, Severity
 from alertgate.prove.audit import AuditFinding
 from alertgate.prove.heartbeat import Heartbeat
-from alertgate.store import incidents, notifications
+from alertgate.store import failures, incidents, notifications
 from tests import builders
-from tests.conftest import serving
+from tests.conftest import API_BEARER, serving
 from tests.fakes import START, FakeClock, until
 
 
@@ -29,11 +29,11 @@ async def gate(make_settings, database):
     opened.store.close()
 
 
-def plant(gate, **changes) -> str:
-    """Store an open incident with one notification, changed as asked; return the notification's id."""
+def plant(gate, about=None, **changes) -> str:
+    """Store an incident with one notification, each changed as asked; return the notification's id."""
     planted = replace(builders.notification(), **{"status": NotificationStatus.PENDING, **changes})
     with gate.store.transaction() as connection:
-        incidents.add(connection, [builders.incident(id=planted.incident_id)])
+        incidents.add(connection, [builders.incident(id=planted.incident_id, **(about or {}))])
         notifications.add(connection, [planted])
     return planted.id
 
@@ -102,6 +102,42 @@ async def test_an_acknowledged_incident_without_a_notification_is_no_finding(gat
     assert (await opened.auditor.run()).passed
 
 
+OVER = {"status": IncidentStatus.RESOLVED, "resolved_at": START, "resolution": Resolution.SILENCE}
+
+
+@pytest.mark.parametrize(
+    ("incident", "changes", "found"),
+    [
+        (OVER, {}, True),
+        ({**OVER, "resolution": Resolution.ALERT}, {}, True),
+        ({**OVER, "resolution": Resolution.PERSON}, {}, False),
+        ({**OVER, "acknowledged_at": START, "acknowledged_by": "Anna"}, {}, False),
+        (OVER, {"dismissed_at": START, "dismissed_by": "Anna"}, False),
+        (OVER, {"status": NotificationStatus.CANCELLED}, False),
+        ({}, {"dismissed_at": START, "dismissed_by": "Anna"}, False),
+        ({}, {"superseded_by": "notification-2"}, True),
+    ],
+)
+async def test_an_incident_of_which_nobody_was_told_is_found_after_its_end_too(gate, incident, changes, found):
+    """Unless somebody has dealt with it: ended it, acknowledged it, or dismissed its failure."""
+    opened, clock = gate
+    plant(opened, incident, **{"channel": "outbox", "status": NotificationStatus.FAILED, **changes})
+    clock.move(seconds=60)
+    assert bool((await opened.auditor.run()).found[AuditFinding.NOBODY_TOLD]) is found
+
+
+async def test_one_of_several_who_was_not_told_is_no_finding(gate):
+    """It is an outstanding failure, which /health counts."""
+    opened, clock = gate
+    planted = plant(opened, OVER, channel="outbox", status=NotificationStatus.FAILED)
+    told = builders.notification(id="n2", channel="outbox", address="b", status=NotificationStatus.SENT)
+    with opened.store.transaction() as connection:
+        notifications.add(connection, [told])
+    clock.move(seconds=60)
+    assert (await opened.auditor.run()).passed
+    assert opened.store.read_now(failures.ids) == [planted]
+
+
 async def test_an_unreadable_store_is_found(make_settings):
     """An audit that can't run doesn't pass."""
     opened = open_gate(make_settings(), clock=FakeClock())
@@ -159,7 +195,7 @@ async def test_the_heartbeat_succeeds_or_fails_with_the_audit(gate, outside):
     opened, clock = gate
     app, url = outside
     async with httpx.AsyncClient() as client:
-        heartbeat = Heartbeat(url, opened.auditor, client)
+        heartbeat = Heartbeat(client, opened.auditor, url)
         await heartbeat.beat()
         plant(opened, channel="outbox", due_at=START)
         clock.move(seconds=61)
@@ -168,13 +204,31 @@ async def test_the_heartbeat_succeeds_or_fails_with_the_audit(gate, outside):
     assert app.requests[1][2].startswith("overdue: 1 (notifications are due, but no process sends them")
 
 
+async def test_failures_may_have_an_address_of_their_own(make_settings, outside):
+    """HEARTBEAT_FAIL_URL is called instead of /fail, with its query, for as long as something is wrong."""
+    app, url = outside
+    clock, fail_url = FakeClock(), url.replace("/ping/abc", "/down?status=down")
+    settings = make_settings(heartbeat_url=url, heartbeat_fail_url=fail_url, heartbeat_interval=0.05)
+    async with serving(settings, clock=clock) as service:
+        await service.gate.deliverer.stop(1)
+        await service.particle()
+        clock.move(seconds=61)
+
+        async def beats():
+            return [request for request in app.requests if request[1] == "/down"]
+
+        [(method, _, findings), *_] = await until(beats)
+    assert (method, findings.startswith("overdue: 1")) == ("POST", True)
+    assert {path for _, path, _ in app.requests} <= {"/ping/abc", "/down"}
+
+
 async def test_an_unreachable_dead_mans_switch_is_logged_once(gate, outside):
     """Its URL, which is a secret, isn't in the log."""
     opened, _ = gate
     app, url = outside
     app.status = 500
     async with httpx.AsyncClient() as client:
-        heartbeat = Heartbeat(url, opened.auditor, client)
+        heartbeat = Heartbeat(client, opened.auditor, url)
         with structlog.testing.capture_logs() as lines:
             await heartbeat.beat()
             await heartbeat.beat()
@@ -198,7 +252,7 @@ async def test_a_running_service_sends_heartbeats(make_settings, outside):
         await service.particle()
         clock.move(seconds=61)
         await until(lambda: beats("/ping/abc/fail"))
-        ready = await service.client.get("/health/ready")
+        ready = await service.client.get("/health/ready", headers=API_BEARER)
     assert ready.status_code == 503
     assert "hasn't run for 61 s" in ready.json()["checks"]["delivery"]
     assert ready.json()["degraded"][0].startswith("overdue: 1")

@@ -1,5 +1,6 @@
 """The timeline of an alert, whose last line is the current state."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ def attempt(seconds: float, outcome: str, reason: str, reply: str) -> Attempt:
     return Attempt(f"attempt-{seconds}", "notification-1", later(seconds), 0.02, outcome, reason, reply)
 
 
+RETRY = f"`alertgate retry {notification().id}` sends it once the cause is fixed"
 BUSY = attempt(1, "transient", "recipient_busy", "450 4.2.1 busy")
 SENT = notification(status=NotificationStatus.SENT, finished_at=later(21))
 
@@ -111,6 +113,28 @@ def test_the_delay_is_shown_in_fitting_units(seconds, words):
     assert any(line.endswith(f"received by the particle webhook{words}") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ({"wet": True, "x": None, "zone": "Küche"}, '{"wet": true, "x": null, "zone": "Küche"}'),
+        ([1, "a"], '[1, "a"]'),
+        (0, "0"),
+    ],
+)
+def test_data_is_shown_as_it_was_sent(data, shown):
+    """As JSON, which whoever wrote the firmware knows, and nothing is left out for being zero."""
+    assert timeline(message=None, data=data)[2] == f"content: {shown}"
+
+
+def test_what_is_given_up_on_while_its_channel_is_away_is_not_over():
+    """The log says the same: nobody has to retry it."""
+    missed = notification(status=NotificationStatus.FAILED, finished_at=later(20), missed_since=START)
+    [line] = [line for line in timeline(Told(missed, (BUSY,))) if "given up" in line]
+    assert line.endswith(
+        "was given up for now; it did not reach its recipient; it is sent by itself once its channel works"
+    )
+
+
 def test_a_quarantined_alert_shows_the_reasons_and_its_body():
     """The unreadable body is shown as it was received."""
     lines = timeline(status=AlertStatus.QUARANTINED, data=None, raw=b'{"event": \xff', errors=("Invalid JSON", "at 1"))
@@ -138,13 +162,38 @@ def test_failures_and_manual_retries_are_shown():
             f"15:04:41.000  attempt 2 of {who}: not accepted after 0.02 s (no_such_recipient, permanent), "
             'answered "550 5.1.1 no such user"'
         ),
-        f"15:04:41.000  {who} failed for good; it did not reach its recipient",
+        f"15:04:41.000  {who} failed for good; it did not reach its recipient; {RETRY}",
         "",
         (
             f"now (15:06:20): the incident (1 alert) is open; {who} FAILED at 15:04:41: "
-            "run `alertgate retry notification-1` to retry it."
+            "run `alertgate retry notification-1` to retry it, or `alertgate dismiss notification-1`."
         ),
     ]
+
+
+def test_a_dismissal_is_shown():
+    """When, and by whom; no command is left to run."""
+    failed = notification(status=NotificationStatus.FAILED, finished_at=later(1))
+    dismissed = replace(failed, dismissed_at=later(60), dismissed_by="Anna")
+    lines = timeline(Told(dismissed, ()), now=200)
+    assert lines[-4:] == [
+        f"15:03:01.000  email to me@example.com failed for good; it did not reach its recipient; {RETRY}",
+        "15:04:00.000  email to me@example.com dismissed by Anna",
+        "",
+        (
+            "now (15:06:20): the incident (1 alert) is open; email to me@example.com FAILED at 15:03:01, and was "
+            "dismissed at 15:04:00 by Anna."
+        ),
+    ]
+
+
+def test_of_several_failures_the_outstanding_one_can_be_retried():
+    """The earlier one says that a later one counts instead."""
+    first = notification(id="n1", status=NotificationStatus.FAILED, finished_at=later(1), superseded_by="n2")
+    second = notification(id="n2", status=NotificationStatus.FAILED, finished_at=later(400))
+    lines = timeline(Told(first, ()), Told(second, ()), now=500)
+    assert lines[-1].endswith("run `alertgate retry n2` to retry it, or `alertgate dismiss n2`.")
+    assert any(line.endswith("it did not reach its recipient; n2 was planned instead") for line in lines)
 
 
 def test_an_incident_shows_who_acknowledged_and_resolved_it():

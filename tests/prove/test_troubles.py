@@ -1,13 +1,16 @@
 """When alertgate reports a trouble of its own, and in which words."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.model import Hint, Severity, Source
+from alertgate.model import Severity, Source
+from alertgate.own_events import Hint
+from alertgate.prove.cause_words import CAUSES
 from alertgate.prove.hint_words import TITLES
-from alertgate.prove.trouble_words import CAUSES, TROUBLES, message, title
+from alertgate.prove.trouble_words import TROUBLES, message, title
 from alertgate.prove.troubles import (
     MOST_SENDERS,
     OTHERS,
@@ -19,6 +22,9 @@ from alertgate.prove.troubles import (
     Trouble,
     add_up,
     decide,
+    decide_confirmed,
+    decide_daily,
+    is_news,
     once,
     read_tally,
 )
@@ -113,6 +119,78 @@ def test_a_trouble_that_lasts_is_over_when_it_is_cleared(facts, incident, second
     assert decide(facts, incident, at(seconds), INTERVAL, lasting=True) is step
 
 
+@pytest.mark.parametrize(
+    ("facts", "incident", "seconds", "step"),
+    [
+        (known(unsaid=None, lasts=True, last_at=at(239)), OPEN, 239, Step.WAIT),
+        (known(unsaid=None, lasts=True, last_at=at(240)), OPEN, 240, Step.CONFIRM),
+        (known(unsaid=None, lasts=True, last_at=at(1e7)), OPEN, 1e7, Step.CONFIRM),
+        (known(lasts=True, last_at=at(240)), OPEN, 240, Step.GO_ON),
+        (known(unsaid=None, last_at=at(200)), OPEN, 240, Step.WAIT),
+        (known(unsaid=None, last_at=at(200)), OPEN, 500, Step.END),
+        (known(unsaid=None, lasts=True, last_at=at(240)), None, 240, Step.WAIT),
+        (known(unsaid=None, last_at=at(-1)), OPEN, 599, Step.WAIT),
+        (known(unsaid=None, last_at=at(-1)), OPEN, 600, Step.ABANDONED),
+        (None, OPEN, 600, Step.ABANDONED),
+    ],
+)
+def test_a_trouble_that_each_process_sees_is_confirmed_while_it_lasts(facts, incident, seconds, step):
+    """Whoever saw it last ends it, or after ten minutes anybody; a person who ended it hears nothing more of it."""
+    assert decide_confirmed(facts, incident, at(seconds)) is step
+
+
+HOUR = 3600
+
+
+@pytest.mark.parametrize(
+    ("facts", "newest", "seconds", "step"),
+    [
+        (known(), None, 0, Step.OPEN),
+        (known(), OPEN, 24 * HOUR - 1, Step.FORGET),
+        (known(), OPEN, 24 * HOUR, Step.OPEN),
+        (known(), OPEN, -1, Step.OPEN),
+        (known(unsaid=None), None, 0, Step.FORGET),
+        (None, OPEN, 48 * HOUR, Step.WAIT),
+    ],
+)
+def test_a_daily_trouble_is_told_once_a_day(facts, newest, seconds, step):
+    """Counted from the last incident, which may be over; one from the future doesn't count."""
+    assert decide_daily(facts, newest, at(seconds)) is step
+
+
+def test_only_another_cause_is_news():
+    """What another process has said already isn't told again."""
+    said, same = once(START, Cause.CHANNEL_LOGIN, "", "535"), once(at(9), Cause.CHANNEL_LOGIN, "", "535 again")
+    other = once(at(9), Cause.CHANNEL_TLS, "")
+    assert [is_news(said, each) for each in (same, other)] == [False, True]
+    assert is_news(None, same)
+
+
+SAID = Tally(3, START, START, {Cause.GAVE_UP: 3}, {"email a***": 3})
+
+
+@pytest.mark.parametrize(
+    ("now", "news"),
+    [
+        (SAID, False),
+        (replace(SAID, count=5), False),
+        (replace(SAID, count=6), True),
+        (replace(SAID, count=1), False),
+        (replace(SAID, causes={Cause.GAVE_UP: 1, Cause.RECIPIENT_REFUSED: 2}), True),
+        (replace(SAID, senders={"email a***": 2, "sms b***": 1}), True),
+        (replace(SAID, senders={}), False),
+    ],
+)
+def test_of_what_lasts_only_news_are_said(now, news):
+    """A new cause, a new contact, or twice as much; so what grows for days is said a few times."""
+    assert is_news(SAID, now) is news
+    facts, later = known(unsaid=now, severity=Severity.INFO), at(1e7)
+    step = decide(facts, OPEN, later, INTERVAL, said=SAID, lasting=True)
+    assert step is (Step.GO_ON if news else Step.SAID)
+    worse = replace(facts, severity=Severity.CRITICAL)
+    assert decide(worse, OPEN, later, INTERVAL, said=SAID, lasting=True) is Step.WORSE
+
+
 def test_a_process_that_ends_leaves_open_what_lasts():
     """It has said it, and the next process will say whether it is over."""
     assert decide(known(unsaid=None), OPEN, at(1), INTERVAL, closing=True, lasting=True) is Step.WAIT
@@ -157,6 +235,23 @@ def test_a_trouble_that_lasts_is_said_with_its_beginning_and_its_end(over, lines
     """It isn't counted."""
     told = Tally(1, START, at(120), {Cause.POLICY_INVALID: 1}, {})
     assert message(POLICY, told, at(180), over=over).splitlines() == lines
+
+
+def test_failed_notifications_are_said_with_whom_they_did_not_reach():
+    """How many, to whom, since when, why, and the commands that end it."""
+    told = Tally(
+        3, START, at(120), {Cause.RECIPIENT_REFUSED: 2, Cause.GAVE_UP: 1}, {"email a***@x": 2, "sms b***@y": 1}
+    )
+    failed = Subject(Trouble.FAILED, "notifications")
+    first, meaning, remedies = message(failed, told, at(180), over=False).splitlines()
+    assert first == (
+        "3 notifications to email a***@x and sms b***@y not delivered since 14:03: refused for good (2), "
+        "given up after GIVE_UP_AFTER (1)."
+    )
+    assert "`alertgate failures`" in meaning
+    assert remedies.count("`alertgate retry --all`") == remedies.count("`alertgate dismiss ID`") == 2
+    over = message(failed, told, at(180), over=True).splitlines()
+    assert over[0].startswith("3 notifications to email a***@x and sms b***@y not delivered from 14:03 to 14:05: ")
 
 
 def test_tallies_add_up():
@@ -238,6 +333,33 @@ def test_without_a_tally_the_message_still_makes_sense():
     """An incident of another version may hold none that can be read."""
     assert message(GENERIC, None, START, over=True).startswith("None was refused since.")
     assert message(GENERIC, None, START, over=False).startswith("Nobody is told")
+
+
+OF = {
+    Trouble.POLICY: ("policy_", "policy"),
+    Trouble.CHANNEL: ("channel_", "outbox"),
+    Trouble.CREDENTIALS: ("credential_", "particle webhook"),
+    Trouble.LIMIT: ("limit_", "mail"),
+    Trouble.DISK: ("disk_", "DATA_DIR"),
+    Trouble.AUDIT: ("audit_", "lease expired"),
+}
+"""How the causes of a trouble begin, and what it is about."""
+
+
+@pytest.mark.parametrize("cause", [each for each in Cause if any(each.startswith(p) for p, _ in OF.values())])
+def test_each_cause_is_said_in_full(cause):
+    """What happened, the detail, what it means and what to do; what happened fits into a text message."""
+    trouble, about = next((trouble, about) for trouble, (prefix, about) in OF.items() if cause.startswith(prefix))
+    sender = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff" if trouble is Trouble.CREDENTIALS else ""
+    told = once(START, cause, sender, "" if trouble is Trouble.POLICY else "402 of 500")
+    lines = message(Subject(trouble, about), told, at(180), over=False).splitlines()
+    tag = "WARNING" if trouble is Trouble.CREDENTIALS else "CRITICAL"
+    assert len(f"{tag} alertgate: {title(trouble, about)} - {lines[0]}") <= 160
+    assert ["402 of 500" in line for line in lines] == [False, *([True] if told.detail else []), False, False]
+    assert lines[-1].startswith("What to do: ")
+    assert all("{" not in line for line in lines)
+    over = message(Subject(trouble, about), told, at(180), over=True).splitlines()
+    assert over == [lines[0].replace(" since 14:03", " from 14:03 to 14:03").replace("from 14:03 to", "at"), over[1]]
 
 
 def test_every_trouble_and_cause_has_its_words():

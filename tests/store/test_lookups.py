@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import event, text
 
 from alertgate.app import new_id
-from alertgate.model import Alert, IncidentStatus, Seen, Signal
+from alertgate.model import Alert, IncidentStatus, Signal
+from alertgate.seen import Seen
 from alertgate.store import alerts, incidents
 from alertgate.store.engine import Store
 from tests.builders import new_alert, new_incident

@@ -22,12 +22,14 @@ from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
 from alertgate.app import new_id
 from alertgate.config import Settings
+from alertgate.credential import Credential
 from alertgate.errors import StoreTooNew
 from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.rules import SeverityRules
-from alertgate.store import alerts, claims, incidents, notifications, policies, schema
+from alertgate.store import alerts, claims, failures, incidents, notifications, policies, schema
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
+from alertgate.store.postgresql import postgresql_engine
 from alertgate.store.tables import metadata
 from tests.builders import new_alert
 from tests.fakes import START
@@ -86,7 +88,8 @@ def migrate(connection: Connection, direction: Callable[[Config, str], None], ve
 @contextmanager
 def connected(settings: Settings, database: dict[str, str]) -> Iterator[Connection]:
     """Connect to a database without opening the store, which would migrate it."""
-    engine = create_engine(database.get("database_url") or f"sqlite:///{settings.sqlite_file}")
+    url = database.get("database_url")
+    engine = postgresql_engine(url, writing=True) if url else create_engine(f"sqlite:///{settings.sqlite_file}")
     try:
         with engine.begin() as connection:
             yield connection
@@ -149,7 +152,9 @@ def test_a_migration_waits_for_a_write_of_another_replica(first_schema, database
     """Both would wait for a table of the other's, and the database would break one of them off."""
     if not database:
         pytest.skip("SQLite has one writer")
-    engine, store, key = create_engine(database["database_url"]), Store(first_schema), {"key": schema.WRITE_LOCK}
+    url = database["database_url"].replace("postgresql://", "postgresql+psycopg://")
+    engine = create_engine(url, connect_args={"prepare_threshold": None})  # it may lead through a pooler
+    store, key = Store(first_schema), {"key": schema.WRITE_LOCK}
     with engine.begin() as old, ThreadPoolExecutor(1) as pool:
         old.execute(text("SELECT pg_advisory_xact_lock(:key)"), key)
         old.execute(text("SELECT id FROM alerts"))
@@ -398,7 +403,7 @@ def test_the_policy_comes_and_goes_without_touching_the_alerts(first_schema, dat
 
 
 def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
-    """Notifications of the older schema are in no digest, were never held back, and are claimed as before."""
+    """Notifications of the older schema are in no digest, were never held back or missed, and are claimed as before."""
     at = int(START.timestamp() * 1_000_000)
     with connected(first_schema, database) as connection:
         migrate(connection, command.upgrade, "0002")
@@ -416,7 +421,84 @@ def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
     stored = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
     due = store.read_now(lambda c: claims.due(c, ChannelName.EMAIL, START, probe=False, most=None))
     store.close()
-    assert [(each.id, each.digest_id, each.held_until) for each in stored] == [
-        (f"n{number}", None, None) for number in range(3)
+    assert [(each.id, each.digest_id, each.held_until, each.missed_since) for each in stored] == [
+        (f"n{number}", None, None, None) for number in range(3)
     ]
     assert [each.id for each in due] == ["n0"]
+
+
+PLACES = [
+    ("n1", "a@x.y", "failed", 1, "n3"),
+    ("n2", "a@x.y", "failed", 2, "n3"),
+    ("n3", "a@x.y", "failed", 3, None),
+    ("n4", "b@x.y", "failed", 1, "n5"),
+    ("n5", "b@x.y", "sent", 2, None),
+    ("n6", "c@x.y", "sent", 9, None),
+    ("n7", "c@x.y", "failed", 5, "n6"),
+    ("n8", "d@x.y", "sent", 1, None),
+    ("n9", "d@x.y", "failed", 2, None),
+]
+"""Notifications before 0006: id, address, status, when it ended, and which other one makes it needless."""
+
+
+@pytest.mark.parametrize("version", schema.VERSIONS[: schema.VERSIONS.index("0006")])
+def test_failures_of_every_older_schema_are_outstanding(first_schema, database, version):
+    """But not where the contact was told later, even by an older one that was retried; a downgrade keeps the rest."""
+    at = int(START.timestamp() * 1_000_000)
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.upgrade, version)
+        for id_, address, status, ended, _ in PLACES:
+            connection.execute(
+                text(
+                    "INSERT INTO notifications (id, incident_id, channel, address, kind, status, severity, reason,"
+                    " created_at, due_at, retry_since, attempts, finished_at) VALUES (:id, 'incident-4', 'email',"
+                    " :address, 'opening', :status, 1, 'r', :at, :at, :at, 1, :ended)"
+                ),
+                {"id": id_, "address": address, "status": status, "at": at, "ended": at + ended},
+            )
+    for _ in range(2):
+        store = Store(first_schema)
+        store.open(exclusive=True)
+        stored = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
+        outstanding = store.read_now(failures.ids)
+        with store.transaction() as connection:
+            failures.dismiss(connection, ["n3"], "Anna", Credential.API_TOKEN, START)
+        left = store.read_now(failures.ids)
+        store.close()
+        assert [(each.id, each.superseded_by) for each in stored] == [(id_, by) for id_, *_, by in PLACES]
+        assert (sorted(outstanding), left) == (["n3", "n9"], ["n9"])
+        with connected(first_schema, database) as connection:
+            migrate(connection, command.downgrade, version)
+
+
+def test_what_was_done_before_has_no_credential(first_schema, database):
+    """Alerts, acknowledgements, ends and dismissals stay as they were; the migration before it can be restored."""
+    at = int(START.timestamp() * 1_000_000)
+    said = "UPDATE incidents SET acknowledged_at = :at, acknowledged_by = 'Anna' WHERE id = 'incident-4'"
+    failed = (
+        "INSERT INTO notifications (id, incident_id, channel, address, kind, status, severity, reason, created_at,"
+        " due_at, retry_since, attempts, finished_at, dismissed_at, dismissed_by) VALUES ('n1', 'incident-4', 'email',"
+        " 'a@x.y', 'opening', 'failed', 1, 'r', :at, :at, :at, 1, :at, :at, 'Bea')"
+    )
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.upgrade, "0007")
+        for statement in (said, failed):
+            connection.execute(text(statement), {"at": at})
+    for _ in range(2):
+        store = Store(first_schema)
+        store.open(exclusive=True)
+        alert = store.read_now(lambda c: alerts.get(c, ALERT_ID))
+        ended = store.read_now(lambda c: incidents.get(c, "incident-2"))
+        known = store.read_now(lambda c: incidents.get(c, "incident-4"))
+        [told] = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
+        with store.transaction() as connection:
+            failures.dismiss(connection, ["n1"], "Cleo", Credential.COMMAND_LINE, START)
+        store.close()
+        assert alert
+        assert ended
+        assert known
+        assert (alert.credential, ended.resolved_by, ended.resolved_with) == (None, "Anna", None)
+        assert (known.acknowledged_by, known.acknowledged_with) == ("Anna", None)
+        assert (told.dismissed_by, told.dismissed_with, told.retried_with) == ("Bea", None, None)
+        with connected(first_schema, database) as connection:
+            migrate(connection, command.downgrade, "0007")

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import text
 
 from alertgate.app import new_id
+from alertgate.credential import Credential
 from alertgate.model import AlertStatus, IncidentStatus, NotificationStatus, Severity, Source
-from alertgate.store import alerts, incidents, notifications
+from alertgate.store import alerts, failures, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.pages import Wanted
 from tests import builders
@@ -45,7 +46,7 @@ def put_notification(store: Store, incident_id: str, **changes) -> str:
 
 def ids(store: Store, wanted: Wanted, before: str | None = None, limit: int = 50) -> list[str]:
     """Return the ids of a page of alerts."""
-    return [alert.id for alert in store.read_now(lambda c: alerts.page(c, wanted, before, limit))]
+    return store.read_now(lambda c: [alert.id for alert in alerts.page(c, wanted, before, limit)])
 
 
 def test_pages_of_alerts_are_ordered_from_newest_to_oldest(store: Store):
@@ -125,17 +126,17 @@ def test_a_failed_notification_can_be_restarted(store: Store):
     """It is pending, due now and without attempts; only a failed one can be restarted."""
     incident = put_incident(store, 0)
     failed = put_notification(store, incident, attempts=9, finished_at=START)
-    assert store.read_now(notifications.failed) == [failed]
+    assert store.read_now(failures.ids) == [failed]
     now = START + SECOND
     with store.transaction() as connection:
         before = notifications.get(connection, failed)
-        after = notifications.restart(connection, before, now)
+        after = notifications.restart(connection, before, Credential.API_TOKEN, now)
         assert notifications.get(connection, failed) == after
     assert (after.status, after.due_at, after.retry_since) == (NotificationStatus.PENDING, now, now)
     assert (after.attempts, after.finished_at, after.created_at) == (0, None, START)
-    assert store.read_now(notifications.failed) == []
+    assert store.read_now(failures.ids) == []
     with store.transaction() as connection, pytest.raises(ValueError, match="from pending to pending"):
-        notifications.restart(connection, after, now)
+        notifications.restart(connection, after, Credential.API_TOKEN, now)
 
 
 def test_cancelling_affects_only_pending_notifications_of_one_incident(store: Store):

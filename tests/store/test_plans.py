@@ -19,12 +19,15 @@ LATELY = (
     "SELECT address, count(*) FROM notifications WHERE channel = 'email' AND address IN ('a', 'b') AND claimed_at > 1"
     " AND claimed_at <= 2 AND status IN ('sending', 'sent', 'pending') GROUP BY address"
 )
-DIGEST = (
-    "UPDATE notifications SET lease_owner = 'me' WHERE channel = 'email' AND digest_id IN ('a') AND status = 'pending'"
+MISSED = (
+    "SELECT 1 FROM notifications WHERE channel = 'email' AND status IN ('pending', 'failed')"
+    " AND missed_since IS NOT NULL"
 )
 USED = "SELECT count(*) FROM notifications WHERE status = 'sent' AND finished_at > 1 AND channel IN ('email', 'sms')"
-
-
+OUTSTANDING = (
+    "SELECT channel, count(*), max(id) FROM notifications WHERE status = 'failed' AND dismissed_at IS NULL"
+    " AND superseded_by IS NULL GROUP BY channel"
+)
 PARTS = "SELECT DISTINCT key FROM incidents WHERE device = 'd' AND id >= '01' AND substr(key, 1, 3) = 'abc' LIMIT 32"
 UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
 
@@ -37,8 +40,9 @@ UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
         (SWEEP, "incidents_unresolved"),
         (RETENTION, "incidents_resolved_at"),
         (LATELY, "notifications_claimed"),
-        (DIGEST, "notifications_due"),
+        (MISSED, "notifications_missed"),
         (USED, "notifications_sent"),
+        (OUTSTANDING, "notifications_outstanding"),
     ],
 )
 def test_queries_use_their_indexes(store: Store, query, index):

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from alertgate.app import new_id
-from alertgate.errors import StoreInUse, StoreRefused, StoreUnavailable
+from alertgate.errors import StoreInUse, StoreRefused, StoreTooSlow, StoreUnavailable
 from alertgate.group.decide import is_quiet
-from alertgate.model import AlertStatus, IncidentStatus, Resolution, Seen, Severity, Signal
+from alertgate.model import AlertStatus, IncidentStatus, Resolution, Severity, Signal
 from alertgate.rules import GroupingRules
+from alertgate.seen import Seen
 from alertgate.store import alerts, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.write_probe import probe
@@ -295,6 +296,32 @@ def test_a_writer_that_freezes_is_ended_after_writing_many_rows(make_settings, p
 
 def _is_alive(connection, pid: int) -> bool:
     return connection.execute(text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid"), {"pid": pid}).scalar() > 0
+
+
+DIES = """
+CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER die AFTER INSERT ON write_probe DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION die();
+"""
+"""Lets the server's session die within the commit."""
+
+
+@pytest.mark.postgres
+def test_a_connection_that_is_lost_in_a_commit_may_have_stored_it(make_settings, postgres_database):
+    """Nobody knows whether it did, so the error doesn't say that nothing was stored; the next write works."""
+    store = Store(make_settings(database_url=postgres_database))
+    store.open(exclusive=True)
+    with store.transaction() as connection:
+        connection.exec_driver_sql(DIES)
+    with (
+        pytest.raises(StoreTooSlow, match=r"lost during a commit .*: it may be stored, or not"),
+        store.transaction() as c,
+    ):
+        probe(c, START)
+    with store.transaction() as connection:
+        alerts.add(connection, [new_alert()])
+    store.close()
 
 
 def test_a_second_service_on_one_sqlite_file_is_refused(make_settings):

@@ -8,11 +8,24 @@ from datetime import datetime, timedelta
 import pytest
 
 from alertgate.app import new_id
+from alertgate.credential import Credential
 from alertgate.errors import StoreError, StoreUnavailable
 from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus, Severity
 from alertgate.prove.housekeeping import delete_expired
-from alertgate.store import alerts, attempts, incidents, notifications, retention, upkeep
+from alertgate.store import (
+    alerts,
+    attempts,
+    audit,
+    failures,
+    incidents,
+    leases,
+    notifications,
+    retention,
+    untold,
+    upkeep,
+)
 from alertgate.store.engine import LogLimits, Store
+from alertgate.store.rows import AT_ONCE
 from tests import builders
 from tests.fakes import START, FakeClock
 
@@ -72,6 +85,18 @@ async def test_old_resolved_incidents_are_deleted(store: Store):
         assert len(store.read_now(lambda c, i=incident_id: alerts.latest(c, i, 9))) == 1
 
 
+async def test_what_nobody_has_dealt_with_is_not_deleted(store: Store):
+    """An old incident with an outstanding failure stays until it is dismissed, and is deleted then."""
+    incident_id = plant(store, ended=OLD, notified=NotificationStatus.FAILED)
+    await delete_expired(store, FakeClock(), 90)
+    [failed] = store.read_now(failures.ids)
+    with store.transaction() as connection:
+        failures.dismiss(connection, [failed], "Anna", Credential.API_TOKEN, START)
+    assert store.read_now(lambda c: incidents.get(c, incident_id)) is not None
+    await delete_expired(store, FakeClock(), 90)
+    assert store.read_now(lambda c: incidents.get(c, incident_id)) is None
+
+
 async def test_zero_days_keep_everything(store: Store):
     """RETENTION_DAYS=0 means forever."""
     incident_id = plant(store, ended=START - timedelta(days=9999))
@@ -97,6 +122,61 @@ def test_notifications_on_a_removed_channel_are_reassigned(store: Store):
     after = {n.id: n for n in store.read_now(lambda c: notifications.of_incident(c, incident.id))}
     assert (after[known.id].channel, after[known.id].status) == (ChannelName.OUTBOX, NotificationStatus.PENDING)
     assert after[unknown.id].status is NotificationStatus.FAILED
+
+
+def test_giving_up_goes_on_until_all_is_given_up(store: Store):
+    """A thousand at a time: one statement can't name them all."""
+    incident = builders.new_incident()
+    made = [builders.new_notification(incident, address=f"{number}@x.y") for number in range(AT_ONCE + 1)]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, made)
+        later = START + timedelta(hours=25)
+        given_up = [upkeep.give_up(connection, START + timedelta(hours=1), later) for _ in range(3)]
+    assert [len(each) for each in given_up] == [AT_ONCE, 1, 0]
+    assert {each.id for some in given_up for each in some} == {each.id for each in made}
+
+
+def test_no_list_of_ids_is_too_long(make_settings):
+    """After a week of an outage there may be more than one statement takes: 32,766 in SQLite, 65,535 in PostgreSQL."""
+    many = [f"id{number}" for number in range(33_000)]
+    store = Store(make_settings())
+    store.open(exclusive=True)
+    with store.transaction() as c:
+        assert failures.dismiss(c, many, "Ada", Credential.COMMAND_LINE, START) == 0
+        assert (incidents.by_id(c, many), attempts.last(c, many), attempts.of_notifications(c, many)) == ({}, {}, [])
+        assert (audit.concern(c, many), untold.news(c, many), untold.earlier(c, many)) == ({}, {}, {})
+        assert untold.included(c, many) == leases.lease(c, many, leases.Lease("me", START, START)) == []
+        assert leases.release_expired(c, START, many) == []
+        later = [builders.new_notification(builders.new_incident(id=each)) for each in many]
+        failures.supersede(c, later)
+        assert leases.finish(c, [leases.unattempted(each, START) for each in later]) == [False] * len(many)
+    store.close()
+
+
+def test_what_was_for_the_outbox_is_ended_once_mail_is_set(store: Store):
+    """It never was for a person, so nothing of it fails or stays to be dealt with; what a recipient gets stays."""
+    incident = builders.new_incident()
+    nobody, somebody = "operator@localhost", "me@example.com"
+    pending, failed = NotificationStatus.PENDING, NotificationStatus.FAILED
+    made = {
+        "waits": builders.new_notification(incident, channel=ChannelName.OUTBOX, address=nobody),
+        "failed": builders.new_notification(incident, channel=ChannelName.OUTBOX, address=nobody, status=failed),
+        "due": builders.new_notification(incident, channel=ChannelName.OUTBOX, address=somebody),
+        "mail": builders.new_notification(
+            incident, channel=ChannelName.EMAIL, address="gone@example.com", status=failed
+        ),
+    }
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, list(made.values()))
+        assert upkeep.leave_outbox(connection, [somebody], START) == 2
+        assert upkeep.leave_outbox(connection, [somebody], START) == 0
+    stored = {each.id: each for each in store.read_now(lambda c: notifications.of_incident(c, incident.id))}
+    after = {name: stored[each.id] for name, each in made.items()}
+    assert (after["waits"].status, after["waits"].reason) == (NotificationStatus.CANCELLED, upkeep.LEFT_IN_OUTBOX)
+    assert after["due"].status is pending
+    assert {name for name, each in after.items() if each.is_outstanding} == {"mail"}
 
 
 def test_what_the_daily_limit_holds_back_is_not_given_up(store: Store):
@@ -140,7 +220,8 @@ def test_a_backup_is_a_complete_copy(make_settings, tmp_path):
         alerts.add(connection, [alert])
     copy = tmp_path / "restored" / "alertgate.db"
     copy.parent.mkdir()
-    store.backup(copy)
+    rows = store.backup(copy)
+    assert {name: number for name, number in rows.items() if number} == {"alembic_version": 1, "alerts": 1}
     with pytest.raises(StoreError, match="already exists"):
         store.backup(copy)
     with pytest.raises(StoreUnavailable, match="can't be written"):

@@ -217,6 +217,7 @@ async def _first_sent(service: Running, incident_id: str) -> Any:
         ("POST", f"/incidents/{NOWHERE}/acknowledge"),
         ("POST", f"/incidents/{NOWHERE}/resolve"),
         ("POST", f"/notifications/{NOWHERE}/retry"),
+        ("POST", f"/notifications/{NOWHERE}/dismiss"),
     ],
 )
 async def test_what_is_not_there_is_404(timed, method, path):
@@ -360,6 +361,44 @@ async def test_a_failed_message_gives_way_to_one_that_is_pending(make_settings, 
         assert (refused.status_code, waiting["id"] in refused.json()["detail"]) == (409, True)
 
 
+async def test_notifications_are_listed_and_filtered(make_settings, database):
+    """By status, channel, severity, incident, time, and whether they are outstanding; each with its last attempt."""
+    async with mailing(make_settings, database, "gone@example.com", "me@example.com") as (service, sink, clock):
+        sink.refused["gone@example.com"] = "550 5.1.1 gone"
+        incident_id = await incident_of(service, await service.particle(severity="critical"))
+        await service.settled()
+        clock.move(seconds=10)
+        await service.particle(event="other", data={"severity": "info"})
+        await service.settled()
+
+        async def found(**query: Any) -> list[tuple[str, str, str]]:
+            items = (await get(service, "/notifications", **query)).json()["items"]
+            return [(each["severity"], each["status"], each["last_attempt"]["reply"][:3]) for each in items]
+
+        about = await found(incident_id=incident_id)
+        assert sorted(about) == [("critical", "failed", "550"), ("critical", "sent", "250")]
+        assert await found(severity="info", status="failed") == [("info", "failed", "550")]
+        assert await found(channel="email", until="2026-11-23T14:03:10Z", outstanding=True, severity="critical") == [
+            ("critical", "failed", "550")
+        ]
+        assert await found(channel="sms") == []
+        assert (await get(service, "/notifications", source="particle")).status_code == 422
+
+
+async def test_pages_of_notifications_neither_repeat_nor_hide(make_settings, database):
+    """With a filter too."""
+    async with mailing(make_settings, database) as (service, sink, _):
+        sink.refused["me@example.com"] = "550 5.1.1 gone"
+        for number in range(5):
+            await service.particle(event=f"e{number}")
+            await service.settled()
+        first = (await get(service, "/notifications", outstanding=True, limit=3)).json()
+        second = (await get(service, "/notifications", outstanding=True, limit=200, cursor=first["next"])).json()
+        ids = [each["id"] for each in (*first["items"], *second["items"])]
+        assert (ids, len(set(ids)) >= 5) == (sorted(ids, reverse=True), True)
+        assert second["next"] is None
+
+
 async def test_a_test_message_goes_to_every_recipient(make_settings):
     """Each server's own answer, in the order of the recipients; the channels stay open for alerts."""
     async with mailing(make_settings, {}, "gone@example.com", "me@example.com") as (service, sink, _):
@@ -400,9 +439,18 @@ async def test_lists_have_the_documented_fields(timed):
         assert set(page["items"][0]) == set(schemas[item]["properties"])
     trail = (await get(service, f"/incidents/{incident_id}")).json()
     assert set(trail) == set(schemas["IncidentTrailView"]["properties"])
+    page = await until(lambda: _listed_notifications(service))
+    assert set(page) == set(schemas["NotificationList"]["properties"])
+    assert set(page["items"][0]) == set(schemas["ListedNotification"]["properties"])
+    assert set(trail["notifications"][0]) == set(schemas["NotificationView"]["properties"])
     tried = (await post(service, "/send-test")).json()
     assert set(tried) == set(schemas["TestSendList"]["properties"])
     assert set(tried["items"][0]) == set(schemas["TestSendView"]["properties"])
+
+
+async def _listed_notifications(service: Running) -> Any:
+    page = (await get(service, "/notifications")).json()
+    return page if page["items"] else None
 
 
 ANSWERS = {
@@ -416,7 +464,12 @@ ANSWERS = {
     ("post", "/api/incidents/{incident_id}/resolve"): {
         *("200", "400", "401", "404", "408", "413", "422", "429", "503")
     },
+    ("get", "/api/notifications"): {"200", "401", "422", "429", "503"},
     ("post", "/api/notifications/{notification_id}/retry"): {"200", "401", "404", "409", "422", "429", "503"},
+    ("post", "/api/notifications/{notification_id}/dismiss"): {
+        *("200", "400", "401", "404", "408", "409", "413", "422", "429", "503")
+    },
+    ("post", "/api/notifications/dismiss"): {*("200", "400", "401", "408", "413", "422", "429", "503")},
     ("post", "/api/send-test"): {"200", "401", "429", "503"},
 }
 

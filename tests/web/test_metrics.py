@@ -113,6 +113,9 @@ class Never:
     async def send(self, message, _deadline):
         raise NotImplementedError
 
+    async def rehearse(self, _to, _deadline):
+        raise NotImplementedError
+
     async def close(self) -> None:
         pass
 
@@ -141,9 +144,9 @@ async def test_failed_authentication_and_spent_budgets_are_counted(make_settings
         assert (await service.particle()).status_code == 429
         found = await taken(service)
     failures = {guard: found("alertgate_auth_failures_total", guard=guard) for guard in Guard}
-    assert failures == {"particle": 1, "generic": 1, "api": 1, "metrics": 0}
+    assert failures == {"particle": 1, "generic": 1, "api": 2, "metrics": 0}
     limited = {budget: found("alertgate_rate_limited_total", budget=budget) for budget in RateBudget}
-    assert limited == {"failed": 1, "generic": 0, "device": 1}
+    assert limited == {"failed": 1, "generic": 0, "device": 1, "stored": 0}
 
 
 async def test_requests_are_counted_by_template(service: Running):

@@ -43,19 +43,26 @@ async def test_https_behind_a_trusted_proxy_is_kept_to(make_settings):
     assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
 
 
-async def test_a_callers_request_id_is_kept_if_it_is_harmless(service: Running):
-    """A proxy's id goes through to the answer and the stored alert; one with odd characters is replaced."""
-    answer = await service.client.post(
+@pytest.fixture
+async def behind_proxy(make_settings) -> AsyncIterator[Running]:
+    """A service that takes the test for its proxy."""
+    async with serving(make_settings(trusted_proxies="127.0.0.1")) as running:
+        yield running
+
+
+async def test_a_proxys_request_id_is_kept_if_it_is_harmless(behind_proxy: Running):
+    """It goes through to the answer and the stored alert; one with odd characters is replaced."""
+    answer = await behind_proxy.client.post(
         "/webhook/particle", json={"event": "e"}, headers={**BEARER, "X-Request-ID": "proxy-1"}
     )
     assert answer.headers["x-request-id"] == "proxy-1"
-    assert (await service.trail(answer.json()["id"]))["alert"]["request_id"] == "proxy-1"
-    answer = await service.client.get("/health", headers={"X-Request-ID": "a b\tc"})
+    assert (await behind_proxy.trail(answer.json()["id"]))["alert"]["request_id"] == "proxy-1"
+    answer = await behind_proxy.client.get("/health", headers={"X-Request-ID": "a b\tc"})
     assert answer.headers["x-request-id"] != "a b\tc"
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_a_requests_log_lines_have_its_own_context(service: Running, at_once):
+async def test_a_requests_log_lines_have_its_own_context(behind_proxy: Running, at_once):
     """On one connection, one behind the other or all at once: an alert's id stands in its own request's lines alone."""
     post = b"POST /webhook/particle HTTP/1.1\r\nHost: x\r\nX-Request-ID: first\r\n%bContent-Length: %d\r\n\r\n%b" % (
         AUTHORIZATION,
@@ -64,7 +71,7 @@ async def test_a_requests_log_lines_have_its_own_context(service: Running, at_on
     )
     live = b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Request-ID: second\r\nConnection: close\r\n\r\n"
     with capture_logs(processors=[merge_contextvars]) as logs:
-        assert statuses(await talk(service.port, *([post + live] if at_once else [post, live]))) == [202, 200]
+        assert statuses(await talk(behind_proxy.port, *([post + live] if at_once else [post, live]))) == [202, 200]
     lines = [(line["event"], line["request_id"], "alert_id" in line) for line in logs if "request_id" in line]
     assert lines == [
         ("alert.accepted", "first", True),

@@ -1,7 +1,8 @@
 """`/status`, for whoever looks after the gate."""
 
 from tests.conftest import API_BEARER, Running, serving
-from tests.fakes import until
+from tests.fakes import FakeClock, mail_sink, until
+from tests.flow.test_nothing_is_lost import mail_settings
 
 
 async def test_status_wants_the_api_token(service: Running):
@@ -34,3 +35,19 @@ async def test_status_shows_exactly_what_it_documents(service: Running):
     schemas = (await service.client.get("/openapi.json")).json()["components"]["schemas"]
     assert set(status) == set(schemas["Status"]["properties"])
     assert set(status["channels"]["outbox"]) == set(schemas["ChannelView"]["properties"])
+    assert set(status["outstanding_failures"]) == set(schemas["OutstandingFailures"]["properties"])
+
+
+async def test_status_lists_failures_as_it_documents_them(make_settings):
+    """The latest twenty of them, and how many there are."""
+    async with mail_sink() as sink:
+        sink.refused["me@example.com"] = "550 5.1.1 <me@example.com> unknown"
+        async with serving(make_settings(**mail_settings(sink.port)), clock=FakeClock()) as service:
+            for number in range(21):
+                await service.particle(event=f"e{number}")
+            await service.settled()
+            found = (await service.client.get("/status", headers=API_BEARER)).json()["outstanding_failures"]
+            schemas = (await service.client.get("/openapi.json")).json()["components"]["schemas"]
+    assert (found["number"] >= 21, len(found["latest"])) == (True, 20)
+    assert all(set(each) == set(schemas["OutstandingFailure"]["properties"]) for each in found["latest"])
+    assert {each["reply"] for each in found["latest"]} == {"550 5.1.1 <m***@example.com> unknown"}

@@ -3,7 +3,6 @@
 It is rejected only if there is nothing to tell. Any other wrong value is stored, and the alert goes through.
 """
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -22,10 +21,11 @@ from alertgate.accept.fields import (
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import EventKey, incident_key, part_of
 from alertgate.accept.repeats import SenderId, content_digest, repeat_key
+from alertgate.accept.resent import guarded
 from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
 from alertgate.accept.severity import decide_severity
-from alertgate.accept.times import LATEST, TIME_SCHEMA, read_time
-from alertgate.errors import FieldError, Invalid, Malformed
+from alertgate.accept.times import TIME_SCHEMA, read_time
+from alertgate.errors import FieldError, Invalid, Malformed, Rejected
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 from alertgate.policy.events import Ruling
 from alertgate.words import read_severity, read_word, values_of
@@ -73,7 +73,9 @@ class GenericAlert(BaseModel):
         Field(description="Alerts of one source with the same key join one incident."),
     ] = None
     timestamp: Annotated[
-        Any, WithJsonSchema(TIME_SCHEMA), Field(description="When it happened: ISO 8601 or Unix seconds.")
+        Any,
+        WithJsonSchema(TIME_SCHEMA),
+        Field(description="When it happened: ISO 8601 with its zone, or Unix seconds."),
     ] = None
     details: Annotated[
         Any, WithJsonSchema({"type": "object"}), Field(description="Further data; shown as a table.")
@@ -83,13 +85,23 @@ class GenericAlert(BaseModel):
 def understand(body: bytes, sender_id: SenderId | None, context: IntakeContext) -> Understood:
     """Return the alert that a generic body holds.
 
-    Raises Malformed if it isn't JSON, and Invalid if it isn't an object with an `event` and a `message`.
+    Raises Malformed if it isn't JSON or reading it fails, and Invalid if it isn't an object with an `event` and a
+    `message`.
     """
     try:
         return _alert(_parse(body), sender_id, context)
+    except Rejected:
+        raise
     except RecursionError:
         problem = FieldError("", "Invalid JSON: it is nested too deeply")
         raise Malformed("The body is nested too deeply; nothing was stored.", (problem,)) from None
+    except Exception as error:
+        problem = FieldError("", f"reading it failed: {type(error).__name__}")
+        raise Malformed(
+            "alertgate can't read this body, which is a defect in it; nothing was stored. Send less of `details`, and "
+            "please report it.",
+            (problem,),
+        ) from error
 
 
 def _parse(body: bytes) -> GenericAlert:
@@ -133,14 +145,20 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
         message=shortened(parsed.message, LONGEST_MESSAGE),
         data=details if isinstance(details, dict | list) and details else None,
         fields={**others, **finite(_uninterpreted(parsed, decided, details))},
-        published_at=_time(parsed.timestamp),
+        published_at=read_time(parsed.timestamp),
         repeat_key=repeat_key(sender_id.kind, parsed.source, sender_id.text) if sender_id else None,
         id_kind=sender_id.kind if sender_id else None,
-        content=content_digest(parsed.source, parsed.event, finite(parsed.model_dump(exclude={"timestamp"}))),
+        content=content_digest(parsed.source, parsed.event, finite(_without_time(parsed))),
         request_id=context.request_id,
+        credential=context.credential,
         reason=doubt(decided),
     )
-    return ruled(alert, said, ruling, key.whole)
+    return guarded(ruled(alert, said, ruling, key.whole), parsed.timestamp)
+
+
+def _without_time(parsed: GenericAlert) -> dict[str, Json]:
+    """Return all fields but the time. pydantic's `model_dump` would copy all that they hold, piece by piece."""
+    return {name: value for name, value in parsed if name != "timestamp"}
 
 
 def _event_key(parsed: GenericAlert, details: Json, others: dict[str, Json], ruling: Ruling | None) -> EventKey:
@@ -158,14 +176,8 @@ def _uninterpreted(parsed: GenericAlert, decided: DecidedSignal, details: Json) 
     understood = {
         "severity": read_severity(parsed.severity) is not None,
         "status": decided.reason is SignalReason.SAYS_RESOLVED or read_word(parsed.status) == Signal.FIRING,
-        "timestamp": _time(parsed.timestamp) is not None,
+        "timestamp": read_time(parsed.timestamp) is not None,
         "details": isinstance(details, dict | list),
     }
     unread = {name: getattr(parsed, name) for name, known in understood.items() if not known}
     return {**aside, **{name: value for name, value in unread.items() if value not in (None, "")}}
-
-
-def _time(value: Json) -> datetime | None:
-    """Return a time, or None if the value isn't one."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and not 0 <= value <= LATEST else read_time(value)

@@ -13,8 +13,9 @@ from alertgate.accept.keys import incident_key, parts_prefix
 from alertgate.accept.parts import MOST_PARTS, PartReason
 from alertgate.accept.rulings import Said, Understood
 from alertgate.group.decide import Known
-from alertgate.model import Alert, AlertStatus, Hint, Severity, Signal, Source
+from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
 from alertgate.notify.render.text import one_line
+from alertgate.own_events import Hint
 from alertgate.policy.suggest import rule_text
 from alertgate.prove import hint_words
 

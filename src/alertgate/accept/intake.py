@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from alertgate.credential import Credential
 from alertgate.policy.events import EventRule
 from alertgate.rules import SeverityRules
 
@@ -16,5 +17,7 @@ class IntakeContext:
     received_at: datetime
     severities: SeverityRules
     request_id: str | None = None
+    credential: Credential | None = None
+    """What let the request in."""
     rules: Sequence[EventRule] = ()
     """The policy's `[[events]]`, in order."""

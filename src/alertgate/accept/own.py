@@ -11,22 +11,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 import structlog
 
-from alertgate.accept.keys import incident_key
-from alertgate.accept.record import Recorded, Recorder
-from alertgate.accept.rulings import Understood
+from alertgate.accept.heard import Heard
+from alertgate.accept.own_report import Open, Report, Reporter, open_incidents
 from alertgate.clock import Clock
 from alertgate.errors import StoreError
 from alertgate.metrics import Metrics
-from alertgate.model import Alert, AlertStatus, Incident, Severity, Signal, Source, worst
+from alertgate.model import Severity
 from alertgate.notify.render.text import one_line
-from alertgate.prove.trouble_words import message, title
+from alertgate.prove.trouble_words import title
 from alertgate.prove.troubles import (
+    CONFIRMED,
+    DAILY,
     ENDS,
     LASTING,
+    SHOWN_BY_PARTS,
     SILENT,
     Cause,
     Known,
@@ -34,12 +35,12 @@ from alertgate.prove.troubles import (
     Subject,
     Tally,
     Trouble,
-    add_up,
     decide,
+    decide_confirmed,
+    decide_daily,
+    is_news,
     once,
-    read_tally,
 )
-from alertgate.store import Connection, alerts, incidents
 from alertgate.store.engine import Store
 
 EVERY = 1.0
@@ -51,53 +52,16 @@ RETRY_AFTER = 10.0
 CLOSE_WITHIN = 5.0
 """Seconds for the last report when the service stops."""
 LONGEST_SENDER = 60
+LONGEST_DETAIL = 200
 
 log = structlog.stdlib.get_logger("alertgate.own")
 
 
-@dataclass(slots=True)
-class _Heard:
-    """What was raised about a subject in this process."""
+class _Lasting(NamedTuple):
+    """How something that lasts stood, as it was last raised, or reported by another process."""
 
-    trouble: Trouble
-    last_at: datetime
-    unsaid: Tally | None = None
-    severity: Severity = Severity.INFO
-    raised: int = 0
-    covered: int = 0
-    """How many of `raised` had occurred when the incident was last seen open."""
-    cleared: bool = False
-
-    @property
-    def is_said(self) -> bool:
-        """Whether it lasts, and there is nothing to report until it changes."""
-        return self.trouble in LASTING and not self.unsaid and not self.cleared
-
-    def take(self) -> Known:
-        """Return what is known; what is unsaid counts as said, unless it is put back."""
-        known = Known(self.last_at, self.unsaid, self.severity, self.raised > self.covered, self.cleared)
-        self.unsaid, self.severity = None, Severity.INFO
-        return known
-
-    def put_back(self, known: Known) -> None:
-        """Take back that it was said."""
-        if known.unsaid:
-            self.unsaid = add_up(self.trouble, known.unsaid, self.unsaid)
-            self.severity = worst(known.severity, self.severity)
-
-
-class _Report(NamedTuple):
-    step: Step
-    alert: Alert
-    recorded: Recorded
-
-
-@dataclass(frozen=True, slots=True)
-class OwnRules:
-    """How own troubles are reported: GROUP_INTERVAL, and the time zone of the readers."""
-
-    interval: timedelta
-    zone: ZoneInfo
+    tally: Tally
+    severity: Severity
 
 
 @dataclass(slots=True)
@@ -112,78 +76,114 @@ class _Pace:
 class OwnAlerts:
     """Raises, reports and clears troubles. Only for the thread of the event loop.
 
-    `wake` is called when a report has made a notification due.
+    `interval` is GROUP_INTERVAL. `wake` is called when a report has made a notification due.
     """
 
     def __init__(
         self,
         store: Store,
-        recorder: Recorder,
+        reporter: Reporter,
         clock: Clock,
         metrics: Metrics,
-        new_id: Callable[[datetime], str],
-        rules: OwnRules,
+        interval: timedelta,
         *,
         wake: Callable[[], None],
     ) -> None:
         self._store = store
-        self._recorder = recorder
+        self._reporter = reporter
         self._clock = clock
         self._metrics = metrics
-        self._new_id = new_id
-        self._rules = rules
+        self._interval = interval
         self._wake = wake
-        self._heard: dict[Subject, _Heard] = {}
-        self._lasting: dict[Subject, Cause | None] = {}
-        self._open: dict[Subject, Incident] = {}
+        self._heard: dict[Subject, Heard] = {}
+        self._lasting: dict[Subject, _Lasting | None] = {}
+        self._open: dict[Subject, Open] = {}
         self._pace = _Pace()
 
-    def raise_(self, trouble: Trouble, about: str, *, cause: Cause, severity: Severity, sender: str = "") -> None:
+    def raise_(
+        self,
+        trouble: Trouble,
+        about: str,
+        *,
+        cause: Cause,
+        severity: Severity,
+        sender: str = "",
+        detail: str = "",
+        since: datetime | None = None,
+    ) -> None:
         """Note that a trouble occurred once: `about` is the part of the gate that has it, one incident each.
 
-        `sender` names whose alert it affected; it may be any text.
+        `sender` names whose alert it affected, and `detail` adds to the cause; they may be any text. `since`: it began
+        before now.
         """
-        now = self._clock.now()
-        heard = self._heard.setdefault(Subject(trouble, about), _Heard(trouble, now))
-        occurred = once(now, cause, one_line(sender, LONGEST_SENDER))
-        heard.unsaid = add_up(trouble, heard.unsaid, occurred)
-        heard.severity = worst(heard.severity, severity)
-        heard.last_at = now
-        heard.raised += 1
-        heard.cleared = False
+        self._hear(Subject(trouble, about), self._occurred(cause, sender, detail, since), severity)
 
     def clear(self, trouble: Trouble, about: str) -> None:
         """Note that a trouble is over, rather than wait until it hasn't occurred for GROUP_INTERVAL."""
-        self._heard.setdefault(Subject(trouble, about), _Heard(trouble, self._clock.now())).cleared = True
+        now = self._clock.now()
+        self._heard.setdefault(Subject(trouble, about), Heard(trouble, now)).over(now)
 
-    def lasts(self, trouble: Trouble, about: str, cause: Cause | None, severity: Severity) -> None:
-        """Note why a trouble of LASTING lasts, or with None that it doesn't; to be called again and again.
+    def lasts(
+        self,
+        trouble: Trouble,
+        about: str,
+        cause: Cause | None,
+        severity: Severity,
+        *,
+        detail: str = "",
+        since: datetime | None = None,
+    ) -> None:
+        """Note why a trouble of LASTING or CONFIRMED lasts, or with None that it doesn't. Called again and again."""
+        tally = self._occurred(cause, "", detail, since) if cause else None
+        self.stands(trouble, about, tally, severity)
 
-        Only a change is raised or cleared. The first call clears what an earlier process may have left open.
+    def stands(self, trouble: Trouble, about: str, tally: Tally | None, severity: Severity) -> None:
+        """Note how a trouble of LASTING or CONFIRMED stands, or with None that it is over. Called again and again.
+
+        Only news and a higher severity are raised, and only an end is cleared. The first call clears what an earlier
+        process may have left open of LASTING. Once a person has resolved the incident, any growth is news.
         """
         subject = Subject(trouble, about)
-        if subject in self._lasting and self._lasting[subject] is cause:
-            return
-        self._lasting[subject] = cause
-        if cause:
-            self.raise_(trouble, about, cause=cause, severity=severity)
-        else:
-            self.clear(trouble, about)
+        noted = self._lasting.get(subject)
+        if tally is None:
+            if noted or (trouble in LASTING and subject not in self._lasting):
+                self.clear(trouble, about)
+            self._lasting[subject] = None
+        elif noted is None or self._is_news(subject, noted, tally) or severity.rank > noted.severity.rank:
+            self._lasting[subject] = _Lasting(tally, severity)
+            self._hear(subject, tally, severity)
+            self._heard[subject].lasts = trouble in CONFIRMED
+        elif subject not in self._open and tally.count < noted.tally.count:
+            self._lasting[subject] = _Lasting(tally, severity)  # some were dealt with: more than these is growth
+
+    def _is_news(self, subject: Subject, noted: _Lasting, tally: Tally) -> bool:
+        grows = subject not in self._open and tally.count > noted.tally.count
+        return grows or is_news(noted.tally, tally)
+
+    def _hear(self, subject: Subject, occurred: Tally, severity: Severity) -> None:
+        now = self._clock.now()
+        self._heard.setdefault(subject, Heard(subject.trouble, now)).add(occurred, severity, now)
+
+    def _occurred(self, cause: Cause, sender: str, detail: str, since: datetime | None) -> Tally:
+        now = self._clock.now()
+        occurred = once(now, cause, one_line(sender, LONGEST_SENDER), one_line(detail, LONGEST_DETAIL))
+        return replace(occurred, first=min(since or now, now))
 
     def degraded(self) -> list[str]:
-        """Return a line for each trouble that occurs again and again, without names: anybody may read it.
+        """Return a line for each trouble, without names: anybody may read it.
 
-        One of LASTING is shown by the part of the gate that has it, which knows more.
+        One of SHOWN_BY_PARTS is left out.
         """
+        heard = {subject for subject, heard in self._heard.items() if not heard.cleared}
         return [
             f"{title(*subject)}: since {self._since(subject):%Y-%m-%d %H:%M} UTC; its incident says why and what to do"
-            for subject in sorted({*self._heard, *self._open})
-            if subject.trouble not in LASTING
+            for subject in sorted({*heard, *self._open})
+            if subject.trouble not in SHOWN_BY_PARTS
         ]
 
     def _since(self, subject: Subject) -> datetime:
-        if incident := self._open.get(subject):
-            return incident.opened_at
+        if found := self._open.get(subject):
+            return found.incident.opened_at
         heard = self._heard[subject]
         return heard.unsaid.first if heard.unsaid else heard.last_at
 
@@ -216,36 +216,55 @@ class OwnAlerts:
     async def _report_due(self, *, closing: bool = False) -> None:
         """Look at the open incidents, and take each subject's next step. Raises StoreUnavailable."""
         raised = {subject: heard.raised for subject, heard in self._heard.items()}
-        self._open = await self._store.read(_open_incidents)
+        self._open = await self._store.read(open_incidents)
         for subject in {*raised, *self._open}:
             heard = self._heard.get(subject)
             if heard and subject in self._open:
                 heard.covered = raised.get(subject, heard.covered)
             await self._take_step(subject, heard, closing=closing)
 
-    async def _take_step(self, subject: Subject, heard: _Heard | None, *, closing: bool) -> None:
+    async def _take_step(self, subject: Subject, heard: Heard | None, *, closing: bool) -> None:
         now = self._clock.now()
-        known = heard.take() if heard else None
-        lasting = subject.trouble in LASTING
-        judge = partial(decide, known, now=now, interval=self._rules.interval, closing=closing, lasting=lasting)
-        step, report = judge(self._open.get(subject)), None
+        known = heard.take(now) if heard else None
+        judge = self._judge(subject, known, now, closing=closing)
+        report = Report(Step.WAIT)
         try:
+            step = judge(self._open.get(subject))
+            report = Report(step)
             if step not in SILENT:
-                report = await self._store.write(partial(self._record, subject, known, judge, now))
+                report = Report(Step.WAIT)
+                report = await self._store.write(partial(self._reporter.record, subject, known, judge, now))
         finally:
-            if heard and known and report is None:
+            if heard and known and report.step is Step.WAIT:
                 heard.put_back(known)
-        if step is Step.FORGET:
-            self._heard.pop(subject, None)
-        if report:
-            self._after(subject, report)
+        self._after(subject, report)
 
-    def _after(self, subject: Subject, report: _Report) -> None:
+    def _judge(
+        self, subject: Subject, known: Known | None, now: datetime, *, closing: bool
+    ) -> Callable[[Open | None], Step]:
+        """Return the decision about a subject, which depends on its incident and on what was said of it."""
+        lasting = subject.trouble in LASTING
+
+        def judge(found: Open | None) -> Step:
+            incident, said = found or (None, None)
+            if subject.trouble in DAILY:
+                return decide_daily(known, incident, now)
+            if subject.trouble in CONFIRMED:
+                return decide_confirmed(known, incident, now, closing=closing)
+            return decide(known, incident, now, self._interval, said=said, closing=closing, lasting=lasting)
+
+        return judge
+
+    def _after(self, subject: Subject, report: Report) -> None:
         """Count and log a report. Forget a trouble whose end was reported, unless it occurred again meanwhile."""
         if report.step in ENDS:
             self._open.pop(subject, None)
-            if subject in self._heard and not self._heard[subject].unsaid:
-                del self._heard[subject]
+        if report.step in {*ENDS, Step.FORGET} or subject.trouble in DAILY:
+            self._forget(subject)
+        if report.step is Step.SAID and (found := self._open.get(subject)) and found.said:
+            self._lasting[subject] = _Lasting(found.said, found.incident.severity)  # what is news counts from there
+        if not (report.alert and report.recorded):
+            return
         self._metrics.own_alert_recorded()
         if report.recorded.due:
             self._wake()
@@ -259,57 +278,6 @@ class OwnAlerts:
             why=report.step,
         )
 
-    def _record(
-        self,
-        subject: Subject,
-        known: Known | None,
-        judge: Callable[[Incident | None], Step],
-        now: datetime,
-        connection: Connection,
-    ) -> _Report | None:
-        """Judge again, with the incident as it is in this transaction, and record the alert."""
-        incident = _open_incidents(connection).get(subject)
-        step = judge(incident)
-        if step in SILENT:
-            return None
-        severity = known.severity if known else Severity.INFO
-        tally = known.unsaid if known else None
-        if incident:
-            severity = worst(severity, incident.severity)
-            tally = add_up(subject.trouble, _said(connection, incident), tally)
-        if tally and subject.trouble in LASTING:
-            tally = replace(tally, last=now)
-        alert = self._alert(subject, severity, tally, now, over=step in ENDS)
-        [recorded] = self._recorder.record(connection, [Understood(alert)])
-        return _Report(step, alert, recorded)
-
-    def _alert(self, subject: Subject, severity: Severity, tally: Tally | None, now: datetime, *, over: bool) -> Alert:
-        return Alert(
-            id=self._new_id(now),
-            received_at=now,
-            source=Source.ALERTGATE,
-            status=AlertStatus.ACCEPTED,
-            signal=Signal.RESOLVED if over else Signal.FIRING,
-            event=subject.trouble,
-            severity=severity,
-            incident_key=incident_key(Source.ALERTGATE, *subject),
-            device=subject.about,
-            message=message(subject, tally, now.astimezone(self._rules.zone), over=over),
-            data=tally.as_json() if tally else None,
-        )
-
-
-def _open_incidents(connection: Connection) -> dict[Subject, Incident]:
-    """Return the open incidents of the troubles that this version knows."""
-    known = frozenset(Trouble)
-    return {
-        Subject(Trouble(incident.event), incident.device or ""): incident
-        for incident in incidents.own_unresolved(connection)
-        if incident.event in known
-    }
-
-
-def _said(connection: Connection, incident: Incident) -> Tally | None:
-    """Return what was reported of an incident so far."""
-    latest = alerts.latest(connection, incident.id, 1)
-    return read_tally(latest[0].data) if latest else None
+    def _forget(self, subject: Subject) -> None:
+        if subject in self._heard and not self._heard[subject].unsaid:
+            del self._heard[subject]

@@ -20,7 +20,7 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key, part_of
 from alertgate.accept.repeats import Identity, content_digest, repeat_key, without_metadata
 from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
-from alertgate.accept.salvage import salvage
+from alertgate.accept.salvage import Salvage, salvage
 from alertgate.accept.severity import decide_severity
 from alertgate.accept.spellings import joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
@@ -55,14 +55,22 @@ class ParticleEvent(BaseModel):
     model_config = ConfigDict(
         extra="allow",
         hide_input_in_errors=True,
-        json_schema_extra={"example": {"event": "demo", "data": "mydata", "coreid": "3f002b000000000000000000"}},
+        json_schema_extra={
+            "example": {"event": "alarm/motion", "data": "Motion in the hall", "coreid": "3f002b000000000000000000"}
+        },
     )
 
     event: Annotated[
-        str, Field(min_length=1, max_length=LONGEST_EVENT, description="The event's name."), BeforeValidator(_text)
+        str,
+        Field(min_length=1, max_length=LONGEST_EVENT, description="The event's name.", examples=["alarm/motion"]),
+        BeforeValidator(_text),
     ]
-    data: Any = Field(None, description="Text, text that holds JSON, any JSON value, or a `data:` URL.")
-    coreid: Name = Field(None, description="The device's id.")
+    data: Any = Field(
+        None,
+        description="Text, text that holds JSON, any JSON value, or a `data:` URL.",
+        examples=["Motion in the hall"],
+    )
+    coreid: Name = Field(None, description="The device's id.", examples=["3f002b000000000000000000"])
     published_at: Annotated[Any, WithJsonSchema(TIME_SCHEMA)] = Field(None, description="When it was published.")
     event_id: Name = Field(None, description="Unique for each event; makes repeats recognisable.")
 
@@ -82,6 +90,15 @@ def understand(body: bytes, content_type: str | None, context: IntakeContext, qu
     except Exception as error:  # noqa: BLE001  (whatever fails here, the alert mustn't be lost)
         errors = (FieldError("", f"reading it failed: {type(error).__name__}"),)
     return Understood(_quarantined(body, query, errors, context))
+
+
+def _found(body: bytes, query: bytes) -> tuple[dict[str, Json], Salvage]:
+    """Return the query's fields beside an unreadable body, and what both still tell; nothing if that fails too."""
+    try:
+        asked = _readable(query) if body else {}
+        return asked, salvage(body or query, asked, query if body else b"")
+    except Exception:  # noqa: BLE001  (the body was unreadable before: it is kept, and told, whatever else fails)
+        return {}, Salvage(None, None, "")
 
 
 def _fields(body: bytes, content_type: str | None, query: bytes) -> tuple[dict[str, Json], dict[str, Json]]:
@@ -146,6 +163,7 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
         id_kind=identity.id_kind,
         content=identity.content,
         request_id=context.request_id,
+        credential=context.credential,
         reason=doubt(signal),
     )
     return ruled(alert, own, ruling, key.whole)
@@ -175,9 +193,7 @@ def _is_plain(value: Json) -> bool:
 
 
 def _quarantined(body: bytes, query: bytes, errors: tuple[FieldError, ...], context: IntakeContext) -> Alert:
-    raw = body or query
-    asked = _readable(query) if body else {}
-    found = salvage(raw, asked, query if body else b"")
+    asked, found = _found(body, query)
     event = found.event or UNREADABLE
     return Alert(
         id=context.id,
@@ -191,8 +207,9 @@ def _quarantined(body: bytes, query: bytes, errors: tuple[FieldError, ...], cont
         device=found.device,
         fields=asked,
         errors=tuple(map(str, errors)),
-        raw=raw,
+        raw=body or query,
         request_id=context.request_id,
+        credential=context.credential,
     )
 
 

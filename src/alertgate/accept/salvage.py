@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from alertgate.accept.fields import LONGEST_NAME, unescape
 from alertgate.accept.spellings import respell
+from alertgate.characters import is_shown
 from alertgate.model import Json
 from alertgate.words import is_absent
 
@@ -99,7 +100,7 @@ def _known(fields: dict[str, Json]) -> _Names:
 
 
 def _name(value: Json) -> str | None:
-    if not isinstance(value, str) or is_absent(value) or len(value) > LONGEST_NAME or not value.isprintable():
+    if not isinstance(value, str) or is_absent(value) or len(value) > LONGEST_NAME or not is_shown(value):
         return None
     return value.strip() if value.strip().lower() not in _NO_NAMES else None
 

@@ -1,38 +1,26 @@
-"""The command line. Errors are printed as sentences; the exit code is 2 for invalid settings or policies, else 1."""
+"""The command line. The imports of a command take a second, in which signals must not kill `serve`."""
 
-import gc
+import os
+import signal
 import sys
-
-import typer
-
-from alertgate.errors import AlertgateError, ConfigError, PolicyInvalid
 
 
 def main() -> None:
     """Run the command line; the entry point of the console script."""
+    os.umask(0o077)  # whatever it writes is for this user alone, in a container too, whose image can't set this
+    if sys.argv[1:2] == ["serve"]:
+        hold()
     try:
-        if sys.argv[1:2] == ["healthcheck"]:  # importing the other commands takes ten times as long as running this one
-            from alertgate.cli.health import app  # noqa: PLC0415
+        from alertgate.cli.run import run  # noqa: PLC0415
 
-            app(sys.argv[2:], prog_name="alertgate healthcheck")
-        else:
-            gc.disable()  # imports make hardly any garbage, and a start is a fifth faster without the search for it
-            from alertgate.cli.main import app  # noqa: PLC0415
+        run()
+    except KeyboardInterrupt:  # while modules are imported; afterwards Typer does the same
+        sys.exit(130)
 
-            gc.enable()
-            app()
-    except PolicyInvalid as error:
-        typer.echo("The policy can't be used:", err=True)
-        for problem in error.problems:
-            typer.echo(f"  - {problem}", err=True)
-        typer.echo("Fix them in the policy's file (POLICY_FILE); `alertgate check` reads it again.", err=True)
-        sys.exit(2)
-    except ConfigError as error:
-        typer.echo("The settings can't be used:", err=True)
-        for problem in error.problems:
-            typer.echo(f"  - {problem}", err=True)
-        typer.echo("Fix them in the environment or in .env; `alertgate init` writes a .env to start from.", err=True)
-        sys.exit(2)
-    except AlertgateError as error:
-        typer.echo(str(error), err=True)
-        sys.exit(1)
+
+def hold() -> None:
+    """Let a stop end the process with success, and other signals do nothing, until the server handles them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)

@@ -1,6 +1,6 @@
 """The findings of `alertgate check`: each is ok, warn or fail, and says what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import combinations
 
@@ -13,25 +13,37 @@ from alertgate.errors import StoreInUse, Unavailable
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.policy.load import PolicyFile
+from alertgate.setting_sources import Doubt
 from alertgate.store.engine import Store
+from alertgate.store.private import open_to_others
 
 STRONG = 24
 """Characters that a random secret needs to be practically impossible to guess."""
 
 
-async def run(settings: Settings, file: PolicyFile, now: datetime, *, offline: bool) -> list[Finding]:
-    """Check everything, and the policy's file as it was read; with `offline`, don't connect to the mail server."""
+async def run(
+    settings: Settings, doubts: Sequence[Doubt], file: PolicyFile, now: datetime, *, offline: bool
+) -> list[Finding]:
+    """Check everything, and the policy's file as it was read; with `offline`, don't connect to the mail server.
+
+    What is fine by the settings alone is left out where the mail server was asked about the same.
+    """
     findings = [
+        *(Finding(Level.FAIL if doubt.is_wrong else Level.WARN, doubt.name, doubt.text) for doubt in doubts),
         *_secrets(settings),
         *_recipients(settings),
+        *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
+        *(Finding(Level.WARN, "DEVICES", doubt) for doubt in settings.device_doubts),
         *registry.findings(settings, now.date()),
         *policy.findings(file, settings),
         _store(settings),
+        *([Finding(Level.WARN, "DATA_DIR", is_open)] if (is_open := open_to_others(settings.data_dir)) else []),
     ]
-    if not offline:
-        failed = [await provider.check(settings) for provider in registry.PROVIDERS]
-        findings += [finding for finding in failed if finding]
-    return findings
+    if offline:
+        return findings
+    answers = [finding for provider in registry.PROVIDERS for finding in await provider.check(settings)]
+    asked_about = {finding.what for finding in answers}
+    return [each for each in findings if each.level is not Level.OK or each.what not in asked_about] + answers
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
@@ -81,13 +93,14 @@ def _unfit(name: str, secret: str) -> Finding:
 
 def _recipients(settings: Settings) -> Iterator[Finding]:
     if not (settings.recipient_email or settings.recipient_sms):
-        yield Finding(Level.WARN, "recipients", "none is set: nobody is told; set RECIPIENT_EMAIL")
+        yield Finding(Level.FAIL, "recipients", "none is set: nobody is told; set RECIPIENT_EMAIL")
 
 
 def _store(settings: Settings) -> Finding:
+    store = Store(settings)
     try:
-        return Finding(Level.OK, "store", Store(settings).look())
+        return Finding(Level.OK, "store", store.look())
     except StoreInUse:
-        return Finding(Level.OK, "store", f"{settings.sqlite_file} is being served by a running alertgate")
+        return Finding(Level.OK, "store", f"{store.name} is being served by a running alertgate")
     except Unavailable as error:
         return Finding(Level.FAIL, "store", str(error))

@@ -4,8 +4,6 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,44 +11,47 @@ import structlog
 import typer
 
 from alertgate import __version__
-from alertgate.accept.intake import IntakeContext
 from alertgate.app import create_app, new_id, open_gate
+from alertgate.characters import escaped
 from alertgate.cli import check as checks
-from alertgate.cli import policy, tried
+from alertgate.cli import database, policy
+from alertgate.cli.database import EnvFile
+from alertgate.cli.explain import explain
+from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
+from alertgate.cli.incidents import ack, list_incidents, resolve
 from alertgate.cli.init import write_env
-from alertgate.cli.policy import read_policy
-from alertgate.cli.retry import failed
-from alertgate.cli.retry import retry as retry_notifications
-from alertgate.cli.template import particle_template
+from alertgate.cli.template import particle_template, public_address
 from alertgate.clock import SystemClock
-from alertgate.config import DEFAULT_ENV_FILE, Settings, load
-from alertgate.errors import ConfigError, NotFound, Rejected
+from alertgate.config import Settings
+from alertgate.errors import AlertgateError, ConfigError
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels
-from alertgate.notify.replay import ReplayResult
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
-from alertgate.prove.history import trail
-from alertgate.prove.timeline import tell
-from alertgate.store.engine import Store
+from alertgate.settings_load import DEFAULT_ENV_FILE, doubts, load
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config
+from alertgate.web.signals import Signals
+from alertgate.web.state import log_state
 
 log = structlog.stdlib.get_logger("alertgate")
 app = typer.Typer(
     help="From a Particle webhook to the person who must act.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 app.command()(healthcheck)
+app.command("list")(list_incidents)
+app.command()(ack)
+app.command()(resolve)
+app.command()(failures)
+app.command()(retry)
+app.command()(dismiss)
 app.add_typer(policy.app, name="policy")
-
-EnvFile = Annotated[Path, typer.Option("--env-file", help="The file to read settings from, besides the environment.")]
 
 
 def _version(wanted: bool) -> None:
@@ -71,7 +72,7 @@ alertgate listens on {url} (API: {url}/docs). Raise the first alert from another
 
   curl -i {url}/webhook/particle \\
     -H "Authorization: Bearer $(sed -n 's/^PARTICLE_WEBHOOK_SECRET=//p' .env)" \\
-    -d event=alarm/motion -d data="Motion in the hall" -d coreid=3f002b000000000000000000
+    -d event=alarm/leak -d data=wet -d coreid=3f002b000000000000000000
 """
 
 
@@ -82,11 +83,13 @@ def serve(
     env_file: EnvFile = DEFAULT_ENV_FILE,
     first_steps: Annotated[bool, typer.Option("--first-steps", help="Print a curl that raises an alert.")] = False,
 ) -> None:
-    """Serve webhooks and deliver notifications, until SIGTERM or Ctrl-C."""
+    """Serve webhooks and deliver notifications, until SIGTERM, SIGQUIT or Ctrl-C."""
+    signals = Signals()  # before the policy is read: what is asked for from now on is done
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until the server takes it: the policy is read in a moment anyway
     settings = load(env_file, **given)
     configure_logging(settings.log_level, settings.log_format)
+    for doubt in doubts(env_file):
+        log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
     allow_many_files()
     listener = listen(settings.host, settings.port)
     gate = open_gate(settings)
@@ -96,11 +99,9 @@ def serve(
         config,
         gate.health,
         on_listening=_show_first_steps if show_curl else None,
-        on_hangup=gate.policies.ask_to_reload,
+        signals=signals,
+        acts={signal.SIGHUP: gate.policies.reload, signal.SIGUSR1: lambda: log_state(gate)},
     )
-    # uvicorn raises the signal that stopped it once more when all is done; a stop that was asked for is a success.
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
     # No full garbage collection walks through the modules again: p99 of a burst is half of what it is without.
     gc.freeze()
     server.run(sockets=[listener])
@@ -110,10 +111,6 @@ def serve(
 
 def _show_first_steps(url: str) -> None:
     typer.echo(_FIRST_STEPS.format(url=url))
-
-
-def _leave(*_: object) -> None:
-    sys.exit(0)
 
 
 @app.command()
@@ -133,13 +130,13 @@ def check(
     env_file: EnvFile = DEFAULT_ENV_FILE,
     offline: Annotated[bool, typer.Option("--offline", help="Don't connect to the mail server.")] = False,
 ) -> None:
-    """Check every setting, the policy, the store and the mail server, without sending anything."""
+    """Check the settings, the policy, the store, and what the mail server says to each recipient; sends nothing."""
     settings = load(env_file)
     configure_logging("error", "console")
     file = read_file(settings.policy_file)
-    findings = asyncio.run(checks.run(settings, file, SystemClock().now(), offline=offline))
+    findings = asyncio.run(checks.run(settings, doubts(env_file), file, SystemClock().now(), offline=offline))
     for finding in findings:
-        typer.echo(f"{finding.level:5} {finding.what}: {finding.text}")
+        typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"))
     if any(finding.level is Level.FAIL for finding in findings):
         typer.echo("alertgate can't work like this; fix the findings marked fail.", err=True)
         raise typer.Exit(2 if problems(file, named=settings.must_have_policy) else 1)
@@ -147,18 +144,31 @@ def check(
 
 @app.command("send-test")
 def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
-    """Send a test message to every recipient, and print each server's answer."""
+    """Send a test message to every recipient, and print each server's answer and what to do about it."""
     settings = load(env_file)
     configure_logging("error", "console")
+    if settings.mail_host is None:
+        database.require_data_dir(settings, env_file)  # the outbox would make it
     results = asyncio.run(_send_tests(settings))
     for result in results:
-        typer.echo(f"{'sent' if result.sent else 'FAILED':6} {result.channel:6} {result.address}: {result.text}")
+        word = "sent" if result.sent else "FAILED"
+        typer.echo(escaped(f"{word:6} {result.channel:6} {result.address}: {result.text}"))
+        if result.advice:
+            typer.echo(escaped(f"{'':13} {result.advice}"))
+    if settings.mail_host and any(result.sent for result in results):
+        typer.echo(_ACCEPTED)
     if not all(result.sent for result in results):
         raise typer.Exit(1)
 
 
+_ACCEPTED = (
+    "The mail server took what is marked sent; that doesn't show that it arrives. Look into each inbox and its spam "
+    "folder, and at each phone. Mails that can't be delivered come back to SMTP_EMAIL."
+)
+
+
 async def _send_tests(settings: Settings) -> list[TestSend]:
-    channels = open_channels(settings)
+    channels = open_channels(settings, SystemClock())
     try:
         return await send_tests(settings, channels, SystemClock(), new_id)
     finally:
@@ -166,84 +176,7 @@ async def _send_tests(settings: Settings) -> list[TestSend]:
             await channel.close()
 
 
-@app.command()
-def explain(
-    alert_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The alert's id.")] = None,
-    body: Annotated[
-        Path | None,
-        typer.Option("--try", metavar="FILE", help="Show what a body would mean, rule by rule; `-` is standard input."),
-    ] = None,
-    is_generic: Annotated[
-        bool, typer.Option("--generic", help="The body is for the generic webhook, and not Particle's.")
-    ] = False,
-    env_file: EnvFile = DEFAULT_ENV_FILE,
-) -> None:
-    """Show what happened to an alert, one line per event; with --try, what a body would mean, without storing it."""
-    if (alert_id is None) is (body is None):
-        raise typer.BadParameter("give the id of one alert, or --try with a file")
-    settings = load(env_file)
-    if body is not None:
-        _try(settings, body, is_generic=is_generic)
-    elif alert_id is not None:
-        _explain(settings, alert_id)
-
-
-def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
-    rules = read_policy(settings).events
-    try:
-        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise NotFound(f"{file} can't be read: {error.strerror}. Name a file with a webhook's body.") from None
-    now = SystemClock().now()
-    context = IntakeContext(new_id(now), now, settings.severities, rules=rules)
-    try:
-        understood = tried.understand(body, context, is_generic=is_generic)
-    except Rejected as error:
-        raise Rejected("\n".join([str(error), *(f"  - {problem}" for problem in error.errors)])) from None
-    typer.echo(tried.tell(understood, rules))
-
-
-def _explain(settings: Settings, alert_id: str) -> None:
-    with _open_store(settings) as store:
-        found = store.read_now(lambda connection: trail(connection, alert_id.strip().lower()))
-    if found is None:
-        raise NotFound(f"There is no alert {alert_id}; it was never stored, or retention deleted it.")
-    name = settings.device_name(found.alert.device)
-    typer.echo(tell(found, name, settings.zone, SystemClock().now()))
-
-
-@app.command()
-def retry(
-    notification_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="The notification's id.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Retry every failed notification.")] = False,
-    env_file: EnvFile = DEFAULT_ENV_FILE,
-) -> None:
-    """Retry one failed notification, or all of them; the running service sends them."""
-    if (notification_id is None) is not all_:
-        raise typer.BadParameter("give the id of one notification, or --all")
-    with _open_store(load(env_file)) as store:
-        ids = [notification_id.strip().lower()] if notification_id else failed(store)
-        results = []
-        for done in retry_notifications(store, ids, SystemClock()):
-            results.append(done.result)
-            to = f"{done.notification.channel:6} {done.notification.address}: " if done.notification else ""
-            typer.echo(f"{to}{done.reason}")
-    if not ids:
-        typer.echo("No notification has failed.")
-    if notification_id and results != [ReplayResult.PENDING]:
-        raise typer.Exit(1)
-
-
-@contextmanager
-def _open_store(settings: Settings) -> Iterator[Store]:
-    """Open the store, whether or not a service is using it."""
-    configure_logging("error", "console")
-    store = Store(settings)
-    store.open(exclusive=False)
-    try:
-        yield store
-    finally:
-        store.close()
+app.command()(explain)
 
 
 @app.command()
@@ -255,29 +188,58 @@ def simulate(
     event: Annotated[str, typer.Option(help="The event's name.")] = "alarm/motion",
     data: Annotated[str, typer.Option(help="The event's data.")] = '{"zone": "hall", "battery": 87}',
     form: Annotated[bool, typer.Option("--form", help="Form-encoded, Particle's default, instead of JSON.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask, even if real people are told.")] = False,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Simulate a Particle device: send events to a running service, and summarise answers and latencies."""
+    """Simulate a Particle device: send events to a running service, and summarise answers and latencies.
+
+    The service tells people of them as of any other alert, so this asks first, unless they go to the outbox.
+    """
     from alertgate.cli import simulate as simulation  # noqa: PLC0415  (imports an HTTP client, which `serve` doesn't need)
 
     settings = load(env_file)
-    secret = settings.particle_webhook_secret
-    if secret is None:
-        raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
+    token = _particle_secret(settings)
+    try:
+        proxied = url is not None and simulation.goes_through_proxy(url)
+        told = simulation.told(settings, url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
+    if told and not yes:
+        _ask(count, told)
     run = simulation.Run(
         url=(url or local_url(settings)).rstrip("/") + "/webhook/particle",
-        token=secret.get_secret_value(),
+        token=token,
         count=count,
         rate=rate,
         device=device,
         event=event,
         data=data,
         form=form,
+        proxied=proxied,
     )
     summary = asyncio.run(simulation.simulate(run, SystemClock(), new_id))
     typer.echo(summary.text())
     if summary.failed:
+        typer.echo(f"The events went to {run.url}.", err=True)
+        if hint := simulation.proxy_hint(run):
+            typer.echo(hint, err=True)
         raise typer.Exit(1)
+
+
+def _ask(count: int, told: str) -> None:
+    """Ask whether real people may be told. Raises AlertgateError if nobody can answer, typer.Exit after a no."""
+    what = "1 alert tells" if count == 1 else f"{count:,} alerts tell"
+    if not sys.stdin.isatty():
+        raise AlertgateError(f"Nothing was sent: {what} real people ({told}). Add --yes if that is meant.")
+    if not typer.confirm(f"{what} real people ({told}). Send?"):
+        typer.echo("Nothing was sent.")
+        raise typer.Exit(1)
+
+
+def _particle_secret(settings: Settings) -> str:
+    if settings.particle_webhook_secret is None:
+        raise ConfigError(["PARTICLE_WEBHOOK_SECRET isn't set, so there is no token to call the webhook with"])
+    return settings.particle_webhook_secret.get_secret_value()
 
 
 @app.command("particle-template")
@@ -288,9 +250,14 @@ def template(
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
     """Print the webhook to paste into Particle's console (Integrations, Custom template)."""
-    secret = load(env_file).particle_webhook_secret if show_secret else None
-    token = secret.get_secret_value() if secret else "PARTICLE_WEBHOOK_SECRET"
-    typer.echo(particle_template(url, event, token))
+    try:
+        address = public_address(url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from None
+    if not event.strip():
+        raise typer.BadParameter("Particle needs at least one character", param_hint="--event")
+    token = _particle_secret(load(env_file)) if show_secret else "PARTICLE_WEBHOOK_SECRET"
+    typer.echo(particle_template(address, event, token))
 
 
 @app.command()
@@ -298,20 +265,18 @@ def backup(
     file: Annotated[Path, typer.Argument(help="Where to write the copy; must not exist.")],
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
-    """Write a consistent copy of the SQLite database, even while a service uses it."""
-    store = Store(load(env_file))
-    store.open(exclusive=False)
-    try:
-        store.backup(file)
-    finally:
-        store.close()
-    typer.echo(f"Wrote {file}, {file.stat().st_size:,} bytes.")
+    """Write a consistent copy of the SQLite database, even while a service uses it, and check it."""
+    store = database.named(load(env_file))
+    with database.explained(env_file):
+        rows = store.backup(file)
+    counts = ", ".join(f"{table} {rows.get(table, 0):,}" for table in ("alerts", "incidents", "notifications"))
+    typer.echo(f"Wrote {file}, {file.stat().st_size:,} bytes, and checked it: {counts}.")
 
 
 @app.command()
 def migrate(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Upgrade the database's schema to this version; `serve` does it at start."""
-    store = Store(load(env_file))
+    store = database.named(load(env_file))
     store.open(exclusive=False)
     store.close()
     typer.echo(f"The {store.dialect} database has the newest schema.")

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
+from alertgate.cli import database
 from alertgate.clock import SystemClock
-from alertgate.config import DEFAULT_ENV_FILE, Settings, load
+from alertgate.config import Settings
 from alertgate.errors import PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.policy.events import doubts
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
 from alertgate.policy.load import Policy, PolicyFile, digest, read_file, short
-from alertgate.store.engine import Store
-from alertgate.telemetry import configure_logging
+from alertgate.settings_load import DEFAULT_ENV_FILE, load
 
 app = typer.Typer(no_args_is_help=True, help="Manage the policy that is kept in the database.")
 
@@ -30,14 +30,8 @@ def forget_policy(
 ) -> None:
     """End the policy that is kept in the database; running services notice within seconds."""
     settings = load(env_file)
-    configure_logging("error", "console")
-    store = Store(settings)
-    store.open(exclusive=False)
-    try:
-        with store.transaction() as connection:
-            ended = forget(connection, SystemClock().now())
-    finally:
-        store.close()
+    with database.existing(settings, env_file) as store, store.transaction() as connection:
+        ended = forget(connection, SystemClock().now())
     if ended is None:
         typer.echo("No policy is stored; nothing was changed.")
         return

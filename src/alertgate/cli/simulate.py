@@ -7,14 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import quantiles
+from typing import Any
 
 import httpx
 from rich.progress import Progress
 
+from alertgate.addresses import mask
 from alertgate.clock import Clock
+from alertgate.config import Settings
+from alertgate.model import ChannelName
+from alertgate.notify.channels.registry import targets
+from alertgate.outbound import Answer, ask, is_local, open_client, proxies_named
 
 USER_AGENT = "ParticleBot/1.1 (https://docs.particle.io/webhooks)"
 IN_FLIGHT = 64
+MOST_NAMED = 5
+WITHIN = 20.0
+"""Seconds for a whole answer, as Particle waits."""
+MOST_BYTES = 65_536
+"""Of an answer; a real one has less than one kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +40,8 @@ class Run:
     event: str
     data: str
     form: bool
+    proxied: bool = False
+    """Whether the environment's proxy counts."""
 
 
 @dataclass(slots=True)
@@ -56,16 +69,53 @@ class Summary:
         return f"answers: {answers}\nlatency: {latency}"
 
 
+def told(settings: Settings, url: str | None) -> str | None:
+    """Return which real people simulated alerts would be sent to, or None if they go to the outbox.
+
+    A service elsewhere has settings of its own, which aren't known here. Raises ValueError for what is no URL.
+    """
+    if url is not None and not is_local(url):
+        return f"whoever the service at {httpx.URL(url).host} tells"
+    people = [target for target in targets(settings) if target[0] is not ChannelName.OUTBOX]
+    if not people:
+        return None
+    named = ", ".join(f"{channel} {mask(address)}" for channel, address in people[:MOST_NAMED])
+    more = len(people) - MOST_NAMED
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def proxy_hint(run: Run) -> str | None:
+    """Say which variables a call that failed may owe its failure to."""
+    names = proxies_named(run.url) if run.proxied else None
+    return f"The environment names a proxy in {names}; NO_PROXY excludes hosts from it." if names else None
+
+
+def goes_through_proxy(url: str) -> bool:
+    """Tell whether a service at a URL is called as the environment's proxy variables say.
+
+    Only what is encrypted is: a proxy would read the bearer of a plain request. Raises ValueError.
+    """
+    try:
+        parsed = httpx.URL(url)
+        if parsed.scheme not in {"http", "https"} or not parsed.host:
+            raise ValueError(f"{url!r} isn't a URL; write one like http://127.0.0.1:8000")
+        return parsed.scheme == "https" and not is_local(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{error}; write a URL like http://127.0.0.1:8000") from None
+
+
 async def simulate(run: Run, clock: Clock, new_id: Callable[[datetime], str]) -> Summary:
     """Send the events at their rate, with at most IN_FLIGHT unanswered, and summarise the answers."""
     summary = Summary()
     slots = asyncio.Semaphore(IN_FLIGHT)
-    limits = httpx.Limits(max_connections=IN_FLIGHT)
+    limits, encrypted = httpx.Limits(max_connections=IN_FLIGHT), run.url.lower().startswith("https:")
     headers = {"Authorization": f"Bearer {run.token}", "User-Agent": USER_AGENT}
     with Progress(transient=True) as progress:
         bar = progress.add_task("events", total=run.count)
         async with (
-            httpx.AsyncClient(headers=headers, limits=limits, timeout=20) as client,
+            open_client(
+                proxied=run.proxied, verify=encrypted, headers=headers, limits=limits, timeout=WITHIN
+            ) as client,
             asyncio.TaskGroup() as group,
         ):
             start = clock.monotonic()
@@ -93,20 +143,18 @@ def _body(run: Run, now: datetime, event_id: str) -> dict[str, str]:
 async def _send(client: httpx.AsyncClient, run: Run, body: dict[str, str], clock: Clock, summary: Summary) -> None:
     start = clock.monotonic()
     try:
-        if run.form:
-            answer = await client.post(run.url, data=body)
-        else:
-            answer = await client.post(run.url, json=body)
+        sent: dict[str, Any] = {"data": body} if run.form else {"json": body}
+        answer = await ask(client, "POST", run.url, within=WITHIN, most=MOST_BYTES, **sent)
         summary.answers[_say(answer)] += 1
     except httpx.HTTPError as error:
         summary.answers[f"{type(error).__name__}: {error}"] += 1
     summary.seconds.append(clock.monotonic() - start)
 
 
-def _say(answer: httpx.Response) -> str:
+def _say(answer: Answer) -> str:
     try:
-        body = answer.json()
-    except json.JSONDecodeError:
-        body = {}
-    word = body.get("status") if answer.is_success else body.get("title")
-    return f"{answer.status_code} {word or answer.reason_phrase}"
+        body = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        body = None
+    word = body.get("status" if answer.is_success else "title") if isinstance(body, dict) else None
+    return f"{answer.status} {word or httpx.codes.get_reason_phrase(answer.status)}"

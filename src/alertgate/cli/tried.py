@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from alertgate.accept import generic, particle
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.rulings import Understood, is_unclear
+from alertgate.characters import escaped
 from alertgate.model import Alert, AlertStatus
 from alertgate.policy.events import EventRule, Outcome, Ruling, failure_sentence
 from alertgate.policy.expressions import Expression, shown
-from alertgate.prove.timeline import printable
 
 KEYS = ("ignore", "about", "key", "resolved", "severity")
 """A rule's keys, in the order in which they count."""
@@ -27,7 +27,7 @@ def tell(understood: Understood, rules: Sequence[EventRule]) -> str:
     """Return the explanation."""
     alert, ruling = understood.alert, understood.ruling
     lines = [*_heading(alert), "", *_rules(alert, ruling, rules), *_meaning(alert, ruling)]
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(escaped(line) for line in lines)
 
 
 def _heading(alert: Alert) -> Iterator[str]:

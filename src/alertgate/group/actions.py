@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from alertgate.credential import Credential
 from alertgate.group.transitions import Transition, TransitionResult, acknowledge, resolve
 from alertgate.model import Incident, Target
 from alertgate.notify.batch import REMEMBERED, NotificationBatch
@@ -13,10 +14,11 @@ from alertgate.store import Connection, incidents, notifications
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Who does something about which incident, and when."""
+    """Who does something about which incident, with what credential, and when."""
 
     incident_id: str
     by: str
+    credential: Credential
     now: datetime
 
 
@@ -43,7 +45,7 @@ class IncidentActions:
         incident = incidents.get(connection, action.incident_id)
         if incident is None:
             return None
-        transition = acknowledge(incident, action.by, action.now)
+        transition = acknowledge(incident, action.by, action.credential, action.now)
         if transition.result is not TransitionResult.CHANGED:
             return Applied(transition)
         incidents.save(connection, [transition.incident])
@@ -55,7 +57,7 @@ class IncidentActions:
         incident = incidents.get(connection, action.incident_id)
         if incident is None:
             return None
-        transition = resolve(incident, action.by, action.now)
+        transition = resolve(incident, action.by, action.credential, action.now)
         if transition.result is not TransitionResult.CHANGED:
             return Applied(transition)
         incidents.save(connection, [transition.incident])

@@ -7,8 +7,9 @@ more is no clock, and then alerts count in the order in which they are stored.
 from datetime import datetime
 
 from alertgate.clock import AHEAD
-from alertgate.model import Alert, Seen
+from alertgate.model import Alert
 from alertgate.rules import GroupingRules
+from alertgate.seen import Seen
 
 
 def stamp(alert: Alert | Seen, rules: GroupingRules) -> datetime | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from alertgate.credential import Credential
 from alertgate.model import Incident, IncidentStatus, Resolution
 from alertgate.states import TRANSITIONS
 
@@ -25,22 +26,28 @@ class Transition:
     reason: str
 
 
-def acknowledge(incident: Incident, by: str, now: datetime) -> Transition:
-    """Decide how `incident` changes when `by` acknowledges it."""
+def acknowledge(incident: Incident, by: str, credential: Credential, now: datetime) -> Transition:
+    """Decide how `incident` changes when `by` acknowledges it, with `credential`."""
     after = replace(
         incident,
         status=IncidentStatus.ACKNOWLEDGED,
         acknowledged_at=now,
         acknowledged_by=by,
+        acknowledged_with=credential,
         acknowledged_changes=incident.changes,
     )
     return _transition(incident, after, f"acknowledged by {by}")
 
 
-def resolve(incident: Incident, by: str, now: datetime) -> Transition:
-    """Decide how `incident` changes when `by` resolves it."""
+def resolve(incident: Incident, by: str, credential: Credential, now: datetime) -> Transition:
+    """Decide how `incident` changes when `by` resolves it, with `credential`."""
     after = replace(
-        incident, status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.PERSON, resolved_by=by
+        incident,
+        status=IncidentStatus.RESOLVED,
+        resolved_at=now,
+        resolution=Resolution.PERSON,
+        resolved_by=by,
+        resolved_with=credential,
     )
     return _transition(incident, after, f"resolved by {by}")
 

@@ -14,19 +14,30 @@ from itertools import islice
 
 import structlog
 
-from alertgate.addresses import mask, mask_all
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
-from alertgate.notify.channels.base import Channel, Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.channels.advice import advice, restates
+from alertgate.notify.channels.base import (
+    CHANNEL_WIDE,
+    Channel,
+    Message,
+    Outcome,
+    Permanent,
+    Reason,
+    Sent,
+    Transient,
+)
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
+from alertgate.notify.delivery_log import log_attempts, log_digest
+from alertgate.notify.parts import part_ids
 from alertgate.notify.render.message import render
-from alertgate.notify.retry import Again, next_attempt
+from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
 from alertgate.store import Connection, attempts, leases
 from alertgate.store.engine import Store
-from alertgate.store.leases import Finish
+from alertgate.store.leases import Finish, unattempted
 
 RECORD_AGAIN = 1.0
 """Seconds to wait before retrying to record an attempt."""
@@ -46,6 +57,13 @@ class Attempted:
     attempts: tuple[Attempt, ...]
     outcome: Outcome
 
+    def judged(self, outcome: Outcome) -> "Attempted":
+        """Return these with another outcome of the last."""
+        if outcome is self.outcome:
+            return self
+        last = replace(self.attempts[-1], outcome=outcome.word, reason=outcome.reason)
+        return Attempted((*self.attempts[:-1], last), outcome)
+
 
 @dataclass(frozen=True, slots=True)
 class _End:
@@ -53,6 +71,8 @@ class _End:
 
     attempts: tuple[Attempt, ...]
     finishes: tuple[Finish, ...]
+    outcome: Outcome | None = None
+    """That of the last attempt; None without any."""
 
 
 class Sender:
@@ -82,13 +102,16 @@ class Sender:
         if outgoing.is_digest:
             first = outgoing.first
             items = tuple(
-                DigestItem(snapshot.incident, name) for snapshot, name in zip(outgoing.snapshots, names, strict=True)
+                DigestItem(each.incident, name, each.news, each.earlier)
+                for each, name in zip(outgoing.snapshots, names, strict=True)
             )
-            digest_id = first.digest_id or first.id
-            return DigestContext(digest_id, first.channel, first.address, items, settings.zone, now, domain)
-        [snapshot] = outgoing.snapshots
+            digest_id, zone = first.digest_id or first.id, settings.zone
+            return DigestContext(
+                digest_id, first.channel, first.address, items, zone, now, domain, outgoing.missed_since
+            )
+        [one] = outgoing.snapshots
         return MessageContext(
-            snapshot.notification, snapshot.incident, snapshot.alerts, names[0], settings.zone, now, domain
+            one.notification, one.incident, one.alerts, names[0], settings.zone, now, domain, one.earlier, one.first
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:
@@ -101,10 +124,15 @@ class Sender:
         return Attempted(tuple(attempt for attempt, _ in made), made[-1][1])
 
     async def record(self, channel: Channel, outgoing: Outgoing, attempted: Attempted) -> None:
-        """Record the attempts and each notification's new status; retries until the store accepts them."""
-        others = outgoing.notifications[1:]
+        """Count and record the attempts, and each notification's new status; retries until the store accepts them."""
+        for attempt in attempted.attempts:
+            self._metrics.attempted(channel.name, attempt.outcome, attempt.reason)
+        # Each probe of a channel that is away carries all that was missed. One of them keeps its attempts.
+        is_probe = outgoing.missed_since and attempted.outcome.reason in CHANNEL_WIDE
+        others = () if is_probe else outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
-        end = _End((*attempted.attempts, *copies), self._finishes(outgoing, attempted.outcome))
+        finishes = self._finishes(outgoing, attempted.outcome)
+        end = _End((*attempted.attempts, *copies), finishes, attempted.outcome)
         await self._record(outgoing, end)
         for snapshot, finish in zip(outgoing.snapshots, end.finishes, strict=True):
             notification, incident = snapshot.notification, snapshot.incident
@@ -112,16 +140,20 @@ class Sender:
                 waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
                 since = incident.last_alert_at if waited else notification.created_at
                 self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
-            elif finish.status is NotificationStatus.FAILED:
+            elif finish.status is NotificationStatus.FAILED and not notification.given_up:
                 self._metrics.failed(channel.name)
         if outgoing.is_digest and isinstance(attempted.outcome, Sent):
             self._metrics.digest_sent(channel.name, len(outgoing.snapshots))
 
+    def advise(self, outcome: Outcome) -> str | None:
+        """Return what an outcome means and what to do, as a sentence; None if nothing went wrong."""
+        return advice(self._settings, outcome)
+
     async def give_back(self, outgoing: Outgoing) -> None:
-        """Return claimed but unattempted notifications to pending."""
-        pending, now = NotificationStatus.PENDING, self._clock.now()
-        finishes = (Finish(each, pending, now, each.due_at, attempted=False) for each in outgoing.notifications)
-        await self._record(outgoing, _End((), tuple(finishes)))
+        """Give back claimed notifications without an attempt."""
+        now = self._clock.now()
+        finishes = tuple(unattempted(each, now) for each in outgoing.notifications)
+        await self._record(outgoing, _End((), finishes))
 
     def _copy(self, attempt: Attempt, notification: Notification) -> Attempt:
         """Return an attempt at a digest as that of another one of its members."""
@@ -135,7 +167,8 @@ class Sender:
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
-                outcome = await channel.send(make(), deadline)
+                message = await asyncio.to_thread(make)  # a digest of thousands takes long
+                outcome = await channel.send(message, deadline)
         except TimeoutError:
             outcome = Transient(Reason.TIMEOUT, "not confirmed by the server before the lease's deadline")
         except Exception as error:
@@ -145,7 +178,6 @@ class Sender:
                 notification_id=notification.id,
             )
             outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
-        self._metrics.attempted(channel.name, outcome.word, outcome.reason)
         attempt = Attempt(
             id=self._new_id(started_at),
             notification_id=notification.id,
@@ -167,19 +199,35 @@ class Sender:
         if isinstance(outcome, Sent):
             sent = NotificationStatus.SENT
             return tuple(Finish(each.notification, sent, now, told=each.incident.status) for each in outgoing.snapshots)
+        if outgoing.is_digest and outcome.of_content:
+            return self._halves(outgoing, now)
         if isinstance(outcome, Permanent):
             return tuple(Finish(each, NotificationStatus.FAILED, now) for each in leased)
         give_up_after, chance = timedelta(seconds=self._settings.give_up_after), self._chance()
-        attempts = max(each.attempts for each in leased) + 1
+        attempts, is_away = max(each.attempts for each in leased) + 1, outcome.reason in CHANNEL_WIDE
         finishes = []
         for snapshot in outgoing.snapshots:
             each = snapshot.notification
             # It reports the latest alert too, and the daily limit may have held it back.
             since = max(each.retry_since, each.held_until or each.retry_since, snapshot.incident.last_alert_at)
+            # The channel works again, but not yet for this recipient, who is given as much time as any other.
+            since = now if each.given_up and not is_away else since
             step = next_attempt(attempts, since, now, give_up_after, chance)
-            again = Finish(each, NotificationStatus.PENDING, now, due_at=step.at) if isinstance(step, Again) else None
-            finishes.append(again or Finish(each, NotificationStatus.FAILED, now))
+            status = NotificationStatus.PENDING if isinstance(step, Again) else NotificationStatus.FAILED
+            # What fails because the channel is away is told once it works; who knows when that is?
+            due_at = step.at if isinstance(step, Again) else now + spread(LAST_DELAY, chance)
+            finishes.append(Finish(each, status, now, due_at, missed=is_away, alone=outcome.reason is Reason.REFUSED))
         return tuple(finishes)
+
+    @staticmethod
+    def _halves(outgoing: Outgoing, now: datetime) -> tuple[Finish, ...]:
+        """Return the ends of the leases of a digest whose content was refused: its halves go at once, each by itself.
+
+        Only what is refused without any other has failed.
+        """
+        leased = outgoing.notifications
+        parts = part_ids(outgoing.tried.message, [each.id for each in leased])
+        return tuple(Finish(each, NotificationStatus.PENDING, now, now, digest_id=parts[each.id]) for each in leased)
 
     async def _record(self, outgoing: Outgoing, end: _End) -> None:
         """Retry until the store accepts it: a sent notification that isn't recorded would be sent again."""
@@ -195,10 +243,12 @@ class Sender:
                     detail="an attempt can't be recorded; this is a defect in alertgate; retrying",
                 )
             await asyncio.sleep(RECORD_AGAIN)
+        remedy = self.advise(end.outcome) if end.outcome else None
+        restated = end.outcome is not None and restates(self._settings, end.outcome)
         if outgoing.is_digest:
-            _log_digest(outgoing, end, ours=ours)
+            log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours, restated=restated)
         else:
-            _log_end(outgoing.first, end, ours=ours)
+            log_attempts(outgoing.first, end.attempts, end.finishes[0], remedy, ours=ours, restated=restated)
 
 
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
@@ -207,74 +257,6 @@ def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:
     ours = iter(leases.finish(connection, [finish for end in ends for finish in end.finishes]))
     finished = [all(tuple(islice(ours, len(end.finishes)))) for end in ends]
     return [each or not known.isdisjoint(a.id for a in end.attempts) for each, end in zip(finished, ends, strict=True)]
-
-
-def _log_end(notification: Notification, end: _End, *, ours: bool) -> None:
-    """Log one line for each attempt at a message about one incident."""
-    [finish] = end.finishes
-    for number, attempt in enumerate(end.attempts, start=notification.attempts + 1):
-        facts = {
-            "notification_id": notification.id,
-            "incident_id": notification.incident_id,
-            "channel": notification.channel,
-            "to": mask(notification.address),
-            "kind": notification.kind,
-            "attempt": number,
-            "reason": attempt.reason,
-            "reply": mask_all(attempt.reply),
-            "seconds": round(attempt.seconds, 3),
-        }
-        if attempt is not end.attempts[-1]:
-            log.warning("attempt.too_large", detail="too large for the server; resent without its picture", **facts)
-        elif not ours:
-            log.warning(
-                "notification.lease_lost", detail="its lease expired; another process may have sent it too", **facts
-            )
-        elif finish.status is NotificationStatus.SENT:
-            log.info("notification.sent", detail="the mail server, or the outbox, accepted it", **facts)
-        elif finish.status is NotificationStatus.FAILED:
-            log.error("notification.failed", detail="failed for good; this recipient was not told", **facts)
-        elif finish.due_at:
-            again_at = finish.due_at.isoformat()
-            log.warning("notification.postponed", detail="not sent; it is tried again", again_at=again_at, **facts)
-
-
-def _log_digest(outgoing: Outgoing, end: _End, *, ours: bool) -> None:
-    """Log one line for an attempt at a digest."""
-    if not end.attempts:
-        return
-    first, attempt = outgoing.first, end.attempts[0]
-    facts = {
-        "digest_id": first.digest_id,
-        "number": len(end.finishes),
-        "channel": first.channel,
-        "to": mask(first.address),
-        "reason": attempt.reason,
-        "reply": mask_all(attempt.reply),
-        "seconds": round(attempt.seconds, 3),
-    }
-    failed = [each.leased.id for each in end.finishes if each.status is NotificationStatus.FAILED]
-    again_at = min((each.due_at for each in end.finishes if each.due_at), default=None)
-    if not ours:
-        detail = "the lease of some of its notifications expired; another process may have sent it too"
-        log.warning("digest.lease_lost", detail=detail, **facts)
-    elif failed:
-        log.error(
-            "digest.failed",
-            detail="failed for good; this recipient was not told of these notifications",
-            failed=len(failed),
-            ids=failed[:20],
-            **facts,
-        )
-    elif again_at:
-        log.warning(
-            "digest.postponed",
-            detail="not sent; it is tried again with the same members",
-            again_at=again_at.isoformat(),
-            **facts,
-        )
-    else:
-        log.info("digest.sent", detail="the mail server, or the outbox, accepted it", **facts)
 
 
 def queue_id(reply: str) -> str | None:

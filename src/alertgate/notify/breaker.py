@@ -2,20 +2,52 @@
 
 A failing channel is paused as a whole and probed with one notification at a time, so that a dead server isn't hammered
 and a locked account isn't locked for longer. The other notifications stay pending.
+
+While it is in doubt whether a refusal is about us or about its recipient (`evidence`), only the recipients in doubt
+wait: a household must not be silent because of one bad address. A probe goes to whom failed the longest time ago.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Reason, Sent
+from alertgate.notify.evidence import Evidence, Subject, Tried, Weighed
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 
-AT_ONCE = frozenset({Reason.CREDENTIALS, Reason.DAILY_LIMIT, Reason.SENDER_REFUSED})
+AT_ONCE = frozenset(
+    {
+        Reason.CREDENTIALS,
+        Reason.DAILY_LIMIT,
+        Reason.SENDER_REFUSED,
+        Reason.RELAY_REFUSED,
+        Reason.HOST_REFUSED,
+        Reason.UNCLEAR,
+    }
+)
 """Reasons that pause a channel at the first failure, because the next attempt would fail the same way."""
 PATIENCE = 3
 """How many channel-wide failures in a row, for any other reason, pause a channel."""
 SLOW = (timedelta(minutes=1), timedelta(minutes=5), LAST_DELAY)
 """Delays between probes when only an operator, or the next day, can fix the cause."""
+SEEN_LATE = frozenset({Reason.SENDER_REFUSED, Reason.DAILY_LIMIT, Reason.UNCLEAR})
+"""Reasons that a server may have after it has seen a message's content, which a rehearsal doesn't show."""
+DOUBTED = timedelta(days=1)
+"""How long a rehearsal that succeeds doesn't end a pause for one of SEEN_LATE: daily limits are over by then."""
+RESUMING = timedelta(minutes=10)
+"""For so long after a pause what was said of it may still be on its way to its end."""
+MOST_TRIED = 100
+"""How many failures are remembered to choose the next probe."""
+
+
+class Room(NamedTuple):
+    """How many more messages may be claimed, and which."""
+
+    slots: int
+    probe: bool = False
+    """Whether it is one message that probes the paused channel."""
+    without: frozenset[str] = frozenset()
+    """Recipients that wait for a probe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,40 +59,131 @@ class ChannelState:
     paused_at: datetime | None = None
     probe_at: datetime | None = None
     """When to send the next probe, while the channel is paused."""
+    in_doubt: bool = False
+    """Whether the pause is for the recipients in doubt alone."""
     reason: Reason | None = None
     reply: str = ""
     failed_at: datetime | None = None
     succeeded_at: datetime | None = None
+    resumed_at: datetime | None = None
+    """When the last pause ended."""
+    tried: tuple[Tried, ...] = field(default=(), repr=False)
+    """What failed since the channel last worked, the latest last: a probe prefers what isn't here."""
+    evidence: Evidence = field(default_factory=Evidence, repr=False)
 
     @property
     def up(self) -> bool:
         """Whether the channel isn't paused."""
         return self.paused_at is None
 
-    def free_slots(self, capacity: int, claimed: int, now: datetime) -> int:
-        """Return how many more notifications may be claimed now: one at a time while the channel is paused."""
-        if self.probe_at is None:
-            return max(0, capacity - claimed)
+    @property
+    def suspect(self) -> str | None:
+        """The recipient to rehearse with: who failed last, and, where it is in doubt, one of those in doubt."""
+        addresses = [each.address for each in self.tried]
+        if self.in_doubt:
+            addresses = [address for address in addresses if address in self.evidence.in_doubt]
+        return addresses[-1] if addresses else None
+
+    def admits(self, address: str) -> bool:
+        """Return whether a message to this recipient may be sent that isn't a probe."""
+        return self.up or (self.in_doubt and address not in self.evidence.in_doubt)
+
+    def holds_own(self, now: datetime) -> bool:
+        """Return whether a message by this channel that deliveries fail can't arrive, or isn't true any more."""
+        if self.paused_at is not None:
+            return not self.in_doubt
+        return self.resumed_at is not None and timedelta(0) <= now - self.resumed_at < RESUMING
+
+    def is_probe_due(self, now: datetime) -> bool:
+        """Return whether the channel is paused and the time of its next probe has come."""
         # If the clock was set back, don't wait for a time that the wrong clock planned.
         set_back = self.failed_at is not None and now < self.failed_at
-        return 1 if claimed == 0 and (now >= self.probe_at or set_back) else 0
+        return self.probe_at is not None and (now >= self.probe_at or set_back)
+
+    def room(self, capacity: int, claimed: int, now: datetime) -> Room:
+        """Return what may be claimed now: while the channel is paused, one probe at a time and what it admits."""
+        if self.up:
+            return Room(max(0, capacity - claimed))
+        if claimed == 0 and self.is_probe_due(now):
+            return Room(1, probe=True)
+        if self.in_doubt:
+            return Room(max(0, capacity - claimed), without=self.evidence.in_doubt)
+        return Room(0)
 
 
-def after(state: ChannelState, outcome: Outcome, now: datetime, chance: float) -> ChannelState:
+def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -> ChannelState:
     """Return the state after one more attempt. `chance` is a random number from 0 to 1."""
+    outcome, resumed_at = weighed.outcome, state.resumed_at if state.up else now
     if isinstance(outcome, Sent):
-        return ChannelState(succeeded_at=now, failed_at=state.failed_at, reason=state.reason, reply=state.reply)
-    if outcome.reason is Reason.INTERNAL:
-        return state  # a defect in alertgate says nothing about the channel
-    failed = replace(state, reason=outcome.reason, reply=outcome.reply, failed_at=now)
-    if outcome.reason not in CHANNEL_WIDE:
-        return replace(failed, failures=0, paused_at=None, probe_at=None)  # it refused one message, so it works
-    if state.probe_at and state.failed_at and state.failed_at <= now < state.probe_at:
-        return failed  # in flight when the channel was paused, so not a failed probe
-    failed = replace(failed, failures=state.failures + 1)
-    if state.up and outcome.reason not in AT_ONCE and failed.failures < PATIENCE:
+        last = (state.reason, state.reply, state.failed_at)
+        return ChannelState(
+            0, None, None, False, *last, succeeded_at=now, resumed_at=resumed_at, evidence=weighed.evidence
+        )
+    probed = replace(state, evidence=weighed.evidence, tried=_latest_last(state.tried, weighed.tried))
+    if outcome.reason is Reason.INTERNAL:  # a defect in alertgate says nothing about the channel
+        return state if state.up else _after_probe(probed, now, chance)
+    failed = replace(probed, reason=outcome.reason, reply=outcome.reply, failed_at=now)
+    if outcome.reason in CHANNEL_WIDE:
+        return _after_failure(state, failed, now, chance, in_doubt=weighed.subject is Subject.IN_DOUBT)
+    if state.in_doubt:  # that it refuses one for its own sake doesn't tell why it refuses another
+        return _after_probe(probed, now, chance)
+    # It refused one message, so it works.
+    return replace(failed, failures=0, paused_at=None, probe_at=None, resumed_at=resumed_at, tried=())
+
+
+def trusted(state: ChannelState, now: datetime) -> ChannelState:
+    """Return the state of a channel that was paused, and works for another process: one more failure pauses it."""
+    return replace(
+        state, failures=PATIENCE - 1, paused_at=None, probe_at=None, in_doubt=False, resumed_at=now, tried=()
+    )
+
+
+def rehearsed(state: ChannelState, outcome: Outcome, now: datetime, chance: float) -> ChannelState:
+    """Return the state after a rehearsal: a probe without a message, because none waits for the paused channel.
+
+    Whether it fails or says too little, the pauses between probes grow: each rehearsal logs in, and servers ban whoever
+    does that too often.
+    """
+    if state.up:  # a message was sent meanwhile
+        return state
+    # Not in the future, even if the clock was set back: the next probe would be due at once, again and again.
+    failed_at = min(state.failed_at or now, now)
+    probed = replace(state, failures=state.failures + 1, failed_at=failed_at)
+    if outcome.reason in CHANNEL_WIDE:
+        failed = replace(probed, reason=outcome.reason, reply=outcome.reply, failed_at=now)
+        return _with_next_probe(failed, now, chance)
+    says_too_little = state.reason in SEEN_LATE and now - failed_at < DOUBTED
+    if outcome.reason is Reason.INTERNAL or says_too_little:
+        return _with_next_probe(probed, now, chance)
+    return trusted(state, now)
+
+
+def _after_failure(
+    before: ChannelState, failed: ChannelState, now: datetime, chance: float, *, in_doubt: bool
+) -> ChannelState:
+    """Return the state after a channel-wide failure."""
+    if not before.is_probe_due(now) and not before.up:
+        # In flight when the channel was paused, or to a recipient that didn't have to wait: not a failed probe.
+        return replace(failed, in_doubt=before.in_doubt and in_doubt)
+    failed = replace(failed, failures=before.failures + 1)
+    if before.up and failed.reason not in AT_ONCE and failed.failures < PATIENCE:
         return failed
-    delays = SLOW if outcome.reason in AT_ONCE else (*DELAYS, LAST_DELAY)
-    probes = failed.failures - (1 if outcome.reason in AT_ONCE else PATIENCE)
+    paused = replace(failed, paused_at=before.paused_at or now, in_doubt=in_doubt)
+    return _with_next_probe(paused, now, chance)
+
+
+def _after_probe(probed: ChannelState, now: datetime, chance: float) -> ChannelState:
+    """Return the state after an attempt that doesn't change whether the channel is paused."""
+    return _with_next_probe(replace(probed, failed_at=now), now, chance) if probed.is_probe_due(now) else probed
+
+
+def _with_next_probe(paused: ChannelState, now: datetime, chance: float) -> ChannelState:
+    at_once = paused.reason in AT_ONCE
+    delays = SLOW if at_once and paused.reason is not Reason.UNCLEAR else (*DELAYS, LAST_DELAY)
+    probes = paused.failures - (1 if at_once else PATIENCE)
     delay = delays[min(max(probes, 0), len(delays) - 1)]
-    return replace(failed, paused_at=state.paused_at or now, probe_at=now + spread(delay, chance))
+    return replace(paused, probe_at=now + spread(delay, chance))
+
+
+def _latest_last(tried: tuple[Tried, ...], latest: Tried) -> tuple[Tried, ...]:
+    return (*(each for each in tried if each != latest), latest)[-MOST_TRIED:]

@@ -4,18 +4,22 @@ All of it is one write transaction, and there is one at a time in the whole data
 each other's messages, and no two of them claim for one contact at the same time.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
 from alertgate.addresses import mask
-from alertgate.model import ChannelName, Due, Incident, Notification, Recent
+from alertgate.model import ChannelName, Due, Notification, Recent, Target
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
+from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
-from alertgate.store import Connection, alerts, claims, incidents, leases
+from alertgate.notify.missed import Untold, is_missed
+from alertgate.store import Connection, alerts, claims, incidents, leases, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
@@ -32,6 +36,41 @@ class Claim:
     slots: int
     now: datetime
     probe: bool = False
+    without: frozenset[str] = frozenset()
+    """Recipients that wait for a probe."""
+    paused_at: datetime | None = None
+    """Since when the channel is paused in this process."""
+    holds_own: bool = False
+    """Whether what says that deliveries fail waits, because the channel is away in this process, or just was."""
+    in_doubt: bool = False
+    """Whether it isn't clear if the channel refuses us, a recipient or a message."""
+    tried: tuple[Tried, ...] = ()
+    """What failed since the channel last worked, the latest last: a probe prefers another recipient or message."""
+
+    def eligible(self, going: Sequence[Dispatch]) -> list[Dispatch]:
+        """Return what may be claimed; for a probe, what failed the longest time ago first."""
+        if self.probe:
+            return sorted(going, key=self._last_failures)
+        return list(going)
+
+    def alone(self, due: Sequence[Due]) -> list[Due]:
+        """Return the members of the digests that were tried last, if it may be one of them alone that is refused.
+
+        A probe in doubt tries these by themselves after it tried them together, in turns.
+        """
+        if not (self.probe and self.in_doubt):
+            return []
+        last = {each.address: each.message for each in self.tried}
+        members = [each for each in due if each.digest_id and each.digest_id == last.get(each.address)]
+        number = Counter(each.digest_id for each in members)
+        return [each for each in members if number[each.digest_id] > 1]
+
+    def _last_failures(self, dispatch: Dispatch) -> tuple[int, int]:
+        first = dispatch.members[0]
+        message = Tried(first.address, dispatch.digest_id or first.id)
+        addresses = [each.address for each in self.tried]
+        last = max((place for place, address in enumerate(addresses) if address == first.address), default=-1)
+        return last, self.tried.index(message) if message in self.tried else -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +79,31 @@ class ClaimResult:
 
     messages: tuple[Outgoing, ...] = ()
     again_at: datetime | None = None
+    works_elsewhere: bool = False
+    """For a probe that found nothing: whether another process has sent something on the channel since the pause."""
+
+    @property
+    def nothing_to_probe_with(self) -> bool:
+        """For a probe: whether there is neither a message nor another process that shows how the channel is."""
+        return not self.messages and not self.works_elsewhere
 
 
 class Claimer:
-    """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time."""
+    """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
 
-    def __init__(self, rules: FloodRules, daily_limit: int, *, owner: str, new_id: Callable[[datetime], str]) -> None:
+    What was given up on is told to `targets` alone: others aren't among the recipients any more, or not now.
+    """
+
+    def __init__(
+        self,
+        rules: FloodRules,
+        daily_limit: int,
+        targets: Collection[Target],
+        *,
+        owner: str,
+        new_id: Callable[[datetime], str],
+    ) -> None:
+        self._targets = frozenset(targets)
         self._rules = rules
         self._daily_limit = daily_limit
         self._owner = owner
@@ -54,16 +112,47 @@ class Claimer:
     def claim(self, connection: Connection, wanted: Claim) -> ClaimResult:
         """Lease what is to be sent now, and read what it is about."""
         limit = self._daily_limit if wanted.channel in MAIL else 0
-        most = None if self._rules.limit or limit else wanted.slots
-        due = claims.due(connection, wanted.channel, wanted.now, probe=wanted.probe, most=most)
+        missed = untold.any_missed(connection, wanted.channel)
+        most = None if self._rules.limit or limit or missed or wanted.probe else wanted.slots
+        due = self._due(connection, wanted, missed=missed, most=most)
+        if wanted.probe and not due:
+            since = wanted.paused_at or wanted.now
+            if claims.works_elsewhere(connection, wanted.channel, since):
+                return ClaimResult(works_elsewhere=True)
+            # Better than no probe at all: it would never be seen that the channel works again.
+            due = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)
         if not due:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
         rules = self._rules_for(wanted, budget(used, limit))
-        choice = choose(due, self._recent(connection, wanted, due, rules), wanted.now, rules)
-        going = choice.going if wanted.probe else affordable(choice.going, used, limit)
-        going = going[: wanted.slots]
+        alone = wanted.alone(due)
+        ids = {each.id for each in alone}
+        recent = self._recent(connection, wanted, due, rules)
+        choice = choose((each for each in due if each.id not in ids), recent, wanted.now, rules)
+        alone = [replace(each, digest_id=None, missed_since=None) for each in alone]
+        going = wanted.eligible((*choice.going, *choose(alone, recent, wanted.now, rules).going))
+        going = list(going if wanted.probe else affordable(going, used, limit))[: wanted.slots]
         return ClaimResult(self._lease(connection, going, wanted), choice.again_at)
+
+    def _due(self, connection: Connection, wanted: Claim, *, missed: bool, most: int | None) -> list[Due]:
+        """Return what is due, also if it was given up on, and may be claimed."""
+        which: dict[str, Any] = {"probe": wanted.probe, "without": wanted.without}
+        due = claims.due(connection, wanted.channel, wanted.now, most=most, with_own=not wanted.holds_own, **which)
+        if missed:
+            given_up = untold.given_up(connection, wanted.channel, wanted.now, **which)
+            due += [each for each in given_up if (wanted.channel, each.address) in self._targets]
+        return self._without_own(connection, due, wanted)
+
+    @staticmethod
+    def _without_own(connection: Connection, due: list[Due], wanted: Claim) -> list[Due]:
+        """Leave out what says that deliveries fail, if what was missed goes now or just went: it may be over then."""
+        own = claims.about_delivery(connection, wanted.channel) if due else set()
+        if not own.intersection(each.id for each in due):
+            return due
+        goes = any(is_missed(each.missed_since, wanted.now) for each in due if each.id not in own)
+        if goes or untold.told_since(connection, wanted.channel, wanted.now - MINUTE):
+            return [each for each in due if each.id not in own]
+        return due
 
     def _rules_for(self, wanted: Claim, level: Budget) -> FloodRules:
         """Return the rules; a probe is one message in minutes, so only the last part of the daily limit stops it."""
@@ -82,55 +171,51 @@ class Claimer:
     def _lease(self, connection: Connection, going: Sequence[Dispatch], wanted: Claim) -> tuple[Outgoing, ...]:
         """Lease what each message carries, and read what that is about."""
         lease = Lease(self._owner, wanted.now, wanted.now + LEASE)
-        again = [each.digest_id for each in going if each.digest_id]
         alone = [each.members[0].id for each in going if each.is_alone]
         leased = {each.id: each for each in leases.lease(connection, alone, lease)}
-        digests = _by_digest(leases.lease_digests(connection, wanted.channel, again, lease))
-        messages = []
-        for each in going:
-            if each.is_alone:
-                members = [leased[each.members[0].id]]
-            elif each.digest_id:
-                members = digests[each.digest_id]
-            else:
-                members = self._new_digest(connection, each, lease)
-            messages.append(sorted(members, key=lambda member: -member.severity.rank))
+        messages = [
+            [leased[each.members[0].id]] if each.is_alone else self._digest(connection, each, lease) for each in going
+        ]
         return _with_contents(connection, messages)
 
-    def _new_digest(self, connection: Connection, dispatch: Dispatch, lease: Lease) -> list[Notification]:
-        """Lease the members of a new digest. From now on they are sent together."""
-        digest_id = self._new_id(lease.now)
-        log.info(
-            "digest.claimed",
-            detail="many notifications to one recipient go as one message",
-            digest_id=digest_id,
-            to=mask(dispatch.members[0].address),
-            number=len(dispatch.members),
-            reason=dispatch.reason,
-        )
-        return leases.lease(connection, [each.id for each in dispatch.members], lease, digest_id)
-
-
-def _by_digest(leased: Iterable[Notification]) -> dict[str, list[Notification]]:
-    found: dict[str, list[Notification]] = {}
-    for each in leased:
-        if each.digest_id:
-            found.setdefault(each.digest_id, []).append(each)
-    return found
+    def _digest(self, connection: Connection, dispatch: Dispatch, lease: Lease) -> list[Notification]:
+        """Lease the members of a digest, the most severe first; those of a new one are sent together from now on."""
+        digest_id = dispatch.digest_id or self._new_id(lease.now)
+        if not dispatch.digest_id:
+            log.info(
+                "digest.claimed",
+                detail="many notifications to one recipient go as one message",
+                digest_id=digest_id,
+                to=mask(dispatch.members[0].address),
+                number=len(dispatch.members),
+                reason=dispatch.reason,
+            )
+        members = leases.lease(connection, [each.id for each in dispatch.members], lease, digest_id)
+        return sorted(members, key=lambda member: -member.severity.rank)
 
 
 def _with_contents(connection: Connection, messages: Sequence[Sequence[Notification]]) -> tuple[Outgoing, ...]:
-    """Return the messages with what they report. A digest shows no alerts, so none are read for it."""
+    """Return the messages with what they report. A digest shows no alerts; that of what was missed counts them."""
     about = incidents.by_id(connection, {each.incident_id for members in messages for each in members})
-    return tuple(
-        Outgoing(tuple(_snapshot(connection, each, about, alone=len(members) == 1) for each in members))
-        for members in messages
-    )
+    found = [Outgoing(tuple(Snapshot(each, about[each.incident_id]) for each in members)) for members in messages]
+    showing = [each for each in found if each.missed_since or not each.is_digest]
+    ids = [notification.id for outgoing in showing for notification in outgoing.notifications]
+    earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, ids).items()}
+    return tuple(_with_alerts(connection, outgoing, earlier) for outgoing in found)
 
 
-def _snapshot(
-    connection: Connection, notification: Notification, about: Mapping[str, Incident], *, alone: bool
-) -> Snapshot:
-    incident = about[notification.incident_id]
-    latest = alerts.latest(connection, incident.id, SHOWN_ALERTS) if alone else []
-    return Snapshot(notification, incident, tuple(latest))
+def _with_alerts(connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold]) -> Outgoing:
+    if outgoing.missed_since:
+        news = untold.news(connection, [each.id for each in outgoing.notifications])
+        counted = (
+            replace(each, news=news.get(each.notification.id, 0), earlier=earlier.get(each.notification.id))
+            for each in outgoing.snapshots
+        )
+        return Outgoing(tuple(counted))
+    if outgoing.is_digest:
+        return outgoing
+    [snapshot] = outgoing.snapshots
+    latest = alerts.latest(connection, snapshot.incident.id, SHOWN_ALERTS)
+    first = alerts.first(connection, snapshot.incident.id) if len(latest) == SHOWN_ALERTS else None
+    untold_before = earlier.get(snapshot.notification.id)
+    return Outgoing((replace(snapshot, alerts=tuple(latest), first=first, earlier=untold_before),))

@@ -8,7 +8,20 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from alertgate.clock import AHEAD
-from alertgate.model import Alert, AlertStatus, ChannelName, Incident, IncidentStatus, Notification, Source
+from alertgate.local_time import clock_time, zone_name
+from alertgate.model import (
+    Alert,
+    AlertStatus,
+    ChannelName,
+    Incident,
+    IncidentStatus,
+    Notification,
+    Resolution,
+    Source,
+)
+from alertgate.notify.evidence import Tried
+from alertgate.notify.missed import Untold, is_missed
+from alertgate.notify.render.reading import Reading, reading
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
 
@@ -26,7 +39,12 @@ class Snapshot:
 
     notification: Notification
     incident: Incident
-    alerts: tuple[Alert, ...]
+    alerts: tuple[Alert, ...] = ()
+    first: Alert | None = None
+    """The incident's first alert."""
+    earlier: Untold | None = None
+    news: int = 1
+    """How many of the incident's firing alerts a digest of what was missed tells for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +64,28 @@ class Outgoing:
         return self.snapshots[0].notification
 
     @property
+    def tried(self) -> Tried:
+        """Which message it is, and to whom. A digest that is sent again is the same message."""
+        return Tried(self.first.address, self.first.digest_id or self.first.id)
+
+    @property
     def is_digest(self) -> bool:
         """Whether it is about several incidents; of a digest whose other members dropped out, one is left."""
         return len(self.snapshots) > 1
 
+    @property
+    def missed_since(self) -> datetime | None:
+        """Since when its contact missed what it carries, if it is the digest after an outage of its channel."""
+        at = self.first.claimed_at
+        missed = [each.missed_since for each in self.notifications if at and is_missed(each.missed_since, at)]
+        return min(filter(None, missed), default=None) if self.is_digest else None
+
 
 class LocalTimes:
-    """How a message writes times: in the configured zone, with the date unless that is today."""
+    """How a message writes times: in the configured zone, with the date unless that is today.
+
+    In the hour that a clock change repeats, they have the zone's name too.
+    """
 
     __slots__ = ()
     zone: ZoneInfo
@@ -60,15 +93,22 @@ class LocalTimes:
 
     def time(self, time: datetime) -> str:
         """Return a time with its date and zone."""
-        return f"{time.astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
+        local = time.astimezone(self.zone)
+        return f"{local:%Y-%m-%d %H:%M:%S} {zone_name(local)}"
 
     def clock(self, time: datetime) -> str:
         """Return a time to the second, with its date unless that is today."""
-        return f"{time.astimezone(self.zone):{'%H:%M:%S' if self.is_today(time) else '%Y-%m-%d %H:%M:%S'}}"
+        return clock_time(time.astimezone(self.zone), "%H:%M:%S" if self.is_today(time) else "%Y-%m-%d %H:%M:%S")
 
     def minute(self, time: datetime) -> str:
         """Return a time to the minute, with its date unless that is today."""
-        return f"{time.astimezone(self.zone):{'%H:%M' if self.is_today(time) else '%Y-%m-%d %H:%M'}}"
+        return clock_time(time.astimezone(self.zone), "%H:%M" if self.is_today(time) else "%Y-%m-%d %H:%M")
+
+    def day_minute(self, time: datetime, weekday: str = "%a") -> str:
+        """Return a time to the minute, with its weekday if that was within the last six days, else its date."""
+        local, today = time.astimezone(self.zone), self.now.astimezone(self.zone).date()
+        is_this_week = timedelta(0) < today - local.date() <= timedelta(days=6)
+        return f"{local:{weekday} %H:%M}" if is_this_week else self.minute(time)
 
     def is_today(self, time: datetime) -> bool:
         """Return whether a time is on the day of sending, in the configured time zone."""
@@ -77,15 +117,32 @@ class LocalTimes:
 
 @dataclass(frozen=True, slots=True)
 class DigestItem:
-    """One incident in a digest."""
+    """One incident in a digest, how many alerts about it are news, and earlier ones that its contact wasn't told of."""
 
     incident: Incident
     device_name: str | None
+    news: int = 1
+    earlier: Untold | None = None
 
     @property
     def over(self) -> bool:
-        """Whether the incident is over."""
-        return self.incident.status is IncidentStatus.RESOLVED
+        """Whether the incident is over, as far as anybody knows: silence alone doesn't say so."""
+        return self.incident.status is IncidentStatus.RESOLVED and not self.silent
+
+    @property
+    def silent(self) -> bool:
+        """Whether the incident ended only because no more alerts came."""
+        return self.incident.resolution is Resolution.SILENCE
+
+    @property
+    def alerts(self) -> int:
+        """How many alerts about it are news."""
+        return self.news + (self.earlier.alerts if self.earlier else 0)
+
+    @property
+    def since(self) -> datetime:
+        """When the first of them came, as far as they are of other incidents."""
+        return self.earlier.since if self.earlier else self.incident.opened_at
 
     @property
     def where(self) -> str:
@@ -109,6 +166,8 @@ class DigestContext(LocalTimes):
     zone: ZoneInfo
     now: datetime
     message_domain: str
+    missed_since: datetime | None = None
+    """Since when its contact missed these, if their channel was away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +181,9 @@ class MessageContext(LocalTimes):
     zone: ZoneInfo
     now: datetime
     message_domain: str
+    earlier: Untold | None = None
+    first: Alert | None = None
+    """The incident's first alert, if it isn't among `alerts`."""
 
     @property
     def latest(self) -> Alert:
@@ -152,6 +214,28 @@ class MessageContext(LocalTimes):
     def where(self) -> str:
         """The device's name, or else its id, or else the alert's source."""
         return where(self.incident, self.device_name)
+
+    @property
+    def ended_by_alert(self) -> bool:
+        """Whether the incident is over because an alert said so."""
+        return self.resolved and self.incident.resolution in (None, Resolution.ALERT)
+
+    @property
+    def reading(self) -> Reading | None:
+        """The value that stands for the newest alert; None at an end that isn't said, or said with the first value."""
+        found = self.reading_of(self.latest)
+        is_old = self.resolved and (not self.ended_by_alert or str(found) == str(self.first_reading))
+        return None if is_old else found
+
+    @property
+    def first_reading(self) -> Reading | None:
+        """The value that stands for the first alert."""
+        return self.reading_of(self.first or self.alerts[-1])
+
+    def reading_of(self, alert: Alert) -> Reading | None:
+        """Return the value that stands for an alert; None if it is about another event than the incident."""
+        is_other = alert.event != self.incident.event
+        return None if is_other else reading(alert, self.incident.event, part_name(self.incident.key))
 
     @property
     def event(self) -> str:

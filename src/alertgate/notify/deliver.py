@@ -12,16 +12,16 @@ from types import MappingProxyType
 
 import structlog
 
-from alertgate.addresses import mask_all
 from alertgate.clock import Clock
 from alertgate.errors import StoreUnavailable
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.attempt import Sender
 from alertgate.notify.breaker import ChannelState
-from alertgate.notify.budget import Budget
-from alertgate.notify.channels.base import Channel
+from alertgate.notify.budget import Budget, Usage
+from alertgate.notify.channels.base import Channel, Reason, Transient
 from alertgate.notify.claim import Claim, Claimer
+from alertgate.notify.delivery_log import LONGEST, cut
 from alertgate.notify.lane import Claimed, DeliveryTimes, Lane
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.store import leases, upkeep
@@ -59,6 +59,7 @@ class Deliverer:
         self._clock = clock
         self._metrics = metrics
         self._owner = owner
+        self._advise = sender.advise
         self._wake = asyncio.Event()
         lane = partial(
             Lane,
@@ -89,9 +90,20 @@ class Deliverer:
         return MappingProxyType({name: lane.state for name, lane in self._lanes.items()})
 
     @property
+    def _away(self) -> dict[ChannelName, datetime]:
+        """The channels that are paused for everybody, and since when."""
+        states = self.states.items()
+        return {name: state.paused_at for name, state in states if state.paused_at and not state.in_doubt}
+
+    @property
     def budget(self) -> Budget:
         """How much of the mail account's daily limit is used."""
         return self._budget
+
+    @property
+    def usage(self) -> Usage | None:
+        """How many messages that is; None before the first measurement."""
+        return self._upkeep.usage
 
     @property
     def here(self) -> frozenset[str]:
@@ -138,7 +150,7 @@ class Deliverer:
             self.last_round = self._clock.monotonic()
             self._wake.clear()
             try:
-                self._budget = await self._upkeep.run_if_due(self.here)
+                self._budget = await self._upkeep.run_if_due(self.here, self._away)
                 await self._bring_forward()
                 self._again_at = []
                 for lane in self._lanes.values():
@@ -160,18 +172,33 @@ class Deliverer:
     async def _fill(self, lane: Lane) -> None:
         """Claim due messages for a lane, as many as it has room for."""
         now = self._clock.now()
-        free = lane.free_slots(now)
-        if not free or self._stopping:
+        room = lane.room(now)
+        if not room.slots or self._stopping:
             lane.more_is_due = True  # whatever woke this round is still waiting
             return
-        wanted = Claim(lane.channel.name, free, now, probe=not lane.state.up)
+        state = lane.state
+        wanted = Claim(
+            lane.channel.name,
+            room.slots,
+            now,
+            probe=room.probe,
+            without=room.without,
+            paused_at=state.paused_at,
+            holds_own=state.holds_own(now),
+            in_doubt=state.in_doubt,
+            tried=state.tried,
+        )
         claimed_at = asyncio.get_running_loop().time()
         claimed = await self._store.write(lambda connection: self._claimer.claim(connection, wanted))
-        lane.more_is_due = len(claimed.messages) == free
+        lane.more_is_due = len(claimed.messages) == room.slots
         for outgoing in claimed.messages:
             lane.put(Claimed(outgoing, claimed_at, wanted.probe))
         if claimed.again_at:
             self._again_at.append(claimed.again_at)
+        if claimed.works_elsewhere:
+            lane.trust(now)
+        elif room.probe and claimed.nothing_to_probe_with:
+            lane.rehearse()
 
     async def _bring_forward(self) -> None:
         """Make the waiting retries of channels that work again due now."""
@@ -181,24 +208,30 @@ class Deliverer:
 
     def _on_change(self, name: ChannelName, before: ChannelState, state: ChannelState) -> None:
         """Log that a channel was paused or resumed. On a resume, have its waiting retries made due."""
-        if before.up == state.up:
+        if (before.up, before.in_doubt) == (state.up, state.in_doubt):
             return
         self._metrics.channel_state(name, up=state.up)
         if state.up:
             log.warning(
                 "channel.resumed",
-                detail="it works again; notifications waiting for a retry are due now",
+                detail="it works again; what waits is due now, with what was given up on meanwhile",
                 channel=name,
                 paused_at=str(before.paused_at),
             )
             self._resumed.add(name)
             self._wake.set()
         else:
+            remedy = self._advise(Transient(state.reason or Reason.UNCLEAR, state.reply))
+            detail = f"{_IN_DOUBT if state.in_doubt else _PAUSED}: {remedy}"
             log.error(
                 "channel.paused",
-                detail="its notifications wait; one at a time is sent as a probe",
+                detail=detail,
                 channel=name,
                 reason=state.reason,
-                reply=mask_all(state.reply),
-                probe_at=str(state.probe_at),
+                reply=cut(state.reply, LONGEST - len(detail)),
+                probe_at=state.probe_at.isoformat(timespec="seconds") if state.probe_at else None,
             )
+
+
+_PAUSED = "its notifications wait; one at a time is tried"
+_IN_DOUBT = "this recipient's notifications wait, others are sent"

@@ -3,6 +3,8 @@
 A handful of messages a minute goes alone. When there are more, the rest is gathered for a few seconds and goes as one
 digest; further digests follow at intervals. What begins to be critical goes alone at once, up to a limit of its own.
 
+What was missed while the channel was away goes as one digest, however little it is and however critical.
+
 Waits are counted from times that don't move (when the oldest became due, when the last digest was claimed), so that a
 steady trickle postpones nothing for ever.
 """
@@ -16,6 +18,8 @@ from operator import attrgetter
 
 from alertgate.model import BEGINNINGS, Due, Recent, Severity, worst
 from alertgate.notify.budget import Budget
+from alertgate.notify.missed import is_missed
+from alertgate.notify.parts import is_part
 
 MINUTE = timedelta(minutes=1)
 """The time in which FLOOD_LIMIT messages go alone."""
@@ -35,6 +39,7 @@ class FloodReason(StrEnum):
     AGAIN = "again"  # it was claimed before, and waited for a retry
     ONLY_ONE = "only_one"  # alone: nothing else came while it was gathered
     MANY = "many"  # a digest
+    MISSED = "missed"  # a digest: what the contact missed while the channel was away, with what else is due
     GATHERING = "gathering"  # waits: more may come within a few seconds
     DIGEST_WAS_SENT = "digest_was_sent"  # waits: the contact was sent a digest (or, near the daily limit, any message)
     MINUTE_IS_FULL = "minute_is_full"  # waits: FLOOD_LIMIT messages went to the contact in the last minute
@@ -43,7 +48,10 @@ class FloodReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FloodRules:
-    """How much goes to one contact. A `limit` of 0 lets everything go alone, but for what the daily limit changes."""
+    """How much goes to one contact.
+
+    A `limit` of 0 lets everything go alone, but for what was missed, and for what the daily limit changes.
+    """
 
     limit: int
     """FLOOD_LIMIT: messages in a minute, and as many more for the beginnings of what is critical."""
@@ -75,7 +83,7 @@ class Dispatch:
     @property
     def saves(self) -> bool:
         """Whether it may go near the daily limit also if it isn't critical."""
-        return self.reason in {FloodReason.MANY, FloodReason.ONLY_ONE, FloodReason.AGAIN}
+        return self.reason in {FloodReason.MANY, FloodReason.MISSED, FloodReason.ONLY_ONE, FloodReason.AGAIN}
 
     @property
     def is_alone(self) -> bool:
@@ -120,6 +128,7 @@ def decide(due: Sequence[Due], recent: Recent, now: datetime, rules: FloodRules)
     if rules.budget is Budget.EXHAUSTED:
         return Choice(waits=(Wait(FloodReason.RESERVED, None),)) if due else Choice()
     contact = _Contact(recent, now, rules)
+    due = contact.send_missed(due)
     contact.send_digests_again([each for each in due if each.digest_id])
     loose = sorted((each for each in due if each.digest_id is None), key=_urgency)
     if rules.budget is Budget.RESERVE:
@@ -144,8 +153,32 @@ class _Contact:
         self._digest_at = recent.digest_at
         """When the last digest went; now, if one does."""
 
+    def send_missed(self, due: Sequence[Due]) -> list[Due]:
+        """What was missed goes together, with what else is due; but what begins to be critical now goes alone.
+
+        It takes the place of digests that failed meanwhile. If nothing came since, it is the same one again. The parts
+        of one whose content was refused stay as they are.
+        """
+        missed = {each.id for each in due if is_missed(each.missed_since, self._now) and not is_part(each.digest_id)}
+        own = {each.id for each in due if is_part(each.digest_id) or (each.id not in missed and _begins_critical(each))}
+        together = sorted((each for each in due if each.id not in own), key=_urgency)[:MOST]
+        if not missed or len(together) < 2:
+            return list(due)  # one is no digest
+        rest = [each for each in due if each.id in own]
+        [digest_id, *others] = {each.digest_id for each in together}
+        digest = Dispatch(tuple(together), FloodReason.MISSED, None if others else digest_id)
+        if self._rules.budget is Budget.RESERVE and digest.severity is not Severity.CRITICAL:
+            self.waits.append(Wait(FloodReason.RESERVED, None))
+            return rest
+        self._send(digest)
+        self._digest_at = self._now
+        return rest
+
     def send_digests_again(self, members: Sequence[Due]) -> None:
-        """A digest that failed, or whose process ended, goes again with the same members, unless another went since."""
+        """A digest that failed, or whose process ended, goes again with the same members, unless another went since.
+
+        The parts of one go at once, one after the other.
+        """
         of_digest = attrgetter("digest_id")
         for digest_id, group in groupby(sorted(members, key=of_digest), of_digest):
             digest = Dispatch(tuple(group), FloodReason.AGAIN, digest_id)
@@ -154,7 +187,7 @@ class _Contact:
                 continue
             claimed_at = max((each.claimed_at for each in digest.members if each.claimed_at), default=None)
             at = self._next_digest_at(digest.members)
-            if claimed_at == self._digest_at or at is None or at <= self._now:
+            if is_part(digest_id) or claimed_at == self._digest_at or at is None or at <= self._now:
                 self._send(digest, counts=not self._is_counted(claimed_at))
                 self._digest_at = self._now
             else:
@@ -176,7 +209,7 @@ class _Contact:
 
     def send_critical(self, due: Sequence[Due]) -> list[Due]:
         """Beginnings of what is critical go alone, until the minute's limit of them is reached."""
-        beginnings = [each for each in due if each.severity is Severity.CRITICAL and each.kind in BEGINNINGS]
+        beginnings = [each for each in due if _begins_critical(each)]
         alone = beginnings[: max(0, self._rules.limit - self._recent.critical)] if self._rules.limit else beginnings
         return self._send_alone(due, alone, FloodReason.CRITICAL)
 
@@ -225,6 +258,10 @@ class _Contact:
 
     def _is_counted(self, claimed_at: datetime | None) -> bool:
         return claimed_at is not None and claimed_at > self._now - MINUTE
+
+
+def _begins_critical(each: Due) -> bool:
+    return each.severity is Severity.CRITICAL and each.kind in BEGINNINGS
 
 
 def _urgency(each: Due | Dispatch) -> tuple[int, datetime]:

@@ -10,9 +10,10 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.model import ChannelName
 from alertgate.notify.attempt import Attempted, Sender
-from alertgate.notify.breaker import ChannelState, after
-from alertgate.notify.channels.base import SEND_TIMEOUT, Channel
+from alertgate.notify.breaker import ChannelState, Room, after, rehearsed, trusted
+from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Outcome, Reason, Transient
 from alertgate.notify.context import Outgoing
+from alertgate.notify.evidence import weigh
 
 AHEAD = 4
 """Messages claimed ahead for each slot of the channel, so that a sender never waits for a claim."""
@@ -84,6 +85,7 @@ class Lane:
         self._queue: asyncio.Queue[Claimed | None] = asyncio.Queue(self._capacity)
         self._here: dict[str, Claimed] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._rehearsal: asyncio.Task[None] | None = None
         self._stopping = False
 
     @property
@@ -91,10 +93,10 @@ class Lane:
         """The ids of the notifications that are queued or being sent."""
         return frozenset(each.id for claimed in self._here.values() for each in claimed.outgoing.notifications)
 
-    def free_slots(self, now: datetime) -> int:
-        """Return how many to claim now: none until half of the slots are free, one to probe a paused channel."""
-        free = self.state.free_slots(self._capacity, len(self._here), now)
-        return free if free * 2 >= self._capacity or not self.state.up else 0
+    def room(self, now: datetime) -> Room:
+        """Return what to claim now: nothing until half of the slots are free, unless the channel is paused."""
+        room = self.state.room(self._capacity, len(self._here) + (self._rehearsal is not None), now)
+        return room if room.slots * 2 >= self._capacity or not self.state.up else Room(0)
 
     def put(self, claimed: Claimed) -> None:
         """Queue a message. There must be a free slot."""
@@ -115,6 +117,9 @@ class Lane:
             self._queue.get_nowait()
         for _ in self._tasks:
             self._queue.put_nowait(None)
+        if self._rehearsal:
+            self._rehearsal.cancel()
+            await asyncio.gather(self._rehearsal, return_exceptions=True)
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=timeout)
             for task in late:
@@ -147,7 +152,7 @@ class Lane:
                     attempted = await self._sender.send(
                         self.channel, claimed.outgoing, claimed.at + self._times.send_within
                     )
-                    self._update_state(attempted)
+                    attempted = self._weigh(claimed, attempted)
             finally:
                 self._slots.release()
         if attempted is None:
@@ -169,13 +174,40 @@ class Lane:
 
         If this process was suspended, another one may hold the notification by now.
         """
-        if self._stopping or not (claimed.probe or self.state.up):
+        if self._stopping or not (claimed.probe or self.state.admits(claimed.outgoing.first.address)):
             return False
         claimed_at = claimed.outgoing.first.claimed_at or self._clock.now()
         age, limit = self._clock.now() - claimed_at, timedelta(seconds=self._times.queued_within)
         waited = asyncio.get_running_loop().time() - claimed.at
         return waited <= self._times.queued_within and timedelta(0) <= age <= limit
 
-    def _update_state(self, attempted: Attempted) -> None:
-        before, self.state = self.state, after(self.state, attempted.outcome, self._clock.now(), self._chance())
-        self._on_change(self.channel.name, before, self.state)
+    def trust(self, now: datetime) -> None:
+        """End the pause, because another process has sent something on the channel; one more failure begins it anew."""
+        self._become(trusted(self.state, now))
+
+    def rehearse(self) -> None:
+        """Begin to probe the paused channel without a message, because none waits."""
+        self._rehearsal = asyncio.create_task(self._rehearse(), name=f"rehearse-{self.channel.name}")
+
+    async def _rehearse(self) -> None:
+        deadline = asyncio.get_running_loop().time() + self._times.send_within
+        outcome: Outcome
+        try:
+            outcome = await self.channel.rehearse(self.state.suspect, deadline)
+        except Exception as error:
+            log.exception("delivery.defect", detail="a rehearsal raised an exception; this is a defect in alertgate")
+            outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+        finally:
+            self._rehearsal = None
+        self._become(rehearsed(self.state, outcome, self._clock.now(), self._chance()))
+
+    def _weigh(self, claimed: Claimed, attempted: Attempted) -> Attempted:
+        """Return the attempt as it is judged beside what the server said to others, and update the state."""
+        now = self._clock.now()
+        weighed = weigh(self.state.evidence, claimed.outgoing.tried, attempted.outcome, now)
+        self._become(after(self.state, weighed, now, self._chance()))
+        return attempted.judged(weighed.outcome)
+
+    def _become(self, state: ChannelState) -> None:
+        before, self.state = self.state, state
+        self._on_change(self.channel.name, before, state)

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from alertgate.clock import Clock
 from alertgate.config import Settings
+from alertgate.local_time import zone_name
 from alertgate.model import ChannelName, Target
-from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Sent
+from alertgate.notify.channels.advice import advice
+from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Reason, Sent
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.gateways import is_text_message
 
@@ -20,19 +22,36 @@ class TestSend(NamedTuple):
     address: str
     sent: bool
     text: str
+    """The server's answer; of a failure with its reason before it."""
+    advice: str | None
+    """What went wrong and what to change; None if it was sent, or not tried."""
+
+
+NO_WAY = frozenset({Reason.CREDENTIALS, Reason.TOO_MANY_LOGINS, Reason.CONNECTION, Reason.TLS, Reason.TIMEOUT})
+"""Failures that all recipients of a channel would meet; after many refused logins, servers ban a machine."""
 
 
 async def send_tests(
     settings: Settings, channels: Sequence[Channel], clock: Clock, new_id: Callable[[datetime], str]
 ) -> list[TestSend]:
-    """Send one test message to each recipient over its channel, one after the other."""
+    """Send one test message to each recipient over its channel, one after the other.
+
+    Where the server can't be used at all, the channel's other recipients aren't tried.
+    """
     by_name = {channel.name: channel for channel in channels}
+    failed: dict[ChannelName, Reason] = {}
     results = []
     for name, address in targets(settings):
+        if name in failed:
+            text = f"{failed[name]}: not tried, because the attempt before shows that none can succeed"
+            results.append(TestSend(name, address, False, text, None))
+            continue
         message = _message(settings, (name, address), clock.now(), new_id)
         outcome = await by_name[name].send(message, asyncio.get_running_loop().time() + SEND_TIMEOUT)
+        if outcome.reason in NO_WAY:
+            failed[name] = outcome.reason
         text = outcome.reply if isinstance(outcome, Sent) else f"{outcome.reason}: {outcome.reply}"
-        results.append(TestSend(name, address, isinstance(outcome, Sent), text))
+        results.append(TestSend(name, address, isinstance(outcome, Sent), text, advice(settings, outcome)))
     return results
 
 
@@ -40,8 +59,7 @@ def _message(settings: Settings, target: Target, now: datetime, new_id: Callable
     channel, address = target
     domain = settings.mail_from.rpartition("@")[2]
     message_id = f"{new_id(now)}@{domain}"
-    text = (
-        f"Test of alertgate, {now.astimezone(settings.zone):%Y-%m-%d %H:%M:%S %Z}. If you read this, alerts reach you."
-    )
+    local = now.astimezone(settings.zone)
+    text = f"Test of alertgate, {local:%Y-%m-%d %H:%M:%S} {zone_name(local)}. If you read this, alerts reach you."
     subject = None if is_text_message(channel, address) else "[TEST] alertgate reaches you"
     return Message(address, text, message_id, f"test.{message_id}", now, subject)

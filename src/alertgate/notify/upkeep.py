@@ -1,7 +1,8 @@
 """The periodic jobs that keep pending notifications moving, one method for each."""
 
-from collections.abc import Collection
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -10,7 +11,7 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
-from alertgate.notify.budget import MAIL, PERIOD, Budget, budget
+from alertgate.notify.budget import MAIL, PERIOD, Budget, Usage, budget
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.plan import LONGEST_WAIT
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
@@ -46,24 +47,29 @@ class NotificationUpkeep:
         self._owner = owner
         self._last_run = float("-inf")
         self._budget = Budget.PLENTY
+        self.usage: Usage | None = None
+        """How much of the mail account's daily limit is used; None before the first measurement."""
 
-    async def run_if_due(self, here: frozenset[str]) -> Budget:
+    async def run_if_due(self, here: frozenset[str], paused: Mapping[ChannelName, datetime]) -> Budget:
         """Run all jobs if they are due; return how much of the mail account's daily limit is used.
 
-        `here` are the ids of the notifications in this process. Raises StoreUnavailable.
+        `here` are the ids of the notifications in this process; `paused` has the paused channels, and since when they
+        are. Raises StoreUnavailable.
         """
         moment = self._clock.monotonic()
         if moment - self._last_run >= EVERY:
             self._last_run = moment
-            await self.run(here)
+            await self.run(here, paused)
         return self._budget
 
-    async def run(self, here: frozenset[str]) -> None:
+    async def run(self, here: frozenset[str], paused: Mapping[ChannelName, datetime]) -> None:
         """Run all jobs. Raises StoreUnavailable."""
         await self.release_expired(here)
         await self.clamp_due_times()
         await self.measure_budget()
+        await self.note_missed(paused)
         await self.give_up()
+        await self.leave_outbox()
         await self.reassign_orphaned()
 
     async def release_expired(self, here: frozenset[str]) -> None:
@@ -88,6 +94,12 @@ class NotificationUpkeep:
                 number=number,
             )
 
+    async def note_missed(self, paused: Mapping[ChannelName, datetime]) -> None:
+        """Note on what is due that its channel is away, for the digest once it works again."""
+        now = self._clock.now()
+        for channel, since in paused.items():
+            await self._store.write(partial(upkeep.note_missed, channel=channel, paused_at=since, now=now))
+
     async def give_up(self) -> None:
         """Fail notifications that have been retried for GIVE_UP_AFTER."""
         now = self._clock.now()
@@ -96,12 +108,26 @@ class NotificationUpkeep:
             self._metrics.failed(failed.channel)
             log.error(
                 "notification.failed",
-                detail="failed for good after GIVE_UP_AFTER; this recipient was not told",
+                detail="given up on after GIVE_UP_AFTER: this recipient is told once the channel works; to try now, "
+                f"`alertgate retry {failed.id}`",
                 notification_id=failed.id,
                 incident_id=failed.incident_id,
                 channel=failed.channel,
                 to=mask(failed.address),
                 reason="gave_up",
+            )
+
+    async def leave_outbox(self) -> None:
+        """End what waits in the outbox for nobody, once a mail server is set."""
+        if ChannelName.OUTBOX in self._channels:
+            return
+        now, reachable = self._clock.now(), [address for _, address in targets(self._settings)]
+        if number := await self._store.write(lambda connection: upkeep.leave_outbox(connection, reachable, now)):
+            log.info(
+                "outbox.left",
+                detail="unsent notifications for the outbox were ended, because a mail server is set; no person was "
+                "to get them",
+                number=number,
             )
 
     async def reassign_orphaned(self) -> None:
@@ -119,7 +145,8 @@ class NotificationUpkeep:
         if failed:
             log.error(
                 "notifications.failed",
-                detail="failed for good: their recipients are no longer in the settings",
+                detail="failed for good: their recipients are no longer in the settings; tell them yourself, then run "
+                "`alertgate dismiss ID`, or put the addresses back and run `alertgate retry ID`",
                 number=len(failed),
                 ids=failed[:20],
             )
@@ -128,9 +155,11 @@ class NotificationUpkeep:
         """Count what the mail account sent in the last 24 hours, log when the level changes, and note what waits."""
         limit = self._settings.smtp_daily_limit
         if not limit or ChannelName.EMAIL not in self._channels:
+            self.usage = Usage(0, 0)
             return
         now = self._clock.now()
         sent = await self._store.read(lambda connection: claims.messages_sent(connection, MAIL, now, PERIOD))
+        self.usage = Usage(sent, limit)
         self._metrics.daily_limit_used(sent / limit)
         level = budget(sent, limit)
         if level is not self._budget:

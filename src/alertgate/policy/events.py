@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 
+from alertgate.characters import JOINERS
 from alertgate.model import Json, Severity, Signal, Source
 from alertgate.policy.bounds import EVENT_FIELDS, LARGEST_EVENT, did_you_mean, size
 from alertgate.policy.expressions import Expression, Failure, Value, compile_expression, evaluate, type_name
@@ -38,7 +39,7 @@ class RuleReason(StrEnum):
 
 
 def _text(value: Any) -> Any:
-    if isinstance(value, str) and (name := invisible(value)):
+    if isinstance(value, str) and (name := invisible(value, harmless=JOINERS)):
         raise ValueError(f"holds an invisible character ({name}): type the value by hand")
     return value
 

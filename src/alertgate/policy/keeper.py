@@ -79,7 +79,6 @@ class PolicyKeeper:
         self._path = path
         self._named = named
         self._turn = asyncio.Lock()
-        self._reloads: set[asyncio.Task[None]] = set()
         self._unreadable: str | None = None
         """The digest of the stored policy that this version can't read."""
         self.current = InForce(Policy(), "", PolicyReason.NO_FILE)
@@ -101,12 +100,6 @@ class PolicyKeeper:
         if stored is None and (found := problems(file, named=self._named)):
             raise PolicyInvalid(found)
         self._adopt(file, stored)
-
-    def ask_to_reload(self) -> None:
-        """Begin to read the file again; called in the event loop, as the handler of a signal."""
-        task = asyncio.get_running_loop().create_task(self.reload(), name="policy reload")
-        self._reloads.add(task)
-        task.add_done_callback(self._reloads.discard)
 
     async def reload(self) -> None:
         """Read the file again. A file that can't be used changes nothing, and is logged."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 
+from alertgate.characters import JOINERS
 from alertgate.model import Source
 from alertgate.policy.events import LONGEST_GLOB, EventRule
 from alertgate.policy.expressions import Expression
@@ -34,8 +35,8 @@ def glob_of(event: str) -> str:
 
 
 def _visible(character: str) -> str:
-    """A rule holds no invisible characters, because nobody could see why it doesn't match."""
-    return character if character.isprintable() else "?"
+    """A rule holds no invisible characters but joiners, because nobody could see why it doesn't match."""
+    return character if character.isprintable() or character in JOINERS else "?"
 
 
 def _copied(base: EventRule) -> Iterator[tuple[str, str]]:

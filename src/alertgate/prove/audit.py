@@ -30,7 +30,7 @@ class AuditFinding(StrEnum):
 
     OVERDUE = "overdue"  # due for over a minute on a channel that is up, not claimed, and not held back on purpose
     LEASE_EXPIRED = "lease_expired"  # its lease expired over a minute ago and was not released
-    NOBODY_TOLD = "nobody_told"  # an open incident about which nobody was or will be notified
+    NOBODY_TOLD = "nobody_told"  # an incident about which nobody was or will be notified, open or over
     UNREADABLE = "unreadable"  # the store can't be read
 
 
@@ -39,8 +39,8 @@ ADVICE = MappingProxyType(
         AuditFinding.OVERDUE: "notifications are due, but no process sends them; if this persists, restart the service",
         AuditFinding.LEASE_EXPIRED: "the leases of notifications expired and no process released them; if this "
         "persists, restart the service",
-        AuditFinding.NOBODY_TOLD: "nobody was or will be notified about an open incident; find out why its "
-        "notifications failed, and retry them",
+        AuditFinding.NOBODY_TOLD: "nobody was or will be notified about an incident; find out why its notifications "
+        "failed (`alertgate failures`), and retry or dismiss them",
         AuditFinding.UNREADABLE: "the store can't be read; the log says why",
     }
 )

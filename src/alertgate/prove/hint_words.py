@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from alertgate.model import Hint
+from alertgate.own_events import Hint
 
 TITLES: Mapping[Hint, str] = MappingProxyType(
     {Hint.ALL_CLEAR: "alarm or all-clear?", Hint.PARTS: "too many parts"},

@@ -1,5 +1,6 @@
 """Render an alert's trail as text: what happened when, and the current state. Pure."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -7,8 +8,21 @@ from operator import attrgetter
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from alertgate.model import Alert, AlertStatus, Attempt, Incident, Notification, NotificationStatus, Resolution, Source
-from alertgate.prove.history import Told, Trail
+from alertgate.characters import cut, escaped
+from alertgate.credential import in_words, signed
+from alertgate.local_time import clock_time, zone_name
+from alertgate.model import (
+    Alert,
+    AlertStatus,
+    Attempt,
+    Incident,
+    Notification,
+    NotificationStatus,
+    Resolution,
+    Severity,
+    Source,
+)
+from alertgate.prove.history import IncidentTrail, Told, Trail
 
 LONGEST_QUOTE = 200
 """Characters of the alert's content."""
@@ -27,28 +41,60 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
     events = [*_alert_events(trail), *_incident_events(trail), *(event for told in trail.told for event in _told(told))]
     events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
     lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
-    return "\n".join(printable(line) for line in lines)
+    return "\n".join(escaped(line) for line in lines)
+
+
+def tell_incident(trail: IncidentTrail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
+    """Return the timeline of an incident, as `tell` does for an alert: its latest alerts, and whoever was told."""
+    incident, newest = trail.incident, trail.latest[0]
+    of_newest = Trail(newest, incident, trail.told)
+    events = [_Event(incident.opened_at, "the incident was opened")]
+    events += [event for alert in reversed(trail.latest) for event in _of_alert(alert)]
+    events += [*_ends(incident), *(event for told in trail.told for event in _told(told))]
+    events.sort(key=attrgetter("at"))
+    heading = _incident_heading(trail, name)
+    lines = [*heading, *_timeline(events, zone), "", _current_state(of_newest, zone, now)]
+    return "\n".join(escaped(line) for line in lines)
+
+
+def _incident_heading(trail: IncidentTrail, name: str | None) -> Iterator[str]:
+    incident = trail.incident
+    yield _what(incident.severity, incident.event, incident.device, name)
+    left_out = incident.alert_count - len(trail.latest)
+    yield f"incident {incident.id}" + (f"; {left_out:,} older alerts aren't shown" if left_out > 0 else "")
+
+
+def _of_alert(alert: Alert) -> Iterator[_Event]:
+    content = _content(alert)
+    yield _Event(alert.received_at, f"alert {alert.id} received" + (f": {content}" if content else ""))
+    if alert.reason:
+        yield _Event(alert.received_at, f"grouped: {alert.reason}")
+
+
+def _what(severity: Severity, event: str, device: str | None, name: str | None) -> str:
+    who = f"{name} ({device})" if name else device
+    return f"[{severity.upper()}] {event}" + (f" from {who}" if who else "")
 
 
 def _heading(trail: Trail, name: str | None) -> Iterator[str]:
     alert = trail.alert
-    who = f"{name} ({alert.device})" if name else alert.device
-    yield f"[{alert.severity.upper()}] {alert.event}" + (f" from {who}" if who else "")
+    yield _what(alert.severity, alert.event, alert.device, name)
     yield f"alert {alert.id}" + (f", incident {alert.incident_id}" if alert.incident_id else "")
     if content := _content(alert):
         yield f"content: {content}"
 
 
 def _content(alert: Alert) -> str:
-    content = alert.message or alert.data or (alert.raw or b"").decode(errors="backslashreplace")
-    text = " ".join(str(content).split())
-    return text if len(text) <= LONGEST_QUOTE else f"{text[:LONGEST_QUOTE]}..."
+    data = alert.data if alert.data not in (None, "") else (alert.raw or b"").decode(errors="backslashreplace")
+    content = alert.message or data
+    text = " ".join((content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)).split())
+    return text if len(text) <= LONGEST_QUOTE else f"{cut(text, LONGEST_QUOTE)}..."
 
 
 def _timeline(events: list[_Event], zone: ZoneInfo) -> Iterator[str]:
     """Yield a heading for each day, and a line for each event."""
     local = [event._replace(at=event.at.astimezone(zone)) for event in events]
-    for day, of_day in groupby(local, key=lambda event: f"{event.at:%Y-%m-%d} ({event.at:%Z})"):
+    for day, of_day in groupby(local, key=lambda event: f"{event.at:%Y-%m-%d} ({zone_name(event.at)})"):
         yield ""
         yield day
         yield from (f"{event.at:%H:%M:%S}.{event.at.microsecond // 1000:03}  {event.text}" for event in of_day)
@@ -59,10 +105,11 @@ def _alert_events(trail: Trail) -> Iterator[_Event]:
     if alert.published_at:
         yield _Event(alert.published_at, "published, according to the sender")
     request = f" (request {alert.request_id})" if alert.request_id else ""
+    how = in_words(alert.credential) if alert.source is Source.GENERIC else ""  # Particle's webhook has one way in
     if alert.source is Source.ALERTGATE:
         yield _Event(alert.received_at, "reported by alertgate itself")
     else:
-        yield _Event(alert.received_at, f"received by the {alert.source} webhook{_delay(alert)}{request}")
+        yield _Event(alert.received_at, f"received by the {alert.source} webhook{how}{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
         yield _Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
     if alert.status is AlertStatus.IGNORED:
@@ -86,10 +133,18 @@ def _incident_events(trail: Trail) -> Iterator[_Event]:
         return
     if incident.opened_at < trail.alert.received_at:
         yield _Event(incident.opened_at, "the incident was opened by an earlier alert")
+    yield from _ends(incident)
+
+
+def _ends(incident: Incident) -> Iterator[_Event]:
     if incident.acknowledged_at:
-        yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {incident.acknowledged_by}")
+        who = signed(incident.acknowledged_by or "", incident.acknowledged_with)
+        yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {who}")
     if incident.resolved_at:
-        yield _Event(incident.resolved_at, f"the incident was resolved{_resolution(incident)}")
+        person = signed(incident.resolved_by or "", incident.resolved_with)
+        is_person = incident.resolution is Resolution.PERSON
+        how = f" by {person}" if is_person else f"{_resolution(incident)}{in_words(incident.resolved_with)}"
+        yield _Event(incident.resolved_at, f"the incident was resolved{how}")
 
 
 def _told(told: Told) -> Iterator[_Event]:
@@ -98,16 +153,31 @@ def _told(told: Told) -> Iterator[_Event]:
     planned = "" if notification.status is NotificationStatus.CANCELLED else f": {notification.reason}"
     yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
     if notification.retry_since > notification.created_at:
-        yield _Event(notification.retry_since, f"{who} retried manually")
+        yield _Event(notification.retry_since, f"{who} retried manually{in_words(notification.retried_with)}")
     if notification.held_until:
         yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
     message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
     for number, attempt in enumerate(told.attempts, start=1):
         yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
     if notification.finished_at and notification.status is NotificationStatus.FAILED:
-        yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient")
+        yield _Event(notification.finished_at, f"{who} {_failed(notification)}")
+    if notification.dismissed_at:
+        by = signed(notification.dismissed_by or "", notification.dismissed_with)
+        yield _Event(notification.dismissed_at, f"{who} dismissed by {by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
+
+
+def _failed(notification: Notification) -> str:
+    """Say how a notification failed and what becomes of it, with the words of the log."""
+    how = "failed for good"
+    if notification.superseded_by:
+        then = f"{notification.superseded_by} was planned instead"
+    elif notification.missed_since:
+        how, then = "was given up for now", "it is sent by itself once its channel works"
+    else:
+        then = f"`alertgate retry {notification.id}` sends it once the cause is fixed"
+    return f"{how}; it did not reach its recipient; {then}"
 
 
 def _outcome(attempt: Attempt) -> str:
@@ -121,7 +191,7 @@ def _outcome(attempt: Attempt) -> str:
 
 def _current_state(trail: Trail, zone: ZoneInfo, now: datetime) -> str:
     """Return the state at `now` in one line."""
-    prefix = f"now ({now.astimezone(zone):%H:%M:%S}): "
+    prefix = f"now ({_clock(now, zone)}): "
     if trail.incident is None:
         return f"{prefix}it belongs to no incident, and nobody is notified."
     told: dict[tuple[str, str], list[Told]] = {}
@@ -159,12 +229,17 @@ _BY_PROGRESS = (
 """The statuses, from the most to the least certain that somebody knows."""
 
 
+def _by_progress(notification: Notification) -> tuple[int, bool]:
+    """Return a key that sorts what got furthest first, and of failures the outstanding one."""
+    return _BY_PROGRESS.index(notification.status), not notification.is_outstanding
+
+
 def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
     """Return the state of one contact: that of the notification that can include the alert and got furthest."""
     candidates = [one for one in told if _can_include(alert, one)]
     if not candidates:
         return f"{_who(told[-1].notification)} got no notification after this alert"
-    best = min(candidates, key=lambda one: _BY_PROGRESS.index(one.notification.status)).notification
+    best = min((one.notification for one in candidates), key=_by_progress)
     who, finished = _who(best), best.finished_at or best.created_at
     match best.status:
         case NotificationStatus.SENT:
@@ -174,9 +249,18 @@ def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
         case NotificationStatus.PENDING:
             return f"{who} waits until {_clock(best.due_at, zone)}"
         case NotificationStatus.FAILED:
-            return f"{who} FAILED at {_clock(finished, zone)}: run `alertgate retry {best.id}` to retry it"
+            return f"{who} FAILED at {_clock(finished, zone)}{_what_now(best, zone)}"
         case NotificationStatus.CANCELLED:
             return f"{who} was cancelled: {best.reason}"
+
+
+def _what_now(failed: Notification, zone: ZoneInfo) -> str:
+    """Return what was done about a failure, or what can be."""
+    if failed.dismissed_at:
+        return f", and was dismissed at {_clock(failed.dismissed_at, zone)} by {failed.dismissed_by}"
+    if failed.missed_since:
+        return f", is sent once its channel works: run `alertgate dismiss {failed.id}` if that isn't needed"
+    return f": run `alertgate retry {failed.id}` to retry it, or `alertgate dismiss {failed.id}`"
 
 
 def _can_include(alert: Alert, told: Told) -> bool:
@@ -191,7 +275,7 @@ def _who(notification: Notification) -> str:
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%H:%M:%S}"
+    return clock_time(at.astimezone(zone), "%H:%M:%S")
 
 
 def _span(span: timedelta) -> str:
@@ -204,8 +288,3 @@ def _span(span: timedelta) -> str:
         return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
-def printable(line: str) -> str:
-    """Escape control characters, which a terminal would obey: the text is untrusted."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)

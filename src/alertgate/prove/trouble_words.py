@@ -5,13 +5,17 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
+from alertgate.local_time import clock_time
+from alertgate.prove.cause_words import CAUSES
 from alertgate.prove.hint_words import TITLES
-from alertgate.prove.troubles import LASTING, OTHERS, Cause, Subject, Tally, Trouble
+from alertgate.prove.troubles import BEGIN_ONCE, OTHERS, Cause, Subject, Tally, Trouble
 
 Name = TypeVar("Name")
 
 MOST_NAMED = 3
 """How many senders a sentence names; the alert's data has more."""
+
+LEAD = "alertgate itself has a problem."
 
 
 class TroubleWords(NamedTuple):
@@ -20,18 +24,17 @@ class TroubleWords(NamedTuple):
     title: str
     """For a subject; it never changes during an incident."""
     one: str
-    """What occurred, once; `{whose}` is replaced."""
+    """What occurred, once; `{about}` and `{whose}` are replaced."""
     many: str
-    """What occurred, several times; `{count}` and `{whose}` are replaced."""
+    """What occurred, several times; `{count}` is replaced too."""
     means: str
     over: str
-
-
-class CauseWords(NamedTuple):
-    """The words for one cause."""
-
-    why: str
-    remedy: str
+    detail: str = ""
+    """The sentence that says the latest detail, `{detail}`."""
+    lead: str = LEAD
+    """The first sentence of a message about its beginning."""
+    whose: str = "from"
+    """What stands before the names of the senders."""
 
 
 TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
@@ -43,6 +46,13 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             means="Nobody is told of a refused alert unless its sender sends it again.",
             over="None was refused since. Nobody was told of those that weren't sent again.",
         ),
+        Trouble.SHORTENED: TroubleWords(
+            title="alerts shortened",
+            one="1 alert{whose} shortened",
+            many="{count:,} alerts{whose} shortened",
+            means="None is lost. Of each only the beginning was stored, so that the disk doesn't fill up.",
+            over="None was shortened since.",
+        ),
         Trouble.POLICY: TroubleWords(
             title="file can't be used",
             one="Policy file not used",
@@ -50,51 +60,61 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             means="What was in force before stays in force; what the file says now doesn't count.",
             over="A good policy is in force again, or it was forgotten on purpose.",
         ),
+        Trouble.CHANNEL: TroubleWords(
+            title="channel paused",
+            one="Channel {about} paused",
+            many="Channel {about} paused",
+            means="Its notifications wait, and one at a time is tried. They are sent when it works again, or fail for "
+            "good after GIVE_UP_AFTER.",
+            over="No process finds it paused any more; what waited is on its way.",
+            detail="The last answer was: {detail}",
+        ),
+        Trouble.CREDENTIALS: TroubleWords(
+            title="sender refused",
+            one="Requests{whose} refused",
+            many="Requests{whose} refused",
+            means="If this is a sender of yours, its alerts are lost: nobody is told of them. This is said once a day.",
+            over="Look for answers 401 in the log to see whether it goes on.",
+            detail="Seen so far: {detail}.",
+            lead="alertgate refuses a sender that may be yours.",
+        ),
+        Trouble.LIMIT: TroubleWords(
+            title="mail limit near",
+            one="SMTP_DAILY_LIMIT is near",
+            many="SMTP_DAILY_LIMIT is near",
+            means="From 80 % on, what isn't critical goes as digests; from 90 % on, only what is critical; at the "
+            "limit nothing, until there is room again.",
+            over="There is room again.",
+            detail="Messages within 24 hours: {detail}.",
+        ),
+        Trouble.DISK: TroubleWords(
+            title="disk almost full",
+            one="Disk almost full",
+            many="Disk almost full",
+            means="Until there is room, only the beginning of large alerts is stored, and only a quarter of "
+            "RETENTION_DAYS kept. When it is full, alerts are refused: nobody is told of them unless their senders "
+            "send them again.",
+            over="There is room again.",
+            detail="Free: {detail}.",
+        ),
+        Trouble.AUDIT: TroubleWords(
+            title="audit",
+            one="Audit failed",
+            many="Audit failed",
+            means="Somebody may not have been told of an alert, or is told late.",
+            over="No process finds it any more.",
+            detail="Found: {detail}.",
+        ),
+        Trouble.FAILED: TroubleWords(
+            title="not delivered",
+            one="1 notification{whose} not delivered",
+            many="{count:,} notifications{whose} not delivered",
+            means="These recipients were not told. `alertgate failures` and /status list what of.",
+            over="All were delivered, dismissed, or made needless by later ones.",
+            whose="to",
+        ),
     }
 )
-CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
-    {
-        Cause.ADDRESS_LIMIT: CauseWords(
-            "over RATE_LIMIT",
-            "Find out why so much is sent from one address. If that is right, raise RATE_LIMIT; if it is your proxy's "
-            "address, set TRUSTED_PROXIES.",
-        ),
-        Cause.DEVICE_LIMIT: CauseWords(
-            "over PARTICLE_RATE_LIMIT",
-            "Find out why the device publishes so often. If that is right, raise PARTICLE_RATE_LIMIT.",
-        ),
-        Cause.TOO_LARGE: CauseWords("larger than MAX_BODY_BYTES", "Send less in one alert, or raise MAX_BODY_BYTES."),
-        Cause.STORE_UNAVAILABLE: CauseWords(
-            "the database couldn't be used", "Look for store.failed in the log: it has the database's error."
-        ),
-        Cause.STORE_SLOW: CauseWords(
-            "the database was too slow",
-            "Look for what slows the database down, such as a lock or a full disk. Some of the alerts may be stored "
-            "all the same.",
-        ),
-        Cause.STORE_REFUSED: CauseWords(
-            "the database refused what they hold",
-            "Look for alert.refused in the log: it has the alerts' events and the database's error. Please report it, "
-            "because alertgate should store any alert.",
-        ),
-        Cause.POLICY_MISSING: CauseWords(
-            "missing",
-            "Restore the file, or name another one in POLICY_FILE; then send SIGHUP. To have no policy, run "
-            "`alertgate policy forget`.",
-        ),
-        Cause.POLICY_INVALID: CauseWords(
-            "invalid", "Run `alertgate check`, which names each problem; fix the file, and send SIGHUP."
-        ),
-        Cause.POLICY_UNSTORED: CauseWords(
-            "the database couldn't store it", "Send SIGHUP again: the database works now."
-        ),
-        Cause.POLICY_FOREIGN: CauseWords(
-            "the stored policy is from another version of alertgate",
-            "Run the same version everywhere, then send SIGHUP.",
-        ),
-    }
-)
-
 
 _TITLES: Mapping[str, str] = {
     **{trouble.value: words.title for trouble, words in TROUBLES.items()},
@@ -108,6 +128,12 @@ def title(event: str, about: str | None) -> str:
     return f"{named} ({about})" if about else named
 
 
+def lead(event: str) -> str:
+    """Return the first sentence of a message about the beginning of an own trouble."""
+    words = next((words for trouble, words in TROUBLES.items() if trouble == event), None)
+    return words.lead if words else LEAD
+
+
 def message(subject: Subject, tally: Tally | None, now: datetime, *, over: bool) -> str:
     """Return what happened, what it means, and what to do, one line each; or, if it is over, that it is.
 
@@ -118,13 +144,15 @@ def message(subject: Subject, tally: Tally | None, now: datetime, *, over: bool)
     if tally is None:
         return words.over if over else words.means
     count = words.one if tally.count == 1 else words.many
-    happened = count.format(count=tally.count, whose=_whose(tally.senders))
-    when = _when(tally, now, over=over, lasting=subject.trouble in LASTING)
-    first_line = f"{happened} {when}: {_why(tally.causes)}."
+    happened = count.format(count=tally.count, whose=_whose(tally.senders, words.whose), about=subject.about)
+    when = _when(tally, now, over=over, lasting=subject.trouble in BEGIN_ONCE)
+    lines = [f"{happened} {when}: {_why(tally.causes)}."]
     if over:
-        return f"{first_line}\n{words.over}"
+        return "\n".join([*lines, words.over])
+    if tally.detail:
+        lines.append(words.detail.format(detail=tally.detail))
     remedies = " ".join(CAUSES[cause].remedy for cause in _by_count(tally.causes))
-    return f"{first_line}\n{words.means}\nWhat to do: {remedies}"
+    return "\n".join([*lines, words.means, f"What to do: {remedies}"])
 
 
 def _when(tally: Tally, now: datetime, *, over: bool, lasting: bool) -> str:
@@ -135,19 +163,19 @@ def _when(tally: Tally, now: datetime, *, over: bool, lasting: bool) -> str:
 
 
 def _minute(time: datetime, now: datetime) -> str:
-    return f"{time:{'%H:%M' if time.date() == now.date() else '%Y-%m-%d %H:%M'}}"
+    return clock_time(time, "%H:%M" if time.date() == now.date() else "%Y-%m-%d %H:%M")
 
 
-def _whose(senders: Mapping[str, int]) -> str:
+def _whose(senders: Mapping[str, int], preposition: str) -> str:
     names = [name for name in _by_count(senders) if name != OTHERS]
     if not names:
         return ""
     others = len(names) - MOST_NAMED
     if OTHERS in senders:
-        return f" from {', '.join(names[:MOST_NAMED])} and others"
+        return f" {preposition} {', '.join(names[:MOST_NAMED])} and others"
     if others > 0:
-        return f" from {', '.join(names[:MOST_NAMED])} and {others} more"
-    return f" from {', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else f" from {names[0]}"
+        return f" {preposition} {', '.join(names[:MOST_NAMED])} and {others} more"
+    return f" {preposition} {', '.join([*names[:-2], ' and '.join(names[-2:])])}"
 
 
 def _why(causes: Mapping[Cause, int]) -> str:

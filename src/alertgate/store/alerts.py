@@ -1,13 +1,14 @@
 """Queries on alerts."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import CompoundSelect, Connection, and_, bindparam, func, select
 
-from alertgate.model import Alert, Seen, Signal
+from alertgate.model import Alert, Signal
+from alertgate.seen import Seen
 from alertgate.store.lookups import Row, find_ids, first_of_each, newest_of, number_at, text_at
 from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows
@@ -45,6 +46,7 @@ _LATEST = (
     .order_by(alerts.c.id.desc())
     .limit(bindparam("most"))
 )
+_FIRST = select(*_COLUMNS).where(alerts.c.incident_id == bindparam("incident_id")).order_by(alerts.c.id).limit(1)
 
 
 def _alert(values: Mapping[str, Any]) -> Alert:
@@ -123,6 +125,12 @@ def latest(connection: Connection, incident_id: str, limit: int) -> list[Alert]:
     return [_alert(row._asdict()) for row in rows]
 
 
-def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Alert]:
-    """Return the newest `limit` alerts that match, newest first; with `before`, those older than that id."""
-    return [_alert(row._asdict()) for row in connection.execute(select_page(alerts, wanted, before, limit))]
+def first(connection: Connection, incident_id: str) -> Alert | None:
+    """Return an incident's first alert, or None."""
+    row = connection.execute(_FIRST, {"incident_id": incident_id}).one_or_none()
+    return _alert(row._asdict()) if row else None
+
+
+def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> Iterator[Alert]:
+    """Yield the newest `limit` alerts that match, newest first; with `before`, those older than that id."""
+    return (_alert(row._asdict()) for row in connection.execute(select_page(alerts, wanted, before, limit)))

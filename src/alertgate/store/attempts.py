@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from alertgate.model import Attempt
-from alertgate.store.rows import insert_new_rows
+from alertgate.store.rows import insert_new_rows, portions
 from alertgate.store.tables import attempts
 
 
@@ -16,5 +16,18 @@ def add(connection: Connection, new: Sequence[Attempt]) -> set[str]:
 
 def of_notifications(connection: Connection, notification_ids: Collection[str]) -> list[Attempt]:
     """Return the attempts of these notifications, oldest first."""
-    query = select(attempts).where(attempts.c.notification_id.in_(notification_ids)).order_by(attempts.c.id)
-    return [Attempt(**row._asdict()) for row in connection.execute(query)] if notification_ids else []
+    found: list[Attempt] = []
+    for some in portions(notification_ids):
+        query = select(attempts).where(attempts.c.notification_id.in_(some))
+        found += (Attempt(**row._asdict()) for row in connection.execute(query))
+    return sorted(found, key=lambda attempt: attempt.id)
+
+
+def last(connection: Connection, notification_ids: Collection[str]) -> dict[str, Attempt]:
+    """Return the last attempt of each of these notifications that was attempted, by the notification's id."""
+    found: dict[str, Attempt] = {}
+    for some in portions(notification_ids):
+        of_each = select(func.max(attempts.c.id)).where(attempts.c.notification_id.in_(some))
+        query = select(attempts).where(attempts.c.id.in_(of_each.group_by(attempts.c.notification_id)))
+        found |= {row.notification_id: Attempt(**row._asdict()) for row in connection.execute(query)}
+    return found

@@ -6,11 +6,25 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, and_, bindparam, case, func, literal_column, or_, select, tuple_
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
-from alertgate.model import BEGINNINGS, ChannelName, Due, NotificationStatus, Recent, Severity
+from alertgate.model import BEGINNINGS, ChannelName, Due, IncidentStatus, NotificationStatus, Recent, Severity, Source
+from alertgate.own_events import ABOUT_DELIVERY, CHANNEL_EVENT
 from alertgate.store.notifications import IS_PENDING, IS_SENDING, IS_SENT
-from alertgate.store.tables import incidents, notifications
+from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
 _MESSAGE = func.coalesce(_n.digest_id, _n.id)
@@ -27,8 +41,34 @@ _BEING_TOLD = (
 its older words would be the last."""
 
 
+_own = incidents.alias("own").c
+IS_ABOUT_DELIVERY = and_(
+    incidents.c.event.in_([literal_column(f"'{event}'") for event in sorted(ABOUT_DELIVERY)]),
+    incidents.c.source == constant(Source.ALERTGATE),
+)
+"""Whether a notification says that deliveries fail. For a query of notifications with their incidents."""
+WAITS_FOR_ITS_CHANNEL = and_(
+    IS_ABOUT_DELIVERY,
+    exists().where(
+        _own.event == CHANNEL_EVENT,
+        _own.source == constant(Source.ALERTGATE),
+        _own.status != constant(IncidentStatus.RESOLVED),
+        _own.device == _n.channel,
+    ),
+)
+"""Whether a notification says that deliveries fail, while it is open that the channel is paused that it goes by itself.
+
+It waits for the end: while the channel is paused it can't arrive, and just afterwards it would no longer be true. For a
+query of notifications with their incidents.
+"""
+
+
+IS_TO_ANOTHER = _n.address.not_in(bindparam("without", expanding=True))
+"""Whether a notification is to none of these contacts: rows that wait for a long time aren't read again each second."""
+
+
 @cache
-def _due(*, probe: bool, bounded: bool) -> Select[Any]:
+def _due(*, probe: bool, bounded: bool, with_own: bool, some: bool) -> Select[Any]:
     is_due = _n.due_at <= bindparam("now", type_=_n.due_at.type)
     query = (
         select(*(_n[field.name] for field in fields(Due)))
@@ -38,20 +78,47 @@ def _due(*, probe: bool, bounded: bool) -> Select[Any]:
             IS_PENDING,
             or_(is_due, _n.attempts > 0) if probe else is_due,
             tuple_(incidents.c.key, _n.address).not_in(_BEING_TOLD),
+            true() if with_own else ~WAITS_FOR_ITS_CHANNEL,
+            IS_TO_ANOTHER if some else true(),
         )
         .order_by(_n.severity.desc(), _n.due_at)
     )
     return query.limit(bindparam("most")) if bounded else query
 
 
-def due(connection: Connection, channel: ChannelName, now: datetime, *, probe: bool, most: int | None) -> list[Due]:
+def due(
+    connection: Connection,
+    channel: ChannelName,
+    now: datetime,
+    *,
+    probe: bool,
+    most: int | None,
+    with_own: bool = False,
+    without: Collection[str] = (),
+) -> list[Due]:
     """Return what is due on a channel, the most severe first, then the oldest.
 
     What is due to a contact that is just being told about the same thing is left out: it waits for the end of that.
-    With `probe`, what waits for a retry counts as due. `most` limits their number; None is for decisions that need all.
+    With `probe`, what waits for a retry counts as due; `with_own`, what WAITS_FOR_ITS_CHANNEL too. What is due to the
+    addresses in `without` is left out. `most` limits their number; None is for decisions that need all.
     """
-    bound = {"channel": channel, "now": now} | ({"most": most} if most is not None else {})
-    return [Due(*row) for row in connection.execute(_due(probe=probe, bounded=most is not None), bound)]
+    bound: dict[str, Any] = {"channel": channel, "now": now}
+    bound |= {"most": most} if most is not None else {}
+    bound |= {"without": sorted(without)} if without else {}
+    query = _due(probe=probe, bounded=most is not None, with_own=with_own, some=bool(without))
+    return [Due(*row) for row in connection.execute(query, bound)]
+
+
+def about_delivery(connection: Connection, channel: ChannelName) -> set[str]:
+    """Return the ids of the pending notifications on a channel that say that deliveries fail."""
+    pending = select(_n.id).join_from(notifications, incidents)
+    return set(connection.execute(pending.where(_n.channel == channel, IS_PENDING, IS_ABOUT_DELIVERY)).scalars())
+
+
+def works_elsewhere(connection: Connection, channel: ChannelName, since: datetime) -> bool:
+    """Return whether something was sent on a channel since then: by another process, if it is paused in this one."""
+    sent = exists().where(IS_SENT, _n.channel == channel, _n.finished_at > since)
+    return bool(connection.execute(select(sent)).scalar())
 
 
 class Since(NamedTuple):

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from alertgate.model import ChannelName, NotificationStatus
-from alertgate.store.tables import alerts, attempts, constant, notifications
+from alertgate.model import ChannelName, NotificationStatus, Severity, Source, worst
+from alertgate.store.tables import alerts, attempts, constant, incidents, notifications
 
 _n = notifications.c
 
@@ -37,6 +37,20 @@ def queues(connection: Connection) -> dict[ChannelName, Queue]:
             pending.number if pending else 0, sending.number if sending else 0, pending.oldest if pending else None
         )
     return found
+
+
+def worst_waiting(connection: Connection, channel: ChannelName) -> Severity | None:
+    """Return the highest severity of what isn't sent yet on a channel, or None; own incidents don't count."""
+    query = (
+        select(_n.severity)
+        .join_from(notifications, incidents)
+        .where(_n.channel == channel, incidents.c.source != constant(Source.ALERTGATE))
+        .order_by(_n.severity.desc())
+        .limit(1)
+    )
+    waiting = (NotificationStatus.PENDING, NotificationStatus.SENDING)  # each has its own small index
+    found = [connection.execute(query.where(_n.status == constant(status))).scalar() for status in waiting]
+    return worst(*found) if any(found) else None
 
 
 def alerts_since(connection: Connection, since: datetime) -> dict[str, int]:

@@ -2,26 +2,30 @@
 
 import asyncio
 import fcntl
-import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from alertgate import database_url
 from alertgate.config import Settings
-from alertgate.errors import ConfigError, StoreError, StoreInUse, StoreUnavailable
+from alertgate.errors import StoreError, StoreInUse, StoreMissing, StoreTooSlow, StoreUnavailable
 from alertgate.store import schema
-from alertgate.store.errors import translated
+from alertgate.store.backup import back_up
+from alertgate.store.errors import committing, translated
+from alertgate.store.postgresql import postgresql_engine, through_pooler
+from alertgate.store.private import make_private, make_private_dir
 from alertgate.store.writer import In, Out, Writer
 
 READERS = 4
+ANSWER_WITHIN = 45.0
+"""Seconds to wait for a read or a write. The server gives up sooner; a pooler without a free connection may not."""
 RESTART_WITHIN = 200
 """Milliseconds that a restart of the log waits for readers, and the writer with it; the next checkpoint tries again."""
 
@@ -42,9 +46,13 @@ class Store:
     """One database: a writer thread and a few reader threads.
 
     `open` raises StoreInUse, StoreTooNew or StoreUnavailable; `exclusive` claims an SQLite file for one process.
+    `open_existing` raises StoreMissing, StoreOutdated, StoreTooNew or StoreUnavailable.
     """
 
-    def __init__(self, settings: Settings, log_limits: LogLimits | None = None) -> None:
+    def __init__(
+        self, settings: Settings, log_limits: LogLimits | None = None, *, answer_within: float = ANSWER_WITHIN
+    ) -> None:
+        self._answer_within = answer_within
         self._file = settings.sqlite_file
         self._log_limits = log_limits or LogLimits()
         self._url = settings.database_url.get_secret_value() if settings.database_url else f"sqlite:///{self._file}"
@@ -58,11 +66,18 @@ class Store:
         """`sqlite` or `postgresql`."""
         return "sqlite" if self._file else "postgresql"
 
+    @property
+    def name(self) -> str:
+        """Which database it is, for people: its file, or its place on a server; without credentials."""
+        if self._file:
+            return str(self._file.resolve())
+        return f"PostgreSQL database {database_url.place(database_url.parse(self._url))}"
+
     def open(self, *, exclusive: bool) -> None:
         """Connect, migrate to the newest schema, and start the writer thread."""
         if self._file:
             make_private_dir(self._file.parent)
-            _make_private(self._file)
+            make_private(self._file)
             if exclusive:
                 self._lock = _claim(self._file)
         try:
@@ -70,23 +85,49 @@ class Store:
         except BaseException:
             self._disconnect()
             raise
+        self._start_writer()
+
+    def open_existing(self) -> None:
+        """Connect to a database that was made before, whether or not a service uses it; never make or migrate one."""
+        if self._file:
+            self._require_file(self._file)
+        try:
+            with translated(), self._read_engine.begin() as connection:
+                schema.require_newest(connection, self.name)
+        except BaseException:
+            self._disconnect()
+            raise
+        self._start_writer()
+
+    def _require_file(self, file: Path) -> None:
+        try:
+            size = file.stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            size = 0
+        except OSError as error:
+            raise StoreUnavailable(f"{file} can't be opened: {error.strerror}. Make this user its owner.") from None
+        if not size:
+            raise StoreMissing(f"There is no database at {self.name}, and none was made.")
+
+    def _start_writer(self) -> None:
         self.writer = Writer(self.transaction)
         self.writer.start()
 
     def look(self) -> str:
         """Return the state of the store, without changing it. Raises StoreInUse, StoreTooNew, StoreUnavailable."""
         if self._file and not self._file.exists():
-            return f"{self._file} doesn't exist yet; `alertgate serve` creates it"
+            return f"{self.name} doesn't exist yet; `alertgate serve` creates it"
         if self._file:
             _claim(self._file).close()
         try:
             with translated(), self._write_engine.begin() as connection:
                 newest = schema.is_newest(connection)
                 connection.execute(text("CREATE TABLE alertgate_check (id INTEGER)"))  # is it writable?
+                through = "" if self._file else through_pooler(connection)
                 connection.rollback()
         finally:
             self._disconnect()
-        return f"{self.dialect} is writable" + ("" if newest else "; `alertgate serve` will migrate its schema")
+        return f"{self.name}{through} is writable" + ("" if newest else "; `alertgate serve` will migrate its schema")
 
     def close(self) -> None:
         """Finish the queued writes, then disconnect."""
@@ -97,14 +138,28 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open the only write transaction; commits on exit. Raises StoreUnavailable or StoreRefused."""
-        with translated(), self._write_engine.begin() as connection:
+        with translated(), self._write_engine.connect() as connection, connection.begin() as change:
             if self.dialect == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.WRITE_LOCK})
             yield connection
+            if change.is_active:  # else it was rolled back on purpose
+                with committing():
+                    change.commit()
 
     async def read(self, act: Callable[[Connection], T]) -> T:
         """Run `act` with a read connection in another thread; return its result. Raises StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
+        async with self._in_time():
+            return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._answer_within):
+                yield
+        except TimeoutError:
+            raise StoreTooSlow(
+                f"The database didn't answer within {self._answer_within:g} s; what was to be stored may still be."
+            ) from None
 
     def read_now(self, act: Callable[[Connection], T]) -> T:
         """Run `act` in this thread, on one snapshot of the database; return its result. Raises StoreUnavailable."""
@@ -116,12 +171,14 @@ class Store:
 
         Raises StoreUnavailable, StoreRefused, or what `act` raises. Cancelling the caller doesn't cancel the write.
         """
-        return await self.writer.do(_each, act)
+        async with self._in_time():
+            return await self.writer.do(_each, act)
 
     async def write_batch(self, act: Callable[[Connection, Sequence[In]], Sequence[Out]], item: In) -> Out:
         """Run `act` for `item` and all else that waits for the same `act`; return the item's result after the commit.
 
-        `act` takes many items at once and returns one result for each, in order. Raises as `write` does.
+        `act` takes many items at once and returns one result for each, in order. Raises as `write` does; its callers
+        know best how long to wait.
         """
         return await self.writer.do(act, item)
 
@@ -143,32 +200,16 @@ class Store:
             finally:
                 cursor.execute("PRAGMA busy_timeout=5000")
 
-    def backup(self, target: Path) -> None:
-        """Write a consistent copy of an SQLite store; it may be in use meanwhile.
-
-        Raises StoreUnavailable if `target` can't be written, and StoreError if it exists or on PostgreSQL, which has
-        its own tools.
-        """
+    def backup(self, target: Path) -> Mapping[str, int]:
+        """Write a copy of an SQLite store, opened or not; return how many rows each table has. Raises StoreError."""
         if not self._file:
             raise StoreError("DATABASE_URL is PostgreSQL; back it up with pg_dump, which makes a consistent copy.")
-        if target.exists():
-            raise StoreError(f"{target} already exists; nothing was written. Name a new file.")
-        partial = target.with_name(target.name + ".partial")
-        partial.unlink(missing_ok=True)
-        try:
-            partial.touch(mode=0o600)
-            with translated(), self._bare() as cursor:
-                cursor.execute("VACUUM INTO ?", (str(partial),))
-            with partial.open("rb") as written:
-                os.fsync(written.fileno())
-            partial.rename(target)
-        except (OSError, StoreUnavailable) as error:
-            partial.unlink(missing_ok=True)
-            raise StoreUnavailable(f"{target} can't be written: {error}") from None
+        self._require_file(self._file)
+        return back_up(self._file, target)
 
     @contextmanager
     def _bare(self) -> Iterator[Any]:
-        """Yield a cursor outside a transaction, as checkpoints and backups need."""
+        """Yield a cursor outside a transaction, as checkpoints need."""
         connection = self._read_engine.raw_connection()
         try:
             yield connection.cursor()
@@ -189,36 +230,12 @@ def _each(connection: Connection, acts: Sequence[Callable[[Connection], Any]]) -
     return [act(connection) for act in acts]
 
 
-def make_private_dir(path: Path) -> None:
-    """Make a directory that only its owner can enter. Raises StoreUnavailable."""
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise PermissionError(f"no permission to write there as user {os.getuid()}")
-    except OSError as error:
-        raise StoreUnavailable(
-            f"DATA_DIR {path} can't be used: {error}. Nothing can be stored; make it writable or set another DATA_DIR."
-        ) from None
-
-
-def _make_private(file: Path) -> None:
-    """Make an SQLite file readable for its owner only; SQLite gives its mode to the files beside it.
-
-    Raises StoreUnavailable.
-    """
-    try:
-        if not file.exists():
-            file.touch(mode=0o600)
-        elif file.stat().st_mode & 0o077 and file.stat().st_uid == os.getuid():
-            file.chmod(0o600)
-    except OSError as error:
-        raise StoreUnavailable(f"{file} can't be opened: {error}. Make this user its owner.") from None
-
-
 def _claim(file: Path) -> IO[str]:
     """Lock an SQLite file for this process, until it exits or crashes."""
+    path = file.with_suffix(".lock")
+    make_private(path)
     try:
-        lock = file.with_suffix(".lock").open("w")
+        lock = path.open("w")
     except OSError as error:
         raise StoreUnavailable(
             f"The lock file beside {file} can't be opened: {error}. Remove it, or make this user its owner."
@@ -235,17 +252,17 @@ def _claim(file: Path) -> IO[str]:
 
 
 def _engine(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
+    connections = 1 if writing else READERS
     if url.startswith("sqlite"):
-        return _sqlite(url, log_limits, writing=writing)
-    return _postgresql(url, writing=writing)
+        return _sqlite(url, log_limits, connections, writing=writing)
+    return postgresql_engine(url, connections=connections, writing=writing)
 
 
-def _sqlite(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
-    size = 1 if writing else READERS
+def _sqlite(url: str, log_limits: LogLimits, connections: int, *, writing: bool) -> Engine:
     engine = create_engine(
         url,
         poolclass=QueuePool,
-        pool_size=size,
+        pool_size=connections,
         max_overflow=0,
         hide_parameters=True,  # errors would show the content of alerts
         connect_args={"check_same_thread": False, "timeout": 5},
@@ -271,44 +288,3 @@ def _sqlite(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
     return engine
-
-
-def _postgresql(url: str, *, writing: bool) -> Engine:
-    # A replica that freezes inside a transaction holds the write lock. The server ends its session after 5 s, before
-    # the lock_timeout of the others.
-    session = [
-        "synchronous_commit=on",  # a commit is on disk when it returns
-        "lock_timeout=8s",
-        "statement_timeout=30s",
-        "idle_in_transaction_session_timeout=5s",
-    ]
-    if writing:
-        # Plans are cached per session: one made while a table was empty scans it, and still does when it has grown.
-        session.append("enable_seqscan=off")
-    options = " ".join(f"-c {setting}" for setting in session)
-    try:
-        return create_engine(
-            url,
-            pool_size=1 if writing else READERS,
-            max_overflow=0,
-            hide_parameters=True,  # errors would show the content of alerts
-            isolation_level="READ COMMITTED" if writing else "REPEATABLE READ",  # the latter: one snapshot per read
-            pool_pre_ping=True,
-            connect_args={
-                "options": options,
-                "connect_timeout": 5,
-                "application_name": "alertgate",
-                # Notices in seconds, not hours, that the server has vanished.
-                "tcp_user_timeout": 10_000,
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-            },
-        )
-    except (ValueError, ArgumentError):
-        raise ConfigError(
-            ["DATABASE_URL can't be read: write postgresql+psycopg://user:password@host:5432/name"]
-        ) from None
-    except (ModuleNotFoundError, NoSuchModuleError):
-        problem = "DATABASE_URL names PostgreSQL, but its driver isn't installed: install requirements/postgres.txt"
-        raise ConfigError([problem]) from None

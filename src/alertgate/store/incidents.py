@@ -6,11 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, or_, select, update
 
-from alertgate.model import HINTS, Incident, IncidentStatus, NotificationStatus, Resolution, Source
+from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution, Source
+from alertgate.own_events import UNWATCHED
 from alertgate.rules import GroupingRules
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
 from alertgate.store.pages import Wanted, first_id, select_page
-from alertgate.store.rows import insert_rows, update_rows
+from alertgate.store.rows import insert_rows, portions, update_rows
 from alertgate.store.tables import AnyText, constant, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
@@ -43,9 +44,7 @@ def last(connection: Connection, keys: Collection[str]) -> dict[str, Incident]:
 
 def by_id(connection: Connection, ids: Collection[str]) -> dict[str, Incident]:
     """Return the incidents with these ids, by id."""
-    if not ids:
-        return {}
-    found = (Incident(*row) for row in connection.execute(_BY_ID, {"ids": list(ids)}).all())
+    found = (Incident(*row) for some in portions(ids) for row in connection.execute(_BY_ID, {"ids": some}).all())
     return {incident.id: incident for incident in found}
 
 
@@ -62,6 +61,12 @@ def save(connection: Connection, changed: Sequence[Incident]) -> None:
 def join(connection: Connection, joined: Sequence[Incident]) -> None:
     """Update incidents that alerts joined without any other change."""
     update_rows(connection, incidents, joined, JOINED)
+
+
+def confirm(connection: Connection, incident_id: str, at: datetime) -> None:
+    """Note that an own trouble lasts: for its incident that counts like another alert, but nobody is told."""
+    confirmed = update(incidents).where(incidents.c.id == incident_id, incidents.c.last_alert_at < at)
+    connection.execute(confirmed.values(last_alert_at=at))
 
 
 def get(connection: Connection, incident_id: str) -> Incident | None:
@@ -94,7 +99,8 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
         .where(
             incidents.c.status != constant(IncidentStatus.RESOLVED),
             or_(
-                incidents.c.source != constant(Source.ALERTGATE), incidents.c.event.in_([hint.value for hint in HINTS])
+                incidents.c.source != constant(Source.ALERTGATE),
+                incidents.c.event.in_([str(event) for event in UNWATCHED]),
             ),
             incidents.c.last_alert_at <= before,
             or_(incidents.c.status != constant(IncidentStatus.ACKNOWLEDGED), forgotten),

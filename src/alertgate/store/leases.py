@@ -5,7 +5,7 @@ one of its own by mistake.
 """
 
 import itertools
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import ChannelName, IncidentStatus, Kind, Notification, NotificationStatus, worst
+from alertgate.model import IncidentStatus, Kind, Notification, NotificationStatus, worst
 from alertgate.states import states_before
+from alertgate.store import failures
 from alertgate.store.notifications import (
     COLUMNS,
     IS_PENDING,
@@ -23,14 +24,17 @@ from alertgate.store.notifications import (
     notification_of,
     superseded_by,
 )
-from alertgate.store.rows import update_rows
+from alertgate.store.rows import portions, update_rows
 from alertgate.store.tables import constant, incidents, notifications
+from alertgate.store.untold import IS_GIVEN_UP, included
 
 _n = notifications.c
 CLOCK_SKEW = timedelta(minutes=1)
 """How far another process's clock may be ahead of ours."""
 SENT_WITHIN = timedelta(seconds=10)
 """Sending starts this soon after a claim. A process that holds an older lease and isn't sending doesn't know of it."""
+GIVEN_UP = "given up on at {at:%Y-%m-%d %H:%M} UTC, and sent once its channel worked again"
+INCLUDED = "given up on, and included in {by}, which was sent once the channel worked again"
 _CHANGED = tuple(field.name for field in fields(Notification) if field.name != "id")
 
 
@@ -43,56 +47,35 @@ class Lease:
     until: datetime
 
 
-_LEASED = ("status", "lease_owner", "lease_until", "claimed_at")
+_LEASED = ("status", "lease_owner", "lease_until", "claimed_at", "digest_id")
 
 
-def _lease_of(which: ColumnElement[bool], *, with_digest: bool) -> ReturningUpdate[Any]:
-    columns = (*_LEASED, "digest_id") if with_digest else _LEASED
-    values = {name: bindparam(f"b_{name}", type_=_n[name].type) for name in columns}
-    return update(notifications).where(which, IS_PENDING).values(values).returning(*COLUMNS)
+def _lease_of(which: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    values = {name: bindparam(f"b_{name}", type_=_n[name].type) for name in _LEASED}
+    return update(notifications).where(which, or_(IS_PENDING, IS_GIVEN_UP)).values(values).returning(*COLUMNS)
 
 
 _IDS = _n.id.in_(bindparam("ids", expanding=True))
-_LEASE = _lease_of(_IDS, with_digest=False)
-_LEASE_AS_DIGEST = _lease_of(_IDS, with_digest=True)
-_LEASE_DIGESTS = _lease_of(
-    and_(
-        _n.channel == bindparam("on_channel", type_=_n.channel.type), _n.digest_id.in_(bindparam("ids", expanding=True))
-    ),
-    with_digest=False,
-)
+_LEASE = _lease_of(_IDS)
 _SENDING = select(*COLUMNS).where(_n.id.in_(bindparam("ids", expanding=True)), IS_SENDING)
 
 
 def lease(
     connection: Connection, ids: Collection[str], lease: Lease, digest_id: str | None = None
 ) -> list[Notification]:
-    """Lease pending notifications; with `digest_id` they become the members of that digest, for good."""
-    statement = _LEASE_AS_DIGEST if digest_id else _LEASE
-    return _leased(connection, statement, ids, lease, {"b_digest_id": digest_id} if digest_id else {})
-
-
-def lease_digests(
-    connection: Connection, channel: ChannelName, digest_ids: Collection[str], lease: Lease
-) -> list[Notification]:
-    """Lease the members of a channel's digests that are pending again; those that were cancelled have dropped out."""
-    return _leased(connection, _LEASE_DIGESTS, digest_ids, lease, {"on_channel": channel})
-
-
-def _leased(
-    connection: Connection, statement: ReturningUpdate[Any], ids: Collection[str], lease: Lease, more: dict[str, Any]
-) -> list[Notification]:
+    """Lease notifications that are pending or given up on, as the members of that digest, or each on its own."""
     if not ids:
         return []
-    values = (NotificationStatus.SENDING, lease.owner, lease.until, lease.now)
-    bound = {"ids": list(ids), **{f"b_{name}": value for name, value in zip(_LEASED, values, strict=True)}, **more}
-    return [notification_of(row) for row in connection.execute(statement, bound)]
+    values = (NotificationStatus.SENDING, lease.owner, lease.until, lease.now, digest_id)
+    bound = {f"b_{name}": value for name, value in zip(_LEASED, values, strict=True)}
+    rows = (row for some in portions(ids) for row in connection.execute(_LEASE, bound | {"ids": some}).all())
+    return [notification_of(row) for row in rows]
 
 
 def release_expired(
     connection: Connection, now: datetime, sending_here: Collection[str], owner: str | None = None
 ) -> list[str]:
-    """Make notifications with an expired lease pending again; return their ids.
+    """Make notifications with an expired lease what they were before it; return their ids.
 
     What this process, `owner`, is sending right now (`sending_here`) keeps its lease, however the clock jumped. What it
     claimed at least SENT_WITHIN ago and isn't sending is released: the reply to the claim's commit was lost. So is a
@@ -100,23 +83,25 @@ def release_expired(
     """
     reply_lost = and_(_n.lease_owner == owner, _n.claimed_at <= now - SENT_WITHIN)
     expired = or_(_n.lease_until <= now, reply_lost, _n.claimed_at > now + CLOCK_SKEW)
-    return _release(connection, and_(expired, _n.id.not_in(sending_here)), now)
+    return _release(connection, expired, now, sending_here)
 
 
 def release_owned(connection: Connection, owner: str, now: datetime) -> list[str]:
-    """Make pending again what `owner` has claimed; return the ids."""
+    """Make what `owner` has claimed what it was before; return the ids."""
     return _release(connection, _n.lease_owner == owner, now)
 
 
 def release_all(connection: Connection, now: datetime) -> list[str]:
-    """Make pending again all that is claimed. Only for SQLite at start, where no other process can hold a lease."""
+    """Make all that is claimed what it was before. Only for SQLite at start: no other process can hold a lease."""
     return _release(connection, true(), now)
 
 
-def _release(connection: Connection, which: ColumnElement[bool], now: datetime) -> list[str]:
+def _release(
+    connection: Connection, which: ColumnElement[bool], now: datetime, but: Collection[str] = frozenset()
+) -> list[str]:
     query = select(*COLUMNS).where(IS_SENDING, which)
-    leased = [notification_of(row) for row in connection.execute(query)]
-    ends = [Finish(each, NotificationStatus.PENDING, now, due_at=each.due_at, attempted=False) for each in leased]
+    leased = [notification_of(row) for row in connection.execute(query) if row.id not in but]
+    ends = [unattempted(each, now) for each in leased]
     _end(connection, zip(ends, leased, strict=True))
     return [each.id for each in leased]
 
@@ -129,15 +114,28 @@ class Finish:
     status: NotificationStatus
     now: datetime
     due_at: datetime | None = None
-    """The time of the next attempt, if it is pending again."""
+    """The time of the next attempt, if there is one."""
+    digest_id: str | None = None
+    """The part of its digest that carries it from now on; None if its message stays the same."""
     attempted: bool = True
+    missed: bool = False
+    """Whether its channel is away."""
+    alone: bool = False
+    """Whether the message alone was refused while others were accepted: then it isn't the outage that it waits for."""
     told: IncidentStatus | None = None
     """The state of the incident that the message told, if it was sent."""
 
 
+def unattempted(leased: Notification, now: datetime) -> Finish:
+    """Return the end of a lease without an attempt: the notification is again what it was before."""
+    status = NotificationStatus.FAILED if leased.given_up else NotificationStatus.PENDING
+    return Finish(leased, status, now, due_at=leased.due_at, attempted=False)
+
+
 def finish(connection: Connection, ends: Sequence[Finish]) -> list[bool]:
     """Record the ends of leases; False for each that had already ended, which changes nothing."""
-    rows = connection.execute(_SENDING, {"ids": [end.leased.id for end in ends]})
+    ids = portions([end.leased.id for end in ends])
+    rows = (row for some in ids for row in connection.execute(_SENDING, {"ids": some}).all())
     sending = {row.id: notification_of(row) for row in rows}
     ours = [_same_lease(end.leased, sending.get(end.leased.id)) for end in ends]
     _end(connection, ((end, sending[end.leased.id]) for end in itertools.compress(ends, ours)))
@@ -151,7 +149,10 @@ def _same_lease(leased: Notification, stored: Notification | None) -> bool:
 def _end(connection: Connection, ends: Iterable[tuple[Finish, Notification]]) -> None:
     """End leases; each comes with its notification as it is stored."""
     ended = [(end, stored, _ended(end, stored)) for end, stored in ends]
-    _save(connection, [after for end, _, after in ended if end.status is not NotificationStatus.PENDING])
+    over = [after for end, _, after in ended if end.status is not NotificationStatus.PENDING]
+    _save(connection, over)
+    _cancel_included(connection, {end.leased.id: end.now for end, *_ in ended if end.status is NotificationStatus.SENT})
+    failures.supersede(connection, [each for each in over if each.status is not NotificationStatus.CANCELLED])
     again = [(end, after) for end, _, after in ended if end.status is NotificationStatus.PENDING]
     if again:
         _make_pending(connection, again)
@@ -163,9 +164,32 @@ def _ended(end: Finish, stored: Notification) -> Notification:
         raise ValueError(f"a notification can't go from {stored.status} to {end.status}")
     attempts = stored.attempts + end.attempted
     after = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
+    missed_since = stored.missed_since or (stored.due_at if end.missed else None)
+    due_at = end.due_at or stored.due_at
     if end.status is NotificationStatus.PENDING:
-        return replace(after, due_at=end.due_at or stored.due_at)
-    return replace(after, finished_at=end.now, told=end.told)
+        # What was given up on is retried anew: until now its channel was away.
+        retry_since = end.now if stored.given_up else stored.retry_since
+        digest_id = end.digest_id or stored.digest_id
+        pending = replace(after, due_at=due_at, retry_since=retry_since, finished_at=None, digest_id=digest_id)
+        return replace(pending, missed_since=None if end.alone else missed_since)
+    if end.status is NotificationStatus.FAILED:
+        by_channel = end.missed or not end.attempted
+        finished_at = stored.finished_at or end.now
+        return replace(after, due_at=due_at, finished_at=finished_at, missed_since=missed_since if by_channel else None)
+    return replace(after, finished_at=end.now, told=end.told, reason=_reason_to_send(stored))
+
+
+def _reason_to_send(stored: Notification) -> str:
+    """Return why a notification was sent, which for one that was given up on isn't only why it was planned."""
+    if not stored.given_up:
+        return stored.reason
+    return f"{stored.reason}; {GIVEN_UP.format(at=stored.finished_at)}"
+
+
+def _cancel_included(connection: Connection, sent: Mapping[str, datetime]) -> None:
+    """Cancel what was given up on and is told by what was sent now."""
+    found = {old.id: _cancelled(old, INCLUDED.format(by=by), sent[by]) for old, by in included(connection, sent)}
+    _save(connection, list(found.values()))
 
 
 def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notification]]) -> None:
@@ -217,11 +241,13 @@ def _needless(situation: Any) -> str | None:
 
 def _situations(connection: Connection, incident_ids: Collection[str]) -> dict[str, Any]:
     """Return each incident's status and acknowledgement, with the id of a newer one with its key, by id."""
-    return {row.id: row for row in connection.execute(_SITUATIONS, {"ids": list(incident_ids)})}
+    ids = portions(incident_ids)
+    return {row.id: row for some in ids for row in connection.execute(_SITUATIONS, {"ids": some}).all()}
 
 
 def _pending(connection: Connection, incident_ids: Collection[str]) -> list[Notification]:
-    return [notification_of(row) for row in connection.execute(_PENDING, {"ids": list(incident_ids)})]
+    ids = portions(incident_ids)
+    return [notification_of(row) for some in ids for row in connection.execute(_PENDING, {"ids": some}).all()]
 
 
 _OWN, _NEWER = incidents.alias(), incidents.alias()

@@ -12,6 +12,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     func,
     literal,
     literal_column,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from alertgate.credential import Credential
 from alertgate.model import (
     ContactState,
     IncidentStatus,
@@ -30,7 +32,7 @@ from alertgate.model import (
     Target,
 )
 from alertgate.states import states_before
-from alertgate.store.pages import first_id
+from alertgate.store.pages import WantedNotifications, first_id, select_page
 from alertgate.store.rows import insert_rows
 from alertgate.store.tables import constant, incidents, notifications
 
@@ -39,6 +41,10 @@ COLUMNS = [_n[field.name] for field in fields(Notification)]
 IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 IS_SENDING = _n.status == constant(NotificationStatus.SENDING)
 IS_SENT = _n.status == constant(NotificationStatus.SENT)
+IS_FAILED = or_(_n.status == constant(NotificationStatus.FAILED), and_(IS_SENDING, _n.finished_at.is_not(None)))
+"""Whether it failed; also while it is tried once more because its channel may work again."""
+IS_OUTSTANDING = and_(IS_FAILED, _n.dismissed_at.is_(None), _n.superseded_by.is_(None))
+"""As `Notification.is_outstanding`, and as the index `notifications_outstanding` has it."""
 SUPERSEDED = "included in {by}, which is retried"
 """Why a notification was cancelled for another one that is rendered again."""
 _TOLD_AT = case(
@@ -166,6 +172,15 @@ def of_incident(connection: Connection, incident_id: str) -> list[Notification]:
     return [notification_of(row) for row in connection.execute(query)]
 
 
+def page(
+    connection: Connection, wanted: WantedNotifications, before: str | None, limit: int, *, outstanding: bool = False
+) -> list[Notification]:
+    """Return the newest `limit` notifications that match, newest first; with `before`, those older than that id."""
+    query = select_page(notifications, wanted, before, limit)
+    rows = connection.execute(query.where(IS_OUTSTANDING) if outstanding else query)
+    return [notification_of(row) for row in rows]
+
+
 def pending_to(connection: Connection, incident_id: str, target: Target) -> str | None:
     """Return the id of the pending notification to a contact about an incident, or None."""
     channel, address = target
@@ -173,13 +188,7 @@ def pending_to(connection: Connection, incident_id: str, target: Target) -> str 
     return connection.execute(query).scalar_one_or_none()
 
 
-def failed(connection: Connection) -> list[str]:
-    """Return the ids of the notifications that failed for good, newest first."""
-    query = select(_n.id).where(_n.status == constant(NotificationStatus.FAILED)).order_by(_n.id.desc())
-    return list(connection.execute(query).scalars())
-
-
-def restart(connection: Connection, given_up: Notification, now: datetime) -> Notification:
+def restart(connection: Connection, given_up: Notification, credential: Credential, now: datetime) -> Notification:
     """Make a failed notification pending, due now and without attempts; return it.
 
     Raises IntegrityError if another one is pending for the same incident and contact.
@@ -193,6 +202,11 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
         "attempts": 0,
         "finished_at": None,
         "digest_id": None,  # it goes alone; the other members failed too, or were sent
+        "dismissed_at": None,
+        "dismissed_by": None,
+        "dismissed_with": None,
+        "retried_with": credential,
+        "superseded_by": None,
     }
     connection.execute(update(notifications).where(_n.id == given_up.id).values(**fresh))
     return replace(given_up, **fresh)
@@ -201,6 +215,24 @@ def restart(connection: Connection, given_up: Notification, now: datetime) -> No
 def cancel(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
     """Cancel the pending notifications about an incident; return how many."""
     return _cancel(connection, _n.incident_id == incident_id, reason=reason, now=now)
+
+
+def cancel_untold(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
+    """Cancel what is pending or failed about an incident to the contacts that were told nothing of it.
+
+    A failure that somebody has dismissed stays as it is. Return how many were cancelled.
+    """
+    other = notifications.alias().c
+    told = exists().where(
+        other.incident_id == _n.incident_id,
+        other.channel == _n.channel,
+        other.address == _n.address,
+        other.status.in_([constant(each) for each in (NotificationStatus.SENDING, NotificationStatus.SENT)]),
+    )
+    unsaid = or_(IS_PENDING, IS_OUTSTANDING)
+    which = (_n.incident_id == incident_id, unsaid, ~told)
+    cancelled = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": reason}
+    return connection.execute(update(notifications).where(*which).values(**cancelled)).rowcount
 
 
 def superseded_by(incident_id: str) -> str:

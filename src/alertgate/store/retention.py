@@ -1,10 +1,11 @@
-"""Delete old alerts and incidents in small batches, but nothing that is unresolved or not sent yet."""
+"""Delete old alerts and incidents in small batches, but nothing that is unresolved, not sent yet, or outstanding."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, select
 
 from alertgate.model import NotificationStatus
+from alertgate.store.notifications import IS_OUTSTANDING
 from alertgate.store.tables import alerts, attempts, incidents, notifications
 
 ALERTS_AT_A_TIME = 500
@@ -12,14 +13,18 @@ INCIDENTS_AT_A_TIME = 50
 
 
 def delete_old(connection: Connection, before: datetime) -> int:
-    """Delete a batch of what ended before then; return how many alerts and incidents, 0 when nothing is left."""
+    """Delete a batch of what ended before then; return how many alerts and incidents, 0 when nothing is left.
+
+    An incident with an outstanding failure stays until somebody has dealt with it, or nobody would ever hear of it.
+    """
     not_sent_yet = exists().where(
         notifications.c.incident_id == incidents.c.id,
         notifications.c.status.in_((NotificationStatus.PENDING, NotificationStatus.SENDING)),
     )
+    outstanding = exists().where(notifications.c.incident_id == incidents.c.id, IS_OUTSTANDING)
     ended = (
         select(incidents.c.id)
-        .where(incidents.c.resolved_at < before, ~not_sent_yet)  # NULL while unresolved
+        .where(incidents.c.resolved_at < before, ~not_sent_yet, ~outstanding)  # NULL while unresolved
         .order_by(incidents.c.resolved_at)
         .limit(INCIDENTS_AT_A_TIME)
     )
@@ -32,7 +37,7 @@ def delete_old(connection: Connection, before: datetime) -> int:
     deleted += _without_incident(connection, before)
     if deleted or not ids:
         return deleted
-    told = connection.execute(select(notifications.c.id).where(notifications.c.incident_id.in_(ids))).scalars().all()
+    told = select(notifications.c.id).where(notifications.c.incident_id.in_(ids))
     connection.execute(delete(attempts).where(attempts.c.notification_id.in_(told)))
     connection.execute(delete(notifications).where(notifications.c.incident_id.in_(ids)))
     return connection.execute(delete(incidents).where(incidents.c.id.in_(ids))).rowcount

@@ -1,4 +1,4 @@
-"""Many rows in one statement, on both databases.
+"""Many rows in one statement, on both databases, and lists too long for one.
 
 Without RETURNING, SQLAlchemy hands many rows to psycopg's `executemany`, which sends them one by one in pipeline mode
 and ends that with a Flush message. After a Flush PostgreSQL no longer watches for an idle transaction: a replica that
@@ -6,7 +6,7 @@ freezes just then would hold the write lock until it wakes (docs/adr/0012). With
 of many rows ("insertmanyvalues" in its documentation).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from types import MappingProxyType
@@ -15,7 +15,15 @@ from typing import Any
 from sqlalchemy import Connection, Insert, Table, insert
 from sqlalchemy.dialects import postgresql, sqlite
 
+AT_ONCE = 1000
+"""How many ids one statement has at most. SQLite takes 32,766 values in one, PostgreSQL 65,535."""
 _UPSERTS: Mapping[str, Any] = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.insert})
+
+
+def portions(ids: Collection[str]) -> Iterator[list[str]]:
+    """Return ids in portions, each for one statement."""
+    all_ids = list(ids)
+    return (all_ids[start : start + AT_ONCE] for start in range(0, len(all_ids), AT_ONCE))
 
 
 def insert_rows(connection: Connection, table: Table, new: Sequence[Any]) -> None:

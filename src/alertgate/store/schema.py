@@ -2,10 +2,10 @@
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from alertgate.errors import StoreTooNew
+from alertgate.errors import StoreMissing, StoreOutdated, StoreTooNew
 from alertgate.store.errors import translated
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every version of the schema, as the migrations name them; the newest last."""
 MIGRATE_LOCK = 0x616C657275
 """The advisory lock that lets one process at a time migrate on PostgreSQL."""
@@ -16,18 +16,39 @@ WRITE_LOCK = 0x616C657274
 def migrate(engine: Engine) -> None:
     """Bring the schema to the newest version, one process at a time. Raises StoreTooNew, StoreUnavailable."""
     with translated(), engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATE_LOCK})
+        is_postgresql = engine.dialect.name == "postgresql"
+        if is_postgresql:
+            _wait_for_others(connection)
         if not is_newest(connection):
-            if engine.dialect.name == "postgresql":  # other replicas may still write: wait for them, not in a deadlock
+            if is_postgresql:  # other replicas may still write: wait for them, not in a deadlock
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": WRITE_LOCK})
-                connection.execute(text("SET LOCAL statement_timeout = 0"))  # an index of a large table takes minutes
             _upgrade(connection)
+
+
+def _wait_for_others(connection: Connection) -> None:
+    """Wait for another replica's migration, and let ours take its time: an index of a large table takes minutes."""
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    limit = connection.execute(text("SHOW lock_timeout")).scalar_one()
+    connection.execute(text("SET LOCAL lock_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATE_LOCK})
+    connection.execute(text("SELECT set_config('lock_timeout', :limit, true)"), {"limit": limit})
 
 
 def is_newest(connection: Connection) -> bool:
     """Tell whether the schema has the newest version. Raises StoreTooNew."""
     return _revision(connection) == VERSIONS[-1]
+
+
+def require_newest(connection: Connection, name: str) -> None:
+    """Raise StoreMissing if a database isn't alertgate's, StoreOutdated if its schema is older, else StoreTooNew."""
+    present = _revision(connection)
+    if present is None:
+        raise StoreMissing(f"{name} holds no tables of alertgate, and none were made.")
+    if present != VERSIONS[-1]:
+        raise StoreOutdated(
+            f"{name} has the schema {present}, and this alertgate needs {VERSIONS[-1]}: start the service with this "
+            "version, or run `alertgate migrate`; make a backup first."
+        )
 
 
 def _upgrade(connection: Connection) -> None:

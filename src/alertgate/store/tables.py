@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 
 from alertgate.clock import AHEAD
+from alertgate.credential import Credential
 from alertgate.model import (
     AlertStatus,
     ChannelName,
@@ -163,6 +164,7 @@ alerts = Table(
     Column("errors", JsonText, nullable=False),
     Column("raw", LargeBinary),
     Column("request_id", AnyText),
+    Column("credential", _enum(Credential)),
     Column("incident_id", _ID, ForeignKey("incidents.id")),
     Column("reason", AnyText),
     Index("alerts_repeat_key", "repeat_key", "id"),
@@ -199,11 +201,13 @@ incidents = Table(
     Column("changed_at", Instant),
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", AnyText),
+    Column("acknowledged_with", _enum(Credential)),
     Column("acknowledged_changes", Integer),
     Column("resolved_at", Instant),
     Column("ended_at", Instant),
     Column("resolution", _enum(Resolution)),
     Column("resolved_by", AnyText),
+    Column("resolved_with", _enum(Credential)),
     Index("incidents_status", "status", "id"),
     Index("incidents_key", "key", "id"),
     Index("incidents_device", "device", "id"),
@@ -211,6 +215,12 @@ incidents = Table(
     # No index on last_alert_at: each alert that joins changes it, and would rewrite all indexes of its incident.
     _partial_index("incidents_resolved_at", "resolved_at", where="resolved_at IS NOT NULL"),
 )
+
+OUTSTANDING = (
+    "(status = 'failed' OR status = 'sending' AND finished_at IS NOT NULL)"
+    " AND dismissed_at IS NULL AND superseded_by IS NULL"
+)
+"""As `Notification.is_outstanding`. Migration 0006 has the same text in an index."""
 
 notifications = Table(
     "notifications",
@@ -234,13 +244,26 @@ notifications = Table(
     Column("told", _enum(IncidentStatus)),
     Column("digest_id", _ID),
     Column("held_until", Instant),
+    Column("dismissed_at", Instant),
+    Column("dismissed_by", AnyText),
+    Column("dismissed_with", _enum(Credential)),
+    Column("retried_with", _enum(Credential)),
+    Column("superseded_by", _ID),
+    Column("missed_since", Instant),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
     _partial_index("notifications_due", "channel", text("severity DESC"), "due_at", where="status = 'pending'"),
     _partial_index("notifications_sent", "finished_at", where="status = 'sent'"),
+    _partial_index(
+        "notifications_outstanding",
+        "channel",
+        "id",
+        where=OUTSTANDING,
+    ),
     _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
     _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
+    _partial_index("notifications_missed", "channel", "status", where="missed_since IS NOT NULL"),
 )
 
 attempts = Table(

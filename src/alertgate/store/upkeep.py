@@ -4,14 +4,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, case, exists, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, exists, func, literal, or_, select, update
 
 from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
+from alertgate.store import failures
+from alertgate.store.claims import IS_ABOUT_DELIVERY, works_elsewhere
 from alertgate.store.leases import CLOCK_SKEW
-from alertgate.store.notifications import COLUMNS, IS_PENDING, cancel_superseded, notification_of
+from alertgate.store.notifications import COLUMNS, IS_OUTSTANDING, IS_PENDING, cancel_superseded, notification_of
+from alertgate.store.rows import AT_ONCE
 from alertgate.store.tables import incidents, notifications
+from alertgate.store.untold import IS_GIVEN_UP
 
 _n = notifications.c
+LEFT_IN_OUTBOX = "it was for the outbox, which no longer counts: a mail server is set"
+"""Why a notification was cancelled."""
 
 
 def clamp_due_times(
@@ -35,23 +41,41 @@ def clamp_due_times(
 
 
 def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
-    """Make notifications that wait for a retry on this channel due now; return how many."""
-    waiting = (_n.channel == channel, IS_PENDING, _n.attempts > 0, _n.due_at > now)
+    """Make notifications that wait for a retry on this channel due now, given up on or not; return how many."""
+    waiting = (_n.channel == channel, or_(IS_PENDING, IS_GIVEN_UP), _n.attempts > 0, _n.due_at > now)
     return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
 
 
+def note_missed(connection: Connection, channel: ChannelName, paused_at: datetime, now: datetime) -> int:
+    """Note on what is due that its channel is away, paused since then; return on how many it was noted.
+
+    Nothing is noted if another process has sent something on the channel since then.
+    """
+    if works_elsewhere(connection, channel, paused_at):
+        return 0
+    due = (_n.channel == channel, IS_PENDING, _n.due_at <= now, _n.missed_since.is_(None))
+    return connection.execute(update(notifications).where(*due).values(missed_since=_n.due_at)).rowcount
+
+
 def give_up(connection: Connection, since_before: datetime, now: datetime) -> list[Notification]:
-    """Fail what has been pending for too long, for example on a paused channel; return it as it was.
+    """Fail what has been pending for too long, for example on a paused channel; return it as it was, AT_ONCE at most.
 
     A notification includes its incident's latest alert, so the time counts from that alert. The time in which the daily
-    limit held it back doesn't count.
+    limit held it back doesn't count. It is told all the same once its channel works again.
     """
     recent_alert = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
     not_held = or_(_n.held_until.is_(None), _n.held_until <= since_before)
-    old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, not_held, ~recent_alert)
-    given_up = [notification_of(row) for row in connection.execute(select(*COLUMNS).where(*old))]
-    failed = {"status": NotificationStatus.FAILED, "finished_at": now}
+    own = exists().where(incidents.c.id == _n.incident_id, IS_ABOUT_DELIVERY)  # ends with what it is about
+    old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, not_held, ~recent_alert, ~own)
+    oldest = select(*COLUMNS).where(*old).order_by(_n.due_at, _n.id).limit(AT_ONCE)
+    given_up = [notification_of(row) for row in connection.execute(oldest)]
+    failed = {
+        "status": NotificationStatus.FAILED,
+        "finished_at": now,
+        "missed_since": func.coalesce(_n.missed_since, _n.due_at),
+    }
     connection.execute(update(notifications).where(_n.id.in_([each.id for each in given_up])).values(**failed))
+    failures.supersede(connection, given_up)
     return given_up
 
 
@@ -72,6 +96,20 @@ def hold(
     return connection.execute(update(notifications).where(*which).values(held_until=now)).rowcount
 
 
+def leave_outbox(connection: Connection, reachable: Collection[str], now: datetime) -> int:
+    """End what is unsent in the outbox and is for none of these addresses: it never was for a person. Return how many.
+
+    What waits is cancelled, and what failed is dismissed, so that nobody is to deal with it.
+    """
+    left = (_n.channel == ChannelName.OUTBOX, _n.address.not_in(reachable))
+    values = {"status": NotificationStatus.CANCELLED, "finished_at": now, "reason": LEFT_IN_OUTBOX}
+    cancelled = connection.execute(update(notifications).where(*left, IS_PENDING).values(**values)).rowcount
+    dismissed = {"dismissed_at": now, "dismissed_by": "alertgate", "missed_since": None}
+    return (
+        cancelled + connection.execute(update(notifications).where(*left, IS_OUTSTANDING).values(**dismissed)).rowcount
+    )
+
+
 def reassign_orphaned(
     connection: Connection, channels: Collection[ChannelName], targets: Sequence[Target], now: datetime
 ) -> tuple[list[str], list[str]]:
@@ -81,15 +119,17 @@ def reassign_orphaned(
     """
     by_address = {address: channel for channel, address in targets}
     query = select(*COLUMNS).where(IS_PENDING, _n.channel.not_in(channels))
-    moved, failed = [], []
+    moved: list[str] = []
+    failed: list[Notification] = []
     for orphan in [notification_of(row) for row in connection.execute(query)]:
         channel = by_address.get(orphan.address)
         if channel is None:
             values = {"status": NotificationStatus.FAILED, "finished_at": now}
-            failed.append(orphan.id)
+            failed.append(orphan)
         else:
             cancel_superseded(connection, replace(orphan, channel=channel), now)
             values = {"channel": channel, "due_at": now, "digest_id": None}
             moved.append(orphan.id)
         connection.execute(update(notifications).where(_n.id == orphan.id).values(**values))
-    return moved, failed
+    failures.supersede(connection, failed)
+    return moved, [each.id for each in failed]

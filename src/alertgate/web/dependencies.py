@@ -7,9 +7,12 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from alertgate.accept.failed_senders import FailedSenders
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.record import Recorder
+from alertgate.accept.volume import Volume
+from alertgate.accept.watch import Watch
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.group.actions import IncidentActions
@@ -19,8 +22,10 @@ from alertgate.notify.deliver import Deliverer
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
+from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.engine import Store
 from alertgate.web.limits import Limits
+from alertgate.web.unverified import UnverifiedBodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,17 @@ class Gate:
     policies: PolicyKeeper
     recorder: Recorder
     own_alerts: OwnAlerts
+    watch: Watch
+    volume: Volume
+    failed_senders: FailedSenders
     actions: IncidentActions
     channels: Sequence[Channel]
     deliverer: Deliverer
     health: Health
     auditor: Auditor
+    failures: FailureWatch
     limits: Limits
+    unverified: UnverifiedBodies
     metrics: Metrics
 
 
@@ -55,7 +65,8 @@ def intake(request: Request, gate: Gate) -> IntakeContext:
     """Return what is known about a webhook request before its body is parsed, with the policy's rules of now."""
     now = gate.clock.now()
     rules = gate.policies.current.policy.events
-    return IntakeContext(gate.new_id(now), now, gate.settings.severities, request.state.request_id, rules)
+    state = request.state
+    return IntakeContext(gate.new_id(now), now, gate.settings.severities, state.request_id, state.let_in, rules)
 
 
 def client_address(request: Request) -> str:

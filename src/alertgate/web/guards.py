@@ -4,6 +4,7 @@ Each is a security scheme, so what guards a path also documents it. A guard retu
 without its guard has no body. They are `async`, because FastAPI runs plain functions in a thread pool.
 """
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated
 
@@ -23,11 +24,13 @@ from alertgate.accept.credentials import (
     standard_webhook,
 )
 from alertgate.config import Settings
-from alertgate.errors import SwitchedOff, Unauthenticated
+from alertgate.credential import Credential
+from alertgate.errors import RateLimited, SwitchedOff, Unauthenticated
 from alertgate.model import Source
 from alertgate.web.body import read_body
 from alertgate.web.dependencies import Gate, client_address
-from alertgate.web.refusals import readable, reported
+from alertgate.web.middleware import LET_IN
+from alertgate.web.refusals import readable, reported, unauthenticated
 
 
 class Guard(StrEnum):
@@ -39,14 +42,20 @@ class Guard(StrEnum):
     METRICS = "metrics"
 
 
+_WEBHOOKS = {Guard.PARTICLE: Source.PARTICLE, Guard.GENERIC: Source.GENERIC}
+
+
 class BearerScheme(SecurityBase):
     """Checks that a request has the bearer token of `setting`, or its previous one."""
 
-    def __init__(self, guard: Guard, setting: str, scheme_name: str, note: str = "") -> None:
-        self.model = HTTPBearerModel(description=f"`Authorization: Bearer {setting}`{note}")
+    def __init__(self, guard: Guard, setting: str, scheme_name: str, credential: Credential, note: str = "") -> None:
+        self.model = HTTPBearerModel(
+            description=f"The value of `{setting}` from `.env`{note}. It is sent as `Authorization: Bearer …`."
+        )
         self.scheme_name = scheme_name
         self._guard = guard
         self._setting = setting
+        self._credential = credential
 
     def secrets(self, gate: Gate) -> list[str]:
         """Return the tokens that are valid now. Raises SwitchedOff."""
@@ -56,21 +65,20 @@ class BearerScheme(SecurityBase):
         """Check the token, and count a failure. Raises RateLimited, Unauthenticated."""
         check = bearer(request.headers.getlist("authorization"), secrets)
         if check is not CredentialCheck.OK:
-            _count_failure(request, gate, self._guard)
+            _count_failure(request, gate, self._guard, check)
             raise Unauthenticated(
                 f"{_sentence(check)} Send Authorization: Bearer with {self._setting}.", scheme="Bearer"
             )
+        _let_in(request, self._credential)
 
 
 class BearerGuard(BearerScheme):
-    """Lets in requests with the token, unless there were too many failures from their address."""
+    """Lets in requests with the token."""
 
     async def __call__(self, request: Request) -> None:
         """Let the request in. Raises SwitchedOff, RateLimited, Unauthenticated."""
         gate: Gate = request.app.state.gate
-        secrets = self.secrets(gate)
-        gate.limits.check_failures(client_address(request))
-        self.check_token(request, gate, secrets)
+        self.check_token(request, gate, self.secrets(gate))
 
 
 class MetricsGuard(BearerGuard):
@@ -92,7 +100,6 @@ class ParticleGuard(BearerScheme):
         Raises SwitchedOff, RateLimited, Unauthenticated, BodyTooLarge, BodyTooSlow, ClientGone.
         """
         gate: Gate = request.app.state.gate
-        # Callers share IPs, so a spent failure budget must not block a valid token (docs/adr/0006).
         self.check_token(request, gate, self.secrets(gate))
         with reported(request, gate, Source.PARTICLE):
             return await read_body(request, gate)
@@ -105,24 +112,32 @@ class WebhookToken(BearerScheme):
         """Do nothing: the token is only one of the ways in."""
 
 
-particle_guard = ParticleGuard(Guard.PARTICLE, "PARTICLE_WEBHOOK_SECRET", "ParticleBearer")
-api_guard = BearerGuard(Guard.API, "API_TOKEN", "ApiToken")
-metrics_guard = MetricsGuard(Guard.METRICS, "METRICS_TOKEN", "MetricsToken", ", if that is set")
+particle_guard = ParticleGuard(Guard.PARTICLE, "PARTICLE_WEBHOOK_SECRET", "ParticleBearer", Credential.PARTICLE)
+api_guard = BearerGuard(Guard.API, "API_TOKEN", "ApiToken", Credential.API_TOKEN)
+metrics_guard = MetricsGuard(
+    Guard.METRICS, "METRICS_TOKEN", "MetricsToken", Credential.METRICS_TOKEN, ", if that is set"
+)
 
 _HUB_SIGNATURE = APIKeyHeader(
     name="X-Hub-Signature-256",
     auto_error=False,
     scheme_name="HubSignature",
-    description="`sha256=` and the hex HMAC-SHA256 of the raw body with WEBHOOK_SECRET",
+    description="Not the secret, but what it signs: `sha256=` and the hex HMAC-SHA256 of a raw body with the value of "
+    "`WEBHOOK_SECRET` from `.env`. A page can't make it; the webhook's description shows shell lines that do.",
 )
 _STANDARD_WEBHOOKS = APIKeyHeader(
     name="webhook-signature",
     auto_error=False,
     scheme_name="StandardWebhooks",
-    description="Standard Webhooks: `webhook-id`, `webhook-timestamp` and `webhook-signature`, or the same as `svix-…`",
+    description="Not the secret, but what it signs, as Standard Webhooks do: `webhook-id`, `webhook-timestamp` and "
+    "`webhook-signature`, or the same as `svix-…`. A page can't make it.",
 )
 _WEBHOOK_TOKEN = WebhookToken(
-    Guard.GENERIC, "WEBHOOK_TOKEN", "WebhookToken", ", if that is set; for senders that can't sign"
+    Guard.GENERIC,
+    "WEBHOOK_TOKEN",
+    "WebhookToken",
+    Credential.WEBHOOK_TOKEN,
+    ", if you set one: for senders that can't sign, such as this page",
 )
 _HOW_TO_SIGN = (
     "Sign the raw body with WEBHOOK_SECRET, and send X-Hub-Signature-256 or the three Standard Webhooks headers."
@@ -149,19 +164,34 @@ async def generic_guard(
             "Set one of them and restart alertgate."
         )
     address = client_address(request)
-    gate.limits.check_failures(address)
     if presented_by(request.headers) is Presented.BEARER or not secrets:
         _require(_check_without_body(request, tokens), request, gate)
         with reported(request, gate, Source.GENERIC):
             body = await read_body(request, gate)
     else:
-        async with gate.limits.unverified(address, gate.settings.body_timeout):
-            body = await read_body(request, gate)
+        async with gate.unverified.reading(address) as turn:
+            body = await read_body(request, gate, turn)
         _require(_check_signature(request, body, secrets, gate), request, gate)
     # Only now: what others send from the same address without a credential must not cost a good sender its alerts.
     with reported(request, gate, Source.GENERIC, lambda: readable(body, request, gate)):
         gate.limits.count_generic(address)
     return body
+
+
+async def knows_api_token(request: Request) -> bool:
+    """Tell whether a request to a path that is open to all has the API token.
+
+    A wrong one is answered as none is, so that no health check fails by it, but counted: it mustn't be guessed here.
+    """
+    gate: Gate = request.app.state.gate
+    secrets = _secrets_if_set(gate.settings, "API_TOKEN")
+    check = bearer(request.headers.getlist("authorization"), secrets)
+    if check is CredentialCheck.OK:
+        _let_in(request, Credential.API_TOKEN)
+    elif secrets and check not in (CredentialCheck.MISSING, CredentialCheck.MALFORMED):
+        with suppress(RateLimited):
+            _count_failure(request, gate, Guard.API, check)
+    return check is CredentialCheck.OK
 
 
 async def api_body(request: Request, _: Annotated[None, Depends(api_guard)]) -> bytes:
@@ -172,6 +202,7 @@ async def api_body(request: Request, _: Annotated[None, Depends(api_guard)]) -> 
 ParticleBody = Annotated[bytes, Depends(particle_guard)]
 GenericBody = Annotated[bytes, Depends(generic_guard)]
 ApiBody = Annotated[bytes, Depends(api_body)]
+KnowsToken = Annotated[bool, Depends(knows_api_token)]
 
 
 def _check_without_body(request: Request, tokens: list[str]) -> CredentialCheck:
@@ -191,8 +222,10 @@ def _check_signature(request: Request, body: bytes, secrets: list[str], gate: Ga
 def _require(check: CredentialCheck, request: Request, gate: Gate) -> None:
     """Raise Unauthenticated, with what to send instead, unless the check is OK. Raises RateLimited too."""
     if check is CredentialCheck.OK:
+        is_token = presented_by(request.headers) is Presented.BEARER
+        _let_in(request, Credential.WEBHOOK_TOKEN if is_token else Credential.WEBHOOK_SECRET)
         return
-    _count_failure(request, gate, Guard.GENERIC)
+    _count_failure(request, gate, Guard.GENERIC, check)
     settings = gate.settings
     ways = [_HOW_TO_SIGN] if settings.webhook_secret else []
     ways += [_HOW_TO_SEND_A_TOKEN] if settings.webhook_token else []
@@ -219,12 +252,23 @@ def _secrets_if_set(settings: Settings, setting: str) -> list[str]:
     return [secret.get_secret_value() for secret in (present, previous) if secret is not None]
 
 
-def _count_failure(request: Request, gate: Gate, guard: Guard) -> None:
-    """Count a failed authentication. Raises RateLimited when the address has no failures left."""
+def _count_failure(request: Request, gate: Gate, guard: Guard, check: CredentialCheck) -> None:
+    """Count a failed authentication. Raises RateLimited when the address has no failures left.
+
+    Only for a credential that was found wrong: callers share addresses, so what others send must not keep a right one
+    out (docs/adr/0006).
+    """
     address = client_address(request)
     gate.metrics.auth_failed(guard)
+    if guard in _WEBHOOKS:
+        unauthenticated(request, gate, _WEBHOOKS[guard], check)
     gate.limits.check_failures(address)
     gate.limits.count_failure(address)
+
+
+def _let_in(request: Request, credential: Credential) -> None:
+    """Note the credential that was found right: what it does is recorded with it, and its line in the log written."""
+    setattr(request.state, LET_IN, credential)
 
 
 def _sentence(check: CredentialCheck) -> str:

@@ -4,13 +4,15 @@ Plain ASGI: Starlette's BaseHTTPMiddleware costs more than the rest of a request
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alertgate.clock import Clock
+from alertgate.line_budget import LineBudget
 from alertgate.metrics import Metrics
 from alertgate.web.problems import ambiguous_length_problem, internal_problem, response
 
@@ -31,6 +33,8 @@ CLEANED = "/webhook/"
 """The paths in which extra slashes are ignored."""
 LONGEST_PATH = 200
 """Characters of a path that are logged."""
+LET_IN = "let_in"
+"""Where a request's state says which credential a guard found right; nothing before it did."""
 HSTS = "max-age=31536000; includeSubDomains"
 
 _RAW = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
@@ -42,7 +46,8 @@ log = structlog.stdlib.get_logger("alertgate.access")
 class RequestMiddleware:
     """Wraps the whole application. `new_id` makes an id for a time.
 
-    What a route binds with `structlog.contextvars` stands in the request's line too.
+    What a route binds with `structlog.contextvars` stands in the request's line too. Who has no right credential can
+    cause only so many lines, or a stranger could fill the disk.
     """
 
     def __init__(self, app: ASGIApp, clock: Clock, metrics: Metrics, new_id: Callable[[datetime], str]) -> None:
@@ -50,6 +55,7 @@ class RequestMiddleware:
         self._clock = clock
         self._metrics = metrics
         self._new_id = new_id
+        self._lines = LineBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -60,7 +66,7 @@ class RequestMiddleware:
         headers = dict(scope["headers"])
         request_id = _given_id(headers) or self._new_id(self._clock.now())
         scope["path"] = clean_path(scope["path"], scope.get("raw_path") or b"")
-        scope.setdefault("state", {}).update(request_id=request_id, started=started)
+        scope.setdefault("state", {}).update({"request_id": request_id, "started": started, LET_IN: None})
         _bind(request_id)
         answer = Answer(send, request_id, secure=scope["scheme"] == "https")
         if _has_two_lengths(headers):
@@ -80,17 +86,47 @@ class RequestMiddleware:
             await response(internal_problem())(scope, receive, answer.send)
 
     def _record(self, scope: Scope, status: int, started: float) -> None:
-        """Count the answer, and write the request's line."""
+        """Count the answer, and write the request's line, unless strangers caused many such lines lately."""
         self._metrics.answered(scope["method"], _template(scope), status)
+        now = self._clock.monotonic()
+        left_out = 0 if scope["state"].get(LET_IN) else self._lines.take(status, now)
+        if left_out is None:
+            self._metrics.line_left_out()
+            return
         client = scope.get("client")
         log.info(
             "request.answered",
             method=scope["method"],
             path=scope["path"][:LONGEST_PATH],
             status=status,
-            ms=round((self._clock.monotonic() - started) * 1000, 1),
+            ms=round((now - started) * 1000, 1),
             client=client[0] if client else None,
+            **({"left_out": left_out} if left_out else {}),
         )
+
+
+class RequestIds:
+    """Drops the `X-Request-ID` of whoever isn't a trusted proxy: by it lines of the log are found, and alerts.
+
+    Stands before whatever puts a forwarded address in place of the proxy's.
+    """
+
+    def __init__(self, app: ASGIApp, trusted: Sequence[str]) -> None:
+        self._app = app
+        self._trusted = [ip_network(each, strict=False) for each in trusted]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and not self._is_trusted(scope.get("client")):
+            scope["headers"] = [header for header in scope["headers"] if header[0] != b"x-request-id"]
+        await self._app(scope, receive, send)
+
+    def _is_trusted(self, client: tuple[str, int] | None) -> bool:
+        try:
+            address = ip_address(client[0]) if client else None
+        except ValueError:
+            return False
+        return address is not None and any(address in network for network in self._trusted)
 
 
 class Answer:
@@ -147,6 +183,6 @@ def _template(scope: Scope) -> str:
 
 
 def _given_id(headers: dict[bytes, bytes]) -> str | None:
-    """A proxy's or a caller's own request id, if it is harmless."""
+    """A trusted proxy's own request id, if it is harmless."""
     given = headers.get(b"x-request-id", b"")
     return given.decode() if REQUEST_ID.fullmatch(given) else None

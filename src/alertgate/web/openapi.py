@@ -9,11 +9,9 @@ from pydantic import BaseModel
 
 from alertgate.accept.generic import GenericAlert
 from alertgate.accept.particle import FORM, ParticleEvent
-from alertgate.web.problems import MEDIA_TYPE, Problem
+from alertgate.web.problem_answers import GENERIC_PROBLEMS, PARTICLE_PROBLEMS, Answers
+from alertgate.web.problems import Problem
 from alertgate.web.queries import By
-
-Answers = dict[int | str, dict[str, Any]]
-"""Answers by status, as FastAPI's `responses` takes them."""
 
 
 class Accepted(BaseModel):
@@ -46,20 +44,26 @@ class Quarantined(BaseModel):
     errors: list[str]
 
 
-def problem_answer(description: str, *headers: str) -> dict[str, Any]:
-    """Return an answer that is a problem."""
-    return {
-        "description": description,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        "headers": {name: {"schema": {"type": "string"}} for name in headers},
-    }
+_ID = "01a20961-af00-73c2-a8c1-d94c243485f2"
+_INCIDENT_ID = "01a20961-af00-73c2-9f16-018d62e30918"
+
+
+def stored(model: Any, description: str, **examples: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer that says what was stored, with an example of each kind."""
+    shown = {name: {"value": {"status": name, "id": _ID, **more}} for name, more in examples.items()}
+    return {"model": model, "description": description, "content": {"application/json": {"examples": shown}}}
 
 
 def body_of(model: type[BaseModel], *media_types: str, required: bool = True) -> dict[str, Any]:
-    """Return a request body that `model` parses, in each of the media types."""
+    """Return a request body that `model` parses, in each of the media types; a page shows the first one first."""
     schema = _inlined(model.model_json_schema())
-    content = {media_type: {"schema": schema} for media_type in media_types}
+    content = {each: {"schema": _as_form(schema) if each == FORM else schema} for each in media_types}
     return {"requestBody": {"required": required, "content": content}}
+
+
+def _as_form(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema whose fields are empty if they have no example: a page would make up a value, such as an id."""
+    return {**schema, "properties": {name: {"examples": [""], **each} for name, each in schema["properties"].items()}}
 
 
 def query_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -68,10 +72,14 @@ def query_of(model: type[BaseModel]) -> dict[str, Any]:
     required = schema.get("required", ())
     return {
         "parameters": [
-            {"name": name, "in": "query", "required": name in required, "schema": _as_text(field)}
+            {"name": name, "in": "query", "required": name in required, "schema": _as_text(field), **_example(field)}
             for name, field in schema["properties"].items()
         ]
     }
+
+
+def _example(field: dict[str, Any]) -> dict[str, Any]:
+    return {"example": field["examples"][0]} if "examples" in field else {}
 
 
 def _as_text(field: dict[str, Any]) -> dict[str, Any]:
@@ -103,36 +111,27 @@ def _header(name: str, description: str) -> dict[str, Any]:
     return {"name": name, "in": "header", "schema": {"type": "string"}, "description": description}
 
 
-GUARDED: Answers = {
-    401: problem_answer("No or wrong token", "WWW-Authenticate"),
-    429: problem_answer("Too many failed requests from this address", "Retry-After"),
-    503: problem_answer("The database can't be used now, or this is switched off", "Retry-After"),
-}
-"""What a bearer guard answers."""
-
-_WEBHOOK: Answers = {
-    401: problem_answer("No or wrong credential", "WWW-Authenticate"),
-    408: problem_answer("The body took too long"),
-    413: problem_answer("The body is too large"),
-    429: problem_answer("Over the rate limit", "Retry-After"),
-    503: problem_answer("Can't be stored now, or this webhook is switched off", "Retry-After"),
-}
+DUPLICATE = stored(Duplicate, "Seen before", duplicate={})
 PARTICLE_ANSWERS: Answers = {
-    **_WEBHOOK,
-    200: {"model": Duplicate, "description": "Seen before"},
-    202: {"model": Accepted | Quarantined | Ignored, "description": "On disk"},
-    422: problem_answer("Can't be read; stored nevertheless (with PARTICLE_STRICT)"),
+    **PARTICLE_PROBLEMS,
+    200: DUPLICATE,
+    202: stored(
+        Accepted | Quarantined | Ignored,
+        "On disk",
+        accepted={"incident": _INCIDENT_ID},
+        quarantined={"errors": ["Invalid JSON: expected `,` or `}` at line 1 column 36"]},
+        ignored={},
+    ),
 }
-PARTICLE_BODY = body_of(ParticleEvent, "application/json", FORM)
+# A form is what Particle sends by default.
+PARTICLE_BODY = body_of(ParticleEvent, FORM, "application/json")
 PARTICLE_QUERY = query_of(ParticleEvent)
 
 GENERIC_ANSWERS: Answers = {
-    **_WEBHOOK,
-    200: {"model": Duplicate, "description": "Seen before"},
-    202: {"model": Accepted | Ignored, "description": "On disk"},
-    400: {**problem_answer("Not valid JSON"), "model": Problem},
-    415: problem_answer("The body is compressed"),
-    422: problem_answer("Fields are missing or wrong"),
+    **GENERIC_PROBLEMS,
+    200: DUPLICATE,
+    202: stored(Accepted | Ignored, "On disk", accepted={"incident": _INCIDENT_ID}, ignored={}),
+    400: {**GENERIC_PROBLEMS[400], "model": Problem},
 }
 GENERIC_BODY = {
     **body_of(GenericAlert, "application/json"),
@@ -145,13 +144,20 @@ GENERIC_BODY = {
         _header("webhook-timestamp", "Standard Webhooks: Unix seconds, at most five minutes from now."),
     ],
 }
+ADDRESS = "http://127.0.0.1:8000"
+"""Where `make run` serves; a page that shows the document puts its own address in place of it."""
+GENERIC_HOW = f"""Take an alert from any other system, signed or with a bearer token.
 
-WRONG: Answers = {422: problem_answer("Parameters or fields are missing or wrong")}
-MISSING: Answers = {404: problem_answer("There is no such thing")}
-CONFLICT: Answers = {409: problem_answer("Not possible in its present state")}
-API_BODY: Answers = {
-    400: problem_answer("Not valid JSON"),
-    408: problem_answer("The body took too long"),
-    413: problem_answer("The body is too large"),
-}
+**This page can't sign.** Its *Execute* works with `WEBHOOK_TOKEN`, if you set one: paste it at *Authorize*,
+*WebhookToken*. To send a signed alert, paste this into a shell, in the directory of `.env`:
+
+```bash
+WEBHOOK_SECRET=$(sed -n 's/^WEBHOOK_SECRET=//p' .env)
+BODY='{{"event":"backup/failed","message":"No backup for 26 hours","source":"nas","severity":"critical"}}'
+SIGNATURE=$(printf '%s' "$BODY" | openssl dgst -sha256 -hmac "$WEBHOOK_SECRET" -r | cut -d' ' -f1)
+curl -i {ADDRESS}/webhook/generic -H "Content-Type: application/json" \\
+  -H "X-Hub-Signature-256: sha256=$SIGNATURE" -d "$BODY"
+```
+"""
+
 BY = body_of(By, "application/json", required=False)

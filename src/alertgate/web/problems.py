@@ -108,32 +108,37 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 
 def answer(request: Request, error: Exception) -> JSONResponse:
     """Return the answer for an error of the table, and log what only the log may say."""
-    status, kind, title = next(PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS)
-    more: dict[str, Any] = {}
     headers: dict[str, str] = {}
-    if isinstance(error, errors.Rejected) and error.errors:
-        more["errors"] = [{"field": e.field, "message": e.message} for e in error.errors]
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = f'{error.scheme} realm="alertgate"'
-    if isinstance(error, errors.BodyTooSlow):
+    if isinstance(error, errors.BodyTooSlow | errors.TooManyUnfinished):
         headers["Connection"] = "close"  # the rest of the body would be read to its end
     if isinstance(error, errors.RateLimited | errors.Unavailable) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
-    detail = str(error)
     if isinstance(error, errors.StoreError):
-        log.error("store.failed", path=request.url.path[:200], detail=detail)
-        # The database's error may name hosts and users.
-        detail = _store_detail(error)
-    return response(problem(status, kind, title, detail, **more), headers)
+        log.error("store.failed", path=request.url.path[:200], detail=str(error))
+    return response(described(error), headers)
 
 
-def _store_detail(error: errors.StoreError) -> str:
+def described(error: Exception) -> dict[str, Any]:
+    """Return the body for an error of the table."""
+    status, kind, title = next(PROBLEMS[base] for base in type(error).__mro__ if base in PROBLEMS)
+    more: dict[str, Any] = {}
+    if isinstance(error, errors.Rejected) and error.errors:
+        more["errors"] = [{"field": e.field, "message": e.message} for e in error.errors]
+    return problem(status, kind, title, _detail(error), **more)
+
+
+def _detail(error: Exception) -> str:
+    """Return what the caller is told: the database's own errors may name hosts and users."""
     match error:
         case errors.StoreRefused():
             return REFUSED_DETAIL
         case errors.StoreTooSlow():
             return SLOW_DETAIL
-    return STORE_DETAIL
+        case errors.StoreError():
+            return STORE_DETAIL
+    return str(error)
 
 
 def _http(error: Exception, methods: set[str]) -> JSONResponse:

@@ -1,15 +1,17 @@
-"""The filters of the API's lists, and the body that acknowledges or resolves an incident."""
+"""The filters of the API's lists, and the body that says who does something."""
 
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from alertgate.accept.times import LATEST, TIME_SCHEMA
+from alertgate.characters import is_shown
 from alertgate.errors import FieldError, Invalid, Malformed
-from alertgate.model import AlertStatus, IncidentStatus, Severity, Source
-from alertgate.store.pages import Wanted
+from alertgate.model import AlertStatus, ChannelName, IncidentStatus, NotificationStatus, Severity, Source
+from alertgate.store.pages import Wanted, WantedNotifications
 
 MOST = 200
 USUAL = 50
@@ -43,21 +45,26 @@ Time = Annotated[
 ]
 
 
-class ListQuery(BaseModel):
-    """The filters of every list."""
+class PageQuery(BaseModel):
+    """The filters of every list, and its pages."""
 
     model_config = ConfigDict(extra="forbid")  # a misspelt filter would match more than was meant
 
-    device: str | None = Field(None, description="The device's id")
-    event: str | None = Field(None, description="The event's whole name")
     severity: Severity | None = None
-    source: Source | None = None
     since: Time | None = Field(
         None, description="From this time on: ISO 8601 (UTC if it names no zone) or Unix seconds"
     )
     until: Time | None = Field(None, description="Before this time")
     limit: int = Field(USUAL, ge=1, le=MOST, description="At most this many")
     cursor: str | None = Field(None, max_length=100, description="`next` of the page before")
+
+
+class ListQuery(PageQuery):
+    """The filters of the lists of alerts and incidents."""
+
+    device: str | None = Field(None, description="The device's id")
+    event: str | None = Field(None, description="The event's whole name")
+    source: Source | None = None
 
 
 class AlertQuery(ListQuery):
@@ -80,18 +87,32 @@ class IncidentQuery(ListQuery):
         return Wanted(**self.model_dump(exclude={"limit", "cursor"}))
 
 
-def _printable(value: str) -> str:
-    if not value.isprintable():
+class NotificationQuery(PageQuery):
+    """The filters of the list of notifications; its times are about `created_at`."""
+
+    status: NotificationStatus | None = None
+    channel: ChannelName | None = None
+    incident_id: UUID | None = None
+    outstanding: bool = Field(default=False, description="Only failed ones with which nobody has dealt")
+
+    def wanted(self) -> WantedNotifications:
+        """Return it as the store takes it, but for `outstanding`."""
+        named = self.model_dump(exclude={"limit", "cursor", "outstanding", "incident_id"})
+        return WantedNotifications(**named, incident_id=str(self.incident_id) if self.incident_id else None)
+
+
+def _shown(value: str) -> str:
+    if not is_shown(value):
         raise ValueError("holds a character that can't be shown, such as a line break")
     return value
 
 
 class By(BaseModel):
-    """Who acknowledges or resolves."""
+    """Who acknowledges, resolves or dismisses."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
-    by: Annotated[str, AfterValidator(_printable)] = Field(
+    by: Annotated[str, AfterValidator(_shown)] = Field(
         "api", min_length=1, max_length=LONGEST_NAME, description="A person's name", examples=["Anna"]
     )
 

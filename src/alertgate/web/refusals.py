@@ -6,10 +6,23 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from alertgate.accept import generic
-from alertgate.errors import BodyTooLarge, RateLimited, Rejected, StoreError, StoreRefused, StoreTooSlow
+from alertgate.accept.credentials import CredentialCheck, Presented, presented_by
+from alertgate.accept.failed_senders import Failure
+from alertgate.accept.volume import Fitted, Shortening, size_of
+from alertgate.errors import (
+    BodyTooLarge,
+    RateLimited,
+    Rejected,
+    StoreError,
+    StoreRefused,
+    StoreTooSlow,
+    StoreUnavailable,
+    TooMuchStored,
+)
 from alertgate.model import Alert, Severity, Signal, Source
 from alertgate.prove.troubles import Cause, Trouble
 from alertgate.web.dependencies import Gate, client_address, intake
+from alertgate.web.limits import RateBudget
 
 
 @contextmanager
@@ -24,6 +37,10 @@ def reported(
         yield
     except (BodyTooLarge, RateLimited, StoreError) as error:
         alert = read()
+        if alert and isinstance(error, StoreUnavailable):
+            gate.health.refused(size_of(alert))
+        if isinstance(error, TooMuchStored):
+            gate.metrics.rate_limited(RateBudget.STORED)
         gate.own_alerts.raise_(
             Trouble.REFUSED,
             f"{webhook} webhook",
@@ -34,11 +51,35 @@ def reported(
         raise
 
 
+def report_shortened(request: Request, gate: Gate, fitted: Fitted) -> None:
+    """Report that an alert was shortened; while the disk is almost full, its own incident says so."""
+    alert = fitted.alert
+    if fitted.why is Shortening.BUDGET:
+        gate.own_alerts.raise_(
+            Trouble.SHORTENED,
+            f"{alert.source} webhook",
+            cause=Cause.CONTENT_LIMIT,
+            severity=Severity.WARNING,
+            sender=_sender(request, gate, alert.source, alert),
+        )
+
+
+def unauthenticated(request: Request, gate: Gate, webhook: Source, check: CredentialCheck) -> None:
+    """Note that a webhook refused a request with 401: its sender may be one of ours."""
+    headers, token = request.headers, ""
+    if presented_by(headers) is Presented.BEARER:
+        token = headers.get("authorization", "").partition(" ")[2].strip()
+    agent = headers.get("user-agent", "")
+    gate.failed_senders.note(Failure(webhook, check, token, client_address(request), agent))
+
+
 def cause_of(error: BodyTooLarge | RateLimited | StoreError, webhook: Source) -> Cause:
     """Return why a webhook refused a request."""
     match error:
         case BodyTooLarge():
             return Cause.TOO_LARGE
+        case TooMuchStored():
+            return Cause.BYTES_LIMIT
         case RateLimited():
             return Cause.DEVICE_LIMIT if webhook is Source.PARTICLE else Cause.ADDRESS_LIMIT
         case StoreRefused():

@@ -7,8 +7,9 @@ import asyncio
 import resource
 import signal
 import socket
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol, cast
@@ -21,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alertgate.config import Settings
 from alertgate.errors import AlertgateError
 from alertgate.prove.health import Health
+from alertgate.web.signals import Act, Signals
 
 WAIT_TIMEOUT = 10.0
 """Seconds without a request in progress after which a connection is closed."""
@@ -36,6 +38,10 @@ MOST_CONNECTIONS = 10_000
 """Connections at which uvicorn answers 503; a bound for memory, far above what MOST_WAITING leaves."""
 UNSENT_TIMEOUT = 30_000
 """Milliseconds that a caller may leave an answer unread before the system ends its connection."""
+SEND_BUFFER = 64 * 1024
+"""Bytes of answers that the system takes at once for a caller who doesn't read. It would take megabytes by itself."""
+RECEIVE_BUFFER = 64 * 1024
+"""Bytes that the system keeps of a connection from which nothing is read now, and that are read from one at once."""
 MOST_FILES = 65_536
 """Open files to ask of the system."""
 
@@ -89,9 +95,9 @@ def _is_waiting(connection: Connection) -> bool:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, with the watcher. Calls `on_listening` with its URL, and `on_hangup` at each SIGHUP.
+    """uvicorn's server, with the watcher. Calls `on_listening` with its URL.
 
-    `health` turns not ready at a stop.
+    `health` turns not ready at a stop. `acts` are what `signals` run while it serves.
     """
 
     def __init__(
@@ -101,12 +107,14 @@ class Server(uvicorn.Server):
         *,
         most_waiting: int = MOST_WAITING,
         on_listening: Callable[[str], None] | None = None,
-        on_hangup: Callable[[], None] | None = None,
+        signals: Signals | None = None,
+        acts: Mapping[int, Act] | None = None,
     ) -> None:
         super().__init__(config)
         self._health = health
         self._on_listening = on_listening
-        self._on_hangup = on_hangup
+        self._signals = signals
+        self._acts = acts or {}
         self._waiting = WaitingConnections(min(most_waiting, _file_limit() // 2))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -114,16 +122,29 @@ class Server(uvicorn.Server):
         self._health.draining = True
         super().handle_exit(sig, frame)
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGQUIT as at SIGTERM, besides what uvicorn does."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGQUIT, lambda _, frame: self.handle_exit(signal.SIGTERM, frame))
+        try:
+            with super().capture_signals():
+                yield
+        finally:
+            signal.signal(signal.SIGQUIT, before)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_log_loop_error)
-        if self._on_hangup:
-            loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         await super().startup(sockets)
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         host = f"[{host}]" if ":" in host else host
         log.info("server.listening", host=host, port=port)
+        if self._signals:
+            self._signals.attach(self._acts)
         if self._on_listening:
             self._on_listening(f"http://{host}:{port}")
 
@@ -131,6 +152,8 @@ class Server(uvicorn.Server):
         """Serve until a stop is asked for."""
         watcher = asyncio.create_task(self.watch(), name="connection watcher")
         await super().main_loop()
+        if self._signals:
+            self._signals.detach()
         watcher.cancel()
 
     async def watch(self) -> None:
@@ -212,9 +235,15 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # connections inherit it
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # connections inherit these
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_TIMEOUT)
-        listener.bind(address)
+        try:
+            listener.bind(address)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         raise AlertgateError(
             f"alertgate can't listen on {host}:{port}: {error.strerror}. "

@@ -1,17 +1,20 @@
 """How alerts, incidents and notifications look in the API."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from alertgate.model import Alert, Attempt, Incident
+from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.notify.test_send import TestSend
 from alertgate.prove.history import IncidentTrail, Told, Trail
+
+LARGEST_PAGE = 1024 * 1024
+"""Bytes of alerts at which a page ends."""
 
 
 class AlertView(BaseModel):
@@ -31,11 +34,16 @@ class AlertView(BaseModel):
     fields: dict[str, Any] = Field(description="Everything else that the body said")
     published_at: datetime | None
     repeat_key: str | None = Field(description="The sender's own id of the event, which its repeats have too")
-    id_kind: str | None = Field(description="`event_id`, `idempotency_key` or `webhook_id`")
+    id_kind: str | None = Field(description="`event_id`, `idempotency_key`, `webhook_id` or `own_time`")
     content: str | None = Field(description="A digest of what it says, the same for its repeats; null: it has none")
     errors: list[str] = Field(description="Why it is quarantined")
-    raw: str | None = Field(description="The whole body of a quarantined alert; bytes that are no UTF-8 as escapes")
+    raw: str | None = Field(
+        description="The body of a quarantined alert, or its beginning; bytes that are no UTF-8 as escapes"
+    )
     request_id: str | None
+    credential: str | None = Field(
+        description="What let its request in: `particle_secret`, `webhook_secret` (a signature) or `webhook_token`"
+    )
     incident_id: str | None
     reason: str | None = Field(description="Why it opened, joined or resolved its incident, and who hears of it when")
 
@@ -59,12 +67,14 @@ class IncidentView(BaseModel):
     changes: int = Field(description="How often it was opened, resolved and reopened")
     changed_at: datetime | None = Field(description="When an alert last changed its state or its severity")
     acknowledged_at: datetime | None
-    acknowledged_by: str | None
+    acknowledged_by: str | None = Field(description="What the person called themselves")
+    acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `command_line`")
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
     resolved_at: datetime | None
     ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
     resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")
     resolved_by: str | None = Field(description="The person, or the id of the alert, that ended it")
+    resolved_with: str | None = Field(description="The credential of the person, or of the alert's request")
 
 
 class AttemptView(BaseModel):
@@ -79,8 +89,8 @@ class AttemptView(BaseModel):
     queue_id: str | None = Field(description="The name under which the server has queued it")
 
 
-class NotificationView(BaseModel):
-    """A notification to one recipient."""
+class NotificationFacts(BaseModel):
+    """A notification to one recipient, without its attempts."""
 
     id: str
     incident_id: str
@@ -93,7 +103,6 @@ class NotificationView(BaseModel):
     created_at: datetime
     due_at: datetime
     retry_since: datetime = Field(description="From when GIVE_UP_AFTER counts")
-    attempts: list[AttemptView]
     lease_owner: str | None
     lease_until: datetime | None
     claimed_at: datetime | None
@@ -101,6 +110,40 @@ class NotificationView(BaseModel):
     told: str | None = Field(description="The state of the incident that it told, if it was sent")
     digest_id: str | None = Field(description="The digest that carries it; null if it goes as a message of its own")
     held_until: datetime | None = Field(description="When `SMTP_DAILY_LIMIT` last held it back")
+    dismissed_at: datetime | None = Field(description="When somebody dismissed it, after it had failed")
+    dismissed_by: str | None = Field(description="What the person called themselves")
+    dismissed_with: str | None = Field(description="The credential that was checked")
+    retried_with: str | None = Field(description="The credential of whoever last retried it")
+    superseded_by: str | None = Field(
+        description="If it failed: the later notification to the same contact about the same incident that counts "
+        "instead"
+    )
+    missed_since: datetime | None = Field(description="When it first became due, if its channel was away then")
+
+
+class NotificationView(NotificationFacts):
+    """A notification to one recipient, with its attempts."""
+
+    attempts: list[AttemptView]
+
+
+class ListedNotification(NotificationFacts):
+    """A notification to one recipient, as lists show it."""
+
+    last_attempt: AttemptView | None = Field(description="The last attempt to send it, with the server's own words")
+
+
+class NotificationList(BaseModel):
+    """One page of notifications, newest first."""
+
+    items: list[ListedNotification]
+    next: str | None = Field(description="The `cursor` of the next page; null on the last one")
+
+
+class DismissedCount(BaseModel):
+    """How many outstanding failures were dismissed."""
+
+    dismissed: int
 
 
 class AlertTrail(BaseModel):
@@ -151,34 +194,70 @@ class TestSendList(BaseModel):
 
 def show_trail(trail: Trail) -> "AsciiJson":
     """Return an alert's trail as the API's answer."""
-    incident = asdict(trail.incident) if trail.incident else None
-    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, "notifications": _told(trail.told)})
+    incident = _facts(trail.incident) if trail.incident else None
+    alert, told = encoded(_alert(trail.alert)), _list(map(encoded, _told(trail.told)))
+    return AsciiJson(_object(alert=alert, incident=encoded(incident), notifications=told))
 
 
 def show_incident_trail(trail: IncidentTrail) -> "AsciiJson":
     """Return an incident's trail as the API's answer."""
-    latest = [_alert(alert) for alert in trail.latest]
-    return AsciiJson({"incident": asdict(trail.incident), "alerts": latest, "notifications": _told(trail.told)})
+    latest, told = _list(encoded(_alert(alert)) for alert in trail.latest), _list(map(encoded, _told(trail.told)))
+    return AsciiJson(_object(incident=encoded(_facts(trail.incident)), alerts=latest, notifications=told))
 
 
-def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """A page of alerts, each as JSON. `last` is the id of its last one; None if no page follows."""
+
+    items: list[bytes]
+    last: str | None
+
+
+def fill_page(found: Iterable[Alert], limit: int) -> AlertPage:
+    """Take alerts for a page until it has `limit` of them or LARGEST_PAGE bytes; it has one in any case.
+
+    To be called in another thread, with more than `limit` if there are more.
+    """
+    items: list[bytes] = []
+    size, last = 0, ""
+    for alert in found:
+        if len(items) == limit or size >= LARGEST_PAGE:
+            return AlertPage(items, last)
+        items.append(encoded(_alert(alert)))
+        size, last = size + len(items[-1]), alert.id
+    return AlertPage(items, None)
+
+
+def show_alerts(page: AlertPage, next_cursor: str | None) -> "AsciiJson":
     """Return a page of alerts as the API's answer."""
-    return AsciiJson({"items": [_alert(alert) for alert in page], "next": next_cursor})
+    return AsciiJson(_object(items=_list(page.items), next=encoded(next_cursor)))
 
 
 def show_incidents(page: Iterable[Incident], next_cursor: str | None) -> "AsciiJson":
     """Return a page of incidents as the API's answer."""
-    return AsciiJson({"items": [asdict(incident) for incident in page], "next": next_cursor})
+    return AsciiJson({"items": [_facts(incident) for incident in page], "next": next_cursor})
 
 
 def show_incident(incident: Incident) -> "AsciiJson":
     """Return an incident as the API's answer."""
-    return AsciiJson(asdict(incident))
+    return AsciiJson(_facts(incident))
 
 
 def show_notification(told: Told) -> "AsciiJson":
     """Return a notification with its attempts as the API's answer."""
     return AsciiJson(_told([told])[0])
+
+
+def show_notifications(
+    page: Iterable[Notification], last: Mapping[str, Attempt], next_cursor: str | None
+) -> "AsciiJson":
+    """Return a page of notifications as the API's answer, each with its last attempt."""
+    return AsciiJson({"items": [_listed(one, last.get(one.id)) for one in page], "next": next_cursor})
+
+
+def _listed(notification: Notification, last: Attempt | None) -> dict[str, Any]:
+    facts = {name: value for name, value in _facts(notification).items() if name != "attempts"}
+    return {**facts, "last_attempt": _attempt(last) if last else None}
 
 
 def show_test_send(outcomes: Iterable[TestSend]) -> "AsciiJson":
@@ -188,16 +267,21 @@ def show_test_send(outcomes: Iterable[TestSend]) -> "AsciiJson":
 
 
 def _told(told: Iterable[Told]) -> list[dict[str, Any]]:
-    return [{**asdict(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
+    return [{**_facts(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
 
 
 def _alert(alert: Alert) -> dict[str, Any]:
     raw = alert.raw.decode(errors="backslashreplace") if alert.raw is not None else None
-    return {**asdict(alert), "raw": raw}
+    return {**_facts(alert), "raw": raw}
+
+
+def _facts(row: Alert | Incident | Notification | Attempt) -> dict[str, Any]:
+    """Return a row's fields by name: `dataclasses.asdict` would copy all that an alert's data holds, piece by piece."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
 def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {name: value for name, value in asdict(attempt).items() if name != "notification_id"}
+    return {name: value for name, value in _facts(attempt).items() if name != "notification_id"}
 
 
 class AsciiJson(Response):
@@ -206,8 +290,24 @@ class AsciiJson(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Write the JSON."""
-        return json.dumps(content, default=_plain, separators=(",", ":")).encode("ascii")
+        """Write the JSON, unless it is written already."""
+        return content if isinstance(content, bytes) else encoded(content)
+
+
+def encoded(content: Any) -> bytes:
+    """Return content as JSON.
+
+    One call doesn't let other threads run: what may be large is encoded in another thread, and in pieces.
+    """
+    return json.dumps(content, default=_plain, separators=(",", ":")).encode("ascii")
+
+
+def _list(items: Iterable[bytes]) -> bytes:
+    return b"[%b]" % b",".join(items)
+
+
+def _object(**values: bytes) -> bytes:
+    return b"{%b}" % b",".join(b'"%b":%b' % (name.encode(), value) for name, value in values.items())
 
 
 def _plain(value: object) -> str:

@@ -5,25 +5,29 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 
 
 class Reason(StrEnum):
-    """Why an attempt ended as it did; also a metric label."""
+    """Why an attempt ended as it did; also a metric label. docs/operations.md says what to do about each."""
 
     SENT = "sent"
-    CREDENTIALS = "credentials"  # 535, 534: the login was refused
+    CREDENTIALS = "credentials"  # 535, 534: the login was refused, or is missing
     TOO_MANY_LOGINS = "too_many_logins"  # 454 4.7.0
     TRY_LATER = "try_later"  # 421 and other temporary answers of the server as a whole
     DAILY_LIMIT = "daily_limit"  # 550 5.4.5: a transient 5xx
-    SENDER_REFUSED = "sender_refused"  # the server doesn't accept SMTP_EMAIL as the sender
-    RECIPIENT_BUSY = "recipient_busy"  # 450 4.2.1 and the like
+    SENDER_REFUSED = "sender_refused"  # SMTP_EMAIL: not ours, not verified, or its domain fails SPF, DKIM or DMARC
+    RELAY_REFUSED = "relay_refused"  # the server doesn't pass mail on for us
+    HOST_REFUSED = "host_refused"  # our host name (HELO), or our address: reverse DNS, a block list
+    UNCLEAR = "unclear"  # refused, and nothing says whether it is about us, the recipient or the message
+    RECIPIENT_BUSY = "recipient_busy"  # 450 4.2.1, greylisting and the like
     MAILBOX_FULL = "mailbox_full"  # 452 4.2.2
     NO_SUCH_RECIPIENT = "no_such_recipient"  # 550 5.1.1
     TOO_LARGE = "too_large"  # 552 5.3.4
-    POLICY = "policy"  # 554, 5.7.1
-    REFUSED = "refused"  # any other permanent answer
+    POLICY = "policy"  # the content of this message, such as spam
+    REFUSED = "refused"  # this recipient alone: it takes no mail from us, or others are accepted in the same way
     CONNECTION = "connection"  # no connection, or it broke
     TLS = "tls"  # no STARTTLS offered, or an invalid certificate
     TIMEOUT = "timeout"  # no answer in time
@@ -38,6 +42,9 @@ CHANNEL_WIDE = frozenset(
         Reason.TRY_LATER,
         Reason.DAILY_LIMIT,
         Reason.SENDER_REFUSED,
+        Reason.RELAY_REFUSED,
+        Reason.HOST_REFUSED,
+        Reason.UNCLEAR,
         Reason.CONNECTION,
         Reason.TLS,
         Reason.TIMEOUT,
@@ -57,24 +64,39 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Transient:
-    """The attempt failed; a later one may succeed."""
-
-    reason: Reason
-    reply: str
-    word: ClassVar[str] = "transient"
-
-
-@dataclass(frozen=True, slots=True)
 class Permanent:
     """The attempt failed, and every later one for this message would."""
 
     reason: Reason
     reply: str
+    of_content: bool = False
+    """Whether it may be for what the message says or how long it is, so that a smaller one may be accepted."""
     word: ClassVar[str] = "permanent"
 
 
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """The attempt failed; a later one may succeed."""
+
+    reason: Reason
+    reply: str
+    if_alone: "Transient | Permanent | None" = None
+    """The outcome if the server turns out to refuse this recipient alone; None if it can't be about the recipient."""
+    of_content: bool = False
+    """As that of Permanent."""
+    word: ClassVar[str] = "transient"
+
+
 Outcome = Sent | Transient | Permanent
+
+
+class AttemptFailed(Exception):
+    """An attempt ended early. Channels raise it inside themselves, and return its outcome."""
+
+    def __init__(self, outcome: Transient) -> None:
+        super().__init__(outcome.reply)
+        self.outcome = outcome
+
 
 PICTURE_ID = "picture@alertgate"
 """The Content-ID that a message's HTML uses to show its picture."""
@@ -114,6 +136,7 @@ class Level(StrEnum):
     """How bad a finding is."""
 
     OK = "ok"
+    NOTE = "note"  # what a check can't know
     WARN = "warn"
     FAIL = "fail"
 
@@ -140,6 +163,12 @@ class Channel(Protocol):
         After `deadline` (event loop time) another process may send the message, so nothing may be sent any more.
         """
 
+    async def rehearse(self, to: str | None, deadline: float) -> Outcome:
+        """Do all that `send` does to reach a recipient, or with None the server, but send nothing.
+
+        `Sent` says that nothing was refused. Until `deadline` (event loop time), and as `send` without exceptions.
+        """
+
     async def close(self) -> None:
         """Close all connections."""
 
@@ -147,7 +176,7 @@ class Channel(Protocol):
 class Provider(Protocol):
     """A module that provides channels, as listed in `registry`."""
 
-    def from_settings(self, settings: Settings) -> list[Channel]:
+    def from_settings(self, settings: Settings, clock: Clock) -> list[Channel]:
         """Return the channels that the settings configure, if any. Raises StoreUnavailable."""
 
     def targets(self, settings: Settings) -> list[Target]:
@@ -156,5 +185,5 @@ class Provider(Protocol):
     def findings(self, settings: Settings) -> list[Finding]:
         """Return what an operator should know about these settings, at start and in `alertgate check`."""
 
-    async def check(self, settings: Settings) -> Finding | None:
-        """Check whether the channels could send, without sending; None if there is nothing to check."""
+    async def check(self, settings: Settings) -> list[Finding]:
+        """Check whether the channels could send, without sending; empty if there is nothing to check."""

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import Target
 from alertgate.notify.channels import outbox, smtp
@@ -11,9 +12,9 @@ from alertgate.notify.gateways import gateway_warning
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox)
 
 
-def open_channels(settings: Settings) -> list[Channel]:
+def open_channels(settings: Settings, clock: Clock) -> list[Channel]:
     """Return the channels that the settings configure. Raises StoreUnavailable."""
-    return [channel for provider in PROVIDERS for channel in provider.from_settings(settings)]
+    return [channel for provider in PROVIDERS for channel in provider.from_settings(settings, clock)]
 
 
 def targets(settings: Settings) -> list[Target]:

@@ -1,7 +1,7 @@
 """The mail server, its connections, and the two channels that use it."""
 
 import asyncio
-import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -10,21 +10,24 @@ from typing import cast
 import aiosmtplib
 from aiosmtplib import SMTP, SMTPStatus
 
+from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
+from alertgate.notify.channels import rehearsal
+from alertgate.notify.channels.advice import doubtful_password, doubtful_port, on_this_machine
 from alertgate.notify.channels.base import (
+    AttemptFailed,
     Channel,
     Finding,
     Level,
     Message,
     Outcome,
-    Permanent,
-    Reason,
     Sent,
-    Transient,
 )
+from alertgate.notify.channels.connect import Connector, greet
+from alertgate.notify.channels.hidden import without
 from alertgate.notify.channels.mail import compose
-from alertgate.notify.channels.replies import Stage, classify
+from alertgate.notify.channels.outcomes import outcome_of, unwritable
 from alertgate.notify.gateways import is_gateway
 
 FRESH_FOR = 5.0
@@ -42,11 +45,10 @@ class _Idle:
 class MailServer:
     """An SMTP server with a pool of at most `smtp_connections` reused connections."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, connector: Connector | None = None) -> None:
+        self._connector = connector or Connector(settings, SystemClock())
         self._slots = asyncio.Semaphore(settings.smtp_connections)
         self._idle: list[_Idle] = []
-        self._tls: ssl.SSLContext | None = None
 
     async def send_mail(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
         """Send one mail to one recipient. A failure is an outcome, never an exception.
@@ -57,19 +59,30 @@ class MailServer:
         try:
             async with asyncio.timeout_at(deadline), self._slots:
                 return await self._send_mail(sender, to, mail, deadline)
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            return _outcome(error)
+        except (AttemptFailed, aiosmtplib.SMTPException, OSError, ValueError) as error:
+            return self._outcome_of(error)
 
-    async def check(self) -> Outcome:
-        """Connect and log in without sending anything."""
+    async def lend(self, use: Callable[[SMTP], Awaitable[None]]) -> Outcome | None:
+        """Connect, log in, and let `use` talk to the server. Return the failure of either, or None."""
         try:
             async with self._slots:
-                connection = await self._connect()
-                code, text = await connection.noop()
-                await self._quit(connection)
-                return Sent(f"{code} {text}")
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            return _outcome(error)
+                connection = await self._connector.open()
+                try:
+                    await use(connection)
+                finally:
+                    await self._quit(connection)
+        except (AttemptFailed, aiosmtplib.SMTPException, OSError, ValueError) as error:
+            return self._outcome_of(error)
+        return None
+
+    def hide(self, text: str) -> str:
+        """Return what the server says without what it was given to log in."""
+        return self._connector.hide(text)
+
+    def _outcome_of(self, error: Exception) -> Outcome:
+        """Return a failure's outcome. Servers may repeat a login in any refusal."""
+        outcome = error.outcome if isinstance(error, AttemptFailed) else outcome_of(error)
+        return without(outcome, self.hide)
 
     async def close(self) -> None:
         """Close every idle connection."""
@@ -77,7 +90,7 @@ class MailServer:
             await self._quit(self._idle.pop().connection)
 
     async def _send_mail(self, sender: str, to: str, mail: bytes, deadline: float) -> Outcome:
-        connection = await self._alive() or await self._connect()
+        connection = await self._alive() or await self._connector.open()
         transport = cast("asyncio.WriteTransport | None", connection.transport)
         if transport is None:
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
@@ -95,7 +108,7 @@ class MailServer:
                 self._idle.append(_Idle(connection, monotonic()))
             else:
                 transport.abort()  # `close` would first send the rest of the mail, however late
-        return Sent(f"250 {reply}")
+        return Sent(self.hide(f"250 {reply}"))
 
     async def _alive(self) -> SMTP | None:
         """Return an idle connection that the server hasn't closed, or None."""
@@ -113,23 +126,6 @@ class MailServer:
                 return idle.connection
         return None
 
-    async def _connect(self) -> SMTP:
-        settings = self._settings
-        if self._tls is None and settings.smtp_security != "none":
-            self._tls = await asyncio.to_thread(_tls_context, settings)
-        connection = SMTP(
-            hostname=settings.mail_host,
-            port=settings.mail_port,
-            username=(settings.smtp_username or settings.smtp_email) if settings.smtp_password else None,
-            password=settings.mail_password,
-            use_tls=settings.smtp_security == "tls",
-            start_tls=settings.smtp_security == "starttls",  # True requires it: a server without it is an error
-            tls_context=self._tls,
-            timeout=settings.smtp_timeout,
-        )
-        await connection.connect()
-        return connection
-
     async def _quit(self, connection: SMTP) -> None:
         try:
             await connection.quit(timeout=2)
@@ -137,13 +133,6 @@ class MailServer:
             pass
         finally:
             connection.close()
-
-
-def _tls_context(settings: Settings) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if settings.smtp_ca_file:
-        context.load_verify_locations(cafile=settings.smtp_ca_file)
-    return context
 
 
 async def _converse(
@@ -156,7 +145,7 @@ async def _converse(
     library runs first. So this function sends each command itself, and checks the clock before it sends the content.
     """
     if connection.is_ehlo_or_helo_needed:
-        await _greet(connection)
+        await greet(connection)
     size = [f"SIZE={len(mail)}"] if connection.supports_extension("size") else []
     await connection.mail(sender, options=size)
     await connection.rcpt(to)
@@ -180,46 +169,9 @@ async def _execute(connection: SMTP, command: bytes, expected: SMTPStatus) -> st
     return text
 
 
-async def _greet(connection: SMTP) -> None:
-    """Send EHLO, or HELO to a server that doesn't know EHLO."""
-    try:
-        await connection.ehlo()
-    except aiosmtplib.SMTPHeloError:
-        if not connection.is_connected:
-            raise
-        await connection.helo()
-
-
 def _check_deadline(deadline: float) -> None:
     if asyncio.get_running_loop().time() >= deadline:
         raise TimeoutError("the mail wasn't complete at its deadline")
-
-
-def _outcome(error: Exception) -> Outcome:
-    """Translate an exception of the library or the network into an outcome."""
-    if isinstance(error, aiosmtplib.SMTPResponseException):
-        return classify(_stage(error), error.code, error.message)
-    if isinstance(error, aiosmtplib.SMTPTimeoutError | TimeoutError):
-        return Transient(Reason.TIMEOUT, str(error) or "timed out")
-    if isinstance(error, ssl.SSLError) or isinstance(error.__cause__, ssl.SSLError):
-        return Transient(Reason.TLS, str(error))
-    if isinstance(error, aiosmtplib.SMTPServerDisconnected | aiosmtplib.SMTPConnectError | OSError):
-        return Transient(Reason.CONNECTION, str(error) or type(error).__name__)
-    if isinstance(error, aiosmtplib.SMTPException):
-        return Transient(Reason.TLS if "tls" in str(error).lower() else Reason.REFUSED, str(error))
-    return Permanent(Reason.NO_SUCH_RECIPIENT, f"not a valid address for SMTP: {error}")
-
-
-def _stage(error: aiosmtplib.SMTPResponseException) -> Stage:
-    if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        return Stage.LOGIN
-    if isinstance(error, aiosmtplib.SMTPConnectResponseError | aiosmtplib.SMTPHeloError):
-        return Stage.CONNECT
-    if isinstance(error, aiosmtplib.SMTPSenderRefused):
-        return Stage.SENDER
-    if isinstance(error, aiosmtplib.SMTPRecipientRefused):
-        return Stage.RECIPIENT
-    return Stage.CONTENT
 
 
 class MailChannel:
@@ -230,21 +182,33 @@ class MailChannel:
         self.capacity = settings.smtp_connections
         self._server = server
         self._sender = settings.mail_from
+        self._name = settings.smtp_from_name
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Send a message through the mail server."""
-        return await self._server.send_mail(self._sender, message.to, compose(message, self._sender), deadline)
+        if refused := unwritable(message.to):
+            return refused
+        mail = compose(message, self._sender, self._name)
+        return await self._server.send_mail(self._sender, message.to, mail, deadline)
+
+    async def rehearse(self, to: str | None, deadline: float) -> Outcome:
+        """Log in, and name the sender and a recipient, on a connection of its own."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await rehearsal.outcome(self._server.lend, self._sender, to)
+        except TimeoutError as error:
+            return outcome_of(error)
 
     async def close(self) -> None:
         """Close the server's connections."""
         await self._server.close()
 
 
-def from_settings(settings: Settings) -> list[Channel]:
+def from_settings(settings: Settings, clock: Clock) -> list[Channel]:
     """Return the email and SMS channels, which share the mail server, if one is configured."""
     if settings.mail_host is None:
         return []
-    server = MailServer(settings)
+    server = MailServer(settings, Connector(settings, clock))
     return [MailChannel(ChannelName.EMAIL, server, settings), MailChannel(ChannelName.SMS, server, settings)]
 
 
@@ -262,21 +226,26 @@ def findings(settings: Settings) -> list[Finding]:
     if settings.mail_host is None:
         return []
     found = []
-    if settings.smtp_security == "none":
+    if settings.smtp_security == "none" and not on_this_machine(settings.mail_host):
         text = "is none: mails and the password cross the network unencrypted"
         found.append(Finding(Level.WARN, "SMTP_SECURITY", text))
-    if settings.smtp_password is None and settings.smtp_security != "none":
+    if settings.mail_user is None and settings.smtp_security != "none":
         found.append(Finding(Level.WARN, "SMTP_PASSWORD", "isn't set: mail is sent without a login"))
-    return found
+    doubts = {"SMTP_PORT": doubtful_port(settings), "SMTP_PASSWORD": doubtful_password(settings)}
+    return found + [Finding(Level.WARN, setting, doubt) for setting, doubt in doubts.items() if doubt]
 
 
-async def check(settings: Settings) -> Finding | None:
-    """Connect to the mail server and log in, without sending anything."""
+HASTY = 5.0
+"""Seconds to wait for a server that will probably never answer, because the port doesn't fit SMTP_SECURITY."""
+
+
+async def check(settings: Settings) -> list[Finding]:
+    """Connect to the mail server, log in, and ask for every recipient, without sending anything."""
     if settings.mail_host is None:
-        return None
-    outcome = await MailServer(settings).check()
-    what = f"mail server {settings.mail_host}:{settings.mail_port}"
-    if isinstance(outcome, Sent):
-        login = "and accepts the login" if settings.smtp_password else "without a login"
-        return Finding(Level.OK, what, f"answers {login}: {outcome.reply}")
-    return Finding(Level.FAIL, what, f"{outcome.reason}: {outcome.reply}")
+        return []
+    timeout = min(settings.smtp_timeout, HASTY) if doubtful_port(settings) else settings.smtp_timeout
+    server = MailServer(settings.model_copy(update={"smtp_timeout": timeout}))
+    told = targets(settings)
+    heard = await rehearsal.rehearse(server.lend, settings.mail_from, [address for _, address in told])
+    heard.conceal(server.hide)
+    return list(rehearsal.findings(settings, heard, told))

@@ -1,6 +1,7 @@
 """Render a digest, one message about many incidents: as a mail, and as one text message. Pure.
 
-The incidents are grouped by event, those that are over apart from the others. Every device is named or counted.
+The incidents are grouped by event, those that are over apart from the others. Every device is named or counted. What
+ended only because no more alerts came isn't called over: nobody has said so.
 """
 
 import re
@@ -9,30 +10,36 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from alertgate.model import Severity, Source, worst
+from alertgate.model import ChannelName, Severity, Source, worst
 from alertgate.notify.context import DigestContext, DigestItem
 from alertgate.notify.render.mail import COLORS, LARGEST, OVER_COLOR, Bodies, encoded_size, template
-from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, shorten
+from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, short_ids, shorten
 
 SIZES = ((1000, 100), (200, 60), (100, 40), (50, 40), (20, 30), (10, 20), (3, 20), (1, 10))
 """How many names a group shows, and how many groups a mail; tried in order until it is small enough."""
+MOST_FIT = 20
+"""Groups beyond which not all can fit into a text message, so that none of the attempts to show all is made."""
 SHORT_NAMES = 3
 """Names of one group in a summary."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The incidents of one event that are open, or over. `names` are those of its devices, in alphabetical order."""
+    """The incidents of one event that are open, silent, or over; `names` are their devices' in alphabetical order."""
 
     event: str
     over: bool
+    silent: bool
+    """Whether they ended only because no more alerts came."""
     severity: Severity
     incidents: int
+    alerts: int
     names: tuple[str, ...]
     noun: str
     """What sent the alerts: `device` or `source`."""
     since: datetime
-    until: datetime | None
+    until: datetime
+    """When the last of them ended, or when the last alert came."""
 
     @property
     def tag(self) -> str:
@@ -42,11 +49,13 @@ class Group:
     def count(self) -> str:
         """Return how many devices there are, and how many alerts if there are more."""
         devices = _number(len(self.names), self.noun)
-        return devices if self.incidents == len(self.names) else f"{_number(self.incidents, 'alert')} from {devices}"
+        return devices if self.alerts <= len(self.names) else f"{_number(self.alerts, 'alert')} from {devices}"
 
     def who(self) -> str:
         """Return the only device's name, or how many there are."""
-        return self.names[0] if self.incidents == 1 else self.count()
+        if self.incidents > 1:
+            return self.count()
+        return shorten(self.names[0], 40) + (f" ({self.alerts:,} alerts)" if self.alerts > 1 else "")
 
     def some_names(self, most: int) -> str:
         """Return the first names, and how many more there are."""
@@ -55,29 +64,31 @@ class Group:
 
 
 def groups(context: DigestContext) -> list[Group]:
-    """Return the groups: the open ones first, then the most severe, then the largest."""
+    """Return the groups: those that are over last, the most severe first, then the open ones, then the largest."""
     by_event = sorted(context.items, key=_of_group)
     found = [_group(list(items)) for _, items in groupby(by_event, key=_of_group)]
-    return sorted(found, key=lambda each: (each.over, -each.severity.rank, -each.incidents, each.event))
+    return sorted(found, key=lambda each: (each.over, -each.severity.rank, each.silent, -each.incidents, each.event))
 
 
-def _of_group(item: DigestItem) -> tuple[bool, str]:
-    return item.over, item.event
+def _of_group(item: DigestItem) -> tuple[bool, bool, str]:
+    return item.over, item.silent, item.event
 
 
 def _group(items: Sequence[DigestItem]) -> Group:
     incidents = [item.incident for item in items]
     names = {(item.incident.device, item.where) for item in items}
-    ended = [incident.resolved_at for incident in incidents if incident.resolved_at]
+    over = items[0].over
     return Group(
         event=items[0].event,
-        over=items[0].over,
+        over=over,
+        silent=items[0].silent,
         severity=worst(*(incident.severity for incident in incidents)),
         incidents=len(items),
+        alerts=sum(item.alerts for item in items),
         names=tuple(sorted((name for _, name in names), key=_natural)),
         noun="device" if all(incident.source is Source.PARTICLE for incident in incidents) else "source",
-        since=min(incident.opened_at for incident in incidents),
-        until=max(ended, default=None) if items[0].over else None,
+        since=min(item.since for item in items),
+        until=max((over and each.resolved_at) or each.last_alert_at for each in incidents),
     )
 
 
@@ -92,18 +103,17 @@ def is_urgent(found: Sequence[Group]) -> bool:
     return any(group.severity is Severity.CRITICAL and not group.over for group in found)
 
 
-def subject(found: Sequence[Group]) -> str:
-    """Return a subject such as `[CRITICAL] 195 alerts: power/lost and 2 more`."""
-    return one_line(f"[{_tag(found)}] {_total(found)}: {_events(found)}", 140)
+def subject(context: DigestContext, found: Sequence[Group]) -> str:
+    """Return a subject such as `[CRITICAL] 195 alerts: power/lost and 2 more`.
+
+    Of what was missed it is `[CRITICAL] 12 alerts of 4 incidents while mail was away, since Monday 03:12`.
+    """
+    said = f" {_missed(context)}" if context.missed_since else f": {_events(found)}"
+    return one_line(f"[{_tag(found)}] {_total(found)}{said}", 140)
 
 
 def bodies(context: DigestContext, found: Sequence[Group], subject: str) -> Bodies:
     """Render a digest's text and HTML, with as many names as fit."""
-    over = sum(group.incidents for group in found if group.over)
-    total = sum(group.incidents for group in found)
-    lead = f"{_total(found)} in one message: too many came for a message each."
-    if 0 < over < total:
-        lead += f" {over:,} of them {'is' if over == 1 else 'are'} over."
     view = {
         "subject": subject,
         "preview": shorten("; ".join(_summaries(context, found, [SHORT_NAMES] * len(found))), 200),
@@ -111,13 +121,8 @@ def bodies(context: DigestContext, found: Sequence[Group], subject: str) -> Bodi
         "color": OVER_COLOR if found[0].over else COLORS[found[0].severity],
         "where": _total(found),
         "event": _events(found),
-        "when": _span(
-            context,
-            min(group.since for group in found),
-            max(g.until or context.now for g in found),
-            over=over == total,
-        ),
-        "lead": lead,
+        "when": _missed(context) if context.missed_since else _when(context, found),
+        "lead": _lead(context, found),
         "facts": [("Digest", context.digest_id), ("Sent", context.time(context.now))],
     }
     for names, most in SIZES:
@@ -132,6 +137,36 @@ def bodies(context: DigestContext, found: Sequence[Group], subject: str) -> Bodi
     return made
 
 
+def _lead(context: DigestContext, found: Sequence[Group]) -> str:
+    """Return the first sentences: why this is one message, and how much of it is over."""
+    if context.missed_since:
+        lead = f"{_NOT_SENT[context.channel]} until now. This is what you missed, in one message."
+    else:
+        lead = f"{_total(found)} in one message: too many came for a message each."
+    over = sum(group.incidents for group in found if group.over)
+    total = sum(group.incidents for group in found)
+    them = f"the {total:,} incidents" if context.missed_since else "them"
+    return lead + (f" {over:,} of {them} {'is' if over == 1 else 'are'} over." if 0 < over < total else "")
+
+
+_NOT_SENT = {
+    ChannelName.EMAIL: "Mail couldn't be sent",
+    ChannelName.SMS: "Text messages couldn't be sent",
+    ChannelName.OUTBOX: "The outbox couldn't be written",
+}
+_AWAY = {
+    ChannelName.EMAIL: "mail was away",
+    ChannelName.SMS: "text messages were away",
+    ChannelName.OUTBOX: "the outbox was away",
+}
+
+
+def _missed(context: DigestContext) -> str:
+    """Return since when the contact missed this, and why."""
+    since = context.day_minute(context.missed_since or context.now, "%A")
+    return f"while {_AWAY[context.channel]}, since {since}"
+
+
 def sms(context: DigestContext, found: Sequence[Group]) -> str:
     """Return a digest in one segment of 160 GSM-7 septets, with as many groups and names as fit."""
     return next((text for text in _texts(context, found) if septets(text) <= SEGMENT), gsm7(_shortest(found)))
@@ -140,37 +175,47 @@ def sms(context: DigestContext, found: Sequence[Group]) -> str:
 def _texts(context: DigestContext, found: Sequence[Group]) -> Iterator[str]:
     """Yield texts that say less and less. Whatever isn't shown is counted."""
     head = f"{_tag(found)} " if len(found) == 1 else f"{_tag(found)} {_total(found)}: "
-    for names, longest in _shrinking(len(found)):
-        parts = [*_summaries(context, found, names, longest), _rest(found[len(names) :])]
-        yield gsm7(head + "; ".join(filter(None, parts)).replace(" — ", " - "), 10 * SEGMENT)
+    if context.missed_since:
+        head = f"{_tag(found)} {_total(found)} missed since {context.day_minute(context.missed_since)}: "
+    for names, longest, times in _shrinking(len(found)):
+        parts = [*_summaries(context, found, names, longest, times=times), _rest(found[len(names) :])]
+        yield gsm7(short_ids(head + "; ".join(filter(None, parts)).replace(" — ", " - ")), 10 * SEGMENT)
 
 
-def _shrinking(number: int) -> Iterable[tuple[Sequence[int], int]]:
-    """Yield how many names of each group to show, fewer groups at last, and how many characters of an event."""
-    yield from (([most] * number, 44) for most in range(SHORT_NAMES, 0, -1))
-    yield from (([most, *[0] * (number - 1)], 44) for most in range(SHORT_NAMES, 0, -1))
-    yield from (([0] * shown, longest) for longest in (44, 24, 16) for shown in range(min(number, 8), 0, -1))
+def _shrinking(number: int) -> Iterable[tuple[Sequence[int], int, bool]]:
+    """Yield how many names of each group to show, how many characters of an event, and whether to say its times.
+
+    The times are left out before groups are.
+    """
+    if number <= MOST_FIT:
+        yield from (([most] * number, 44, True) for most in range(SHORT_NAMES, 0, -1))
+        yield from (([most, *[0] * (number - 1)], 44, True) for most in range(SHORT_NAMES, -1, -1))
+        yield from (([0] * number, longest, False) for longest in (44, 24))
+    fewer = range(min(number, 8), 0, -1)
+    yield from (([0] * shown, longest, times) for times in (True, False) for longest in (44, 24, 16) for shown in fewer)
 
 
 def _shortest(found: Sequence[Group]) -> str:
     return f"{_tag(found)} {_total(found)}: {_events(found)}"
 
 
-def _summaries(context: DigestContext, found: Sequence[Group], names: Sequence[int], longest: int = 80) -> list[str]:
+def _summaries(
+    context: DigestContext, found: Sequence[Group], names: Sequence[int], longest: int = 80, *, times: bool = True
+) -> list[str]:
     """Return each group in a line, such as `power/lost: 3 devices since 03:12 — Cellar, Gate and 1 more`.
 
     `names` has the number of names for each of the groups that are shown. If all is over, the message itself says so.
     """
     lines = []
     for group, most in zip(found, names, strict=False):
-        line = ("over: " if group.over and not found[0].over else "") + _what(context, group, longest)
+        line = ("over: " if group.over and not found[0].over else "") + _what(context, group, longest, times=times)
         lines.append(f"{line} — {group.some_names(most)}" if most and group.incidents > 1 else line)
     return lines
 
 
-def _what(context: DigestContext, group: Group, longest: int = 80) -> str:
-    span = _span(context, group.since, group.until or context.now, over=group.over)
-    return f"{shorten(group.event, longest)}: {shorten(group.who(), 40)} {span}"
+def _what(context: DigestContext, group: Group, longest: int = 80, *, times: bool = True) -> str:
+    state = f" {_span(context, group)}" if times else ", silent" if group.silent else ""
+    return f"{shorten(group.event, longest)}: {group.who()}{state}"
 
 
 def _shown(context: DigestContext, group: Group, names: int) -> dict[str, str]:
@@ -184,12 +229,25 @@ def _rest(left_out: Sequence[Group]) -> str:
     """Return how many events and alerts are left out, or nothing."""
     if not left_out:
         return ""
-    alerts = _number(sum(group.incidents for group in left_out), "alert")
-    return f"and {_number(len({group.event for group in left_out}), 'more event')}, {alerts}"
+    return f"and {_number(len({group.event for group in left_out}), 'more event')}, {_total(left_out)}"
 
 
-def _span(context: DigestContext, since: datetime, until: datetime, *, over: bool) -> str:
-    return f"from {context.minute(since)} to {context.minute(until)}" if over else f"since {context.minute(since)}"
+def _span(context: DigestContext, group: Group) -> str:
+    """Return since when a group fires, or from when to when it fired."""
+    since, until = context.day_minute(group.since), context.day_minute(group.until)
+    if group.silent:
+        return f"fired {since}, silent since" + (f" {until}" if until != since else "")
+    if not group.over:
+        return f"since {since}"
+    return f"fired {since}, over {until}" if group.incidents == 1 else f"from {since} to {until}"
+
+
+def _when(context: DigestContext, found: Sequence[Group]) -> str:
+    """Return since when it all fires; from when to when, if all is over."""
+    since, until = min(group.since for group in found), max(group.until for group in found)
+    if not all(group.over for group in found):
+        return f"since {context.day_minute(since)}"
+    return f"from {context.day_minute(since)} to {context.day_minute(until)}"
 
 
 def _tag(found: Sequence[Group]) -> str:
@@ -197,7 +255,11 @@ def _tag(found: Sequence[Group]) -> str:
 
 
 def _total(found: Sequence[Group]) -> str:
-    return _number(sum(group.incidents for group in found), "alert")
+    """Return how many alerts there are, and of how many incidents if that differs; ends alone are no alerts."""
+    alerts, incidents = (sum(getattr(group, of) for group in found) for of in ("alerts", "incidents"))
+    if not alerts:
+        return _number(incidents, "incident")
+    return _number(alerts, "alert") + (f" of {_number(incidents, 'incident')}" if alerts != incidents else "")
 
 
 def _events(found: Sequence[Group]) -> str:

@@ -10,7 +10,7 @@ from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
 from alertgate.notify.context import MessageContext, happened
 from alertgate.notify.render import wording
-from alertgate.notify.render.text import Blob, aligned, blob, clean, one_line, rows, shorten
+from alertgate.notify.render.text import Blob, aligned, blob, clean_beginning, one_line, rows, shorten
 
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 LARGEST = 18_000
@@ -25,18 +25,6 @@ class Bodies(NamedTuple):
 
     text: str
     html: str
-
-
-def subject(context: MessageContext) -> str:
-    """Return a subject such as `[CRITICAL] Front door: alarm/motion`.
-
-    Only the word in brackets changes during an incident, so that Gmail shows the incident as one conversation. Gmail
-    requires References to the same id *and* the same subject (workspaceupdates.googleblog.com, 2019-03-29), but ignores
-    `Re:` and a prefix in square brackets (seen in github.com/TwiN/gatus/issues/1563 and getredash/redash/issues/1144),
-    as IMAP's base subject does (RFC 5256, 2.1). A count in the subject would start a new conversation with each update,
-    so counts are in the first sentence, which inboxes show beside the subject.
-    """
-    return one_line(f"[{context.tag}] {context.where}: {context.event}", 140)
 
 
 @cache
@@ -83,14 +71,14 @@ def encoded_size(body: str) -> int:
 
 def _headline(context: MessageContext, subject: str) -> dict[str, object]:
     """Return what a reader sees first, as clean text."""
-    lead = wording.lead(context)
+    lead, essence = wording.lead(context), shorten(wording.essence(context.latest), 100)
     return {
         "subject": subject,
-        "preview": f"{lead} {shorten(wording.essence(context.latest), 100)}".strip(),
+        "preview": lead if context.unreadable else " - ".join(filter(None, (essence, lead))),
         "tag": context.tag,
         "color": OVER_COLOR if context.resolved else COLORS[context.incident.severity],
         "where": context.where,
-        "event": context.event,
+        "event": wording.headline(context),
         "when": wording.when(context),
         "lead": lead,
         "picture_id": PICTURE_ID,
@@ -105,20 +93,30 @@ COLORS = {Severity.INFO: "#2563eb", Severity.WARNING: "#b45309", Severity.CRITIC
 def _details(context: MessageContext, room: int) -> dict[str, object]:
     """Return what the alerts say, in about `room` characters of clean text."""
     latest, earlier = context.latest, context.alerts[1 : 1 + MOST_EARLIER]
-    words = wording.words(latest)
+    times = [context.clock(happened(alert)) for alert in earlier]
+    words, fields = wording.words(latest, room // 2), wording.also_sent(latest)
     return {
-        "words": shorten(words, room // 2) if words else None,
-        "rows": rows(latest.data, room=room) if wording.is_table(latest) else [],
+        "words": words or None,
+        "rows": _table(latest, room),
         "errors": [one_line(error, max(room // 16, 40)) for error in latest.errors[:5]],
-        "raw": shorten(clean(latest.raw.decode(errors="replace")), room // 2) if latest.raw is not None else None,
+        "raw": None if latest.raw is None else clean_beginning(wording.beginning(latest.raw, room // 2), room // 2),
         "earlier_title": wording.earlier_title(context, len(earlier)),
         "earlier": [
-            (context.clock(happened(alert)), wording.line(context, alert, max(room // 32, 10))) for alert in earlier
+            (time, wording.line(context, alert, max(room // 32, 10)))
+            for time, alert in zip(times, earlier, strict=True)
         ],
-        "dated": not all(context.is_today(happened(alert)) for alert in earlier),
-        "fields": rows(latest.fields, longest=200, room=room // 4) if latest.fields else [],
+        "dated": any(len(time) > len("00:00:00") for time in times),
+        "fields": rows(fields, longest=200, room=room // 4) if fields else [],
         "facts": wording.facts(context, max(room // 16, 40)),
     }
+
+
+def _table(alert: Alert, room: int) -> list[tuple[str, str]]:
+    """Return the rows of an alert's data."""
+    data = alert.data
+    if isinstance(data, dict) and not blob(data):
+        data = wording.with_values(data)
+    return rows(data, room=room) if data and wording.is_table(alert) else []
 
 
 def picture(alert: Alert) -> Picture | None:

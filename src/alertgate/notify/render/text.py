@@ -5,12 +5,14 @@ import binascii
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import dropwhile
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from anyascii import anyascii
 
+from alertgate.characters import cut, replace_deceptive
 from alertgate.model import Json
 
 GSM7 = frozenset(
@@ -22,38 +24,73 @@ GSM7_DOUBLE = frozenset("^{}\\[~]|€")
 """Characters that take two septets (6.2.1.1)."""
 SEGMENT = 160
 
-# Control characters except tab and line feed, surrogates, and invisible characters that reorder or hide text.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\ud800-\udfff\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\uffff"
-    "\U000e0000-\U000e007f]"
-)
 _BREAK = re.compile("\r\n?|[\u2028\u2029]")
 _SPACE = re.compile(r"\s+")
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.IGNORECASE)
+_DEVICE_ID = re.compile(r"(?<![0-9a-z])[0-9a-f]{24}(?![0-9a-z])", re.IGNORECASE)
+_DEGREES = re.compile(r"\s?[°º](?=[CF]\b)")
+_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*){0,9})(;base64)?,", re.IGNORECASE)
+LONGEST_QUOTED = 16_384
+"""Characters of binary data in percent escapes, which take long to undo; devices and browsers send base64."""
+
+
+MOST_READ = 8
+"""Characters that are read for each one that is shown: many become one (`&quot;`, white space), or none."""
+MOST_SHOWN = 4000
+"""Characters of one value that a message shows at most."""
 
 
 def clean(text: str) -> str:
-    """Return text with control, surrogate and direction-changing characters replaced; line breaks stay."""
-    return _UNSEEN.sub("\ufffd", _BREAK.sub("\n", text))
+    """Return text with controls and all that deceives a reader replaced by U+FFFD; line breaks and tabs stay."""
+    return replace_deceptive(_BREAK.sub("\n", text), lambda _: "\ufffd")
+
+
+def clean_beginning(text: str, longest: int) -> str:
+    """Return clean text cut to `longest` characters.
+
+    No more is read than that takes: a device may send 128 KiB of what takes long to replace.
+    """
+    return shorten(clean(text[: 2 * longest + 2]), longest)  # a line break may be two characters
 
 
 def one_line(text: str, longest: int) -> str:
     """Return text as one line that is safe in a header, cut to `longest` characters."""
-    return shorten(_SPACE.sub(" ", clean(text)).strip(), longest)
+    return shorten(_SPACE.sub(" ", clean(_read(text.lstrip(), longest))).strip(), longest)
+
+
+def _read(text: str, longest: int) -> str:
+    """Return so much of a text as is read to show `longest` characters of it."""
+    most = longest * MOST_READ
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def shorten(text: str, longest: int) -> str:
     """Return text cut to `longest` characters, with an ellipsis if anything is cut."""
-    return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
+    return text if len(text) <= longest else cut(text, longest - 1) + "…"
 
 
 def gsm7(text: str, longest: int = SEGMENT) -> str:
-    """Return text transliterated to GSM-7 and cut to `longest` septets."""
-    plain = "".join(
-        char if char in GSM7 or char in GSM7_DOUBLE else anyascii(char) for char in _SPACE.sub(" ", clean(text))
-    )
-    plain = "".join(char for char in plain if char in GSM7 or char in GSM7_DOUBLE).strip()
-    return plain if septets(plain) <= longest else _cut(plain, longest - 3).rstrip() + "..."
+    """Return text transliterated to GSM-7 and cut to `longest` septets, reading no more of it than that takes."""
+    read = _DEGREES.sub(" ", _SPACE.sub(" ", clean(_read(text, longest))))
+    kept: list[str] = []
+    room = longest
+    for char in dropwhile(str.isspace, _transliterated(read)):
+        room -= septets(char)
+        if room < 0 and not char.isspace():
+            return _cut("".join(kept), longest - 3).rstrip() + "..."
+        kept.append(char)
+    return "".join(kept).rstrip()
+
+
+def _transliterated(text: str) -> Iterator[str]:
+    """Yield the characters of GSM-7 that say the same, one by one."""
+    for char in text:
+        says = char if char in GSM7 or char in GSM7_DOUBLE else anyascii(char)
+        yield from (each for each in says if each in GSM7 or each in GSM7_DOUBLE)
+
+
+def short_ids(name: str) -> str:
+    """Return a name with each device id, 24 hexadecimal digits, as its last six: an id takes too much of a text."""
+    return _DEVICE_ID.sub(lambda found: f"device {found[0][-6:]}", name)
 
 
 def septets(text: str) -> int:
@@ -99,6 +136,8 @@ def data_url(value: Json) -> Blob | None:
     if not isinstance(value, str) or not (match := _DATA_URL.match(value)):
         return None
     payload = value[match.end() :]
+    if not match[3] and len(payload) > LONGEST_QUOTED:
+        return None
     try:
         content = base64.b64decode(payload, validate=True) if match[3] else unquote_to_bytes(payload)
     except (binascii.Error, ValueError):
@@ -145,10 +184,10 @@ def rows(value: Json, *, most: int = 40, longest: int = 500, room: int = 4000) -
     the row of each long list says how many of its items are missing, or cut.
     """
     found: list[_Row] = []
-    _flatten("", value, found, most)
+    _flatten("", value, found, most, longest)
     table: list[tuple[str, str]] = []
     for row in found[:most]:
-        name, text = one_line(row.name, 80), shorten(clean(row.shown(0)), min(longest, room))
+        name, text = one_line(row.name, 80), clean_beginning(row.shown(0), min(longest, room))
         room -= len(name) + len(text)
         if table and room < 0:
             break
@@ -159,24 +198,24 @@ def rows(value: Json, *, most: int = 40, longest: int = 500, room: int = 4000) -
     return table if len(table) == len(found) else [*table, MORE]
 
 
-def _flatten(name: str, value: Json, found: list[_Row], most: int) -> None:
+def _flatten(name: str, value: Json, found: list[_Row], most: int, longest: int) -> None:
     if len(found) > most:
         return
     if isinstance(value, dict) and value and not blob(value):
         for key, item in value.items():
-            _flatten(f"{name}.{key}" if name else str(key), item, found, most)
+            _flatten(f"{name}.{key}" if name else str(key), item, found, most, longest)
     elif isinstance(value, list) and value:
-        _flatten_list(name, value, found, most)
+        _flatten_list(name, value, found, most, longest)
     else:
-        found.append(_Row(name or "data", say(value)))
+        found.append(_Row(name or "data", say(value, longest)))
 
 
-def _flatten_list(name: str, items: list[Json], found: list[_Row], most: int) -> None:
+def _flatten_list(name: str, items: list[Json], found: list[_Row], most: int, longest: int) -> None:
     ends: list[int] = []
     if len(items) > SHORT_LIST:
         found.append(_Row(name or "data", length=len(items), ends=ends))
     for index, item in enumerate(items):
-        _flatten(f"{name}[{index}]", item, found, most)
+        _flatten(f"{name}[{index}]", item, found, most, longest)
         if len(found) > most:
             break
         ends.append(len(found))
@@ -189,7 +228,9 @@ def aligned(pairs: list[tuple[str, str]]) -> str:
     return "".join(f"  {name.ljust(width)}  {text.replace(chr(10), margin)}\n" for name, text in pairs)
 
 
-_ESCAPED = re.compile(r"""(?:[^&<>"']|&(?:amp|lt|gt|quot|apos|#0?39|#34|#x27|#x22|#x2f|#x3d|#x60);)*""", re.IGNORECASE)
+_UNESCAPED = re.compile(r"""[<>"']|&(?!(?:amp|lt|gt|quot|apos|#0?39|#34|#x27|#x22|#x2f|#x3d|#x60);)""", re.IGNORECASE)
+_LAST_ESCAPE = re.compile("&[^;]{0,5}…$")
+"""An escape whose end wasn't read."""
 
 
 def unescaped(text: str) -> str:
@@ -197,15 +238,18 @@ def unescaped(text: str) -> str:
 
     Such a text contains no `<`, `>`, `&` or quote that isn't escaped.
     """
-    return html.unescape(text) if "&" in text and _ESCAPED.fullmatch(text) else text
+    return html.unescape(text) if "&" in text and not _UNESCAPED.search(text) else text
 
 
-def say(value: Json) -> str:
-    """Return a JSON scalar, or binary data, as readable text."""
+def say(value: Json, longest: int = MOST_SHOWN) -> str:
+    """Return a JSON scalar, or binary data, as readable text, of which at most `longest` characters are shown."""
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if found := blob(value):
         return f"{found.media_type}, {len(found.content):,} bytes"
-    return unescaped(value) if isinstance(value, str) else str(value)
+    if not isinstance(value, str):
+        return str(value)
+    read = _read(value, longest)
+    return unescaped(read if read is value else _LAST_ESCAPE.sub("…", read))

@@ -1,9 +1,15 @@
 """The sentences in messages. Pure."""
 
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Kind, Resolution, Signal, Source
-from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, sender_clock
-from alertgate.notify.render.text import blob, clean, one_line, rows, say, shorten
+from dataclasses import replace
+
+from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Json, Kind, Resolution, Signal, Source
+from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, part_name, sender_clock
+from alertgate.notify.render.reading import words_of
+from alertgate.notify.render.text import MOST_READ, blob, clean_beginning, one_line, rows, say, shorten
+from alertgate.own_events import HINTS
 from alertgate.prove.hint_words import LEAD
+from alertgate.prove.trouble_words import lead as trouble_lead
+from alertgate.words import folded
 
 
 def lead(context: MessageContext) -> str:
@@ -18,11 +24,15 @@ def lead(context: MessageContext) -> str:
         sentences.append(f"{count(context)}, since {context.minute(incident.opened_at)}.")
     if context.unreadable:
         subject = "The latest alert" if incident.alert_count > 1 else "An alert arrived that"
-        sentences.append(f"{subject} can't be read; it is stored in full, and shown below as received.")
-    elif incident.alert_count > 1:
-        sentences.append("The latest is below.")
+        sentences.append(f"{subject} can't be read: {REMEDY} in Particle's console.")
+        sentences.append("It is stored in full, and shown below as received.")
+    elif incident.alert_count > 1 and essence(context.latest):
+        sentences.append("The latest is above.")
     return " ".join(sentences) or "A new alert."
 
+
+REMEDY = "run `alertgate particle-template` and replace the webhook"
+"""What to do about an alert that can't be read."""
 
 OFTEN = 3
 """From more changes on, a message says how often an incident changed."""
@@ -43,10 +53,10 @@ def _news(context: MessageContext) -> list[str]:
 
 def _own_lead(context: MessageContext) -> str:
     """Return what an own alert is. It says how often a trouble occurred; a reader needs no number of such alerts."""
-    if not context.incident.is_watched:
+    if context.incident.event in HINTS:
         return LEAD
     begins = context.notification.kind in (Kind.OPENING, Kind.ESCALATION, Kind.REOPENING)
-    return "alertgate itself has a problem." if begins else "It goes on."
+    return trouble_lead(context.incident.event) if begins else "It goes on."
 
 
 def _end(context: MessageContext) -> str:
@@ -100,7 +110,7 @@ def short_count(context: MessageContext) -> str | None:
 def notes(context: MessageContext, *, left_out: bool) -> list[str]:
     """Return what a reader must know first: delays, an acknowledgement, a missing picture."""
     latest, incident = context.latest, context.incident
-    found = _clock_notes(context)
+    found = [*_earlier_notes(context), *_clock_notes(context)]
     if delay := late(latest.received_at - happened(latest)):
         found.append(f"The alert arrived {delay} late, at {context.time(latest.received_at)}.")
     if delay := late(context.now - context.wanted_at):
@@ -114,6 +124,22 @@ def notes(context: MessageContext, *, left_out: bool) -> list[str]:
             "under the alert's id below."
         )
     return found
+
+
+def _earlier_notes(context: MessageContext) -> list[str]:
+    """Return how much there was before of which the reader wasn't told."""
+    earlier = context.earlier
+    if earlier is None or context.own:
+        return []
+    since = context.day_minute(earlier.since, "%A")
+    if earlier.alerts == 1:
+        return [f"It isn't the first: you weren't told of an earlier alert, from {since}."]
+    return [f"It isn't the first: you weren't told of {earlier.alerts:,} earlier alerts, since {since}."]
+
+
+def earlier_in_short(context: MessageContext) -> str | None:
+    """Return the same for use in brackets, or None if there was nothing before."""
+    return f"{context.earlier.alerts:,} before not told" if context.earlier and not context.own else None
 
 
 def _clock_notes(context: MessageContext) -> list[str]:
@@ -174,6 +200,19 @@ def when(context: MessageContext) -> str:
     return context.time(happened(latest)) + remarks.get(sender_clock(latest), "")
 
 
+def headline(context: MessageContext) -> str:
+    """Return what happened: the event, and the value that stands for the newest alert."""
+    return context.reading.after(context.event) if context.reading else context.event
+
+
+def short_time(context: MessageContext) -> str:
+    """Return when the latest alert happened, or when the incident ended without one; to the minute."""
+    incident = context.incident
+    by_alert = incident.resolution in (None, Resolution.ALERT)
+    ended_at = None if by_alert or not context.resolved else incident.resolved_at
+    return context.day_minute(ended_at or happened(context.latest))
+
+
 def earlier_title(context: MessageContext, shown: int) -> str:
     """Return the title of the list of earlier alerts, which says how many it leaves out."""
     before = context.incident.alert_count - 1
@@ -186,13 +225,13 @@ def line(context: MessageContext, alert: Alert, longest: int) -> str:
     return severity + shorten(essence(alert) or str(alert.signal), longest)
 
 
-def words(alert: Alert) -> str | None:
-    """Return what an alert says in words, to show in large type, or None."""
+def words(alert: Alert, longest: int) -> str | None:
+    """Return what an alert says in words, to show in large type, cut to `longest` characters, or None."""
     if alert.message:
-        return clean(alert.message)
+        return clean_beginning(alert.message, longest)
     if alert.status is AlertStatus.QUARANTINED or is_table(alert):
         return None
-    return "no data" if alert.data in (None, "") else clean(say(alert.data))
+    return None if _is_empty(alert.data) else clean_beginning(say(alert.data, longest), longest)
 
 
 def is_table(alert: Alert) -> bool:
@@ -203,17 +242,67 @@ def is_table(alert: Alert) -> bool:
 def essence(alert: Alert) -> str:
     """Return what an alert says, in the shortest form; empty if the headline already says all of it."""
     if alert.status is AlertStatus.QUARANTINED:
-        return one_line((alert.raw or b"").decode(errors="replace"), 200) or "empty body"
+        return one_line(beginning(alert.raw or b"", 200), 200) or "empty body"
     if alert.message:
-        return one_line(alert.message, 300)
-    return one_line(_short(alert), 300)
+        return one_line(alert.message, LONGEST_ESSENCE)
+    return one_line(_short(alert.data, {"severity": alert.severity, "status": Signal.RESOLVED}), LONGEST_ESSENCE)
 
 
-def _short(alert: Alert) -> str:
-    data = alert.data
-    if isinstance(data, dict | list) and not blob(data):
-        # Leave out what the headline already says.
-        said = {"severity": alert.severity, "status": Signal.RESOLVED}
-        rest = {key: value for key, value in data.items() if said.get(key) != value} if isinstance(data, dict) else data
-        return ", ".join(f"{name}: {text}" for name, text in rows(rest, most=8, longest=60)) if rest or not data else ""
-    return say(data) if data not in (None, "") else "no data"
+LONGEST_ESSENCE = 300
+"""Characters."""
+
+
+def beginning(raw: bytes, longest: int) -> str:
+    """Return so much of a raw body as is read to show `longest` characters of it."""
+    most = longest * MOST_READ
+    return raw[:most].decode(errors="replace") + ("…" if len(raw) > most else "")
+
+
+def rest(context: MessageContext) -> str:
+    """Return what a text message says after its headline, which has the reading and the part of the device already."""
+    latest, shown, parts = context.latest, context.reading, (part_name(context.incident.key) or "").split(", ")
+    if context.unreadable:
+        return REMEDY
+    if latest.message:
+        return essence(latest)
+    if shown and not shown.field:
+        return ""
+    if isinstance(latest.data, dict):
+        said = {name for name, value in latest.data.items() if isinstance(value, str) and folded(value) in parts}
+        said |= {shown.field} if shown else set()
+        latest = replace(latest, data={name: value for name, value in latest.data.items() if name not in said})
+    # At the end of an incident, the value that the headline doesn't show is an old one.
+    is_old = context.resolved and shown is None and context.reading_of(context.latest) is not None
+    return f"last: {essence(latest)}" if is_old else essence(latest)
+
+
+def _short(data: Json, said: dict[str, Json]) -> str:
+    """Return data in the shortest form, without the fields that the headline `said` already."""
+    if not isinstance(data, dict | list) or blob(data):
+        return "" if _is_empty(data) else say(data, LONGEST_ESSENCE)
+    if isinstance(data, dict):
+        data = {name: value for name, value in with_values(data).items() if said.get(name) != value}
+    return ", ".join(f"{name}: {text}" for name, text in rows(data, most=8, longest=60)) if data else ""
+
+
+def with_values(fields: dict[str, Json]) -> dict[str, Json]:
+    """Return the fields that say something. A null in data does: a sensor that can't be read."""
+    return {name: value for name, value in fields.items() if value is None or not _is_empty(value)}
+
+
+def also_sent(alert: Alert) -> dict[str, Json]:
+    """Return the fields beside the data that say something to people: Particle's ids and flags don't."""
+    unsaid = _BOOKKEEPING if alert.source is Source.PARTICLE else frozenset[str]()
+    return {
+        name: value
+        for name, value in alert.fields.items()
+        if not _is_empty(value) and "".join(words_of(name)) not in unsaid
+    }
+
+
+_BOOKKEEPING = frozenset({"userid", "productid", "eventid", "public", "ttl"})
+"""Particle's own fields, without separators and in lower case, that are there for programs."""
+
+
+def _is_empty(value: Json) -> bool:
+    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())

@@ -1,5 +1,6 @@
 """The API for people and programs that hold the token."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -7,33 +8,51 @@ import structlog
 from fastapi import APIRouter, Depends, Query
 
 from alertgate.addresses import mask, mask_all
+from alertgate.credential import Credential
 from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
-from alertgate.model import IncidentStatus
+from alertgate.model import Attempt, IncidentStatus, Notification
+from alertgate.notify.channels.registry import targets
+from alertgate.notify.dismiss import AT_A_TIME, Dismissal, DismissResult, dismiss
 from alertgate.notify.replay import Replay, ReplayResult, replay
 from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
-from alertgate.store import alerts, incidents
+from alertgate.store import Connection, alerts, attempts, failures, incidents, notifications
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import ApiBody, api_guard
-from alertgate.web.openapi import API_BODY, BY, CONFLICT, GUARDED, MISSING, WRONG
-from alertgate.web.queries import AlertQuery, By, IncidentQuery, ListQuery
+from alertgate.web.openapi import BY
+from alertgate.web.problem_answers import (
+    API_BODY,
+    GUARDED,
+    NOT_ACKNOWLEDGED,
+    NOT_DISMISSED,
+    NOT_RETRIED,
+    WRONG,
+    WRONG_ID,
+    missing,
+)
+from alertgate.web.queries import AlertQuery, By, IncidentQuery, NotificationQuery, PageQuery
 from alertgate.web.views import (
     AlertList,
+    AlertPage,
     AlertTrail,
     AsciiJson,
+    DismissedCount,
     IncidentList,
     IncidentTrailView,
     IncidentView,
+    NotificationList,
     NotificationView,
     TestSendList,
+    fill_page,
     show_alerts,
     show_incident,
     show_incident_trail,
     show_incidents,
     show_notification,
+    show_notifications,
     show_test_send,
     show_trail,
 )
@@ -49,18 +68,26 @@ router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(api_guard)
 async def list_alerts(gate: CurrentGate, query: Annotated[AlertQuery, Query()]) -> AsciiJson:
     """Return alerts, newest first; what arrives between two pages neither repeats nor hides older ones."""
     before, wanted = _before("alerts", query, gate), query.wanted()
-    found = await gate.store.read(lambda connection: alerts.page(connection, wanted, before, query.limit + 1))
-    page = found[: query.limit]
-    return show_alerts(page, _next("alerts", page[-1].id, gate) if len(found) > query.limit else None)
+
+    def read(connection: Connection) -> AlertPage:
+        return fill_page(alerts.page(connection, wanted, before, query.limit + 1), query.limit)
+
+    page = await gate.store.read(read)
+    return show_alerts(page, _next("alerts", page.last, gate) if page.last else None)
 
 
-@router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**MISSING, **WRONG})
+@router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**missing("alert"), **WRONG_ID})
 async def get_alert(alert_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one alert's trail: received, grouped, each notification, each attempt."""
-    found = await gate.store.read(lambda connection: trail(connection, str(alert_id)))
-    if found is None:
+
+    def read(connection: Connection) -> AsciiJson | None:
+        found = trail(connection, str(alert_id))
+        return show_trail(found) if found else None
+
+    shown = await gate.store.read(read)
+    if shown is None:
         raise NotFound(f"There is no alert {alert_id}; it was never stored, or retention deleted it.")
-    return show_trail(found)
+    return shown
 
 
 @router.get("/incidents", response_model=IncidentList, responses=WRONG)
@@ -72,19 +99,24 @@ async def list_incidents(gate: CurrentGate, query: Annotated[IncidentQuery, Quer
     return show_incidents(page, _next("incidents", page[-1].id, gate) if len(found) > query.limit else None)
 
 
-@router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**MISSING, **WRONG})
+@router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**missing("incident"), **WRONG_ID})
 async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one incident with its latest alerts, each notification, each attempt."""
-    found = await gate.store.read(lambda connection: incident_trail(connection, str(incident_id)))
-    if found is None:
+
+    def read(connection: Connection) -> AsciiJson | None:
+        found = incident_trail(connection, str(incident_id))
+        return show_incident_trail(found) if found else None
+
+    shown = await gate.store.read(read)
+    if shown is None:
         raise _no_incident(incident_id)
-    return show_incident_trail(found)
+    return shown
 
 
 @router.post(
     "/incidents/{incident_id}/acknowledge",
     response_model=IncidentView,
-    responses={**MISSING, **CONFLICT, **WRONG, **API_BODY},
+    responses={**missing("incident"), **NOT_ACKNOWLEDGED, **API_BODY},
     openapi_extra=BY,
 )
 async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
@@ -97,7 +129,7 @@ async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> As
 @router.post(
     "/incidents/{incident_id}/resolve",
     response_model=IncidentView,
-    responses={**MISSING, **WRONG, **API_BODY},
+    responses={**missing("incident"), **API_BODY},
     openapi_extra=BY,
 )
 async def resolve(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
@@ -109,14 +141,28 @@ async def resolve(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJ
     return _answer(applied, action)
 
 
+@router.get("/notifications", response_model=NotificationList, responses=WRONG)
+async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQuery, Query()]) -> AsciiJson:
+    """Return notifications, newest first, each with its last attempt; with `outstanding`, failures to deal with."""
+    before, wanted, limit = _before("notifications", query, gate), query.wanted(), query.limit
+
+    def read(connection: Connection) -> tuple[list[Notification], dict[str, Attempt]]:
+        found = notifications.page(connection, wanted, before, limit + 1, outstanding=query.outstanding)
+        return found, attempts.last(connection, [each.id for each in found[:limit]])
+
+    found, last = await gate.store.read(read)
+    page = found[:limit]
+    return show_notifications(page, last, _next("notifications", page[-1].id, gate) if len(found) > limit else None)
+
+
 @router.post(
     "/notifications/{notification_id}/retry",
     response_model=NotificationView,
-    responses={**MISSING, **CONFLICT, **WRONG},
+    responses={**missing("notification"), **NOT_RETRIED, **WRONG_ID},
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
-    wanted = Replay(str(notification_id), gate.clock.now())
+    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), targets(gate.settings))
     done = await gate.store.write(lambda connection: replay(connection, wanted))
     if done.notification is None:
         raise NotFound(done.reason)
@@ -125,8 +171,44 @@ async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     gate.deliverer.wake()
     again = done.notification
     log.info("notification.retried", notification_id=again.id, incident_id=again.incident_id, to=mask(again.address))
-    [shown] = await gate.store.read(lambda connection: told(connection, [again]))
-    return show_notification(shown)
+    return await _shown(again, gate)
+
+
+@router.post(
+    "/notifications/{notification_id}/dismiss",
+    response_model=NotificationView,
+    responses={**missing("notification"), **NOT_DISMISSED, **API_BODY},
+    openapi_extra=BY,
+)
+async def dismiss_notification(notification_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
+    """Say that nothing more need be done about a failed notification: it is no longer outstanding."""
+    wanted = Dismissal(str(notification_id), By.read(body).by, Credential.API_TOKEN, gate.clock.now())
+    done = await gate.store.write(lambda connection: dismiss(connection, wanted))
+    if done.notification is None:
+        raise NotFound(done.reason)
+    if done.result is DismissResult.NOT_FAILED:
+        raise Conflict(done.reason)
+    if done.result is DismissResult.DISMISSED:
+        one = done.notification
+        facts = {"notification_id": one.id, "incident_id": one.incident_id, "to": mask(one.address)}
+        log.info("notification.dismissed", by=wanted.by, credential=wanted.credential, **facts)
+    return await _shown(done.notification, gate)
+
+
+@router.post("/notifications/dismiss", response_model=DismissedCount, responses=API_BODY, openapi_extra=BY)
+async def dismiss_all(body: ApiBody, gate: CurrentGate) -> AsciiJson:
+    """Dismiss all failures that are outstanding now."""
+    by, now, number = By.read(body).by, gate.clock.now(), 0
+    ids = await gate.store.read(failures.ids)
+    for start in range(0, len(ids), AT_A_TIME):
+        some = ids[start : start + AT_A_TIME]
+        number += await gate.store.write(
+            partial(failures.dismiss, which=some, by=by, credential=Credential.API_TOKEN, now=now)
+        )
+    if number:
+        log.info("notifications.dismissed", by=by, credential=Credential.API_TOKEN, number=number)
+    await gate.failures.look()
+    return AsciiJson({"dismissed": number})
 
 
 @router.post("/send-test", response_model=TestSendList)
@@ -138,7 +220,7 @@ async def send_test(gate: CurrentGate) -> AsciiJson:
     return show_test_send(outcomes)
 
 
-def _before(listing: str, query: ListQuery, gate: Gate) -> str | None:
+def _before(listing: str, query: PageQuery, gate: Gate) -> str | None:
     return unseal(listing, query.cursor, gate.settings.secret_key) if query.cursor is not None else None
 
 
@@ -147,7 +229,7 @@ def _next(listing: str, last_id: str, gate: Gate) -> str:
 
 
 def _action(incident_id: UUID, body: bytes, gate: Gate) -> Action:
-    return Action(str(incident_id), By.read(body).by, gate.clock.now())
+    return Action(str(incident_id), By.read(body).by, Credential.API_TOKEN, gate.clock.now())
 
 
 def _answer(applied: Applied | None, action: Action) -> AsciiJson:
@@ -163,10 +245,18 @@ def _answer(applied: Applied | None, action: Action) -> AsciiJson:
             detail=transition.reason,
             incident_id=action.incident_id,
             by=action.by,
+            credential=action.credential,
             cancelled=applied.cancelled,
             due=applied.due,
         )
     return show_incident(transition.incident)
+
+
+async def _shown(notification: Notification, gate: Gate) -> AsciiJson:
+    """Answer with a notification that was changed, once `/health` knows of it too."""
+    await gate.failures.look()
+    [shown] = await gate.store.read(lambda connection: told(connection, [notification]))
+    return show_notification(shown)
 
 
 def _no_incident(incident_id: UUID | str) -> NotFound:

@@ -14,15 +14,24 @@ from alertgate.notify.budget import Budget
 from alertgate.prove.health import OK
 from alertgate.store.counts import queues
 from alertgate.web.dependencies import CurrentGate, Gate
-from alertgate.web.guards import metrics_guard
-from alertgate.web.openapi import GUARDED, Answers
+from alertgate.web.guards import KnowsToken, metrics_guard
+from alertgate.web.problem_answers import Answers, guarded
 
 router = APIRouter(tags=["health"])
 
 METRICS_ANSWERS: Answers = {
     200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus' text form"},
-    **GUARDED,
+    **guarded("METRICS_TOKEN"),
 }
+
+
+_DEGRADED = (
+    "with the API token: paused channels, the daily limit of mail, a policy file that can't be used, what the auditor "
+    "found, outstanding failures, alerts and senders refused, a disk that is almost full; without it, only that there "
+    "is something"
+)
+SOMETHING = "something doesn't work as it should: GET /status, or this with the API token, says what"
+"""What strangers hear of all that: what is down tells them when to come."""
 
 
 class Healthy(BaseModel):
@@ -32,7 +41,7 @@ class Healthy(BaseModel):
     timestamp: datetime
     version: str
     policy: str | None = Field(default=None, description="Names the policy in force; left out when there is none")
-    degraded: list[str] = Field(default=[], description="What doesn't work; left out when everything works")
+    degraded: list[str] = Field(default=[], description=f"Left out when everything works: {_DEGRADED}")
 
 
 class Unhealthy(BaseModel):
@@ -42,8 +51,7 @@ class Unhealthy(BaseModel):
     checks: dict[str, str]
     degraded: list[str] = Field(
         default=[],
-        description="On `/health/ready`: paused channels, a policy file that can't be used, what the auditor found, "
-        "alerts refused",
+        description=f"On `/health/ready`: {_DEGRADED}",
     )
 
 
@@ -58,14 +66,12 @@ class Ready(BaseModel):
 
     status: Literal["ready"]
     checks: dict[str, str]
-    degraded: list[str] = Field(
-        description="Paused channels, a policy file that can't be used, what the auditor found, alerts refused"
-    )
+    degraded: list[str] = Field(description=_DEGRADED[0].upper() + _DEGRADED[1:])
 
 
 @router.get("/health", responses={200: {"model": Healthy}, 503: {"model": Unhealthy}})
-async def health(gate: CurrentGate) -> JSONResponse:
-    """Tell whether alerts can be stored. Never depends on a mail server."""
+async def health(gate: CurrentGate, knows_token: KnowsToken) -> JSONResponse:
+    """Tell whether alerts can be stored. Never depends on a mail server. The API token may be sent, to hear more."""
     stored = await gate.health.can_store()
     if stored != OK:
         return JSONResponse({"status": "unhealthy", "checks": {"store": stored}}, status_code=503)
@@ -73,7 +79,7 @@ async def health(gate: CurrentGate) -> JSONResponse:
     answer: dict[str, Any] = {"status": "healthy", "timestamp": now, "version": __version__}
     if policy := gate.policies.current.name:
         answer["policy"] = policy
-    if troubles := degraded(gate):
+    if troubles := _shown(degraded(gate), knows_token=knows_token):
         answer["degraded"] = troubles
     return JSONResponse(answer)
 
@@ -85,13 +91,17 @@ async def live() -> JSONResponse:
 
 
 @router.get("/health/ready", responses={200: {"model": Ready}, 503: {"model": Unhealthy}})
-async def ready(gate: CurrentGate) -> JSONResponse:
+async def ready(gate: CurrentGate, knows_token: KnowsToken) -> JSONResponse:
     """Tell whether the store is writable, the delivery loop runs, and the service isn't stopping."""
     checks = dict(await gate.health.ready())
-    troubles = degraded(gate)
+    troubles = _shown(degraded(gate), knows_token=knows_token)
     if all(check == OK for check in checks.values()):
         return JSONResponse({"status": "ready", "checks": checks, "degraded": troubles})
     return JSONResponse({"status": "unhealthy", "checks": checks, "degraded": troubles}, status_code=503)
+
+
+def _shown(troubles: list[str], *, knows_token: bool) -> list[str]:
+    return troubles if knows_token or not troubles else [SOMETHING]
 
 
 def degraded(gate: Gate) -> list[str]:
@@ -102,16 +112,19 @@ def degraded(gate: Gate) -> list[str]:
     audit = gate.auditor.latest
     limit = [_LIMITED[gate.deliverer.budget]] if gate.deliverer.budget in _LIMITED else []
     policy = gate.policies.trouble
+    outstanding = gate.failures.latest
     return [
         *paused,
         *limit,
         *([policy] if policy else []),
         *(audit.say() if audit else []),
+        *(outstanding.say() if outstanding else []),
         *gate.own_alerts.degraded(),
     ]
 
 
 _LIMITED = {
+    Budget.LOW: "the mail account is near SMTP_DAILY_LIMIT: what isn't critical goes out as digests",
     Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out",
     Budget.EXHAUSTED: "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again",
 }

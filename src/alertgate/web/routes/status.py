@@ -7,16 +7,20 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from alertgate import __version__
-from alertgate.addresses import mask_all
+from alertgate.addresses import mask, mask_all
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import ChannelState
-from alertgate.store import Connection
+from alertgate.store import Connection, failures
 from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, queues
+from alertgate.store.failures import Failure
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import api_guard
-from alertgate.web.openapi import GUARDED
+from alertgate.web.problem_answers import GUARDED
 from alertgate.web.routes.ops import degraded
 from alertgate.web.views import AsciiJson
+
+MOST = 20
+"""How many outstanding failures are listed."""
 
 router = APIRouter(tags=["health"], dependencies=[Depends(api_guard)], responses=GUARDED)
 
@@ -37,6 +41,30 @@ class ChannelView(BaseModel):
     last_error_reply: str | None
 
 
+class OutstandingFailure(BaseModel):
+    """A failed notification with which nobody has dealt, and what to do."""
+
+    id: str
+    incident_id: str
+    event: str
+    device: str | None
+    severity: str
+    channel: str
+    to: str = Field(description="The address, masked")
+    failed_at: datetime | None
+    reason: str | None = Field(description="Of the last attempt; null if there was none")
+    reply: str | None = Field(description="The server's own words, with addresses masked")
+    retry: str = Field(description="The command that sends it after all")
+    dismiss: str = Field(description="The command that ends it otherwise")
+
+
+class OutstandingFailures(BaseModel):
+    """The failed notifications with which nobody has dealt."""
+
+    number: int
+    latest: list[OutstandingFailure] = Field(description="The latest first, at most 20")
+
+
 class Counts(BaseModel):
     """What happened in a span of time."""
 
@@ -53,23 +81,25 @@ class Status(BaseModel):
     degraded: list[str]
     mail_budget: str = Field(description="Of SMTP_DAILY_LIMIT: `plenty`, `low`, `reserve` or `exhausted`")
     channels: dict[str, ChannelView]
+    outstanding_failures: OutstandingFailures
     last_hour: Counts
     last_day: Counts
 
 
 @router.get("/status", response_model=Status)
 async def status(gate: CurrentGate) -> AsciiJson:
-    """Tell how long the queue is, how each channel is doing, and what was done lately."""
+    """Tell how long the queue is, how each channel is doing, what failed, and what was done lately."""
     now = gate.clock.now()
 
-    def ask(connection: Connection) -> tuple[dict[ChannelName, Queue], dict[str, Any], dict[str, Any]]:
+    def ask(connection: Connection) -> tuple[dict[ChannelName, Queue], dict[str, Any], dict[str, Any], dict[str, Any]]:
         return (
             queues(connection),
+            _outstanding(connection),
             _counts(connection, now - timedelta(hours=1)),
             _counts(connection, now - timedelta(days=1)),
         )
 
-    waiting, hour, day = await gate.store.read(ask)
+    waiting, outstanding, hour, day = await gate.store.read(ask)
     return AsciiJson(
         {
             "version": __version__,
@@ -77,6 +107,7 @@ async def status(gate: CurrentGate) -> AsciiJson:
             "degraded": degraded(gate),
             "mail_budget": gate.deliverer.budget,
             "channels": _channels(gate, waiting),
+            "outstanding_failures": outstanding,
             "last_hour": hour,
             "last_day": day,
         }
@@ -88,6 +119,31 @@ def _counts(connection: Connection, since: datetime) -> dict[str, Any]:
         "alerts": alerts_since(connection, since),
         "attempts": attempts_since(connection, since),
         "failed": failed_since(connection, since),
+    }
+
+
+def _outstanding(connection: Connection) -> dict[str, Any]:
+    return {
+        "number": failures.number(connection),
+        "latest": [_failure(each) for each in failures.latest(connection, MOST)],
+    }
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    notification, incident, attempt = failure.notification, failure.incident, failure.attempt
+    return {
+        "id": notification.id,
+        "incident_id": incident.id,
+        "event": incident.event,
+        "device": incident.device,
+        "severity": notification.severity,
+        "channel": notification.channel,
+        "to": mask(notification.address),
+        "failed_at": notification.finished_at,
+        "reason": attempt.reason if attempt else None,
+        "reply": mask_all(attempt.reply) if attempt else None,
+        "retry": f"alertgate retry {notification.id}",
+        "dismiss": f"alertgate dismiss {notification.id}",
     }
 
 

@@ -13,14 +13,21 @@ from alertgate.accept.fields import distinct
 from alertgate.accept.record import Recorded, Result
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
-from alertgate.errors import FieldError, Invalid, StoreRefused, StoreTooSlow, WrongContentType
+from alertgate.errors import FieldError, Invalid, StoreError, StoreRefused, StoreTooSlow, WrongContentType
 from alertgate.model import Alert, AlertStatus, IdKind, Source
 from alertgate.notify.render.text import one_line
 from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate, intake
 from alertgate.web.guards import GenericBody, ParticleBody
-from alertgate.web.openapi import GENERIC_ANSWERS, GENERIC_BODY, PARTICLE_ANSWERS, PARTICLE_BODY, PARTICLE_QUERY
-from alertgate.web.refusals import reported
+from alertgate.web.openapi import (
+    GENERIC_ANSWERS,
+    GENERIC_BODY,
+    GENERIC_HOW,
+    PARTICLE_ANSWERS,
+    PARTICLE_BODY,
+    PARTICLE_QUERY,
+)
+from alertgate.web.refusals import report_shortened, reported
 
 STORE_WITHIN = 12.0
 """Seconds for a commit: Particle waits for 20, and a locked SQLite file is given up on after 5."""
@@ -86,6 +93,7 @@ async def particle_webhook(request: Request, gate: CurrentGate, body: ParticleBo
     "/webhook/generic",
     status_code=202,
     operation_id="generic",
+    description=GENERIC_HOW,
     responses=GENERIC_ANSWERS,
     openapi_extra=GENERIC_BODY,
 )
@@ -113,10 +121,20 @@ def _sender_id(request: Request) -> SenderId | None:
 
 
 async def _record(understood: Understood, request: Request, gate: Gate) -> Recorded:
-    """Commit the alert: nothing may be answered before. Raises StoreUnavailable or StoreRefused."""
+    """Commit the alert: nothing may be answered before. Raises TooMuchStored, StoreUnavailable or StoreRefused."""
     alert = understood.alert
     with reported(request, gate, alert.source, lambda: alert):
-        recorded = await _commit(understood, gate)
+        fitted = gate.volume.fit(alert)
+        try:
+            recorded = await _commit(understood._replace(alert=fitted.alert), gate)
+        except StoreError:
+            gate.volume.give_back(fitted)
+            raise
+    if recorded.result is Result.DUPLICATE:
+        gate.volume.give_back(fitted)  # else whoever replays one request would use up the budget of all others
+    else:
+        gate.volume.count(alert.source, recorded.beside)
+        report_shortened(request, gate, fitted)
     if recorded.due:
         gate.deliverer.wake()
     seconds = gate.clock.monotonic() - request.state.started

@@ -1,0 +1,25 @@
+"""Events of alertgate's own alerts that other modules than `prove/troubles.py` must know."""
+
+from enum import StrEnum
+
+
+class Hint(StrEnum):
+    """What alertgate says once about how it understands an event; the value is the event of its own alert."""
+
+    ALL_CLEAR = "alertgate/all-clear"  # a word that may mean an alarm was taken for an all-clear, and nothing was open
+    PARTS = "alertgate/parts"  # an event names so many parts of a device that new ones share an incident
+
+
+HINTS = frozenset(Hint)
+CHANNEL_EVENT = "alertgate/channel"
+"""The event of alertgate's own alert that a channel is paused; the channel is its device."""
+FAILED_EVENT = "alertgate/failed"
+"""The event of its own alert that notifications have failed."""
+AUDIT_EVENT = "alertgate/audit"
+"""The event of its own alert that the auditor has found something."""
+ABOUT_DELIVERY = frozenset({CHANNEL_EVENT, FAILED_EVENT, AUDIT_EVENT})
+"""Events of own alerts that a channel which is away causes. By that channel they can't arrive while they are true."""
+CREDENTIALS_EVENT = "alertgate/credentials"
+"""The event of its own alert that a sender's credential is wrong."""
+UNWATCHED = HINTS | {CREDENTIALS_EVENT}
+"""Events of own alerts of which nobody says that they are over: their incidents end in silence."""

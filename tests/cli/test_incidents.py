@@ -1,0 +1,79 @@
+"""`alertgate list`, `ack` and `resolve`, as processes beside a running service."""
+
+import getpass
+
+import pytest
+
+from tests.cli.test_cli import alertgate, which
+from tests.cli.test_explain_and_retry import NOWHERE, beside, notification, without_variables
+from tests.conftest import serving
+from tests.fakes import until
+
+__all__ = ["beside"]
+
+
+async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, database, tmp_path, beside):
+    """By an incident's id or an alert's, and it is recorded by whom; the running service tells of the end."""
+    settings = make_settings(**database, recipient_email="anna@example.org")
+    async with serving(settings) as service:
+        answers = [await service.particle(event=event) for event in ("one", "two")]
+        [one, two] = [answer.json()["incident"] for answer in answers]
+        for answer in answers:
+            await notification(service, answer.json()["id"], "sent", 1)
+
+        async def run(*arguments: str):
+            return await alertgate(*arguments, cwd=tmp_path, env={**beside, "SMTP_EMAIL": ""})  # the outbox, as above
+
+        listed = await run("list")
+        assert (listed.returncode, listed.stderr) == (0, f"Database: {which(beside)}\n")
+        assert [line[:36] for line in listed.stdout.splitlines() if line[0] == "0"] == [two, one]
+        assert without_variables(listed.stdout) == [
+            "ID  [WARNING] two from Front door",
+            "    open, 1 alert, opened DAY TIME, last DAY TIME",
+            "ID  [WARNING] one from Front door",
+            "    open, 1 alert, opened DAY TIME, last DAY TIME",
+            "`alertgate ack ID` and `alertgate resolve ID` act on them; `alertgate explain ID` tells more.",
+        ]
+        assert "More aren't listed; --limit lists more." in (await run("list", "--limit", "1")).stdout
+        acked = await run("ack", answers[0].json()["id"], "--by", "Anna")
+        assert (acked.returncode, acked.stdout) == (0, f"Incident {one} is acknowledged by Anna.\n")
+        unnamed = await run("ack", two.upper())
+        assert (unnamed.returncode, unnamed.stdout) == (0, f"Incident {two} is acknowledged by {getpass.getuser()}.\n")
+        again = await run("ack", one, "--by", "Bea")
+        assert (again.returncode, again.stdout) == (
+            0,
+            f"Incident {one} stays as it was: it is already acknowledged by Anna.\n",
+        )
+        resolved = await run("resolve", one)
+        assert (resolved.returncode, resolved.stdout) == (
+            0,
+            f"Incident {one} is resolved by {getpass.getuser()}; 1 to be sent now.\n",
+        )
+
+        async def told():
+            found = (await service.trail(answers[0].json()["id"]))["notifications"]
+            return any((each["kind"], each["status"]) == ("resolution", "sent") for each in found)
+
+        service.gate.deliverer.wake()
+        await until(told)
+        refused = await run("ack", one, NOWHERE)
+        stays = f"Incident {one} stays as it was: it is resolved, and can no longer become acknowledged; its next"
+        assert (refused.returncode, refused.stdout.startswith(stays)) == (1, True)
+        assert f"There is no incident {NOWHERE}; `alertgate list` lists them." in refused.stdout
+        left = (await run("list")).stdout
+        assert (two in left, one in left) == (True, False)
+        assert f"resolved by {getpass.getuser()}, 1 alert" in (await run("list", "--all")).stdout
+        for incident_id, did in ((one, "resolved"), (two, "acknowledged")):
+            explained = (await run("explain", incident_id)).stdout
+            assert f"the incident was {did} by {getpass.getuser()} on the command line\n" in explained
+        await run("resolve", two)
+        assert (await run("list", "--all")).stdout.endswith("\n`alertgate explain ID` tells more.\n")
+        nothing = (await run("list")).stdout
+        assert nothing.startswith("No incident is unresolved; the newest alert is of ")
+
+
+@pytest.mark.parametrize("command", ["ack", "resolve"])
+async def test_a_name_that_cannot_be_shown_does_nothing(tmp_path, command):
+    """The usage error says which names can be used."""
+    done = await alertgate(command, NOWHERE, "--by", "two\nlines", cwd=tmp_path)
+    assert (done.returncode, "--by is 1 to 128 characters" in done.stderr) == (2, True)
