@@ -65,7 +65,7 @@ async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, dat
         assert f"resolved by {getpass.getuser()}, 1 alert" in (await run("list", "--all")).stdout
         for incident_id, did in ((one, "resolved"), (two, "acknowledged")):
             explained = (await run("explain", incident_id)).stdout
-            assert f"the incident was {did} by {getpass.getuser()} on the command line\n" in explained
+            assert f'the incident was {did} by "{getpass.getuser()}" on the command line\n' in explained
         await run("resolve", two)
         assert (await run("list", "--all")).stdout.endswith("\n`alertgate explain ID` tells more.\n")
         nothing = (await run("list")).stdout
