@@ -240,11 +240,11 @@ class QuickServer(Server):
 
 
 @asynccontextmanager
-async def listening(app: FastAPI, *, most_waiting: int = MOST_WAITING) -> AsyncIterator[int]:
+async def listening(app: FastAPI, *, most_waiting: int = MOST_WAITING, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Run an application on a real uvicorn and a real socket, and give its port."""
     gate: Gate = app.state.gate
     server = QuickServer(server_config(app, gate.settings), gate.health, most_waiting=most_waiting)
-    task = asyncio.create_task(server.serve(sockets=[listen("127.0.0.1", 0)]))
+    task = asyncio.create_task(server.serve(sockets=[listen(host, 0)]))
     while not server.started:
         if task.done():
             task.result()

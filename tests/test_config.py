@@ -36,7 +36,11 @@ SECRETS = [
 ]
 SHORT = "is shorter than 16 characters; `alertgate init` writes fresh secrets"
 PLACEHOLDER = "is still the placeholder of a template; `alertgate init` writes a .env with fresh secrets"
-UNFIT = "must be printable ASCII without spaces, so that it fits into an HTTP header"
+UNFIT = (
+    "must be printable ASCII without spaces, so that it fits into an HTTP header: copy it again, or use one that "
+    "`alertgate init` writes"
+)
+ONE_LINE = "must be one line of text: write it without line breaks, and without spaces around it"
 DATABASE = "must look like postgresql://user:password@host:5432/name; unset it to use SQLite"
 QUOTED = (
     "is wrapped in quotes, which would be part of the value: remove them "
@@ -50,9 +54,10 @@ NO_HELO = (
 )
 NO_DURATION = "is not a duration; write seconds, or a unit after each number: 30s, 5m, 24h, 7d"
 NO_GATEWAY = (
-    "has a phone number without a gateway: text messages go by mail, so write number@gateway, the gateway of the "
-    "phone's provider or of an SMS service (README, Text messages)"
+    "write number@gateway, because text messages go by mail, by the gateway of the phone's provider or of an SMS "
+    "service (docs/text-messages.md)"
 )
+PHONE = "has a phone number without a gateway"
 COMMAS = "write them comma-separated, as one@example.org,two@example.org"
 NO_JSON = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
 DEVICES_FORM = "write id=name, such as 3f002b000000000000000000=Front door, comma-separated"
@@ -97,13 +102,15 @@ def problems_with(load_with: LoadWith) -> Callable[..., list[str]]:
 PROBLEMS = [
     *((name, "short-secret-01", SHORT) for name in SECRETS),
     ("RECIPIENT_EMAIL", "me", "'m***' is not an email address; write name@example.org, without a display name"),
-    ("RECIPIENT_SMS", "5551234567", NO_GATEWAY),
-    ("RECIPIENT_SMS", "me@example.org,+49 (151) 123-456", NO_GATEWAY),
-    ("RECIPIENT_EMAIL", "0151/1234567", NO_GATEWAY),
+    ("RECIPIENT_SMS", "5551234567", f"{PHONE} (***67): {NO_GATEWAY}"),
+    ("RECIPIENT_SMS", "me@example.org,+49 (151) 123-456", f"{PHONE} in entry 2 (***56): {NO_GATEWAY}"),
+    ("RECIPIENT_EMAIL", "0151/1234567", f"{PHONE} (***67): {NO_GATEWAY}"),
     ("RECIPIENT_EMAIL", "a@example.org; b@example.org", f"has ';' between addresses: {COMMAS}"),
+    ("RECIPIENT_EMAIL", "a@example.org, b@example.org;c@d.org", f"has ';' between addresses in entry 2: {COMMAS}"),
+    ("RECIPIENT_SMS", "a@x.org b@x.org, c@x.org", f"has a blank between addresses in entry 1: {COMMAS}"),
     ("RECIPIENT_EMAIL", "a@example.org b@example.org", f"has a blank between addresses: {COMMAS}"),
     ("SMTP_HOST", "smtp.example.org:587", "holds a port: write SMTP_HOST=smtp.example.org, SMTP_PORT=587"),
-    ("SMTP_FROM_NAME", "Anna\nBcc: b@example.org", "must be one line of text, without spaces around it"),
+    ("SMTP_FROM_NAME", "Anna\nBcc: b@example.org", ONE_LINE),
     ("SMTP_FROM_NAME", "x" * 65, "has more than 64 characters: shorten it"),
     ("SMTP_EMAIL", "me@", "'m***@' is not an email address; write name@example.org, without a display name"),
     ("SMTP_PORT", "0", "must be at least 1"),
@@ -116,14 +123,18 @@ PROBLEMS = [
     (
         "SMTP_OAUTH_REFRESH_TOKEN",
         "CHANGE-ME",
-        "is still the placeholder of a template; docs/mail.md says how to get one",
+        "is still the placeholder of a template: set the real one; docs/mail.md says how to get it",
     ),
     ("SMTP_OAUTH_CLIENT_SECRET", "a b", "must be printable ASCII without spaces: copy it again, whole and alone"),
     ("SMTP_OAUTH_TOKEN_URL", "login.example.org/token", NO_ENDPOINT),
     ("SMTP_OAUTH_TOKEN_URL", "https://user:word@login.example.org/token", NO_ENDPOINT),
     ("SMTP_OAUTH_TOKEN_URL", "https://[login/token", NO_ENDPOINT),
     ("SMTP_OAUTH_TOKEN_URL", "https://login.example.org:port/token", NO_ENDPOINT),
-    ("SMTP_OAUTH_TOKEN_URL", "http://login.example.org/token", "must begin with https://: secrets are sent to it"),
+    (
+        "SMTP_OAUTH_TOKEN_URL",
+        "http://login.example.org/token",
+        "must begin with https://, because secrets are sent to it: use the provider's address",
+    ),
     (
         "SMTP_OAUTH_SCOPE",
         "mail",
@@ -580,7 +591,7 @@ def test_an_unreadable_env_file_is_named(tmp_path):
         load(file)
     assert caught.value.problems == [f"{file} can't be read: byte 6 isn't UTF-8; save it as UTF-8"]
     (tmp_path / "directory").mkdir()
-    with pytest.raises(ConfigError, match="directory can't be read: Is a directory; it must be a file that user"):
+    with pytest.raises(ConfigError, match="directory can't be read: Is a directory; make it a file that user"):
         load(tmp_path / "directory")
 
 
@@ -596,6 +607,12 @@ def test_an_explicit_env_file_must_exist(tmp_path):
     ("text", "seconds"),
     [
         ("5m", 300),
+        ("5 min", 300),
+        ("5min", 300),
+        ("1 minute 30 seconds", 90),
+        ("2 Hours", 7200),
+        ("3 days", 259200),
+        ("90 sec", 90),
         ("24h", 86400),
         ("30s", 30),
         ("7d", 604800),
@@ -655,6 +672,32 @@ def test_recipients_are_a_comma_separated_list(load_with, name, text, addresses)
 def test_proxies_are_addresses_or_networks(load_with, text, networks):
     """A proxy is given by its address or its network."""
     assert load_with(TRUSTED_PROXIES=text).trusted_proxies == networks
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        DOOR[:-1],
+        f"{DOOR}0",
+        "e00fce68",
+        f"{DOOR[:12]} {DOOR[12:]}",
+        f"{DOOR[:-1]}o",
+        f"{DOOR[:8]}-{DOOR[8:]}",
+        "0a10ac",
+    ],
+)
+def test_an_id_that_is_nearly_a_devices_is_doubtful(load_with, device):
+    """Its name would never be shown, and nobody would know why; the others are right."""
+    [doubt] = load_with(DEVICES=f"{device}=Cellar,{DOOR}=Front door").device_doubts
+    assert (device in doubt, "copy it from Particle's console" in doubt) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "device", [DOOR, DOOR.upper(), "cellar", "d1", "facade", "a4:cf:12:f0:e1:b2", "a4cf12f0e1b2", "pump-0123456789"]
+)
+def test_an_id_of_another_sender_is_no_doubt(load_with, device):
+    """They name their devices as they like."""
+    assert load_with(DEVICES=f"{device}=Cellar").device_doubts == []
 
 
 @pytest.mark.parametrize(

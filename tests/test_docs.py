@@ -152,6 +152,7 @@ def test_how_long_a_repeat_counts_is_documented():
         ("`event_id`, `Idempotency-Key` or `webhook-id`", WITH_TIME),
         ("`webhook-id`", ID_ALONE[IdKind.WEBHOOK_ID]),
         ("`Idempotency-Key`", ID_ALONE[IdKind.IDEMPOTENCY_KEY]),
+        ("all-clear of the generic webhook", ID_ALONE[IdKind.OWN_TIME]),
         ("`event_id`", ID_ALONE[IdKind.EVENT_ID]),
         ("time of publication", WITHOUT_ID),
     ]

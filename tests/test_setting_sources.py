@@ -24,6 +24,10 @@ def said(**sources: dict[str, str]) -> list[Doubt]:
         ("SMTP_PASS", "SMTP_PASSWORD"),
         ("PARTICLE_WEBHOOK_SECERT", "PARTICLE_WEBHOOK_SECRET"),
         ("DATABASE_URI", "DATABASE_URL"),
+        ("RECIPIENT_PHONE", "RECIPIENT_SMS"),
+        ("RECIPIENT_MOBILES", "RECIPIENT_SMS"),
+        ("SMTP_FROM", "SMTP_EMAIL"),
+        ("SMTP_TLS", "SMTP_SECURITY"),
     ],
 )
 @pytest.mark.parametrize("source", ["environment", "files"])
@@ -70,6 +74,7 @@ def test_the_sources_are_read_as_the_settings_are(tmp_path: Path):
     (tmp_path / "..data").mkdir()
     env = tmp_path / "gate.env"
     env.write_text(f"Api_Token='{OTHER}'\n")
+    env.chmod(0o600)
     found = doubts_of(env, environment={"API_TOKEN": TOKEN}, secrets_dir=tmp_path)
     assert [(doubt.name, doubt.is_wrong) for doubt in found] == [("SMTP_PASWORD", False), ("API_TOKEN", False)]
     found = doubts_of(env, environment={}, secrets_dir=tmp_path)

@@ -3,6 +3,7 @@
 The table is read, not copied: what stands here are only the mistakes.
 """
 
+import ast
 import re
 import socket
 import sqlite3
@@ -15,15 +16,18 @@ from typing import NamedTuple
 import pytest
 from tools.settings_table import ROOT
 
+from alertgate import addresses, database_url, durations, mail_host, setting_lists, setting_types
 from alertgate.cli import database
 from alertgate.cli.init import write_env
 from alertgate.errors import AlertgateError, ConfigError
-from alertgate.settings_load import load
+from alertgate.settings_load import _SENTENCES, ENV_NAMES, load
 from alertgate.store.engine import Store
 from alertgate.store.schema import VERSIONS
 from alertgate.web.server import listen
 from tests.builders import DOOR
 from tests.conftest import PARTICLE
+from tests.test_config import PROBLEMS
+from tests.test_database_url import WRONG as WRONG_URLS
 
 SECRET = "a-good-secret-0123456789"
 MAIL = {"SMTP_HOST": "mail.example.org", "SMTP_EMAIL": "a@example.org", "RECIPIENT_EMAIL": "b@example.org"}
@@ -70,6 +74,11 @@ WRONG_SETTINGS: list[dict[str, str]] = [
     {"DATABASE_URL": "postgresql://user:wo@rd@host/name"},
     {"DATABASE_URL": "postgresql://user:word@host/name?schema=x"},
     {"DATABASE_URL": "postgresql://user:word@host/name?conect_timeout=15"},
+    *({name: value} for name, value, _ in PROBLEMS),
+    *({"DATABASE_URL": url} for url, _ in WRONG_URLS),
+    {"DATABASE_URL": "postgresql://user:CHANGE-ME@host/name"},
+    {"RECIPIENT_EMAIL": f"{'a' * 250}@example.org"},
+    {"RECIPIENT_EMAIL": "a\\b@example.org"},
 ]
 WRONG_FILES = [
     "API_TOKEN=0123456789${HOME}abcdef",
@@ -231,12 +240,18 @@ def produced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 ELSEWHERE = {"DATABASE_URL names PostgreSQL, but its driver psycopg isn't installed"}
 """Needs a Python without the driver: tests/test_database_url.py has one."""
+VERBS = (
+    "add|change|check|choose|close|copy|correct|free|give|have|leave|let|make|move|name|percent-encode|put|quote|remove|"
+    "replace|restart|restore|run|save|see|set|shorten|start|stop|take|type|unset|use|write"
+)
 REMEDY = re.compile(
-    r"\b(write|writes|set|unset|remove|correct|use|name|make|move|start|stop|save|close|put|type|shorten|check|copy|"
-    r"restore|must|see|let|run)\b",
+    rf"[:;?.] (?:[^:;?]*[,.] )?(?:(?:so|then|or|else) )?(?:{VERBS})\b"
+    r"|`alertgate \w+"
+    rf"|\b(?:{'|'.join(sorted(ENV_NAMES))})=\S"
+    r"|^[A-Z_]+ must be (?:more than|less than|at least|at most|a whole number, such as|(?:\w+(?:, \w+)* or \w+$)) ?",
     re.IGNORECASE,
 )
-"""A word that tells somebody to do something, or how it must be."""
+"""What tells somebody to do something, a command, a setting with a value, or the bounds or the words of a value."""
 
 
 def test_each_message_of_the_table_is_produced(produced):
@@ -252,6 +267,45 @@ def test_each_message_that_is_produced_is_in_the_table(produced):
     known = [pattern(message) for row in rows() for message in row.messages]
     unknown = [text for text in produced if not any(each.search(text) for each in known)]
     assert not unknown, "\n".join(unknown)
+
+
+SOURCES = (addresses, database_url, durations, mail_host, setting_lists, setting_types)
+
+
+def raised() -> list[str]:
+    """Return each sentence with which these modules refuse a value, with `…` for what is filled in."""
+    found = []
+    for module in SOURCES:
+        for node in ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
+                text = node.exc.args[0]
+                parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+                found.append("".join(str(each.value) if isinstance(each, ast.Constant) else "…" for each in parts))
+    return [text for text in found if text.strip("…")]
+
+
+def test_each_way_to_refuse_a_setting_is_tried_here(produced):
+    """Or a new sentence could be missing in the table, and nobody would find it there."""
+    bounds = [re.sub(r"\{.*?\}", "…", sentence) for sentence in _SENTENCES.values()]
+    untried = [text for text in (*raised(), *bounds) if not any(pattern(text).search(each) for each in produced)]
+    assert len(raised()) > 40, "the modules were read"
+    assert not untried, "\n".join(untried)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "PORT is wrong",
+        "PORT must be another one",
+        "SMTP_HOST has a name that can't be used",
+        "RECIPIENT_EMAIL is of a type that isn't known",
+        "DATA_DIR can't be used: the check of its name failed",
+        "API_TOKEN must be printable ASCII without spaces, so that it fits into an HTTP header",
+    ],
+)
+def test_a_message_without_a_remedy_would_be_found(message):
+    """A word such as `name` or `must` alone tells nobody what to do."""
+    assert not REMEDY.search(message)
 
 
 def test_each_message_names_a_remedy(produced):

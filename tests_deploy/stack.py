@@ -75,12 +75,17 @@ class Stack:
     profiles: str
     settings: dict[str, str]
     replicas: int = 1
+    names_requests: bool = False
+    """Whether the edge lets callers choose the ids of their requests, unlike compose.yaml's."""
     _over: threading.Event = field(default_factory=threading.Event)
     _prober: threading.Thread | None = None
 
     def prepare(self, authority: Path, socket: Path, smtp_password: str) -> None:
         """Follow docs/deploy.md, with the tests' own names, ports and certificates."""
-        shutil.copy(ROOT / "compose.yaml", self.directory)
+        compose = (ROOT / "compose.yaml").read_text()
+        if self.names_requests:
+            compose = re.sub(r"(?m)^.*customrequestheaders\.X-Request-ID.*\n", "", compose)
+        (self.directory / "compose.yaml").write_text(compose)
         shutil.copytree(ROOT / "deploy", self.directory / "deploy")
         option = ["--postgres"] if "postgres" in self.profiles else []
         run(self.directory / "deploy" / "init-secrets", *option)

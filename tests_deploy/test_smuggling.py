@@ -8,6 +8,7 @@ import itertools
 import json
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,12 @@ LENGTH = b"Content-Length: 13\r\n"
 CHUNK = b"d\r\n" + BODY + b"\r\n"
 CHUNKS = CHUNK + b"0\r\n\r\n"
 FORGED = b"X-Forwarded-For: 203.0.113.9\r\n"
+
+
+@pytest.fixture(scope="module")
+def stack(stacks: Callable[..., Stack]) -> Stack:
+    """A stack whose edge passes on the ids of requests, by which these tests tell them apart."""
+    return stacks(profiles="traefik", names_requests=True)
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,11 @@ def check_address(address: str) -> None:
     if name or bare != address or not local or not domain or not address.isascii() or not address.isprintable():
         raise ValueError(f"{mask(address)!r} is not an email address; write name@example.org, without a display name")
     if len(address) > LONGEST_ADDRESS:
-        raise ValueError(f"{mask(address)[:40]!r} has more than the {LONGEST_ADDRESS} characters that SMTP can carry")
+        raise ValueError(
+            f"{mask(address)[:40]!r} has more than the {LONGEST_ADDRESS} characters that SMTP can carry: use another"
+        )
     if any(c in address for c in ' <>,;"\\'):
-        raise ValueError(f"{mask(address)!r} contains a character that an address can't have")
+        raise ValueError(f"{mask(address)!r} contains a character that an address can't have: write name@example.org")
 
 
 def is_full_name(name: str) -> bool:

@@ -52,13 +52,16 @@ from alertgate.prove.health import Health
 from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
+from alertgate.store.private import open_to_others
 from alertgate.uuid7 import time_of, uuid7
 from alertgate.web import problems
 from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestIds, RequestMiddleware
+from alertgate.web.network import with_mapped
 from alertgate.web.routes import api, docs, links, ops, silences, status, webhooks, who
+from alertgate.web.unverified import UnverifiedBodies
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
@@ -162,6 +165,7 @@ def open_gate(
         auditor=auditor,
         failures=failures,
         limits=Limits(settings, clock, metrics),
+        unverified=UnverifiedBodies(metrics, patience=settings.body_timeout / 2),
         metrics=metrics,
     )
 
@@ -301,9 +305,10 @@ def create_app(gate: Gate) -> FastAPI:
     for router in routers:
         app.include_router(router)
     app.add_middleware(RequestMiddleware, clock=gate.clock, metrics=gate.metrics, new_id=gate.new_id)
-    if settings.trusted_proxies:  # added last, so it comes first: the request's line has the forwarded address
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
-    app.add_middleware(RequestIds, trusted=settings.trusted_proxies)  # before that: it must see who connected
+    trusted = with_mapped(settings.trusted_proxies)
+    if trusted:  # added last, so it comes first: the request's line has the forwarded address
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)
+    app.add_middleware(RequestIds, trusted=trusted)  # before that: it must see who connected
     return app
 
 
@@ -337,6 +342,10 @@ def _announce(gate: Gate) -> None:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
     if settings.zone_doubt:
         log.warning("settings.doubtful", detail=settings.zone_doubt, what="TZ")
+    for doubt in settings.device_doubts:
+        log.warning("settings.doubtful", detail=doubt, what="DEVICES")
+    if is_open := open_to_others(settings.data_dir):
+        log.warning("settings.doubtful", detail=is_open, what="DATA_DIR")
     for name, secret in (
         ("PARTICLE_WEBHOOK_SECRET", settings.particle_webhook_secret),
         ("WEBHOOK_SECRET", settings.webhook_secret or settings.webhook_token),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from alertgate import setting_lists
 from alertgate.mail_settings import MailSettings
 from alertgate.model import Severity
 from alertgate.rules import GroupingRules, SeverityRules
@@ -174,6 +175,11 @@ class Settings(MailSettings, SecretSettings):
         if self.timezone or not self.tz or zone_of_tz(self.tz):
             return None
         return f"TZ is {self.tz!r}, which names no zone, so times in messages are in UTC; set TIMEZONE"
+
+    @property
+    def device_doubts(self) -> list[str]:
+        """Say which ids in DEVICES may be mistyped."""
+        return [doubt for device in self.devices if (doubt := setting_lists.doubtful_device(device))]
 
     @property
     def outbox_dir(self) -> Path:

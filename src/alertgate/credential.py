@@ -32,3 +32,11 @@ _WORDS = MappingProxyType(
 def in_words(credential: Credential | None) -> str:
     """Return how something was done, to follow what was done; empty if that isn't known."""
     return _WORDS[credential] if credential else ""
+
+
+def signed(name: str, credential: Credential | None) -> str:
+    """Return a name with how its bearer was let in: in quotes, so that no name reads like a credential."""
+    if credential is None:
+        return name
+    quoted = name.replace('"', "'")
+    return f'"{quoted}"{in_words(credential)}'

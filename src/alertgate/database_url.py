@@ -81,7 +81,7 @@ def parse(url: str) -> dict[str, str]:
     given |= _hosts(hosts) | _database(path)
     for name, value in _parameters(query):
         if name in given:
-            raise ValueError(f"names `{name}` twice: several hosts are written host1:5432,host2:5432 before the name")
+            raise ValueError(f"names `{name}` twice: write several hosts as host1:5432,host2:5432 before the name")
         given[name] = value
     _check(given)
     return given
@@ -147,7 +147,9 @@ def _plain(text: str) -> str:
     try:
         plain = unquote(text, errors="strict")
     except UnicodeDecodeError:
-        raise ValueError("holds percent-encoded bytes that aren't UTF-8: encode the characters as UTF-8") from None
+        raise ValueError(
+            "holds percent-encoded bytes that aren't UTF-8: write the characters as UTF-8, then percent-encode them"
+        ) from None
     if "\0" in plain:
         raise ValueError("holds %00, which no part of it can have: remove it")
     return plain
@@ -219,7 +221,7 @@ def _unknown(name: str, number: int) -> str:
     guesses = difflib.get_close_matches(name, PARAMETERS, n=1)
     meant = f"did you mean `{guesses[0]}`? " if guesses else ""
     return (
-        f"has something after the '?' that isn't a parameter of libpq (number {number}): {meant}It is written "
+        f"has something after the '?' that isn't a parameter of libpq (number {number}): {meant}Write it as "
         "?name=value&name=value, such as ?sslmode=require"
     )
 
@@ -234,7 +236,7 @@ def _check(given: dict[str, str]) -> None:
         if given.get(name, words[0]) not in words:
             raise ValueError(f"has a `{name}` that alertgate can't use: write one of {', '.join(words)}")
     if not _SECONDS.fullmatch(given.get("connect_timeout", "5")):
-        raise ValueError("has a `connect_timeout` that isn't a number of seconds from 0 to 99")
+        raise ValueError("has a `connect_timeout` that isn't a number of seconds: write one from 0 to 99")
     if given.keys() & {"port", "password"} and "user" not in given:
         raise ValueError(
             f"names no user, but a port or a password: write {FORM}; if what stands before the '/' are a user and a "

@@ -1,4 +1,4 @@
-"""Durations as people write them: `30s`, `5m`, `24h`, `7d`, `1h30m`, or a plain number. Pure."""
+"""Durations as people write them: `30s`, `5m`, `5 min`, `24h`, `7d`, `1h30m`, or a plain number. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 SECONDS: Mapping[str, int] = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86400})
 DAY = SECONDS["d"]
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
+_PART = re.compile(r"(\d+(?:\.\d+)?)(s(?:ec(?:ond)?s?)?|m(?:in(?:ute)?s?)?|h(?:(?:ou)?rs?)?|d(?:ays?)?)", re.ASCII)
 _WHOLE = re.compile(rf"(?:{_PART.pattern})+", re.ASCII)
 
 
@@ -40,4 +40,4 @@ def _read(text: str) -> float | None:
     bare = "".join(text.split()).lower()
     if not _WHOLE.fullmatch(bare):
         return None
-    return sum(float(number) * SECONDS[unit] for number, unit in _PART.findall(bare))
+    return sum(float(number) * SECONDS[unit[0]] for number, unit in _PART.findall(bare))

@@ -1,11 +1,12 @@
 """A `.env`, read strictly: what python-dotenv would skip or change without a word is a problem with its line. Pure."""
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
+from types import MappingProxyType
 
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
@@ -21,6 +22,18 @@ SHARED_NAMES = frozenset(
 CONTACT_PREFIX = "CONTACT_"
 SHARED_PREFIXES = ("ACME_", "COMPOSE_", CONTACT_PREFIX, "DOCKER_", "EDGE_", "POSTGRES_", "TRAEFIK_")
 """What may stand in a `.env` beside settings: CONTACT_ is for the policy, the rest for Compose and what it runs."""
+
+_PHONES = ("RECIPIENT_PHONE", "RECIPIENT_MOBILE", "RECIPIENT_NUMBER", "RECIPIENT_TEXT", "SMS_RECIPIENT")
+OTHER_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys((*_PHONES, *(f"{name}S" for name in _PHONES), "PHONE_NUMBER", "SMS_TO"), "RECIPIENT_SMS"),
+        **dict.fromkeys(("EMAIL_TO", "MAIL_TO", "EMAIL_RECIPIENT", "EMAIL_RECIPIENTS"), "RECIPIENT_EMAIL"),
+        **dict.fromkeys(("SMTP_FROM", "SMTP_SENDER", "EMAIL_FROM", "MAIL_FROM"), "SMTP_EMAIL"),
+        **dict.fromkeys(("SMTP_TLS", "SMTP_SSL", "SMTP_STARTTLS", "SMTP_ENCRYPTION"), "SMTP_SECURITY"),
+        "SMTP_SERVER": "SMTP_HOST",
+    }
+)
+"""Names that mean a setting by another word, of which similar letters show none or another one."""
 
 _ASSIGNMENT = re.compile(r"\s*(?:export[^\S\r\n]+)?('[^']+'|[^=#\s]+)[^\S\r\n]*=[^\S\r\n]*(.*)", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -106,13 +119,20 @@ def _unreadable(place: str, found: re.Match[str] | None, reader: Reader) -> str:
 def _unknown(line: _Line, reader: Reader) -> str | None:
     if line.name in reader.settings or line.name in SHARED_NAMES or line.name.startswith(SHARED_PREFIXES):
         return None
-    similar = get_close_matches(line.name, sorted(reader.settings), n=1)
+    similar = meant(line.name, reader.settings)
     is_name = similar or (_NAME.fullmatch(line.name) and line.value.strip("="))  # else it may be a secret in base64
     return (
         f"{line.name if is_name else 'a name'} on {line.place} isn't a setting of alertgate"
-        + (f"; did you mean {similar[0]}? Correct" if similar else ": correct")
+        + (f"; did you mean {similar}? Correct" if similar else ": correct")
         + " it or take it out; what other programs read belongs in a file of its own"
     )
+
+
+def meant(name: str, settings: Collection[str], alike: float = 0.6) -> str | None:
+    """Return the setting that a name most probably stands for, or None. `alike`: how similar their letters must be."""
+    if name in OTHER_WORDS:
+        return OTHER_WORDS[name]
+    return next(iter(get_close_matches(name, sorted(settings), n=1, cutoff=alike)), None)
 
 
 def _unclosed(line: _Line, reader: Reader) -> str | None:

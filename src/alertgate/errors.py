@@ -102,6 +102,10 @@ class RateLimited(RequestError):
         self.retry_after = retry_after
 
 
+class TooManyUnfinished(RateLimited):
+    """Too many bodies were begun and not finished; this one was given up."""
+
+
 class TooMuchStored(RateLimited):
     """A webhook has stored so much within an hour that it may store no more."""
 

@@ -152,8 +152,8 @@ class MailSettings(BaseSettings):
             return f"SMTP_CA_FILE {self.smtp_ca_file} is not a file: correct the path"
         except ssl.SSLError:
             return (
-                f"SMTP_CA_FILE {self.smtp_ca_file} holds no certificate in PEM form, or one that is cut off: it must "
-                "have the authority's, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----"
+                f"SMTP_CA_FILE {self.smtp_ca_file} holds no certificate in PEM form, or one that is cut off: give "
+                "it the authority's, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----"
             )
         except OSError as error:
             return f"SMTP_CA_FILE {self.smtp_ca_file} can't be read ({error.strerror}): let this user read it"

@@ -56,6 +56,7 @@ class IdKind(StrEnum):
     EVENT_ID = "event_id"  # Particle's, or the firmware's own number
     IDEMPOTENCY_KEY = "idempotency_key"
     WEBHOOK_ID = "webhook_id"  # Standard Webhooks: signed
+    OWN_TIME = "own_time"  # none of the sender's: the content and time of an all-clear whose id isn't signed
 
 
 class Signal(StrEnum):
@@ -188,7 +189,9 @@ class Incident:
     began_at: datetime | None = None
     """When its first firing alert was published, or received if its clock can't be right."""
     last_firing_at: datetime | None = None
-    """When the last of its firing alerts was published, of those whose clock can be right; None if there is none."""
+    """When the last of its firing alerts was published, of those whose clock can be right; None if there is none.
+
+    Others of the generic webhook count as of their receipt."""
     last_alert_id: str | None = None
     changes: int = 1
     """How often it was opened, resolved and reopened."""

@@ -13,6 +13,10 @@ from alertgate.model import Severity
 DEVICE_ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
 _PHONE = re.compile(r"\+?[\d\s()./-]{6,}", re.ASCII)
 _SEVERITIES = frozenset(Severity.__members__.values())
+OTHER_IDS = frozenset({12, 16, 24, 32, 40})
+"""Hexadecimal digits of ids that are whole: of network cards, sensors, Particle's devices, and of UUIDs and hashes."""
+SHORTEST_NEAR = 6
+"""Hexadecimal digits that may be the beginning of an id; fewer are somebody's own name for a device."""
 TWO_ADDRESSES = "write them comma-separated, as one@example.org,two@example.org"
 
 
@@ -25,23 +29,27 @@ def split(value: object) -> object:
 
 def checked_addresses(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return addresses without repeats. Raises ValueError."""
-    for address in value:
-        _check_form(address)
+    for number, address in enumerate(value, 1):
+        _check_form(address, f" in entry {number}" if len(value) > 1 else "")
         check_address(address)
     return tuple(dict.fromkeys(value))
 
 
-def _check_form(address: str) -> None:
-    """Raise ValueError for several addresses that no comma separates, and for a phone number."""
+def _check_form(address: str, where: str) -> None:
+    """Raise ValueError for several addresses that no comma separates, and for a phone number, of which two digits show.
+
+    `where` says which entry of the list it is.
+    """
     if ";" in address:
-        raise ValueError(f"has ';' between addresses: {TWO_ADDRESSES}")
+        raise ValueError(f"has ';' between addresses{where}: {TWO_ADDRESSES}")
     words = address.split()
     if len(words) > 1 and "<" not in address and all("@" in word for word in words):
-        raise ValueError(f"has a blank between addresses: {TWO_ADDRESSES}")
+        raise ValueError(f"has a blank between addresses{where}: {TWO_ADDRESSES}")
     if _PHONE.fullmatch(address):
         raise ValueError(
-            "has a phone number without a gateway: text messages go by mail, so write number@gateway, the gateway "
-            "of the phone's provider or of an SMS service (README, Text messages)"
+            f"has a phone number without a gateway{where} (***{address.rstrip(' ()./-')[-2:]}): write "
+            "number@gateway, because text messages go by mail, by the gateway of the phone's provider or of an SMS "
+            "service (docs/text-messages.md)"
         )
 
 
@@ -56,6 +64,28 @@ def device_names(value: object) -> object:
         if not device or not name:
             raise ValueError(f"has '{device}={name}', where one side is missing: write id=name")
     return {device.lower(): name for device, name in names.items()}
+
+
+def doubtful_device(device: str) -> str | None:
+    """Return why a device's name may never be shown, if its id is nearly one of Particle's; else None.
+
+    Other senders name their devices as they like, also by the hexadecimal numbers of network cards and UUIDs.
+    """
+    bare = re.sub(r"[\s:._-]", "", device)
+    digits = sum(character in "0123456789abcdef" for character in bare)
+    if bare != device:
+        is_near = DEVICE_ID.fullmatch(bare) is not None
+    elif digits == len(bare):
+        is_near = len(bare) >= SHORTEST_NEAR and len(bare) not in OTHER_IDS and not bare.isalpha()
+    else:
+        is_near = bare.isalnum() and abs(len(bare) - 24) <= 2 and digits >= 20
+    if not is_near:
+        return None
+    return (
+        f"has {device!r}, which isn't the id of a Particle device: that is 24 of the characters 0-9 and a-f, and this "
+        f"is {len(device)} characters. Messages show no name for a device whose id differs: copy it from Particle's "
+        "console"
+    )
 
 
 def severities(value: object) -> object:

@@ -6,9 +6,8 @@ there only what resembles a setting is doubtful.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from alertgate.env_file import SHARED_NAMES, SHARED_PREFIXES
+from alertgate.env_file import SHARED_NAMES, SHARED_PREFIXES, meant
 
 ALIKE = 0.8
 """How similar a name must be to a setting's: SMTP_USER to SMTP_USERNAME, but not HOSTNAME to HOST."""
@@ -47,7 +46,7 @@ def doubts(sources: Sources, settings: Collection[str]) -> Iterator[Doubt]:
 def _similar(name: str, settings: Collection[str]) -> str | None:
     if name in settings or name in SHARED_NAMES or name.startswith(SHARED_PREFIXES):
         return None
-    return next(iter(get_close_matches(name, sorted(settings), n=1, cutoff=ALIKE)), None)
+    return meant(name, settings, ALIKE)
 
 
 def _hidden(sources: Sources) -> Iterator[Doubt]:

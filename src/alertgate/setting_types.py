@@ -86,7 +86,7 @@ def _checked_name(value: str) -> str:
     if len(value) > LONGEST_NAME:
         raise ValueError(f"has more than {LONGEST_NAME} characters: shorten it")
     if not is_shown(value) or value != value.strip():
-        raise ValueError("must be one line of text, without spaces around it")
+        raise ValueError("must be one line of text: write it without line breaks, and without spaces around it")
     return value
 
 
@@ -127,7 +127,10 @@ def _checked_secret(value: SecretStr) -> SecretStr:
     if len(text) < SHORTEST_SECRET:
         raise ValueError(f"is shorter than {SHORTEST_SECRET} characters; `alertgate init` writes fresh secrets")
     if not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("must be printable ASCII without spaces, so that it fits into an HTTP header")
+        raise ValueError(
+            "must be printable ASCII without spaces, so that it fits into an HTTP header: copy it again, or use one "
+            "that `alertgate init` writes"
+        )
     return value
 
 
@@ -141,7 +144,7 @@ def _checked_password(value: SecretStr) -> SecretStr:
 def _checked_credential(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if PASSWORD_PLACEHOLDER.fullmatch(text):
-        raise ValueError("is still the placeholder of a template; docs/mail.md says how to get one")
+        raise ValueError("is still the placeholder of a template: set the real one; docs/mail.md says how to get it")
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("must be printable ASCII without spaces: copy it again, whole and alone")
     return value
@@ -156,7 +159,7 @@ def _checked_token_url(value: str) -> str:
     if not host or not value.isascii() or " " in value or url.username is not None or url.fragment:
         raise ValueError("is not a token endpoint; write one like https://oauth2.googleapis.com/token")
     if url.scheme != "https" and not (url.scheme == "http" and host in LOOPBACK):
-        raise ValueError("must begin with https://: secrets are sent to it")
+        raise ValueError("must begin with https://, because secrets are sent to it: use the provider's address")
     return value
 
 

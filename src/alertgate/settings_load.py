@@ -2,8 +2,9 @@
 
 import logging
 import os
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,15 @@ def doubts(
         {name.upper(): value or "" for name, value in in_file.items()},
         {file.name.upper(): _content(file) for file in secrets_dir.glob("[!.]*") if file.is_file()},
     )
-    return list(doubts_about(found, ENV_NAMES))
+    return [*doubts_about(found, ENV_NAMES), *_open_to_others(env_file)]
+
+
+def _open_to_others(env_file: Path | None) -> Iterator[Doubt]:
+    """Say that every user of the machine can read the secrets; a group may be the service's own."""
+    with suppress(OSError):
+        if env_file and env_file.stat().st_mode & stat.S_IROTH:
+            text = "can be read by every user of this machine, with the secrets in it: `chmod o-rwx` it"
+            yield Doubt(str(env_file), text, is_wrong=False)
 
 
 def _content(file: Path) -> str:
@@ -126,7 +135,7 @@ def _read(env_file: Path | None) -> str | None:
     except UnicodeDecodeError as error:
         problem = f"{env_file} can't be read: byte {error.start + 1} isn't UTF-8; save it as UTF-8"
     except OSError as error:  # also a directory, which Docker makes where it is to mount a missing file
-        problem = f"{env_file} can't be read: {error.strerror}; it must be a file that user {os.getuid()} can read"
+        problem = f"{env_file} can't be read: {error.strerror}; make it a file that user {os.getuid()} can read"
     raise ConfigError([problem])
 
 
@@ -151,7 +160,6 @@ def _located(settings: Settings, home: Path, overrides: dict[str, Any]) -> Setti
 
 _SENTENCES = {
     "int_parsing": "must be a whole number, such as {default}",
-    "float_parsing": "must be a number, such as {default}",
     "bool_parsing": "must be true or false",
     "greater_than": "must be more than {gt:.15g}",
     "greater_than_equal": "must be at least {ge:.15g}",

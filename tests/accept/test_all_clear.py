@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.accept.all_clear import DecidedSignal, SignalReason, decide_signal, doubt
+from alertgate.accept.all_clear import MOST_LETTERS, MOST_VALUES, DecidedSignal, SignalReason, decide_signal, doubt
 from alertgate.model import Signal
 from tests.builders import for_any
 
@@ -332,3 +332,29 @@ def test_only_a_plain_all_clear_resolves(statuses, said):
 def test_a_doubt_is_told(decided, sentence):
     """A doubtful all-clear says why it fires; anything else goes without saying."""
     assert doubt(decided) == sentence
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ("e", [{"list": [0] * MOST_VALUES}]),
+        ("e", [{"list": [{"a": []}] * MOST_VALUES}]),
+        ("e", [{f"k{number}": 0 for number in range(MOST_VALUES)}]),
+        ("e", [{"a": [[0] * 100] * 50}]),
+        ("e", [{"k" * (MOST_LETTERS + 1): 0}]),
+        ("e", [[{"k" * 1000: 0}] * 40, {}]),
+        ("e" * (MOST_LETTERS + 1), [{}]),
+    ],
+)
+def test_an_all_clear_that_is_too_large_to_search_is_doubtful(event, said):
+    """An alarm may be on somewhere in it, and to look everywhere would keep all others waiting."""
+    decided = decide_signal(["ok"], said, event)
+    assert decided == (Signal.FIRING, SignalReason.TOO_LARGE, None)
+    assert "too much" in (doubt(decided) or "")
+    assert decide_signal(["on"], said, event).reason is SignalReason.SAYS_FIRING
+
+
+def test_a_large_all_clear_is_one():
+    """Five hundred readings with their names are no doubt."""
+    readings = [{"sensor": number, "temperature": 21.5, "humidity": 40, "at": "hall"} for number in range(500)]
+    assert decide_signal(["ok"], [readings, {}], "climate/report").reason is SignalReason.SAYS_RESOLVED

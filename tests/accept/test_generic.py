@@ -84,8 +84,8 @@ def test_a_full_body_is_an_alert():
         data={"volume": "tank"},
         fields={"ticket": 7, "source": "nas"},
         published_at=datetime(2026, 11, 23, 12, 0, 0, 0, UTC),
-        repeat_key='idempotency_key:["nas","once"]',
-        id_kind=IdKind.IDEMPOTENCY_KEY,
+        repeat_key=f'own_time:["nas","{_read(**body).content} 2026-11-23T12:00:00+00:00"]',
+        id_kind=IdKind.OWN_TIME,
         content=_read(ONCE, **body).content,
         request_id="request-1",
     )
@@ -121,6 +121,26 @@ def test_incidents_go_by_dedup_key_else_by_source_and_event(fields, key):
 def test_a_senders_id_is_kept_with_its_kind_and_its_source(sender_id, repeat_key):
     """Two systems may use the same id."""
     assert (_read(sender_id).repeat_key, _read(sender_id).id_kind) == (repeat_key, sender_id and sender_id.kind)
+
+
+@pytest.mark.parametrize("sender_id", [None, ONCE])
+def test_an_all_clear_with_a_time_is_known_again_by_what_is_signed(sender_id):
+    """By its content and its own time, whatever key stands beside it, unless that is signed too."""
+    over = {"status": "ok", "timestamp": "2026-11-23T12:00:00Z"}
+    key = _read(sender_id, **over).repeat_key
+    assert (_read(**over).repeat_key, _read(sender_id, **over).id_kind) == (key, IdKind.OWN_TIME)
+    others = ({"timestamp": 1795435201}, {"source": "b"}, {"message": "b"}, {"n": 2})
+    assert len({key, *(_read(sender_id, **{**over, **other}).repeat_key for other in others)}) == 5
+    assert _read(SenderId(IdKind.WEBHOOK_ID, "once"), **over).id_kind is IdKind.WEBHOOK_ID
+    assert _read(sender_id, **over | {"status": "firing"}).id_kind is (sender_id and sender_id.kind)
+
+
+@pytest.mark.parametrize("timestamp", ["yesterday", True, [1], {"at": 1}])
+def test_an_all_clear_whose_time_cannot_be_read_has_a_key_of_its_own(timestamp):
+    """It may be of any age, so it ends nothing, and its trail says why; an alarm isn't touched."""
+    over = _read(status="ok", timestamp=timestamp)
+    assert (over.incident_key, over.reason) == ('unclear:["alert-1"]', "resolves nothing: its timestamp can't be read")
+    assert _read(timestamp=timestamp).incident_key == _read().incident_key
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,25 @@ json_values = st.recursive(
         (1485983285, datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
         (1485983285.75, datetime(2017, 2, 1, 21, 8, 5, 750000, UTC)),
         ("1485983285", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        (1485983285_000, datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        (1485983285_000_000, datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        (1485983285_000_000_000, datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("1485983285000000000", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("20170201T210805Z", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("20170201T220805.5+0100", datetime(2017, 2, 1, 21, 8, 5, 500000, UTC)),
+        (" 2017-02-01T21:08:05Z ", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("2017-02-01 22:08:05 +01:00", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("2017-02-01 22:08:05 +0100", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("2017-02-01 21:08:05 UTC", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("2017-02-01 21:08:05.763421987 +0000 UTC", datetime(2017, 2, 1, 21, 8, 5, 763421, UTC)),
+        ("Wed, 01 Feb 2017 21:08:05 GMT", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
+        ("1 Feb 2017 22:08 +0100", datetime(2017, 2, 1, 21, 8, 0, 0, UTC)),
+        ("Wed, 01 Feb 2017 21:08:05 -0000", datetime(2017, 2, 1, 21, 8, 5, 0, UTC)),
         (0, datetime(1970, 1, 1, 0, 0, 0, 0, UTC)),
     ],
 )
 def test_times_are_read(value, time):
-    """ISO 8601, with or without a zone, and Unix seconds become times in UTC."""
+    """ISO 8601, with or without a zone, dates as mails have them, and Unix times become times in UTC."""
     assert read_time(value) == time
 
 
@@ -50,6 +64,16 @@ def test_times_are_read(value, time):
         "12:00",
         "{{PARTICLE_PUBLISHED_AT}}",
         "2017-02-30T00:00:00Z",
+        "20170230T000000Z",
+        "Wed, 30 Feb 2017 00:00:00 GMT",
+        "Wed, 01 Feb 2017 21:08:05 CET",
+        "2017-02-01 21:08:05 CET",
+        "01.02.2017 21:08",
+        "Feb  1 21:08:05",
+        "2017-W05-3",
+        "9" * 100_000,
+        -1,
+        2**63,
         "\udcff",
         1e300,
         10**400,

@@ -86,7 +86,7 @@ def all_incidents(store: Store) -> list[Incident]:
 
 def all_alerts(store: Store) -> list[Alert]:
     """Return the own alerts, oldest first."""
-    return store.read_now(lambda c: alerts.page(c, Wanted(source=Source.ALERTGATE), None, 200))[::-1]
+    return store.read_now(lambda c: list(alerts.page(c, Wanted(source=Source.ALERTGATE), None, 200)))[::-1]
 
 
 def counts(found: list[Alert]) -> list[int]:

@@ -77,6 +77,7 @@ def test_a_repeat_has_the_same_content_and_the_same_id_or_time(after, changes, r
         (IdKind.EVENT_ID, timedelta(minutes=10)),
         (IdKind.IDEMPOTENCY_KEY, timedelta(hours=1)),
         (IdKind.WEBHOOK_ID, timedelta(hours=24)),
+        (IdKind.OWN_TIME, timedelta(hours=24)),
     ],
 )
 def test_an_id_alone_counts_for_a_time_that_depends_on_its_kind(kind, within):
@@ -122,10 +123,28 @@ def test_an_alarm_after_the_end_is_no_repeat_unless_its_time_says_so(kind, over)
     assert judged(believable, replace(FIRST, received_at=START + timedelta(hours=1)), ended) is RepeatReason.SAME_ID
 
 
+@pytest.mark.parametrize(
+    ("kind", "last", "reason"),
+    [
+        (IdKind.IDEMPOTENCY_KEY, OPEN, RepeatReason.REUSED_ID),
+        (IdKind.IDEMPOTENCY_KEY, incident(id="incident-2"), RepeatReason.REUSED_ID),
+        (IdKind.IDEMPOTENCY_KEY, incident(id=OPEN.id, status=IncidentStatus.RESOLVED), RepeatReason.SAME_ID),
+        (IdKind.IDEMPOTENCY_KEY, None, RepeatReason.SAME_ID),
+        (IdKind.WEBHOOK_ID, OPEN, RepeatReason.SAME_ID),  # signed: it is the same message
+        (IdKind.EVENT_ID, OPEN, RepeatReason.SAME_ID),  # Particle delivers at least once, and numbers what it sends
+    ],
+)
+@pytest.mark.parametrize("ended", [OPEN.id, None], ids=["the stored one ended something", "it ended nothing"])
+def test_an_all_clear_of_what_has_fired_since_is_no_repeat_by_an_unsigned_key(kind, last, reason, ended):
+    """An old one that was sent ahead under its key would swallow it."""
+    identity = {"id_kind": kind, "signal": Signal.RESOLVED, **NO_TIME}
+    assert judged(came(SECOND, **identity), came(**identity, incident_id=ended), last) is reason
+
+
 def test_ids_belong_to_their_device_and_kind():
     """Two devices, and two kinds of ids, may use the same text."""
     made = {repeat_key(kind, device, text) for kind in IdKind for device in (None, "a", "b") for text in ("1", "2")}
-    assert len(made) == 18
+    assert len(made) == len(IdKind) * 6
 
 
 def test_the_key_of_a_long_id_is_bounded():

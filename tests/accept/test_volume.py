@@ -9,7 +9,7 @@ from alertgate.accept.generic import understand as understand_generic
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.particle import FORM
 from alertgate.accept.particle import understand as understand_particle
-from alertgate.accept.volume import CONTENT, KEPT, WITH_AN_ALERT, Fitted, Shortening, Volume, shorten, size_of
+from alertgate.accept.volume import CONTENT, KEPT, Shortening, Volume, bytes_of, shorten, size_of
 from alertgate.errors import TooMuchStored
 from alertgate.model import Alert, Severity, Source
 from alertgate.rules import SeverityRules
@@ -89,7 +89,7 @@ def test_an_hours_large_content_is_kept_and_then_as_much_each_hour():
     large, small = BODIES["unreadable"], _particle(b'{"event": "door", "data": "open"}')
     whole = CONTENT // (size_of(large) - KEPT)
     assert [volume.fit(large).why for _ in range(whole + 2)] == [None] * whole + [Shortening.BUDGET] * 2
-    assert volume.fit(small) == Fitted(small)
+    assert volume.fit(small)[:3] == (small, None, 0)
     assert volume.fit(BODIES["details"]).why is None, "the generic webhook"
     clock.move(minutes=30)
     assert [volume.fit(large).why for _ in range(whole)].count(None) == pytest.approx(whole / 2, abs=1)
@@ -99,13 +99,13 @@ def test_on_a_disk_that_is_almost_full_only_the_beginning_is_kept():
     """Of the first one already; what is small isn't touched."""
     volume, _ = _volume(low=True)
     assert volume.fit(BODIES["unreadable"]).why is Shortening.DISK
-    assert volume.fit(small := _particle(b'{"event": "door"}')) == Fitted(small)
+    assert volume.fit(small := _particle(b'{"event": "door"}'))[:2] == (small, None)
 
 
 def test_beyond_what_a_webhook_may_store_it_is_refused_until_there_is_room():
     """The refusal says when: then one passes again."""
-    volume, clock = _volume(stored=10 * WITH_AN_ALERT)
     small = _particle(b'{"event": "door"}')
+    volume, clock = _volume(stored=10 * bytes_of(small) - 1)
     for _ in range(9):
         volume.fit(small)
     with pytest.raises(TooMuchStored, match="try again in") as refused:
@@ -115,6 +115,47 @@ def test_beyond_what_a_webhook_may_store_it_is_refused_until_there_is_room():
         volume.fit(small)
     clock.move(seconds=1)
     assert volume.fit(small).alert.source is Source.PARTICLE
+
+
+def test_what_is_stored_beside_an_alert_counts():
+    """Its incident and its notifications, which are known only once it is stored."""
+    small = _particle(b'{"event": "door"}')
+    volume, _ = _volume(stored=10 * bytes_of(small))
+    volume.fit(small)
+    volume.count(small.source, 9 * bytes_of(small))
+    with pytest.raises(TooMuchStored):
+        volume.fit(small)
+
+
+def test_names_count_wherever_they_are_stored():
+    """In rows and indexes, and in the form in which the store can hold them."""
+    named = _particle(json.dumps({"event": "e" * 256, "coreid": "d" * 128}).encode())
+    wide = _particle(json.dumps({"event": "\u4e00" * 256, "coreid": "\u4e00" * 128}).encode())
+    escaped = _particle(json.dumps({"event": "\0" * 256, "coreid": "\0" * 128}).encode())
+    plain = bytes_of(_particle(b'{"event": "e", "coreid": "d"}'))
+    assert plain + 3000 < bytes_of(named) < bytes_of(wide) < bytes_of(escaped)
+
+
+@pytest.mark.parametrize("seconds", [0, 60, 7200])
+def test_what_was_not_stored_after_all_is_not_counted(seconds):
+    """However often one large alert is sent again, and whenever the store says so: all else is kept whole."""
+    volume, clock = _volume(stored=3 * LARGE)
+    large = BODIES["unreadable"]
+    for _ in range(300):
+        fitted = volume.fit(large)
+        assert fitted.why is None
+        clock.move(seconds=seconds)
+        volume.give_back(fitted)
+    assert [volume.fit(large).why for _ in range(2)] == [None, None]
+
+
+def test_a_refused_alert_uses_up_nothing():
+    """Nothing of the budget for large content either."""
+    volume, _ = _volume(content=2 * LARGE, stored=LARGE // 2)
+    for _ in range(10):
+        with pytest.raises(TooMuchStored):
+            volume.fit(BODIES["unreadable"])
+    assert volume.fit(_particle(b"x" * (LARGE // 3))).why is None
 
 
 @pytest.mark.parametrize("content", [2**16, 2**20])

@@ -47,6 +47,13 @@ def which(env: dict[str, str]) -> str:
     return f"PostgreSQL database {url.database} at {url.query['host']}"
 
 
+async def test_check_names_an_id_that_is_nearly_a_devices(tmp_path):
+    """Its name in DEVICES would never be shown."""
+    env = {**GOOD, "DEVICES": "e00fce68=Cellar"}
+    lines = (await alertgate("check", "--offline", cwd=tmp_path, env=env)).stdout.splitlines()
+    assert [line for line in lines if line.startswith("warn  DEVICES: has 'e00fce68', which isn't the id of")] != []
+
+
 async def test_version(tmp_path):
     """--version names the installed version."""
     assert (await alertgate("--version", cwd=tmp_path)).stdout == f"alertgate {version('alertgate')}\n"

@@ -78,7 +78,17 @@ async def test_settings_that_cannot_be_used_are_2(tmp_path, command):
     done = await alertgate(*ARGUMENTS[command], cwd=tmp_path, env=GOOD)
     assert (done.returncode, done.stdout) == (2, "")
     assert "  - RECIPENT_SMS on line 1 of .env isn't a setting of alertgate; did you mean RECIPIENT_SMS?" in done.stderr
+    assert done.stderr.endswith("Fix them in the environment or in .env.\n"), "there is a .env to start from"
     assert sorted(path.name for path in tmp_path.iterdir()) == [".env"]
+
+
+async def test_who_has_no_env_file_yet_is_told_what_writes_one(tmp_path):
+    """Whoever has one would only be told that it is there already."""
+    done = await alertgate("check", cwd=tmp_path, env={"API_TOKEN": "short"})
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "Fix them in the environment or in .env; `alertgate init` writes a .env to start from.",
+    )
 
 
 @pytest.mark.parametrize("command", ["serve", "check"])

@@ -80,7 +80,8 @@ async def test_sigusr1_logs_the_state(tmp_path):
         sink.answer("EHLO", *["421 4.3.2 shutting down"] * 50)
         sink.answer("HELO", *["421 4.3.2 shutting down"] * 50)
         async with process(tmp_path, **mail(sink)) as running:
-            await send(running, "first")
+            for name in ("first", "second", "third"):  # the channel is paused by the third failure
+                await send(running, name)
 
             async def logged(event: str) -> list[str]:
                 return [line for line in running.lines if f'"event": "{event}"' in line]
@@ -90,7 +91,7 @@ async def test_sigusr1_logs_the_state(tmp_path):
             [line] = await until(lambda: logged("service.state"))
     state = json.loads(line)
     assert state["checks"] == {"store": "ok", "delivery": "ok", "draining": "ok"}
-    assert (state["channels"]["email"], state["waiting"]) == ("paused", {"email": 1})
+    assert (state["channels"]["email"], state["waiting"]) == ("paused", {"email": 3})
     assert state["degraded"][0].startswith("channel email is paused")
     assert state["database"] == f"{tmp_path}/data/alertgate.db"
 

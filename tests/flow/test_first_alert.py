@@ -100,7 +100,7 @@ async def test_particles_default_request_arrives_as_a_mail(make_settings, author
             [received] = await sink.received(1)
     assert (received.sender, received.to) == ("alerts@example.net", "me@example.com")
     assert (received.tls, received.user) == (True, "alerts@example.net")
-    assert received.mail["Subject"] == "[WARNING] Front door: demo, mydata"
+    assert received.mail["Subject"] == "[WARNING] Front door: demo"
     assert received.mail["Auto-Submitted"] == "auto-generated"
     assert "mydata" in received.text
     assert "2017-02-01 21:08:05 UTC" in received.text

@@ -76,7 +76,7 @@ async def test_a_doubtful_all_clear_is_told_with_the_rule_that_makes_it_an_alarm
             assert alarm.json()["incident"]
             mails = await sink.received(2)
             scraped = (await service.client.get("/metrics")).text
-        assert [each.mail["Subject"] for each in mails[1:]] == ['[WARNING] d1: valve "main" [*]']
+        assert [each.mail["Subject"] for each in mails[1:]] == ['[WARNING] d1: valve "main" [*], closed']
         assert 'alertgate_alerts_accepted_total{result="accepted",source="alertgate"} 1.0' in scraped
 
 
@@ -100,7 +100,7 @@ async def test_each_device_is_told_once_however_often_it_says_it(make_settings):
         assert sorted(each.mail["Subject"] for each in sink.messages) == [
             f"[INFO] alertgate: {ALL_CLEAR} (valve from d1)",
             f"[INFO] alertgate: {ALL_CLEAR} (valve from d2)",
-            "[WARNING] d1: leak",
+            "[WARNING] d1: leak, wet",
         ]
 
 

@@ -19,10 +19,10 @@ async def test_a_device_ends_its_alarm_in_its_own_words(make_settings, database)
         settings = make_settings(**mail_settings(sink.port), **database)
         async with serving(settings, clock=FakeClock()) as service:
             await service.particle(event="leak", coreid="bath", data={"severity": " EMERG\n", "ml": 3})
-            assert await _subjects(sink, 1) == ["[CRITICAL] bath: leak"]
+            assert await _subjects(sink, 1) == ["[CRITICAL] bath: leak 3 ml"]
             form = {"event": "leak", "coreid": "bath", "Status": "Closed"}
             await service.client.post("/webhook/particle", data=form, headers=BEARER)
-            assert await _subjects(sink, 2) == ["[CRITICAL] bath: leak", "[RESOLVED] bath: leak"]
+            assert await _subjects(sink, 2) == ["[CRITICAL] bath: leak 3 ml", "[RESOLVED, last 3 ml] bath: leak 3 ml"]
 
 
 async def test_a_doubtful_all_clear_ends_nothing(make_settings):

@@ -1,5 +1,6 @@
 """Every alert answered with 2xx is delivered, whichever process or server dies in between."""
 
+import re
 import signal
 
 from sqlalchemy import create_engine, text
@@ -135,7 +136,7 @@ async def test_a_text_message_goes_out_plain(make_settings):
     text = mails["4915100000@sms.example.net"].mail
     assert (text["Subject"], text.get_content_type()) == (None, "text/plain")
     content = text.get_content().removesuffix("\n")
-    assert content.startswith("WARNING Kuche: alarm - Feuer - schnell! ")
+    assert re.match(r"WARNING Kuche: alarm at \d\d:\d\d - Feuer - schnell! ", content)
     assert (len(content), text["Content-Transfer-Encoding"]) == (160, "7bit")
     assert mails["5551234567@vtext.com"].mail.get_content_type() == "text/plain"
     assert mails["me@example.com"].mail.get_content_type() == "multipart/alternative"

@@ -367,4 +367,4 @@ async def test_one_cause_is_told_once(make_gate):
         await gate.shows(open_ones)
         await audited(gate, 20, minutes=5)
         assert (await gate.open_ones(), len(await gate.own_incidents())) == (open_ones, 3)
-        assert "nobody_told" in str((await gate.service.client.get("/health")).json()["degraded"])
+        assert "nobody_told" in str((await gate.service.client.get("/health", headers=API_BEARER)).json()["degraded"])

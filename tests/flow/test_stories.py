@@ -1,5 +1,6 @@
 """What people hear of what devices say: the end, the repeat, the flap, the order. From the webhook to the mail."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,9 +42,10 @@ class House:
             await self.mails()
 
     async def mails(self) -> list[str]:
-        """Return the tags of all mails so far, once what is due was sent."""
+        """Return the tags of all mails so far, without their values, once what is due was sent."""
         await self.service.settled()
-        return [mail.mail["Subject"].split("]")[0].strip("[") for mail in self.sink.messages]
+        subjects = [subject for mail in self.sink.messages if (subject := mail.mail["Subject"])]  # texts have none
+        return [re.split("[],]", subject.removeprefix("["))[0] for subject in subjects]
 
     async def incidents(self) -> list[tuple[str, int]]:
         """Return the status and the number of alerts of each incident, oldest first."""

@@ -181,12 +181,34 @@ def test_an_all_clear_that_was_published_before_the_newest_alarm_does_not_end_it
             GroupReason.OLD_ALL_CLEAR,
         ),
         ({"source": Source.GENERIC, "published_at": SOON - timedelta(minutes=1)}, GroupReason.RESOLVED),
+        ({"source": Source.GENERIC, "published_at": SOON + AHEAD}, GroupReason.RESOLVED),
+        ({"source": Source.GENERIC, "published_at": SOON + AHEAD + SECOND}, GroupReason.EARLY_ALL_CLEAR),
+        ({"source": Source.GENERIC, "published_at": SOON + timedelta(hours=1)}, GroupReason.EARLY_ALL_CLEAR),
+        ({"source": Source.GENERIC, "published_at": None}, GroupReason.RESOLVED),
         ({"source": Source.GENERIC, "device": None}, GroupReason.RESOLVED),
     ],
 )
 def test_a_doubtful_all_clear_ends_nothing(changes, reason):
     """One that names no device may be about any; one of the generic webhook that is old may be replayed."""
     assert decided(one(), all_clear(**changes)).reason is reason
+
+
+@pytest.mark.parametrize("published_at", [None, SOON - timedelta(minutes=10), SOON + timedelta(minutes=10)])
+@pytest.mark.parametrize(
+    ("said_at", "reason"),
+    [
+        (SOON - SECOND, GroupReason.STALE_ALL_CLEAR),
+        (SOON, GroupReason.RESOLVED),
+        (None, GroupReason.RESOLVED),  # most senders say no times
+    ],
+)
+@pytest.mark.parametrize("last", [None, one(last_firing_at=None)], ids=["opened", "joined"])
+def test_a_generic_alarm_without_a_right_time_counts_as_of_its_receipt(published_at, said_at, reason, last):
+    """An all-clear from before that may be replayed; Particle's can't, and there the order of commits counts."""
+    for source, expected in ((Source.GENERIC, reason), (Source.PARTICLE, GroupReason.RESOLVED)):
+        fired = decided(last, firing(SOON, source=source, published_at=published_at)).incident
+        came = all_clear(SOON + SECOND, source=source, published_at=said_at)
+        assert decided(fired, came).reason is expected
 
 
 def test_an_alert_soon_after_its_all_clear_reopens_the_incident():

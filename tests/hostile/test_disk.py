@@ -1,14 +1,19 @@
 """Whoever may send alerts can't fill the disk soon: large bodies are shortened, and a disk that fills is defended."""
 
 import asyncio
+import itertools
 import json
 import secrets
 
+import pytest
+from sqlalchemy import text
+
 from alertgate.accept.disk_trouble import Space
 from alertgate.accept.volume import CONTENT, KEPT
+from tests.builders import incompressible
 from tests.conftest import API_BEARER, BEARER, Running, serving
 from tests.fakes import FakeClock, until
-from tests.flow.test_refused import degraded, own_incidents
+from tests.flow.test_refused import REFUSE, degraded, own_incidents
 from tests.scrape import scrape
 
 LARGE, COUNT = 131_000, 240
@@ -66,7 +71,11 @@ async def test_a_flood_of_large_bodies_takes_little_of_the_disk(make_settings):
         took = await _stored(service) - before
         assert took < CONTENT + MB + COUNT * PAGES, f"{took:,} of {COUNT * LARGE:,} bytes"
         await _is_shown(service, "alerts shortened (particle webhook)")
-        [own] = [each for each in await own_incidents(service) if each["event"] == "alertgate/shortened"]
+
+        async def reported():  # a little after it is shown
+            return [each for each in await own_incidents(service) if each["event"] == "alertgate/shortened"]
+
+        [own] = await until(reported)
         assert (own["severity"], own["device"]) == ("warning", "particle webhook")
         small = await service.particle(data=json.dumps({"cm": 3, "where": "x" * 1000}))
         assert (await _alert(service, small))["data"] == {"cm": 3, "where": "x" * 1000}
@@ -126,3 +135,69 @@ async def test_what_is_stored_within_an_hour_is_bounded_whatever_the_device(make
         assert (await service.generic()).status_code == 202, "the other webhook has its own"
         clock.move(seconds=int(refusal.headers["retry-after"]))
         assert (await service.particle(coreid="f" * 24)).status_code == 202
+
+
+REPEATED = _unreadable(1)[:-100] + b'","event_id":"e1","published_at":"2026-11-22T12:00:00.000Z"}'
+
+
+async def test_a_request_again_and_again_uses_up_nothing(make_settings):
+    """One large request that is sent 200 times is stored once: the next one is kept whole, and nobody is told."""
+    async with serving(make_settings(), clock=FakeClock(), most_stored=5 * LARGE) as service:
+
+        async def replay() -> None:
+            for _ in range(50):
+                answer = await service.client.post("/webhook/particle", content=REPEATED, headers=BEARER)
+                assert answer.status_code in {200, 202}, answer.text
+
+        await replay()
+        await asyncio.gather(*(replay() for _ in range(3)))
+        real = await service.client.post("/webhook/particle", content=_unreadable(2), headers=BEARER)
+        assert len((await _alert(service, real))["raw"]) > LARGE - 10
+        assert not await own_incidents(service)
+
+
+async def test_what_could_not_be_stored_uses_up_nothing(make_settings):
+    """The database refuses an alert ten times: once it takes it, there is as much room as before."""
+    async with serving(make_settings(), clock=FakeClock(), most_stored=3 * LARGE) as service:
+        store = service.gate.store
+        await store.write(lambda connection: connection.execute(text(REFUSE[store.dialect])))
+        poison = json.dumps({"event": "poison", "data": "x" * (LARGE - 100)}).encode()
+        for _ in range(10):
+            assert (await service.client.post("/webhook/particle", content=poison, headers=BEARER)).status_code == 503
+        whole = await service.client.post("/webhook/particle", content=_unreadable(2), headers=BEARER)
+        assert len((await _alert(service, whole))["raw"]) > LARGE - 10
+
+
+def _wide(number: int) -> dict[str, str]:
+    """Return names as long as they may be, of letters of three bytes each; of another device each time."""
+    return {"event": incompressible(256, number), "coreid": incompressible(128, -number)}
+
+
+def _narrow(number: int) -> dict[str, str]:
+    return {"event": f"{number:0256x}", "coreid": f"{number * 7:0128x}"}
+
+
+NAMES = {
+    "an all-clear that makes a hint": lambda number: {**_wide(number), "status": "closed"},
+    "long names of three-byte letters": _wide,
+    "long names": _narrow,
+    "long ids": lambda number: {"event": "e", "coreid": f"{number:x}", "event_id": incompressible(2000, number)},
+    "nothing long": lambda number: {"event": "e", "coreid": f"{number:024x}"},
+}
+
+
+@pytest.mark.parametrize("recipients", [1, 8])
+@pytest.mark.parametrize("name", NAMES)
+async def test_the_budget_bounds_what_the_database_takes(make_settings, name, recipients):
+    """Whatever has many bytes: names that stand in indexes too, hints, and a notification for each recipient."""
+    people = ",".join(f"somebody.{number}@example.com" for number in range(recipients))
+    settings = make_settings(recipient_email=people)
+    async with serving(settings, clock=FakeClock(), most_stored=MB) as service:
+        before = await _stored(service)
+        for number in itertools.count(1):
+            answer = await service.particle(**NAMES[name](number))
+            if answer.status_code == 429:
+                break
+            assert answer.status_code == 202
+        took = await _stored(service) - before
+        assert MB / 4 < took < MB, f"{number} alerts took {took:,} bytes"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from alertgate.settings_load import doubts
+from alertgate.store.private import make_private_dir, open_to_others
 from tests.conftest import serving
 from tests.flow.process import process
 
@@ -31,7 +33,8 @@ async def test_what_is_stored_is_for_its_owner_alone(make_settings, tmp_path, wa
     """Each directory 0700, each file 0600: whatever the umask, and where others could read it before."""
     directory = tmp_path / "data"
     if was_open:
-        (directory / "outbox").mkdir(parents=True, mode=0o755)
+        for name in ("", "outbox", "outbox/new", "outbox/cur", "outbox/tmp"):
+            (directory / name).mkdir(mode=0o777)
         for name in ("alertgate.db", "alertgate.lock"):
             (directory / name).touch(mode=0o644)
     configured = make_settings(data_dir=directory, recipient_email="me@example.com")
@@ -43,7 +46,53 @@ async def test_what_is_stored_is_for_its_owner_alone(make_settings, tmp_path, wa
     assert [name for name in modes if name.startswith("outbox/new/")]
     assert set(modes.values()) == {0o600, 0o700}
     assert {name: oct(mode) for name, mode in modes.items() if mode & 0o077} == {}
-    assert was_open or stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+@pytest.mark.usefixtures("_generous_umask")
+@pytest.mark.parametrize(
+    ("before", "beside", "after", "told"),
+    [
+        (0o777, None, 0o700, None),
+        (0o755, "alertgate.db", 0o700, None),
+        (0o2770, "outbox", 0o2700, None),
+        (0o777, "holiday.jpg", 0o755, "can enter it"),
+        (0o750, "holiday.jpg", 0o750, "can enter it"),
+        (0o1777, None, 0o1777, "can write in it"),
+        (0o700, "holiday.jpg", 0o700, None),
+    ],
+)
+def test_a_data_dir_from_before_is_closed_unless_it_is_others_too(tmp_path, before, beside, after, told):
+    """Whoever names /srv or /tmp doesn't lose it, but nobody may change what is in a directory of ours; it is told."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    if beside:
+        (directory / beside).touch()
+    directory.chmod(before)
+    make_private_dir(directory)
+    assert oct(stat.S_IMODE(directory.stat().st_mode)) == oct(after)
+    doubt = open_to_others(directory)
+    assert (told in doubt) if told else doubt is None
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, who can give a directory to somebody else")
+def test_a_data_dir_of_somebody_else_is_told(tmp_path):
+    """Its mode isn't ours to change."""
+    tmp_path.chmod(0o755)
+    os.chown(tmp_path, 12345, -1)
+    make_private_dir(tmp_path)
+    assert "can enter it" in open_to_others(tmp_path)
+    assert open_to_others(tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
+def test_settings_that_everybody_can_read_are_told(tmp_path, mode, told):
+    """By `check` and at each start; a group may be the service's own."""
+    file = tmp_path / ".env"
+    file.write_text("API_TOKEN=api-token-0123456789abcdefghijkl\n")
+    file.chmod(mode)
+    found = doubts(file, environment={}, secrets_dir=tmp_path / "none")
+    assert [(doubt.name, doubt.is_wrong) for doubt in found] == [(str(file), False)] * told
 
 
 @pytest.mark.usefixtures("_generous_umask")

@@ -15,10 +15,11 @@ from starlette.routing import BaseRoute, Route
 
 from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
 from alertgate.app import create_app
-from alertgate.errors import RateLimited
+from alertgate.errors import RateLimited, TooManyUnfinished
 from alertgate.web.body import SMALL
 from alertgate.web.limit_storage import MOST_KEYS
-from alertgate.web.limits import MOST_UNVERIFIED, Limits
+from alertgate.web.limits import Limits
+from alertgate.web.unverified import MOST_LARGE, MOST_UNFINISHED, UnverifiedBodies
 from tests.builders import for_any
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
 from tests.fakes import START, FakeClock, until
@@ -246,37 +247,60 @@ def _latin(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 async def test_large_bodies_without_a_checked_signature_are_read_a_few_at_a_time(service: Running):
     """One address can't fill the memory with bodies: others of it wait, and other addresses don't notice."""
-    limits = service.gate.limits
+    bodies = UnverifiedBodies(service.gate.metrics, patience=0.01)
+
+    async def held_turn(held: AsyncExitStack, address: str) -> None:
+        await held.enter_async_context(await held.enter_async_context(bodies.reading(address)))
+
     async with AsyncExitStack() as held:
-        for _ in range(MOST_UNVERIFIED):
-            await held.enter_async_context(limits.unverified("192.0.2.1", 1))
-        with pytest.raises(RateLimited, match="unfinished large requests of this address"):
-            await held.enter_async_context(limits.unverified("192.0.2.1", 0.01))
-        async with limits.unverified("192.0.2.2", 0.01):
-            assert len(limits._places) == 2
-        waiting = asyncio.create_task(held.enter_async_context(limits.unverified("192.0.2.1", 20)))
+        for _ in range(MOST_LARGE):
+            await held_turn(held, "192.0.2.1")
+        with pytest.raises(TooManyUnfinished, match="unfinished large requests of this address"):
+            await held_turn(AsyncExitStack(), "192.0.2.1")
+        await held_turn(held, "192.0.2.2")
+        assert len(bodies._turns) == 2
+        bodies._patience = 20
+        waiting = asyncio.create_task(held_turn(held, "192.0.2.1"))
         await asyncio.sleep(0)
         assert not waiting.done()
         await held.pop_all().aclose()
         await waiting
     gc.collect()
-    assert len(limits._places) == 0, "an address that holds none takes no memory"
+    assert (len(bodies), len(bodies._turns)) == (0, 0), "an address that holds none takes no memory"
+
+
+def _unfinished(size: int, address: str = "127.0.0.1") -> bytes:
+    head = b"POST /webhook/generic HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: x\r\nContent-Length: 131000\r\n"
+    return head + b"X-Forwarded-For: %b\r\n\r\n" % address.encode() + b"m" * size
+
+
+async def _begin(service: Running, held: AsyncExitStack, request: bytes) -> asyncio.StreamReader:
+    """Send a part of a request, and return what the answer will come by."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    held.callback(writer.close)
+    writer.write(request)
+    await writer.drain()
+    return reader
+
+
+async def _read(service: Running, number: int) -> None:
+    async def all_are_read() -> bool:
+        return len(service.gate.unverified) == number
+
+    await until(all_are_read)
 
 
 async def test_slow_bodies_without_a_signature_keep_only_large_ones_of_their_address_waiting(make_settings):
     """Twenty large requests that never end hold up large signed ones of their address; small ones, and others, pass."""
     settings = make_settings(webhook_token=TOKEN, body_timeout=20, trusted_proxies="127.0.0.1")
-    slow = b"POST /webhook/generic HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: x\r\nContent-Length: 99999\r\n\r\n"
     large = "m" * 2 * SMALL
-    async with serving(settings) as service:
-        writers = [(await asyncio.open_connection("127.0.0.1", service.port))[1] for _ in range(MOST_UNVERIFIED)]
-        for writer in writers:
-            writer.write(slow + large.encode())
-            await writer.drain()
+    async with serving(settings) as service, AsyncExitStack() as held:
+        for _ in range(MOST_LARGE):
+            await _begin(service, held, _unfinished(len(large)))
 
         async def all_are_read():
-            places = service.gate.limits._places.get("127.0.0.1")
-            return places is not None and places.locked()
+            turns = service.gate.unverified._turns.get("127.0.0.1")
+            return turns is not None and turns.locked()
 
         await until(all_are_read)
         signed = asyncio.create_task(service.generic(message=large))
@@ -286,9 +310,29 @@ async def test_slow_bodies_without_a_signature_keep_only_large_ones_of_their_add
         answer = await service.client.post("/webhook/generic", json={"event": "e", "message": "m"}, headers=by_token)
         assert answer.status_code == 202
         assert not signed.done()
-        for writer in writers:
-            writer.close()
+        await held.pop_all().aclose()
         assert (await signed).status_code == 202
+
+
+@pytest.mark.parametrize("size", [1, 7 * SMALL], ids=["small", "large"])
+async def test_a_crowd_of_unfinished_bodies_is_bounded_and_keeps_nobody_out(make_settings, size):
+    """Of too many the crowded address loses the one it began first; others go on, and alerts pass."""
+    settings = make_settings(body_timeout=600, trusted_proxies="127.0.0.1")
+    async with serving(settings) as service, AsyncExitStack() as held:
+        other = await _begin(service, held, _unfinished(size, "198.51.100.1"))
+        await _read(service, 1)
+        first = await _begin(service, held, _unfinished(size))
+        await _read(service, 2)
+        later = [await _begin(service, held, _unfinished(size)) for _ in range(MOST_UNFINISHED + 50)]
+        answer = await first.read()
+        assert answer.startswith(b"HTTP/1.1 429 ")
+        assert b"\r\nconnection: close\r\n" in answer.lower()
+        assert b"Too many unfinished requests" in answer
+        await _read(service, MOST_UNFINISHED)
+        assert (await service.generic()).status_code == 202
+        assert (await service.generic({"X-Forwarded-For": "203.0.113.1"}, message="m" * 2 * SMALL)).status_code == 202
+        assert not other.at_eof()
+        assert not later[-1].at_eof()
 
 
 async def test_who_is_quiet_for_longer_than_any_limit_is_forgotten(make_settings):

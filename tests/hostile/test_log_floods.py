@@ -82,7 +82,7 @@ async def test_a_strangers_request_id_is_not_believed(service: Running):
     ("trusted", "is_believed"),
     [("127.0.0.1", True), ("127.0.0.0/8,::1", True), ("10.0.0.0/8", False), ("127.0.0.2", False)],
 )
-async def test_a_trusted_proxys_request_id_is(make_settings, trusted, is_believed):
+async def test_a_trusted_proxys_request_id_is_believed(make_settings, trusted, is_believed):
     """Whoever connects counts, and not the address that is forwarded."""
     async with serving(make_settings(trusted_proxies=trusted)) as service:
         for forwarded in ("203.0.113.7", "127.0.0.1"):

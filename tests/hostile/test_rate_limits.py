@@ -1,11 +1,16 @@
 """What strangers send from an address must not keep a right credential out: not behind a bridge, and not by IPv6."""
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 
+import httpx
 import pytest
+from starlette.types import Message
 
-from tests.conftest import API_BEARER, BEARER, Running, serving, sign
+from alertgate.app import create_app, open_gate
+from alertgate.web.network import network_of
+from tests.conftest import API_BEARER, BEARER, Running, copy_template, listening, serving, sign
 from tests.fakes import FakeClock
 
 TOKEN = "webhook-token-0123456789abcdef"
@@ -92,3 +97,72 @@ async def test_a_machine_with_a_whole_ipv6_network_has_one_budget(make_settings)
         other = await service.client.post("/webhook/generic", headers={"X-Forwarded-For": "2001:db8:0:8::1"})
         assert (mapped.status_code, other.status_code) == (401, 401)
         assert await _right(service, **{"X-Forwarded-For": "2001:db8:0:7::1"}) == ALL_PASS
+
+
+async def _seen(make_settings, trusted: str, peer: str, forwarded: str) -> tuple[str, bool]:
+    """Return the caller's address in the log, and whether the request's id was believed, for a peer's request."""
+    async with serving(make_settings(trusted_proxies=trusted)) as service:
+        sent: list[Message] = []
+        headers = [(b"x-forwarded-for", forwarded.encode()), (b"x-request-id", b"proxy-1")]
+        scope = {"type": "http", "asgi": {"version": "3.0"}, "method": "GET", "path": "/health/live", "scheme": "http"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope |= {
+            "client": (peer, 1),
+            "headers": headers,
+            "query_string": b"",
+            "raw_path": b"/health/live",
+            "state": {},
+        }
+        await create_app(service.gate)(scope, asyncio.Event().wait, send)
+        return scope["client"][0], (b"x-request-id", b"proxy-1") in sent[0]["headers"]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "peer", "forwarded", "seen"),
+    [
+        ("127.0.0.1", "127.0.0.1", "203.0.113.7", ("203.0.113.7", True)),
+        ("127.0.0.1", "::ffff:127.0.0.1", "203.0.113.7", ("203.0.113.7", True)),
+        ("10.0.0.0/8", "::ffff:10.1.2.3", "203.0.113.7, ::ffff:10.9.9.9", ("203.0.113.7", True)),
+        ("10.0.0.0/8", "::ffff:11.1.2.3", "203.0.113.7", ("::ffff:11.1.2.3", False)),
+        ("::1", "::ffff:127.0.0.1", "203.0.113.7", ("::ffff:127.0.0.1", False)),
+    ],
+)
+async def test_a_trusted_proxy_is_known_through_a_socket_for_both_protocols(
+    make_settings, trusted, peer, forwarded, seen
+):
+    """With HOST=:: an IPv4 proxy shows as ::ffff:…; without its word all callers would share one budget."""
+    assert await _seen(make_settings, trusted, peer, forwarded) == seen
+
+
+async def test_a_real_socket_for_both_protocols(make_settings):
+    """Two callers behind a proxy that connects by IPv4 to `::` have budgets of their own."""
+    settings = make_settings(rate_limit="1/minute", trusted_proxies="127.0.0.1")
+    copy_template(settings)
+    gate = open_gate(settings, clock=FakeClock())
+    async with listening(create_app(gate), host="::") as port, httpx.AsyncClient() as client:
+        url = f"http://127.0.0.1:{port}/api/alerts"
+        answers = [
+            (await client.get(url, headers={"X-Forwarded-For": caller})).status_code
+            for caller in ("203.0.113.7", "203.0.113.7", "203.0.113.8")
+        ]
+    assert answers == [401, 429, 401]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("2001:db8:0:7::1", "2001:db8:0:7:ffff::1", True),
+        ("2001:db8:0:7::1", "2001:db8:0:8::1", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("192.0.2.1", "64:ff9b::192.0.2.1", True),
+        ("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.2", False),
+        ("64:ff9b:1::192.0.2.1", "64:ff9b:1::192.0.2.2", True),
+        ("a" * 64 + "b", "a" * 64 + "c", True),
+    ],
+)
+def test_which_callers_count_as_one(one, other, is_same):
+    """An IPv6 /64 may be one machine's; behind NAT64, or a socket for both protocols, each IPv4 address is its own."""
+    assert (network_of(one) == network_of(other)) is is_same

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -55,6 +55,7 @@ async def test_an_old_all_clear_ends_nothing(service: Running, form):
         replayed = await _hub(service, yesterdays, key)
         assert replayed.status_code in {200, 202}
         assert await _status(service, incident) == "open"
+    service.gate.clock.move(seconds=40)
     fresh = await _hub(service, _body(OVER, service, timedelta(seconds=30)))
     assert (fresh.status_code, await _status(service, incident)) == (202, "resolved")
 
@@ -79,6 +80,117 @@ async def test_an_old_all_clear_again_and_again_hides_no_alarm(service: Running,
     if not before:
         await _hub(service, yesterdays)
     assert (answer["status"], await _status(service, answer["incident"])) == ("accepted", "open")
+
+
+def _at(service: Running, seconds: float) -> str:
+    return (service.gate.clock.now() + timedelta(seconds=seconds)).isoformat()
+
+
+@pytest.mark.parametrize("key", [None, "another"], ids=["as it was", "under another key"])
+@pytest.mark.parametrize(
+    ("alarm", "all_clear"),
+    [
+        pytest.param(lambda _: {}, -1, id="the alarm has no time"),
+        pytest.param(lambda _: {"timestamp": "26.11. 9 Uhr"}, -1, id="an unreadable one"),
+        pytest.param(lambda service: {"timestamp": _at(service, -600)}, -1, id="one from a slow clock"),
+        pytest.param(lambda service: {"timestamp": _at(service, 0)}, 0, id="the right one"),
+        pytest.param(lambda service: {"timestamp": _at(service, 4)}, 4, id="both clocks are 4 s fast"),
+        pytest.param(lambda service: {"timestamp": _at(service, 60)}, 60, id="both are 60 s fast"),
+    ],
+)
+async def test_the_last_all_clear_again_does_not_end_the_next_alarm(service: Running, alarm, all_clear, key):
+    """Fire, clear, fire, and the clear once more, byte for byte: the incident that goes on stays open."""
+    await _hub(service, json.dumps({**LEAK, **alarm(service)}).encode())
+    service.gate.clock.move(seconds=5)
+    over = json.dumps({**OVER, "timestamp": _at(service, all_clear)}).encode()
+    ended = (await _hub(service, over)).json()["incident"]
+    assert await _status(service, ended) == "resolved"
+    service.gate.clock.move(seconds=1)
+    again = (await _hub(service, json.dumps({**LEAK, "n": 2, **alarm(service)}).encode())).json()["incident"]
+    for _ in range(2):
+        service.gate.clock.move(seconds=70)
+        replayed = await _hub(service, over, key)
+        assert (replayed.json()["status"], await _status(service, again)) == ("duplicate", "open")
+    fresh = json.dumps({**OVER, "timestamp": _at(service, 0)}).encode()
+    assert (await _hub(service, fresh)).status_code == 202
+    assert await _status(service, again) == "resolved"
+
+
+@pytest.mark.parametrize("alarm", [{}, {"timestamp": "soon"}], ids=["no time", "an unreadable one"])
+async def test_an_all_clear_that_was_held_back_does_not_end_a_later_alarm(service: Running, alarm):
+    """It never arrived, so it is no repeat: its own time is before the alarm was received."""
+    held_back = _body(OVER, service, timedelta(0))
+    service.gate.clock.move(seconds=20)
+    incident = (await _hub(service, json.dumps({**LEAK, **alarm}).encode())).json()["incident"]
+    service.gate.clock.move(seconds=20)
+    assert (await _hub(service, held_back)).status_code == 202
+    assert await _status(service, incident) == "open"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda at: (at + timedelta(hours=1)).isoformat(),
+        lambda at: at + timedelta(minutes=2),
+        lambda at: at.replace(hour=0).strftime("%a, %d %b %Y %H:%M:%S GMT"),
+        lambda at: at.strftime("%a, %d %b %Y %H:%M:%S CET"),
+        lambda at: int((at.timestamp() - 3600) * 10**6),
+        lambda at: int((at.timestamp() - 3600) * 10**9),
+        lambda at: str(int((at.timestamp() - 3600) * 10**9)),
+        lambda at: (at - timedelta(hours=1)).strftime("%Y%m%dT%H%M%SZ"),
+        lambda at: (at - timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S +00:00"),
+        lambda at: at.strftime("%Y/%m/%d %H:%M:%S"),
+        lambda at: at.strftime("%d.%m.%Y %H:%M"),
+        lambda at: at.strftime("%Y-%m-%d %H:%M:%S CET"),
+        lambda at: at.strftime("%Y-%m-%dT24:00:00Z"),
+        lambda at: at.strftime("%G-W%V-%u"),
+        lambda at: at.strftime("%b %d %H:%M:%S"),
+        lambda at: at.strftime("%H:%M:%S"),
+        lambda _: -5,
+        lambda _: True,
+        lambda _: False,
+        lambda _: [],
+        lambda at: [at],
+        lambda at: {"at": at},
+        lambda _: "yesterday",
+        lambda _: "9" * 10_000,
+        lambda _: 10**400,
+        lambda _: "\udcff",
+    ],
+)
+async def test_an_all_clear_whose_time_says_nothing_ends_nothing(service: Running, write):
+    """Whatever stands there in place of a time of the last minutes: it may be of any age."""
+    incident = (await _hub(service, _body(LEAK, service))).json()["incident"]
+    service.gate.clock.move(seconds=1)
+    body = json.dumps({**OVER, "timestamp": write(service.gate.clock.now())}, default=datetime.isoformat).encode()
+    for key in (None, "k"):
+        assert (await _hub(service, body, key)).status_code in {200, 202}
+        assert await _status(service, incident) == "open"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        None,
+        lambda at: at.strftime("%a, %d %b %Y %H:%M:%S +0000"),
+        lambda at: at.strftime("%Y-%m-%d %H:%M:%S +0000 UTC"),
+        lambda at: at.strftime("%Y%m%dT%H%M%SZ"),
+        lambda at: int(at.timestamp() * 1000),
+        lambda at: int(at.timestamp() * 10**9),
+        lambda at: at.isoformat(),
+        lambda _: None,
+        lambda _: " ",
+        lambda _: "0001-01-01T00:00:00Z",
+    ],
+)
+@pytest.mark.parametrize("timed", [True, False], ids=["an alarm with a time", "one without"])
+async def test_a_good_all_clear_ends_its_incident(service: Running, write, timed):
+    """With a time in any common form, and with none, as most senders have it; Go's zero time is none."""
+    incident = (await _hub(service, _body(LEAK, service, timedelta(0) if timed else None))).json()["incident"]
+    service.gate.clock.move(seconds=2)
+    at = {"timestamp": write(service.gate.clock.now())} if write else {}
+    assert (await _hub(service, json.dumps({**OVER, **at}).encode())).status_code == 202
+    assert await _status(service, incident) == "resolved"
 
 
 async def test_an_all_clear_without_a_time_can_be_replayed(service: Running):
@@ -108,6 +220,20 @@ async def test_the_same_words_under_a_known_key_are_told_once_their_incident_is_
     await service.client.post(f"/api/incidents/{incident}/resolve", json={"by": "me"}, headers=API_BEARER)
     again = await _hub(service, body, "k")
     assert (again.status_code, again.json()["status"]) == (202, "accepted")
+
+
+@pytest.mark.parametrize("fired_before", [False, True], ids=["nothing was open", "it ended an incident"])
+async def test_an_old_all_clear_under_tomorrows_key_swallows_no_all_clear(service: Running, fired_before):
+    """The key isn't signed: what fires afterwards is over once its own all-clear comes, under that key."""
+    over = _body(OVER, service)
+    if fired_before:
+        await _hub(service, _body(LEAK, service))
+    await _hub(service, over, "2026-11-24")
+    service.gate.clock.move(minutes=20)
+    incident = (await _hub(service, _body(LEAK, service))).json()["incident"]
+    real = await _hub(service, over, "2026-11-24")
+    assert (real.json()["status"], await _status(service, incident)) == ("accepted", "resolved")
+    assert (await _hub(service, over, "2026-11-24")).json()["status"] == "duplicate", "there is nothing left to end"
 
 
 async def test_one_standard_webhook_is_one_alert_whatever_is_unsigned_beside_it(service: Running):

@@ -77,7 +77,13 @@ TEXTS = {
 }
 
 
+def _over(head: bytes) -> bytes:
+    """Return the beginning of a body with a status that says resolved: then all of it is searched for alarms."""
+    return head.replace(b'{"', b'{"status":"ok","', 1).replace(b"event=e", b"status=ok&event=e", 1)
+
+
 def _filled(head: bytes, unit: bytes, tail: bytes) -> bytes:
+    head = _over(head)
     return head + unit * ((SIZE - len(head) - len(tail)) // len(unit)) + tail
 
 
@@ -96,17 +102,27 @@ def _listed(item: bytes) -> bytes:
 
 
 def _nested(opening: bytes, inner: bytes, closing: bytes, levels: int = 190) -> bytes:
-    return b'{"event":"e","message":"m","data":' + opening * levels + inner + closing * levels + b"}"
+    return _over(b'{"event":"e","message":"m","data":') + opening * levels + inner + closing * levels + b"}"
 
 
 def _keys(place: bytes) -> bytes:
     keys = b",".join(b'"k%d":%d' % (number, number) for number in range(9000))
-    return b'{"event":"e","message":"m"' + place % keys + b"}"
+    return _over(b'{"event":"e","message":"m"') + place % keys + b"}"
+
+
+def _short_keys(head: bytes, name: bytes) -> bytes:
+    """Return a body with as many fields as there is room for, whose names are all different."""
+    head, tail = _over(head), b"}}"
+    fields = (name % number + b":0" for number in range(SIZE))
+    kept, room = [], SIZE - len(head) - len(tail)
+    while (room := room - len(field := next(fields)) - 1) > 0:
+        kept.append(field)
+    return head + b",".join(kept) + tail
 
 
 def _encoded(media_type: bytes) -> bytes:
     content = base64.b64encode(Random(1).randbytes(97_000))  # noqa: S311  (a test needs the same bytes each time)
-    return b'{"event":"e","message":"m","data":"data:' + media_type + b";base64," + content + b'"}'
+    return _over(b'{"event":"e","message":"m","data":"data:') + media_type + b";base64," + content + b'"}'
 
 
 BODIES = {
@@ -120,6 +136,17 @@ BODIES = {
     "many empty texts": _listed(b'""'),
     "many data URLs": _listed(b'"data:,"'),
     "many buffers": _listed(b'{"_type":"buffer","_data":""}'),
+    "many objects without names": _listed(b'{"":0}'),
+    "many objects, and infinities": _filled(
+        b'{"event":"\\ud800","message":"m","details":[NaN', b',{"a":0}', b'],"data":[NaN]}'
+    ),
+    "many lists, and infinities": _filled(b'{"event":"\\ud800","message":"m","data":[NaN', b",[]", b"]}"),
+    "short keys": _short_keys(b'{"event":"e","message":"m","data":{', b'"%x"'),
+    "short keys of several words": _short_keys(b'{"event":"e","message":"m","details":{', b'"aB%x"'),
+    "short keys of alarms": _short_keys(b'{"event":"e","message":"m","fields":{', b'"gas%x"'),
+    "one key of many words": _filled(b'{"event":"e","message":"m","data":{"', b"1a", b'":1}}'),
+    "one field of many alarms": _filled(b'{"event":"e","message":"m","', b"haswaterx ", b'":1}'),
+    "an event of many words": _filled(b'{"data":1,"message":"m","event":"', b"1a", b'"}'),
     "many deep lists": _listed(b"[" * 60 + b"]" * 60),
     "many keys in the data": _keys(b',"data":{%b}'),
     "many fields": _keys(b",%b"),
@@ -130,7 +157,8 @@ BODIES = {
     "deep and wide": _nested(b"[", b",".join([b"[1]"] * 30_000), b"]", 180),
     "too deep": _filled(b'{"event":"e","data":', b"[", b""),
     "a form of empty fields": _filled(b"event=e", b"&a", b""),
-    "a form of many fields": b"event=e&" + b"&".join(b"k%d=%b" % (number, b"v" * 600) for number in range(190)),
+    "a form of many fields": b"status=ok&event=e&"
+    + b"&".join(b"k%d=%b" % (number, b"v" * 600) for number in range(190)),
     "a number without an end": _filled(b'{"event":"e","message":"m","data":', b"9", b"}"),
     "a picture": _encoded(b"image/png"),
     "base64 of no type": _encoded(b""),

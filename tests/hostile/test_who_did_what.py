@@ -88,10 +88,10 @@ async def test_people_are_recorded_with_their_credential(make_settings, database
         assert trail["alert"]["credential"] == "particle_secret"
         explained = (await alertgate("explain", alert_id, cwd=tmp_path, env=beside)).stdout
     for line in (
-        f"the incident was acknowledged by {OWNER} with API_TOKEN",
-        f"the incident was resolved by {OWNER} with API_TOKEN",
+        f'the incident was acknowledged by "{OWNER}" with API_TOKEN',
+        f'the incident was resolved by "{OWNER}" with API_TOKEN',
         "email to me@example.com retried manually with API_TOKEN",
-        "email to me@example.com dismissed by Anna on the command line",
+        'email to me@example.com dismissed by "Anna" on the command line',
     ):
         assert re.search(rf"^\d\d:\d\d:\d\d\.\d{{3}}  {re.escape(line)}$", explained, re.MULTILINE), explained
 

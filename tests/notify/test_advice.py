@@ -10,10 +10,11 @@ import pytest
 import trustme
 import uvloop
 
+from alertgate.container import in_container
 from alertgate.model import ChannelName
-from alertgate.notify.channels.advice import _MISTAKES, Mistake, advice, find_mistake, on_this_machine
+from alertgate.notify.channels.advice import _MISTAKES, Mistake, advice, find_mistake, on_this_machine, restates
 from alertgate.notify.channels.base import Message, Outcome, Permanent, Reason, Sent, Transient
-from alertgate.notify.channels.providers import APP_PASSWORDS, SERVICE_LOGINS
+from alertgate.notify.channels.providers import APP_PASSWORDS, HOSTS, SERVICE_LOGINS
 from alertgate.notify.channels.replies import Stage, classify
 from alertgate.notify.channels.smtp import MailChannel, MailServer, findings
 from tests.fakes import LATER, START, mail_sink, tcp_server
@@ -27,6 +28,7 @@ OAUTH = {
     "smtp_oauth_refresh_token": "refresh",
     "smtp_oauth_token_url": "https://login.example/token",
 }
+CONTAINED = "; in a container, as here, that is the container itself"
 LONG_AGO, FAR_AHEAD = (datetime(year, 1, 1, tzinfo=UTC) for year in (2001, 2061))
 
 
@@ -63,7 +65,7 @@ async def test_nothing_listens(mistaken):
         pass
     expected = f"nothing listens at 127.0.0.1:{sink.port}: check SMTP_HOST and SMTP_PORT"
     mistake, said = await mistaken(sink.port, smtp_host="127.0.0.1")
-    assert (mistake, said) == (Mistake.NOTHING_LISTENS, f"{expected}; in a container, that is the container itself")
+    assert (mistake, said) == (Mistake.NOTHING_LISTENS, f"{expected}{CONTAINED if in_container() else ''}")
     mistake, said = await mistaken(sink.port)  # a name with two addresses fails in other words
     assert mistake is Mistake.NOTHING_LISTENS
 
@@ -85,6 +87,33 @@ async def test_no_such_host(mistaken):
     mistake, said = await mistaken(25, smtp_host="mail.example.invalid")
     assert mistake in {Mistake.NO_SUCH_HOST, Mistake.NO_DNS}  # the latter on a machine without any network
     assert "mail.example.invalid" in (said or "")
+
+
+@pytest.mark.parametrize("host", [*sorted(HOSTS), "SMTP.Gmail.com."])
+def test_a_providers_server_exists_though_its_name_is_not_found(make_settings, host):
+    """Then it isn't SMTP_HOST that is wrong, but the network or its DNS; a mistyped name is."""
+    said = {}
+    for name in (host, f"x{host}"):
+        settings = make_settings(**{**MAIL, "smtp_host": name})
+        said[name] = advice(settings, Transient(Reason.CONNECTION, f"the name {name} can't be resolved (-2)")) or ""
+    assert said[host].endswith("can't be looked up now: check this machine's network and its DNS")
+    assert said[f"x{host}"].endswith("check SMTP_HOST")
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_said"),
+    [
+        ("[Errno 111] Connect call failed ('127.0.0.1', 2525)", True),
+        ("no answer in time", True),
+        ("certificate verify failed: certificate has expired", True),
+        ("Hostname mismatch, certificate is not valid for 'localhost'", False),  # names what the certificate is for
+        ("535 5.7.8 no answer in time", False),
+        ("something new", False),
+    ],
+)
+def test_the_advice_may_say_all_that_the_failure_does(make_settings, reply, is_said):
+    """Never that of a server's own words, nor of words that nobody foresaw."""
+    assert restates(make_settings(**MAIL), Transient(Reason.CONNECTION, reply)) is is_said
 
 
 @pytest.mark.parametrize("security", ["starttls", "none"])

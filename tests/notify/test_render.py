@@ -542,7 +542,7 @@ def test_only_a_safe_picture_is_attached(data):
         ({}, "WARNING Front door: alarm/motion at 14:03 - motion in the hall"),
         (
             {"alerts": (alert(data={"t": 21.5, "ok": True}),)},
-            "WARNING Front door: alarm/motion, t 21.5 at 14:03 - ok: yes",
+            "WARNING Front door: alarm/motion at 14:03 - t: 21.5, ok: yes",
         ),
         (
             {"alerts": (alert(message="No backup", data={"t": 1}),)},
@@ -562,7 +562,7 @@ def test_only_a_safe_picture_is_attached(data):
         ),
         (
             {"alerts": (alert(data={"severity": "warning", "status": "leak", "t": 1}),)},
-            "WARNING Front door: alarm/motion, leak at 14:03 - t: 1",
+            "WARNING Front door: alarm/motion at 14:03 - status: leak, t: 1",
         ),
         ({"alerts": (alert(data={"severity": "warning"}),)}, "WARNING Front door: alarm/motion at 14:03"),
         ({"alerts": (alert(data={}),)}, "WARNING Front door: alarm/motion at 14:03"),

@@ -114,6 +114,28 @@ def test_the_delay_is_shown_in_fitting_units(seconds, words):
     assert any(line.endswith(f"received by the particle webhook{words}") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ({"wet": True, "x": None, "zone": "Küche"}, '{"wet": true, "x": null, "zone": "Küche"}'),
+        ([1, "a"], '[1, "a"]'),
+        (0, "0"),
+    ],
+)
+def test_data_is_shown_as_it_was_sent(data, shown):
+    """As JSON, which whoever wrote the firmware knows, and nothing is left out for being zero."""
+    assert timeline(message=None, data=data)[2] == f"content: {shown}"
+
+
+def test_what_is_given_up_on_while_its_channel_is_away_is_not_over():
+    """The log says the same: nobody has to retry it."""
+    missed = notification(status=NotificationStatus.FAILED, finished_at=later(20), missed_since=START)
+    [line] = [line for line in timeline(Told(missed, (BUSY,))) if "given up" in line]
+    assert line.endswith(
+        "was given up for now; it did not reach its recipient; it is sent by itself once its channel works"
+    )
+
+
 def test_a_quarantined_alert_shows_the_reasons_and_its_body():
     """The unreadable body is shown as it was received."""
     lines = timeline(status=AlertStatus.QUARANTINED, data=None, raw=b'{"event": \xff', errors=("Invalid JSON", "at 1"))

@@ -249,7 +249,7 @@ def test_failed_notifications_are_said_with_whom_they_did_not_reach():
         "given up after GIVE_UP_AFTER (1)."
     )
     assert "`alertgate failures`" in meaning
-    assert remedies.count("`alertgate retry --all`") == remedies.count("`alertgate dismiss`") == 2
+    assert remedies.count("`alertgate retry --all`") == remedies.count("`alertgate dismiss ID`") == 2
     over = message(failed, told, at(180), over=True).splitlines()
     assert over[0].startswith("3 notifications to email a***@x and sms b***@y not delivered from 14:03 to 14:05: ")
 

@@ -46,7 +46,7 @@ def put_notification(store: Store, incident_id: str, **changes) -> str:
 
 def ids(store: Store, wanted: Wanted, before: str | None = None, limit: int = 50) -> list[str]:
     """Return the ids of a page of alerts."""
-    return [alert.id for alert in store.read_now(lambda c: alerts.page(c, wanted, before, limit))]
+    return store.read_now(lambda c: [alert.id for alert in alerts.page(c, wanted, before, limit)])
 
 
 def test_pages_of_alerts_are_ordered_from_newest_to_oldest(store: Store):

@@ -96,7 +96,11 @@ async def test_the_page_shows_first_what_particle_sends_and_how_to_sign(page: Pa
     kinds = page.locator("#operations-webhooks-particle .opblock-section-request-body select.content-type option")
     assert await kinds.all_inner_texts() == ["application/x-www-form-urlencoded", "application/json"]
     await page.locator("#operations-webhooks-generic .opblock-summary-control").click()
-    await expect(page.locator("#operations-webhooks-generic")).to_contain_text("This page can't sign.")
+    generic = page.locator("#operations-webhooks-generic")
+    await expect(generic).to_contain_text("This page can't sign.")
+    address = page.url.partition("/docs")[0]
+    assert not address.endswith(":8000")
+    await expect(generic).to_contain_text(f"curl -i {address}/webhook/generic ")
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="needs curl and openssl")

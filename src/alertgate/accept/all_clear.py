@@ -6,6 +6,7 @@ A doubtful all-clear fires, because a missed alarm costs more than an extra noti
 import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from alertgate.accept.readings import is_measured
@@ -21,6 +22,7 @@ class SignalReason(StrEnum):
     SAYS_RESOLVED = "says_resolved"  # every `status` in it is one of RESOLVED_WORDS, and no alarm is on
     CONTRADICTED = "contradicted"  # doubtful: it has several `status`, also nested ones, and only some say resolved
     ALARM_IS_ON = "alarm_is_on"  # doubtful: it says resolved, but a field that names an alarm is on
+    TOO_LARGE = "too_large"  # doubtful: it says resolved, and holds more than is searched for alarms
     EVENT_IS_ON = "event_is_on"  # doubtful: it says resolved, but its event names an alarm, and its data is on
 
 
@@ -31,6 +33,14 @@ class DecidedSignal(NamedTuple):
     reason: SignalReason
     alarm: str | None = None
 
+
+MOST_VALUES = 4096
+"""How many values of an all-clear are searched: reading their names takes 20 ms, in which nothing else is answered."""
+MOST_LETTERS = 32_768
+"""How many characters the names of its fields and its event may have together, for the same reason."""
+
+LONGEST_KEPT = 64
+"""Characters of a name whose meaning is kept in mind."""
 
 ALARM_NAMES = frozenset(
     (
@@ -98,7 +108,16 @@ def decide_signal(statuses: Sequence[Json], said: Sequence[Json], event: str = "
         return DecidedSignal(Signal.FIRING, SignalReason.NO_STATUS)
     if Signal.RESOLVED not in signals:
         return DecidedSignal(Signal.FIRING, SignalReason.SAYS_FIRING)
-    if Signal.FIRING in signals or any(_says_firing(value) for value in said):
+    if Signal.FIRING in signals:
+        return DecidedSignal(Signal.FIRING, SignalReason.CONTRADICTED)
+    return _search(said, event, data)
+
+
+def _search(said: Sequence[Json], event: str, data: Json) -> DecidedSignal:
+    """Decide about an alert whose own words all say resolved, by what else it holds."""
+    if _is_large(said, event):
+        return DecidedSignal(Signal.FIRING, SignalReason.TOO_LARGE)
+    if any(_says_firing(value) for value in said):
         return DecidedSignal(Signal.FIRING, SignalReason.CONTRADICTED)
     if alarm := next((name for value in said for name in _alarms_on(value)), None):
         return DecidedSignal(Signal.FIRING, SignalReason.ALARM_IS_ON, alarm)
@@ -112,11 +131,31 @@ def doubt(decided: DecidedSignal) -> str | None:
     match decided.reason:
         case SignalReason.CONTRADICTED:
             return "fires, because one status says resolved and another one doesn't"
+        case SignalReason.TOO_LARGE:
+            return (
+                "fires, because its status says resolved, but it holds too much to be searched for alarms that are on"
+            )
         case SignalReason.ALARM_IS_ON:
             return f"fires, because its status says resolved, but a field named {decided.alarm} is on"
         case SignalReason.EVENT_IS_ON:
             return f"fires, because its status says resolved, but its event names {decided.alarm} and its data is on"
     return None
+
+
+def _is_large(said: Sequence[Json], event: str) -> bool:
+    """Return whether an alert holds more than MOST_VALUES or MOST_LETTERS."""
+    left, seen, letters = [*said], 0, len(event)
+    while left:
+        value = left.pop()
+        seen += 1
+        if isinstance(value, dict):
+            letters += sum(map(len, value))
+            left.extend(value.values())
+        elif isinstance(value, list):
+            left.extend(value)
+        if seen + len(left) > MOST_VALUES or letters > MOST_LETTERS:
+            return True
+    return False
 
 
 class _Name(NamedTuple):
@@ -176,6 +215,11 @@ def _alarm_of_event(event: str, data: Json) -> str | None:
 
 
 def _read_name(name: str) -> _Name:
+    """Return what a name means; those of most devices are few and short, and come again and again."""
+    return _read_again(name) if len(name) <= LONGEST_KEPT else _read_first(name)
+
+
+def _read_first(name: str) -> _Name:
     """Read a name such as `smokeDetected`, `SMOKE_DETECTED`, `smokedetected` or `leaks`."""
     words = [word.lower() for word in _WORD.findall(name)]
     forms = [{word, word.removesuffix("s")} for word in words]
@@ -191,6 +235,9 @@ def _read_name(name: str) -> _Name:
         and all(alarm or form & COUNTING for alarm, form in zip(alarms, forms, strict=True))
         and (bool(every & COUNTING) or words[-1] not in ALARM_NAMES),
     )
+
+
+_read_again = lru_cache(4096)(_read_first)
 
 
 def _alarm_in(word: str) -> str | None:

@@ -3,7 +3,6 @@
 It is rejected only if there is nothing to tell. Any other wrong value is stored, and the alert goes through.
 """
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -22,9 +21,10 @@ from alertgate.accept.fields import (
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import EventKey, incident_key, part_of
 from alertgate.accept.repeats import SenderId, content_digest, repeat_key
+from alertgate.accept.resent import guarded
 from alertgate.accept.rulings import Said, Understood, find_ruling, ruled, ruled_key
 from alertgate.accept.severity import decide_severity
-from alertgate.accept.times import LATEST, TIME_SCHEMA, read_time
+from alertgate.accept.times import TIME_SCHEMA, read_time
 from alertgate.errors import FieldError, Invalid, Malformed, Rejected
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 from alertgate.policy.events import Ruling
@@ -73,7 +73,9 @@ class GenericAlert(BaseModel):
         Field(description="Alerts of one source with the same key join one incident."),
     ] = None
     timestamp: Annotated[
-        Any, WithJsonSchema(TIME_SCHEMA), Field(description="When it happened: ISO 8601 or Unix seconds.")
+        Any,
+        WithJsonSchema(TIME_SCHEMA),
+        Field(description="When it happened: ISO 8601 with its zone, or Unix seconds."),
     ] = None
     details: Annotated[
         Any, WithJsonSchema({"type": "object"}), Field(description="Further data; shown as a table.")
@@ -143,7 +145,7 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
         message=shortened(parsed.message, LONGEST_MESSAGE),
         data=details if isinstance(details, dict | list) and details else None,
         fields={**others, **finite(_uninterpreted(parsed, decided, details))},
-        published_at=_time(parsed.timestamp),
+        published_at=read_time(parsed.timestamp),
         repeat_key=repeat_key(sender_id.kind, parsed.source, sender_id.text) if sender_id else None,
         id_kind=sender_id.kind if sender_id else None,
         content=content_digest(parsed.source, parsed.event, finite(_without_time(parsed))),
@@ -151,7 +153,7 @@ def _alert(parsed: GenericAlert, sender_id: SenderId | None, context: IntakeCont
         credential=context.credential,
         reason=doubt(decided),
     )
-    return ruled(alert, said, ruling, key.whole)
+    return guarded(ruled(alert, said, ruling, key.whole), parsed.timestamp)
 
 
 def _without_time(parsed: GenericAlert) -> dict[str, Json]:
@@ -174,14 +176,8 @@ def _uninterpreted(parsed: GenericAlert, decided: DecidedSignal, details: Json) 
     understood = {
         "severity": read_severity(parsed.severity) is not None,
         "status": decided.reason is SignalReason.SAYS_RESOLVED or read_word(parsed.status) == Signal.FIRING,
-        "timestamp": _time(parsed.timestamp) is not None,
+        "timestamp": read_time(parsed.timestamp) is not None,
         "details": isinstance(details, dict | list),
     }
     unread = {name: getattr(parsed, name) for name, known in understood.items() if not known}
     return {**aside, **{name: value for name, value in unread.items() if value not in (None, "")}}
-
-
-def _time(value: Json) -> datetime | None:
-    """Return a time, or None if the value isn't one."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if is_number and not 0 <= value <= LATEST else read_time(value)

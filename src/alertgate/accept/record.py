@@ -13,8 +13,9 @@ from alertgate.accept.hints import Occasion, doubtful_all_clear, shared_part
 from alertgate.accept.keys import parts_prefix, shared_key
 from alertgate.accept.parts import MOST_PARTS, SHARES, WITHIN, PartReason, is_known, place
 from alertgate.accept.planning import AlertPlanner
-from alertgate.accept.repeats import WITH_TIME, RepeatReason, find_repeat
+from alertgate.accept.repeats import REPEATS, WITH_TIME, find_repeat
 from alertgate.accept.rulings import Understood
+from alertgate.accept.volume import bytes_beside, bytes_of
 from alertgate.group import decide as grouping
 from alertgate.group.decide import Decision, GroupReason, Known, decide
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Resolution, Signal
@@ -53,6 +54,8 @@ class Recorded:
     """What it did to its incident, and who is notified when, as a sentence."""
     hint: Alert | None = None
     """What alertgate said of itself because of it."""
+    beside: int = 0
+    """About how many bytes are stored beside the alert: its incident, notifications, and a hint."""
 
 
 @dataclass(slots=True)
@@ -230,7 +233,9 @@ class Recorder:
         incident_id = decision.incident.id if decision.incident else None
         batch.put_alert(replace(alert, incident_id=incident_id, reason=reason))
         result = Result.QUARANTINED if alert.status is AlertStatus.QUARANTINED else Result.ACCEPTED
-        recorded = Recorded(result, alert.id, incident_id, sum(is_due(choice, now) for choice, _ in planned), reason)
+        due = sum(is_due(choice, now) for choice, _ in planned)
+        beside = bytes_beside(reason, decision.incident, [choice for choice, _ in planned])
+        recorded = Recorded(result, alert.id, incident_id, due, reason, beside=beside)
         occasion = shared_part(understood, place_reason) or doubtful_all_clear(understood, known)
         return self._add_hint(batch, occasion, recorded, now) if occasion else recorded
 
@@ -240,7 +245,9 @@ class Recorder:
             return recorded
         hint = occasion.alert(self._new_id(now), now, self._device_name(occasion.understood.alert.device))
         told = self.add(batch, Understood(hint))
-        return replace(recorded, due=recorded.due + told.due, hint=replace(hint, incident_id=told.incident_id))
+        hint = replace(hint, incident_id=told.incident_id)
+        beside = recorded.beside + bytes_of(hint) + told.beside
+        return replace(recorded, due=recorded.due + told.due, hint=hint, beside=beside)
 
 
 def _new_parts(
@@ -300,11 +307,3 @@ def _newest(
     for key, unheeded in all_clears.items():
         newest[key] = max(*unheeded, newest.get(key, unheeded[0]))  # by their ids, and so by their times
     return newest
-
-
-REPEATS = {
-    RepeatReason.SAME_ID: "a repeat: the same event with the same id is stored already",
-    RepeatReason.SAME_TIME: "a repeat: the same event with the same time is stored already",
-    RepeatReason.REUSED_ID: "a new alert, although its id was used before",
-}
-"""Reasons as sentences; a new alert needs none."""

@@ -26,6 +26,7 @@ ID_ALONE = MappingProxyType(
         IdKind.EVENT_ID: timedelta(minutes=10),  # firmware may number its events from 1 after each reboot
         IdKind.IDEMPOTENCY_KEY: timedelta(hours=1),
         IdKind.WEBHOOK_ID: timedelta(hours=24),
+        IdKind.OWN_TIME: timedelta(hours=24),
     }
 )
 """How long the same id is a repeat where neither alert has a time of publication."""
@@ -129,9 +130,16 @@ def _repeats_by_id(stored: Seen, alert: Alert, last: Incident | None, rules: Gro
 
 
 def _would_be_missed(stored: Seen, alert: Alert, last: Incident | None) -> bool:
-    """Return whether nobody would hear of a firing alert that is no repeat: the incident of the stored one is over."""
-    is_open = last is not None and last.id == stored.incident_id and last.status is not IncidentStatus.RESOLVED
-    return alert.signal is Signal.FIRING and not is_open
+    """Return whether something would be lost if an alert whose id has no time were a repeat.
+
+    Of a firing alert whose stored one belongs to an incident that is over, nobody would hear. A generic all-clear says
+    that what has fired since the stored one is over: whoever has seen an old one may have sent it ahead, under the key
+    of this one, which isn't signed.
+    """
+    is_open = last is not None and last.status is not IncidentStatus.RESOLVED
+    if alert.signal is Signal.RESOLVED:
+        return alert.id_kind is IdKind.IDEMPOTENCY_KEY and is_open
+    return not (last and is_open and last.id == stored.incident_id)
 
 
 def _repeats_by_time(stored: Seen, alert: Alert) -> bool:
@@ -139,3 +147,11 @@ def _repeats_by_time(stored: Seen, alert: Alert) -> bool:
         return False
     age = alert.received_at - stored.received_at
     return is_same(stored.published_at, alert.published_at) and age <= WITHOUT_ID
+
+
+REPEATS = {
+    RepeatReason.SAME_ID: "a repeat: the same event with the same id is stored already",
+    RepeatReason.SAME_TIME: "a repeat: the same event with the same time is stored already",
+    RepeatReason.REUSED_ID: "a new alert, although its id was used before",
+}
+"""Reasons as sentences; a new alert needs none."""

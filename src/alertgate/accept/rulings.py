@@ -36,6 +36,11 @@ class Understood(NamedTuple):
     """The incident key of its device and event as a whole, if its own key names a part."""
 
     @property
+    def is_ignored(self) -> bool:
+        """Whether a rule says to ignore it."""
+        return self.alert.status is AlertStatus.IGNORED
+
+    @property
     def doubtful_word(self) -> str | None:
         """The word that alone makes it an all-clear, if it could as well be the state that is an alarm."""
         if self.said is None or self.alert.signal is not Signal.RESOLVED or (self.ruling and self.ruling.signal):

@@ -6,7 +6,8 @@ alert is refused for the size of its content: what is too much is shortened, and
 
 import json
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import islice
@@ -15,7 +16,8 @@ from typing import NamedTuple
 from alertgate.accept.fields import as_text
 from alertgate.clock import Clock
 from alertgate.errors import TooMuchStored
-from alertgate.model import Alert, Json, Source
+from alertgate.model import Alert, Incident, Json, Source
+from alertgate.notify.plan import Choice, Plan
 
 HOUR = 3600.0
 KEPT = 2048
@@ -25,9 +27,18 @@ CONTENT = 16 * 2**20
 MOST_FIELDS = 200
 """How many fields are tried for whether they fit, so that many small ones take no time."""
 STORED = 2**30
-"""Bytes that a webhook may store within an hour in all, which is about 100 alerts a second."""
-WITH_AN_ALERT = 2048
-"""Bytes that an alert takes besides its content, with an incident and notifications (measured on SQLite)."""
+"""Bytes that a webhook may store within an hour in all: about 100 alerts a second of new devices, to one recipient."""
+A_ROW = 640
+"""Bytes that an alert or an incident takes with its indexes, besides its content and its names."""
+A_NOTIFICATION = 1280
+"""Bytes that a notification and the attempt that sends it take with their indexes."""
+HALF_A_PAGE = 2048
+"""Bytes of the last page of a large content that stay empty."""
+IN_PAGES = 2
+"""How much more of the file names take than they have bytes: pages are half full, and what is longer than a quarter of
+a page takes another one in each index. Measured on SQLite (`tests/hostile/test_disk.py`)."""
+
+_ESCAPED = re.compile("[\0\x1a\ud800-\udfff]")
 
 
 class Shortening(StrEnum):
@@ -38,10 +49,14 @@ class Shortening(StrEnum):
 
 
 class Fitted(NamedTuple):
-    """An alert as it may be stored; `why` it was shortened, or None."""
+    """An alert as it may be stored; `why` it was shortened, or None; and what it was counted as."""
 
     alert: Alert
     why: Shortening | None = None
+    content: int = 0
+    """Bytes that are counted for it under CONTENT."""
+    stored: int = 0
+    """Bytes that are counted for it under STORED."""
 
 
 @dataclass(slots=True)
@@ -61,6 +76,10 @@ class _Allowance:
         self.used += size
         return True
 
+    def give_back(self, size: int) -> None:
+        """Take so many bytes for not used after all."""
+        self.used = max(0.0, self.used - size)
+
     def wait(self, size: int) -> int:
         """Return the whole seconds, one at least, after which so many bytes will be left."""
         return max(1, math.ceil((self.used + size - self.hourly) * HOUR / self.hourly))
@@ -78,19 +97,29 @@ class Volume:
         self._stored = {source: _Allowance(stored) for source in Source}
 
     def fit(self, alert: Alert) -> Fitted:
-        """Return an alert as it may be stored, and count it. Raises TooMuchStored."""
+        """Return an alert as it may be stored, and count it, unless it is given back. Raises TooMuchStored."""
         now, size = self._clock.monotonic(), size_of(alert)
         fitted = self._shortened_if_needed(alert, size - KEPT, now)
-        size = WITH_AN_ALERT + (size_of(fitted.alert) if fitted.why else size)
+        size = bytes_of(fitted.alert, size_of(fitted.alert) if fitted.why else size)
         stored = self._stored[alert.source]
         if not stored.take(size, now):
+            self._content[alert.source].give_back(fitted.content)
             wait = stored.wait(size)
             raise TooMuchStored(
                 f"This webhook has stored {stored.hourly:,} bytes within an hour, so this alert wasn't stored. "
                 f"Find out what sends so much; try again in {wait} s.",
                 retry_after=wait,
             )
-        return fitted
+        return fitted._replace(stored=size)
+
+    def count(self, source: Source, size: int) -> None:
+        """Count what was stored beside an alert, which is known only then."""
+        self._stored[source].used += size
+
+    def give_back(self, fitted: Fitted) -> None:
+        """Count an alert no longer: it is a repeat, or it couldn't be stored."""
+        self._content[fitted.alert.source].give_back(fitted.content)
+        self._stored[fitted.alert.source].give_back(fitted.stored)
 
     def _shortened_if_needed(self, alert: Alert, beyond: int, now: float) -> Fitted:
         if beyond <= 0:
@@ -98,13 +127,39 @@ class Volume:
         if self._is_low():
             return Fitted(shorten(alert, Shortening.DISK), Shortening.DISK)
         if self._content[alert.source].take(beyond, now):
-            return Fitted(alert)
+            return Fitted(alert, content=beyond)
         return Fitted(shorten(alert, Shortening.BUDGET), Shortening.BUDGET)
 
 
 def size_of(alert: Alert) -> int:
     """Return about how many bytes the content of an alert takes in the store."""
     return len(json.dumps([alert.message, alert.data, alert.fields])) + len(alert.raw or b"")
+
+
+def bytes_of(alert: Alert, content: int | None = None) -> int:
+    """Return about how many bytes an alert takes in the store; `content` is its `size_of`, if that is known."""
+    content = size_of(alert) if content is None else content
+    errors = sum(map(_bytes, alert.errors))
+    twice = _bytes(alert.event) + _bytes(alert.device)  # in its row and in an index
+    thrice = _bytes(alert.incident_key) + _bytes(alert.repeat_key)  # in two
+    return A_ROW + content + min(content, HALF_A_PAGE) + errors + IN_PAGES * (2 * twice + 3 * thrice)
+
+
+def bytes_beside(reason: str, incident: Incident | None, choices: Sequence[Choice]) -> int:
+    """Return about how many bytes an alert's reason, its incident if that is new, and its notifications take."""
+    planned = sum(isinstance(choice, Plan) for choice in choices)
+    opened = incident is not None and incident.alert_count == 1
+    return _bytes(reason) + planned * A_NOTIFICATION + (_bytes_of_incident(incident) if incident and opened else 0)
+
+
+def _bytes_of_incident(incident: Incident) -> int:
+    names = _bytes(incident.event) + 2 * _bytes(incident.device) + 3 * _bytes(incident.key)
+    return A_ROW + IN_PAGES * names
+
+
+def _bytes(text: str | None) -> int:
+    """Return how many bytes a text takes, where the store escapes what it can't hold."""
+    return len(text.encode(errors="surrogatepass")) + 4 * len(_ESCAPED.findall(text)) if text else 0
 
 
 def shorten(alert: Alert, why: Shortening) -> Alert:

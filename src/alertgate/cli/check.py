@@ -17,6 +17,7 @@ from alertgate.policy.load import PolicyFile, parse
 from alertgate.policy.surroundings import Surroundings
 from alertgate.setting_sources import Doubt
 from alertgate.store.engine import Store
+from alertgate.store.private import open_to_others
 
 STRONG = 24
 """Characters that a random secret needs to be practically impossible to guess."""
@@ -41,10 +42,12 @@ async def run(
         *_secrets(settings),
         *_recipients(settings, file),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
+        *(Finding(Level.WARN, "DEVICES", doubt) for doubt in settings.device_doubts),
         *linking.findings(settings, told),
         *registry.findings(settings, told, now.date()),
         *policy.findings(file, settings, around, now),
         _store(settings),
+        *([Finding(Level.WARN, "DATA_DIR", is_open)] if (is_open := open_to_others(settings.data_dir)) else []),
     ]
     if offline:
         return findings

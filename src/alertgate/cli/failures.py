@@ -28,6 +28,7 @@ from alertgate.store.engine import Store
 from alertgate.store.failures import Failure
 
 NOTHING = "No failed notification is outstanding. The newest alert is of {}."
+THEN = "Fix the cause and run `alertgate retry --all`, or `alertgate dismiss --all`; with ids, only for these."
 MOST = 1000
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="The notifications' ids.")]
@@ -50,7 +51,7 @@ def failures(
         typer.echo(NOTHING.format(newest))
         return
     left_out = f" ({number - len(found):,} aren't listed; --limit lists more)" if number > len(found) else ""
-    typer.echo(f"{number:,} outstanding{left_out}. Fix the cause and run `alertgate retry`, or `alertgate dismiss`.")
+    typer.echo(f"{number:,} outstanding{left_out}. {THEN}")
 
 
 def retry(
@@ -150,3 +151,5 @@ def _lines(failure: Failure, settings: Settings) -> Iterator[str]:
     yield f"    {attempt.reason}: {reply}" if attempt else "    it was never attempted"
     if attempt and (remedy := advice(settings, Transient(Reason(attempt.reason), reply))):
         yield f"    What to do: {remedy}"
+    if notification.missed_since:
+        yield "    It is sent by itself once its channel works."

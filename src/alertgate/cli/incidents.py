@@ -51,7 +51,9 @@ def list_incidents(
         typer.echo(f"No incident {'is there' if all_ else 'is unresolved'}; {of}.")
         return
     more = "More aren't listed; --limit lists more. " if len(found) > most else ""
-    typer.echo(f"{more}`alertgate ack ID` and `alertgate resolve ID` act on them; `alertgate explain ID` tells more.")
+    acts = "`alertgate ack ID` and `alertgate resolve ID` act on them; "
+    can_act = any(incident.status in UNRESOLVED for incident in found[:most])
+    typer.echo(f"{more}{acts if can_act else ''}`alertgate explain ID` tells more.")
 
 
 def ack(ids: Ids, by: By, env_file: EnvFile = DEFAULT_ENV_FILE) -> None:

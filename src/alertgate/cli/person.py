@@ -9,14 +9,16 @@ import typer
 from alertgate.characters import is_shown
 from alertgate.web.queries import LONGEST_NAME
 
+UNKNOWN = "somebody"
+
 
 def me() -> str:
-    """Return the name of whoever is logged in, and that it was said by the command line."""
+    """Return the name of whoever is logged in; that they used the command line is recorded beside it."""
     try:
         name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (OSError, KeyError):  # a container's user needn't have a name
-        return "command line"
-    return f"{name} (command line)" if is_shown(name) and len(name) <= LONGEST_NAME // 2 else "command line"
+        return UNKNOWN
+    return name if is_shown(name) and len(name) <= LONGEST_NAME else UNKNOWN
 
 
 By = Annotated[

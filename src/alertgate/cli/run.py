@@ -4,10 +4,13 @@ import errno
 import gc
 import os
 import sys
+from pathlib import Path
 
 import typer
 
 from alertgate.errors import AlertgateError, ConfigError, PolicyInvalid
+
+DEFAULT_ENV_FILE = Path(".env")  # as settings_load has it, whose import takes long
 
 OUTPUT_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Errors of a file that the output goes to. alertgate's own files are looked after where they are written."""
@@ -36,7 +39,9 @@ def run() -> None:
         typer.echo("The settings can't be used:", err=True)
         for problem in error.problems:
             typer.echo(f"  - {problem}", err=True)
-        typer.echo("Fix them in the environment or in .env; `alertgate init` writes a .env to start from.", err=True)
+        has_file = DEFAULT_ENV_FILE.exists() or any(each.startswith("--env-file") for each in sys.argv)
+        start = "" if has_file else "; `alertgate init` writes a .env to start from"
+        typer.echo(f"Fix them in the environment or in .env{start}.", err=True)
         sys.exit(2)
     except AlertgateError as error:
         typer.echo(str(error), err=True)

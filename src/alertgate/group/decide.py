@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from alertgate.clock import AHEAD
 from alertgate.dedup import read_dedup_key
 from alertgate.group.order import is_before, stamp
 from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Signal, Source, worst
@@ -32,6 +33,7 @@ class GroupReason(StrEnum):
     LATE_ALL_CLEAR = "late_all_clear"  # the last one had ended without an all-clear, and this is it
     STALE_ALL_CLEAR = "stale_all_clear"  # it was published before the newest firing alert, so it ends nothing
     OLD_ALL_CLEAR = "old_all_clear"  # its own time is older than GROUP_INTERVAL, so it may be replayed: it ends nothing
+    EARLY_ALL_CLEAR = "early_all_clear"  # its own time is yet to come, so it may be replayed again and again
     UNNAMED_ALL_CLEAR = "unnamed_all_clear"  # it names no device and no dedup_key, so it ends nothing
     SHARED_ALL_CLEAR = "shared_all_clear"  # its part shares an incident, which may be open for another part
     NOTHING_TO_RESOLVE = "nothing_to_resolve"  # it says "resolved", and none is open
@@ -135,9 +137,12 @@ def _distrust(alert: Alert, rules: GroupingRules) -> GroupReason | None:
     """Return why an all-clear ends nothing, whatever is open, or None."""
     if _is_nameless(alert):
         return GroupReason.UNNAMED_ALL_CLEAR
-    old = alert.published_at is not None and alert.received_at - alert.published_at > rules.interval
+    if alert.source is not Source.GENERIC or alert.published_at is None:
+        return None
     # A hub signature signs no time, so whoever has seen such a request can send it again.
-    return GroupReason.OLD_ALL_CLEAR if old and alert.source is Source.GENERIC else None
+    if alert.received_at - alert.published_at > rules.interval:
+        return GroupReason.OLD_ALL_CLEAR
+    return GroupReason.EARLY_ALL_CLEAR if alert.published_at - alert.received_at > AHEAD else None
 
 
 def _is_nameless(alert: Alert) -> bool:
@@ -221,7 +226,7 @@ def _opened(alert: Alert, rules: GroupingRules, new_id: str) -> Incident:
         last_alert_at=alert.received_at,
         alert_count=1,
         began_at=happened or alert.received_at,
-        last_firing_at=happened,
+        last_firing_at=_fired_at(alert, rules),
         last_alert_id=alert.id,
         changed_at=alert.received_at,
     )
@@ -256,8 +261,17 @@ def _fired(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
         alert,
         severity=worst(last.severity, alert.severity),
         began_at=min(last.began_at or fired_at, fired_at),
-        last_firing_at=max(filter(None, (last.last_firing_at, happened)), default=None),
+        last_firing_at=max(filter(None, (last.last_firing_at, _fired_at(alert, rules))), default=None),
     )
+
+
+def _fired_at(alert: Alert, rules: GroupingRules) -> datetime | None:
+    """Return when a firing alert happened, so that no all-clear from before that ends its incident.
+
+    On the generic webhook that is its receipt if it has no time that can be right: an all-clear from before then may
+    be replayed.
+    """
+    return stamp(alert, rules) or (alert.received_at if alert.source is Source.GENERIC else None)
 
 
 def _counted(last: Incident, alert: Alert, **also: Any) -> Incident:
@@ -280,6 +294,7 @@ def sentence(decision: Decision, rules: GroupingRules) -> str:
         ended=ended.id if ended else "",
         quiet=f"{rules.resolve_after.total_seconds() / 60:g}",
         interval=f"{rules.interval.total_seconds() / 60:g}",
+        ahead=f"{AHEAD.total_seconds() / 60:g}",
     )
 
 
@@ -297,6 +312,7 @@ _SENTENCES = {
     GroupReason.LATE_ALL_CLEAR: "is the late all-clear of incident {id}, which had ended without one",
     GroupReason.STALE_ALL_CLEAR: "resolves nothing: a firing alert was published after it",
     GroupReason.OLD_ALL_CLEAR: "resolves nothing: its own time is more than {interval} min old",
+    GroupReason.EARLY_ALL_CLEAR: "resolves nothing: its own time is more than {ahead} min in the future",
     GroupReason.UNNAMED_ALL_CLEAR: "resolves nothing: it names neither a device nor a dedup_key",
     GroupReason.SHARED_ALL_CLEAR: "resolves nothing: its part shares an incident with others, which may not be over",
     GroupReason.NOTHING_TO_RESOLVE: "says resolved, but no incident is open for it; nobody is told",

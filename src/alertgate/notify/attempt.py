@@ -20,7 +20,7 @@ from alertgate.errors import StoreUnavailable
 from alertgate.links import Links
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
-from alertgate.notify.channels.advice import advice
+from alertgate.notify.channels.advice import advice, restates
 from alertgate.notify.channels.base import (
     CHANNEL_WIDE,
     Channel,
@@ -270,10 +270,11 @@ class Sender:
                 )
             await asyncio.sleep(RECORD_AGAIN)
         remedy = self.advise(end.outcome) if end.outcome else None
+        restated = end.outcome is not None and restates(self._settings, end.outcome)
         if outgoing.is_digest:
-            log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours)
+            log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours, restated=restated)
         else:
-            log_attempts(outgoing.first, end.attempts, end.finishes[0], remedy, ours=ours)
+            log_attempts(outgoing.first, end.attempts, end.finishes[0], remedy, ours=ours, restated=restated)
 
 
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:

@@ -240,17 +240,26 @@ class MessageContext(LocalTimes):
         return where(self.incident, self.device_name)
 
     @property
+    def ended_by_alert(self) -> bool:
+        """Whether the incident is over because an alert said so."""
+        return self.resolved and self.incident.resolution in (None, Resolution.ALERT)
+
+    @property
     def reading(self) -> Reading | None:
-        """The value that stands for the newest alert."""
-        return self._reading(self.latest)
+        """The value that stands for the newest alert; None at an end that isn't said, or said with the first value."""
+        found = self.reading_of(self.latest)
+        is_old = self.resolved and (not self.ended_by_alert or str(found) == str(self.first_reading))
+        return None if is_old else found
 
     @property
     def first_reading(self) -> Reading | None:
         """The value that stands for the first alert."""
-        return self._reading(self.first or self.alerts[-1])
+        return self.reading_of(self.first or self.alerts[-1])
 
-    def _reading(self, alert: Alert) -> Reading | None:
-        return reading(alert, self.incident.event, part_name(self.incident.key))
+    def reading_of(self, alert: Alert) -> Reading | None:
+        """Return the value that stands for an alert; None if it is about another event than the incident."""
+        is_other = alert.event != self.incident.event
+        return None if is_other else reading(alert, self.incident.event, part_name(self.incident.key))
 
     @property
     def event(self) -> str:

@@ -12,7 +12,7 @@ from alertgate.model import Attempt, Notification, NotificationStatus
 from alertgate.notify.context import Outgoing
 from alertgate.store.leases import Finish
 
-LONGEST = 210
+LONGEST = 160
 """Characters of a detail and a reply together."""
 SHORTEST_REPLY = 32
 MOST_NAMED = 3
@@ -22,9 +22,18 @@ log = structlog.stdlib.get_logger("alertgate.deliver")
 
 
 def log_attempts(
-    notification: Notification, attempts: Sequence[Attempt], finish: Finish, remedy: str | None, *, ours: bool
+    notification: Notification,
+    attempts: Sequence[Attempt],
+    finish: Finish,
+    remedy: str | None,
+    *,
+    ours: bool,
+    restated: bool = False,
 ) -> None:
-    """Log one line for each attempt at a message about one incident. `ours`: the lease still was."""
+    """Log one line for each attempt at a message about one incident.
+
+    `ours`: the lease still was. `restated`: the remedy says all that the reply does.
+    """
     for number, attempt in enumerate(attempts, start=notification.attempts + 1):
         about = {
             "notification_id": notification.id,
@@ -44,16 +53,24 @@ def log_attempts(
             seconds = round(attempt.seconds, 3)
             log.info("notification.sent", **about, **facts, seconds=seconds, **said(_ACCEPTED, attempt))
         elif finish.status is NotificationStatus.FAILED and not notification.given_up:
-            log.error("notification.failed", **about, **said(_failed(remedy, notification.id), attempt))
+            detail = _failed(remedy, notification.id, missed=finish.missed)
+            log.error("notification.failed", **about, **said(detail, attempt, restated=restated))
         elif finish.due_at:
             again_at = finish.due_at.isoformat(timespec="seconds")
-            log.warning("notification.postponed", **about, again_at=again_at, **said(_postponed(remedy), attempt))
+            words = said(_postponed(remedy), attempt, restated=restated)
+            log.warning("notification.postponed", **about, again_at=again_at, **words)
 
 
 def log_digest(
-    outgoing: Outgoing, attempts: Sequence[Attempt], finishes: Sequence[Finish], remedy: str | None, *, ours: bool
+    outgoing: Outgoing,
+    attempts: Sequence[Attempt],
+    finishes: Sequence[Finish],
+    remedy: str | None,
+    *,
+    ours: bool,
+    restated: bool = False,
 ) -> None:
-    """Log one line for an attempt at a digest."""
+    """Log one line for an attempt at a digest; `ours` and `restated` as in `log_attempts`."""
     if not attempts:
         return
     first, attempt = outgoing.first, attempts[0]
@@ -72,20 +89,23 @@ def log_digest(
         log.warning("digest.lease_lost", **about, **said(detail, attempt))
     elif failed:
         which = " ".join(failed) if len(failed) <= MOST_NAMED else "--all"
-        detail = _failed(remedy, which)
-        log.error("digest.failed", **about, failed=len(failed), ids=failed[:20], **said(detail, attempt))
+        words = said(_failed(remedy, which, missed=finishes[0].missed), attempt, restated=restated)
+        log.error("digest.failed", **about, failed=len(failed), ids=failed[:20], **words)
     elif any(each.digest_id for each in finishes):
         detail = "its content was refused: its halves are sent by themselves, to find what is"
         log.warning("digest.split", **about, **said(detail, attempt))
     elif again_at:
         when = again_at.isoformat(timespec="seconds")
-        log.warning("digest.postponed", **about, again_at=when, **said(_postponed(remedy), attempt))
+        words = said(_postponed(remedy), attempt, restated=restated)
+        log.warning("digest.postponed", **about, again_at=when, **words)
     else:
         log.info("digest.sent", **about, seconds=round(attempt.seconds, 3), **said(_ACCEPTED, attempt))
 
 
-def said(detail: str, attempt: Attempt) -> dict[str, str]:
-    """Return a detail and the server's words, cut to what both may take together."""
+def said(detail: str, attempt: Attempt, *, restated: bool = False) -> dict[str, str]:
+    """Return a detail and the server's words, cut to what both may take together, and left out if they are restated."""
+    if restated:
+        return {"detail": detail}
     return {"detail": detail, "reply": cut(attempt.reply, LONGEST - len(detail))}
 
 
@@ -98,7 +118,10 @@ def cut(reply: str, most: int) -> str:
 _ACCEPTED = "the mail server, or the outbox, accepted it"
 
 
-def _failed(remedy: str | None, which: str) -> str:
+def _failed(remedy: str | None, which: str, *, missed: bool) -> str:
+    """Say what a failure means and what to do. `missed`: only because its channel is away, so that it isn't over."""
+    if missed:
+        return f"given up for now, sent once the channel works: {remedy}"
     return f"failed for good: {remedy}; then `alertgate retry {which}`"
 
 

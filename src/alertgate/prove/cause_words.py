@@ -161,7 +161,7 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
         ),
         Cause.AUDIT_NOBODY_TOLD: CauseWords(
             "nobody was or will be told of an open incident",
-            "Look at that incident in the API or with `alertgate explain`, and tell people yourself. Fix why its "
+            "Look at that incident in the API or with `alertgate explain ID`, and tell people yourself. Fix why its "
             "notifications failed, and run `alertgate retry --all`.",
         ),
         Cause.AUDIT_UNREADABLE: CauseWords(
@@ -170,11 +170,11 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
         Cause.RECIPIENT_REFUSED: CauseWords(
             "refused for good",
             "Tell these people yourself. Correct the address, or have the server accept it; then run `alertgate retry "
-            "--all`. What needn't be sent any more: `alertgate dismiss`.",
+            "--all`. What needn't be sent any more: `alertgate dismiss ID`.",
         ),
         Cause.RECIPIENT_REMOVED: CauseWords(
             "the recipient is no longer in the settings",
-            "Dismiss them with `alertgate dismiss`, or add the recipient again and run `alertgate retry --all`.",
+            "Dismiss them with `alertgate dismiss ID`, or add the recipient again and run `alertgate retry --all`.",
         ),
         Cause.CHANNEL_AWAY: CauseWords(
             "their channel was away for longer than GIVE_UP_AFTER",
@@ -184,7 +184,7 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
         Cause.GAVE_UP: CauseWords(
             "given up after GIVE_UP_AFTER",
             "Find out why nothing was accepted: /status has each channel's last error. Then run `alertgate retry "
-            "--all`. What needn't be sent any more: `alertgate dismiss`.",
+            "--all`. What needn't be sent any more: `alertgate dismiss ID`.",
         ),
     }
 )

@@ -1,5 +1,6 @@
 """Render an alert's trail as text: what happened when, and the current state. Pure."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from alertgate.characters import cut, escaped
 from alertgate.credential import in_words as with_credential
+from alertgate.credential import signed
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import (
     Alert,
@@ -87,8 +89,9 @@ def _heading(trail: Trail, name: str | None) -> Iterator[str]:
 
 
 def _content(alert: Alert) -> str:
-    content = alert.message or alert.data or (alert.raw or b"").decode(errors="backslashreplace")
-    text = " ".join(str(content).split())
+    data = alert.data if alert.data not in (None, "") else (alert.raw or b"").decode(errors="backslashreplace")
+    content = alert.message or data
+    text = " ".join((content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)).split())
     return text if len(text) <= LONGEST_QUOTE else f"{cut(text, LONGEST_QUOTE)}..."
 
 
@@ -146,11 +149,13 @@ def _ends(incident: Incident) -> Iterator[_Event]:
     if incident.acknowledged_at:
         until = f" until {incident.snoozed_until:%Y-%m-%d %H:%M} UTC" if incident.snoozed_until else ""
         did = "snoozed" if until else "acknowledged"
-        who = f"{incident.acknowledged_by}{with_credential(incident.acknowledged_with)}"
+        who = signed(incident.acknowledged_by or "", incident.acknowledged_with)
         yield _Event(incident.acknowledged_at, f"the incident was {did} by {who}{until}")
     if incident.resolved_at:
-        how = with_credential(incident.resolved_with)
-        yield _Event(incident.resolved_at, f"the incident was resolved{_resolution(incident)}{how}")
+        person = signed(incident.resolved_by or "", incident.resolved_with)
+        is_person = incident.resolution is Resolution.PERSON
+        how = f" by {person}" if is_person else f"{_resolution(incident)}{with_credential(incident.resolved_with)}"
+        yield _Event(incident.resolved_at, f"the incident was resolved{how}")
 
 
 def _silence_events(trail: Trail, zone: ZoneInfo, now: datetime) -> Iterator[_Event]:
@@ -161,7 +166,7 @@ def _silence_events(trail: Trail, zone: ZoneInfo, now: datetime) -> Iterator[_Ev
         if silence.begins_at <= now:
             yield _Event(silence.begins_at, said)
         if silence.removed_at:
-            by = f"{silence.removed_by}{with_credential(silence.removed_with)}"
+            by = signed(silence.removed_by or "", silence.removed_with)
             yield _Event(silence.removed_at, f"the silence {silence.id} was ended by {by}")
         elif silence.ends_at <= now:
             yield _Event(silence.ends_at, f"the silence {silence.id} came to its end")
@@ -182,18 +187,24 @@ def _told(told: Told) -> Iterator[_Event]:
     for number, attempt in enumerate(told.attempts, start=1):
         yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
     if notification.finished_at and notification.status is NotificationStatus.FAILED:
-        if notification.superseded_by:
-            then = f"{notification.superseded_by} was planned instead"
-        elif notification.missed_since:
-            then = "it is sent once its channel works"
-        else:
-            then = f"`alertgate retry {notification.id}` sends it once the cause is fixed"
-        yield _Event(notification.finished_at, f"{who} failed for good; it did not reach its recipient; {then}")
+        yield _Event(notification.finished_at, f"{who} {_failed(notification)}")
     if notification.dismissed_at:
-        by = f"{notification.dismissed_by}{with_credential(notification.dismissed_with)}"
+        by = signed(notification.dismissed_by or "", notification.dismissed_with)
         yield _Event(notification.dismissed_at, f"{who} dismissed by {by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
+
+
+def _failed(notification: Notification) -> str:
+    """Say how a notification failed and what becomes of it, with the words of the log."""
+    how = "failed for good"
+    if notification.superseded_by:
+        then = f"{notification.superseded_by} was planned instead"
+    elif notification.missed_since:
+        how, then = "was given up for now", "it is sent by itself once its channel works"
+    else:
+        then = f"`alertgate retry {notification.id}` sends it once the cause is fixed"
+    return f"{how}; it did not reach its recipient; {then}"
 
 
 def _outcome(attempt: Attempt) -> str:

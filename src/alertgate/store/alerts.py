@@ -1,6 +1,6 @@
 """Queries on alerts."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -132,6 +132,6 @@ def first(connection: Connection, incident_id: str) -> Alert | None:
     return _alert(row._asdict()) if row else None
 
 
-def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> list[Alert]:
-    """Return the newest `limit` alerts that match, newest first; with `before`, those older than that id."""
-    return [_alert(row._asdict()) for row in connection.execute(select_page(alerts, wanted, before, limit))]
+def page(connection: Connection, wanted: Wanted, before: str | None, limit: int) -> Iterator[Alert]:
+    """Yield the newest `limit` alerts that match, newest first; with `before`, those older than that id."""
+    return (_alert(row._asdict()) for row in connection.execute(select_page(alerts, wanted, before, limit)))

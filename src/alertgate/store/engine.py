@@ -1,7 +1,6 @@
 """The store: engines, opening and closing, and the differences between SQLite and PostgreSQL."""
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from alertgate.store import lock, schema
 from alertgate.store.backup import back_up
 from alertgate.store.errors import committing, translated
 from alertgate.store.postgresql import postgresql_engine, through_pooler
+from alertgate.store.private import make_private, make_private_dir
 from alertgate.store.writer import In, Out, Writer
 
 READERS = 4
@@ -76,7 +76,7 @@ class Store:
         """Connect, migrate to the newest schema, and start the writer thread."""
         if self._file:
             make_private_dir(self._file.parent)
-            lock.make_private(self._file)
+            make_private(self._file)
             if exclusive:
                 self._lock = lock.claim(self._file)
         try:
@@ -227,18 +227,6 @@ class Store:
 
 def _each(connection: Connection, acts: Sequence[Callable[[Connection], Any]]) -> list[Any]:
     return [act(connection) for act in acts]
-
-
-def make_private_dir(path: Path) -> None:
-    """Make a directory that only its owner can enter. Raises StoreUnavailable."""
-    try:
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise PermissionError(f"no permission to write there as user {os.getuid()}")
-    except OSError as error:
-        raise StoreUnavailable(
-            f"DATA_DIR {path} can't be used: {error}. Nothing can be stored; make it writable or set another DATA_DIR."
-        ) from None
 
 
 def _engine(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:

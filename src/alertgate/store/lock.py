@@ -1,4 +1,4 @@
-"""The files of an SQLite database: private, and locked by the process that serves it, which writes its id there."""
+"""The lock of an SQLite database, by the process that serves it, which writes its id there."""
 
 import fcntl
 import os
@@ -6,20 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from alertgate.errors import StoreInUse, StoreUnavailable
-
-
-def make_private(file: Path) -> None:
-    """Make a file readable for its owner only; SQLite gives its database's mode to the files beside it.
-
-    Raises StoreUnavailable.
-    """
-    try:
-        if not file.exists():
-            file.touch(mode=0o600)
-        elif file.stat().st_mode & 0o077 and file.stat().st_uid == os.getuid():
-            file.chmod(0o600)
-    except OSError as error:
-        raise StoreUnavailable(f"{file} can't be opened: {error}. Make this user its owner.") from None
+from alertgate.store.private import make_private
 
 
 def claim(file: Path) -> IO[str]:

@@ -13,8 +13,8 @@ SMALL = 16 * 1024
 """Bytes of a body that are read in any case: uvicorn itself holds up to four times as much of each."""
 
 
-async def read_body(request: Request, gate: Gate, place: AbstractAsyncContextManager[None] | None = None) -> bytes:
-    """Return the raw body. What is larger than SMALL is read in its `place`, if there is one, which may raise.
+async def read_body(request: Request, gate: Gate, turn: AbstractAsyncContextManager[None] | None = None) -> bytes:
+    """Return the raw body. What is larger than SMALL is read in its `turn`, if there is one, which may raise.
 
     Raises BodyTooLarge, BodyTooSlow, ClientGone.
     """
@@ -31,9 +31,9 @@ async def read_body(request: Request, gate: Gate, place: AbstractAsyncContextMan
                 body += chunk
                 if len(body) > most:
                     raise BodyTooLarge(too_large)
-                if place and len(body) > SMALL:
-                    await held.enter_async_context(place)
-                    place = None
+                if turn and len(body) > SMALL:
+                    await held.enter_async_context(turn)
+                    turn = None
     except TimeoutError:
         raise BodyTooSlow(
             f"The body didn't arrive within {settings.body_timeout:g} s (BODY_TIMEOUT); nothing was stored."

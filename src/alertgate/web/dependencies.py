@@ -29,6 +29,7 @@ from alertgate.prove.health import Health
 from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.engine import Store
 from alertgate.web.limits import Limits
+from alertgate.web.unverified import UnverifiedBodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Gate:
     auditor: Auditor
     failures: FailureWatch
     limits: Limits
+    unverified: UnverifiedBodies
     metrics: Metrics
 
 

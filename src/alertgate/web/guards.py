@@ -169,7 +169,8 @@ async def generic_guard(
         with reported(request, gate, Source.GENERIC):
             body = await read_body(request, gate)
     else:
-        body = await read_body(request, gate, gate.limits.unverified(address, gate.settings.body_timeout / 2))
+        async with gate.unverified.reading(address) as turn:
+            body = await read_body(request, gate, turn)
         _require(_check_signature(request, body, secrets, gate), request, gate)
     # Only now: what others send from the same address without a credential must not cost a good sender its alerts.
     with reported(request, gate, Source.GENERIC, lambda: readable(body, request, gate)):

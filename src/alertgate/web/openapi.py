@@ -144,16 +144,18 @@ GENERIC_BODY = {
         _header("webhook-timestamp", "Standard Webhooks: Unix seconds, at most five minutes from now."),
     ],
 }
-GENERIC_HOW = """Take an alert from any other system, signed or with a bearer token.
+ADDRESS = "http://127.0.0.1:8000"
+"""Where `make run` serves; a page that shows the document puts its own address in place of it."""
+GENERIC_HOW = f"""Take an alert from any other system, signed or with a bearer token.
 
 **This page can't sign.** Its *Execute* works with `WEBHOOK_TOKEN`, if you set one: paste it at *Authorize*,
 *WebhookToken*. To send a signed alert, paste this into a shell, in the directory of `.env`:
 
 ```bash
 WEBHOOK_SECRET=$(sed -n 's/^WEBHOOK_SECRET=//p' .env)
-BODY='{"event":"backup/failed","message":"No backup for 26 hours","source":"nas","severity":"critical"}'
+BODY='{{"event":"backup/failed","message":"No backup for 26 hours","source":"nas","severity":"critical"}}'
 SIGNATURE=$(printf '%s' "$BODY" | openssl dgst -sha256 -hmac "$WEBHOOK_SECRET" -r | cut -d' ' -f1)
-curl -i http://127.0.0.1:8000/webhook/generic -H "Content-Type: application/json" \\
+curl -i {ADDRESS}/webhook/generic -H "Content-Type: application/json" \\
   -H "X-Hub-Signature-256: sha256=$SIGNATURE" -d "$BODY"
 ```
 """

@@ -117,7 +117,7 @@ def describe(request: Request, error: Exception) -> tuple[dict[str, Any], dict[s
     headers: dict[str, str] = {}
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = f'{error.scheme} realm="alertgate"'
-    if isinstance(error, errors.BodyTooSlow):
+    if isinstance(error, errors.BodyTooSlow | errors.TooManyUnfinished):
         headers["Connection"] = "close"  # the rest of the body would be read to its end
     if isinstance(error, errors.RateLimited | errors.Unavailable) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)

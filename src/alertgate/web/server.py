@@ -40,6 +40,8 @@ UNSENT_TIMEOUT = 30_000
 """Milliseconds that a caller may leave an answer unread before the system ends its connection."""
 SEND_BUFFER = 64 * 1024
 """Bytes of answers that the system takes at once for a caller who doesn't read. It would take megabytes by itself."""
+RECEIVE_BUFFER = 64 * 1024
+"""Bytes that the system keeps of a connection from which nothing is read now, and that are read from one at once."""
 MOST_FILES = 65_536
 """Open files to ask of the system."""
 
@@ -233,7 +235,8 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # connections inherit these two
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # connections inherit these
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_TIMEOUT)
         try:

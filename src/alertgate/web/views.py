@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,9 @@ from alertgate.silence import Silence
 from alertgate.store.escalations import StoredRun
 
 SILENCED = "Those that held what was to be said of the incident, or do now, oldest first"
+
+LARGEST_PAGE = 1024 * 1024
+"""Bytes of alerts at which a page ends."""
 
 
 class AlertView(BaseModel):
@@ -35,7 +38,7 @@ class AlertView(BaseModel):
     fields: dict[str, Any] = Field(description="Everything else that the body said")
     published_at: datetime | None
     repeat_key: str | None = Field(description="The sender's own id of the event, which its repeats have too")
-    id_kind: str | None = Field(description="`event_id`, `idempotency_key` or `webhook_id`")
+    id_kind: str | None = Field(description="`event_id`, `idempotency_key`, `webhook_id` or `own_time`")
     content: str | None = Field(description="A digest of what it says, the same for its repeats; null: it has none")
     errors: list[str] = Field(description="Why it is quarantined")
     raw: str | None = Field(
@@ -246,20 +249,21 @@ class TestSendList(BaseModel):
 def show_trail(trail: Trail, now: datetime) -> "AsciiJson":
     """Return an alert's trail as the API's answer."""
     incident = _facts(trail.incident) if trail.incident else None
-    return AsciiJson({"alert": _alert(trail.alert), "incident": incident, **_beside(trail, now)})
+    shown = {"alert": encoded(_alert(trail.alert)), "incident": encoded(incident), **_beside(trail, now)}
+    return AsciiJson(_object(**shown))
 
 
 def show_incident_trail(trail: IncidentTrail, now: datetime) -> "AsciiJson":
     """Return an incident's trail as the API's answer."""
-    latest = [_alert(alert) for alert in trail.latest]
-    return AsciiJson({"incident": _facts(trail.incident), "alerts": latest, **_beside(trail, now)})
+    latest = _list(encoded(_alert(alert)) for alert in trail.latest)
+    return AsciiJson(_object(incident=encoded(_facts(trail.incident)), alerts=latest, **_beside(trail, now)))
 
 
-def _beside(trail: Trail | IncidentTrail, now: datetime) -> dict[str, Any]:
+def _beside(trail: Trail | IncidentTrail, now: datetime) -> dict[str, bytes]:
     return {
-        "notifications": _told(trail.told),
-        "escalation": _escalation(trail.escalation),
-        "silences": [silence_view(each, now) for each in trail.silences],
+        "notifications": _list(map(encoded, _told(trail.told))),
+        "escalation": encoded(_escalation(trail.escalation)),
+        "silences": _list(encoded(silence_view(each, now)) for each in trail.silences),
     }
 
 
@@ -268,9 +272,32 @@ def silence_view(silence: Silence, now: datetime) -> dict[str, Any]:
     return {**_facts(silence), "state": silence.state(now)}
 
 
-def show_alerts(page: Iterable[Alert], next_cursor: str | None) -> "AsciiJson":
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """A page of alerts, each as JSON. `last` is the id of its last one; None if no page follows."""
+
+    items: list[bytes]
+    last: str | None
+
+
+def fill_page(found: Iterable[Alert], limit: int) -> AlertPage:
+    """Take alerts for a page until it has `limit` of them or LARGEST_PAGE bytes; it has one in any case.
+
+    To be called in another thread, with more than `limit` if there are more.
+    """
+    items: list[bytes] = []
+    size, last = 0, ""
+    for alert in found:
+        if len(items) == limit or size >= LARGEST_PAGE:
+            return AlertPage(items, last)
+        items.append(encoded(_alert(alert)))
+        size, last = size + len(items[-1]), alert.id
+    return AlertPage(items, None)
+
+
+def show_alerts(page: AlertPage, next_cursor: str | None) -> "AsciiJson":
     """Return a page of alerts as the API's answer."""
-    return AsciiJson({"items": [_alert(alert) for alert in page], "next": next_cursor})
+    return AsciiJson(_object(items=_list(page.items), next=encoded(next_cursor)))
 
 
 def show_incidents(page: Iterable[Incident], next_cursor: str | None) -> "AsciiJson":
@@ -336,8 +363,24 @@ class AsciiJson(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Write the JSON."""
-        return json.dumps(content, default=_plain, separators=(",", ":")).encode("ascii")
+        """Write the JSON, unless it is written already."""
+        return content if isinstance(content, bytes) else encoded(content)
+
+
+def encoded(content: Any) -> bytes:
+    """Return content as JSON.
+
+    One call doesn't let other threads run: what may be large is encoded in another thread, and in pieces.
+    """
+    return json.dumps(content, default=_plain, separators=(",", ":")).encode("ascii")
+
+
+def _list(items: Iterable[bytes]) -> bytes:
+    return b"[%b]" % b",".join(items)
+
+
+def _object(**values: bytes) -> bytes:
+    return b"{%b}" % b",".join(b'"%b":%b' % (name.encode(), value) for name, value in values.items())
 
 
 def _plain(value: object) -> str:

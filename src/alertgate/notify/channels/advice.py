@@ -11,8 +11,9 @@ from ipaddress import ip_address
 from types import MappingProxyType
 
 from alertgate.config import Settings
+from alertgate.container import in_container
 from alertgate.notify.channels.base import Outcome, Reason, Sent
-from alertgate.notify.channels.providers import APP_PASSWORDS, SERVICE_LOGINS, of_provider
+from alertgate.notify.channels.providers import APP_PASSWORDS, HOSTS, SERVICE_LOGINS, of_provider
 
 
 class Mistake(StrEnum):
@@ -66,7 +67,7 @@ def advice(settings: Settings, outcome: Outcome) -> str | None:
         provider=provider,
         page=page,
         login=of_provider(host, SERVICE_LOGINS),
-        here="; in a container, that is the container itself" if is_here else "",
+        here="; in a container, as here, that is the container itself" if is_here and in_container() else "",
         instead=_NOT_ENCRYPTED_HERE if is_here else "",
     )
 
@@ -76,15 +77,28 @@ def find_mistake(settings: Settings, outcome: Outcome) -> Mistake | None:
     if _REPLY.match(outcome.reply):
         return _in_login(settings, outcome)
     said = next((mistake for mistake, sign in _SIGNS.items() if sign.search(outcome.reply)), None)
+    return _with_settings(settings, said) if said else None
+
+
+def _with_settings(settings: Settings, said: Mistake) -> Mistake:
+    """Return what a mistake that a failure's words show is with these settings."""
+    host = (settings.mail_host or "").lower().rstrip(".")
     if said is Mistake.SAYS_NOTHING and settings.mail_port == TLS_PORT:
         return Mistake.TLS_EXPECTED
     if said is Mistake.UNKNOWN_AUTHORITY and settings.smtp_ca_file:
         return Mistake.OTHER_AUTHORITY
-    if said in _NEEDLESS_HERE and on_this_machine(settings.mail_host or ""):
+    if said is Mistake.NO_SUCH_HOST and host in HOSTS:
+        return Mistake.NO_DNS
+    if said in _NEEDLESS_HERE and on_this_machine(host):
         return Mistake.PLAIN_HERE
     if said is Mistake.NO_AUTH and settings.smtp_security == "none":
         return Mistake.NO_AUTH_UNENCRYPTED
     return said
+
+
+def restates(settings: Settings, outcome: Outcome) -> bool:
+    """Return whether the advice says all that the failure's own words do, which then needn't stand beside it."""
+    return not _REPLY.match(outcome.reply) and find_mistake(settings, outcome) in _RESTATED
 
 
 def doubtful_port(settings: Settings) -> str | None:
@@ -234,8 +248,8 @@ _MISTAKES: Mapping[Mistake, str] = MappingProxyType(
         Mistake.NO_KNOWN_LOGIN: "{server} offers no login that alertgate knows (PLAIN, LOGIN, CRAM-MD5, "
         "XOAUTH2): have one of them enabled there, or use another mail server; if it needs no login, unset "
         "SMTP_PASSWORD",
-        Mistake.ADDRESS_NOT_ALLOWED: "the account may not be used from this machine's address: add the address that "
-        "this machine has on the internet to those that the provider allows, or take that limit off",
+        Mistake.ADDRESS_NOT_ALLOWED: "the account may not be used from this machine's address: have the provider "
+        "allow the one that it has on the internet, or take that limit off",
         Mistake.LOGIN_WANTED: "the server wants a login: set SMTP_PASSWORD, and SMTP_USERNAME where that isn't "
         "SMTP_EMAIL",
         Mistake.APP_PASSWORD: "for {provider} use an app password, not the account's own: create one ({page}), and "
@@ -247,6 +261,15 @@ _MISTAKES: Mapping[Mistake, str] = MappingProxyType(
     }
 )
 
+_RESTATED = frozenset(
+    {
+        *(Mistake.NOTHING_LISTENS, Mistake.NO_SUCH_HOST, Mistake.NO_DNS, Mistake.NO_ROUTE, Mistake.NO_ANSWER),
+        *(Mistake.SAYS_NOTHING, Mistake.TLS_EXPECTED, Mistake.NO_STARTTLS, Mistake.NO_AUTH),
+        *(Mistake.NO_AUTH_UNENCRYPTED, Mistake.NO_KNOWN_LOGIN, Mistake.PLAIN_EXPECTED, Mistake.PLAIN_HERE),
+        *(Mistake.EXPIRED, Mistake.NOT_YET_VALID, Mistake.UNKNOWN_AUTHORITY, Mistake.OTHER_AUTHORITY),
+    }
+)
+"""Mistakes that are found by the system's or alertgate's own words, which say no more than that."""
 _NEEDLESS_HERE = frozenset({Mistake.NO_STARTTLS, Mistake.PLAIN_EXPECTED})
 _NOT_ENCRYPTED_HERE = "; on this machine SMTP_SECURITY=none does too"
 _REASONS: Mapping[str, str] = MappingProxyType(
@@ -263,8 +286,8 @@ _REASONS: Mapping[str, str] = MappingProxyType(
         "see that the address has reverse DNS and is on no block list",
         "unclear": "the server refuses without a clear reason: check SMTP_EMAIL and the login, and ask who runs the "
         "server",
-        "recipient_busy": "the server won't take it now, as when it makes unknown senders wait (greylisting): "
-        "alertgate tries again; if it lasts, ask who runs the server",
+        "recipient_busy": "the server won't take it now, as when it makes unknown senders wait (greylisting); "
+        "if it lasts, ask who runs the server",
         "mailbox_full": "the mailbox is full: its owner must make room",
         "no_such_recipient": "there is no such mailbox: correct the address in RECIPIENT_EMAIL or RECIPIENT_SMS, or "
         "remove it",

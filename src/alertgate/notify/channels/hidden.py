@@ -1,8 +1,8 @@
-"""Take a login's secrets out of what a server says: some repeat them, as they are, in base64, or in part. Pure."""
+"""Take a login's secrets out of what a server says: some repeat them, in other letters, in base64, or in part. Pure."""
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from urllib.parse import quote_plus
 
@@ -24,10 +24,12 @@ class Secrets:
     A user name is no secret, so its first character and its domain stay to be seen.
     """
 
-    def __init__(self, secrets: Iterable[str], user: str = "", said: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Collection[str], user: str = "", said: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets if secret for form in (secret, quote_plus(secret), *_in_base64(secret))}
         forms |= {b64encode(whole.encode()).decode().rstrip("=") for whole in (user, *said)}
         forms |= set(_in_base64(user))
+        forms |= {form for secret in secrets if secret for form in (secret[::-1], secret.encode().hex())}
+        forms = {_folded(form) for form in forms}
         self._pieces = {form[at : at + PIECE] for form in forms for at in range(len(form) - PIECE + 1)}
         self._words = _alone({form for form in forms if 1 < len(form) < PIECE})
         self._user = _alone({user} if user else set())
@@ -40,9 +42,10 @@ class Secrets:
         return self._user.sub(self._shown_user, text)
 
     def _without_pieces(self, text: str) -> Iterator[str]:
+        folded = _folded(text)
         begin = end = 0  # of what is shown next, and of the secret before it
         for at in range(len(text) - PIECE + 1):
-            if text[at : at + PIECE] not in self._pieces:
+            if folded[at : at + PIECE] not in self._pieces:
                 continue
             if at > end or not end:
                 yield text[begin:at] + _HIDDEN
@@ -58,6 +61,11 @@ def without(outcome: Outcome, hide: Hide) -> Outcome:
     return hidden
 
 
+def _folded(text: str) -> str:
+    """Return a text in small letters, each where it stood: a server may repeat a secret in others."""
+    return "".join(letter if len(small := letter.lower()) != 1 else small for letter in text)
+
+
 def _in_base64(secret: str) -> Iterator[str]:
     """Yield the letters of base64 that are of this secret alone, for each place at which it may begin in a text."""
     raw = secret.encode()
@@ -69,6 +77,6 @@ def _in_base64(secret: str) -> Iterator[str]:
 
 
 def _alone(words: set[str]) -> re.Pattern[str]:
-    """Return a pattern for these words where no other letter, digit or part of a host's name touches them."""
+    """Return a pattern for these words, in any case, where no letter, digit or part of a host's name touches them."""
     some = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    return re.compile(rf"(?<![\w.+/@-])(?:{some})(?![\w+/@-]|\.\w)" if some else r"(?!)")
+    return re.compile(rf"(?<![\w.+/@-])(?:{some})(?![\w+/@-]|\.\w)" if some else r"(?!)", re.IGNORECASE)

@@ -14,7 +14,7 @@ from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels.base import Channel, Finding, Level, Message, Outcome, Reason, Sent, Transient
 from alertgate.notify.channels.mail import SENDER_NAME, compose
-from alertgate.store.engine import make_private_dir
+from alertgate.store.private import make_private_dir
 
 log = structlog.stdlib.get_logger("alertgate.outbox")
 
@@ -68,7 +68,7 @@ class Outbox:
     def _write(self, message: Message) -> Path:
         for directory in (self._path, *(self._path / name for name in ("tmp", "new", "cur"))):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path.chmod(0o700)  # it may have been there, and open
+            directory.chmod(0o700)  # it may have been there, and open
         file = self._path / "new" / Maildir(self._path).add(compose(message, self._sender, self._name))
         file.chmod(0o600)  # the Maildir leaves that to the process's umask
         return file

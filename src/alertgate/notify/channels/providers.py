@@ -44,3 +44,14 @@ SERVICE_LOGINS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Services that send mail for programs, and which login they want."""
+
+HOSTS = frozenset(
+    {
+        *("smtp.gmail.com", "smtp.googlemail.com", "smtp-relay.gmail.com", "smtp.mail.me.com", "smtp.mail.yahoo.com"),
+        *("smtp.aol.com", "smtp.fastmail.com", "smtp.zoho.com", "smtp.zoho.eu", "smtp.yandex.com", "mail.gmx.net"),
+        *("mail.gmx.com", "smtp.web.de", "smtp.office365.com", "smtp-mail.outlook.com", "smtp.sendgrid.net"),
+        *("smtp.mailgun.org", "smtp.eu.mailgun.org", "smtp.postmarkapp.com", "smtp-relay.brevo.com"),
+        *("in-v3.mailjet.com", "smtp.resend.com", "smtp.sparkpostmail.com"),
+    }
+)
+"""Mail servers that exist: if the name of one isn't found, the name isn't what is wrong."""

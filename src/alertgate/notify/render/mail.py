@@ -10,7 +10,6 @@ from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
 from alertgate.notify.context import MessageContext
 from alertgate.notify.render import content, wording
-from alertgate.notify.render.reading import Reading
 from alertgate.notify.render.text import Blob, aligned, blob, clean_beginning, one_line, rows, shorten
 from alertgate.notify.sender_clock import happened
 
@@ -27,34 +26,6 @@ class Bodies(NamedTuple):
 
     text: str
     html: str
-
-
-def subject(context: MessageContext) -> str:
-    """Return a subject such as `[CRITICAL] Freezer: temperature 9.4 °C`; later `[CRITICAL, now 11.8 °C] Freezer: …`.
-
-    Only what is in brackets changes during an incident, so that Gmail shows the incident as one conversation; the rest
-    has the value with which it began. Gmail requires References to the same id *and* the same subject
-    (workspaceupdates.googleblog.com, 2019-03-29), but ignores `Re:` and a prefix in square brackets (seen in
-    github.com/TwiN/gatus/issues/1563 and getredash/redash/issues/1144), as IMAP's base subject does (RFC 5256, 2.1). A
-    count or a new value behind the brackets would start a new conversation with each update.
-    """
-    named, first, now = f"{context.where}: {context.event}", context.first_reading, context.reading
-    title = f"{context.where}: {first.after(context.event)}" if first else named
-    # A value that doesn't fit is left out: half of it would be another one.
-    title = title if len(title) <= LONGEST_TITLE else one_line(named, LONGEST_TITLE)
-    news = f", now {_since(first, now)}" if now and (first is None or now.value != first.value) else ""
-    news = news if len(f"[{context.tag}{news}] {title}") <= LONGEST_SUBJECT else ""
-    return one_line(f"[{context.tag}{news}] {title}", LONGEST_SUBJECT)
-
-
-def _since(first: Reading | None, now: Reading) -> str:
-    """Return the newest value, with its name unless the first one has the same."""
-    return now.value if first and now.name == first.name else str(now)
-
-
-LONGEST_SUBJECT = 140
-LONGEST_TITLE = 128
-"""With any severity before it, a title isn't cut once more."""
 
 
 @cache

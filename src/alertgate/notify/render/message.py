@@ -8,6 +8,7 @@ from alertgate.notify.context import DigestContext, MessageContext
 from alertgate.notify.gateways import is_text_message
 from alertgate.notify.render import digest, mail
 from alertgate.notify.render.sms import sms
+from alertgate.notify.render.subject import subject
 
 
 def render(context: MessageContext | DigestContext, *, with_picture: bool = True) -> Message:
@@ -22,12 +23,12 @@ def render(context: MessageContext | DigestContext, *, with_picture: bool = True
     if is_text_message(notification.channel, notification.address):
         return _message(context, text=sms(context))
     picture = mail.picture(context.latest)
-    subject = mail.subject(context)
-    bodies = mail.bodies(context, subject, picture=picture is not None and with_picture, left_out=picture is not None)
+    title = subject(context)
+    bodies = mail.bodies(context, title, picture=picture is not None and with_picture, left_out=picture is not None)
     return _message(
         context,
         text=bodies.text,
-        subject=subject,
+        subject=title,
         html=bodies.html,
         picture=picture if with_picture else None,
     )

@@ -12,7 +12,7 @@ from alertgate.model import (
     Resolution,
     Source,
 )
-from alertgate.notify.context import MessageContext, duration, late
+from alertgate.notify.context import MessageContext, duration, late, part_name
 from alertgate.notify.course import listed, ordinal
 from alertgate.notify.render.content import essence
 from alertgate.notify.render.text import one_line, shorten
@@ -20,6 +20,7 @@ from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
 from alertgate.own_events import HINTS
 from alertgate.prove.hint_words import LEAD
 from alertgate.prove.trouble_words import lead as trouble_lead
+from alertgate.words import folded
 
 
 def lead(context: MessageContext) -> str:
@@ -306,13 +307,18 @@ def line(context: MessageContext, alert: Alert, longest: int) -> str:
 
 
 def rest(context: MessageContext) -> str:
-    """Return what a text message says after its headline, which has the reading already."""
-    latest, shown = context.latest, context.reading
+    """Return what a text message says after its headline, which has the reading and the part of the device already."""
+    latest, shown, parts = context.latest, context.reading, (part_name(context.incident.key) or "").split(", ")
     if context.unreadable:
         return REMEDY
-    if latest.message or shown is None:
+    if latest.message:
         return essence(latest)
-    if not shown.field:
+    if shown and not shown.field:
         return ""
-    data = {name: value for name, value in latest.data.items() if name != shown.field}
-    return essence(replace(latest, data=data))
+    if isinstance(latest.data, dict):
+        said = {name for name, value in latest.data.items() if isinstance(value, str) and folded(value) in parts}
+        said |= {shown.field} if shown else set()
+        latest = replace(latest, data={name: value for name, value in latest.data.items() if name not in said})
+    # At the end of an incident, the value that the headline doesn't show is an old one.
+    is_old = context.resolved and shown is None and context.reading_of(context.latest) is not None
+    return f"last: {essence(latest)}" if is_old else essence(latest)

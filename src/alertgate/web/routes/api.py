@@ -37,6 +37,7 @@ from alertgate.web.problem_answers import (
 from alertgate.web.queries import AlertQuery, By, IncidentQuery, NotificationQuery, PageQuery, Snooze
 from alertgate.web.views import (
     AlertList,
+    AlertPage,
     AlertTrail,
     AsciiJson,
     DismissedCount,
@@ -46,6 +47,7 @@ from alertgate.web.views import (
     NotificationList,
     NotificationView,
     TestSendList,
+    fill_page,
     show_alerts,
     show_incident,
     show_incident_trail,
@@ -64,18 +66,27 @@ router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(api_guard)
 async def list_alerts(gate: CurrentGate, query: Annotated[AlertQuery, Query()]) -> AsciiJson:
     """Return alerts, newest first; what arrives between two pages neither repeats nor hides older ones."""
     before, wanted = _before("alerts", query, gate), query.wanted()
-    found = await gate.store.read(lambda connection: alerts.page(connection, wanted, before, query.limit + 1))
-    page = found[: query.limit]
-    return show_alerts(page, _next("alerts", page[-1].id, gate) if len(found) > query.limit else None)
+
+    def read(connection: Connection) -> AlertPage:
+        return fill_page(alerts.page(connection, wanted, before, query.limit + 1), query.limit)
+
+    page = await gate.store.read(read)
+    return show_alerts(page, _next("alerts", page.last, gate) if page.last else None)
 
 
 @router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**missing("alert"), **WRONG_ID})
 async def get_alert(alert_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one alert's trail: received, grouped, each notification, each attempt."""
-    found = await gate.store.read(lambda connection: trail(connection, str(alert_id), gate.settings.device_name))
-    if found is None:
+    now, device_name = gate.clock.now(), gate.settings.device_name
+
+    def read(connection: Connection) -> AsciiJson | None:
+        found = trail(connection, str(alert_id), device_name)
+        return show_trail(found, now) if found else None
+
+    shown = await gate.store.read(read)
+    if shown is None:
         raise NotFound(f"There is no alert {alert_id}; it was never stored, or retention deleted it.")
-    return show_trail(found, gate.clock.now())
+    return shown
 
 
 @router.get("/incidents", response_model=IncidentList, responses=WRONG)
@@ -90,11 +101,16 @@ async def list_incidents(gate: CurrentGate, query: Annotated[IncidentQuery, Quer
 @router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**missing("incident"), **WRONG_ID})
 async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one incident with its latest alerts, each notification, each attempt."""
-    device_name = gate.settings.device_name
-    found = await gate.store.read(lambda connection: incident_trail(connection, str(incident_id), device_name))
-    if found is None:
+    now, device_name = gate.clock.now(), gate.settings.device_name
+
+    def read(connection: Connection) -> AsciiJson | None:
+        found = incident_trail(connection, str(incident_id), device_name)
+        return show_incident_trail(found, now) if found else None
+
+    shown = await gate.store.read(read)
+    if shown is None:
         raise _no_incident(incident_id)
-    return show_incident_trail(found, gate.clock.now())
+    return shown
 
 
 @router.post(

@@ -14,6 +14,8 @@ from threading import Lock
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
+from alertgate.web.openapi import ADDRESS
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
@@ -36,10 +38,16 @@ PAGE = """<!DOCTYPE html>
 </body>
 </html>
 """
-START = """window.ui = SwaggerUIBundle({
+START = f"""const here = new URL(".", location.href).href;
+window.ui = SwaggerUIBundle({{
   url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null, tryItOutEnabled: true,
-});
+  responseInterceptor: (answer) => {{
+    if (answer.url === here + "openapi.json") answer.text = answer.text.replaceAll("{ADDRESS}/", here);
+    return answer;
+  }},
+}});
 """
+"""What is to be pasted into a shell has the address that the page was opened at; the service itself doesn't know it."""
 _CACHED = {"Cache-Control": "public, max-age=86400"}
 PIECE = 32 * 1024
 """Bytes."""

@@ -13,7 +13,7 @@ from alertgate.accept.fields import distinct
 from alertgate.accept.record import Recorded, Result
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
-from alertgate.errors import FieldError, Invalid, StoreRefused, StoreTooSlow, WrongContentType
+from alertgate.errors import FieldError, Invalid, StoreError, StoreRefused, StoreTooSlow, WrongContentType
 from alertgate.model import Alert, AlertStatus, IdKind, Source
 from alertgate.notify.render.text import one_line
 from alertgate.web.body import media_type
@@ -125,8 +125,15 @@ async def _record(understood: Understood, request: Request, gate: Gate) -> Recor
     alert = understood.alert
     with reported(request, gate, alert.source, lambda: alert):
         fitted = gate.volume.fit(alert)
-        recorded = await _commit(understood._replace(alert=fitted.alert), gate)
-    if recorded.result is not Result.DUPLICATE:
+        try:
+            recorded = await _commit(understood._replace(alert=fitted.alert), gate)
+        except StoreError:
+            gate.volume.give_back(fitted)
+            raise
+    if recorded.result is Result.DUPLICATE:
+        gate.volume.give_back(fitted)  # else whoever replays one request would use up the budget of all others
+    else:
+        gate.volume.count(alert.source, recorded.beside)
         report_shortened(request, gate, fitted)
     if recorded.due:
         gate.deliverer.wake()
