@@ -19,7 +19,7 @@ from alertgate.accept import particle, record
 from alertgate.accept.credentials import bearer
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.rulings import Understood
-from alertgate.app import Ids
+from alertgate.ids import Ids
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.channels.mail import compose

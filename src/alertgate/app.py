@@ -5,8 +5,6 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from threading import Lock
 from types import MappingProxyType
 
 import structlog
@@ -28,6 +26,7 @@ from alertgate.errors import ConfigError
 from alertgate.group.actions import IncidentActions
 from alertgate.group.by_link import Doer, LinkAct, LinkActions
 from alertgate.group.silencing import Silencer
+from alertgate.ids import Ids
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
@@ -53,7 +52,6 @@ from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
 from alertgate.store.private import open_to_others
-from alertgate.uuid7 import time_of, uuid7
 from alertgate.web import problems
 from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
@@ -67,32 +65,8 @@ DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text m
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
 
 NO_SECRETS: Mapping[str, str] = MappingProxyType({})
-MICROSECOND = timedelta(microseconds=1)
-MILLISECOND = timedelta(milliseconds=1)
 
 log = structlog.stdlib.get_logger("alertgate")
-
-
-def new_id(at: datetime) -> str:
-    """Return a fresh UUIDv7."""
-    return uuid7(at, random.randbytes(8))  # noqa: S311  (ids aren't secret: reading what they name requires a token)
-
-
-class Ids:
-    """Makes ever-increasing UUIDv7s, even after the clock was set back: the newest must sort last.
-
-    `newest` is the newest id that an earlier run stored.
-    """
-
-    def __init__(self, newest: str | None) -> None:
-        self._last = time_of(newest) + MILLISECOND if newest else datetime.min.replace(tzinfo=UTC)
-        self._lock = Lock()
-
-    def __call__(self, at: datetime) -> str:
-        """Return a fresh id for `at`, or for a microsecond after the previous one if that is later."""
-        with self._lock:
-            self._last = at if at > self._last else self._last + MICROSECOND
-            return new_id(self._last)
 
 
 def open_gate(

@@ -14,7 +14,7 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.parts import MOST_PARTS
 from alertgate.accept.record import Recorded, Recorder
 from alertgate.accept.rulings import Understood
-from alertgate.app import Ids
+from alertgate.ids import Ids
 from alertgate.model import ChannelName, Incident, IncidentStatus, NotificationStatus, Resolution, Severity, Source
 from alertgate.notify.directory import Directory
 from alertgate.own_events import Hint

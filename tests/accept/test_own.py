@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.own_report import Reporter
 from alertgate.accept.record import Recorder
-from alertgate.app import Ids
 from alertgate.errors import StoreUnavailable
+from alertgate.ids import Ids
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import Alert, ChannelName, Incident, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.notify.directory import Directory

@@ -7,9 +7,9 @@ import pytest
 
 from alertgate.accept.record import Recorder, Result
 from alertgate.accept.rulings import Understood
-from alertgate.app import Ids
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, IncidentActions
+from alertgate.ids import Ids
 from alertgate.model import ChannelName, IdKind, IncidentStatus, Kind, NotificationStatus, Resolution, Severity, Signal
 from alertgate.notify.directory import Directory
 from alertgate.rules import GroupingRules

@@ -18,8 +18,8 @@ from alertgate.accept.particle import FORM
 from alertgate.accept.record import Recorder
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
-from alertgate.app import Ids
 from alertgate.errors import Rejected
+from alertgate.ids import Ids
 from alertgate.model import AlertStatus, ChannelName, IdKind, Severity
 from alertgate.notify.directory import Directory
 from alertgate.policy.events import EventRule

@@ -23,8 +23,8 @@ from alertgate.accept.credentials import hub_signature
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.particle import FORM
 from alertgate.accept.rulings import Understood
-from alertgate.app import new_id
 from alertgate.errors import Rejected
+from alertgate.ids import new_id
 from alertgate.model import Alert, ChannelName, Json, Severity
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Message, Sent
@@ -37,8 +37,8 @@ from alertgate.prove.history import Trail
 from alertgate.prove.timeline import tell
 from alertgate.rules import SeverityRules
 from alertgate.store.column_types import AnyText, JsonText
+from alertgate.web.answers import show_trail
 from alertgate.web.refusals import size_of
-from alertgate.web.views import show_trail
 from tests.builders import incident, notification
 from tests.conftest import SIGNING, sign
 from tests.fakes import START, FakeClock

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from alertgate.app import new_id
 from alertgate.contact_state import Recent
 from alertgate.credential import Credential
+from alertgate.ids import new_id
 from alertgate.model import (
     ChannelName,
     IncidentStatus,

@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from alertgate.app import new_id
 from alertgate.errors import StoreUnavailable
+from alertgate.ids import new_id
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from alertgate.app import new_id
+from alertgate.ids import new_id
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender

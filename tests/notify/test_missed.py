@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from alertgate.app import new_id
+from alertgate.ids import new_id
 from alertgate.model import (
     Alert,
     ChannelName,

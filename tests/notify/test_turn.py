@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from alertgate.app import new_id
 from alertgate.contact_state import ContactState
 from alertgate.errors import StoreUnavailable
+from alertgate.ids import new_id
 from alertgate.model import ChannelName, IncidentStatus, Kind, Severity
 from alertgate.notify import turn
 from alertgate.notify.directory import Directory

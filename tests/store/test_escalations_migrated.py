@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
-from alertgate.app import new_id
+from alertgate.ids import new_id
 from alertgate.model import ChannelName, Kind, NotificationStatus, Signal
 from alertgate.notify.directory import Directory
 from alertgate.store import escalations, incidents, notifications

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from alertgate.app import new_id
 from alertgate.contact_state import ContactState
+from alertgate.ids import new_id
 from alertgate.model import (
     Attempt,
     ChannelName,

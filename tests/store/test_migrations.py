@@ -20,11 +20,11 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
-from alertgate.app import new_id
 from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.errors import StoreTooNew
 from alertgate.group.silencing import Wanted
+from alertgate.ids import new_id
 from alertgate.model import ChannelName, Hold, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.notify.directory import Directory
 from alertgate.rules import SeverityRules

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from alertgate.accept.intake import IntakeContext
-from alertgate.app import new_id
 from alertgate.cli import database, tried
 from alertgate.cli.policy import read_policy
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import NotFound, Rejected
+from alertgate.ids import new_id
 from alertgate.notify.channels.registry import surroundings
 from alertgate.prove.history import DeviceName, IncidentTrail, Trail, incident_trail, trail
 from alertgate.prove.timeline import tell, tell_incident

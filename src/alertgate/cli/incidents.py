@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from alertgate.app import new_id
 from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
@@ -18,6 +17,7 @@ from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied, IncidentActions
 from alertgate.group.transitions import TransitionResult
+from alertgate.ids import new_id
 from alertgate.model import Incident, IncidentStatus, Resolution
 from alertgate.policy.written import read_duration
 from alertgate.settings_load import DEFAULT_ENV_FILE, load

@@ -12,7 +12,7 @@ import structlog
 import typer
 
 from alertgate import __version__
-from alertgate.app import create_app, new_id, open_gate
+from alertgate.app import create_app, open_gate
 from alertgate.characters import escaped
 from alertgate.cli import check as checks
 from alertgate.cli import database, policy
@@ -29,6 +29,7 @@ from alertgate.cli.who import who
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import AlertgateError, ConfigError
+from alertgate.ids import new_id
 from alertgate.model import Target
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels, surroundings

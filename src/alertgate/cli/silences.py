@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from alertgate.app import Ids
 from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
@@ -17,6 +16,7 @@ from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.credential import in_words as how
 from alertgate.group.silencing import GLOBS, Silenced, Silencer, SilenceResult, Wanted
+from alertgate.ids import Ids
 from alertgate.model import Severity
 from alertgate.policy.written import read_duration, read_moment
 from alertgate.settings_load import DEFAULT_ENV_FILE, load

@@ -11,8 +11,9 @@ from alertgate.group.silencing import LONGEST_GLOB, LONGEST_NOTE, Wanted
 from alertgate.model import Severity
 from alertgate.policy.written import LONGEST_TEXT, read_duration
 from alertgate.silence import Silence
+from alertgate.web.answers import AsciiJson, silence_view
 from alertgate.web.queries import LONGEST_NAME, MOST, USUAL, Name, Time, read_body
-from alertgate.web.views import AsciiJson, SilenceView, silence_view
+from alertgate.web.views import SilenceView
 
 REMEDY = 'Send what to silence, and for how long: {"event": "door/*", "for": "2h", "by": "Anna"}.'
 

@@ -20,6 +20,19 @@ from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
 from alertgate.store import Connection, alerts, attempts, failures, incidents, notifications
 from alertgate.web.acts import log_act
+from alertgate.web.answers import (
+    AlertPage,
+    AsciiJson,
+    fill_page,
+    show_alerts,
+    show_incident,
+    show_incident_trail,
+    show_incidents,
+    show_notification,
+    show_notifications,
+    show_test_send,
+    show_trail,
+)
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import ApiBody, api_guard
@@ -37,9 +50,7 @@ from alertgate.web.problem_answers import (
 from alertgate.web.queries import AlertQuery, By, IncidentQuery, NotificationQuery, PageQuery, Snooze
 from alertgate.web.views import (
     AlertList,
-    AlertPage,
     AlertTrail,
-    AsciiJson,
     DismissedCount,
     IncidentList,
     IncidentTrailView,
@@ -47,15 +58,6 @@ from alertgate.web.views import (
     NotificationList,
     NotificationView,
     TestSendList,
-    fill_page,
-    show_alerts,
-    show_incident,
-    show_incident_trail,
-    show_incidents,
-    show_notification,
-    show_notifications,
-    show_test_send,
-    show_trail,
 )
 
 log = structlog.stdlib.get_logger("alertgate.api")

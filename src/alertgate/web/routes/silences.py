@@ -12,6 +12,7 @@ from alertgate.errors import Conflict, Invalid, NotFound
 from alertgate.group.silencing import Silenced, SilenceResult
 from alertgate.store import silences
 from alertgate.web.acts import log_silence
+from alertgate.web.answers import AsciiJson
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import ApiBody, api_guard
@@ -27,7 +28,7 @@ from alertgate.web.silence_views import (
     show_silence,
     show_silences,
 )
-from alertgate.web.views import AsciiJson, SilenceView
+from alertgate.web.views import SilenceView
 
 LISTING = "silences"
 

@@ -13,11 +13,12 @@ from alertgate.notify.breaker import ChannelState
 from alertgate.store import Connection, failures, silences
 from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, queues
 from alertgate.store.failures import Failure
+from alertgate.web.answers import AsciiJson, silence_view
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import api_guard
 from alertgate.web.problem_answers import GUARDED
 from alertgate.web.routes.ops import degraded
-from alertgate.web.views import AsciiJson, SilenceView, silence_view
+from alertgate.web.views import SilenceView
 
 MOST = 20
 """How many outstanding failures are listed."""

@@ -13,11 +13,11 @@ from alertgate.notify.forecast_words import line
 from alertgate.policy.matchers import Subject
 from alertgate.policy.routes import sentence
 from alertgate.policy.written import read_moment
+from alertgate.web.answers import AsciiJson
 from alertgate.web.dependencies import CurrentGate
 from alertgate.web.guards import api_guard
 from alertgate.web.problem_answers import GUARDED, WRONG
 from alertgate.web.queries import LONGEST_NAME
-from alertgate.web.views import AsciiJson
 
 LONGEST_EVENT = 256
 
