@@ -14,7 +14,7 @@ NO_RECIPIENTS = {"RECIPIENT_EMAIL": "", "RECIPIENT_SMS": ""}
 
 
 async def test_people_of_the_policy_are_tested_and_checked(tmp_path):
-    """By each contact, in place of the recipients of the settings."""
+    """By each contact, in place of the recipients of the settings; secret addresses aren't shown."""
     (tmp_path / "alertgate.toml").write_text(RULES, encoding="utf-8")
     async with mail_sink() as sink:
         env = {**GOOD, **mail_env(sink), **NO_RECIPIENTS, **SECRET}
@@ -23,9 +23,10 @@ async def test_people_of_the_policy_are_tested_and_checked(tmp_path):
     assert sent.returncode == 0
     assert [mail.to for mail in sink.messages] == ["anna@example.org", "anna@work.example"]
     said = [line for line in checked.stdout.splitlines() if " recipient " in line]
+    assert "anna@work" not in sent.stdout + checked.stdout
     assert [line.split(": ")[0] for line in said] == [
         "ok    recipient anna@example.org",
-        "ok    recipient anna@work.example",
+        "ok    recipient a***@work.example",
     ]
 
 

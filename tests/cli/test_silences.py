@@ -52,7 +52,7 @@ async def test_a_silence_begins_and_ends_beside_the_service(make_settings, datab
             assert "carpenter; ended by Ben on the command line" in every.stdout
             explained = (await alertgate("explain", alert, cwd=tmp_path, env=beside)).stdout
     assert f"(carpenter), asked for on the command line: {silence}" in explained
-    assert f"the silence {silence} was ended by Ben on the command line" in explained
+    assert f'the silence {silence} was ended by "Ben" on the command line' in explained
 
 
 @pytest.mark.parametrize(

@@ -431,7 +431,7 @@ async def test_what_was_done_is_in_the_log_and_the_trail_with_its_message(home: 
     ]
     assert [line["notification_id"]] == mine
     told = tell(await trail_of(home, answer), None, ZoneInfo("UTC"), home.clock.now())
-    assert "the incident was acknowledged by o***@example.com with a message's link" in told
+    assert 'the incident was acknowledged by "o***@example.com" with a message\'s link' in told
 
 
 async def trail_of(home: House, answer: dict) -> Trail:

@@ -1,7 +1,8 @@
 """The findings of `alertgate check`: each is ok, warn or fail, and says what to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import combinations
 
 from pydantic import SecretStr
@@ -50,10 +51,17 @@ async def run(
         *([Finding(Level.WARN, "DATA_DIR", is_open)] if (is_open := open_to_others(settings.data_dir)) else []),
     ]
     if offline:
-        return findings
+        return _concealed(findings, around)
     answers = [finding for provider in registry.PROVIDERS for finding in await provider.check(settings, told)]
     asked_about = {finding.what for finding in answers}
-    return [each for each in findings if each.level is not Level.OK or each.what not in asked_about] + answers
+    known = [each for each in findings if each.level is not Level.OK or each.what not in asked_about]
+    return _concealed(known + answers, around)
+
+
+def _concealed(findings: Iterable[Finding], around: Surroundings) -> list[Finding]:
+    """Return findings without the addresses that the policy only names."""
+    hide = partial(policy.concealed, secrets=around.secrets)
+    return [Finding(each.level, hide(each.what), hide(each.text)) for each in findings]
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:

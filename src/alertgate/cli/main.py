@@ -161,10 +161,12 @@ def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     configure_logging("error", "console")
     if settings.mail_host is None:
         database.require_data_dir(settings, env_file)  # the outbox would make it
+    secrets = contact_secrets(env_file)
     results = asyncio.run(_send_tests(settings, policy.directory_of_file(settings, env_file).targets))
     for result in results:
         word = "sent" if result.sent else "FAILED"
-        typer.echo(escaped(f"{word:6} {result.channel:6} {result.address}: {result.text}"))
+        line = policy.concealed(f"{word:6} {result.channel:6} {result.address}: {result.text}", secrets)
+        typer.echo(escaped(line))
         if result.advice:
             typer.echo(escaped(f"{'':13} {result.advice}"))
     if settings.mail_host and any(result.sent for result in results):

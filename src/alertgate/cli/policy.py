@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from alertgate.addresses import mask
 from alertgate.cli import database
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
@@ -73,6 +74,13 @@ def directory_in_force(settings: Settings, env_file: Path, store: Store) -> Dire
         return directory_of_file(settings, env_file)
     secrets = contact_secrets(env_file)
     return directory(parse(stored.text, surroundings(settings, secrets)), settings, secrets)
+
+
+def concealed(text: str, secrets: Mapping[str, str]) -> str:
+    """Return a text with the addresses masked that the policy only names."""
+    for secret in sorted(filter(None, secrets.values()), key=len, reverse=True):
+        text = text.replace(secret, mask(secret))
+    return text
 
 
 def findings(file: PolicyFile, settings: Settings, around: Surroundings, now: datetime) -> Iterator[Finding]:

@@ -87,7 +87,8 @@ class NotificationBatch:
         states = [target for target, state in self._of(incident.id).items() if state.knows]
         if incident.status is not IncidentStatus.RESOLVED:
             return states
-        return [*states, *(target for key, target in sorted(self._believing_open) if key == incident.key)]
+        believing = (target for key, target in sorted(self._believing_open) if key == incident.key)
+        return list(dict.fromkeys([*states, *believing]))
 
     def forget_pending(self, incident: Incident, target: Target) -> None:
         """Have what is pending to a contact not count, because its caller cancels it."""
