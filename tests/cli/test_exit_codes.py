@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -215,7 +216,9 @@ async def test_output_that_nobody_reads_is_1(tmp_path, make_settings, command):
 
 async def test_completion_is_offered_and_help_stays_readable(tmp_path):
     """A shell's script, the names that it completes, and no option without a help."""
-    shown = await alertgate("--show-completion", cwd=tmp_path, env={"SHELL": "/bin/bash"})
+    # Which shell it is, is asked of the processes above: here it must be bash, whatever runs the tests.
+    command = ["bash", "-c", f"{shlex.quote(sys.executable)} -m alertgate --show-completion; exit $?"]
+    shown = await asyncio.to_thread(subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "complete -o default -F _alertgate_completion alertgate" in shown.stdout
     complete = {"_ALERTGATE_COMPLETE": "complete_bash", "COMP_WORDS": "alertgate re", "COMP_CWORD": "1"}
     done = await alertgate(cwd=tmp_path, env=complete)

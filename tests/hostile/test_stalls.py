@@ -9,8 +9,10 @@ is to catch took ten times the limit: work for each of 128 KiB of characters, on
 import asyncio
 import base64
 import gc
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -225,13 +227,25 @@ def _frozen() -> Iterator[None]:
     gc.unfreeze()
 
 
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """Keep what counts the covered lines out of the time: it takes longer than the lines."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracer)
+
+
 def _seconds(step: Callable[[], object]) -> float:
     """Return the processor time of a step, the best of three unless the first one is good."""
     best = float("inf")
     for _ in range(3):
-        before = time.thread_time()
-        step()
-        best = min(best, time.thread_time() - before)
+        with _untraced():
+            before = time.thread_time()
+            step()
+            best = min(best, time.thread_time() - before)
         if best < LIMIT:
             break
     return best
@@ -291,9 +305,10 @@ async def test_a_digest_of_thousands_does_not_stall_the_loop(make_settings, text
     outgoing = Outgoing(snapshots)
     best = float("inf")
     for _ in range(3):
-        before = time.thread_time()
-        attempted = await sender.send(channel, outgoing, asyncio.get_running_loop().time() + 60)
-        best = min(best, time.thread_time() - before)
+        with _untraced():
+            before = time.thread_time()
+            attempted = await sender.send(channel, outgoing, asyncio.get_running_loop().time() + 60)
+            best = min(best, time.thread_time() - before)
     assert isinstance(attempted.outcome, Sent)
     assert "2,000" in channel.sent.text
     assert best < LIMIT * FACTOR

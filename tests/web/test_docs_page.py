@@ -90,11 +90,11 @@ async def test_what_the_page_offers_can_be_executed_twice(service: Running, page
 @needs_chromium
 async def test_the_page_shows_first_what_particle_sends_and_how_to_sign(page: Page):
     """POST before PUT, the form before JSON; and that a page can't sign."""
-    methods = await page.locator("#operations-tag-webhooks + div .opblock-summary-method").all_inner_texts()
-    assert methods == ["POST", "PUT", "GET", "DELETE", "POST"]
+    methods = page.locator("#operations-tag-webhooks + div .opblock-summary-method")
+    await expect(methods).to_have_text(["POST", "PUT", "GET", "DELETE", "POST"])
     await page.locator("#operations-webhooks-particle .opblock-summary-control").click()
     kinds = page.locator("#operations-webhooks-particle .opblock-section-request-body select.content-type option")
-    assert await kinds.all_inner_texts() == ["application/x-www-form-urlencoded", "application/json"]
+    await expect(kinds).to_have_text(["application/x-www-form-urlencoded", "application/json"])
     await page.locator("#operations-webhooks-generic .opblock-summary-control").click()
     generic = page.locator("#operations-webhooks-generic")
     await expect(generic).to_contain_text("This page can't sign.")

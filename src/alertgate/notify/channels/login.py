@@ -64,7 +64,10 @@ async def with_token(connection: SMTP, user: str, tokens: Tokens) -> None:
     except aiosmtplib.SMTPAuthenticationError as error:
         if error.code < 500 or not was_kept or not connection.is_connected:
             raise
-        await _present(connection, user, tokens)
+        try:
+            await _present(connection, user, tokens)
+        except aiosmtplib.SMTPServerDisconnected:  # it hung up with its refusal, and that was seen only now
+            raise error from None
 
 
 async def _present(connection: SMTP, user: str, tokens: Tokens) -> None:
