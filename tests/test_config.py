@@ -167,7 +167,7 @@ PROBLEMS = [
     (
         "PUBLIC_URL",
         "http://alerts.example.org",
-        "must begin with https://: whoever reads a link on its way can answer by it",
+        "must begin with https://, because whoever reads a link on its way can answer by it: use https",
     ),
     (
         "PUBLIC_URL",

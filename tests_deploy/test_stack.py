@@ -56,6 +56,23 @@ def test_a_signed_webhook_becomes_a_mail(stack: Stack, mail: Mail):
     wait_for(lambda: mail.about("deploy/signed"))
 
 
+def test_the_policy_is_read_from_its_folder(stack: Stack):
+    """As an editor leaves it there: a new file under the old name. Without one, nothing is missing."""
+    assert json.loads(call("/health").body).get("policy") is None
+    written = stack.directory / "policy" / "alertgate.toml"
+    for pattern in ("deploy/noise", "deploy/noise/*"):
+        fresh = written.with_suffix(".new")
+        fresh.write_text(f'[[events]]\nevent = "{pattern}"\nignore = true\n')
+        fresh.chmod(0o644)
+        fresh.replace(written)
+        podman("kill", "--signal", "HUP", ALERTGATE)
+        name = hashlib.sha256(written.read_bytes()).hexdigest()
+        wait_for(lambda name=name: name.startswith(json.loads(call("/health").body).get("policy") or "-"))
+    assert json.loads(stack.particle("deploy/noise/1").body)["status"] == "ignored"
+    written.unlink()
+    podman("exec", ALERTGATE, "alertgate", "policy", "forget")
+
+
 def test_a_wrong_token_is_refused(stack: Stack):  # noqa: ARG001
     """The edge passes it on; alertgate answers 401."""
     assert call("/webhook/particle", "-H", "Authorization: Bearer wrong", "-d", "event=x").status == 401

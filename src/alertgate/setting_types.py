@@ -215,7 +215,9 @@ def _checked_public_url(value: str) -> str:
             "a query or a fragment"
         )
     if match["scheme"].lower() != "https" and match["host"].lower().strip("[]") not in LOOPBACK:
-        raise ValueError("must begin with https://: whoever reads a link on its way can answer by it")
+        raise ValueError(
+            "must begin with https://, because whoever reads a link on its way can answer by it: use https"
+        )
     if len(value.rstrip("/")) > LONGEST_PUBLIC_URL:
         raise ValueError(f"has more than {LONGEST_PUBLIC_URL} characters, and each message carries it: shorten it")
     return value.rstrip("/")
