@@ -242,8 +242,8 @@ ELSEWHERE = {
     "DATABASE_URL names PostgreSQL, but its driver psycopg isn't installed",
     "RECIPIENT_EMAIL and RECIPIENT_SMS are both empty",
 }
-"""The first needs a Python without the driver, which tests/test_database_url.py has; the second is said once the policy is
-read, so that tests/cli/test_reload.py starts the service for it."""
+"""The first needs a Python without the driver, which tests/test_database_url.py has; the second is said once the policy
+is read, so that tests/cli/test_reload.py starts the service for it."""
 VERBS = (
     "add|change|check|choose|close|copy|correct|free|give|have|leave|let|make|move|name|percent-encode|put|quote|remove|"
     "replace|restart|restore|run|save|see|set|shorten|start|stop|take|type|unset|use|write"
