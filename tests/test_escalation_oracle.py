@@ -5,6 +5,7 @@ from torture.escalations import STEP, STEPS, STOP, Story, Told, Uptime, judge
 from torture.mailbox import Taken
 
 FIRST, SECOND, THIRD = STEPS
+SAID = {"acknowledgement": "ACKNOWLEDGED", "resolution": "RESOLVED"}
 UP = Uptime([(0.0, 10_000.0)])
 UNANSWERED = Story(0, "unanswered", "i", asked_at=100.0, opened_at=100.1)
 ACKNOWLEDGED = Story(1, "acknowledged", "i", asked_at=100.0, opened_at=100.1, ending_at=104.0, ended_at=104.1)
@@ -27,7 +28,7 @@ def told(*mails: tuple[str, str, float]) -> Told:
     """Return what arrived, of such (address, kind, time)."""
     ids = [f"n{number}" for number in range(len(mails))]
     taken = [
-        Taken(at, "door", f"{id_}@example.net", to, frozenset(), "i", kind == "resolution")
+        Taken(at, "door", f"{id_}@example.net", to, frozenset(), "i", SAID.get(kind, "WARNING"))
         for id_, (to, kind, at) in zip(ids, mails, strict=True)
     ]
     return Told(taken, dict(zip(ids, (kind for _, kind, _ in mails), strict=True)))

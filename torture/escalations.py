@@ -42,6 +42,8 @@ stop_after = "{STOP:g}s"
 escalation = "house"
 """
 BEGINNINGS = frozenset({"opening", "handoff"})
+SAYS = {"acknowledged": "ACKNOWLEDGED", "over": "RESOLVED"}
+"""The first word of a message that tells the end, of whatever kind it was planned as."""
 NAGGING = BEGINNINGS | {"reminder", "unanswered"}
 """The kinds of message that nobody gets of what is dealt with."""
 
@@ -147,10 +149,19 @@ class Told:
 
     def of(self, story: Story, address: str, kinds: frozenset[str]) -> list[Taken]:
         """Return the first copy of each message of these kinds about an incident to an address."""
+        return [mail for mail in self._about(story, address) if self._kind(mail) in kinds]
+
+    def of_the_end(self, story: Story, address: str) -> list[Taken]:
+        """Return the first copy of each message to an address that says what became of an incident."""
+        return [mail for mail in self._about(story, address) if mail.says == SAYS.get(story.fate)]
+
+    def _kind(self, mail: Taken) -> str:
+        return self.kinds.get(mail.message_id.partition("@")[0], "")
+
+    def _about(self, story: Story, address: str) -> list[Taken]:
         found: dict[str, Taken] = {}
         for mail in self.mails:
-            about = mail.incident == story.incident and mail.to == address
-            if about and self.kinds.get(mail.message_id.partition("@")[0]) in kinds:
+            if mail.incident == story.incident and mail.to == address:
                 found.setdefault(mail.message_id, mail)
         return list(found.values())
 
@@ -171,16 +182,15 @@ def _late(story: Story, told: Told, uptime: Uptime) -> list[str]:
             lines.append(f"{address} was never told of incident {story.number} ({story.fate})")
         elif began and (late := uptime.between(due, began[0].at)) > GRACE:
             lines.append(f"{address} was told of incident {story.number} {late:.1f} s late")
-        if story.ended_at is None and not told.of(story, address, frozenset({"unanswered"})):
+        gave_up = [mail.at for one in STEPS for mail in told.of(story, one, frozenset({"unanswered"}))]
+        if story.ended_at is None and not gave_up:
+            lines.append(f"nobody was told that nobody answered incident {story.number}")
+        knew = any(mail.at < min(gave_up, default=0.0) for mail in began)
+        if story.ended_at is None and knew and not told.of(story, address, frozenset({"unanswered"})):
             lines.append(f"{address} wasn't told that nobody answered incident {story.number}")
-        if story.ended_at is not None and began and not _heard_the_end(story, told, address):
+        if story.ended_at is not None and began and not told.of_the_end(story, address):
             lines.append(f"{address} wasn't told that incident {story.number} is {story.fate}")
     return lines
-
-
-def _heard_the_end(story: Story, told: Told, address: str) -> bool:
-    kind = "acknowledgement" if story.fate == "acknowledged" else "resolution"
-    return bool(told.of(story, address, frozenset({kind})))
 
 
 def _too_much(story: Story, told: Told) -> list[str]:
@@ -191,12 +201,9 @@ def _too_much(story: Story, told: Told) -> list[str]:
         most = STOP / REPEAT
         if counts["opening"] + counts["handoff"] > 1 or counts["unanswered"] > 1 or counts["reminder"] > most:
             lines.append(f"{address} was told too often of incident {story.number}: {dict(counts)}")
-        lines += [
-            f"{address} was told twice of the {kind} of incident {story.number}"
-            for kind in ("acknowledgement", "resolution")
-            if len(told.of(story, address, frozenset({kind}))) > 1
-        ]
-        nagged = told.of(story, address, NAGGING)
+        if len(told.of_the_end(story, address)) > 1:
+            lines.append(f"{address} was told twice that incident {story.number} is {story.fate}")
+        nagged = [mail for mail in told.of(story, address, NAGGING) if mail.says not in SAYS.values()]
         if any(mail.at < story.asked_at + number * STEP for mail in nagged):
             lines.append(f"{address} was told of incident {story.number} before the step was due")
         if story.ended_at is not None and any(mail.at > story.ended_at + IN_FLIGHT for mail in nagged):
