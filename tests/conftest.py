@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ DEVICE = "3f002b000000000000000000"
 BEARER = {"Authorization": f"Bearer {PARTICLE}"}
 API_BEARER = {"Authorization": f"Bearer {API}"}
 
-_ran: dict[str, int] = {"sqlite": 0, "postgresql": 0, "pgbouncer": 0}
+_DATABASE = "database"
+"""The property of a test's report that says on which database it ran."""
 _numbers = itertools.count()
 
 
@@ -123,20 +125,28 @@ def copy_template(settings: Settings) -> None:
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings for each of the two databases: a test that asks for this runs twice."""
-    count_run(request.param)
+    count_run(request, request.param)
     if request.param == "sqlite":
         return {}
     return {"database_url": request.getfixturevalue("postgres_database")}
 
 
-def count_run(name: str) -> None:
-    """Note that a test runs on a database."""
-    _ran[name] += 1
+def count_run(request: pytest.FixtureRequest, name: str) -> None:
+    """Note that a test runs on a database; its report says so to the process that collects all reports."""
+    request.node.user_properties.append((_DATABASE, name))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how many tests ran on each database."""
-    counts = ", ".join(f"{count} on {name}" for name, count in _ran.items())
+    ran = Counter(
+        value
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call"
+        for name, value in report.user_properties
+        if name == _DATABASE
+    )
+    counts = ", ".join(f"{ran[name]} on {name}" for name in ("sqlite", "postgresql", "pgbouncer"))
     terminalreporter.write_line(f"tests that ran on a database through the shared suite: {counts}")
 
 

@@ -38,7 +38,9 @@ def test_a_name_that_resembles_a_setting_is_named(source, name, meant):
     assert f"did you mean {meant}?" in doubt.text
 
 
-@pytest.mark.parametrize("name", ["PATH", "HOSTNAME", "HOME", "TERM", "HTTP_PROXY", "POSTGRES_PASSWORD", *ENV_NAMES])
+@pytest.mark.parametrize(
+    "name", ["PATH", "HOSTNAME", "HOME", "TERM", "HTTP_PROXY", "POSTGRES_PASSWORD", *sorted(ENV_NAMES)]
+)
 def test_other_programs_names_and_settings_are_no_doubt(name):
     """The environment is shared."""
     assert said(environment={name: "x"}) == []

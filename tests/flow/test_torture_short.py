@@ -4,6 +4,7 @@ import pytest
 from torture.__main__ import run
 
 
+@pytest.mark.alone
 @pytest.mark.postgres
 async def test_nothing_is_lost_in_the_short_form():
     """Kills, dead mail servers, cut connections, a locked database, a wrong clock, a closed log; cheats are caught."""

@@ -312,6 +312,7 @@ def test_a_server_that_hangs_up_on_the_content_is_a_trouble_that_may_pass(make_s
     assert (type(outcome), outcome.reason) == (Transient, Reason.CONNECTION)
 
 
+@pytest.mark.alone
 @on_both_loops
 def test_a_process_suspended_past_the_deadline_does_not_send(make_settings, listener, policy):
     """The server's `354` waits in the socket when the process resumes; another process may have sent the message."""
@@ -323,6 +324,7 @@ def test_a_process_suspended_past_the_deadline_does_not_send(make_settings, list
     assert late(settings_at(make_settings, listener.getsockname()[1]), policy, serving) == b""
 
 
+@pytest.mark.alone
 @on_both_loops
 def test_a_process_suspended_between_a_reply_and_its_reader_does_not_send(make_settings, listener, policy):
     """The event loop reads the `354`, the process is suspended, and the waiting task runs before any timer."""
@@ -345,6 +347,7 @@ def test_a_process_suspended_between_a_reply_and_its_reader_does_not_send(make_s
     assert late(settings_at(make_settings, listener.getsockname()[1]), policy, serving) == b""
 
 
+@pytest.mark.alone
 @on_both_loops
 @pytest.mark.parametrize("security", ["none", "tls"])
 def test_the_rest_of_a_mail_is_dropped_at_its_deadline(
@@ -366,6 +369,7 @@ def test_the_rest_of_a_mail_is_dropped_at_its_deadline(
     assert not content.endswith(b"\r\n.\r\n")
 
 
+@pytest.mark.alone
 @on_both_loops
 def test_a_process_suspended_amid_a_large_mail_does_not_complete_it(make_settings, listener, policy):
     """The rest of the content may be sent on resuming, but never the dot at which the server accepts it."""

@@ -25,7 +25,7 @@ def pooler(postgres_url: str) -> Iterator[PgBouncer]:
 )
 def database(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Settings for each of the two databases, and for PostgreSQL through a pooler."""
-    count_run(request.param)
+    count_run(request, request.param)
     if request.param == "sqlite":
         return {}
     direct = request.getfixturevalue("postgres_database")
