@@ -45,10 +45,10 @@ class AlertPlanner:
             opened = replace(incident, status=IncidentStatus.OPEN, acknowledged_changes=None)
             return replace(decision, reason=GroupReason.UNACKNOWLEDGED, incident=opened)
         if decision.reason in OPENS and incident.status is IncidentStatus.OPEN and before.id != incident.id:
-            goes_on = self._escalator.goes_on(runs, before, now)
+            counts_on = self._escalator.counts_on(runs, before, now)
             since = before.first_firing_at or before.opened_at
-            return replace(decision, incident=replace(incident, first_firing_at=since)) if goes_on else decision
-        if decision.reason is GroupReason.REOPENED and not self._escalator.goes_on(runs, before, now):
+            return replace(decision, incident=replace(incident, first_firing_at=since)) if counts_on else decision
+        if decision.reason is GroupReason.REOPENED and not self._escalator.counts_on(runs, before, now):
             return replace(decision, incident=replace(incident, first_firing_at=now))
         return decision
 
@@ -93,7 +93,7 @@ class AlertPlanner:
         if reason in ENDS:
             runs.end(incident.id, StepReason.RESOLVED)
         if reason in OPENS and incident.status is IncidentStatus.OPEN:
-            if before and self._escalator.goes_on(runs, before, now):
+            if before and self._escalator.goes_on(runs, before, incident, now):
                 return self._escalator.resume(runs, before, incident, now), None
             return self._begin(runs, incident, now)
         if reason in {GroupReason.ROSE, GroupReason.UNACKNOWLEDGED}:

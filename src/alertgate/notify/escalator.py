@@ -103,13 +103,24 @@ class Escalator:
         escalation = self.escalation_of(incident, runs)
         runs.put(replace(run, reason=reason, next_at=until or now + escalation.again_after_ack))
 
-    def goes_on(self, runs: Runs, before: Incident, now: datetime) -> bool:
-        """Return whether the escalation of an incident that is over goes on if it fires again now."""
+    def counts_on(self, runs: Runs, before: Incident, now: datetime) -> bool:
+        """Return whether an all-clear was too short to count: waits and steps count on if it fires again now."""
         run = runs.get(before.id)
         if run is None or before.resolved_at is None:
             return False
         dealt_with = before.acknowledged_at is not None
         return not starts_anew(self.policy, run_of(run), now - before.resolved_at, was_acknowledged=dealt_with)
+
+    def goes_on(self, runs: Runs, before: Incident, after: Incident, now: datetime) -> bool:
+        """Return whether the escalation of an incident that is over goes on with the one that fires now.
+
+        What is worse than before is told as a rise is. So is what its routes send elsewhere now: the old escalation's
+        hours and steps aren't for it.
+        """
+        run = runs.get(before.id)
+        if run is None or after.severity.rank > before.severity.rank:
+            return False
+        return self.counts_on(runs, before, now) and self._routed_to(after) == run.escalation
 
     def resume(self, runs: Runs, before: Incident, after: Incident, now: datetime) -> tuple[Announcement, ...]:
         """Have the escalation of an incident that is over go on with the incident that is open; return whom it told."""
@@ -121,7 +132,7 @@ class Escalator:
 
     def told_so_far(self, incident: Incident, run: Run | None, now: datetime) -> tuple[Announcement, ...]:
         """Return the people whom the steps so far tell; without an escalation of its own, those of a reserved one."""
-        name = run.escalation if run else first(self.policy.routes, self._subject(incident)).escalation
+        name = run.escalation if run else self._routed_to(incident)
         escalation = self.policy.escalation(name)
         if escalation is None or (run is None and name not in RESERVED):
             return ()
@@ -165,8 +176,10 @@ class Escalator:
         return merged(told, who_know(self.directory, batch.knowing(incident), incident.severity, now))
 
     def _routed(self, incident: Incident) -> Escalation:
-        name = first(self.policy.routes, self._subject(incident)).escalation
-        return self.policy.escalation(name) or Escalation(EVERYONE, (), self.policy.zone)
+        return self.policy.escalation(self._routed_to(incident)) or Escalation(EVERYONE, (), self.policy.zone)
+
+    def _routed_to(self, incident: Incident) -> str:
+        return first(self.policy.routes, self._subject(incident)).escalation
 
     def _subject(self, incident: Incident) -> Subject:
         return Subject.of(incident, self._device_name(incident.device))
