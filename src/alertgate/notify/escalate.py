@@ -201,13 +201,14 @@ def is_running(decided: Next) -> bool:
     return not isinstance(decided, End) and not (isinstance(decided, Wait) and decided.until is None)
 
 
-def starts_anew(policy: Policy, run: Run, over_for: timedelta, *, was_acknowledged: bool) -> bool:
+def starts_anew(policy: Policy, run: Run, over_for: timedelta, *, dealt_with: bool) -> bool:
     """Return whether a reopening begins a new run, with `first_firing_at` now; else the old one goes on.
 
     An all-clear counts only once it has lasted as long as what the run was waiting for: a door that shuts for five
-    seconds every nine minutes still reaches a wait of ten. The same goes for a new incident of the same key.
+    seconds every nine minutes still reaches a wait of ten. The same goes for a new incident of the same key. What a
+    person has dealt with is another matter: whatever comes then begins anew.
     """
-    return was_acknowledged or over_for >= _awaited(policy, run)
+    return dealt_with or over_for >= _awaited(policy, run)
 
 
 def next_step(facts: Facts, now: datetime) -> Next:

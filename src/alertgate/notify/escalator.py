@@ -108,8 +108,8 @@ class Escalator:
         run = runs.get(before.id)
         if run is None or before.resolved_at is None:
             return False
-        dealt_with = before.acknowledged_at is not None
-        return not starts_anew(self.policy, run_of(run), now - before.resolved_at, was_acknowledged=dealt_with)
+        over_for = now - before.resolved_at
+        return not starts_anew(self.policy, run_of(run), over_for, dealt_with=before.is_dealt_with)
 
     def goes_on(self, runs: Runs, before: Incident, after: Incident, now: datetime) -> bool:
         """Return whether the escalation of an incident that is over goes on with the one that fires now.
