@@ -1,7 +1,10 @@
 """What is over and fires again: which escalation goes on, which begins anew, and which acknowledgement lasts."""
 
+from datetime import timedelta
+
 import pytest
 
+from alertgate.group import sweep
 from alertgate.model import Severity
 from alertgate.policy.escalations import Escalation
 from tests.fakes import START
@@ -72,3 +75,81 @@ async def test_an_acknowledgement_that_a_rise_has_ended_is_none_for_what_follows
         await home.passes(0.5)
         await home.says({"severity": "critical", "status": "firing"})
         assert [each.split(":")[0] for each in await home.passes(1)] == ["neighbour", "owner"]
+
+
+FLAPS = policy(PEOPLE, (escalation("home", step("owner", "partner")),))
+
+
+async def flapping(home, *, every: float, times: int) -> list[str]:
+    """Let a door close and open again, some minutes after each other; return who got which message."""
+    told = []
+    for state in ("closed", "open") * times:
+        home.clock.move(minutes=every)
+        await home.says({"status": state}, event="door")
+        told += await home.heard()
+    return told
+
+
+async def test_a_snooze_of_what_flaps_ends_when_it_was_to_end(make_settings):
+    """The door closed and opened meanwhile, which is no news while it is snoozed; then everybody is told."""
+    async with household(make_settings, FLAPS, START, {}) as home, home.running():
+        incident = (await home.says({"status": "open"}, event="door"))["incident"]
+        await flapping(home, every=1, times=1)
+        await home.post(f"incidents/{incident}/snooze", by="owner", minutes=60)
+        await home.heard()
+        assert await flapping(home, every=1, times=1) == []
+        assert await home.sleeps(57) == []
+        told = await home.sleeps(1)
+        assert [each.split(".")[0] for each in told] == [
+            f"{name}: WARNING It is open again: owner had snoozed it until 15:05" for name in ("owner", "partner")
+        ]
+
+
+async def test_what_opens_again_after_its_snooze_is_told_at_once(make_settings):
+    """It was over when the snooze ended: nothing is left of it."""
+    async with household(make_settings, FLAPS, START, {}) as home, home.running():
+        incident = (await home.says({"status": "open"}, event="door"))["incident"]
+        await flapping(home, every=0.5, times=1)
+        await home.post(f"incidents/{incident}/snooze", by="owner", minutes=5)
+        await home.heard()
+        home.clock.move(minutes=3)
+        await home.says({"status": "closed"}, event="door")
+        await home.heard()
+        home.clock.move(minutes=3)
+        await home.says({"status": "open"}, event="door")
+        told = await home.heard()
+        assert [each.split()[0] for each in told] == ["owner:", "partner:"]
+
+
+async def test_an_acknowledgement_of_what_flaps_is_forgotten_too(make_settings):
+    """Motion of a sensor that also says "clear", acknowledged at 09:03, doesn't let the burglar of 13:04 pass."""
+    async with household(make_settings, FLAPS, berlin(23, 9), {}) as home, home.running():
+        incident = (await home.says({"status": "open"}, event="door"))["incident"]
+        await flapping(home, every=1, times=1)
+        home.clock.move(minutes=1)
+        await home.post(f"incidents/{incident}/acknowledge", by="partner")
+        await home.heard()
+        assert await flapping(home, every=4, times=29) == []
+        assert home.clock.now() < berlin(23, 13, 3)
+        home.clock.move(minutes=4)
+        await home.says({"status": "closed"}, event="door")
+        assert await home.heard() == []
+        home.clock.move(minutes=4)
+        await home.says({"status": "open"}, event="door")
+        lead = "WARNING It is open again: partner acknowledged it at 08:03, but alerts go on."
+        assert [each.split(" It changed")[0] for each in await home.heard()] == [f"owner: {lead}", f"partner: {lead}"]
+
+
+async def test_an_acknowledgement_that_lasts_over_a_reopening_holds_off_the_silent_end(make_settings):
+    """For as long as the escalation says, as if it had not been over for a moment."""
+    day = escalation("home", step("owner"), again_after_ack=timedelta(hours=24))
+    async with household(make_settings, policy(PEOPLE, (day,)), START, {}) as home, home.running():
+        incident = (await home.says({"status": "open"}, event="door"))["incident"]
+        await flapping(home, every=1, times=1)
+        await home.post(f"incidents/{incident}/acknowledge", by="partner")
+        await flapping(home, every=1, times=1)
+        await home.sleeps(8 * 60)
+        gate = home.service.gate
+        await sweep.resolve_quiet(gate.store, gate.settings.grouping, home.clock)
+        assert (await home.says({"status": "open"}, event="door"))["incident"] == incident
+        assert await home.heard() == []

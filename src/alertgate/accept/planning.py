@@ -96,6 +96,8 @@ class AlertPlanner:
             if before and self._escalator.goes_on(runs, before, incident, now):
                 return self._escalator.resume(runs, before, incident, now), None
             return self._begin(runs, incident, now)
+        if reason is GroupReason.REOPENED:
+            self._escalator.pause(runs, incident, now)
         if reason in {GroupReason.ROSE, GroupReason.UNACKNOWLEDGED}:
             return self._begin(runs, incident, now)
         if reason is GroupReason.OPENED_ALREADY_OVER or (reason is GroupReason.FIRED_BEFORE_END and worse):

@@ -95,15 +95,15 @@ class IncidentActions:
         after = decided.incident
         self._escalator.look(connection, now)
         incidents.save(connection, [after])
-        self._pause(connection, after, until, now)
+        self._pause(connection, after, now)
         cancelled = notifications.cancel(connection, incident.id, decided.reason, now)
         told = self._plan_news(connection, after, action)
         return Applied(decided, cancelled=cancelled, due=sum(is_due(choice, now) for choice, _ in told))
 
-    def _pause(self, connection: Connection, incident: Incident, until: datetime | None, now: datetime) -> None:
+    def _pause(self, connection: Connection, incident: Incident, now: datetime) -> None:
         """Have the escalation decide again at a snooze's end, or when the acknowledgement may count as forgotten."""
         runs = Runs(escalations.of_incidents(connection, [incident.id]))
-        self._escalator.pause(runs, incident, until, now)
+        self._escalator.pause(runs, incident, now)
         runs.write(connection)
 
     def _plan_news(self, connection: Connection, incident: Incident, action: Action) -> list[Chosen]:

@@ -90,8 +90,9 @@ class Escalator:
         if before or waits or taken.next_at or taken.run.escalation not in RESERVED:
             runs.put(stored_as(incident, taken, before, now))
 
-    def pause(self, runs: Runs, incident: Incident, until: datetime | None, now: datetime) -> None:
+    def pause(self, runs: Runs, incident: Incident, now: datetime) -> None:
         """Decide again at the end of a snooze, or when an acknowledgement may count as forgotten, and not before."""
+        until = incident.snoozed_until
         run, reason = runs.get(incident.id), StepReason.SNOOZED if until else StepReason.ACKNOWLEDGED
         if run is None and until is None:
             return  # the next alert decides whether it is forgotten
@@ -101,7 +102,8 @@ class Escalator:
             runs.put(stored_as(incident, paused, None, now))
             return
         escalation = self.escalation_of(incident, runs)
-        runs.put(replace(run, reason=reason, next_at=until or now + escalation.again_after_ack))
+        lasts_until = (incident.acknowledged_at or now) + escalation.again_after_ack
+        runs.put(replace(run, reason=reason, next_at=until or lasts_until))
 
     def counts_on(self, runs: Runs, before: Incident, now: datetime) -> bool:
         """Return whether an all-clear was too short to count: waits and steps count on if it fires again now."""
