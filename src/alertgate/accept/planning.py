@@ -19,6 +19,8 @@ from alertgate.policy.silences import in_words
 FIRES_AGAIN = frozenset({GroupReason.OPENED, GroupReason.OPENED_ALREADY_OVER, GroupReason.REOPENED})
 """What is pending about an earlier incident with the same key is older than these."""
 OPENS = frozenset({GroupReason.OPENED, GroupReason.OPENED_AFTER_SILENCE, GroupReason.REOPENED})
+FIRES_ON = frozenset({GroupReason.JOINED, GroupReason.REOPENED})
+"""While it is acknowledged, each of these may find that the acknowledgement was forgotten."""
 ENDS = frozenset({GroupReason.RESOLVED, GroupReason.LATE_ALL_CLEAR})
 
 
@@ -37,7 +39,7 @@ class AlertPlanner:
         incident = decision.incident
         if incident is None or before is None:
             return decision
-        if decision.reason is GroupReason.JOINED and incident.status is IncidentStatus.ACKNOWLEDGED:
+        if decision.reason in FIRES_ON and incident.status is IncidentStatus.ACKNOWLEDGED:
             run = runs.get(incident.id)
             taken = self._escalator.go_on(incident, run_of(run), now) if run else self._escalator.forgets(incident, now)
             if taken.anew is None:

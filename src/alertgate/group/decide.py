@@ -313,7 +313,7 @@ _SENTENCES = {
     GroupReason.FIRED_BEFORE_END: "belongs to incident {id}, which is over: it was published before the end",
     GroupReason.LATE_FIRING: "belongs to incident {id}, which is over: it was published while that was open",
     GroupReason.JOINED: "joined incident {id}",
-    GroupReason.UNACKNOWLEDGED: "joined incident {id}, whose acknowledgement is over: alerts go on",
+    GroupReason.UNACKNOWLEDGED: "belongs to incident {id}, whose acknowledgement is over: alerts go on",
     GroupReason.ROSE: "joined incident {id} and raised it to {severity}",
     GroupReason.RESOLVED: "resolved incident {id}",
     GroupReason.LATE_ALL_CLEAR: "is the late all-clear of incident {id}, which had ended without one",
