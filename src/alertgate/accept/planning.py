@@ -68,6 +68,9 @@ class AlertPlanner:
         worse = before is not None and incident.severity.rank > before.severity.rank
         announcements, taken = self._announcements(runs, decision, before, now, worse=worse)
         recipients = self._escalator.recipients(batch, incident, announcements, now)
+        if not recipients and _is_unheard(runs, decision):
+            announcements, taken = self._begin(runs, incident, now)
+            recipients = self._escalator.recipients(batch, incident, announcements, now)
 
         def chosen(state: ContactState) -> Choice:
             return choose(decision.reason, incident, state, now, self._interval, worse=worse)
@@ -111,6 +114,14 @@ class AlertPlanner:
         taken = self._escalator.start(incident, now)
         self._escalator.keep(runs, incident, taken, now)
         return taken.announcements, taken
+
+
+def _is_unheard(runs: Runs, decision: Decision) -> bool:
+    """Return whether an alert goes on that nobody hears, though nobody has its incident and nothing holds it."""
+    incident = decision.incident
+    if incident is None or incident.status is not IncidentStatus.OPEN:
+        return False
+    return decision.reason is GroupReason.JOINED and not runs.is_running(incident.id)
 
 
 def _routing(taken: Turn | None, now: datetime) -> list[Chosen]:

@@ -55,6 +55,7 @@ class StepReason(StrEnum):
     RESOLVED = "resolved"
     ESCALATION_GONE = "escalation_gone"  # the policy has no such escalation or step any more
     PERSON_GONE = "person_gone"  # somebody who was told isn't in the policy any more
+    NOBODY_KNOWS = "nobody_knows"  # the policy has changed, and none of its contacts was told
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Facts:
     """The end of an acknowledgement that ends by itself."""
     silenced_until: datetime | None = None
     """The end of the silences that match now."""
+    is_known: bool = True
+    """Whether a contact of the policy knows of it, or is about to: else it is routed as if nobody had been told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +225,8 @@ def next_step(facts: Facts, now: datetime) -> Next:
         return RouteAnew(StepReason.ESCALATION_GONE)
     if not facts.run.told <= facts.policy.people.keys():
         return RouteAnew(StepReason.PERSON_GONE)
+    if facts.run.step_at and not facts.is_known:
+        return RouteAnew(StepReason.NOBODY_KNOWS)
     return _wait(facts, escalation, now) or _Open(facts, escalation, now).next()
 
 

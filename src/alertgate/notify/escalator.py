@@ -69,9 +69,10 @@ class Escalator:
         facts = self._facts(incident, begin(routed), IncidentStatus.OPEN, now)
         return turn.take(facts, subject, now, routed)
 
-    def go_on(self, incident: Incident, run: Run, now: datetime) -> Turn:
-        """Do what is due now."""
-        return turn.take(self._facts(incident, run, incident.status, now), self._subject(incident), now)
+    def go_on(self, incident: Incident, run: Run, now: datetime, *, is_known: bool = True) -> Turn:
+        """Do what is due now; `is_known`: a contact of the policy knows of it."""
+        facts = replace(self._facts(incident, run, incident.status, now), is_known=is_known)
+        return turn.take(facts, self._subject(incident), now)
 
     def resumed(self, incident: Incident, run: Run, now: datetime) -> Run:
         """Return the run of an incident that was silenced until now."""

@@ -77,7 +77,8 @@ def take(facts: Facts, subject: Subject, now: datetime, routed: Routed | None = 
                 facts = replace(facts, status=IncidentStatus.OPEN, run=begin(routed))
             case RouteAnew():
                 routed = first(facts.policy.routes, subject)
-                facts = replace(facts, run=_rerouted(facts.run, routed))
+                run = _rerouted(facts.run, routed) if facts.is_known else begin(routed)
+                facts = replace(facts, run=run, is_known=True)
             case Tell() | Remind() | GiveUp():
                 announced.append(_announcement(decided, facts.run))
                 facts = replace(facts, run=advance(facts.run, decided, now))
