@@ -1,10 +1,12 @@
 """The policy changes while something goes on: who hears of it from then on. From the webhook to the mail."""
 
 from dataclasses import replace
+from datetime import timedelta
 from types import MappingProxyType
 
 import pytest
 
+from alertgate.group import sweep
 from alertgate.model import ChannelName
 from alertgate.policy.people import Contact, Person, recipients
 from alertgate.policy.policy import Policy
@@ -71,3 +73,21 @@ async def test_an_alert_that_nobody_would_hear_is_routed_anew(make_settings):
         assert await home.sleeps(12 * 60) == []
         await home.says("water")
         assert await home.heard() == ["partner: WARNING A new alert."]
+
+
+async def test_an_acknowledgement_lasts_as_long_as_its_escalation_says_over_a_restart(make_settings):
+    """Nothing ends in silence before, and nothing opens anew."""
+    day = escalation("home", step("owner", "partner"), again_after_ack=timedelta(hours=24))
+    async with household(make_settings, policy((person("owner"), person("partner")), (day,)), START, {}) as home:
+        async with home.running():
+            incident = (await home.says("water"))["incident"]
+            await home.heard()
+            await home.post(f"incidents/{incident}/acknowledge", by="partner")
+            await home.heard()
+        async with home.running():
+            await home.heard()
+            home.clock.move(hours=8)
+            gate = home.service.gate
+            await sweep.resolve_quiet(gate.store, gate.settings.grouping, home.clock)
+            assert (await home.says("water"))["incident"] == incident
+            assert await home.heard() == []

@@ -200,8 +200,13 @@ def resumed(run: Run, since: datetime, until: datetime) -> Run:
 
 
 def is_running(decided: Next) -> bool:
-    """Return whether something is still due without a change: such an incident isn't over for lack of alerts."""
-    return not isinstance(decided, End) and not (isinstance(decided, Wait) and decided.until is None)
+    """Return whether something is still due without a change: such an incident isn't over for lack of alerts.
+
+    Where an acknowledgement may count as forgotten, nothing is due but by an alert.
+    """
+    if isinstance(decided, Wait):
+        return decided.until is not None and decided.reason is not StepReason.ACKNOWLEDGED
+    return not isinstance(decided, End)
 
 
 def starts_anew(policy: Policy, run: Run, over_for: timedelta, *, dealt_with: bool) -> bool:
@@ -247,7 +252,7 @@ def _while_acknowledged(facts: Facts, escalation: Escalation | None, now: dateti
     lasts_until = facts.acknowledged_at + again_after if facts.acknowledged_at else now
     if facts.last_firing_at and lasts_until <= facts.last_firing_at:
         return StartAnew(StepReason.FORGOTTEN)
-    return Wait(None, StepReason.ACKNOWLEDGED)
+    return Wait(lasts_until if lasts_until > now else None, StepReason.ACKNOWLEDGED)
 
 
 def _awaited(policy: Policy, run: Run) -> timedelta:
