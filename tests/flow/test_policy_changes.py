@@ -12,7 +12,7 @@ from alertgate.policy.people import Contact, Person, recipients
 from alertgate.policy.policy import Policy
 from alertgate.policy.schedules import Schedule, Turn
 from tests.fakes import START
-from tests.flow.household import BERLIN, escalation, household, person, policy, step
+from tests.flow.household import BERLIN, MINUTE, escalation, household, person, policy, step
 
 BY_OWNER = escalation("home", step("owner"))
 OWNER = policy((person("owner"), person("partner")), (BY_OWNER,))
@@ -91,3 +91,17 @@ async def test_an_acknowledgement_lasts_as_long_as_its_escalation_says_over_a_re
             await sweep.resolve_quiet(gate.store, gate.settings.grouping, home.clock)
             assert (await home.says("water"))["incident"] == incident
             assert await home.heard() == []
+
+
+async def test_that_nobody_has_answered_is_said_once_though_the_policy_changes(make_settings):
+    """The new escalation has no reminders either: they have ended."""
+    steps = (step("owner"), step("partner", after=200))
+    more = {"repeat_every": 5 * MINUTE, "stop_after": 20 * MINUTE}
+    people = (person("owner"), person("partner"))
+    async with household(make_settings, policy(people, (escalation("home", *steps, **more),)), START, {}) as home:
+        async with home.running():
+            await home.says("water")
+            told = await home.passes(25)
+            assert sum("Nobody has answered" in each for each in told) == 1
+            home.policy = policy(people, (escalation("other", *steps, **more),))
+            assert await home.passes(30) == []

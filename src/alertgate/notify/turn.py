@@ -88,8 +88,10 @@ def take(facts: Facts, subject: Subject, now: datetime, routed: Routed | None = 
 
 
 def _rerouted(before: Run, routed: Routed) -> Run:
-    """Return the run after the policy has changed: whom it told is told no more, so reminders count on."""
-    return replace(begin(routed), reminders=before.reminders, first_sent_at=before.first_sent_at)
+    """Return the run after the policy has changed: whom it told is told no more, so reminders count on, or are over."""
+    return replace(
+        begin(routed), reminders=before.reminders, first_sent_at=before.first_sent_at, gave_up=before.gave_up
+    )
 
 
 def _announcement(decided: Tell | Remind | GiveUp, run: Run) -> Announcement:
