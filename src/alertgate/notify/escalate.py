@@ -312,7 +312,8 @@ class _Open:
         run = self._run
         if run.step_at is None:
             return self._facts.first_firing_at + run.wait + step.after, StepReason.FIRST_STEP
-        before = self._policy.told(self._escalation.steps[run.step - 1].notify, self._now)
+        # Not who is on call now: a change of shift to somebody asleep doesn't stop the clock of somebody awake.
+        before = self._policy.told(self._escalation.steps[run.step - 1].notify, run.step_at)
         people = [each.person for each in before]
         if not people:
             return run.step_at, StepReason.NOBODY_ON_CALL
