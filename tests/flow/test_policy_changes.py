@@ -98,10 +98,10 @@ async def test_that_nobody_has_answered_is_said_once_though_the_policy_changes(m
     steps = (step("owner"), step("partner", after=200))
     more = {"repeat_every": 5 * MINUTE, "stop_after": 20 * MINUTE}
     people = (person("owner"), person("partner"))
-    async with household(make_settings, policy(people, (escalation("home", *steps, **more),)), START, {}) as home:
-        async with home.running():
-            await home.says("water")
-            told = await home.passes(25)
-            assert sum("Nobody has answered" in each for each in told) == 1
-            home.policy = policy(people, (escalation("other", *steps, **more),))
-            assert await home.passes(30) == []
+    house = policy(people, (escalation("home", *steps, **more),))
+    async with household(make_settings, house, START, {}) as home, home.running():
+        await home.says("water")
+        told = await home.passes(25)
+        assert sum("Nobody has answered" in each for each in told) == 1
+        home.policy = policy(people, (escalation("other", *steps, **more),))
+        assert await home.passes(30) == []

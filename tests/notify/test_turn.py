@@ -88,6 +88,7 @@ def test_what_is_over_does_nothing():
 
 OWNER = person("owner", slow=3)
 MAIL, SLOW, OTHER = ((ChannelName.EMAIL, each) for each in ("owner@example.com", "owner@slow.example", "ann@x.y"))
+ANN = (ChannelName.EMAIL, "ann@example.com")
 TOLD = ContactState(told_at=START, told_open_at=START)
 OVER = ContactState(told_at=START + MINUTE, told_open_at=START)
 
@@ -121,6 +122,21 @@ def test_the_others_hear_once_who_has_it(known, by, contact, expected):
     """Whoever pressed a message's button hears by another contact, because a mail scanner may have."""
     directory = Directory(lambda: policy((OWNER,), (HOME,)), {ChannelName.EMAIL})
     assert [each.target[1] for each in others(directory, known, by, contact, START)] == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({MAIL: TOLD}, ["owner@example.com"]),
+        ({MAIL: TOLD, ANN: OVER}, ["owner@example.com"]),
+        ({MAIL: TOLD, ANN: TOLD}, ["ann@example.com"]),
+    ],
+    ids=["nobody else was told", "another one knows that it is over", "another one hears"],
+)
+def test_whose_only_contact_pressed_hears_by_it_if_nobody_else_hears(known, expected):
+    """Or the alarm would end unseen where a mail scanner has pressed."""
+    directory = Directory(lambda: policy((person("owner"), person("ann")), (HOME,)), {ChannelName.EMAIL})
+    assert [each.target[1] for each in others(directory, known, "owner", MAIL, START)] == expected
 
 
 class Broken(Policy):

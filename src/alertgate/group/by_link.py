@@ -12,13 +12,13 @@ from enum import StrEnum
 from itertools import groupby
 from types import MappingProxyType
 
-from alertgate.addresses import mask
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
 from alertgate.links import Links
-from alertgate.model import Incident, IncidentStatus, Notification, Source
+from alertgate.model import Incident, IncidentStatus, Source
 from alertgate.notify.context import event_name
+from alertgate.notify.news import holder
 from alertgate.prove.linked import Linked, find
 from alertgate.store import Connection
 
@@ -138,12 +138,6 @@ def judge(group: LinkGroup, pressed: Pressed) -> Verdict:
     if any(mark(incident) not in pressed.marks for incident in changing):
         return Verdict.CHANGED
     return Verdict.DONE
-
-
-def holder(notification: Notification) -> str:
-    """Return what others are told about who used the link of a message: its person, or the masked address."""
-    person = notification.person
-    return mask(notification.address) if person is None or person == notification.address else person
 
 
 @dataclass(frozen=True, slots=True)
