@@ -1,5 +1,6 @@
 """What people do by the links of their mails, and what the others hear of it. From the webhook to the mail."""
 
+from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
@@ -76,6 +77,23 @@ async def test_the_only_contact_hears_until_when_its_button_has_snoozed(make_set
         assert [each.split(".")[0] for each in await home.sleeps(60)] == [
             "owner: WARNING It is open again: owner had snoozed it until 15:03"
         ]
+
+
+@pytest.mark.parametrize("house", [HOUSE, ONLY], ids=["another person", "the only contact"])
+async def test_what_one_press_does_to_many_is_one_message(make_settings, database, house):
+    """A night's digest has one button for its three batteries: nobody gets three messages of that."""
+    asleep = replace(house, people={name: person(name, "15:00-16:00") for name in house.people})
+    async with household(make_settings, asleep, START, database) as home, home.running():
+        for number in range(3):
+            await home.says("low", event="battery", device=f"d{number}")
+        assert len(await home.sleeps(57)) == len(asleep.people)
+        await home.presses("owner", "I'm on it")
+        [told] = await home.heard()
+        name = "partner" if house is HOUSE else "owner"
+        assert told.startswith(
+            f"{name}: ACKNOWLEDGED 3 alerts in one message: owner has them. It was done by the button"
+        )
+        assert "What became of it: https://" in home.sink.messages[-1].text
 
 
 async def test_who_acknowledges_by_the_api_hears_nothing_of_it(make_settings):

@@ -58,6 +58,7 @@ _AFFECTED = MappingProxyType(
 
 Doer = Callable[[Connection, Action], Applied | None]
 """Does one thing to one incident, in a transaction."""
+Gatherer = Callable[[Connection, Collection[str], datetime], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +152,14 @@ class Outcome:
 class LinkActions:
     """Does what people ask by link, if there are `links`.
 
-    `doers` are the acts that there are; pages have no button for any other.
+    `doers` are the acts that there are; pages have no button for any other. `gather` has what one press tells a contact
+    about several incidents go as one message.
     """
 
-    def __init__(self, links: Links | None, doers: Mapping[LinkAct, Doer]) -> None:
+    def __init__(self, links: Links | None, doers: Mapping[LinkAct, Doer], gather: Gatherer = lambda *_: None) -> None:
         self._links = links
         self._doers = doers
+        self._gather = gather
 
     def find(self, connection: Connection, token: str, now: datetime) -> Linked | None:
         """Return what a token leads to, or None."""
@@ -183,6 +186,8 @@ class LinkActions:
             for incident in affected(group, pressed.act)
         ]
         done = tuple((action, applied) for action in chosen if (applied := do(connection, action)))
+        if len(done) > 1:
+            self._gather(connection, [action.incident_id for action, _ in done], now)
         refused = done and all(applied.transition.result is TransitionResult.REFUSED for _, applied in done)
         return Outcome(Verdict.REFUSED if refused else verdict, done)
 
