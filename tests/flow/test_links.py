@@ -96,6 +96,20 @@ async def test_what_one_press_does_to_many_is_one_message(make_settings, databas
         assert "What became of it: https://" in home.sink.messages[-1].text
 
 
+async def test_what_a_scanner_acknowledged_starts_anew_by_the_api(make_settings):
+    """A snooze of a minute is the way back."""
+    async with household(make_settings, ONLY, START, {}) as home, home.running():
+        incident = (await home.says("water"))["incident"]
+        await home.heard()
+        await home.presses("owner", "I'm on it")
+        await home.heard()
+        await home.post(f"incidents/{incident}/snooze", by="owner", minutes=1)
+        assert [each.split(".")[0].split(":")[1] for each in await home.passes(6)] == [
+            " WARNING It is open again",
+            " WARNING 1st reminder, open for 6 min",
+        ]
+
+
 async def test_who_acknowledges_by_the_api_hears_nothing_of_it(make_settings):
     """No scanner does."""
     async with household(make_settings, ONLY, START, {}) as home, home.running():

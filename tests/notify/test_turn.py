@@ -72,6 +72,14 @@ def test_an_escalation_that_is_gone_goes_on_with_another():
     assert kinds(taken) == [(Kind.OPENING, ["owner"])]
 
 
+def test_what_nobody_in_the_policy_knows_is_routed_as_if_nobody_had_been_told():
+    """Once: reminders that had ended begin again, for other people."""
+    run = Run("home", step=2, step_at=START, reminders=3, first_sent_at=START, gave_up=True)
+    taken = turn.take(replace(FACTS, run=run, is_known=False), LEAK, START + timedelta(hours=9))
+    assert kinds(taken)[0] == (Kind.OPENING, ["owner"])
+    assert (taken.run.gave_up, taken.run.reminders, taken.run.first_sent_at) == (False, 0, None)
+
+
 def test_a_snooze_that_is_over_starts_anew():
     """The first step is told again."""
     facts = replace(FACTS, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=START, snoozed_until=START + MINUTE)
