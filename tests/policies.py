@@ -214,7 +214,7 @@ class Story:
         self.last_firing_at = self.now
         if rises or reopens:
             acknowledged = self.acknowledged_at is not None
-            anew = escalate.starts_anew(self.policy, self.run, over_for, was_acknowledged=acknowledged)
+            anew = escalate.starts_anew(self.policy, self.run, over_for, dealt_with=acknowledged)
             self.status, self.acknowledged_at, self.resolved_at = IncidentStatus.OPEN, None, None
             if rises or anew:
                 self.run = escalate.begin(first(self.policy.routes, self.subject))

@@ -129,7 +129,7 @@ def open_gate(
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=actions,
-        link_actions=LinkActions(linking.links_of(settings), _doers(actions, silencer)),
+        link_actions=LinkActions(linking.links_of(settings), _doers(actions, silencer), actions.go_together),
         silencer=silencer,
         escalations=_escalations(store, directory, settings, clock, metrics, ids),
         poll_every=times.poll_every,

@@ -204,7 +204,7 @@ class Incident:
     """What the person called themselves: `acknowledged_with` is what was checked."""
     acknowledged_with: Credential | None = None
     acknowledged_changes: int | None = None
-    """How often it had changed when it was acknowledged."""
+    """How often it had changed when it was acknowledged; None once the acknowledgement is over, as after a rise."""
     snoozed_until: datetime | None = None
     """When the acknowledgement ends by itself, if it was a snooze."""
     resolved_at: datetime | None = None
@@ -219,6 +219,11 @@ class Incident:
     def known_to_flap(self) -> bool:
         """Whether it was acknowledged by somebody who knew that it flaps: that survives a reopening."""
         return (self.acknowledged_changes or 0) >= CHANGES_OF_A_FLAP
+
+    @property
+    def is_dealt_with(self) -> bool:
+        """Whether a person has ended it, or has acknowledged it and nothing has ended the acknowledgement since."""
+        return self.resolution is Resolution.PERSON or self.acknowledged_changes is not None
 
     @property
     def is_snoozed(self) -> bool:

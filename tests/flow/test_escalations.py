@@ -1,6 +1,7 @@
 """Nobody answers: who is told next, when, and what stops it. From the webhook to the mail."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -459,3 +460,23 @@ async def test_the_trail_says_how_far_it_is(make_settings):
         await home.passes(5)
         metrics = (await home.service.client.get("/metrics")).text
         assert 'alertgate_escalation_steps_total{kind="reminder"} 1.0' in metrics
+
+
+@pytest.mark.parametrize(
+    ("quiet", "told_at"), [("", berlin(24, 0, 10)), ("22:30-06:30", berlin(24, 9, 30))], ids=["awake", "asleep"]
+)
+async def test_a_step_waits_for_who_was_on_call_as_its_time_began(make_settings, quiet, told_at):
+    """The next one on call sleeps until nine, which stops the clock of nobody who was told and is awake."""
+    oncall = Schedule(
+        "oncall", (Turn(("owner",), frozenset({0})), Turn(("partner",), frozenset({1, 2, 3, 4, 5, 6}))), BERLIN
+    )
+    people = (person("owner", quiet), person("partner", "22:30-09:00"), person("neighbour"))
+    house = policy(people, (escalation("home", step("@oncall"), step("neighbour", after=30)),))
+    made = household(make_settings, replace(house, schedules={"oncall": oncall}), berlin(23, 23, 40), {})
+    async with made as home, home.running():
+        await home.says("water")
+        await home.heard()
+        home.clock.time = told_at - MINUTE
+        told = await home.heard()
+        assert not any(each.startswith("neighbour") for each in told)
+        assert [each.split(":")[0] for each in await home.passes(1)] == ["neighbour"]

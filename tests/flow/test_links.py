@@ -1,15 +1,27 @@
 """What people do by the links of their mails, and what the others hear of it. From the webhook to the mail."""
 
+from dataclasses import replace
 from types import MappingProxyType
+
+import pytest
 
 from alertgate.model import ChannelName
 from alertgate.policy.people import recipients
 from alertgate.policy.policy import Policy
 from tests.conftest import API_BEARER
 from tests.fakes import START
-from tests.flow.household import BERLIN, Household, escalation, household, person, policy, step
+from tests.flow.household import BERLIN, MINUTE, Household, escalation, household, person, policy, step
 
 HOUSE = policy((person("owner"), person("partner")), (escalation("home", step("owner", "partner")),))
+
+
+OWNER = (ChannelName.EMAIL, "owner@example.com")
+SCANNER = "If that wasn't you but a mail scanner, nobody has it: please look."
+PRESSED = (
+    "ACKNOWLEDGED Acknowledged at 14:03 by the button of a message to you. Nothing more is sent about it, unless it "
+    f"gets worse or goes on for hours. {SCANNER}"
+)
+"""What is said to a person whose message's button was pressed."""
 
 
 async def silences(home: Household) -> list[dict]:
@@ -24,8 +36,86 @@ async def test_who_pressed_hears_of_it_by_another_contact(make_settings, databas
         await home.says("water")
         assert await home.heard() == ["owner: WARNING A new alert."]
         await home.presses("owner", "I'm on it")
-        said = "ACKNOWLEDGED owner has it: acknowledged at 14:03. You needn't do anything."
-        assert await home.heard() == [f"owner@phone.example: {said}"]
+        assert await home.heard() == [f"owner@phone.example: {PRESSED}"]
+        assert await home.sleeps(90) == []
+
+
+RINGS = escalation("home", step("owner"), repeat_every=5 * MINUTE)
+ONLY = policy((person("owner"),), (RINGS,))
+ASLEEP = policy((person("owner", "15:00-16:00"),), (RINGS,))
+
+
+@pytest.mark.parametrize(
+    ("house", "asleep"),
+    [(ONLY, False), (ASLEEP, True), (Policy(people=dict(recipients([OWNER], BERLIN))), False)],
+    ids=["of a person", "of somebody asleep", "of the settings"],
+)
+async def test_the_only_contact_hears_once_what_its_own_button_did(make_settings, house, asleep):
+    """A mail scanner that presses it mustn't end the alarm unseen. It is no alarm: it wakes nobody."""
+    async with household(make_settings, house, START, {}) as home, home.running():
+        await home.says({"severity": "critical"})
+        assert await home.heard() == ["owner: CRITICAL A new alert."]
+        await home.presses("owner", "I'm on it")
+        if asleep:
+            assert await home.sleeps(56) == []
+            home.clock.move(minutes=1)
+        [told] = await home.heard()
+        assert told.startswith("owner: ACKNOWLEDGED Acknowledged at 14:03 by the button of a message to you.")
+        assert SCANNER in told
+        assert await home.sleeps(90) == []
+
+
+async def test_the_only_contact_hears_until_when_its_button_has_snoozed(make_settings):
+    """And then it starts anew."""
+    async with household(make_settings, ONLY, START, {}) as home, home.running():
+        await home.says("water")
+        await home.heard()
+        await home.presses("owner", "Snooze 1 h")
+        [told] = await home.heard()
+        assert told.startswith("owner: ACKNOWLEDGED Snoozed at 14:03 until 15:03 by the button of a message to you.")
+        assert told.endswith(SCANNER)
+        assert [each.split(".")[0] for each in await home.sleeps(60)] == [
+            "owner: WARNING It is open again: owner had snoozed it until 15:03"
+        ]
+
+
+@pytest.mark.parametrize("house", [HOUSE, ONLY], ids=["another person", "the only contact"])
+async def test_what_one_press_does_to_many_is_one_message(make_settings, database, house):
+    """A night's digest has one button for its three batteries: nobody gets three messages of that."""
+    asleep = replace(house, people={name: person(name, "15:00-16:00") for name in house.people})
+    async with household(make_settings, asleep, START, database) as home, home.running():
+        for number in range(3):
+            await home.says("low", event="battery", device=f"d{number}")
+        assert len(await home.sleeps(57)) == len(asleep.people)
+        await home.presses("owner", "I'm on it")
+        [told] = await home.heard()
+        name = "partner" if house is HOUSE else "owner"
+        assert told.startswith(
+            f"{name}: ACKNOWLEDGED 3 alerts in one message: owner has them. It was done by the button"
+        )
+        assert "What became of it: https://" in home.sink.messages[-1].text
+
+
+async def test_what_a_scanner_acknowledged_starts_anew_by_the_api(make_settings):
+    """A snooze of a minute is the way back."""
+    async with household(make_settings, ONLY, START, {}) as home, home.running():
+        incident = (await home.says("water"))["incident"]
+        await home.heard()
+        await home.presses("owner", "I'm on it")
+        await home.heard()
+        await home.post(f"incidents/{incident}/snooze", by="owner", minutes=1)
+        assert [each.split(".")[0].split(":")[1] for each in await home.passes(6)] == [
+            " WARNING It is open again",
+            " WARNING 1st reminder, open for 6 min",
+        ]
+
+
+async def test_who_acknowledges_by_the_api_hears_nothing_of_it(make_settings):
+    """No scanner does."""
+    async with household(make_settings, ONLY, START, {}) as home, home.running():
+        incident = (await home.says("water"))["incident"]
+        await home.heard()
+        await home.post(f"incidents/{incident}/acknowledge", by="owner")
         assert await home.sleeps(90) == []
 
 

@@ -72,6 +72,14 @@ def test_an_escalation_that_is_gone_goes_on_with_another():
     assert kinds(taken) == [(Kind.OPENING, ["owner"])]
 
 
+def test_what_nobody_in_the_policy_knows_is_routed_as_if_nobody_had_been_told():
+    """Once: reminders that had ended begin again, for other people."""
+    run = Run("home", step=2, step_at=START, reminders=3, first_sent_at=START, gave_up=True)
+    taken = turn.take(replace(FACTS, run=run, is_known=False), LEAK, START + timedelta(hours=9))
+    assert kinds(taken)[0] == (Kind.OPENING, ["owner"])
+    assert (taken.run.gave_up, taken.run.reminders, taken.run.first_sent_at) == (False, 0, None)
+
+
 def test_a_snooze_that_is_over_starts_anew():
     """The first step is told again."""
     facts = replace(FACTS, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=START, snoozed_until=START + MINUTE)
@@ -88,6 +96,7 @@ def test_what_is_over_does_nothing():
 
 OWNER = person("owner", slow=3)
 MAIL, SLOW, OTHER = ((ChannelName.EMAIL, each) for each in ("owner@example.com", "owner@slow.example", "ann@x.y"))
+ANN = (ChannelName.EMAIL, "ann@example.com")
 TOLD = ContactState(told_at=START, told_open_at=START)
 OVER = ContactState(told_at=START + MINUTE, told_open_at=START)
 
@@ -121,6 +130,21 @@ def test_the_others_hear_once_who_has_it(known, by, contact, expected):
     """Whoever pressed a message's button hears by another contact, because a mail scanner may have."""
     directory = Directory(lambda: policy((OWNER,), (HOME,)), {ChannelName.EMAIL})
     assert [each.target[1] for each in others(directory, known, by, contact, START)] == expected
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({MAIL: TOLD}, ["owner@example.com"]),
+        ({MAIL: TOLD, ANN: OVER}, ["owner@example.com"]),
+        ({MAIL: TOLD, ANN: TOLD}, ["ann@example.com"]),
+    ],
+    ids=["nobody else was told", "another one knows that it is over", "another one hears"],
+)
+def test_whose_only_contact_pressed_hears_by_it_if_nobody_else_hears(known, expected):
+    """Or the alarm would end unseen where a mail scanner has pressed."""
+    directory = Directory(lambda: policy((person("owner"), person("ann")), (HOME,)), {ChannelName.EMAIL})
+    assert [each.target[1] for each in others(directory, known, "owner", MAIL, START)] == expected
 
 
 class Broken(Policy):

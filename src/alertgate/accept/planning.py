@@ -19,6 +19,8 @@ from alertgate.policy.silences import in_words
 FIRES_AGAIN = frozenset({GroupReason.OPENED, GroupReason.OPENED_ALREADY_OVER, GroupReason.REOPENED})
 """What is pending about an earlier incident with the same key is older than these."""
 OPENS = frozenset({GroupReason.OPENED, GroupReason.OPENED_AFTER_SILENCE, GroupReason.REOPENED})
+FIRES_ON = frozenset({GroupReason.JOINED, GroupReason.REOPENED})
+"""While it is acknowledged, each of these may find that the acknowledgement was forgotten."""
 ENDS = frozenset({GroupReason.RESOLVED, GroupReason.LATE_ALL_CLEAR})
 
 
@@ -37,7 +39,7 @@ class AlertPlanner:
         incident = decision.incident
         if incident is None or before is None:
             return decision
-        if decision.reason is GroupReason.JOINED and incident.status is IncidentStatus.ACKNOWLEDGED:
+        if decision.reason in FIRES_ON and incident.status is IncidentStatus.ACKNOWLEDGED:
             run = runs.get(incident.id)
             taken = self._escalator.go_on(incident, run_of(run), now) if run else self._escalator.forgets(incident, now)
             if taken.anew is None:
@@ -45,10 +47,10 @@ class AlertPlanner:
             opened = replace(incident, status=IncidentStatus.OPEN, acknowledged_changes=None)
             return replace(decision, reason=GroupReason.UNACKNOWLEDGED, incident=opened)
         if decision.reason in OPENS and incident.status is IncidentStatus.OPEN and before.id != incident.id:
-            goes_on = self._escalator.goes_on(runs, before, now)
+            counts_on = self._escalator.counts_on(runs, before, now)
             since = before.first_firing_at or before.opened_at
-            return replace(decision, incident=replace(incident, first_firing_at=since)) if goes_on else decision
-        if decision.reason is GroupReason.REOPENED and not self._escalator.goes_on(runs, before, now):
+            return replace(decision, incident=replace(incident, first_firing_at=since)) if counts_on else decision
+        if decision.reason is GroupReason.REOPENED and not self._escalator.counts_on(runs, before, now):
             return replace(decision, incident=replace(incident, first_firing_at=now))
         return decision
 
@@ -66,6 +68,9 @@ class AlertPlanner:
         worse = before is not None and incident.severity.rank > before.severity.rank
         announcements, taken = self._announcements(runs, decision, before, now, worse=worse)
         recipients = self._escalator.recipients(batch, incident, announcements, now)
+        if not recipients and _is_unheard(runs, decision):
+            announcements, taken = self._begin(runs, incident, now)
+            recipients = self._escalator.recipients(batch, incident, announcements, now)
 
         def chosen(state: ContactState) -> Choice:
             return choose(decision.reason, incident, state, now, self._interval, worse=worse)
@@ -93,9 +98,11 @@ class AlertPlanner:
         if reason in ENDS:
             runs.end(incident.id, StepReason.RESOLVED)
         if reason in OPENS and incident.status is IncidentStatus.OPEN:
-            if before and self._escalator.goes_on(runs, before, now):
+            if before and self._escalator.goes_on(runs, before, incident, now):
                 return self._escalator.resume(runs, before, incident, now), None
             return self._begin(runs, incident, now)
+        if reason is GroupReason.REOPENED:
+            self._escalator.pause(runs, incident, now)
         if reason in {GroupReason.ROSE, GroupReason.UNACKNOWLEDGED}:
             return self._begin(runs, incident, now)
         if reason is GroupReason.OPENED_ALREADY_OVER or (reason is GroupReason.FIRED_BEFORE_END and worse):
@@ -107,6 +114,14 @@ class AlertPlanner:
         taken = self._escalator.start(incident, now)
         self._escalator.keep(runs, incident, taken, now)
         return taken.announcements, taken
+
+
+def _is_unheard(runs: Runs, decision: Decision) -> bool:
+    """Return whether an alert goes on that nobody hears, though nobody has its incident and nothing holds it."""
+    incident = decision.incident
+    if incident is None or incident.status is not IncidentStatus.OPEN:
+        return False
+    return decision.reason is GroupReason.JOINED and not runs.is_running(incident.id)
 
 
 def _routing(taken: Turn | None, now: datetime) -> list[Chosen]:

@@ -1,13 +1,14 @@
 """Apply what a person does about an incident, in one commit with the notifications that it cancels or plans."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
 from alertgate.credential import Credential
 from alertgate.group.transitions import Transition, TransitionResult, acknowledge, resolve, snooze
-from alertgate.model import Incident, Target
+from alertgate.model import Incident, Notification, Target
 from alertgate.notify import news
 from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.directory import Directory
@@ -17,7 +18,7 @@ from alertgate.notify.plan import Choice, is_due, on_acknowledgement, on_resolut
 from alertgate.notify.runs import Runs
 from alertgate.policy.escalations import Escalation
 from alertgate.silence import Silence
-from alertgate.store import Connection, escalations, incidents, notifications
+from alertgate.store import Connection, escalations, holds, incidents, notifications
 
 SNOOZE = timedelta(hours=1)
 
@@ -84,6 +85,16 @@ class IncidentActions:
         choices = self._plan_resolution(connection, transition.incident, action.now)
         return Applied(transition, due=sum(is_due(choice, action.now) for choice, _ in choices))
 
+    def go_together(self, connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
+        """Have what was planned now about these incidents go to each contact as one message."""
+        together: dict[Target, list[Notification]] = defaultdict(list)
+        for each in holds.planned_about(connection, incident_ids, now):
+            together[each.channel, each.address].append(each)
+        for members in together.values():
+            if len(members) > 1:
+                digest_id = self._new_id(now)
+                holds.save(connection, [replace(each, digest_id=digest_id) for each in members])
+
     def _quieten(self, connection: Connection, action: Action, until: datetime | None) -> Applied | None:
         incident, now = incidents.get(connection, action.incident_id), action.now
         if incident is None:
@@ -95,15 +106,15 @@ class IncidentActions:
         after = decided.incident
         self._escalator.look(connection, now)
         incidents.save(connection, [after])
-        self._pause(connection, after, until, now)
+        self._pause(connection, after, now)
         cancelled = notifications.cancel(connection, incident.id, decided.reason, now)
         told = self._plan_news(connection, after, action)
         return Applied(decided, cancelled=cancelled, due=sum(is_due(choice, now) for choice, _ in told))
 
-    def _pause(self, connection: Connection, incident: Incident, until: datetime | None, now: datetime) -> None:
+    def _pause(self, connection: Connection, incident: Incident, now: datetime) -> None:
         """Have the escalation decide again at a snooze's end, or when the acknowledgement may count as forgotten."""
         runs = Runs(escalations.of_incidents(connection, [incident.id]))
-        self._escalator.pause(runs, incident, until, now)
+        self._escalator.pause(runs, incident, now)
         runs.write(connection)
 
     def _plan_news(self, connection: Connection, incident: Incident, action: Action) -> list[Chosen]:

@@ -12,13 +12,13 @@ from enum import StrEnum
 from itertools import groupby
 from types import MappingProxyType
 
-from alertgate.addresses import mask
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
 from alertgate.links import Links
-from alertgate.model import Incident, IncidentStatus, Notification, Source
+from alertgate.model import Incident, IncidentStatus, Source
 from alertgate.notify.context import event_name
+from alertgate.notify.news import holder
 from alertgate.prove.linked import Linked, find
 from alertgate.store import Connection
 
@@ -58,6 +58,7 @@ _AFFECTED = MappingProxyType(
 
 Doer = Callable[[Connection, Action], Applied | None]
 """Does one thing to one incident, in a transaction."""
+Gatherer = Callable[[Connection, Collection[str], datetime], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +141,6 @@ def judge(group: LinkGroup, pressed: Pressed) -> Verdict:
     return Verdict.DONE
 
 
-def holder(notification: Notification) -> str:
-    """Return what others are told about who used the link of a message: its person, or the masked address."""
-    person = notification.person
-    return mask(notification.address) if person is None or person == notification.address else person
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of an act, and what it did to each incident."""
@@ -157,12 +152,14 @@ class Outcome:
 class LinkActions:
     """Does what people ask by link, if there are `links`.
 
-    `doers` are the acts that there are; pages have no button for any other.
+    `doers` are the acts that there are; pages have no button for any other. `gather` has what one press tells a contact
+    about several incidents go as one message.
     """
 
-    def __init__(self, links: Links | None, doers: Mapping[LinkAct, Doer]) -> None:
+    def __init__(self, links: Links | None, doers: Mapping[LinkAct, Doer], gather: Gatherer = lambda *_: None) -> None:
         self._links = links
         self._doers = doers
+        self._gather = gather
 
     def find(self, connection: Connection, token: str, now: datetime) -> Linked | None:
         """Return what a token leads to, or None."""
@@ -189,6 +186,8 @@ class LinkActions:
             for incident in affected(group, pressed.act)
         ]
         done = tuple((action, applied) for action in chosen if (applied := do(connection, action)))
+        if len(done) > 1:
+            self._gather(connection, [action.incident_id for action, _ in done], now)
         refused = done and all(applied.transition.result is TransitionResult.REFUSED for _, applied in done)
         return Outcome(Verdict.REFUSED if refused else verdict, done)
 

@@ -47,6 +47,12 @@ class Directory:
         """All channels and addresses by which somebody can be told."""
         return tuple(self._index())
 
+    @property
+    def named(self) -> set[Target]:
+        """The targets of all contacts; where its address isn't known, a contact counts by what the policy says."""
+        contacts = (contact for person in self.policy.people.values() for contact in person.contacts)
+        return {self.target(contact) or (contact.channel, contact.address) for contact in contacts}
+
     def target(self, contact: Contact) -> Target | None:
         """Return the channel and address of a contact; None if the secret that holds the address isn't set."""
         address = contact.resolve(self._secrets)

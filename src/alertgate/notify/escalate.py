@@ -55,6 +55,7 @@ class StepReason(StrEnum):
     RESOLVED = "resolved"
     ESCALATION_GONE = "escalation_gone"  # the policy has no such escalation or step any more
     PERSON_GONE = "person_gone"  # somebody who was told isn't in the policy any more
+    NOBODY_KNOWS = "nobody_knows"  # the policy has changed, and none of its contacts was told
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,8 @@ class Facts:
     """The end of an acknowledgement that ends by itself."""
     silenced_until: datetime | None = None
     """The end of the silences that match now."""
+    is_known: bool = True
+    """Whether a contact of the policy knows of it, or is about to: else it is routed as if nobody had been told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,17 +200,23 @@ def resumed(run: Run, since: datetime, until: datetime) -> Run:
 
 
 def is_running(decided: Next) -> bool:
-    """Return whether something is still due without a change: such an incident isn't over for lack of alerts."""
-    return not isinstance(decided, End) and not (isinstance(decided, Wait) and decided.until is None)
+    """Return whether something is still due without a change: such an incident isn't over for lack of alerts.
+
+    Where an acknowledgement may count as forgotten, nothing is due but by an alert.
+    """
+    if isinstance(decided, Wait):
+        return decided.until is not None and decided.reason is not StepReason.ACKNOWLEDGED
+    return not isinstance(decided, End)
 
 
-def starts_anew(policy: Policy, run: Run, over_for: timedelta, *, was_acknowledged: bool) -> bool:
+def starts_anew(policy: Policy, run: Run, over_for: timedelta, *, dealt_with: bool) -> bool:
     """Return whether a reopening begins a new run, with `first_firing_at` now; else the old one goes on.
 
     An all-clear counts only once it has lasted as long as what the run was waiting for: a door that shuts for five
-    seconds every nine minutes still reaches a wait of ten. The same goes for a new incident of the same key.
+    seconds every nine minutes still reaches a wait of ten. The same goes for a new incident of the same key. What a
+    person has dealt with is another matter: whatever comes then begins anew.
     """
-    return was_acknowledged or over_for >= _awaited(policy, run)
+    return dealt_with or over_for >= _awaited(policy, run)
 
 
 def next_step(facts: Facts, now: datetime) -> Next:
@@ -221,6 +230,8 @@ def next_step(facts: Facts, now: datetime) -> Next:
         return RouteAnew(StepReason.ESCALATION_GONE)
     if not facts.run.told <= facts.policy.people.keys():
         return RouteAnew(StepReason.PERSON_GONE)
+    if facts.run.step_at and not facts.is_known:
+        return RouteAnew(StepReason.NOBODY_KNOWS)
     return _wait(facts, escalation, now) or _Open(facts, escalation, now).next()
 
 
@@ -241,7 +252,7 @@ def _while_acknowledged(facts: Facts, escalation: Escalation | None, now: dateti
     lasts_until = facts.acknowledged_at + again_after if facts.acknowledged_at else now
     if facts.last_firing_at and lasts_until <= facts.last_firing_at:
         return StartAnew(StepReason.FORGOTTEN)
-    return Wait(None, StepReason.ACKNOWLEDGED)
+    return Wait(lasts_until if lasts_until > now else None, StepReason.ACKNOWLEDGED)
 
 
 def _awaited(policy: Policy, run: Run) -> timedelta:
@@ -301,7 +312,8 @@ class _Open:
         run = self._run
         if run.step_at is None:
             return self._facts.first_firing_at + run.wait + step.after, StepReason.FIRST_STEP
-        before = self._policy.told(self._escalation.steps[run.step - 1].notify, self._now)
+        # Not who is on call now: a change of shift to somebody asleep doesn't stop the clock of somebody awake.
+        before = self._policy.told(self._escalation.steps[run.step - 1].notify, run.step_at)
         people = [each.person for each in before]
         if not people:
             return run.step_at, StepReason.NOBODY_ON_CALL

@@ -8,6 +8,7 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.errors import StoreError
 from alertgate.metrics import Metrics
+from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import Escalator
 from alertgate.notify.holds import Releaser
 from alertgate.notify.turns import Taken, TurnTaker
@@ -83,6 +84,7 @@ class EscalationJob:
     def _look_again(self, connection: Connection) -> None:
         now = self._clock.now()
         escalations.look_again(connection, now)
+        escalations.route_anew(connection, self._escalator.directory.named, StepReason.NOBODY_KNOWS, now)
         holds.look_again(connection, now)
 
     def _note(self, taken: Taken) -> None:

@@ -69,9 +69,10 @@ class Escalator:
         facts = self._facts(incident, begin(routed), IncidentStatus.OPEN, now)
         return turn.take(facts, subject, now, routed)
 
-    def go_on(self, incident: Incident, run: Run, now: datetime) -> Turn:
-        """Do what is due now."""
-        return turn.take(self._facts(incident, run, incident.status, now), self._subject(incident), now)
+    def go_on(self, incident: Incident, run: Run, now: datetime, *, is_known: bool = True) -> Turn:
+        """Do what is due now; `is_known`: a contact of the policy knows of it."""
+        facts = replace(self._facts(incident, run, incident.status, now), is_known=is_known)
+        return turn.take(facts, self._subject(incident), now)
 
     def resumed(self, incident: Incident, run: Run, now: datetime) -> Run:
         """Return the run of an incident that was silenced until now."""
@@ -90,8 +91,9 @@ class Escalator:
         if before or waits or taken.next_at or taken.run.escalation not in RESERVED:
             runs.put(stored_as(incident, taken, before, now))
 
-    def pause(self, runs: Runs, incident: Incident, until: datetime | None, now: datetime) -> None:
+    def pause(self, runs: Runs, incident: Incident, now: datetime) -> None:
         """Decide again at the end of a snooze, or when an acknowledgement may count as forgotten, and not before."""
+        until = incident.snoozed_until
         run, reason = runs.get(incident.id), StepReason.SNOOZED if until else StepReason.ACKNOWLEDGED
         if run is None and until is None:
             return  # the next alert decides whether it is forgotten
@@ -101,15 +103,27 @@ class Escalator:
             runs.put(stored_as(incident, paused, None, now))
             return
         escalation = self.escalation_of(incident, runs)
-        runs.put(replace(run, reason=reason, next_at=until or now + escalation.again_after_ack))
+        lasts_until = (incident.acknowledged_at or now) + escalation.again_after_ack
+        runs.put(replace(run, reason=reason, next_at=until or lasts_until))
 
-    def goes_on(self, runs: Runs, before: Incident, now: datetime) -> bool:
-        """Return whether the escalation of an incident that is over goes on if it fires again now."""
+    def counts_on(self, runs: Runs, before: Incident, now: datetime) -> bool:
+        """Return whether an all-clear was too short to count: waits and steps count on if it fires again now."""
         run = runs.get(before.id)
         if run is None or before.resolved_at is None:
             return False
-        dealt_with = before.acknowledged_at is not None
-        return not starts_anew(self.policy, run_of(run), now - before.resolved_at, was_acknowledged=dealt_with)
+        over_for = now - before.resolved_at
+        return not starts_anew(self.policy, run_of(run), over_for, dealt_with=before.is_dealt_with)
+
+    def goes_on(self, runs: Runs, before: Incident, after: Incident, now: datetime) -> bool:
+        """Return whether the escalation of an incident that is over goes on with the one that fires now.
+
+        What is worse than before is told as a rise is. So is what its routes send elsewhere now: the old escalation's
+        hours and steps aren't for it.
+        """
+        run = runs.get(before.id)
+        if run is None or after.severity.rank > before.severity.rank:
+            return False
+        return self.counts_on(runs, before, now) and self._routed_to(after) == run.escalation
 
     def resume(self, runs: Runs, before: Incident, after: Incident, now: datetime) -> tuple[Announcement, ...]:
         """Have the escalation of an incident that is over go on with the incident that is open; return whom it told."""
@@ -121,7 +135,7 @@ class Escalator:
 
     def told_so_far(self, incident: Incident, run: Run | None, now: datetime) -> tuple[Announcement, ...]:
         """Return the people whom the steps so far tell; without an escalation of its own, those of a reserved one."""
-        name = run.escalation if run else first(self.policy.routes, self._subject(incident)).escalation
+        name = run.escalation if run else self._routed_to(incident)
         escalation = self.policy.escalation(name)
         if escalation is None or (run is None and name not in RESERVED):
             return ()
@@ -165,8 +179,10 @@ class Escalator:
         return merged(told, who_know(self.directory, batch.knowing(incident), incident.severity, now))
 
     def _routed(self, incident: Incident) -> Escalation:
-        name = first(self.policy.routes, self._subject(incident)).escalation
-        return self.policy.escalation(name) or Escalation(EVERYONE, (), self.policy.zone)
+        return self.policy.escalation(self._routed_to(incident)) or Escalation(EVERYONE, (), self.policy.zone)
+
+    def _routed_to(self, incident: Incident) -> str:
+        return first(self.policy.routes, self._subject(incident)).escalation
 
     def _subject(self, incident: Incident) -> Subject:
         return Subject.of(incident, self._device_name(incident.device))

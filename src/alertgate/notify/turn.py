@@ -77,7 +77,8 @@ def take(facts: Facts, subject: Subject, now: datetime, routed: Routed | None = 
                 facts = replace(facts, status=IncidentStatus.OPEN, run=begin(routed))
             case RouteAnew():
                 routed = first(facts.policy.routes, subject)
-                facts = replace(facts, run=_rerouted(facts.run, routed))
+                run = _rerouted(facts.run, routed) if facts.is_known else begin(routed)
+                facts = replace(facts, run=run, is_known=True)
             case Tell() | Remind() | GiveUp():
                 announced.append(_announcement(decided, facts.run))
                 facts = replace(facts, run=advance(facts.run, decided, now))
@@ -87,8 +88,10 @@ def take(facts: Facts, subject: Subject, now: datetime, routed: Routed | None = 
 
 
 def _rerouted(before: Run, routed: Routed) -> Run:
-    """Return the run after the policy has changed: whom it told is told no more, so reminders count on."""
-    return replace(begin(routed), reminders=before.reminders, first_sent_at=before.first_sent_at)
+    """Return the run after the policy has changed: whom it told is told no more, so reminders count on, or are over."""
+    return replace(
+        begin(routed), reminders=before.reminders, first_sent_at=before.first_sent_at, gave_up=before.gave_up
+    )
 
 
 def _announcement(decided: Tell | Remind | GiveUp, run: Run) -> Announcement:

@@ -25,6 +25,8 @@ from alertgate.store.escalations import StoredRun
 
 AFTER_DEFECT = timedelta(minutes=1)
 DEFECT = "this is a defect in alertgate; the others go on, and it is tried again in a minute"
+TOGETHER = frozenset({StepReason.SILENCED, StepReason.NOBODY_KNOWS})
+"""What begins for all of its incidents at one moment is one message to each contact."""
 UNANSWERED = "nobody has answered; there are no more reminders"
 log = structlog.stdlib.get_logger("alertgate.escalate")
 
@@ -63,7 +65,7 @@ class TurnTaker:
         tried = [self._take(batch, runs, about, run, sent_at.get(run.incident_id), now) for run in due]
         taken = [each for each in tried if each]
         incidents.save(connection, [about[each.incident_id] for each in taken if each.turn.anew])
-        batch.go_together([run.incident_id for run in silenced], now)
+        batch.go_together([run.incident_id for run in due if run.reason in TOGETHER], now)
         batch.write(connection)
         runs.write(connection)
         return taken
@@ -83,7 +85,7 @@ class TurnTaker:
         try:
             if stored.reason == StepReason.SILENCED:
                 run = self._escalator.resumed(incident, run, now)
-            taken = self._escalator.go_on(incident, run, now)
+            taken = self._escalator.go_on(incident, run, now, is_known=stored.reason != StepReason.NOBODY_KNOWS)
         except Exception:
             log.exception("escalation.defect", detail=DEFECT, incident_id=incident.id, escalation=stored.escalation)
             runs.put(replace(stored, next_at=now + AFTER_DEFECT))

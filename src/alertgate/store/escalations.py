@@ -1,17 +1,17 @@
 """Queries on escalations: how far that of each incident is, and which have something to do now."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, case, exists, func, literal_column, select, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, literal_column, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from alertgate.model import NotificationStatus
+from alertgate.model import IncidentStatus, NotificationStatus, Target
 from alertgate.store.notifications import IS_HELD, IS_PENDING, IS_SENT
 from alertgate.store.rows import portions
-from alertgate.store.tables import constant, escalations, notifications
+from alertgate.store.tables import constant, escalations, incidents, notifications
 
 _e, _n = escalations.c, notifications.c
 _UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -129,6 +129,25 @@ def look_again(connection: Connection, now: datetime) -> int:
     """Have all escalations that go on decided anew now, because the policy has changed; return how many."""
     going_on = (_e.next_at.is_not(None), _e.next_at > now)
     return connection.execute(update(escalations).where(*going_on).values(next_at=now)).rowcount
+
+
+def route_anew(connection: Connection, targets: Collection[Target], reason: str, now: datetime) -> int:
+    """Have the escalations of the open incidents decided anew of which none of these contacts knows; return how many.
+
+    An incident without an escalation of its own gets one without a name, which no policy has.
+    """
+    # As in `ContactState.knows`: told, about to be told, or not reached.
+    knows = and_(
+        _n.incident_id == incidents.c.id,
+        _n.status != constant(NotificationStatus.CANCELLED),
+        tuple_(_n.channel, _n.address).in_(sorted(targets)),
+    )
+    unknown = select(incidents.c.id).where(incidents.c.status == constant(IncidentStatus.OPEN), ~exists().where(knows))
+    ids = connection.execute(unknown).scalars().all()
+    known = of_incidents(connection, ids)
+    runs = (known.get(each) or StoredRun(each, "", "", now, 0, 0, None, 0, None, None, False, ()) for each in ids)
+    save(connection, [replace(run, reason=reason, next_at=now) for run in runs])
+    return len(ids)
 
 
 def end(connection: Connection, incident_id: str, reason: str, next_at: datetime | None = None) -> None:

@@ -49,6 +49,13 @@ def planned(connection: Connection, targets: Collection[Target], now: datetime) 
     return [each for each in found if (each.channel, each.address) in targets]
 
 
+def planned_about(connection: Connection, incident_ids: Collection[str], now: datetime) -> list[Notification]:
+    """Return what was planned at this moment for this moment about these incidents."""
+    query = select(*COLUMNS).where(IS_PENDING, _n.hold.is_(None), _n.due_at == now, _n.created_at == now)
+    found = (connection.execute(query.where(_n.incident_id.in_(some))) for some in portions(incident_ids))
+    return [notification_of(row) for rows in found for row in rows]
+
+
 def save(connection: Connection, decided: Sequence[Notification]) -> None:
     """Store what was decided about held notifications."""
     update_rows(connection, notifications, decided, _CHANGED)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from alertgate.credential import Credential
 from alertgate.model import ChannelName, IncidentStatus, Severity, Source, worst
 from alertgate.notify.context import DigestContext, DigestItem
+from alertgate.notify.course import listed
 from alertgate.notify.render import wording
 from alertgate.notify.render.mail import COLORS, LARGEST, OVER_COLOR, Bodies, encoded_size, template
 from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, short_ids, shorten, with_link
@@ -121,16 +123,17 @@ def subject(context: DigestContext, found: Sequence[Group]) -> str:
 
 def bodies(context: DigestContext, found: Sequence[Group], subject: str) -> Bodies:
     """Render a digest's text and HTML, with as many names as fit."""
+    is_taken = found[0].over or found[0].acknowledged  # what is open and nobody has comes first
     view = {
         "subject": subject,
         "preview": shorten("; ".join(_summaries(context, found, [SHORT_NAMES] * len(found))), 200),
         "tag": _tag(found),
-        "color": OVER_COLOR if found[0].over else COLORS[found[0].severity],
+        "color": OVER_COLOR if is_taken else COLORS[found[0].severity],
         "where": _total(found),
         "event": _events(found),
         "when": _missed(context) if context.missed_since else _when(context, found),
         "link": context.link,
-        "button": wording.button(IncidentStatus.RESOLVED if found[0].over else IncidentStatus.OPEN),
+        "button": wording.button(IncidentStatus.RESOLVED if is_taken else IncidentStatus.OPEN),
         "lead": _lead(context, found),
         "facts": [("Digest", context.digest_id), ("Sent", context.time(context.now))],
     }
@@ -152,12 +155,31 @@ def _lead(context: DigestContext, found: Sequence[Group]) -> str:
         lead = f"{_NOT_SENT[context.channel]} until now. This is what you missed, in one message."
     elif context.was_held:
         lead = f"{_total(found)} in one message: they were held until now."
+    elif all(group.acknowledged for group in found):
+        lead = f"{_total(found)} in one message: {_who_has_them(context)}"
     else:
         lead = f"{_total(found)} in one message: too many came for a message each."
     over = sum(group.incidents for group in found if group.over)
     total = sum(group.incidents for group in found)
     them = f"the {total:,} incidents" if context.missed_since else "them"
     return lead + (f" {over:,} of {them} {'is' if over == 1 else 'are'} over." if 0 < over < total else "")
+
+
+def _who_has_them(context: DigestContext) -> str:
+    """Say who has all of them, and whether by a message's button, which a mail scanner may have pressed."""
+    incidents = [item.incident for item in context.items]
+    names = tuple(sorted({one_line(each.acknowledged_by or "somebody", 60) for each in incidents}))
+    have = "have" if len(names) > 1 else "has"
+    until = {each.snoozed_until for each in incidents}
+    if None in until:
+        said = f"{listed(names)} {have} them."
+    else:
+        said = f"{listed(names)} {have} snoozed them until {context.minute(min(filter(None, until)))}."
+    if all(each.acknowledged_with is Credential.LINK for each in incidents):
+        said += (
+            " It was done by the button of a message: if a mail scanner pressed it, nobody has them, so please look."
+        )
+    return said
 
 
 _NOT_SENT = {

@@ -3,6 +3,7 @@
 from alertgate.model import Kind
 from alertgate.notify.context import MessageContext
 from alertgate.notify.course import listed
+from alertgate.notify.news import tells_who_pressed
 from alertgate.notify.render import wording
 from alertgate.notify.render.text import short_ids, shorten, with_link
 
@@ -37,6 +38,8 @@ def _news(context: MessageContext) -> str | None:
             return shorten(f"no answer from {listed(context.course.reached)}", 50)
         case Kind.HANDOFF:
             return "nobody answered"
+        case Kind.ACKNOWLEDGEMENT if context.is_quiet and tells_who_pressed(context.notification, context.incident):
+            return "by the button of a message to you"
         case Kind.ACKNOWLEDGEMENT if context.is_quiet:
             return shorten(f"by {context.incident.acknowledged_by}", 40)
     return _NEWS.get(context.notification.kind)

@@ -14,6 +14,7 @@ from alertgate.model import (
 )
 from alertgate.notify.context import MessageContext, duration, late, part_name
 from alertgate.notify.course import listed, ordinal
+from alertgate.notify.news import tells_who_pressed
 from alertgate.notify.render.content import essence
 from alertgate.notify.render.text import one_line, shorten
 from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
@@ -86,10 +87,25 @@ def _who_has_it(context: MessageContext) -> str:
     """Say who has acknowledged it. It is all that such a message says."""
     incident = context.incident
     by = one_line(incident.acknowledged_by or "somebody", 60)
+    at = context.minute(incident.acknowledged_at or context.now)
+    if tells_who_pressed(context.notification, incident):
+        return _pressed(context, at)
     if incident.snoozed_until:
         return f"{by} has snoozed it until {context.minute(incident.snoozed_until)}. Then it starts anew."
-    at = context.minute(incident.acknowledged_at or context.now)
     return f"{by} has it: acknowledged at {at}. You needn't do anything."
+
+
+def _pressed(context: MessageContext, at: str) -> str:
+    """Say to whose message's button did it what that did: a mail scanner may have pressed it."""
+    snoozed_until = context.incident.snoozed_until
+    if snoozed_until:
+        did = f"Snoozed at {at} until {context.minute(snoozed_until)}"
+        now = "Until then nothing more is sent about it, unless it gets worse."
+    else:
+        did = f"Acknowledged at {at}"
+        now = "Nothing more is sent about it, unless it gets worse or goes on for hours."
+    unless = "If that wasn't you but a mail scanner, nobody has it: please look."
+    return f"{did} by the button of a message to you. {now} {unless}"
 
 
 def _course(context: MessageContext) -> list[str]:
