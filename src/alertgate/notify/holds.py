@@ -2,7 +2,7 @@
 
 Who is told is looked up anew: what was held for whoever is on call goes to who is on call now, and what was held for
 somebody who is no longer in the policy is told to whom the policy names now. Nothing that was held is dropped, but for
-what a silence held of an incident that is over by then, to whom doesn't believe that it is open.
+what was planned within a silence about an incident that is over by then, to whom doesn't believe that it is open.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from alertgate.notify.escalator import About, Escalator
 from alertgate.notify.plan import Choice
 from alertgate.notify.recipients import Recipient, of_step
 from alertgate.notify.runs import Runs
-from alertgate.notify.tellings import Telling, release
+from alertgate.notify.tellings import Telling, TellReason, first_hold, release
 from alertgate.notify.turn import Announcement
 from alertgate.store import Connection, escalations, holds, incidents, notifications
 from alertgate.store.notifications import superseded_by
@@ -46,11 +46,11 @@ class Releaser:
             return 0
         about = incidents.by_id(connection, ids)
         held = sorted(holds.due(connection, ids, now), key=_group)
-        self._escalator.look(connection, now)
+        self._escalator.look(connection, min([now, *(each.created_at for each in held if each.hold is Hold.SILENCED)]))
         states = notifications.contact_states(connection, ids, now - self._interval)
         batch = NotificationBatch(states, _believing_open(connection, about, now), self._new_id)
         runs = Runs(escalations.of_incidents(connection, ids))
-        decided = self._needless(connection, batch, about, held, now)
+        decided = self._needless(connection, batch, runs, about, held, now)
         ended = {each.id for each in decided}
         for (incident_id, via), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], via, list(group), now)
@@ -66,6 +66,7 @@ class Releaser:
         self,
         connection: Connection,
         batch: NotificationBatch,
+        runs: Runs,
         about: Mapping[str, Incident],
         held: Sequence[Notification],
         now: datetime,
@@ -80,12 +81,31 @@ class Releaser:
             if each.hold is not Hold.SILENCED or self._escalator.silenced(incident, now).until:
                 continue
             state, last = batch.state(incident, target), newest[incident.key]
+            if not self._is_silences_own(each, incident, runs, state):
+                continue
             choice = plan.on_silence_end(incident, state)
             if last.id != incident.id and _tells(last, states.get((last.id, target), ContactState())):
                 found.append(_cancelled(each, superseded_by(last.id), now))
             elif isinstance(choice, plan.Cancel):
                 found.append(_cancelled(each, plan.sentence(choice, incident, state), now))
         return found
+
+    def _is_silences_own(self, held: Notification, incident: Incident, runs: Runs, state: ContactState) -> bool:
+        """Return whether it may be dropped at a silence's end: not what somebody's night held before the silence began.
+
+        Nor what would have been said before it to somebody who had heard nothing yet, if the channel had worked.
+        """
+        person, silenced = (
+            self._escalator.policy.people.get(held.person or ""),
+            self._escalator.silenced_until(incident),
+        )
+        if person is None:
+            planned_in = TellReason.SILENCED if silenced(held.created_at) else None
+        else:
+            escalation = self._escalator.escalation_of(incident, runs)
+            hold = first_hold(person, escalation, held.severity, held.created_at, silenced)
+            planned_in = hold[1] if hold else None
+        return planned_in is TellReason.SILENCED or (planned_in is None and state.told_at is not None)
 
     def _without_outdated(
         self, connection: Connection, decided: Sequence[Notification], about: Mapping[str, Incident], now: datetime

@@ -1,0 +1,92 @@
+"""What a night holds is told at its end, whatever comes between: silences, restarts, downtimes, floods."""
+
+from datetime import datetime
+
+import pytest
+
+from tests.flow.household import BERLIN, Household, escalation, household, person, policy, step
+
+OWNER = person("owner", "22:30-06:30")
+NIGHT = policy((OWNER,), (escalation("home", step("owner")),))
+OVER = {"status": "resolved"}
+
+
+def berlin(day: int, hour: int, minute: int = 0) -> datetime:
+    """Return a time of November 2026, of which the 23rd is a Monday."""
+    return datetime(2026, 11, day, hour, minute, tzinfo=BERLIN)
+
+
+async def silence_the_morning(home: Household, *, ahead: bool) -> None:
+    """Silence everything from 06:00 to 08:00 of the 24th: planned ahead, or once it has begun."""
+    if ahead:
+        await home.silence(2, begins_at=berlin(24, 6).isoformat())
+        return
+    home.clock.time = berlin(24, 6)
+    assert await home.heard() == []
+    await home.silence(2)
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+async def test_a_silence_of_the_morning_drops_nothing_of_the_night(make_settings, database, ahead):
+    """A leak that came and went before the silence began is told after it, and both times that it did."""
+    async with household(make_settings, NIGHT, berlin(23, 21), database) as home, home.running():
+        if ahead:
+            await silence_the_morning(home, ahead=True)
+        for minute in (0, 40):
+            home.clock.time = berlin(24, 2, minute)
+            await home.says("water")
+            home.clock.time = berlin(24, 2, minute + 10)
+            await home.says(OVER)
+        if not ahead:
+            await silence_the_morning(home, ahead=False)
+        home.clock.time = berlin(24, 7, 59)
+        assert await home.heard() == []
+        [told] = await home.sleeps(2)
+        assert told.startswith("owner: RESOLVED 2 alerts in one message: they were held until now")
+
+
+async def test_a_reopening_of_the_night_is_told_after_a_silence(make_settings):
+    """Whoever knew that the leak was over hears that it came back and went again while they slept."""
+    async with household(make_settings, NIGHT, berlin(23, 22, 27), {}) as home, home.running():
+        await home.says("water")
+        home.clock.move(minutes=1)
+        await home.says(OVER)
+        assert len(await home.heard()) == 1
+        home.clock.time = berlin(23, 22, 31)
+        await home.says("water")
+        home.clock.move(minutes=10)
+        await home.says(OVER)
+        assert await home.heard() == []
+        await silence_the_morning(home, ahead=False)
+        home.clock.time = berlin(24, 8, 1)
+        [told] = await home.heard()
+        assert told.startswith("owner: RESOLVED")
+
+
+async def test_what_the_mail_server_refused_before_a_silence_is_told_after_it(make_settings):
+    """The leak was over before the silence began, and its owner has heard nothing yet."""
+    house = policy((person("owner"),), (escalation("home", step("owner")),))
+    async with household(make_settings, house, berlin(24, 2), {}) as home, home.running():
+        home.sink.answer("RCPT", *["451 4.3.0 later"] * 12)
+        await home.says("water")
+        assert await home.passes(5) == []
+        await home.says(OVER)
+        await home.heard()
+        await home.silence(1)
+        home.sink.script.clear()
+        assert await home.passes(59) == []
+        [told] = await home.passes(20)
+        assert told.startswith("owner: RESOLVED")
+
+
+async def test_what_comes_and_goes_in_a_silence_of_the_night_stays_untold(make_settings):
+    """The silence ends before the night does; nobody needs to hear of it in the morning."""
+    async with household(make_settings, NIGHT, berlin(23, 22), {}) as home, home.running():
+        await home.silence(4)
+        await home.says("water")
+        home.clock.move(minutes=5)
+        await home.says(OVER)
+        home.clock.time = berlin(24, 2, 1)
+        assert await home.heard() == []
+        home.clock.time = berlin(24, 6, 31)
+        assert await home.heard() == []
