@@ -1,5 +1,6 @@
 """What a night holds is told at its end, whatever comes between: silences, restarts, downtimes, floods."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -90,3 +91,39 @@ async def test_what_comes_and_goes_in_a_silence_of_the_night_stays_untold(make_s
         assert await home.heard() == []
         home.clock.time = berlin(24, 6, 31)
         assert await home.heard() == []
+
+
+@pytest.mark.parametrize("event", ["restart", "reload", "other address"])
+async def test_nothing_wakes_anybody_to_say_that_somebody_has_it(make_settings, event):
+    """Not even that everything is decided anew in the night; and it isn't told as new to another address."""
+    house = policy((OWNER, person("partner")), (escalation("home", step("owner", "partner")),))
+    async with household(make_settings, house, berlin(23, 23), {}) as home:
+        async with home.running():
+            incident = (await home.says({"severity": "critical"}))["incident"]
+            assert [each.split()[0] for each in await home.heard()] == ["owner:", "partner:"]
+            await home.post(f"incidents/{incident}/acknowledge", by="partner")
+            assert await home.sleeps(2 * 60) == []
+            if event != "restart":
+                home.policy = policy((OWNER, person("partner")), tuple(house.escalations.values()))
+            if event == "other address":
+                moved = replace(OWNER, contacts=(replace(OWNER.contacts[0], address="owner@work.example"),))
+                home.policy = policy((moved, person("partner")), tuple(house.escalations.values()))
+            assert await home.heard() == []
+        async with home.running():
+            assert await home.heard() == []
+            home.clock.time = berlin(24, 6, 31)
+            heard = [["owner:", "ACKNOWLEDGED"]] if event != "other address" else []
+            assert [each.split()[:2] for each in await home.heard()] == heard
+
+
+async def test_the_end_of_a_silence_at_night_wakes_nobody_to_say_that_somebody_has_it(make_settings):
+    """It was to end in the evening, but the service was down until the night began."""
+    house = policy((OWNER, person("partner")), (escalation("home", step("owner", "partner")),))
+    async with household(make_settings, house, berlin(23, 22), {}) as home, home.running():
+        incident = (await home.says({"severity": "critical"}))["incident"]
+        assert len(await home.heard()) == 2
+        await home.silence(1, **{"for": "20m"})
+        await home.post(f"incidents/{incident}/acknowledge", by="partner")
+        assert await home.sleeps(31) == []
+        home.clock.time = berlin(24, 6, 31)
+        assert [each.split()[:2] for each in await home.heard()] == [["owner:", "ACKNOWLEDGED"]]

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from alertgate.contact_state import ContactState
 from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Target
-from alertgate.notify import plan
+from alertgate.notify import news, plan
 from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Escalator
@@ -52,8 +52,8 @@ class Releaser:
         runs = Runs(escalations.of_incidents(connection, ids))
         decided = self._needless(connection, batch, runs, about, held, now)
         ended = {each.id for each in decided}
-        for (incident_id, via), group in groupby((each for each in held if each.id not in ended), _group):
-            decided += self._decide(batch, runs, about[incident_id], via, list(group), now)
+        for (incident_id, *_), group in groupby((each for each in held if each.id not in ended), _group):
+            decided += self._decide(batch, runs, about[incident_id], list(group), now)
         decided = self._without_outdated(connection, decided, about, now)
         going = {(each.channel, each.address) for each in decided if _goes(each, now)}
         decided += holds.planned(connection, going, now) if going else []
@@ -131,22 +131,24 @@ class Releaser:
         batch: NotificationBatch,
         runs: Runs,
         incident: Incident,
-        via: str,
         held: Sequence[Notification],
         now: datetime,
     ) -> list[Notification]:
-        """Decide about what is held about one incident and by one name of its steps."""
+        """Decide about what is held about one incident and by one name of its steps, and is as urgent."""
+        _, via, is_news = _group(held[0])
+        urgency = news.SEVERITY if is_news else incident.severity
         escalation = self._escalator.escalation_of(incident, runs)
         silenced = self._escalator.silenced_until(incident)
-        found = release(self._escalator.policy, escalation.name, via, incident.severity, now, silenced)
+        found = release(self._escalator.policy, escalation.name, via, urgency, now, silenced)
         if found is None:
             return self._tell_others(batch, runs, incident, held, now)
         by_target = {self._escalator.directory.target(telling.contact): telling for telling in found}
-        decided = [_released(each, by_target.get((each.channel, each.address)), now) for each in held]
+        otherwise = GONE if is_news else INSTEAD
+        decided = [_released(each, by_target.get((each.channel, each.address)), otherwise, now) for each in held]
         missing = [each for each in decided if each.status is NotificationStatus.CANCELLED]
         for each in missing:
             batch.forget_pending(incident, (each.channel, each.address))
-        if missing:
+        if missing and not is_news:
             instead = Announcement(missing[0].kind, found, 0, StepReason.FIRST_STEP)
             self._plan(batch, runs, incident, [instead], now)
         return decided
@@ -197,14 +199,15 @@ def _believing_open(connection: Connection, about: Mapping[str, Incident], now: 
     return notifications.believing_open(connection, {incident.key for incident in about.values()}, since)
 
 
-def _group(held: Notification) -> tuple[str, str]:
-    return held.incident_id, held.via or held.person or ""
+def _group(held: Notification) -> tuple[str, str, bool]:
+    """Return what is decided together; last whether it says that somebody has it, which wakes nobody."""
+    return held.incident_id, held.via or held.person or "", held.kind is Kind.ACKNOWLEDGEMENT
 
 
-def _released(held: Notification, telling: Telling | None, now: datetime) -> Notification:
-    """Return a held notification as it is from now on: to be sent, held again, or cancelled for others."""
+def _released(held: Notification, telling: Telling | None, otherwise: str, now: datetime) -> Notification:
+    """Return a held notification as it is from now on: to be sent, held again, or cancelled because of `otherwise`."""
     if telling is None:
-        return _cancelled(held, INSTEAD, now)
+        return _cancelled(held, otherwise, now)
     if telling.reason.holds:
         return replace(held, due_at=telling.due_at, hold=Hold(telling.reason))
     return replace(held, due_at=now, hold=None, released_at=now)
