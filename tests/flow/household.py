@@ -108,9 +108,9 @@ class Household:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def silence(self, hours: float, **asked: object) -> None:
-        """Silence everything for some hours from now, or from `begins_at`."""
-        body = {"event": "*", "for": f"{hours}h", "by": "partner", **asked}
+    async def silence(self, lasts: str, **asked: object) -> None:
+        """Silence everything for a while from now, or from `begins_at`."""
+        body = {"event": "*", "for": lasts, "by": "partner", **asked}
         answer = await self.service.client.post("/api/silences", json=body, headers=API_BEARER)
         assert answer.status_code == 201, answer.text
 

@@ -1,10 +1,11 @@
 """What a night holds is told at its end, whatever comes between: silences, restarts, downtimes, floods."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
 
 import pytest
 
+from alertgate.policy.schedules import Schedule, Turn
 from tests.flow.household import BERLIN, Household, escalation, household, person, policy, step
 
 OWNER = person("owner", "22:30-06:30")
@@ -20,11 +21,11 @@ def berlin(day: int, hour: int, minute: int = 0) -> datetime:
 async def silence_the_morning(home: Household, *, ahead: bool) -> None:
     """Silence everything from 06:00 to 08:00 of the 24th: planned ahead, or once it has begun."""
     if ahead:
-        await home.silence(2, begins_at=berlin(24, 6).isoformat())
+        await home.silence("2h", begins_at=berlin(24, 6).isoformat())
         return
     home.clock.time = berlin(24, 6)
     assert await home.heard() == []
-    await home.silence(2)
+    await home.silence("2h")
 
 
 @pytest.mark.parametrize("ahead", [True, False])
@@ -73,7 +74,7 @@ async def test_what_the_mail_server_refused_before_a_silence_is_told_after_it(ma
         assert await home.passes(5) == []
         await home.says(OVER)
         await home.heard()
-        await home.silence(1)
+        await home.silence("1h")
         home.sink.script.clear()
         assert await home.passes(59) == []
         [told] = await home.passes(20)
@@ -83,7 +84,7 @@ async def test_what_the_mail_server_refused_before_a_silence_is_told_after_it(ma
 async def test_what_comes_and_goes_in_a_silence_of_the_night_stays_untold(make_settings):
     """The silence ends before the night does; nobody needs to hear of it in the morning."""
     async with household(make_settings, NIGHT, berlin(23, 22), {}) as home, home.running():
-        await home.silence(4)
+        await home.silence("4h")
         await home.says("water")
         home.clock.move(minutes=5)
         await home.says(OVER)
@@ -122,8 +123,51 @@ async def test_the_end_of_a_silence_at_night_wakes_nobody_to_say_that_somebody_h
     async with household(make_settings, house, berlin(23, 22), {}) as home, home.running():
         incident = (await home.says({"severity": "critical"}))["incident"]
         assert len(await home.heard()) == 2
-        await home.silence(1, **{"for": "20m"})
+        await home.silence("20m")
         await home.post(f"incidents/{incident}/acknowledge", by="partner")
         assert await home.sleeps(31) == []
         home.clock.time = berlin(24, 6, 31)
         assert [each.split()[:2] for each in await home.heard()] == [["owner:", "ACKNOWLEDGED"]]
+
+
+async def at_once(home: Household, number: int) -> list[str]:
+    """Return the subjects of so many new mails; the clock stands still, so that nothing that is gathered goes."""
+    await home.service.gate.escalations.run()
+    home.service.gate.deliverer.wake()
+    new = (await home.sink.received(home.read + number))[home.read :]
+    home.read += len(new)
+    return [mail.mail["Subject"] for mail in new]
+
+
+@pytest.mark.parametrize("silenced", [False, True])
+async def test_the_mornings_message_is_no_flood(make_settings, database, silenced):
+    """Whatever comes in the minutes after it is told at once, and alone."""
+    rules = policy((person("owner"),), tuple(NIGHT.escalations.values())) if silenced else NIGHT
+    async with household(make_settings, rules, berlin(23, 23), {"flood_limit": 5, **database}) as home, home.running():
+        if silenced:
+            await home.silence("7h30m")
+        await home.says("water")
+        await home.says("open", event="window")
+        home.clock.time = berlin(24, 6, 30)
+        assert await at_once(home, 1) == ["[WARNING] 2 alerts: leak and 1 more"]
+        home.clock.move(seconds=30)
+        await home.says("smoke", event="smoke")
+        assert await at_once(home, 1) == ["[WARNING] cellar: smoke"]
+        await home.says("frost", event="frost")
+        await home.says("low", event="battery")
+        assert len(await at_once(home, 2)) == 2
+
+
+async def test_whoever_takes_over_in_the_morning_gets_one_message_too(make_settings):
+    """What was held for whoever is on call goes to the next one, all at once."""
+    turns = (Turn(("mon",), frozenset({0})), Turn(("tue",), frozenset({1})))
+    oncall = Schedule("oncall", turns, BERLIN, time(6))
+    people = (person("mon", "22:30-06:30"), person("tue"))
+    rules = replace(policy(people, (escalation("home", step("@oncall")),)), schedules={"oncall": oncall})
+    async with household(make_settings, rules, berlin(23, 23), {}) as home, home.running():
+        for event in ("leak", "window", "smoke"):
+            await home.says("x", event=event)
+        assert await home.heard() == []
+        home.clock.time = berlin(24, 6, 31)
+        [told] = await home.heard()
+        assert told.startswith("tue: WARNING 3 alerts in one message: they were held until now")

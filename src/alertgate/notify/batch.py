@@ -119,15 +119,20 @@ class NotificationBatch:
             self._of(incident.id)[target] = replace(state, worst=worst(state.worst, incident.severity))
 
     def go_together(self, incident_ids: Collection[str], now: datetime) -> None:
-        """Have what this batch plans for now about these incidents go to each contact as one digest."""
+        """Have what this batch plans for now about these incidents go as one digest: something held them until now."""
         together: dict[Target, list[Notification]] = defaultdict(list)
         for each in self._planned.values():
             is_due = each.status is NotificationStatus.PENDING and each.due_at <= now
             if is_due and each.incident_id in incident_ids:
                 together[each.channel, each.address].append(each)
         for members in together.values():
-            digest_id = self._new_id(now) if len(members) > 1 else None
-            self._planned |= {each.id: replace(each, digest_id=digest_id) for each in members}
+            if len(members) > 1:
+                digest_id = self._new_id(now)
+                self._planned |= {each.id: replace(each, digest_id=digest_id, released_at=now) for each in members}
+
+    def told_now(self, now: datetime) -> set[Target]:
+        """Return the contacts that this batch has something told now."""
+        return {(each.channel, each.address) for each in self._planned.values() if each.due_at <= now}
 
     def write(self, connection: Connection) -> None:
         """Store all notifications. Their incidents must already be stored."""

@@ -6,7 +6,7 @@ what was planned within a silence about an incident that is over by then, to who
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -55,12 +55,20 @@ class Releaser:
         for (incident_id, *_), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], list(group), now)
         decided = self._without_outdated(connection, decided, about, now)
-        going = {(each.channel, each.address) for each in decided if _goes(each, now)}
-        decided += holds.planned(connection, going, now) if going else []
-        holds.save(connection, _in_digests(decided, self._new_id, now))
+        holds.save(connection, decided)
         batch.write(connection)
         runs.write(connection)
+        self._go_together(connection, decided, batch.told_now(now), now)
         return sum(each.released_at == now for each in decided)
+
+    def _go_together(
+        self, connection: Connection, decided: Sequence[Notification], instead: Collection[Target], now: datetime
+    ) -> None:
+        """Have each contact get all that is released, and what is planned at this moment to the same, as one digest."""
+        released = [each for each in decided if each.released_at == now and each.status is NotificationStatus.PENDING]
+        targets = {(each.channel, each.address) for each in released} | set(instead)
+        planned = holds.planned(connection, targets, now) if targets else []
+        holds.save(connection, _in_digests([*released, *planned], self._new_id, now))
 
     def _needless(
         self,
@@ -217,18 +225,14 @@ def _cancelled(held: Notification, reason: str, now: datetime) -> Notification:
     return replace(held, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
 
 
-def _goes(decided: Notification, now: datetime) -> bool:
-    """Return whether a notification is released, or was planned, to be sent now."""
-    return decided.status is NotificationStatus.PENDING and now in (decided.released_at, decided.created_at)
-
-
-def _in_digests(
-    decided: Sequence[Notification], new_id: Callable[[datetime], str], now: datetime
-) -> list[Notification]:
-    """Return the same, with what goes to one contact now as one digest."""
-    together: dict[Target, list[str]] = defaultdict(list)
-    for each in decided:
-        if _goes(each, now):
-            together[each.channel, each.address].append(each.id)
-    digests = {id_: digest for ids in together.values() if len(ids) > 1 for digest in [new_id(now)] for id_ in ids}
-    return [replace(each, digest_id=digests.get(each.id, each.digest_id)) for each in decided]
+def _in_digests(going: Sequence[Notification], new_id: Callable[[datetime], str], now: datetime) -> list[Notification]:
+    """Return what doesn't go to its contact alone, as one digest for each."""
+    together: dict[Target, list[Notification]] = defaultdict(list)
+    for each in going:
+        together[each.channel, each.address].append(each)
+    found = []
+    for members in together.values():
+        if len(members) > 1:
+            digest_id = new_id(now)
+            found += [replace(each, digest_id=digest_id, released_at=now) for each in members]
+    return found
