@@ -158,6 +158,22 @@ async def test_the_mornings_message_is_no_flood(make_settings, database, silence
         assert len(await at_once(home, 2)) == 2
 
 
+@pytest.mark.parametrize("silenced", [False, True])
+async def test_however_much_a_night_holds_is_one_message(make_settings, silenced):
+    """Two hundred and thirty batteries: more than are decided about in one transaction."""
+    rules = policy((person("owner"),), tuple(NIGHT.escalations.values())) if silenced else NIGHT
+    many = {"flood_limit": 5, "particle_rate_limit": "10000/minute"}
+    async with household(make_settings, rules, berlin(23, 23), many) as home, home.running():
+        if silenced:
+            await home.silence("7h30m")
+        for number in range(230):
+            await home.says("low", event="battery", device=f"d{number}")
+        home.clock.time = berlin(24, 6, 30)
+        assert await at_once(home, 1) == ["[WARNING] 230 alerts: battery"]
+        for _ in range(4):
+            assert await home.sleeps(5) == []
+
+
 async def test_whoever_takes_over_in_the_morning_gets_one_message_too(make_settings):
     """What was held for whoever is on call goes to the next one, all at once."""
     turns = (Turn(("mon",), frozenset({0})), Turn(("tue",), frozenset({1})))

@@ -267,6 +267,7 @@ class SilencedLife(RuleBasedStateMachine):
         """Do what is due as the service does, and check what is said; each thing takes a second."""
         self.turns.take(self.connection, self.now, 100)
         self.releaser.release(self.connection, self.now, 100)
+        self.releaser.send(self.connection, self.now)
         claimed = self.claimer.claim(self.connection, Claim(ChannelName.EMAIL, 100, self.now)).messages
         released = [each.notifications[0].address for each in claimed if self.is_released(each.notifications)]
         assert len(released) == len(set(released)), "two messages at the end of a silence"

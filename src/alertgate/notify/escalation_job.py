@@ -1,6 +1,5 @@
 """The background job of escalations: takes the turns that are due, and releases what was held."""
 
-from datetime import datetime
 from functools import partial
 
 import structlog
@@ -60,18 +59,15 @@ class EscalationJob:
         if not await self._store.read(partial(escalations.any_due, now=now)):
             return 0
         due = 0
-        while any(done := await self._store.write(partial(self._step, now=now))):
-            taken, released = done
+        while taken := await self._store.write(partial(self._turns.take, now=now, most=MOST)):
             for each in taken:
                 self._note(each)
-            if released:
-                log.info("notifications.unheld", detail="what held them has ended", number=released)
-            due += released + sum(each.due for each in taken)
-        return due
-
-    def _step(self, connection: Connection, now: datetime) -> tuple[list[Taken], int]:
-        """Do some of what is due in one transaction: what one contact gets at one moment may be one message."""
-        return self._turns.take(connection, now, MOST), self._releaser.release(connection, now, MOST)
+            due += sum(each.due for each in taken)
+        while await self._store.write(partial(self._releaser.release, now=now, most=MOST)):
+            pass
+        if released := await self._store.write(partial(self._releaser.send, now=now)):
+            log.info("notifications.unheld", detail="what held them has ended", number=released)
+        return due + released
 
     async def _follow_policy(self) -> None:
         """Have everything decided anew once the policy has changed, also since before the start."""

@@ -6,7 +6,7 @@ what was planned within a silence about an incident that is over by then, to who
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -14,9 +14,10 @@ from itertools import groupby
 from alertgate.contact_state import ContactState
 from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Target
 from alertgate.notify import news, plan
-from alertgate.notify.batch import REMEMBERED, NotificationBatch
+from alertgate.notify.batch import REMEMBERED, TOGETHER_WITHIN, NotificationBatch
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Escalator
+from alertgate.notify.flood import MOST
 from alertgate.notify.plan import Choice
 from alertgate.notify.recipients import Recipient, of_step
 from alertgate.notify.runs import Runs
@@ -40,7 +41,7 @@ class Releaser:
         self._new_id = new_id
 
     def release(self, connection: Connection, now: datetime, most: int) -> int:
-        """Decide about what is due about some incidents; return how many notifications may be sent now."""
+        """Decide about what is due about some incidents; return about how many notifications. Then call `send`."""
         ids = escalations.held_due(connection, now, most)
         if not ids:
             return 0
@@ -56,19 +57,21 @@ class Releaser:
             decided += self._decide(batch, runs, about[incident_id], list(group), now)
         decided = self._without_outdated(connection, decided, about, now)
         holds.save(connection, decided)
+        batch.go_together(ids, now)
         batch.write(connection)
         runs.write(connection)
-        self._go_together(connection, decided, batch.told_now(now), now)
-        return sum(each.released_at == now for each in decided)
+        return len(decided)
 
-    def _go_together(
-        self, connection: Connection, decided: Sequence[Notification], instead: Collection[Target], now: datetime
-    ) -> None:
-        """Have each contact get all that is released, and what is planned at this moment to the same, as one digest."""
-        released = [each for each in decided if each.released_at == now and each.status is NotificationStatus.PENDING]
-        targets = {(each.channel, each.address) for each in released} | set(instead)
+    def send(self, connection: Connection, now: datetime) -> int:
+        """Send what was released, once nothing is left to be: all that one contact gets as one digest; return how many.
+
+        What is planned at this moment to the same contact goes with it.
+        """
+        released = holds.released(connection, now)
+        targets = {(each.channel, each.address) for each in released}
         planned = holds.planned(connection, targets, now) if targets else []
         holds.save(connection, _in_digests([*released, *planned], self._new_id, now))
+        return len(released)
 
     def _needless(
         self,
@@ -218,7 +221,7 @@ def _released(held: Notification, telling: Telling | None, otherwise: str, now: 
         return _cancelled(held, otherwise, now)
     if telling.reason.holds:
         return replace(held, due_at=telling.due_at, hold=Hold(telling.reason))
-    return replace(held, due_at=now, hold=None, released_at=now)
+    return replace(held, due_at=now + TOGETHER_WITHIN, hold=None, released_at=now)
 
 
 def _cancelled(held: Notification, reason: str, now: datetime) -> Notification:
@@ -226,13 +229,13 @@ def _cancelled(held: Notification, reason: str, now: datetime) -> Notification:
 
 
 def _in_digests(going: Sequence[Notification], new_id: Callable[[datetime], str], now: datetime) -> list[Notification]:
-    """Return what doesn't go to its contact alone, as one digest for each."""
+    """Return these as they are sent now: to each contact one alone, or one digest."""
     together: dict[Target, list[Notification]] = defaultdict(list)
     for each in going:
         together[each.channel, each.address].append(each)
     found = []
     for members in together.values():
-        if len(members) > 1:
-            digest_id = new_id(now)
-            found += [replace(each, digest_id=digest_id, released_at=now) for each in members]
+        for some in (members[start : start + MOST] for start in range(0, len(members), MOST)):
+            digest_id = new_id(now) if len(some) > 1 else None
+            found += [replace(each, due_at=now, digest_id=digest_id, released_at=now) for each in some]
     return found

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from alertgate.model import Hold, Notification, Target
 from alertgate.store.notifications import COLUMNS, IS_HELD, IS_PENDING, notification_of
@@ -40,6 +40,16 @@ def silence(connection: Connection, notification_ids: Collection[str], until: da
         connection.execute(update(notifications).where(_n.id.in_(ids), IS_PENDING).values(**held)).rowcount
         for ids in portions(notification_ids)
     )
+
+
+_RELEASED = (_n.hold.is_(None), _n.released_at.is_not(None), _n.digest_id.is_(None))
+_UNSENT_SINCE = or_(_n.claimed_at.is_(None), _n.claimed_at < _n.released_at)
+
+
+def released(connection: Connection, now: datetime) -> list[Notification]:
+    """Return what was released, by any process, and waits for the rest that goes to the same contact, oldest first."""
+    query = select(*COLUMNS).where(IS_PENDING, *_RELEASED, _UNSENT_SINCE, _n.due_at > now).order_by(_n.id)
+    return [notification_of(row) for row in connection.execute(query)]
 
 
 def planned(connection: Connection, targets: Collection[Target], now: datetime) -> list[Notification]:
