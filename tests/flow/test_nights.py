@@ -6,7 +6,7 @@ from datetime import datetime, time
 import pytest
 
 from alertgate.policy.schedules import Schedule, Turn
-from tests.flow.household import BERLIN, Household, escalation, household, person, policy, step
+from tests.flow.household import BERLIN, MINUTE, Household, escalation, household, person, policy, step
 
 OWNER = person("owner", "22:30-06:30")
 NIGHT = policy((OWNER,), (escalation("home", step("owner")),))
@@ -187,3 +187,19 @@ async def test_whoever_takes_over_in_the_morning_gets_one_message_too(make_setti
         home.clock.time = berlin(24, 6, 31)
         [told] = await home.heard()
         assert told.startswith("tue: WARNING 3 alerts in one message: they were held until now")
+
+
+@pytest.mark.parametrize("late", [5, 150])
+async def test_a_morning_that_the_service_missed_leaves_time_to_answer(make_settings, late):
+    """What was held until 06:30 is told once the service runs again, and the next step's people as long after it."""
+    steps = escalation("home", step("owner"), step("neighbour", after=10), repeat_every=7 * MINUTE)
+    house = policy((OWNER, person("neighbour")), (steps,))
+    async with household(make_settings, house, berlin(23, 23), {}) as home, home.running():
+        await home.says("water")
+        assert await home.heard() == []
+        home.clock.time = berlin(24, 6, 30) + late * MINUTE
+        assert [each.split()[0] for each in await home.heard()] == ["owner:"]
+        assert await home.passes(6.5) == []
+        assert [each.split()[:3] for each in await home.passes(0.5)] == [["owner:", "WARNING", "1st"]]
+        assert await home.passes(2.5) == []
+        assert [each.split()[0] for each in await home.passes(0.5)] == ["neighbour:"]

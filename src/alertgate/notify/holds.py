@@ -23,6 +23,7 @@ from alertgate.notify.recipients import Recipient, of_step
 from alertgate.notify.runs import Runs
 from alertgate.notify.tellings import Telling, TellReason, first_hold, release
 from alertgate.notify.turn import Announcement
+from alertgate.notify.turns import after_holds
 from alertgate.store import Connection, escalations, holds, incidents, notifications
 from alertgate.store.notifications import superseded_by
 
@@ -53,6 +54,8 @@ class Releaser:
         runs = Runs(escalations.of_incidents(connection, ids))
         decided = self._needless(connection, batch, runs, about, held, now)
         ended = {each.id for each in decided}
+        for each in held:
+            _count_from_release(runs, each, now)
         for (incident_id, *_), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], list(group), now)
         decided = self._without_outdated(connection, decided, about, now)
@@ -215,13 +218,20 @@ def _group(held: Notification) -> tuple[str, str, bool]:
     return held.incident_id, held.via or held.person or "", held.kind is Kind.ACKNOWLEDGEMENT
 
 
+def _count_from_release(runs: Runs, held: Notification, now: datetime) -> None:
+    """Have the step that was held run from now on, if its hold has ended long ago."""
+    stored = runs.get(held.incident_id)
+    if stored and stored.next_at and (counted := after_holds(stored, [held.due_at], now)) != stored:
+        runs.put(replace(counted, next_at=now))
+
+
 def _released(held: Notification, telling: Telling | None, otherwise: str, now: datetime) -> Notification:
     """Return a held notification as it is from now on: to be sent, held again, or cancelled because of `otherwise`."""
     if telling is None:
         return _cancelled(held, otherwise, now)
     if telling.reason.holds:
         return replace(held, due_at=telling.due_at, hold=Hold(telling.reason))
-    return replace(held, due_at=now + TOGETHER_WITHIN, hold=None, released_at=now)
+    return replace(held, due_at=now + TOGETHER_WITHIN, hold=None, released_at=now, digest_id=None)
 
 
 def _cancelled(held: Notification, reason: str, now: datetime) -> Notification:
