@@ -1,12 +1,14 @@
 """What a night holds is told at its end, whatever comes between: silences, restarts, downtimes, floods."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from datetime import datetime, time
 
 import pytest
 
+from alertgate.policy.policy import Policy, Told
 from alertgate.policy.schedules import Schedule, Turn
-from tests.flow.household import BERLIN, MINUTE, Household, escalation, household, person, policy, step
+from tests.flow.household import BERLIN, MINUTE, Household, escalation, household, person, policy, route, step
 
 OWNER = person("owner", "22:30-06:30")
 NIGHT = policy((OWNER,), (escalation("home", step("owner")),))
@@ -203,3 +205,34 @@ async def test_a_morning_that_the_service_missed_leaves_time_to_answer(make_sett
         assert [each.split()[:3] for each in await home.passes(0.5)] == [["owner:", "WARNING", "1st"]]
         assert await home.passes(2.5) == []
         assert [each.split()[0] for each in await home.passes(0.5)] == ["neighbour:"]
+
+
+class Defective(Policy):
+    """A policy that can't say, from the morning of the 24th on, what the neighbour is told."""
+
+    def told(self, names: Iterable[str], at: datetime) -> tuple[Told, ...]:
+        asked = list(names)
+        if "neighbour" in asked and at >= berlin(24, 6, 30):
+            raise RuntimeError("a defect")
+        return super().told(asked, at)
+
+
+@pytest.mark.parametrize("second", [False, True])
+async def test_a_defect_about_one_incident_holds_up_no_other(make_settings, database, second):
+    """What was held of the others is told; of a release, or of a step that is due in the morning."""
+    alone = escalation("alone", step("partner"), step("neighbour", after=450)) if second else None
+    broken = alone or escalation("alone", step("neighbour"))
+    made = policy(
+        (OWNER, person("partner"), person("neighbour", "22:30-06:30")),
+        (escalation("home", step("owner")), broken),
+        (route("alone", event="window"), route("home")),
+    )
+    house = Defective(**{each.name: getattr(made, each.name) for each in fields(Policy)})
+    async with household(make_settings, house, berlin(23, 23), database) as home, home.running():
+        await home.says("open", event="window")
+        await home.says("water")
+        assert len(await home.heard()) == second
+        home.clock.time = berlin(24, 6, 31)
+        assert [each.split()[0] for each in await home.heard()] == ["owner:"]
+        home.policy = made
+        assert [each.split()[0] for each in await home.passes(1.5)] == ["neighbour:"]

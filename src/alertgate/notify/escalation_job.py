@@ -1,15 +1,17 @@
 """The background job of escalations: takes the turns that are due, and releases what was held."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 import structlog
 
 from alertgate.clock import Clock
-from alertgate.errors import StoreError
+from alertgate.errors import StoreError, StoreRefused
 from alertgate.metrics import Metrics
 from alertgate.notify.escalator import Escalator
 from alertgate.notify.holds import Releaser
-from alertgate.notify.turns import Taken, TurnTaker
+from alertgate.notify.turns import AFTER_DEFECT, DEFECT, Taken, TurnTaker
 from alertgate.policy.policy import Policy
 from alertgate.store import Connection, escalations, holds
 from alertgate.store.engine import Store
@@ -59,15 +61,34 @@ class EscalationJob:
         if not await self._store.read(partial(escalations.any_due, now=now)):
             return 0
         due = 0
-        while taken := await self._store.write(partial(self._turns.take, now=now, most=MOST)):
-            for each in taken:
-                self._note(each)
-            due += sum(each.due for each in taken)
-        while await self._store.write(partial(self._releaser.release, now=now, most=MOST)):
-            pass
+        try:
+            while taken := await self._store.write(partial(self._turns.take, now=now, most=MOST)):
+                due += self._noted(taken)
+            while await self._store.write(partial(self._releaser.release, now=now, most=MOST)):
+                pass
+        except Exception as error:
+            if isinstance(error, StoreError) and not isinstance(error, StoreRefused):
+                raise
+            due += await self._one_by_one(now)
         if released := await self._store.write(partial(self._releaser.send, now=now)):
             log.info("notifications.unheld", detail="what held them has ended", number=released)
         return due + released
+
+    async def _one_by_one(self, now: datetime) -> int:
+        """Do what is due about each incident in a transaction of its own: a defect in one holds up no other."""
+        due = 0
+        for incident_id in await self._store.read(partial(escalations.all_due, now=now)):
+            try:
+                taken = await self._store.write(partial(self._turns.take_one, incident_id=incident_id, now=now))
+                due += self._noted(taken)
+                await self._store.write(partial(self._releaser.release_about, ids=[incident_id], now=now))
+            except Exception as error:
+                if isinstance(error, StoreError) and not isinstance(error, StoreRefused):
+                    raise
+                log.exception("escalation.defect", detail=DEFECT, incident_id=incident_id)
+                later = partial(escalations.postpone, incident_id=incident_id, now=now, until=now + AFTER_DEFECT)
+                await self._store.write(later)
+        return due
 
     async def _follow_policy(self) -> None:
         """Have everything decided anew once the policy has changed, also since before the start."""
@@ -80,6 +101,12 @@ class EscalationJob:
         now = self._clock.now()
         escalations.look_again(connection, now)
         holds.look_again(connection, now)
+
+    def _noted(self, taken: Sequence[Taken]) -> int:
+        """Count and log what escalations did; return how many notifications they made due."""
+        for each in taken:
+            self._note(each)
+        return sum(each.due for each in taken)
 
     def _note(self, taken: Taken) -> None:
         """Count and log what an escalation did."""

@@ -6,7 +6,7 @@ what was planned within a silence about an incident that is over by then, to who
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -44,8 +44,10 @@ class Releaser:
     def release(self, connection: Connection, now: datetime, most: int) -> int:
         """Decide about what is due about some incidents; return about how many notifications. Then call `send`."""
         ids = escalations.held_due(connection, now, most)
-        if not ids:
-            return 0
+        return self.release_about(connection, ids, now) if ids else 0
+
+    def release_about(self, connection: Connection, ids: Collection[str], now: datetime) -> int:
+        """Do the same about these incidents."""
         about = incidents.by_id(connection, ids)
         held = sorted(holds.due(connection, ids, now), key=_group)
         self._escalator.look(connection, min([now, *(each.created_at for each in held if each.hold is Hold.SILENCED)]))

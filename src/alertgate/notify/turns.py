@@ -5,7 +5,7 @@ interrupts wasn't done, and what a replica has done isn't due any more.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -52,8 +52,15 @@ class TurnTaker:
     def take(self, connection: Connection, now: datetime, most: int) -> list[Taken]:
         """Take the turns that are due, at most this many; return them."""
         due = escalations.due(connection, now, most)
-        if not due:
-            return []
+        return self._take_all(connection, due, now) if due else []
+
+    def take_one(self, connection: Connection, incident_id: str, now: datetime) -> list[Taken]:
+        """Take the turn of one incident's escalation, if it is due."""
+        run = escalations.get(connection, incident_id)
+        is_due = run is not None and run.next_at is not None and run.next_at <= now
+        return self._take_all(connection, [run], now) if run and is_due else []
+
+    def _take_all(self, connection: Connection, due: Sequence[StoredRun], now: datetime) -> list[Taken]:
         silenced = [run for run in due if run.reason == StepReason.SILENCED]
         self._escalator.look(connection, min([now, *(run.step_at for run in silenced if run.step_at)]))
         ids = [run.incident_id for run in due]
