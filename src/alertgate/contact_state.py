@@ -78,6 +78,6 @@ class Recent:
     critical: int = 0
     """How many of them told, alone, of the beginning of something critical or of a rise to it."""
     digest_at: datetime | None = None
-    """When the last digest of the last day was claimed."""
+    """When the last digest of the last day was claimed, but for those of what was held."""
     ordinary_at: datetime | None = None
     """When the last message that wasn't critical was claimed, if that is within the group interval."""

@@ -284,7 +284,7 @@ class Notification:
     hold: Hold | None = None
     """What it waits for until `due_at`."""
     released_at: datetime | None = None
-    """When its last hold ended; GIVE_UP_AFTER doesn't count the time until then."""
+    """When its last hold ended, or that of what it goes together with; GIVE_UP_AFTER doesn't count until then."""
 
     @property
     def given_up(self) -> bool:

@@ -108,6 +108,12 @@ class Household:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    async def silence(self, lasts: str, **asked: object) -> None:
+        """Silence everything for a while from now, or from `begins_at`."""
+        body = {"event": "*", "for": lasts, "by": "partner", **asked}
+        answer = await self.service.client.post("/api/silences", json=body, headers=API_BEARER)
+        assert answer.status_code == 201, answer.text
+
     async def presses(self, who: str, *buttons: str) -> Page:
         """Open the link of the last mail to a person, press one button after another; return what is shown then."""
         path = link_in([mail for mail in self.sink.messages if mail.to.startswith(f"{who}@")][-1].text)

@@ -198,7 +198,7 @@ class SilencedLife(RuleBasedStateMachine):
     def acknowledge(self, data: st.DataObject) -> None:
         """Ben is on it."""
         one = data.draw(st.sampled_from(self.open_incidents()))
-        self.actions.acknowledge(self.connection, Action(one.id, "ben", self.now))
+        self.actions.acknowledge(self.connection, Action(one.id, "ben", Credential.API_TOKEN, self.now))
         self.known.add(one.id)
         self.go_on()
 
@@ -267,6 +267,7 @@ class SilencedLife(RuleBasedStateMachine):
         """Do what is due as the service does, and check what is said; each thing takes a second."""
         self.turns.take(self.connection, self.now, 100)
         self.releaser.release(self.connection, self.now, 100)
+        self.releaser.send(self.connection, self.now)
         claimed = self.claimer.claim(self.connection, Claim(ChannelName.EMAIL, 100, self.now)).messages
         released = [each.notifications[0].address for each in claimed if self.is_released(each.notifications)]
         assert len(released) == len(set(released)), "two messages at the end of a silence"

@@ -140,6 +140,7 @@ class Lives(RuleBasedStateMachine):
             pass
         while self.releaser.release(self.connection, self.now, 100):
             pass
+        self.releaser.send(self.connection, self.now)
         while messages := self.claimer.claim(self.connection, Claim(ChannelName.EMAIL, 100, self.now)).messages:
             for snapshot in (each for message in messages for each in message.snapshots):
                 one, about = snapshot.notification, snapshot.incident

@@ -1,6 +1,5 @@
 """The notifications that one transaction plans or expedites: choices in, rows out."""
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,6 +24,8 @@ from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 QUIET = Severity.INFO
 """The severity of a notification that somebody has an incident, however severe that is."""
 UNKNOWN = "it can't be sent, because the setting that holds the address isn't set"
+TOGETHER_WITHIN = timedelta(minutes=1)
+"""After which what waits to go together goes by itself."""
 REMEMBERED = timedelta(days=2)
 """How old an incident may be of which a contact still believes that it is open, while newer ones were not told."""
 
@@ -119,15 +120,13 @@ class NotificationBatch:
             self._of(incident.id)[target] = replace(state, worst=worst(state.worst, incident.severity))
 
     def go_together(self, incident_ids: Collection[str], now: datetime) -> None:
-        """Have what this batch plans for now about these incidents go to each contact as one digest."""
-        together: dict[Target, list[Notification]] = defaultdict(list)
-        for each in self._planned.values():
-            is_due = each.status is NotificationStatus.PENDING and each.due_at <= now
-            if is_due and each.incident_id in incident_ids:
-                together[each.channel, each.address].append(each)
-        for members in together.values():
-            digest_id = self._new_id(now) if len(members) > 1 else None
-            self._planned |= {each.id: replace(each, digest_id=digest_id) for each in members}
+        """Have what this batch plans for now about these incidents wait for what else goes to the same contact now.
+
+        `holds.Releaser.send` makes one digest of it; what it doesn't reach, because its process ends, goes by itself.
+        """
+        for each in list(self._planned.values()):
+            if each.status is NotificationStatus.PENDING and each.due_at <= now and each.incident_id in incident_ids:
+                self._planned[each.id] = replace(each, released_at=now, due_at=now + TOGETHER_WITHIN)
 
     def write(self, connection: Connection) -> None:
         """Store all notifications. Their incidents must already be stored."""

@@ -1,17 +1,18 @@
 """The background job of escalations: takes the turns that are due, and releases what was held."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
 import structlog
 
 from alertgate.clock import Clock
-from alertgate.errors import StoreError
+from alertgate.errors import StoreError, StoreRefused
 from alertgate.metrics import Metrics
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import Escalator
 from alertgate.notify.holds import Releaser
-from alertgate.notify.turns import Taken, TurnTaker
+from alertgate.notify.turns import AFTER_DEFECT, DEFECT, Taken, TurnTaker
 from alertgate.policy.policy import Policy
 from alertgate.store import Connection, escalations, holds
 from alertgate.store.engine import Store
@@ -61,18 +62,34 @@ class EscalationJob:
         if not await self._store.read(partial(escalations.any_due, now=now)):
             return 0
         due = 0
-        while any(done := await self._store.write(partial(self._step, now=now))):
-            taken, released = done
-            for each in taken:
-                self._note(each)
-            if released:
-                log.info("notifications.unheld", detail="what held them has ended", number=released)
-            due += released + sum(each.due for each in taken)
-        return due
+        try:
+            while taken := await self._store.write(partial(self._turns.take, now=now, most=MOST)):
+                due += self._noted(taken)
+            while await self._store.write(partial(self._releaser.release, now=now, most=MOST)):
+                pass
+        except Exception as error:
+            if isinstance(error, StoreError) and not isinstance(error, StoreRefused):
+                raise
+            due += await self._one_by_one(now)
+        if released := await self._store.write(partial(self._releaser.send, now=now)):
+            log.info("notifications.unheld", detail="what held them has ended", number=released)
+        return due + released
 
-    def _step(self, connection: Connection, now: datetime) -> tuple[list[Taken], int]:
-        """Do some of what is due in one transaction: what one contact gets at one moment may be one message."""
-        return self._turns.take(connection, now, MOST), self._releaser.release(connection, now, MOST)
+    async def _one_by_one(self, now: datetime) -> int:
+        """Do what is due about each incident in a transaction of its own: a defect in one holds up no other."""
+        due = 0
+        for incident_id in await self._store.read(partial(escalations.all_due, now=now)):
+            try:
+                taken = await self._store.write(partial(self._turns.take_one, incident_id=incident_id, now=now))
+                due += self._noted(taken)
+                await self._store.write(partial(self._releaser.release_about, ids=[incident_id], now=now))
+            except Exception as error:
+                if isinstance(error, StoreError) and not isinstance(error, StoreRefused):
+                    raise
+                log.exception("escalation.defect", detail=DEFECT, incident_id=incident_id)
+                later = partial(escalations.postpone, incident_id=incident_id, now=now, until=now + AFTER_DEFECT)
+                await self._store.write(later)
+        return due
 
     async def _follow_policy(self) -> None:
         """Have everything decided anew once the policy has changed, also since before the start."""
@@ -86,6 +103,12 @@ class EscalationJob:
         escalations.look_again(connection, now)
         escalations.route_anew(connection, self._escalator.directory.named, StepReason.NOBODY_KNOWS, now)
         holds.look_again(connection, now)
+
+    def _noted(self, taken: Sequence[Taken]) -> int:
+        """Count and log what escalations did; return how many notifications they made due."""
+        for each in taken:
+            self._note(each)
+        return sum(each.due for each in taken)
 
     def _note(self, taken: Taken) -> None:
         """Count and log what an escalation did."""

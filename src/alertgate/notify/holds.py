@@ -2,26 +2,28 @@
 
 Who is told is looked up anew: what was held for whoever is on call goes to who is on call now, and what was held for
 somebody who is no longer in the policy is told to whom the policy names now. Nothing that was held is dropped, but for
-what a silence held of an incident that is over by then, to whom doesn't believe that it is open.
+what was planned within a silence about an incident that is over by then, to whom doesn't believe that it is open.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
 from alertgate.contact_state import ContactState
 from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Target
-from alertgate.notify import plan
-from alertgate.notify.batch import REMEMBERED, NotificationBatch
+from alertgate.notify import news, plan
+from alertgate.notify.batch import REMEMBERED, TOGETHER_WITHIN, NotificationBatch
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Escalator
+from alertgate.notify.flood import MOST
 from alertgate.notify.plan import Choice
 from alertgate.notify.recipients import Recipient, of_step
 from alertgate.notify.runs import Runs
-from alertgate.notify.tellings import Telling, release
+from alertgate.notify.tellings import Telling, TellReason, first_hold, release
 from alertgate.notify.turn import Announcement
+from alertgate.notify.turns import after_holds
 from alertgate.store import Connection, escalations, holds, incidents, notifications
 from alertgate.store.notifications import superseded_by
 
@@ -40,32 +42,47 @@ class Releaser:
         self._new_id = new_id
 
     def release(self, connection: Connection, now: datetime, most: int) -> int:
-        """Decide about what is due about some incidents; return how many notifications may be sent now."""
+        """Decide about what is due about some incidents; return about how many notifications. Then call `send`."""
         ids = escalations.held_due(connection, now, most)
-        if not ids:
-            return 0
+        return self.release_about(connection, ids, now) if ids else 0
+
+    def release_about(self, connection: Connection, ids: Collection[str], now: datetime) -> int:
+        """Do the same about these incidents."""
         about = incidents.by_id(connection, ids)
         held = sorted(holds.due(connection, ids, now), key=_group)
-        self._escalator.look(connection, now)
+        self._escalator.look(connection, min([now, *(each.created_at for each in held if each.hold is Hold.SILENCED)]))
         states = notifications.contact_states(connection, ids, now - self._interval)
         batch = NotificationBatch(states, _believing_open(connection, about, now), self._new_id)
         runs = Runs(escalations.of_incidents(connection, ids))
-        decided = self._needless(connection, batch, about, held, now)
+        decided = self._needless(connection, batch, runs, about, held, now)
         ended = {each.id for each in decided}
-        for (incident_id, via), group in groupby((each for each in held if each.id not in ended), _group):
-            decided += self._decide(batch, runs, about[incident_id], via, list(group), now)
+        for each in held:
+            _count_from_release(runs, each, now)
+        for (incident_id, *_), group in groupby((each for each in held if each.id not in ended), _group):
+            decided += self._decide(batch, runs, about[incident_id], list(group), now)
         decided = self._without_outdated(connection, decided, about, now)
-        going = {(each.channel, each.address) for each in decided if _goes(each, now)}
-        decided += holds.planned(connection, going, now) if going else []
-        holds.save(connection, _in_digests(decided, self._new_id, now))
+        holds.save(connection, decided)
+        batch.go_together(ids, now)
         batch.write(connection)
         runs.write(connection)
-        return sum(each.released_at == now for each in decided)
+        return len(decided)
+
+    def send(self, connection: Connection, now: datetime) -> int:
+        """Send what was released, once nothing is left to be: all that one contact gets as one digest; return how many.
+
+        What is planned at this moment to the same contact goes with it.
+        """
+        released = holds.released(connection, now)
+        targets = {(each.channel, each.address) for each in released}
+        planned = holds.planned(connection, targets, now) if targets else []
+        holds.save(connection, _in_digests([*released, *planned], self._new_id, now))
+        return len(released)
 
     def _needless(
         self,
         connection: Connection,
         batch: NotificationBatch,
+        runs: Runs,
         about: Mapping[str, Incident],
         held: Sequence[Notification],
         now: datetime,
@@ -80,12 +97,31 @@ class Releaser:
             if each.hold is not Hold.SILENCED or self._escalator.silenced(incident, now).until:
                 continue
             state, last = batch.state(incident, target), newest[incident.key]
+            if not self._is_silences_own(each, incident, runs, state):
+                continue
             choice = plan.on_silence_end(incident, state)
             if last.id != incident.id and _tells(last, states.get((last.id, target), ContactState())):
                 found.append(_cancelled(each, superseded_by(last.id), now))
             elif isinstance(choice, plan.Cancel):
                 found.append(_cancelled(each, plan.sentence(choice, incident, state), now))
         return found
+
+    def _is_silences_own(self, held: Notification, incident: Incident, runs: Runs, state: ContactState) -> bool:
+        """Return whether it may be dropped at a silence's end: not what somebody's night held before the silence began.
+
+        Nor what would have been said before it to somebody who had heard nothing yet, if the channel had worked.
+        """
+        person, silenced = (
+            self._escalator.policy.people.get(held.person or ""),
+            self._escalator.silenced_until(incident),
+        )
+        if person is None:
+            planned_in = TellReason.SILENCED if silenced(held.created_at) else None
+        else:
+            escalation = self._escalator.escalation_of(incident, runs)
+            hold = first_hold(person, escalation, held.severity, held.created_at, silenced)
+            planned_in = hold[1] if hold else None
+        return planned_in is TellReason.SILENCED or (planned_in is None and state.told_at is not None)
 
     def _without_outdated(
         self, connection: Connection, decided: Sequence[Notification], about: Mapping[str, Incident], now: datetime
@@ -111,22 +147,24 @@ class Releaser:
         batch: NotificationBatch,
         runs: Runs,
         incident: Incident,
-        via: str,
         held: Sequence[Notification],
         now: datetime,
     ) -> list[Notification]:
-        """Decide about what is held about one incident and by one name of its steps."""
+        """Decide about what is held about one incident and by one name of its steps, and is as urgent."""
+        _, via, is_news = _group(held[0])
+        urgency = news.SEVERITY if is_news else incident.severity
         escalation = self._escalator.escalation_of(incident, runs)
         silenced = self._escalator.silenced_until(incident)
-        found = release(self._escalator.policy, escalation.name, via, incident.severity, now, silenced)
+        found = release(self._escalator.policy, escalation.name, via, urgency, now, silenced)
         if found is None:
             return self._tell_others(batch, runs, incident, held, now)
         by_target = {self._escalator.directory.target(telling.contact): telling for telling in found}
-        decided = [_released(each, by_target.get((each.channel, each.address)), now) for each in held]
+        otherwise = GONE if is_news else INSTEAD
+        decided = [_released(each, by_target.get((each.channel, each.address)), otherwise, now) for each in held]
         missing = [each for each in decided if each.status is NotificationStatus.CANCELLED]
         for each in missing:
             batch.forget_pending(incident, (each.channel, each.address))
-        if missing:
+        if missing and not is_news:
             instead = Announcement(missing[0].kind, found, 0, StepReason.FIRST_STEP)
             self._plan(batch, runs, incident, [instead], now)
         return decided
@@ -177,35 +215,39 @@ def _believing_open(connection: Connection, about: Mapping[str, Incident], now: 
     return notifications.believing_open(connection, {incident.key for incident in about.values()}, since)
 
 
-def _group(held: Notification) -> tuple[str, str]:
-    return held.incident_id, held.via or held.person or ""
+def _group(held: Notification) -> tuple[str, str, bool]:
+    """Return what is decided together; last whether it says that somebody has it, which wakes nobody."""
+    return held.incident_id, held.via or held.person or "", held.kind is Kind.ACKNOWLEDGEMENT
 
 
-def _released(held: Notification, telling: Telling | None, now: datetime) -> Notification:
-    """Return a held notification as it is from now on: to be sent, held again, or cancelled for others."""
+def _count_from_release(runs: Runs, held: Notification, now: datetime) -> None:
+    """Have the step that was held run from now on, if its hold has ended long ago."""
+    stored = runs.get(held.incident_id)
+    if stored and stored.next_at and (counted := after_holds(stored, [held.due_at], now)) != stored:
+        runs.put(replace(counted, next_at=now))
+
+
+def _released(held: Notification, telling: Telling | None, otherwise: str, now: datetime) -> Notification:
+    """Return a held notification as it is from now on: to be sent, held again, or cancelled because of `otherwise`."""
     if telling is None:
-        return _cancelled(held, INSTEAD, now)
+        return _cancelled(held, otherwise, now)
     if telling.reason.holds:
         return replace(held, due_at=telling.due_at, hold=Hold(telling.reason))
-    return replace(held, due_at=now, hold=None, released_at=now)
+    return replace(held, due_at=now + TOGETHER_WITHIN, hold=None, released_at=now, digest_id=None)
 
 
 def _cancelled(held: Notification, reason: str, now: datetime) -> Notification:
     return replace(held, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
 
 
-def _goes(decided: Notification, now: datetime) -> bool:
-    """Return whether a notification is released, or was planned, to be sent now."""
-    return decided.status is NotificationStatus.PENDING and now in (decided.released_at, decided.created_at)
-
-
-def _in_digests(
-    decided: Sequence[Notification], new_id: Callable[[datetime], str], now: datetime
-) -> list[Notification]:
-    """Return the same, with what goes to one contact now as one digest."""
-    together: dict[Target, list[str]] = defaultdict(list)
-    for each in decided:
-        if _goes(each, now):
-            together[each.channel, each.address].append(each.id)
-    digests = {id_: digest for ids in together.values() if len(ids) > 1 for digest in [new_id(now)] for id_ in ids}
-    return [replace(each, digest_id=digests.get(each.id, each.digest_id)) for each in decided]
+def _in_digests(going: Sequence[Notification], new_id: Callable[[datetime], str], now: datetime) -> list[Notification]:
+    """Return these as they are sent now: to each contact one alone, or one digest."""
+    together: dict[Target, list[Notification]] = defaultdict(list)
+    for each in going:
+        together[each.channel, each.address].append(each)
+    found = []
+    for members in together.values():
+        for some in (members[start : start + MOST] for start in range(0, len(members), MOST)):
+            digest_id = new_id(now) if len(some) > 1 else None
+            found += [replace(each, due_at=now, digest_id=digest_id, released_at=now) for each in some]
+    return found

@@ -83,12 +83,21 @@ def held(
     """
     start, reason = at, None
     while at - start < LONGEST_HOLD:
-        if silence_ends_at := silenced(at):
-            at, reason = silence_ends_at, TellReason.SILENCED
-        elif opens_at := opening(escalation, at):
-            at, reason = opens_at, TellReason.OUTSIDE_HOURS
-        elif quiet_until := person.quiet_until(at, severity):
-            at, reason = quiet_until, TellReason.QUIET_HOURS
-        else:
+        hold = first_hold(person, escalation, severity, at, silenced)
+        if hold is None:
             break
+        at, reason = hold
     return at, reason
+
+
+def first_hold(
+    person: Person, escalation: Escalation, severity: Severity, at: datetime, silenced: SilencedUntil = never
+) -> tuple[datetime, TellReason] | None:
+    """Return until when a message that is due at a time is held, and by what, which another hold may follow."""
+    if silence_ends_at := silenced(at):
+        return silence_ends_at, TellReason.SILENCED
+    if opens_at := opening(escalation, at):
+        return opens_at, TellReason.OUTSIDE_HOURS
+    if quiet_until := person.quiet_until(at, severity):
+        return quiet_until, TellReason.QUIET_HOURS
+    return None

@@ -4,7 +4,8 @@ No lease is needed: nothing is done outside the transaction, and the database ha
 interrupts wasn't done, and what a replica has done isn't due any more.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,13 +15,13 @@ from alertgate.contact_state import ContactState
 from alertgate.model import Incident, IncidentStatus
 from alertgate.notify import plan
 from alertgate.notify.batch import NotificationBatch
-from alertgate.notify.escalate import StepReason
+from alertgate.notify.escalate import PUNCTUAL, StepReason
 from alertgate.notify.escalator import About, Chosen, Escalator
 from alertgate.notify.plan import Choice, is_due
 from alertgate.notify.recipients import of_step
 from alertgate.notify.runs import Runs, run_of, stored_as
 from alertgate.notify.turn import Announcement, Turn
-from alertgate.store import Connection, escalations, incidents, notifications
+from alertgate.store import Connection, escalations, holds, incidents, notifications
 from alertgate.store.escalations import StoredRun
 
 AFTER_DEFECT = timedelta(minutes=1)
@@ -53,8 +54,15 @@ class TurnTaker:
     def take(self, connection: Connection, now: datetime, most: int) -> list[Taken]:
         """Take the turns that are due, at most this many; return them."""
         due = escalations.due(connection, now, most)
-        if not due:
-            return []
+        return self._take_all(connection, due, now) if due else []
+
+    def take_one(self, connection: Connection, incident_id: str, now: datetime) -> list[Taken]:
+        """Take the turn of one incident's escalation, if it is due."""
+        run = escalations.get(connection, incident_id)
+        is_due = run is not None and run.next_at is not None and run.next_at <= now
+        return self._take_all(connection, [run], now) if run and is_due else []
+
+    def _take_all(self, connection: Connection, due: Sequence[StoredRun], now: datetime) -> list[Taken]:
         silenced = [run for run in due if run.reason == StepReason.SILENCED]
         self._escalator.look(connection, min([now, *(run.step_at for run in silenced if run.step_at)]))
         ids = [run.incident_id for run in due]
@@ -62,6 +70,10 @@ class TurnTaker:
         sent_at = escalations.first_sent(connection, [run.incident_id for run in due if run.first_sent_at is None])
         states = notifications.contact_states(connection, ids, now - self._interval)
         batch, runs = NotificationBatch(states, (), self._new_id), Runs({run.incident_id: run for run in due})
+        held_until = defaultdict[str, set[datetime]](set)
+        for each in holds.due(connection, ids, now):
+            held_until[each.incident_id].add(each.due_at)
+        due = [after_holds(run, held_until[run.incident_id], now) for run in due]
         tried = [self._take(batch, runs, about, run, sent_at.get(run.incident_id), now) for run in due]
         taken = [each for each in tried if each]
         incidents.save(connection, [about[each.incident_id] for each in taken if each.turn.anew])
@@ -117,3 +129,13 @@ class TurnTaker:
             return plan.on_step(announced.kind, state, now, self._interval)
 
         return self._escalator.plan(batch, about, of_step(self._escalator.directory, [announced]), choose, now)
+
+
+def after_holds(run: StoredRun, held_until: Collection[datetime], now: datetime) -> StoredRun:
+    """Return an escalation as what was held about its incident is released.
+
+    If that is long after the hold's end, the people of its step hear of it only now, and its time counts from now.
+    """
+    if run.step_at is None or run.step_at not in held_until or now - run.step_at <= PUNCTUAL:
+        return run
+    return replace(run, step_at=now, reminded_at=now if run.reminded_at == run.step_at else run.reminded_at)

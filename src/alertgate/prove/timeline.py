@@ -181,7 +181,7 @@ def _told(told: Told) -> Iterator[_Event]:
         yield _Event(notification.retry_since, f"{who} retried manually{with_credential(notification.retried_with)}")
     if notification.held_until:
         yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
-    if notification.released_at:
+    if notification.released_at and notification.released_at > notification.created_at:
         yield _Event(notification.released_at, f"{who} was held until now")
     message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
     for number, attempt in enumerate(told.attempts, start=1):

@@ -38,6 +38,8 @@ _n = notifications.c
 _MESSAGE = func.coalesce(_n.digest_id, _n.id)
 """The same for all notifications that one message carries."""
 _IN_A_DIGEST = _n.digest_id.is_not(None)
+_IN_A_FLOOD = and_(_IN_A_DIGEST, _n.released_at.is_(None))
+"""Whether many came at once: all members of a digest of what was held were released together, however few they are."""
 
 
 _BEING_TOLD = (
@@ -161,7 +163,7 @@ _RECENT = (
                 )
             )
         ),
-        func.max(case((_IN_A_DIGEST, _n.claimed_at))),
+        func.max(case((_IN_A_FLOOD, _n.claimed_at))),
         func.max(case((and_(_n.severity < Severity.CRITICAL, _n.claimed_at > _time("interval")), _n.claimed_at))),
     )
     .where(

@@ -104,10 +104,26 @@ def due(connection: Connection, now: datetime, most: int) -> list[StoredRun]:
     return [StoredRun(*row) for row in connection.execute(_DUE.limit(most), {"now": now})]
 
 
+def postpone(connection: Connection, incident_id: str, now: datetime, until: datetime) -> None:
+    """Have what is due now about an incident, of its escalation and of what is held, decided later."""
+    due_now = (_e.incident_id == incident_id, _e.next_at <= now)
+    connection.execute(update(escalations).where(*due_now).values(next_at=until))
+    held_now = (_n.incident_id == incident_id, IS_PENDING, IS_HELD, _n.due_at <= now)
+    connection.execute(update(notifications).where(*held_now).values(due_at=until))
+
+
 def held_due(connection: Connection, now: datetime, most: int) -> list[str]:
     """Return the incidents with notifications whose hold ends now, at most this many."""
     query = select(_n.incident_id).where(*_HELD_DUE).distinct().limit(most)
     return list(connection.execute(query, {"now": now}).scalars())
+
+
+def all_due(connection: Connection, now: datetime) -> list[str]:
+    """Return all incidents about which an escalation or a hold is due."""
+    turns = select(_e.incident_id).where(_e.next_at.is_not(None), _e.next_at <= bindparam("now", type_=_e.next_at.type))
+    held = select(_n.incident_id).where(*_HELD_DUE)
+    found = (row for query in (turns, held) for row in connection.execute(query, {"now": now}).scalars())
+    return sorted(set(found))
 
 
 def first_sent(connection: Connection, incident_ids: Collection[str]) -> dict[str, datetime]:

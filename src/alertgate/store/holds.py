@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from alertgate.model import Hold, Notification, Target
 from alertgate.store.notifications import COLUMNS, IS_HELD, IS_PENDING, notification_of
@@ -14,11 +14,24 @@ _n = notifications.c
 _CHANGED = ("status", "reason", "due_at", "hold", "released_at", "digest_id", "finished_at")
 
 
+_NOW = bindparam("now", type_=_n.due_at.type)
+_DUE = (
+    select(*COLUMNS)
+    .where(
+        IS_PENDING,
+        _n.hold.is_not(None),
+        IS_HELD,
+        _n.due_at <= _NOW,
+        _n.incident_id.in_(bindparam("ids", expanding=True)),
+    )
+    .order_by(_n.id)
+)
+
+
 def due(connection: Connection, incident_ids: Collection[str], now: datetime) -> list[Notification]:
     """Return the notifications about these incidents whose hold ends now, oldest first."""
-    held = select(*COLUMNS).where(IS_PENDING, _n.hold.is_not(None), IS_HELD, _n.due_at <= now).order_by(_n.id)
-    rows = (row for some in portions(incident_ids) for row in connection.execute(held.where(_n.incident_id.in_(some))))
-    return [notification_of(row) for row in rows]
+    some = portions(incident_ids)
+    return [notification_of(row) for ids in some for row in connection.execute(_DUE, {"ids": ids, "now": now})]
 
 
 _INCIDENTS_OF = select(_n.id, _n.incident_id).where(_n.id.in_(bindparam("ids", expanding=True)))
@@ -40,6 +53,20 @@ def silence(connection: Connection, notification_ids: Collection[str], until: da
         connection.execute(update(notifications).where(_n.id.in_(ids), IS_PENDING).values(**held)).rowcount
         for ids in portions(notification_ids)
     )
+
+
+_UNSENT_SINCE = or_(_n.claimed_at.is_(None), _n.claimed_at < _n.released_at)
+_RELEASED = (
+    select(*COLUMNS)
+    .where(IS_PENDING, _n.hold.is_(None), _n.released_at.is_not(None), _n.digest_id.is_(None), _UNSENT_SINCE)
+    .where(_n.due_at > _NOW)
+    .order_by(_n.id)
+)
+
+
+def released(connection: Connection, now: datetime) -> list[Notification]:
+    """Return what was released, by any process, and waits for the rest that goes to the same contact, oldest first."""
+    return [notification_of(row) for row in connection.execute(_RELEASED, {"now": now})]
 
 
 def planned(connection: Connection, targets: Collection[Target], now: datetime) -> list[Notification]:

@@ -210,7 +210,8 @@ def notes(context: MessageContext, *, left_out: bool) -> list[str]:
         found.append(f"The alert arrived {delay} late, at {context.time(latest.received_at)}.")
     if delay := late(context.now - context.wanted_at):
         found.append(f"This message is {delay} late: it couldn't be sent earlier.")
-    if released_at := context.notification.released_at:
+    released_at = context.notification.released_at
+    if released_at and released_at > context.notification.created_at:
         found.append(f"It was held until {context.minute(released_at)}.")
     if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at and not context.is_quiet:
         by = one_line(incident.acknowledged_by or "somebody", 60)
