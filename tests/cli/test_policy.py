@@ -182,13 +182,14 @@ async def test_check_says_if_there_is_no_policy(tmp_path):
 @pytest.mark.parametrize("command", ["check", "serve", "explain"])
 async def test_a_bad_policy_is_named_with_every_problem(tmp_path, command):
     """By each command that needs it, with exit code 2, before anything starts."""
-    written(tmp_path, '[[events]]\nevent = "x"\nkey = "data door"\nresloved = true\n')
+    written(tmp_path, '[[events]]\nevent = "x"\nkey = "data door"\nresloved = true\n"\u202e\u009bevil" = 1\n')
     more = {"check": ["--offline"], "explain": ["--try", "-"]}
     done = await alertgate(command, *more.get(command, []), cwd=tmp_path, env=GOOD)
     assert done.returncode == 2
     output = done.stdout + done.stderr
     assert "events[1].key can't be read at character 6 of 9 (door)" in output
     assert "events[1].resloved is unknown; did you mean resolved?" in output
+    assert r'events[1]."\u202e\x9bevil" is unknown' in output  # escaped: a terminal would obey
     assert "Traceback" not in output
 
 

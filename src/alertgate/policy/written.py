@@ -12,8 +12,9 @@ from alertgate.words import read_severity
 LONGEST = timedelta(days=366)
 LONGEST_TEXT = 300
 """Characters; more than anybody writes about a week."""
+SECOND = timedelta(seconds=1)
 UNITS = {
-    "s": timedelta(seconds=1),
+    "s": SECOND,
     "m": timedelta(minutes=1),
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
@@ -30,10 +31,10 @@ def read_duration(text: str) -> timedelta:
     """Read `10m`, `90s` or `1h30m`."""
     if len(text) > LONGEST_TEXT or not _DURATION.fullmatch(text.strip()):
         raise ValueError('is no duration: write a number and s, m, h or d, as in "90s", "10m" or "1h30m"')
-    total = sum((int(number) * UNITS[unit] for number, unit in _PART.findall(text)), timedelta(0))
-    if total > LONGEST:
+    seconds = sum(int(number) * (UNITS[unit] // SECOND) for number, unit in _PART.findall(text))
+    if seconds > LONGEST // SECOND:
         raise ValueError(f"is longer than {LONGEST.days} days")
-    return total
+    return timedelta(seconds=seconds)
 
 
 def show_duration(span: timedelta) -> str:
