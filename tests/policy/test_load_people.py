@@ -294,6 +294,10 @@ escalation = "home"
             '[schedules.s]\nweek = [{ days = "mon-thu", who = "owner" }]\nhandover = "08:00"\n',
             "schedules.s.week has nobody on call fri 08:00-24:00, sat-sun 00:00-24:00, mon 00:00-08:00 (UTC): add a turn",
         ),
+        (
+            '[schedules.s]\nweek = [{ days = "mon-sat", who = "owner" }]\nhandover = "07:30"\n',
+            "schedules.s.week has nobody on call sun 07:30-24:00, mon 00:00-07:30 (UTC): add a turn",
+        ),
         (f"{HOME}[[routes]]\nescalation = 'everyone'", "escalations.home is never reached: no route leads to it"),
         (
             f"{HOME}[escalations.day]\nsteps = [{{ notify = 'owner' }}, {{ notify = 'owner', min_severity = 'warning' }}]\n"
@@ -327,6 +331,17 @@ escalation = "home"
             "[people.day]\ncontacts = ['email:x@example.org']\nquiet_hours = '07:00-19:00'\n"
             "[escalations.home]\nhours = '08:00-18:00'\nsteps = [{ notify = 'day' }]\n[[routes]]\nescalation = 'home'",
             "escalations.home.hours are all within the quiet hours of day",
+        ),
+        (
+            "[people.ny]\ncontacts = ['email:x@example.org']\nquiet_hours = '22:00-06:00'\ntimezone = 'America/New_York'\n"
+            "[schedules.s]\nweek = [{ days = 'sat sun', who = ['ny'] }]\notherwise = 'owner'\n"
+            "[escalations.home]\nsteps = [{ notify = '@s' }]\n[[routes]]\nescalation = 'home'",
+            "escalations.home leaves hours in which nobody would hear of a critical incident at once: sat-sun 03:00-11:00",
+        ),
+        (
+            "[schedules.s]\nweek = [{ days = 'mon-fri', who = 'owner' }, { hours = 'sat 10:00-24:00', who = 'owner' }]\n"
+            "[escalations.home]\nsteps = [{ notify = '@s' }]\n[[routes]]\nescalation = 'home'",
+            "escalations.home leaves hours in which nobody would hear of a critical incident at once: sat 00:00-10:00, sun",
         ),
     ],
 )

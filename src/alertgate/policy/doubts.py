@@ -1,22 +1,18 @@
 """What probably isn't meant as the policy says it: steps that are never reached, hours in which nobody hears. Pure."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from alertgate.model import Severity
 from alertgate.policy import events
-from alertgate.policy.escalations import EVERYONE, SCHEDULE_MARK, Escalation
+from alertgate.policy.escalations import EVERYONE, SCHEDULE_MARK
 from alertgate.policy.matchers import Matcher
-from alertgate.policy.people import Contact, Person
+from alertgate.policy.people import Contact
 from alertgate.policy.policy import Policy
 from alertgate.policy.problem_words import key as key_of
 from alertgate.policy.routes import Route
-from alertgate.policy.stopped_clock import opening
+from alertgate.policy.sampled_week import ALWAYS, SampledWeek
 from alertgate.policy.surroundings import Surroundings
-from alertgate.policy.wall_clock import WEEK, Hours, time_of_week
-
-SAMPLE = timedelta(minutes=15)
-"""How far apart the moments of a week are at which is asked whether somebody hears."""
 
 Doubt = tuple[str, str]
 """A key, and what is doubtful about it, with a remedy."""
@@ -29,8 +25,9 @@ def doubts(policy: Policy, now: datetime) -> Iterator[Doubt]:
     yield from _hidden_routes(policy.routes)
     yield from _unreached(policy)
     yield from _never_told(policy)
-    yield from _deaf_hours(policy, now)
-    yield from _no_time(policy, now)
+    week = SampledWeek(policy, now)
+    yield from _deaf_hours(policy, week)
+    yield from _no_time(policy, week)
 
 
 def unreachable(policy: Policy, surroundings: Surroundings) -> Iterator[Doubt]:
@@ -152,58 +149,30 @@ def _never_told(policy: Policy) -> Iterator[Doubt]:
             )
 
 
-def _deaf_hours(policy: Policy, now: datetime) -> Iterator[Doubt]:
+def _deaf_hours(policy: Policy, week: SampledWeek) -> Iterator[Doubt]:
     """Yield the hours of the week in which nobody would hear of a critical incident, by each escalation."""
     for name, severity in _worst(policy).items():
         escalation = policy.escalation(name)
-        if (
-            severity is not Severity.CRITICAL
-            or not escalation
-            or not policy.people
-            or _always_heard(policy, escalation)
-        ):
+        if severity is not Severity.CRITICAL or not escalation or not policy.people:
             continue
-        deaf = [at for at in _week(now) if not _somebody_hears(policy, escalation, at)]
-        if deaf:
-            starts = (time_of_week(at, escalation.zone) for at in deaf)
-            hours = Hours.of((start, start + SAMPLE) for start in starts)
+        told = dict.fromkeys(name for step in escalation.steps for name in step.notify)
+        if deaf := week.closed(escalation) | week.deaf(told, severity):
+            hours = week.hours(deaf, escalation.zone)
             key = key_of(("escalations", name)) if name in policy.escalations else "people"
             words = "nobody would hear of a critical incident at once"
             remedy = "add `except critical` to quiet_hours, or a step for somebody who is awake"
             yield key, f"leaves hours in which {words}: {hours} ({escalation.zone.key}); {remedy}"
 
 
-def _always_heard(policy: Policy, escalation: Escalation) -> bool:
-    people = [policy.people[name] for step in escalation.steps for name in step.notify if name in policy.people]
-    return escalation.hours is None and any(
-        person.quiet is None or not person.quiet.hold(Severity.CRITICAL) for person in people
-    )
-
-
-def _somebody_hears(policy: Policy, escalation: Escalation, at: datetime) -> bool:
-    if opening(escalation, at):
-        return False
-    told = (each.person for step in escalation.steps for each in policy.told(step.notify, at))
-    return any(person.quiet_until(at, Severity.CRITICAL) is None for person in told)
-
-
-def _week(now: datetime) -> Iterator[datetime]:
-    first = now.replace(minute=0, second=0, microsecond=0)
-    return (first + number * SAMPLE for number in range(WEEK // SAMPLE))
-
-
-def _no_time(policy: Policy, now: datetime) -> Iterator[Doubt]:
+def _no_time(policy: Policy, week: SampledWeek) -> Iterator[Doubt]:
     """Yield whom an escalation tells within its hours alone, in all of which they are quiet."""
     for escalation in policy.escalations.values():
         names = dict.fromkeys(name for step in escalation.steps for name in step.notify)
         for person in (policy.people[name] for name in names if name in policy.people):
-            if escalation.hours and person.quiet and not _has_time(person, escalation, now):
+            held = week.closed(escalation) | week.quiet(person, Severity.INFO)
+            if escalation.hours and person.quiet and held == ALWAYS:
                 key = f"{key_of(('escalations', escalation.name))}.hours"
                 yield (
                     key,
                     f"are all within the quiet hours of {person.name}, so nothing reaches them: change either",
                 )
-
-
-def _has_time(person: Person, escalation: Escalation, now: datetime) -> bool:
-    return any(not opening(escalation, at) and person.quiet_until(at, Severity.INFO) is None for at in _week(now))
