@@ -127,8 +127,10 @@ async def test_who_would_be_told_by_the_file(tmp_path, policy):
         "03:00  owner, by email:o***@example.org: step 1",
         "03:00  owner, by email:$CONTACT_OWNER: step 1",
     ]
-    wrong = await alertgate(*ask, "soon", cwd=tmp_path, env=GOOD)
-    assert (wrong.returncode, "write it as in" in wrong.stderr) == (2, True)
+    wrong = await alertgate(*ask, "0001-01-01T00:00+14:00", "--severity", "loud", cwd=tmp_path, env=GOOD)
+    assert (wrong.returncode, "loud is no severity: write info, warning or critical" in wrong.stderr) == (2, True)
+    wrong = await alertgate(*ask, "0001-01-01T00:00+14:00", cwd=tmp_path, env=GOOD)
+    assert (wrong.returncode, "is more than 20 years away" in wrong.stderr) == (2, True)
     policy.write_text("[people.owner]")
     assert (await alertgate(*ask, "now", cwd=tmp_path, env=GOOD)).returncode == 2
 

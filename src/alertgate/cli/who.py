@@ -15,12 +15,29 @@ from alertgate.notify.forecast_words import lines
 from alertgate.policy.matchers import Subject
 from alertgate.policy.written import read_moment
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
+from alertgate.words import read_severity
+
+
+def _event(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("is blank: name an event, as in leak/cellar")
+    return text
+
+
+def _severity(text: str) -> Severity:
+    found = read_severity(text)
+    if found is None:
+        raise typer.BadParameter(f"{text} is no severity: write info, warning or critical")
+    return found
 
 
 def who(
-    event: Annotated[str, typer.Option(help="The event's name.")],
+    event: Annotated[str, typer.Option(parser=_event, metavar="TEXT", help="The event's name.")],
     device: Annotated[str | None, typer.Option(help="The device's id or name; a generic sender's own name.")] = None,
-    severity: Annotated[Severity, typer.Option(help="How severe it is.")] = Severity.WARNING,
+    severity: Annotated[
+        Severity,
+        typer.Option(parser=_severity, metavar="SEVERITY", help="How severe it is: info, warning or critical."),
+    ] = Severity.WARNING,
     source: Annotated[Source, typer.Option(help="The webhook, or alertgate itself.")] = Source.PARTICLE,
     at: Annotated[str, typer.Option(help='When it opens: now, "Sat 03:00" or "2026-12-24 08:00".')] = "now",
     env_file: EnvFile = DEFAULT_ENV_FILE,

@@ -10,6 +10,8 @@ from alertgate.policy.wall_clock import DAY, DAYS, Hours, Span, first_moment, sp
 from alertgate.words import read_severity
 
 LONGEST = timedelta(days=366)
+FARTHEST_YEARS = 20
+"""How far from now a moment may be."""
 LONGEST_TEXT = 300
 """Characters; more than anybody writes about a week."""
 SECOND = timedelta(seconds=1)
@@ -95,7 +97,7 @@ def read_moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     words = text.split()
     if words == ["now"]:
         return now
-    if 1 <= len(words) <= 2 and ":" in words[-1] and "-" not in text:
+    if ":" in text and "-" not in text and (len(words) == 1 or (len(words) == 2 and words[0].isalpha())):
         since = read_clock(words[-1])
         days = read_days(words[0]) if len(words) > 1 else frozenset(range(7))
         today = now.astimezone(zone).date()
@@ -108,6 +110,9 @@ def read_moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
         given = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError('is no time: write it as in "Sat 03:00", "03:00" or "2026-12-24 08:00"') from None
+    near = now.year - FARTHEST_YEARS <= given.year <= now.year + FARTHEST_YEARS  # first: further ones can't be computed
+    if not near:
+        raise ValueError(f"is more than {FARTHEST_YEARS} years away: write a nearer time")
     return given if given.tzinfo else first_moment(given.date(), given.time(), zone)
 
 
