@@ -1,17 +1,19 @@
 """Which policy is in force: at start, after SIGHUP, with a bad file, without one, and on several replicas."""
 
 import threading
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 import structlog
 
-from alertgate.errors import PolicyInvalid
+from alertgate.errors import ConfigError, PolicyInvalid
 from alertgate.model import ChannelName
+from alertgate.notify.directory import Directory
 from alertgate.policy.keeper import PolicyKeeper, PolicyReason, choose, forget
 from alertgate.policy.load import FileState, PolicyFile, digest
-from alertgate.policy.surroundings import Surroundings
+from alertgate.policy.surroundings import Secrets, Surroundings
 from alertgate.store import policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
@@ -185,6 +187,41 @@ async def test_a_defect_at_a_reload_is_told(store: Store, path):
     clock.stopped = False
     await one.reload()
     assert (in_force(one), one.trouble) == ((["two"], PolicyReason.FILE), None)
+
+
+async def test_a_reload_reads_the_secrets_of_contacts_again(store: Store, path):
+    """Whose address was added to `.env` is told from the reload on; that a secret can't be read is logged."""
+    found: dict[str, str] = {}
+
+    def read() -> Mapping[str, str]:
+        if "CONTACT_BAD" in found:
+            raise ConfigError(["CONTACT_BAD can't be read"])
+        return dict(found)
+
+    secrets = Secrets(read)
+    around = Surroundings(secrets=secrets)
+    path.write_text('[people.partner]\ncontacts = ["email:$CONTACT_PARTNER"]\n')
+    one = PolicyKeeper(store, FakeClock(), path, around, named=False, refresh=secrets.refresh)
+    with structlog.testing.capture_logs() as logged:
+        one.start()
+        directory = Directory(lambda: one.current.policy, [ChannelName.EMAIL], secrets)
+        assert directory.targets == ()
+        found["CONTACT_PARTNER"] = "partner@example.org"
+        await one.reload()
+    assert [line["event"] for line in logged] == ["policy.loaded", "policy.unreachable", "policy.loaded"]
+    assert directory.targets == ((ChannelName.EMAIL, "partner@example.org"),)
+    found["CONTACT_PARTNER"] = "p@example.net"
+    path.unlink()
+    await one.reload()
+    assert (one.current.reason, directory.targets) == (
+        PolicyReason.FILE_MISSING,
+        ((ChannelName.EMAIL, "p@example.net"),),
+    )
+    found["CONTACT_BAD"] = "x"
+    with structlog.testing.capture_logs() as logged:
+        await one.reload()
+    assert logged[-1]["problems"] == ["CONTACT_BAD can't be read"]
+    assert directory.targets == ((ChannelName.EMAIL, "p@example.net"),)
 
 
 async def test_a_large_policy_does_not_stop_the_event_loop(store: Store, path, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from alertgate.errors import PolicyInvalid
 from alertgate.model import ChannelName, Severity
-from alertgate.policy.doubts import doubts, unreachable
+from alertgate.policy.doubts import doubts, unfit, unreachable
 from alertgate.policy.escalations import AGAIN_AFTER_ACK, STOP_AFTER, Escalation, Step
 from alertgate.policy.load import LONGEST_PROBLEM, FileState, parse, read_file
 from alertgate.policy.matchers import Matcher
@@ -310,6 +310,20 @@ escalation = "home"
             "routes[2] is never reached: earlier routes take everything as severe",
         ),
         (
+            f"{HOME}[[routes]]\nevent = '*'\nescalation = 'home'\n[[routes]]\nevent = 'door/*'\nescalation = 'home'\n"
+            "[[routes]]\nescalation = 'home'",
+            "routes[2] is never reached: earlier routes take everything as severe",
+        ),
+        (
+            f"{HOME}[[routes]]\nevent = 'door/*'\nsource = '**'\nescalation = 'home'\n[[routes]]\nevent = 'door/*'\n"
+            "device = 'NY'\nmin_severity = 'critical'\nescalation = 'home'\n[[routes]]\nescalation = 'home'",
+            "routes[2] is never reached: route 1 takes the same; put this one before it",
+        ),
+        (
+            f"{HOME}repeat_every = '5m'\nstop_after = '2m'\n[[routes]]\nescalation = 'home'",
+            "escalations.home.stop_after is 2m, and repeat_every 5m, so no reminder ever comes: make it longer",
+        ),
+        (
             "[escalations.home]\nsteps = [{ notify = 'owner', min_severity = 'warning' }]\n[[routes]]\nescalation = 'home'",
             "escalations.home.steps tell nobody of what is less severe than their min_severity",
         ),
@@ -349,6 +363,44 @@ def test_what_is_probably_not_meant_is_named(text, doubt):
     """Each with its key and a remedy; the policy can be used all the same."""
     found = [f"{key} {each}" for key, each in doubts(parse(PERSON + text), NOW)]
     assert any(each.startswith(doubt) for each in found), found
+
+
+def test_routes_that_are_reached_are_not_doubted():
+    """Another event, another device, no device, or less severe ones than the route before takes."""
+    routes = ("event = 'a'\nmin_severity = 'critical'", "event = 'a'\ndevice = 'x'", "event = 'a'", "device = '*'")
+    tables = "".join(f"[[routes]]\n{each}\nescalation = 'everyone'\n" for each in routes)
+    assert list(doubts(parse(f"{PERSON}{tables}[[routes]]\nescalation = 'everyone'"), NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "recipients", "found"),
+    [
+        (PERSON, UTC_ZONE, [], []),
+        ("", BERLIN, ["boss@example.org"], []),
+        (f'timezone = "Europe/Berlin"\n{PERSON}', BERLIN, ["owner@example.org"], []),
+        ('timezone = "Etc/UTC"', UTC_ZONE, [], []),
+        (
+            'timezone = "Europe/Berlin"',
+            LONDON,
+            [],
+            [
+                "timezone is Europe/Berlin, but messages, pages and commands show Europe/London: set TIMEZONE=Europe/Berlin"
+            ],
+        ),
+        (
+            PERSON,
+            UTC_ZONE,
+            ["boss@example.org"],
+            ["people are told, and b***@example.org of the settings isn't any more"],
+        ),
+    ],
+)
+def test_what_does_not_fit_the_settings_is_named(text, zone, recipients, found):
+    """Messages in another zone than the file's, and recipients who were told before there were people."""
+    around = Surroundings(zone=zone, recipients=[(ChannelName.EMAIL, address) for address in recipients])
+    said = [f"{key} {each}" for key, each in unfit(parse(text, around), around, NOW)]
+    assert len(said) == len(found)
+    assert all(one.startswith(start) for one, start in zip(said, found, strict=True)), said
 
 
 def test_a_sensible_policy_has_no_doubts():

@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -102,7 +103,7 @@ def serve(
         log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
     allow_many_files()
     listener = listen(settings.host, settings.port)
-    gate = open_gate(settings, secrets_of_contacts=contact_secrets(env_file))
+    gate = open_gate(settings, secrets_of_contacts=partial(contact_secrets, env_file))
     show_curl = first_steps and settings.particle_webhook_secret is not None
     config = server_config(create_app(gate), settings)
     server = Server(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,7 @@ from alertgate.errors import PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.registry import in_use, surroundings
 from alertgate.notify.directory import Directory
-from alertgate.policy.doubts import doubts, unreachable
+from alertgate.policy.doubts import doubts, unfit, unreachable
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
 from alertgate.policy.load import PolicyFile, digest, parse, read_file, short
 from alertgate.policy.policy import Policy
@@ -89,7 +90,8 @@ def findings(file: PolicyFile, settings: Settings, around: Surroundings, now: da
     yield from (Finding(Level.FAIL, "policy", problem) for problem in found)
     if file.policy and file.text is not None:
         yield from (Finding(Level.FAIL, "policy", f"{key} {text}") for key, text in unreachable(file.policy, around))
-        yield from (Finding(Level.WARN, "policy", f"{key} {text}") for key, text in doubts(file.policy, now))
+        doubtful = chain(unfit(file.policy, around, now), doubts(file.policy, now))
+        yield from (Finding(Level.WARN, "policy", f"{key} {text}") for key, text in doubtful)
         yield Finding(Level.OK, "policy", f"{file.path} has {_counts(file.policy)} ({short(digest(file.text))})")
     elif not found:
         yield Finding(Level.OK, "policy", f"there is no {file.path}: events mean what their own words say")

@@ -5,7 +5,7 @@ follow each other: whichever read its file last decides for all.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -15,8 +15,8 @@ from typing import NamedTuple
 import structlog
 
 from alertgate.clock import Clock
-from alertgate.errors import PolicyInvalid, StoreError
-from alertgate.policy.doubts import Doubt, doubts, unreachable
+from alertgate.errors import ConfigError, PolicyInvalid, StoreError
+from alertgate.policy.doubts import Doubt, doubts, unfit, unreachable
 from alertgate.policy.load import FileState, PolicyFile, digest, parse, read_file, short
 from alertgate.policy.policy import Policy
 from alertgate.policy.surroundings import Surroundings
@@ -88,14 +88,24 @@ def choose(file: PolicyFile, stored: StoredPolicy | None, *, named: bool) -> Pol
 
 
 class PolicyKeeper:
-    """Has the policy in force as `current`. `named`: the settings name the file."""
+    """Has the policy in force as `current`. `named`: the settings name the file; `refresh` reads secrets again."""
 
-    def __init__(self, store: Store, clock: Clock, path: Path, surroundings: Surroundings, *, named: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        path: Path,
+        surroundings: Surroundings,
+        *,
+        named: bool,
+        refresh: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._path = path
         self._surroundings = surroundings
         self._named = named
+        self._refresh = refresh
         self._turn = asyncio.Lock()
         self._unreadable: str | None = None
         self.current = InForce(parse("", surroundings), "", PolicyReason.NO_FILE)
@@ -140,10 +150,18 @@ class PolicyKeeper:
 
     async def _read_again(self) -> _Choice:
         """Read the file and store it; what takes long for a large one is done in threads."""
-        file = await asyncio.to_thread(read_file, self._path, self._surroundings)
+        file = await asyncio.to_thread(self._read_file)
+        self.current = replace(self.current, policy=replace(self.current.policy))  # whoever has indexed it does it anew
         now = self._clock.now()
         stored = await self._store.write(lambda connection: settle(connection, file, now))
         return await asyncio.to_thread(self._choice, stored, choose(file, stored, named=self._named), file)
+
+    def _read_file(self) -> PolicyFile:
+        try:
+            self._refresh()
+        except ConfigError as error:
+            return PolicyFile(self._path, FileState.INVALID, problems=tuple(error.problems))
+        return read_file(self._path, self._surroundings)
 
     def _choice(self, stored: StoredPolicy | None, reason: PolicyReason, file: PolicyFile | None = None) -> _Choice:
         """Return what is in force from now on, for this reason. `file` is the one that was read, if one was."""
@@ -167,7 +185,8 @@ class PolicyKeeper:
 
     def _doubts(self, policy: Policy) -> Sequence[Doubt]:
         try:
-            return list(doubts(policy, self._clock.now()))
+            now = self._clock.now()
+            return [*unfit(policy, self._surroundings, now), *doubts(policy, now)]
         except Exception:  # a policy that is right mustn't be refused because of what is only advice
             log.exception("policy.failed", detail="what is doubtful in the policy isn't known; please report it")
             return ()
