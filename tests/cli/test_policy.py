@@ -191,6 +191,7 @@ async def test_a_bad_policy_is_named_with_every_problem(tmp_path, command):
     assert "events[1].resloved is unknown; did you mean resolved?" in output
     assert r'events[1]."\u202e\x9bevil" is unknown' in output  # escaped: a terminal would obey
     assert "Traceback" not in output
+    assert ("Fix them in alertgate.toml; `alertgate check` reads it again." in output) is (command != "check")
 
 
 async def test_forget_ends_the_stored_policy_of_a_running_service(make_settings, database, tmp_path):

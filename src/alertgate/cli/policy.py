@@ -54,7 +54,7 @@ def read_policy(settings: Settings, around: Surroundings) -> Policy:
     """Return the policy of the file, or what applies if there is none. Raises PolicyInvalid."""
     file = read_file(settings.policy_file, around)
     if found := problems(file, named=settings.must_have_policy):
-        raise PolicyInvalid(found)
+        raise PolicyInvalid(found, file.path)
     return file.policy or parse("", around)
 
 

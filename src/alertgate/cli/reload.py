@@ -28,7 +28,7 @@ def reload(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     around = surroundings(settings, contact_secrets(env_file))
     file = read_file(settings.policy_file, around)
     if found := problems(file, named=True):
-        raise PolicyInvalid(found)
+        raise PolicyInvalid(found, file.path)
     for finding in findings(file, settings, around, SystemClock().now()):
         if finding.level is not Level.OK:
             typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"), err=True)

@@ -34,7 +34,7 @@ def run() -> None:
         typer.echo("The policy can't be used:", err=True)
         for problem in error.problems:
             typer.echo(escaped(f"  - {problem}"), err=True)
-        typer.echo("Fix them in the policy's file (POLICY_FILE); `alertgate check` reads it again.", err=True)
+        typer.echo(escaped(f"Fix them in {error.file}; `alertgate check` reads it again."), err=True)
         sys.exit(2)
     except ConfigError as error:
         typer.echo("The settings can't be used:", err=True)

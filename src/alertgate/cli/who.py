@@ -48,7 +48,7 @@ def _policy(settings: Settings, env_file: Path) -> Policy:
         typer.echo(escaped(f"There is no {file.path}: {kept}, and is shown here."), err=True)
         return parse(stored.text, around)
     if found:
-        raise PolicyInvalid(found)
+        raise PolicyInvalid(found, file.path)
     if file.policy is None:
         place = env_file.resolve()
         by = f"the recipients of {place} are told" if place.exists() else f"there is no {place} either"

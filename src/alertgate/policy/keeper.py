@@ -125,7 +125,7 @@ class PolicyKeeper:
         with self._store.transaction() as connection:
             stored = settle(connection, file, self._clock.now())
         if stored is None and (found := problems(file, named=self._named)):
-            raise PolicyInvalid(found)
+            raise PolicyInvalid(found, self._path)
         self._adopt(self._choice(stored, choose(file, stored, named=self._named), file))
 
     async def reload(self) -> None:
