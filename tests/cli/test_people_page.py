@@ -40,7 +40,8 @@ def test_the_page_has_its_three_files():
 async def test_a_file_of_the_page_has_nothing_to_complain_about(tmp_path, name):
     """Neither problems nor doubts."""
     (tmp_path / "alertgate.toml").write_text(FILES[name], encoding="utf-8")
-    done = await alertgate("check", "--offline", cwd=tmp_path, env={"CONTACT_PARTNER": "partner@example.org"})
+    env = {"CONTACT_PARTNER": "partner@example.org", "TIMEZONE": "Europe/Berlin"}
+    done = await alertgate("check", "--offline", cwd=tmp_path, env=env)
     [line] = [line for line in done.stdout.splitlines() if " policy: " in line]
     assert line.startswith("ok    policy: alertgate.toml has ")
 

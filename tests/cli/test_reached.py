@@ -47,7 +47,7 @@ async def test_what_failed_to_reach_somebody_of_the_policy_is_retried(make_setti
             **{**mail_settings(sink.port), "recipient_email": "", "policy_file": tmp_path / "alertgate.toml"}
         )
         sink.answer("RCPT", "550 5.1.1 gone")
-        async with serving(settings, secrets_of_contacts=SECRET) as service:
+        async with serving(settings, secrets_of_contacts=lambda: SECRET) as service:
             answer = (await service.particle(event="leak")).json()
 
             async def status() -> str:

@@ -1,15 +1,19 @@
 """Which policy is in force: at start, after SIGHUP, with a bad file, without one, and on several replicas."""
 
+import threading
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import structlog
 
-from alertgate.errors import PolicyInvalid
+from alertgate.errors import ConfigError, PolicyInvalid
 from alertgate.model import ChannelName
+from alertgate.notify.directory import Directory
 from alertgate.policy.keeper import PolicyKeeper, PolicyReason, choose, forget
 from alertgate.policy.load import FileState, PolicyFile, digest
-from alertgate.policy.surroundings import Surroundings
+from alertgate.policy.surroundings import Secrets, Surroundings
 from alertgate.store import policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
@@ -18,6 +22,7 @@ from tests.fakes import START, FakeClock
 ONE = '[[events]]\nevent = "one"\n'
 TWO = '[[events]]\nevent = "two"\n'
 BAD = '[[events]]\nevent = "three"\nkey = "data ="\n'
+HUGE = f"x = {'9' * 5_000}"
 PROBLEM = "events[1].key can't be read at character 6: Unknown token '='; to compare, write =="
 
 
@@ -90,6 +95,7 @@ def test_the_first_start_needs_a_file_that_can_be_used(store: Store, path: Path,
     ("content", "reason", "problem"),
     [
         (BAD, PolicyReason.FILE_INVALID, "is invalid (the log names each problem)"),
+        (HUGE, PolicyReason.FILE_INVALID, "is invalid (the log names each problem)"),
         (None, PolicyReason.FILE_MISSING, "is missing"),
     ],
 )
@@ -107,9 +113,12 @@ def test_a_later_start_keeps_the_last_good_policy(store: Store, path: Path, cont
     assert one.trouble == trouble
     [line] = logged
     assert (line["event"], line["log_level"], line["detail"]) == ("policy.kept", "error", trouble)
-    assert line["problems"] == [
-        PROBLEM if content else f"{path} is missing: restore it, or name another file in POLICY_FILE"
-    ]
+    problems = {
+        BAD: PROBLEM,
+        HUGE: "line 1 has a number of more than 1,000 digits: shorten it",
+        None: f"{path} is missing: restore it, or name another file in POLICY_FILE",
+    }
+    assert line["problems"] == [problems[content]]
 
 
 async def test_a_reload_reads_the_file_again(store: Store, path):
@@ -147,6 +156,87 @@ async def test_a_policy_that_cannot_be_stored_is_not_in_force(store: Store, path
     assert in_force(one) == (["one"], PolicyReason.STORE_FAILED)
     assert one.trouble
     assert "can't be stored (send SIGHUP again once the database works)" in one.trouble
+
+
+class StoppingClock(FakeClock):
+    """Fails once it is stopped, as nothing should."""
+
+    stopped = False
+
+    def now(self) -> datetime:
+        """Return the time, or raise."""
+        if self.stopped:
+            raise RuntimeError("stopped")
+        return super().now()
+
+
+async def test_a_defect_at_a_reload_is_told(store: Store, path):
+    """Whatever happens, the last good policy stays in force, and whoever sent the signal can see that."""
+    path.write_text(ONE)
+    clock = StoppingClock()
+    one = PolicyKeeper(store, clock, path, Surroundings(), named=False)
+    one.start()
+    path.write_text(TWO)
+    clock.stopped = True
+    with structlog.testing.capture_logs() as logged:
+        await one.reload()
+    assert in_force(one) == (["one"], PolicyReason.FAILED)
+    assert [line["event"] for line in logged] == ["policy.failed", "policy.kept"]
+    assert one.trouble
+    assert "couldn't be read again, because alertgate itself failed (the log says how); the last good" in one.trouble
+    clock.stopped = False
+    await one.reload()
+    assert (in_force(one), one.trouble) == ((["two"], PolicyReason.FILE), None)
+
+
+async def test_a_reload_reads_the_secrets_of_contacts_again(store: Store, path):
+    """Whose address was added to `.env` is told from the reload on; that a secret can't be read is logged."""
+    found: dict[str, str] = {}
+
+    def read() -> Mapping[str, str]:
+        if "CONTACT_BAD" in found:
+            raise ConfigError(["CONTACT_BAD can't be read"])
+        return dict(found)
+
+    secrets = Secrets(read)
+    around = Surroundings(secrets=secrets)
+    path.write_text('[people.partner]\ncontacts = ["email:$CONTACT_PARTNER"]\n')
+    one = PolicyKeeper(store, FakeClock(), path, around, named=False, refresh=secrets.refresh)
+    with structlog.testing.capture_logs() as logged:
+        one.start()
+        directory = Directory(lambda: one.current.policy, [ChannelName.EMAIL], secrets)
+        assert directory.targets == ()
+        found["CONTACT_PARTNER"] = "partner@example.org"
+        await one.reload()
+    assert [line["event"] for line in logged] == ["policy.loaded", "policy.unreachable", "policy.loaded"]
+    assert directory.targets == ((ChannelName.EMAIL, "partner@example.org"),)
+    found["CONTACT_PARTNER"] = "p@example.net"
+    path.unlink()
+    await one.reload()
+    assert (one.current.reason, directory.targets) == (
+        PolicyReason.FILE_MISSING,
+        ((ChannelName.EMAIL, "p@example.net"),),
+    )
+    found["CONTACT_BAD"] = "x"
+    with structlog.testing.capture_logs() as logged:
+        await one.reload()
+    assert logged[-1]["problems"] == ["CONTACT_BAD can't be read"]
+    assert directory.targets == ((ChannelName.EMAIL, "p@example.net"),)
+
+
+async def test_a_large_policy_does_not_stop_the_event_loop(store: Store, path, tmp_path):
+    """A file is read and judged in a thread, by the replicas that follow as well; webhooks go on being answered."""
+    threads: set[threading.Thread] = set()
+    around = Surroundings(channels={ChannelName.EMAIL: lambda _: threads.add(threading.current_thread())})
+    keepers = [PolicyKeeper(store, FakeClock(), each, around, named=False) for each in (path, tmp_path / "other.toml")]
+    for each in keepers:
+        each.start()
+    path.write_text(PEOPLE)
+    await keepers[0].reload()
+    await keepers[1].follow()
+    assert [list(each.current.policy.people) for each in keepers] == [["owner"]] * 2
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_replicas_follow_the_one_that_reads_its_file(store: Store, path, tmp_path):

@@ -9,9 +9,9 @@ import pytest
 
 from alertgate.errors import PolicyInvalid
 from alertgate.model import ChannelName, Severity
-from alertgate.policy.doubts import doubts, unreachable
+from alertgate.policy.doubts import doubts, unfit, unreachable
 from alertgate.policy.escalations import AGAIN_AFTER_ACK, STOP_AFTER, Escalation, Step
-from alertgate.policy.load import FileState, parse, read_file
+from alertgate.policy.load import LONGEST_PROBLEM, FileState, parse, read_file
 from alertgate.policy.matchers import Matcher
 from alertgate.policy.people import Contact, Person
 from alertgate.policy.routes import Route
@@ -242,7 +242,7 @@ ADDRESS = "is not an email address; write name@example.org, without a display na
             f'{PERSON}{HOME}[[routes]]\nmin_severity = "loud"\nescalation = "home"\n[[routes]]\nescalation = "home"',
             "routes[1].min_severity is no severity: write info, warning or critical",
         ),
-        (f"{PERSON}{PERSON}", "stands there twice: remove one of the two"),
+        (f"{PERSON}{PERSON}", "stands there twice: remove one of the two, or"),
         (f'{PERSON}contacts = ["email:b@example.org"]', "a key or a table stands there twice: remove one of the two"),
     ],
 )
@@ -294,6 +294,10 @@ escalation = "home"
             '[schedules.s]\nweek = [{ days = "mon-thu", who = "owner" }]\nhandover = "08:00"\n',
             "schedules.s.week has nobody on call fri 08:00-24:00, sat-sun 00:00-24:00, mon 00:00-08:00 (UTC): add a turn",
         ),
+        (
+            '[schedules.s]\nweek = [{ days = "mon-sat", who = "owner" }]\nhandover = "07:30"\n',
+            "schedules.s.week has nobody on call sun 07:30-24:00, mon 00:00-07:30 (UTC): add a turn",
+        ),
         (f"{HOME}[[routes]]\nescalation = 'everyone'", "escalations.home is never reached: no route leads to it"),
         (
             f"{HOME}[escalations.day]\nsteps = [{{ notify = 'owner' }}, {{ notify = 'owner', min_severity = 'warning' }}]\n"
@@ -304,6 +308,20 @@ escalation = "home"
             f"{HOME}[[routes]]\nmin_severity = 'warning'\nescalation = 'home'\n[[routes]]\nmin_severity = 'critical'\n"
             "escalation = 'home'\n[[routes]]\nescalation = 'home'",
             "routes[2] is never reached: earlier routes take everything as severe",
+        ),
+        (
+            f"{HOME}[[routes]]\nevent = '*'\nescalation = 'home'\n[[routes]]\nevent = 'door/*'\nescalation = 'home'\n"
+            "[[routes]]\nescalation = 'home'",
+            "routes[2] is never reached: earlier routes take everything as severe",
+        ),
+        (
+            f"{HOME}[[routes]]\nevent = 'door/*'\nsource = '**'\nescalation = 'home'\n[[routes]]\nevent = 'door/*'\n"
+            "device = 'NY'\nmin_severity = 'critical'\nescalation = 'home'\n[[routes]]\nescalation = 'home'",
+            "routes[2] is never reached: route 1 takes the same; put this one before it",
+        ),
+        (
+            f"{HOME}repeat_every = '5m'\nstop_after = '2m'\n[[routes]]\nescalation = 'home'",
+            "escalations.home.stop_after is 2m, and repeat_every 5m, so no reminder ever comes: make it longer",
         ),
         (
             "[escalations.home]\nsteps = [{ notify = 'owner', min_severity = 'warning' }]\n[[routes]]\nescalation = 'home'",
@@ -328,12 +346,61 @@ escalation = "home"
             "[escalations.home]\nhours = '08:00-18:00'\nsteps = [{ notify = 'day' }]\n[[routes]]\nescalation = 'home'",
             "escalations.home.hours are all within the quiet hours of day",
         ),
+        (
+            "[people.ny]\ncontacts = ['email:x@example.org']\nquiet_hours = '22:00-06:00'\ntimezone = 'America/New_York'\n"
+            "[schedules.s]\nweek = [{ days = 'sat sun', who = ['ny'] }]\notherwise = 'owner'\n"
+            "[escalations.home]\nsteps = [{ notify = '@s' }]\n[[routes]]\nescalation = 'home'",
+            "escalations.home leaves hours in which nobody would hear of a critical incident at once: sat-sun 03:00-11:00",
+        ),
+        (
+            "[schedules.s]\nweek = [{ days = 'mon-fri', who = 'owner' }, { hours = 'sat 10:00-24:00', who = 'owner' }]\n"
+            "[escalations.home]\nsteps = [{ notify = '@s' }]\n[[routes]]\nescalation = 'home'",
+            "escalations.home leaves hours in which nobody would hear of a critical incident at once: sat 00:00-10:00, sun",
+        ),
     ],
 )
 def test_what_is_probably_not_meant_is_named(text, doubt):
     """Each with its key and a remedy; the policy can be used all the same."""
     found = [f"{key} {each}" for key, each in doubts(parse(PERSON + text), NOW)]
     assert any(each.startswith(doubt) for each in found), found
+
+
+def test_routes_that_are_reached_are_not_doubted():
+    """Another event, another device, no device, or less severe ones than the route before takes."""
+    routes = ("event = 'a'\nmin_severity = 'critical'", "event = 'a'\ndevice = 'x'", "event = 'a'", "device = '*'")
+    tables = "".join(f"[[routes]]\n{each}\nescalation = 'everyone'\n" for each in routes)
+    assert list(doubts(parse(f"{PERSON}{tables}[[routes]]\nescalation = 'everyone'"), NOW)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "recipients", "found"),
+    [
+        (PERSON, UTC_ZONE, [], []),
+        ("", BERLIN, ["boss@example.org"], []),
+        (f'timezone = "Europe/Berlin"\n{PERSON}', BERLIN, ["owner@example.org"], []),
+        ('timezone = "Etc/UTC"', UTC_ZONE, [], []),
+        (
+            'timezone = "Europe/Berlin"',
+            LONDON,
+            [],
+            [
+                "timezone is Europe/Berlin, but messages, pages and commands show Europe/London: set TIMEZONE=Europe/Berlin"
+            ],
+        ),
+        (
+            PERSON,
+            UTC_ZONE,
+            ["boss@example.org"],
+            ["people are told, and b***@example.org of the settings isn't any more"],
+        ),
+    ],
+)
+def test_what_does_not_fit_the_settings_is_named(text, zone, recipients, found):
+    """Messages in another zone than the file's, and recipients who were told before there were people."""
+    around = Surroundings(zone=zone, recipients=[(ChannelName.EMAIL, address) for address in recipients])
+    said = [f"{key} {each}" for key, each in unfit(parse(text, around), around, NOW)]
+    assert len(said) == len(found)
+    assert all(one.startswith(start) for one, start in zip(said, found, strict=True)), said
 
 
 def test_a_sensible_policy_has_no_doubts():
@@ -401,8 +468,27 @@ MANY = "".join(f'[people.p{number}]\ncontacts = ["email:p{number}@example.org"]\
         (b"a = " + b"[" * 50_000, "the file isn't TOML"),
         (b"\x00", "the file isn't TOML"),
         (b"[people.owner]\n" * 2, "stands there twice"),
+        (b"# a number\nx = " + b"9" * 5_000, "line 2 has a number of more than 1,000 digits"),
+        (b'x = """\n\n"""\n' + b"a." * 400_000 + b"a = 1", "line 4 has a key of more than 20 parts"),
+        (b"[" + b"a . " * 200_000 + b"a]", "line 1 has a key of more than 20 parts"),
+        (b'[[routes]]\nescalation = "everyone"\nwait = "999999999d999999999d"', "wait is longer than 366 days"),
+        (b"k" * 900_000 + b" = 1", 'kkk…" is unknown'),
+        (b'["a\xe2\x80\xae' + b"k" * 900_000 + b'"]', 'kkk…" is unknown'),
     ],
-    ids=["10 MB", "10,000 people", "not UTF-8", "deep", "binary", "twice"],
+    ids=[
+        "10 MB",
+        "10,000 people",
+        "not UTF-8",
+        "deep",
+        "binary",
+        "twice",
+        "5,000 digits",
+        "400,000 dots",
+        "200,000 dots in a table's name",
+        "two million years",
+        "a long key",
+        "a long name",
+    ],
 )
 def test_a_hostile_file_is_refused(tmp_path, content, problem):
     """With one problem, and quickly."""
@@ -412,6 +498,67 @@ def test_a_hostile_file_is_refused(tmp_path, content, problem):
     assert file.state is FileState.INVALID
     [found] = file.problems
     assert problem in found
+    assert len(found) <= LONGEST_PROBLEM
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[[events]]\nevent = "{"a." * 120}*"',
+        f"# {'.' * 2_000} {'9' * 5_000}",
+        f"""[[events]]\nevent = '{"." * 100}'  # {"'." * 100}""",
+        f'[people."{"a." * 25}"]\ncontacts = ["email:a@example.org"]',
+        f'[[events]]\nevent = """{"." * 30}\\"""x"""\nkey = "data"',
+        "people.a.contacts = ['email:a@example.org']",
+    ],
+)
+def test_dots_and_digits_of_texts_and_comments_are_no_keys(text):
+    """What is bounded are keys and numbers."""
+    parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        (
+            '[routes]\nescalation = "everyone"\n[[routes]]\nescalation = "everyone"',
+            "write [[routes]] with two brackets",
+        ),
+        ('[[routes]]\nescalation = "everyone"\n [routes]', "write [[routes]] with two brackets each time"),
+        ("[events]\n[events]", "write [[events]] with two brackets each time"),
+        ("[people.partner\ncontacts = []", "close the bracket"),
+        ("[people.frau meier]", 'needs quotes, as in [people."frau meier"]'),
+        ("[[routes]\n", "close both brackets"),
+        ('[escalations.a]\nsteps = [{ notify = ["a"]\n]', "a comma or the closing } is missing"),
+        ('[escalations.a]\nsteps = [\n{ notify = ["a"],\nafter = "1m" }]', "must end in the same line"),
+        ('steps = [{ notify = ["a"] }\n', "a comma or the closing ] is missing"),
+        ('timezone = "Europe/Berlin', "the closing quote is missing"),
+        ('timezone = "Europe/Berlin\n', "the closing quote is missing"),
+        ("müller = 1", "a key with a blank or an umlaut needs quotes"),
+        ("= 1", "write KEY = VALUE"),
+        (r'x = "\d"', r"write \\ for a backslash"),
+        ("wait = 10m", 'texts, times and durations need quotes, as in event = "door/*" or wait = "10m"'),
+        ("hours = 22:30-06:30", "times and durations need quotes"),
+        ("\ufefftimezone = 1", "save it as UTF-8 without one"),
+    ],
+)
+def test_a_mistake_of_form_has_a_remedy_that_fits(text, remedy):
+    """The commonest ones; following the remedy of another one would break the file further."""
+    [problem] = problems(text)
+    assert remedy in problem
+
+
+def test_whatever_goes_wrong_is_a_problem_of_the_file(tmp_path):
+    """A file that alertgate itself fails at doesn't end the start of a service that has a good policy."""
+
+    def check(address: str) -> None:
+        raise RecursionError(address)
+
+    (tmp_path / "a.toml").write_text('[people.owner]\ncontacts = ["email:owner@example.org"]')
+    file = read_file(tmp_path / "a.toml", Surroundings(channels={ChannelName.EMAIL: check}))
+    assert file.state is FileState.INVALID
+    [problem] = file.problems
+    assert problem.startswith("the file can't be read, because alertgate fails at it (RecursionError): undo what")
 
 
 def test_a_thousand_problems_are_some():

@@ -79,7 +79,7 @@ def test_what_is_no_day_is_refused(text):
         ("sun 22:00-06:00", "sun 22:00-06:00"),
         ("00:00-24:00", "always"),
         ("mon-fri 08:00-12:00, mon-fri 12:00-16:00", "mon-fri 08:00-16:00"),
-        ("sat 18:00-18:00", "sat 18:00-18:00"),
+        ("sat 18:00-18:00", "sat 18:00-24:00, sun 00:00-18:00"),
         ("fri 22:00-24:00, sat 00:00-06:00", "fri 22:00-06:00"),
     ],
 )
@@ -156,8 +156,31 @@ def test_a_time_that_the_clock_skips_is_the_moment_after_it():
     assert skipped == datetime(2026, 3, 29, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["", "soon", "Sat", "Someday 03:00", "25:00", "sat 3:00", "2026-13-01"])
+@pytest.mark.parametrize("text", ["24.12.2026 08:00", "12/24/2026 08:00", "24. Dez 08:00", "2026-12-24 8:00"])
+def test_a_date_in_another_form_is_shown_the_right_one(text):
+    """It isn't called a day of the week that isn't one."""
+    with pytest.raises(ValueError, match='"2026-12-24 08:00"'):
+        read_moment(text, at("mon 12:00"), BERLIN)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "soon",
+            "Sat",
+            "Someday 03:00",
+            "25:00",
+            "sat 3:00",
+            "2026-13-01",
+            "0001-01-01 00:00",
+            "9999-12-31 23:59",
+        ),
+        *("0001-01-01T00:00+14:00", "9999-12-31T23:59:59-12:00", "1970-01-01 00:00"),
+    ],
+)
 def test_what_is_no_moment_is_refused(text):
-    """With an example."""
+    """With an example, or because it is too far away to be computed with."""
     with pytest.raises(ValueError, match="write"):
         read_moment(text, at("mon 12:00"), BERLIN)

@@ -54,9 +54,20 @@ async def test_who_would_be_told(make_settings, tmp_path, device):
 
 async def test_a_question_that_makes_no_sense_is_refused(service):
     """A time that is none, no event, a filter that isn't there; and nobody without the token is answered."""
-    for query in ({"event": "x", "at": "soon"}, {}, {"event": "x", "when": "now"}, {"event": "x", "severity": "loud"}):
+    queries: list[dict[str, str]] = [{}, {"event": "x", "when": "now"}, {"event": "x", "severity": "loud"}]
+    times = ("soon", "0001-01-01 00:00", "9999-12-31T23:59:59-12:00")
+    for query in [*queries, *({"event": "x", "at": at} for at in times)]:
         answer = await service.client.get("/api/who", params=query, headers=API_BEARER)
         assert answer.status_code == 422, query
     assert (await service.client.get("/api/who", params={"event": "x"})).status_code == 401
     everyone = await service.client.get("/api/who", params={"event": "x"}, headers=API_BEARER)
     assert (everyone.json()["policy"], everyone.json()["escalation"]) == (None, "everyone")
+
+
+async def test_without_a_policy_no_address_is_in_clear(make_settings):
+    """The recipients of the settings are named like their addresses, which are masked wherever they are shown."""
+    async with serving(make_settings(recipient_email="owner@example.org")) as service:
+        answer = await service.client.get("/api/who", params={"event": "x"}, headers=API_BEARER)
+        assert "owner@" not in answer.text
+        [told] = answer.json()["told"]
+        assert (told["person"], told["via"], told["contact"].partition(":")[2]) == ("o***@example.org",) * 3

@@ -44,9 +44,11 @@ async def run(
         *_recipients(settings, file),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
         *(Finding(Level.WARN, "DEVICES", doubt) for doubt in settings.device_doubts),
+        *_links(settings),
         *linking.findings(settings, told),
         *registry.findings(settings, told, now.date()),
         *policy.findings(file, settings, around, now),
+        *policy.in_force(file, settings),
         _store(settings),
         *([Finding(Level.WARN, "DATA_DIR", is_open)] if (is_open := open_to_others(settings.data_dir)) else []),
     ]
@@ -114,6 +116,12 @@ def _recipients(settings: Settings, file: PolicyFile) -> Iterator[Finding]:
         return
     text = "none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml"
     yield Finding(Level.FAIL, "recipients", text)
+
+
+def _links(settings: Settings) -> Iterator[Finding]:
+    if not settings.public_url:
+        text = "isn't set: messages have no link by which somebody could say that they take care of it (docs/links.md)"
+        yield Finding(Level.OK, "PUBLIC_URL", text)
 
 
 def _store(settings: Settings) -> Finding:

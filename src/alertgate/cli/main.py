@@ -5,6 +5,7 @@ import gc
 import signal
 import sys
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -102,7 +103,7 @@ def serve(
         log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
     allow_many_files()
     listener = listen(settings.host, settings.port)
-    gate = open_gate(settings, secrets_of_contacts=contact_secrets(env_file))
+    gate = open_gate(settings, secrets_of_contacts=partial(contact_secrets, env_file))
     show_curl = first_steps and settings.particle_webhook_secret is not None
     config = server_config(create_app(gate), settings)
     server = Server(
@@ -132,7 +133,10 @@ def init(
     if env_file.exists() and if_missing:
         return
     write_env(env_file)
-    typer.echo(f"Wrote {env_file} with fresh secrets, readable only by you. Set SMTP_EMAIL and RECIPIENT_EMAIL in it.")
+    typer.echo(
+        f"Wrote {env_file} with fresh secrets, readable only by you. Set SMTP_EMAIL in it, and RECIPIENT_EMAIL, "
+        "or people in alertgate.toml."
+    )
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -11,18 +12,19 @@ from alertgate.addresses import mask
 from alertgate.cli import database
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
-from alertgate.errors import PolicyInvalid
+from alertgate.errors import AlertgateError, PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.registry import in_use, surroundings
 from alertgate.notify.directory import Directory
-from alertgate.policy.doubts import doubts, unreachable
+from alertgate.policy.doubts import doubts, unfit, unreachable
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
-from alertgate.policy.load import PolicyFile, digest, parse, read_file, short
+from alertgate.policy.load import FileState, PolicyFile, digest, parse, read_file, short
 from alertgate.policy.policy import Policy
 from alertgate.policy.surroundings import Surroundings
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
 from alertgate.store import policies
 from alertgate.store.engine import Store
+from alertgate.store.policies import StoredPolicy
 
 app = typer.Typer(no_args_is_help=True, help="Manage the policy that is kept in the database.")
 
@@ -52,8 +54,23 @@ def read_policy(settings: Settings, around: Surroundings) -> Policy:
     """Return the policy of the file, or what applies if there is none. Raises PolicyInvalid."""
     file = read_file(settings.policy_file, around)
     if found := problems(file, named=settings.must_have_policy):
-        raise PolicyInvalid(found)
+        raise PolicyInvalid(found, file.path)
     return file.policy or parse("", around)
+
+
+def stored_policy(settings: Settings) -> StoredPolicy | None:
+    """Return the policy that is kept in the database; None if none is, or if there is no database to look into."""
+    store = Store(settings)
+    try:
+        store.open_existing()
+    except AlertgateError:
+        return None
+    try:
+        return store.read_now(policies.get)
+    except AlertgateError:
+        return None
+    finally:
+        store.close()
 
 
 def directory(policy: Policy, settings: Settings, secrets: Mapping[str, str]) -> Directory:
@@ -84,15 +101,29 @@ def concealed(text: str, secrets: Mapping[str, str]) -> str:
 
 
 def findings(file: PolicyFile, settings: Settings, around: Surroundings, now: datetime) -> Iterator[Finding]:
-    """Yield what `alertgate check` finds about the policy's file."""
+    """Yield what is to say about the policy's file."""
     found = problems(file, named=settings.must_have_policy)
     yield from (Finding(Level.FAIL, "policy", problem) for problem in found)
     if file.policy and file.text is not None:
         yield from (Finding(Level.FAIL, "policy", f"{key} {text}") for key, text in unreachable(file.policy, around))
-        yield from (Finding(Level.WARN, "policy", f"{key} {text}") for key, text in doubts(file.policy, now))
+        doubtful = chain(unfit(file.policy, around, now), doubts(file.policy, now))
+        yield from (Finding(Level.WARN, "policy", f"{key} {text}") for key, text in doubtful)
         yield Finding(Level.OK, "policy", f"{file.path} has {_counts(file.policy)} ({short(digest(file.text))})")
-    elif not found:
+
+
+def in_force(file: PolicyFile, settings: Settings) -> Iterator[Finding]:
+    """Yield how the policy that services go by differs from the file."""
+    stored = stored_policy(settings)
+    kept = short(stored.digest) if stored and stored.text else None
+    if file.state is FileState.MISSING and kept:
+        text = f"there is no {file.path}, but policy {kept} is kept in the database, and is in force"
+        yield Finding(Level.FAIL, "policy", f"{text}: restore the file, or run `alertgate policy forget`")
+    elif file.state is FileState.MISSING and not settings.must_have_policy:
         yield Finding(Level.OK, "policy", f"there is no {file.path}: events mean what their own words say")
+    elif stored and file.text is not None and stored.digest != digest(file.text):
+        by = f"by policy {kept}" if kept else "by none"
+        text = f"{file.path} isn't in force yet: a running service goes {by}; run `alertgate reload`, or restart it"
+        yield Finding(Level.WARN, "policy", text)
 
 
 def _counts(policy: Policy) -> str:

@@ -8,7 +8,10 @@ import typer
 
 from alertgate.characters import escaped
 from alertgate.cli.database import EnvFile
+from alertgate.cli.policy import findings
+from alertgate.clock import SystemClock
 from alertgate.errors import NotFound, PolicyInvalid
+from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import surroundings
 from alertgate.policy.keeper import FOLLOW_EVERY, problems
 from alertgate.policy.load import digest, read_file, short
@@ -20,11 +23,15 @@ BY_HAND = "systemctl reload alertgate, docker compose kill -s HUP alertgate, or 
 
 
 def reload(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
-    """Check alertgate.toml, and ask the running service to read it."""
+    """Check alertgate.toml, and ask the running service to read it and the addresses in CONTACT_…."""
     settings = load(env_file)
-    file = read_file(settings.policy_file, surroundings(settings, contact_secrets(env_file)))
+    around = surroundings(settings, contact_secrets(env_file))
+    file = read_file(settings.policy_file, around)
     if found := problems(file, named=True):
-        raise PolicyInvalid(found)
+        raise PolicyInvalid(found, file.path)
+    for finding in findings(file, settings, around, SystemClock().now()):
+        if finding.level is not Level.OK:
+            typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"), err=True)
     if settings.sqlite_file is None:
         raise NotFound(
             f"Which process serves a PostgreSQL database can't be known from here; nothing was done. Use {BY_HAND}; "

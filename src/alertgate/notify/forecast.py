@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from alertgate.addresses import mask
 from alertgate.model import IncidentStatus
 from alertgate.notify.escalate import Facts, GiveUp, Remind, Run, StepReason, Tell, Wait, advance, begin, next_step
 from alertgate.notify.tellings import Telling, TellReason, release
 from alertgate.policy.escalations import SCHEDULE_MARK
 from alertgate.policy.matchers import Subject
+from alertgate.policy.people import Contact
 from alertgate.policy.policy import Policy
 from alertgate.policy.routes import Routed, first
 
@@ -27,6 +29,7 @@ class Foreseen:
 
     at: datetime
     person: str
+    """The name; masked if it is the address, as that of a recipient of the settings is."""
     via: str
     """The name in the step that led to the person: theirs, or a schedule's with its `@`."""
     contact: str
@@ -98,7 +101,8 @@ class _Course:
             if (each.person, each.contact.address, each.due_at) in self._told:
                 continue  # one message says both
             self._told.add((each.person, each.contact.address, each.due_at))
-            yield Foreseen(each.due_at, each.person, each.via, contact, reason, number, each.reason)
+            person, via = (_shown(name, each.contact) for name in (each.person, each.via))
+            yield Foreseen(each.due_at, person, via, contact, reason, number, each.reason)
 
     def _released(self, tellings: Sequence[Telling]) -> Iterator[Telling]:
         """Yield tellings; what is held for a schedule goes to who is on call at the hold's end."""
@@ -111,3 +115,8 @@ class _Course:
                 severity = self._subject.severity
                 found = release(self._policy, self._run.escalation, each.via, severity, each.due_at) or (each,)
                 yield from (replace(one, reason=each.reason) for one in found)
+
+
+def _shown(name: str, contact: Contact) -> str:
+    """Return a name as others may see it."""
+    return mask(name) if name == contact.address else name

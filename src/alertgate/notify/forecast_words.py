@@ -26,6 +26,7 @@ _WHEN: Mapping[TellReason, str] = {
     TellReason.OUTSIDE_HOURS: " (held until then by the escalation's hours)",
 }
 NOBODY = "Nobody is told."
+NO_PEOPLE = "Nobody is told: there are no recipients in the settings, and no people in alertgate.toml."
 
 
 def line(foreseen: Foreseen) -> str:
@@ -42,6 +43,9 @@ def lines(found: Forecast, policy: Policy) -> Iterator[str]:
     origin = f" from {device}" if device else ""
     opens_at = found.opens_at.astimezone(zone)
     yield f"{subject.event}{origin}, {subject.severity}, on {opens_at:%a %d %b %Y %H:%M} {zone_name(opens_at)}"
+    if not policy.people:
+        yield NO_PEOPLE
+        return
     wait = f" after a wait of {show_duration(found.routed.wait)}" if found.routed.wait else ""
     yield f"{sentence(found.routed)}{wait}"
     if not found.told:
@@ -53,7 +57,17 @@ def lines(found: Forecast, policy: Policy) -> Iterator[str]:
     escalation = policy.escalation(found.routed.escalation)
     if escalation and escalation.repeat_every:
         every, stop = show_duration(escalation.repeat_every), show_duration(escalation.stop_after)
-        yield f"Reminders come every {every}, until {stop} after the first message."
+        paused = _PAUSED if _ends(found) - found.told[0].at > escalation.stop_after else ""
+        yield f"Reminders come every {every}, until {stop} after the first message{paused}."
+
+
+_PAUSED = ", not counting hours in which nobody who was told may be reminded"
+
+
+def _ends(found: Forecast) -> datetime:
+    """Return when reminders end; of a forecast in which they don't, when the first message is sent."""
+    ends = (each.at for each in found.told if each.reason is StepReason.NOBODY_ANSWERED)
+    return next(ends, found.told[0].at)
 
 
 def _moment(at: datetime, opens_at: datetime, zone: ZoneInfo) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, time, timedelta
+from functools import cache
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -100,9 +101,16 @@ def _check_secret(address: str) -> None:
 
 def _zone(value: Any) -> ZoneInfo:
     text = _text(value, '"Europe/Berlin"')
-    if text not in available_timezones():
-        raise ValueError(f"isn't a time zone{did_you_mean(text, available_timezones())}; write one like Europe/Berlin")
+    if text not in _zones():
+        hint = did_you_mean(text, _zones()) if len(text) <= LONGEST_NAME else ""
+        raise ValueError(f"isn't a time zone{hint or ': write one like Europe/Berlin'}")
     return ZoneInfo(text)
+
+
+@cache
+def _zones() -> frozenset[str]:
+    """Return the names of all time zones, which are looked for in folders."""
+    return frozenset(available_timezones())
 
 
 def _clock(value: Any) -> Any:

@@ -3,20 +3,20 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from alertgate.model import Severity
+from alertgate.addresses import mask
+from alertgate.model import ChannelName, Severity
 from alertgate.policy import events
-from alertgate.policy.escalations import EVERYONE, SCHEDULE_MARK, Escalation
-from alertgate.policy.matchers import Matcher
-from alertgate.policy.people import Contact, Person
+from alertgate.policy.escalations import EVERYONE, SCHEDULE_MARK
+from alertgate.policy.matchers import is_any
+from alertgate.policy.people import Contact
 from alertgate.policy.policy import Policy
 from alertgate.policy.problem_words import key as key_of
 from alertgate.policy.routes import Route
-from alertgate.policy.stopped_clock import opening
+from alertgate.policy.sampled_week import ALWAYS, SampledWeek
 from alertgate.policy.surroundings import Surroundings
-from alertgate.policy.wall_clock import WEEK, Hours, time_of_week
+from alertgate.policy.written import show_duration
 
-SAMPLE = timedelta(minutes=15)
-"""How far apart the moments of a week are at which is asked whether somebody hears."""
+HALF_A_YEAR = timedelta(days=182)
 
 Doubt = tuple[str, str]
 """A key, and what is doubtful about it, with a remedy."""
@@ -29,8 +29,10 @@ def doubts(policy: Policy, now: datetime) -> Iterator[Doubt]:
     yield from _hidden_routes(policy.routes)
     yield from _unreached(policy)
     yield from _never_told(policy)
-    yield from _deaf_hours(policy, now)
-    yield from _no_time(policy, now)
+    yield from _no_reminders(policy)
+    week = SampledWeek(policy, now)
+    yield from _deaf_hours(policy, week)
+    yield from _no_time(policy, week)
 
 
 def unreachable(policy: Policy, surroundings: Surroundings) -> Iterator[Doubt]:
@@ -39,6 +41,22 @@ def unreachable(policy: Policy, surroundings: Surroundings) -> Iterator[Doubt]:
         for place, contact in enumerate(person.contacts):
             if text := _unset(contact, surroundings):
                 yield key_of(("people", person.name, "contacts", place)), text
+
+
+def unfit(policy: Policy, surroundings: Surroundings, now: datetime) -> Iterator[Doubt]:
+    """Yield what of the settings probably isn't meant beside the policy."""
+    apart = (now, now + HALF_A_YEAR)  # zones with the same clock are the same, whatever they are called
+    here, there = policy.zone, surroundings.zone
+    if any(at.astimezone(here).utcoffset() != at.astimezone(there).utcoffset() for at in apart):
+        text = f"is {here.key}, but messages, pages and commands show {there.key}: set TIMEZONE={here.key} in .env"
+        yield "timezone", text
+    told = {contact.resolve(surroundings.secrets) for one in policy.people.values() for contact in one.contacts}
+    for channel, address in surroundings.recipients:
+        if address not in told and channel is not ChannelName.OUTBOX:
+            text = (
+                f"are told, and {mask(address)} of the settings isn't any more: add a contact, or take it out of .env"
+            )
+            yield "people", text
 
 
 def _unset(contact: Contact, surroundings: Surroundings) -> str | None:
@@ -74,7 +92,7 @@ def _ceilings(routes: Sequence[Route]) -> list[Severity | None]:
     for route in routes:
         found.append(highest)
         least = route.matcher.min_severity
-        if route.matcher == Matcher(min_severity=least) and highest:
+        if route.matcher.looks_at_severity_alone and highest:
             below = [
                 each for each in Severity if each.rank < (least.rank if least else 0) and each.rank <= highest.rank
             ]
@@ -91,6 +109,17 @@ def _hidden_routes(routes: Sequence[Route]) -> Iterator[Doubt]:
     for number, (route, ceiling) in enumerate(zip(routes, _ceilings(routes), strict=True), 1):
         if not _reaches(route, ceiling):
             yield f"routes[{number}]", "is never reached: earlier routes take everything as severe; put it before them"
+        elif hiding := next((n for n, other in enumerate(routes[: number - 1], 1) if _hides(other, route)), None):
+            yield f"routes[{number}]", f"is never reached: route {hiding} takes the same; put this one before it"
+
+
+def _hides(earlier: Route, later: Route) -> bool:
+    """Return whether an earlier route certainly takes all that a later one matches."""
+    first, second = earlier.matcher, later.matcher
+    least = first.min_severity is None or (second.min_severity or Severity.INFO).rank >= first.min_severity.rank
+    events = is_any(first.event) or first.event == second.event
+    sources = is_any(first.source) or first.source == second.source
+    return least and events and sources and first.device in (None, second.device)
 
 
 def _worst(policy: Policy) -> dict[str, Severity]:
@@ -128,6 +157,14 @@ def _unreached(policy: Policy) -> Iterator[Doubt]:
             )
 
 
+def _no_reminders(policy: Policy) -> Iterator[Doubt]:
+    for each in policy.escalations.values():
+        if each.repeat_every and each.repeat_every >= each.stop_after:
+            every, stop = show_duration(each.repeat_every), show_duration(each.stop_after)
+            text = f"is {stop}, and repeat_every {every}, so no reminder ever comes: make it longer"
+            yield f"{key_of(('escalations', each.name))}.stop_after", text
+
+
 def _never_told(policy: Policy) -> Iterator[Doubt]:
     if not policy.routes:
         return
@@ -152,58 +189,30 @@ def _never_told(policy: Policy) -> Iterator[Doubt]:
             )
 
 
-def _deaf_hours(policy: Policy, now: datetime) -> Iterator[Doubt]:
+def _deaf_hours(policy: Policy, week: SampledWeek) -> Iterator[Doubt]:
     """Yield the hours of the week in which nobody would hear of a critical incident, by each escalation."""
     for name, severity in _worst(policy).items():
         escalation = policy.escalation(name)
-        if (
-            severity is not Severity.CRITICAL
-            or not escalation
-            or not policy.people
-            or _always_heard(policy, escalation)
-        ):
+        if severity is not Severity.CRITICAL or not escalation or not policy.people:
             continue
-        deaf = [at for at in _week(now) if not _somebody_hears(policy, escalation, at)]
-        if deaf:
-            starts = (time_of_week(at, escalation.zone) for at in deaf)
-            hours = Hours.of((start, start + SAMPLE) for start in starts)
+        told = dict.fromkeys(name for step in escalation.steps for name in step.notify)
+        if deaf := week.closed(escalation) | week.deaf(told, severity):
+            hours = week.hours(deaf, escalation.zone)
             key = key_of(("escalations", name)) if name in policy.escalations else "people"
             words = "nobody would hear of a critical incident at once"
             remedy = "add `except critical` to quiet_hours, or a step for somebody who is awake"
             yield key, f"leaves hours in which {words}: {hours} ({escalation.zone.key}); {remedy}"
 
 
-def _always_heard(policy: Policy, escalation: Escalation) -> bool:
-    people = [policy.people[name] for step in escalation.steps for name in step.notify if name in policy.people]
-    return escalation.hours is None and any(
-        person.quiet is None or not person.quiet.hold(Severity.CRITICAL) for person in people
-    )
-
-
-def _somebody_hears(policy: Policy, escalation: Escalation, at: datetime) -> bool:
-    if opening(escalation, at):
-        return False
-    told = (each.person for step in escalation.steps for each in policy.told(step.notify, at))
-    return any(person.quiet_until(at, Severity.CRITICAL) is None for person in told)
-
-
-def _week(now: datetime) -> Iterator[datetime]:
-    first = now.replace(minute=0, second=0, microsecond=0)
-    return (first + number * SAMPLE for number in range(WEEK // SAMPLE))
-
-
-def _no_time(policy: Policy, now: datetime) -> Iterator[Doubt]:
+def _no_time(policy: Policy, week: SampledWeek) -> Iterator[Doubt]:
     """Yield whom an escalation tells within its hours alone, in all of which they are quiet."""
     for escalation in policy.escalations.values():
         names = dict.fromkeys(name for step in escalation.steps for name in step.notify)
         for person in (policy.people[name] for name in names if name in policy.people):
-            if escalation.hours and person.quiet and not _has_time(person, escalation, now):
+            held = week.closed(escalation) | week.quiet(person, Severity.INFO)
+            if escalation.hours and person.quiet and held == ALWAYS:
                 key = f"{key_of(('escalations', escalation.name))}.hours"
                 yield (
                     key,
                     f"are all within the quiet hours of {person.name}, so nothing reaches them: change either",
                 )
-
-
-def _has_time(person: Person, escalation: Escalation, now: datetime) -> bool:
-    return any(not opening(escalation, at) and person.quiet_until(at, Severity.INFO) is None for at in _week(now))

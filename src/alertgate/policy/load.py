@@ -1,12 +1,11 @@
 """Read alertgate.toml: TOML becomes a frozen Policy, or a list of problems, each with its key and a remedy."""
 
 import hashlib
-import tomllib
 from collections.abc import Iterable
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -14,9 +13,10 @@ from alertgate.errors import PolicyInvalid
 from alertgate.policy.build import build
 from alertgate.policy.document import Document
 from alertgate.policy.policy import Policy
-from alertgate.policy.problem_words import is_echo, key, problem
+from alertgate.policy.problem_words import is_echo, key, problem, shortened
 from alertgate.policy.references import problems
 from alertgate.policy.surroundings import Surroundings
+from alertgate.policy.toml_text import read_toml
 
 LARGEST_FILE = 1_000_000
 """Bytes."""
@@ -24,6 +24,8 @@ DIGEST_SHOWN = 12
 """Characters."""
 MOST_PROBLEMS = 50
 """Problems that are shown; nobody reads ten thousand."""
+LONGEST_PROBLEM = 500
+"""Characters."""
 UNKNOWN = Surroundings()
 """Surroundings without recipients or secrets."""
 
@@ -72,11 +74,21 @@ def _invalid(path: Path, problem: str) -> PolicyFile:
 
 
 def parse(text: str, surroundings: Surroundings = UNKNOWN) -> Policy:
-    """Return the policy that a text holds. Raises PolicyInvalid with every problem."""
+    """Return the policy that a text holds. Raises PolicyInvalid with every problem, and nothing else."""
     try:
-        found = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PolicyInvalid([f"the file isn't TOML: {error}; {_remedy(str(error))}"]) from None
+        return _policy(read_toml(text), surroundings)
+    except PolicyInvalid:
+        raise
+    except Exception as error:  # a strange file mustn't keep the service from starting with the last good policy
+        raise PolicyInvalid([_FAILED.format(type(error).__name__)]) from error
+
+
+_FAILED = (
+    "the file can't be read, because alertgate fails at it ({}): undo what was changed last, and please report this"
+)
+
+
+def _policy(found: dict[str, Any], surroundings: Surroundings) -> Policy:
     fitting = (f"{key(each.location)} {each.text}" for each in problems(found))
     try:
         document = Document.model_validate(found, context=surroundings)
@@ -89,15 +101,9 @@ def parse(text: str, surroundings: Surroundings = UNKNOWN) -> Policy:
     return build(document, surroundings)
 
 
-def _remedy(error: str) -> str:
-    if any(word in error for word in ("overwrite", "twice", "mutate", "Duplicate")):
-        return "a key or a table stands there twice: remove one of the two"
-    return 'texts need quotes, as in event = "door/*"'
-
-
 def _shown(found: Iterable[str]) -> list[str]:
-    """Return the first problems, and whether there are more."""
-    first = list(islice(found, MOST_PROBLEMS + 1))
+    """Return the first problems, none of them endless, and whether there are more."""
+    first = [shortened(each, LONGEST_PROBLEM) for each in islice(found, MOST_PROBLEMS + 1)]
     return [*first[:MOST_PROBLEMS], "(and more problems)"] if len(first) > MOST_PROBLEMS else first
 
 

@@ -37,6 +37,11 @@ class Matcher:
     """A glob over `particle` or `generic`, or over what a generic sender calls itself."""
     min_severity: Severity | None = None
 
+    @property
+    def looks_at_severity_alone(self) -> bool:
+        """Whether every incident of its severity matches; those without a device don't match any glob over it."""
+        return is_any(self.event) and self.device is None and is_any(self.source)
+
     def matches(self, subject: Subject) -> bool:
         """Return whether an incident is like this."""
         sender = subject.device if subject.source is Source.GENERIC else None
@@ -50,3 +55,8 @@ class Matcher:
 
 def _any_matches(glob: str, *names: str | None) -> bool:
     return any(fnmatchcase(name.casefold(), glob.casefold()) for name in names if name)
+
+
+def is_any(glob: str | None) -> bool:
+    """Return whether a glob matches every name."""
+    return glob is None or not glob.strip("*")

@@ -13,6 +13,8 @@ from alertgate.policy.events import EventRule
 
 KEY = "[key]"
 """What pydantic adds to the place of a name that is wrong itself."""
+LONGEST_STEP = 64
+"""Characters that are shown of one name in a key."""
 LISTS = frozenset({"events", "routes"})
 """Tables that are written with two brackets."""
 
@@ -44,9 +46,15 @@ def key(location: Sequence[int | str]) -> str:
         if isinstance(step, int):
             text += f"[{step + 1}]"
         elif step != KEY:
-            name = step if _BARE.fullmatch(step) else json.dumps(step, ensure_ascii=False)
+            name = shortened(step, LONGEST_STEP)
+            name = name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
             text += f".{name}" if text else name
     return text
+
+
+def shortened(text: str, longest: int) -> str:
+    """Return a text of at most `longest` characters, with an ellipsis if it was longer."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def is_echo(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:

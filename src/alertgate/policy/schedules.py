@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from alertgate.policy.wall_clock import DAY, Hours, Span, first_moment
+from alertgate.policy.wall_clock import DAY, Hours, Span, first_moment, time_of_week
 
 
 class OnCallReason(StrEnum):
@@ -82,10 +82,11 @@ def on_call(schedule: Schedule, at: datetime) -> OnCall:
     day = local.date()
     if at < first_moment(day, schedule.handover, schedule.zone):
         day -= timedelta(days=1)
+    since_monday = time_of_week(at, schedule.zone)
     turns = [
         turn
         for turn in schedule.week
-        if (turn.hours.contain(at, schedule.zone) if turn.hours else day.weekday() in turn.days)
+        if (turn.hours.covers(since_monday) if turn.hours else day.weekday() in turn.days)
     ]
     if turns:
         return OnCall(tuple(dict.fromkeys(name for turn in turns for name in turn.who)), OnCallReason.TURN)

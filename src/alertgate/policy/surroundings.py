@@ -1,6 +1,6 @@
 """What a policy's file needs to know of the service around it: its zone, channels, secrets and recipients. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ def _check_gateway(address: str) -> None:
     if "@" not in address:
         raise ValueError(
             "is no mail address, but text messages go by mail to a phone's SMS gateway: write sms:NUMBER@GATEWAY "
-            "(docs/mail.md)"
+            "(docs/text-messages.md)"
         )
     check_address(address)
 
@@ -24,6 +24,30 @@ def _check_gateway(address: str) -> None:
 BY_MAIL: Mapping[ChannelName, AddressCheck] = MappingProxyType(
     {ChannelName.EMAIL: check_address, ChannelName.SMS: _check_gateway}
 )
+
+
+class Secrets(Mapping[str, str]):
+    """The values of `CONTACT_…`, by name, as they were when they were last read."""
+
+    def __init__(self, read: Callable[[], Mapping[str, str]]) -> None:
+        self._read = read
+        self._found = read()
+
+    def refresh(self) -> None:
+        """Read them again. Raises what reading raises, and then keeps the old ones."""
+        self._found = self._read()
+
+    def __getitem__(self, name: str) -> str:
+        """Return a value."""
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names."""
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._found)
 
 
 @dataclass(frozen=True, slots=True)

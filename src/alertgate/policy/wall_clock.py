@@ -146,7 +146,7 @@ def _parts(spans: Sequence[Span]) -> Iterator[tuple[int, str]]:
     """Yield each day on which a span begins with its times; longer spans are cut at midnights."""
     for start, end in _joined(spans):
         begin = start
-        while end - begin >= DAY and (end - start > DAY or begin % DAY == NOTHING):
+        while end - begin >= DAY:
             midnight = begin - begin % DAY + DAY
             yield (begin // DAY) % 7, f"{_clock(begin % DAY)}-24:00"
             begin = midnight

@@ -10,10 +10,13 @@ from alertgate.policy.wall_clock import DAY, DAYS, Hours, Span, first_moment, sp
 from alertgate.words import read_severity
 
 LONGEST = timedelta(days=366)
+FARTHEST_YEARS = 20
+"""How far from now a moment may be."""
 LONGEST_TEXT = 300
 """Characters; more than anybody writes about a week."""
+SECOND = timedelta(seconds=1)
 UNITS = {
-    "s": timedelta(seconds=1),
+    "s": SECOND,
     "m": timedelta(minutes=1),
     "h": timedelta(hours=1),
     "d": timedelta(days=1),
@@ -30,10 +33,10 @@ def read_duration(text: str) -> timedelta:
     """Read `10m`, `90s` or `1h30m`."""
     if len(text) > LONGEST_TEXT or not _DURATION.fullmatch(text.strip()):
         raise ValueError('is no duration: write a number and s, m, h or d, as in "90s", "10m" or "1h30m"')
-    total = sum((int(number) * UNITS[unit] for number, unit in _PART.findall(text)), timedelta(0))
-    if total > LONGEST:
+    seconds = sum(int(number) * (UNITS[unit] // SECOND) for number, unit in _PART.findall(text))
+    if seconds > LONGEST // SECOND:
         raise ValueError(f"is longer than {LONGEST.days} days")
-    return total
+    return timedelta(seconds=seconds)
 
 
 def show_duration(span: timedelta) -> str:
@@ -94,7 +97,7 @@ def read_moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     words = text.split()
     if words == ["now"]:
         return now
-    if 1 <= len(words) <= 2 and ":" in words[-1] and "-" not in text:
+    if ":" in text and "-" not in text and (len(words) == 1 or (len(words) == 2 and words[0].isalpha())):
         since = read_clock(words[-1])
         days = read_days(words[0]) if len(words) > 1 else frozenset(range(7))
         today = now.astimezone(zone).date()
@@ -107,6 +110,9 @@ def read_moment(text: str, now: datetime, zone: ZoneInfo) -> datetime:
         given = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError('is no time: write it as in "Sat 03:00", "03:00" or "2026-12-24 08:00"') from None
+    near = now.year - FARTHEST_YEARS <= given.year <= now.year + FARTHEST_YEARS  # first: further ones can't be computed
+    if not near:
+        raise ValueError(f"is more than {FARTHEST_YEARS} years away: write a nearer time")
     return given if given.tzinfo else first_moment(given.date(), given.time(), zone)
 
 

@@ -62,6 +62,11 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "the stored policy is from another version of alertgate",
             "Run the same version everywhere, then send SIGHUP.",
         ),
+        Cause.POLICY_FAILED: CauseWords(
+            "alertgate itself failed at reading it",
+            "Look for policy.failed in the log, and please report it. Undo what was changed last in the file, and send "
+            "SIGHUP.",
+        ),
         Cause.CHANNEL_LOGIN: CauseWords(
             "its server refuses the login",
             "Check SMTP_USERNAME and SMTP_PASSWORD (with Gmail it must be an app password), run `alertgate check`, and "

@@ -1,5 +1,6 @@
 """Who would be told of an incident, when and why: for people and programs that hold the token."""
 
+import asyncio
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -40,7 +41,7 @@ class ForeseenView(BaseModel):
     """One message."""
 
     at: str
-    person: str
+    person: str = Field(description="The name; of a recipient of the settings, the masked address")
     via: str = Field(description="The name in the step that led to the person: theirs, or a schedule's with its `@`")
     contact: str = Field(description="The channel and the masked address")
     reason: str = Field(description="What is told, such as `first_step`, `next_step`, `all_quiet` or `reminder`")
@@ -68,7 +69,8 @@ async def who(gate: CurrentGate, query: Annotated[WhoQuery, Query()]) -> AsciiJs
     except ValueError as error:
         raise Invalid("The time can't be read.", (FieldError("at", str(error)),)) from None
     subject = Subject(query.event, query.severity, query.source, *gate.settings.device_and_name(query.device))
-    return AsciiJson(_shown(forecast(policy, subject, opens_at), gate.policies.current.name))
+    found = await asyncio.to_thread(forecast, policy, subject, opens_at)  # seconds, if a step names a hundred schedules
+    return AsciiJson(_shown(found, gate.policies.current.name))
 
 
 def _shown(found: Forecast, policy: str | None) -> dict[str, Any]:
