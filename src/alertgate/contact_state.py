@@ -49,6 +49,11 @@ class ContactState:
         return self.pending_hold in {Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED}
 
     @property
+    def waits_for_retry(self) -> bool:
+        """Whether what is pending was attempted, and nothing but the next attempt's time keeps it."""
+        return self.pending_attempts > 0 and not self.is_held
+
+    @property
     def is_needless_once_over(self) -> bool:
         """Whether what is pending would tell somebody of a later turn, who needn't hear of what is over by then."""
         is_later = self.pending_hold is Hold.DELAYED or self.pending_kind is Kind.HANDOFF

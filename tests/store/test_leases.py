@@ -10,6 +10,7 @@ from alertgate.ids import new_id
 from alertgate.model import (
     Attempt,
     ChannelName,
+    Hold,
     IncidentStatus,
     Kind,
     Notification,
@@ -24,6 +25,7 @@ from tests.builders import new_alert, new_incident, new_notification
 from tests.fakes import START
 
 EMAIL = (ChannelName.EMAIL, "me@example.com")
+MORNING = START + timedelta(hours=15)
 
 
 def test_the_most_severe_is_due_first_then_the_oldest(store: Store):
@@ -125,6 +127,10 @@ def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
             created_at=START + timedelta(minutes=58),
             due_at=START + timedelta(minutes=59),
         ),
+        *(
+            new_notification(incident, address=f"{hold}@example.com", hold=hold, due_at=MORNING, attempts=attempts)
+            for attempts, hold in enumerate((Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED))
+        ),
     ]
     latest = [START + timedelta(minutes=wait) for wait in (5, 1, 15)]
     with store.transaction() as connection:
@@ -132,8 +138,24 @@ def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
         notifications.add(connection, waiting)
         assert upkeep.clamp_due_times(connection, latest, START + timedelta(hours=1), START) == 6
     stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
-    due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored}
+    assert [n.due_at for n in stored if n.hold] == [MORNING] * 3
+    due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored if not n.hold}
     assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5}
+
+
+def test_a_channel_that_works_again_brings_retries_forward_but_not_what_is_held(store: Store):
+    """A hold lasts for its time, also for what was attempted before it."""
+    incident = new_incident()
+    waiting = [
+        new_notification(incident, address=f"{hold}@example.com", hold=hold, due_at=MORNING, attempts=1)
+        for hold in (None, *Hold)
+    ]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, waiting)
+        assert upkeep.bring_forward(connection, ChannelName.EMAIL, START) == 2
+    stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
+    assert {n.hold for n in stored if n.due_at == START} == {None, Hold.DELAYED}
 
 
 def test_attempts_are_stored_once(store: Store, leased: Notification):
