@@ -167,6 +167,30 @@ def test_attempts_are_stored_once(store: Store, leased: Notification):
     assert store.read_now(lambda c: attempts.of_notifications(c, [leased.id])) == [attempt]
 
 
+@pytest.mark.parametrize(
+    ("newer", "status"),
+    [
+        ({}, NotificationStatus.CANCELLED),
+        ({"status": NotificationStatus.SENT}, NotificationStatus.CANCELLED),
+        ({"address": "b@example.com"}, NotificationStatus.PENDING),
+        ({"hold": Hold.QUIET_HOURS, "due_at": MORNING}, NotificationStatus.PENDING),
+    ],
+)
+def test_a_retry_is_needless_only_if_its_contact_hears_of_the_newer_incident(store: Store, leased, newer, status):
+    """The incident has ended meanwhile, and the same thing fires again."""
+    old = store.read_now(lambda c: incidents.get(c, leased.incident_id))
+    assert old
+    new = replace(new_incident(id=new_id(START + timedelta(minutes=9))), key=old.key)
+    with store.transaction() as connection:
+        incidents.save(connection, [replace(old, status=IncidentStatus.RESOLVED)])
+        incidents.add(connection, [new])
+        notifications.add(connection, [new_notification(new, **newer)])
+        assert leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, START)]) == [True]
+    found = store.read_now(lambda c: notifications.get(c, leased.id))
+    assert found
+    assert found.status is status
+
+
 def test_a_process_releases_its_own_leases(store: Store, leased: Notification):
     """A process that stops releases its own leases, and no others."""
     with store.transaction() as connection:

@@ -19,7 +19,7 @@ from alertgate.model import (
 )
 from alertgate.notify.plan import Cancel, Choice, Expedite, Plan
 from alertgate.notify.recipients import Recipient
-from alertgate.store import Connection, notifications
+from alertgate.store import Connection, newer, notifications
 from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 
 QUIET = Severity.INFO
@@ -64,7 +64,10 @@ class NotificationBatch:
         return any(state.pending_id or (state.told_at and state.told_at > since) for state in states)
 
     def supersede_others(self, incident: Incident, now: datetime) -> None:
-        """Cancel what is pending about other incidents with the same key: sent after this one, it would say "over"."""
+        """Cancel what is pending about older incidents with the same key, to the contacts that hear of this one.
+
+        Sent after this one, it would say "over".
+        """
         self._superseding[incident.key] = incident.id, now
 
     def cancel(self, incident: Incident, reason: str, now: datetime) -> None:
@@ -110,6 +113,8 @@ class NotificationBatch:
             if recipient.unknown and state.failed_at:
                 return
             self._planned[planned.id] = planned
+            if planned.kind in FIRST_NEWS and incident.opened_at < now:
+                self.supersede_others(incident, now)  # a later step's contact may wait for the end of an older one
             self._of(incident.id)[target] = _after_planning(state, planned)
         elif isinstance(choice, Cancel) and state.pending_id:
             self._cancel_one(state.pending_id, reason, now)
@@ -135,10 +140,10 @@ class NotificationBatch:
             notifications.cancel(connection, incident_id, reason, now)
         for notification_id, (reason, now) in self._cancelled_alone.items():
             notifications.cancel_one(connection, notification_id, reason, now)
-        for key, (incident_id, now) in self._superseding.items():
-            notifications.cancel_others(connection, key, incident_id, now)
         notifications.expedite(connection, list(self._expedited.values()))
         notifications.add(connection, list(self._planned.values()))
+        for key, (incident_id, now) in self._superseding.items():
+            newer.cancel_older(connection, key, incident_id, now)
 
     def _of(self, incident_id: str) -> dict[Target, ContactState]:
         """The states about one incident; a batch has hundreds of incidents."""

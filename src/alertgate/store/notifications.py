@@ -257,12 +257,6 @@ def superseded_by(incident_id: str) -> str:
     return f"incident {incident_id} has the same key and is newer, and is told instead"
 
 
-def cancel_others(connection: Connection, key: str, incident_id: str, now: datetime) -> None:
-    """Cancel what is pending about all incidents with a key but this one; what is held is judged at the hold's end."""
-    others = select(incidents.c.id).where(incidents.c.key == key, incidents.c.id != incident_id)
-    _cancel(connection, _n.incident_id.in_(others), IS_RELEASED, reason=superseded_by(incident_id), now=now)
-
-
 def cancel_superseded(connection: Connection, returning: Notification, now: datetime) -> None:
     """Cancel what was planned for the same contact meanwhile: `returning` is rendered again and includes it."""
     same_place = (
