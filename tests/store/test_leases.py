@@ -103,6 +103,25 @@ def test_a_lease_whose_claim_got_no_reply_is_released(store: Store, leased: Noti
         assert leases.release_expired(connection, soon, set(), "me") == [leased.id]
 
 
+def test_what_a_crash_released_may_have_arrived(store: Store):
+    """So its end isn't kept from a later step's contact, as it would be if its turn hadn't come."""
+    incident = new_incident()
+    handoff = new_notification(incident, kind=Kind.HANDOFF)
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [handoff])
+
+    def is_needless() -> bool:
+        states = store.read_now(lambda c: notifications.contact_states(c, [incident.id], START))
+        return states[incident.id, EMAIL].is_needless_once_over
+
+    assert is_needless()
+    with store.transaction() as connection:
+        leases.lease(connection, [handoff.id], Lease("me", START, START + timedelta(minutes=1)))
+        assert leases.release_all(connection, START) == [handoff.id]
+    assert not is_needless()
+
+
 def test_a_lease_from_the_future_is_released(store: Store, leased: Notification):
     """After the clock was set back by an hour, its notification doesn't wait for an hour."""
     with store.transaction() as connection:
@@ -243,7 +262,7 @@ def test_the_state_of_a_contact(store: Store, leased: Notification):
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
     pending = ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING, pending_kind=Kind.OPENING)
-    assert states == {(incident_id, EMAIL): pending}
+    assert states == {(incident_id, EMAIL): replace(pending, pending_claimed_at=START)}
     assert store.read_now(lambda c: notifications.contact_states(c, [], START)) == {}
 
 

@@ -1,13 +1,14 @@
 """The notifications that one transaction plans or expedites: choices in, rows out."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
 from alertgate.model import (
     FIRST_NEWS,
+    Hold,
     Incident,
     IncidentStatus,
     Kind,
@@ -56,6 +57,9 @@ class NotificationBatch:
     def state(self, incident: Incident, target: Target) -> ContactState:
         """Return what a contact was told about an incident, including what this batch plans."""
         state = self._of(incident.id).get(target, ContactState())
+        if state.pending_hold is Hold.DELAYED:
+            others = [each for other, each in self._of(incident.id).items() if other != target]
+            state = replace(state, is_last_hope=_is_last_hope(state, others))
         return replace(state, believes_open=True) if (incident.key, target) in self._believing_open else state
 
     def is_telling(self, incident: Incident, since: datetime) -> bool:
@@ -121,7 +125,9 @@ class NotificationBatch:
             self._of(incident.id)[target] = _without_pending(state)
         elif isinstance(choice, Expedite) and state.pending_id:
             self._expedite(state.pending_id, incident, choice)
-            self._of(incident.id)[target] = replace(state, worst=worst(state.worst, incident.severity))
+            hold = choice.hold if choice.due_at else state.pending_hold
+            expedited = replace(state, worst=worst(state.worst, incident.severity), pending_hold=hold)
+            self._of(incident.id)[target] = expedited
 
     def go_together(self, incident_ids: Collection[str], now: datetime) -> None:
         """Have what this batch plans for now about these incidents go to each contact as one digest."""
@@ -192,8 +198,17 @@ def _planned(
     )
 
 
+def _is_last_hope(state: ContactState, others: Iterable[ContactState]) -> bool:
+    """Return whether a person's first contacts were refused, so that they hear by this one or not at all."""
+    same = [each for each in others if each.person and each.person == state.person]
+    hears = (each.told_at or (each.pending_id and not each.waits_for_delay) for each in same)
+    return any(each.failed_at for each in same) and not any(hears)
+
+
 def _without_pending(state: ContactState) -> ContactState:
-    return replace(state, pending_id=None, pending_attempts=0, pending_kind=None, pending_hold=None)
+    return replace(
+        state, pending_id=None, pending_attempts=0, pending_kind=None, pending_hold=None, pending_claimed_at=None
+    )
 
 
 def _cancelled(planned: Notification, reason: str, now: datetime) -> Notification:
@@ -203,9 +218,10 @@ def _cancelled(planned: Notification, reason: str, now: datetime) -> Notificatio
 def _after_planning(state: ContactState, planned: Notification) -> ContactState:
     """Return a contact's state with a planned notification."""
     if planned.status is NotificationStatus.FAILED:
-        return replace(state, failed_at=planned.finished_at)
+        return replace(state, failed_at=planned.finished_at, person=planned.person)
     return replace(
         state,
+        person=planned.person,
         pending_id=planned.id,
         pending_kind=planned.kind,
         pending_hold=planned.hold,

@@ -104,6 +104,8 @@ _CONTACT_STATES = (
         func.max(case((_IS_RECENT, _n.severity))).label("worst"),
         func.max(case((IS_PENDING, _n.kind))).label("pending_kind"),
         func.max(case((IS_PENDING, _n.hold))).label("pending_hold"),
+        func.max(case((IS_PENDING, _n.claimed_at))).label("pending_claimed_at"),
+        func.max(_n.person).label("person"),
     )
     .join_from(notifications, incidents)
     .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))
