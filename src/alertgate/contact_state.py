@@ -30,8 +30,15 @@ class ContactState:
     pending_kind: Kind | None = None
     pending_hold: Hold | None = None
     """What the pending notification waits for."""
+    pending_claimed_at: datetime | None = None
+    """When it was last claimed: from then on it may have arrived, whatever became of the reply."""
+    person: str | None = None
+    """Whom the contact's notifications are for."""
     believes_open: bool = False
     """Whether it was last told that an earlier incident with the same key is open."""
+
+    is_last_hope: bool = False
+    """Whether the person's other contacts were refused, and none of them is told or about to be."""
 
     @property
     def may_believe_over(self) -> bool:
@@ -49,10 +56,24 @@ class ContactState:
         return self.pending_hold in {Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED}
 
     @property
+    def waits_for_retry(self) -> bool:
+        """Whether what is pending was attempted, and nothing but the next attempt's time keeps it."""
+        return self.pending_attempts > 0 and not self.is_held
+
+    @property
+    def waits_for_delay(self) -> bool:
+        """Whether what is pending wasn't attempted yet, because its contact is told after others."""
+        return self.pending_hold is Hold.DELAYED and self.pending_claimed_at is None
+
+    @property
     def is_needless_once_over(self) -> bool:
-        """Whether what is pending would tell somebody of a later turn, who needn't hear of what is over by then."""
-        is_later = self.pending_hold is Hold.DELAYED or self.pending_kind is Kind.HANDOFF
-        return is_later and self.told_at is None and not self.is_held and self.pending_id is not None
+        """Whether what is pending would tell somebody of a later turn, who needn't hear of what is over by then.
+
+        Not if it may have arrived, nor if it is the second contact of somebody whose first one was refused.
+        """
+        is_later = self.pending_kind is Kind.HANDOFF or (self.waits_for_delay and not self.is_last_hope)
+        is_untold = self.told_at is None and self.pending_claimed_at is None
+        return is_later and is_untold and not self.is_held and self.pending_id is not None
 
 
 @dataclass(frozen=True, slots=True)

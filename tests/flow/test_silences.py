@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from alertgate.group import sweep
 from tests.conftest import API_BEARER, serving
@@ -161,6 +162,24 @@ async def test_a_new_silence_catches_what_waits(home):
     assert "alertgate_silenced_notifications 2.0" in metrics
     [digest] = await home.till(8.1)
     assert "2 " in digest
+
+
+async def test_a_rise_that_a_silence_excepts_is_told_at_once_though_a_retry_is_silenced(home):
+    """And meanwhile nobody wonders about the clock, however long the retry waits."""
+    home.sink.answer("RCPT", "451 4.3.0 later")
+    await home.says({"severity": "warning"})
+    await home.settle()
+    home.clock.move(seconds=2)
+    await home.silence(unless="critical")
+    home.clock.move(seconds=8)
+    with capture_logs() as logs:
+        assert await home.till(4) == []
+    before = len(home.sink.messages)
+    await home.says({"severity": "critical"})
+    await home.settle()
+    [told] = home.since(before)
+    assert "CRITICAL" in told
+    assert "notifications.clamped" not in {each["event"] for each in logs}
 
 
 async def test_a_maintenance_is_planned_ahead(home):

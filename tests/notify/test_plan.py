@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from alertgate.contact_state import ContactState
-from alertgate.model import Incident, IncidentStatus, Kind, Resolution, Severity
+from alertgate.model import Hold, Incident, IncidentStatus, Kind, Resolution, Severity
 from alertgate.notify.plan import (
     Expedite,
     Plan,
@@ -110,6 +110,16 @@ def test_an_escalation_keeps_the_time_of_a_retry():
     """A notification whose server is failing isn't attempted any sooner."""
     choice = on_rise(incident(), ContactState("notification-1", 2), START, FIVE_MINUTES)
     assert choice == Expedite(None, Kind.RISE, PlanReason.ROSE)
+
+
+@pytest.mark.parametrize("hold", [Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED])
+def test_a_retry_that_is_held_has_no_time_to_keep(hold):
+    """Whether the hold still lasts for it is judged anew, by whoever knows the hours and silences."""
+    held = ContactState("notification-1", 2, pending_hold=hold)
+    assert on_rise(incident(), held, START, FIVE_MINUTES) == Expedite(START, Kind.RISE, PlanReason.ROSE)
+    assert _changed(OPEN, replace(held, summaries=1)) == Expedite(
+        START + FIVE_MINUTES, Kind.CHANGES, PlanReason.CHANGES_OFTEN
+    )
 
 
 def test_a_resolution_is_told_at_once():

@@ -1,12 +1,13 @@
 """The notifications that one transaction plans or expedites: choices in, rows out."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
 from alertgate.model import (
     FIRST_NEWS,
+    Hold,
     Incident,
     IncidentStatus,
     Kind,
@@ -18,7 +19,7 @@ from alertgate.model import (
 )
 from alertgate.notify.plan import Cancel, Choice, Expedite, Plan
 from alertgate.notify.recipients import Recipient
-from alertgate.store import Connection, notifications
+from alertgate.store import Connection, newer, notifications
 from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 
 QUIET = Severity.INFO
@@ -57,6 +58,9 @@ class NotificationBatch:
     def state(self, incident: Incident, target: Target) -> ContactState:
         """Return what a contact was told about an incident, including what this batch plans."""
         state = self._of(incident.id).get(target, ContactState())
+        if state.pending_hold is Hold.DELAYED:
+            others = [each for other, each in self._of(incident.id).items() if other != target]
+            state = replace(state, is_last_hope=_is_last_hope(state, others))
         return replace(state, believes_open=True) if (incident.key, target) in self._believing_open else state
 
     def is_telling(self, incident: Incident, since: datetime) -> bool:
@@ -65,7 +69,10 @@ class NotificationBatch:
         return any(state.pending_id or (state.told_at and state.told_at > since) for state in states)
 
     def supersede_others(self, incident: Incident, now: datetime) -> None:
-        """Cancel what is pending about other incidents with the same key: sent after this one, it would say "over"."""
+        """Cancel what is pending about older incidents with the same key, to the contacts that hear of this one.
+
+        Sent after this one, it would say "over".
+        """
         self._superseding[incident.key] = incident.id, now
 
     def cancel(self, incident: Incident, reason: str, now: datetime) -> None:
@@ -111,13 +118,17 @@ class NotificationBatch:
             if recipient.unknown and state.failed_at:
                 return
             self._planned[planned.id] = planned
+            if planned.kind in FIRST_NEWS and incident.opened_at < now:
+                self.supersede_others(incident, now)  # a later step's contact may wait for the end of an older one
             self._of(incident.id)[target] = _after_planning(state, planned)
         elif isinstance(choice, Cancel) and state.pending_id:
             self._cancel_one(state.pending_id, reason, now)
             self._of(incident.id)[target] = _without_pending(state)
         elif isinstance(choice, Expedite) and state.pending_id:
             self._expedite(state.pending_id, incident, choice)
-            self._of(incident.id)[target] = replace(state, worst=worst(state.worst, incident.severity))
+            hold = choice.hold if choice.due_at else state.pending_hold
+            expedited = replace(state, worst=worst(state.worst, incident.severity), pending_hold=hold)
+            self._of(incident.id)[target] = expedited
 
     def go_together(self, incident_ids: Collection[str], now: datetime) -> None:
         """Have what this batch plans for now about these incidents wait for what else goes to the same contact now.
@@ -134,10 +145,10 @@ class NotificationBatch:
             notifications.cancel(connection, incident_id, reason, now)
         for notification_id, (reason, now) in self._cancelled_alone.items():
             notifications.cancel_one(connection, notification_id, reason, now)
-        for key, (incident_id, now) in self._superseding.items():
-            notifications.cancel_others(connection, key, incident_id, now)
         notifications.expedite(connection, list(self._expedited.values()))
         notifications.add(connection, list(self._planned.values()))
+        for key, (incident_id, now) in self._superseding.items():
+            newer.cancel_older(connection, key, incident_id, now)
 
     def _of(self, incident_id: str) -> dict[Target, ContactState]:
         """The states about one incident; a batch has hundreds of incidents."""
@@ -186,8 +197,17 @@ def _planned(
     )
 
 
+def _is_last_hope(state: ContactState, others: Iterable[ContactState]) -> bool:
+    """Return whether a person's first contacts were refused, so that they hear by this one or not at all."""
+    same = [each for each in others if each.person and each.person == state.person]
+    hears = (each.told_at or (each.pending_id and not each.waits_for_delay) for each in same)
+    return any(each.failed_at for each in same) and not any(hears)
+
+
 def _without_pending(state: ContactState) -> ContactState:
-    return replace(state, pending_id=None, pending_attempts=0, pending_kind=None, pending_hold=None)
+    return replace(
+        state, pending_id=None, pending_attempts=0, pending_kind=None, pending_hold=None, pending_claimed_at=None
+    )
 
 
 def _cancelled(planned: Notification, reason: str, now: datetime) -> Notification:
@@ -197,9 +217,10 @@ def _cancelled(planned: Notification, reason: str, now: datetime) -> Notificatio
 def _after_planning(state: ContactState, planned: Notification) -> ContactState:
     """Return a contact's state with a planned notification."""
     if planned.status is NotificationStatus.FAILED:
-        return replace(state, failed_at=planned.finished_at)
+        return replace(state, failed_at=planned.finished_at, person=planned.person)
     return replace(
         state,
+        person=planned.person,
         pending_id=planned.id,
         pending_kind=planned.kind,
         pending_hold=planned.hold,

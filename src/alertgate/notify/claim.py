@@ -1,4 +1,4 @@
-"""Claim what is due on a channel: hold what is silenced, let `flood` and `budget` choose of the rest, lease that.
+"""Claim what is due on a channel: hold what is silenced or untimely, let `flood` and `budget` choose, lease that.
 
 All of it is one write transaction, and there is one at a time in the whole database, on PostgreSQL too: replicas count
 each other's messages, and no two of them claim for one contact at the same time.
@@ -20,8 +20,10 @@ from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
 from alertgate.notify.course import SAYS_COURSE, Course
 from alertgate.notify.directory import Directory
+from alertgate.notify.escalator import Escalator
 from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
+from alertgate.notify.hours import may_hold, without_untimely
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.mute import in_force, without_silenced
 from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, untold
@@ -116,6 +118,7 @@ class Claimer:
         self._links = links
         self._device_name = device_name
         self._directory = directory
+        self._escalator = Escalator(directory, device_name)
         self._rules = rules
         self._daily_limit = daily_limit
         self._owner = owner
@@ -126,15 +129,19 @@ class Claimer:
         limit = self._daily_limit if wanted.channel in MAIL else 0
         missed = untold.any_missed(connection, wanted.channel)
         silences = in_force(connection, wanted.now)
-        most = None if self._rules.limit or limit or missed or wanted.probe or silences else wanted.slots
+        holds = silences or may_hold(self._directory.policy, wanted.now)
+        most = None if self._rules.limit or limit or missed or wanted.probe or holds else wanted.slots
         due = self._due(connection, wanted, missed=missed, most=most)
         due = without_silenced(connection, due, silences, self._device_name, wanted.now)
+        due = without_untimely(connection, due, self._escalator, wanted.now)
+        due = self._without_own(connection, due, wanted)
         if wanted.probe and not due:
             since = wanted.paused_at or wanted.now
             if claims.works_elsewhere(connection, wanted.channel, since):
                 return ClaimResult(works_elsewhere=True)
             # Better than no probe at all: it would never be seen that the channel works again.
-            due = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)
+            own = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)
+            due = without_untimely(connection, own, self._escalator, wanted.now)
         if not due:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
@@ -155,7 +162,7 @@ class Claimer:
         if missed:
             given_up = untold.given_up(connection, wanted.channel, wanted.now, **which)
             due += [each for each in given_up if self._directory.people((wanted.channel, each.address))]
-        return self._without_own(connection, due, wanted)
+        return due
 
     @staticmethod
     def _without_own(connection: Connection, due: list[Due], wanted: Claim) -> list[Due]:

@@ -72,7 +72,7 @@ class Run:
     reminded_at: datetime | None = None
     """From when the time to the next reminder counts."""
     first_sent_at: datetime | None = None
-    """When the first notification was sent, as its sender records it."""
+    """When the first notification was sent, as its sender records it; or failed, if nothing else is on its way."""
     gave_up: bool = False
     told: frozenset[str] = frozenset()
     """The people of the last step, by name."""

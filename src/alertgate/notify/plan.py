@@ -264,7 +264,7 @@ def _often(incident: Incident, state: ContactState, now: datetime, interval: tim
     told_at = min(state.told_at or now, now)  # the clock may have been set back since
     due_at = max(now, told_at + (min(interval, URGENT_WITHIN) if urgent else interval))
     if state.pending_id:
-        return Expedite(None if state.pending_attempts else due_at, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
+        return Expedite(None if state.waits_for_retry else due_at, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
     return Plan(Kind.CHANGES, due_at, PlanReason.CHANGES_OFTEN)
 
 
@@ -276,8 +276,8 @@ def _first(state: ContactState, now: datetime, interval: timedelta) -> Plan:
 
 
 def _expedite(state: ContactState, kind: Kind, now: datetime, reason: PlanReason) -> Expedite:
-    # A notification that waits for a retry keeps its time, so that a failing server isn't hammered.
-    return Expedite(None if state.pending_attempts else now, kind, reason)
+    # What waits for a retry keeps its time, so that a failing server isn't hammered. A hold is judged anew.
+    return Expedite(None if state.waits_for_retry else now, kind, reason)
 
 
 def sentence(choice: Choice, incident: Incident, state: ContactState) -> str:

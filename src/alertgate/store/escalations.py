@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, exists, func, literal_column, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, literal_column, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from alertgate.model import IncidentStatus, NotificationStatus, Target
-from alertgate.store.notifications import IS_HELD, IS_PENDING, IS_SENT
+from alertgate.store.notifications import IS_FAILED, IS_HELD, IS_PENDING, IS_RELEASED, IS_SENDING, IS_SENT
 from alertgate.store.rows import portions
 from alertgate.store.tables import constant, escalations, incidents, notifications
 
@@ -50,10 +50,16 @@ _ANY_DUE = select(
     exists().where(_e.next_at.is_not(None), _e.next_at <= bindparam("now", type_=_e.next_at.type)),
     exists().where(*_HELD_DUE),
 )
+_IS_ON_ITS_WAY = or_(IS_SENDING, and_(IS_PENDING, IS_RELEASED))
 _FIRST_SENT = (
-    select(_n.incident_id, func.min(_n.finished_at))
+    select(
+        _n.incident_id,
+        func.min(case((and_(IS_SENT, _n.finished_at >= _e.begun_at), _n.finished_at))),
+        func.min(case((and_(IS_FAILED, _n.finished_at >= _e.begun_at), _n.finished_at))),
+        func.max(case((_IS_ON_ITS_WAY, literal_column("1")), else_=literal_column("0"))),
+    )
     .join(escalations, _e.incident_id == _n.incident_id)
-    .where(_n.incident_id.in_(bindparam("ids", expanding=True)), IS_SENT, _n.finished_at >= _e.begun_at)
+    .where(_n.incident_id.in_(bindparam("ids", expanding=True)))
     .group_by(_n.incident_id)
 )
 _PEOPLE = (
@@ -127,9 +133,14 @@ def all_due(connection: Connection, now: datetime) -> list[str]:
 
 
 def first_sent(connection: Connection, incident_ids: Collection[str]) -> dict[str, datetime]:
-    """Return when the first notification of each of these escalations was sent, by incident."""
+    """Return when the first notification of each of these escalations was sent, by incident.
+
+    Once all have failed that weren't held, it is when the first one failed: nothing is on its way that a reminder would
+    only say again.
+    """
     rows = (row for some in portions(incident_ids) for row in connection.execute(_FIRST_SENT, {"ids": some}).all())
-    return {row[0]: row[1] for row in rows}
+    found = ((id_, sent_at or (None if on_its_way else failed_at)) for id_, sent_at, failed_at, on_its_way in rows)
+    return {id_: at for id_, at in found if at}
 
 
 def people_told(connection: Connection, incident_ids: Collection[str]) -> dict[str, list[tuple[str, bool]]]:

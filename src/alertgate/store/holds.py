@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, or_, select, update
 
-from alertgate.model import Hold, Notification, Target
+from alertgate.model import ChannelName, Hold, Notification, Target
 from alertgate.store.notifications import COLUMNS, IS_HELD, IS_PENDING, notification_of
 from alertgate.store.rows import portions, update_rows
 from alertgate.store.tables import notifications
@@ -41,6 +42,47 @@ def incidents_of(connection: Connection, notification_ids: Collection[str]) -> d
     """Return the ids of the incidents that these notifications are about, by notification."""
     some = portions(notification_ids)
     return {row[0]: row[1] for ids in some for row in connection.execute(_INCIDENTS_OF, {"ids": ids}).all()}
+
+
+class Addressed(NamedTuple):
+    """Whom a notification is for, and about what."""
+
+    incident_id: str
+    channel: ChannelName
+    person: str | None
+    via: str | None
+
+
+_ADDRESSED = select(_n.id, *(_n[name] for name in Addressed._fields)).where(_n.id.in_(bindparam("ids", expanding=True)))
+
+
+def addressed(connection: Connection, notification_ids: Collection[str]) -> dict[str, Addressed]:
+    """Return whom these notifications are for, by notification."""
+    rows = (row for ids in portions(notification_ids) for row in connection.execute(_ADDRESSED, {"ids": ids}).all())
+    return {id_: Addressed(*to) for id_, *to in rows}
+
+
+class Caught(NamedTuple):
+    """What holds a notification that became due, until when, and by which name it is looked up then who is told."""
+
+    until: datetime
+    hold: Hold
+    person: str
+    via: str
+    said: str
+    """Why, for its trail."""
+
+
+def hold(connection: Connection, notification_ids: Collection[str], by: Caught) -> int:
+    """Hold those of these notifications that are pending; return how many. Each leaves its digest, as in `silence`."""
+    held = {"hold": by.hold, "due_at": by.until, "digest_id": None, "person": by.person, "via": by.via}
+    reason = _n.reason.concat(f"; {by.said}")
+    return sum(
+        connection.execute(
+            update(notifications).where(_n.id.in_(ids), IS_PENDING).values(**held, reason=reason)
+        ).rowcount
+        for ids in portions(notification_ids)
+    )
 
 
 def silence(connection: Connection, notification_ids: Collection[str], until: datetime) -> int:

@@ -104,6 +104,8 @@ _CONTACT_STATES = (
         func.max(case((_IS_RECENT, _n.severity))).label("worst"),
         func.max(case((IS_PENDING, _n.kind))).label("pending_kind"),
         func.max(case((IS_PENDING, _n.hold))).label("pending_hold"),
+        func.max(case((IS_PENDING, _n.claimed_at))).label("pending_claimed_at"),
+        func.max(_n.person).label("person"),
     )
     .join_from(notifications, incidents)
     .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))
@@ -255,12 +257,6 @@ def cancel_untold(connection: Connection, incident_id: str, reason: str, now: da
 def superseded_by(incident_id: str) -> str:
     """Return why a notification isn't needed, as a sentence: its incident is over, and the same thing fired again."""
     return f"incident {incident_id} has the same key and is newer, and is told instead"
-
-
-def cancel_others(connection: Connection, key: str, incident_id: str, now: datetime) -> None:
-    """Cancel what is pending about all incidents with a key but this one; what is held is judged at the hold's end."""
-    others = select(incidents.c.id).where(incidents.c.key == key, incidents.c.id != incident_id)
-    _cancel(connection, _n.incident_id.in_(others), IS_RELEASED, reason=superseded_by(incident_id), now=now)
 
 
 def cancel_superseded(connection: Connection, returning: Notification, now: datetime) -> None:

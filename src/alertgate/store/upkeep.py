@@ -32,8 +32,8 @@ def clamp_due_times(
 ) -> int:
     """Bring forward what is due later than any wait allows, because the clock was set back; return how many.
 
-    What waits for a time of day isn't late. `latest_due` has the latest possible time after 0, 1, 2 and more attempts;
-    its last entry is for all higher numbers.
+    What waits for a time of day or a silence's end isn't late, also if it was attempted before. `latest_due` has the
+    latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
     `latest_update` is that of an update before its first attempt: updates grow apart. One that was planned in what is
     the future now doesn't wait for that.
     """
@@ -44,13 +44,16 @@ def clamp_due_times(
         *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
         else_=literal(latest_due[-1], _n.due_at.type),
     )
-    late = (IS_PENDING, or_(_n.hold.is_(None), _n.attempts > 0), _n.due_at > latest)
+    late = (IS_PENDING, IS_RELEASED, or_(_n.hold.is_(None), _n.attempts > 0), _n.due_at > latest)
     return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
 
 
 def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
-    """Make notifications that wait for a retry on this channel due now, given up on or not; return how many."""
-    waiting = (_n.channel == channel, or_(IS_PENDING, IS_GIVEN_UP), _n.attempts > 0, _n.due_at > now)
+    """Make notifications that wait for a retry on this channel due now, given up on or not; return how many.
+
+    What is held waits for the end of that.
+    """
+    waiting = (_n.channel == channel, or_(and_(IS_PENDING, IS_RELEASED), IS_GIVEN_UP), _n.attempts > 0, _n.due_at > now)
     return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
 
 
