@@ -198,7 +198,7 @@ class SilencedLife(RuleBasedStateMachine):
     def acknowledge(self, data: st.DataObject) -> None:
         """Ben is on it."""
         one = data.draw(st.sampled_from(self.open_incidents()))
-        self.actions.acknowledge(self.connection, Action(one.id, "ben", self.now))
+        self.actions.acknowledge(self.connection, Action(one.id, "ben", Credential.API_TOKEN, self.now))
         self.known.add(one.id)
         self.go_on()
 

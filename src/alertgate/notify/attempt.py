@@ -107,7 +107,9 @@ class Sender:
         if outgoing.is_digest:
             first = outgoing.first
             items = tuple(
-                DigestItem(each.incident, name, each.news, each.earlier)
+                DigestItem(
+                    each.incident, name, each.news, each.earlier, each.silence is not None and each.silence.lasts(now)
+                )
                 for each, name in zip(outgoing.snapshots, names, strict=True)
             )
             digest_id, zone = first.digest_id or first.id, settings.zone
@@ -137,6 +139,7 @@ class Sender:
             one.first,
             course,
             link,
+            one.silence,
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
 from alertgate.model import (
+    ABOUT_OTHERS,
     FIRST_NEWS,
     Incident,
     IncidentStatus,
@@ -23,7 +24,7 @@ from alertgate.store import Connection, notifications
 from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 
 QUIET = Severity.INFO
-"""The severity of a notification that somebody has an incident, however severe that is."""
+"""The severity of a notification that says what somebody else has done, however severe its incident is."""
 UNKNOWN = "it can't be sent, because the setting that holds the address isn't set"
 REMEMBERED = timedelta(days=2)
 """How old an incident may be of which a contact still believes that it is open, while newer ones were not told."""
@@ -78,6 +79,13 @@ class NotificationBatch:
             else:
                 self._cancelled[incident.id] = reason, now
             states[target] = _without_pending(state)
+
+    def cancel_to(self, incident: Incident, target: Target, reason: str, now: datetime) -> None:
+        """Cancel what is pending about an incident to one contact."""
+        state = self.state(incident, target)
+        if state.pending_id:
+            self._cancel_one(state.pending_id, reason, now)
+            self._of(incident.id)[target] = _without_pending(state)
 
     def knowing(self, incident: Incident) -> list[Target]:
         """Return the contacts that were told of an incident, are about to be, or couldn't be.
@@ -175,7 +183,7 @@ def _planned(
         address=address,
         kind=choice.kind,
         status=NotificationStatus.FAILED if recipient.unknown else NotificationStatus.PENDING,
-        severity=QUIET if choice.kind is Kind.ACKNOWLEDGEMENT else incident.severity,
+        severity=QUIET if choice.kind in ABOUT_OTHERS else incident.severity,
         reason=f"{reason}; {UNKNOWN}" if recipient.unknown else reason,
         created_at=now,
         retry_since=now,

@@ -22,6 +22,7 @@ from alertgate.notify.recipients import Recipient, of_step
 from alertgate.notify.runs import Runs
 from alertgate.notify.tellings import Telling, release
 from alertgate.notify.turn import Announcement
+from alertgate.policy.silences import never
 from alertgate.store import Connection, escalations, holds, incidents, notifications
 from alertgate.store.notifications import superseded_by
 
@@ -52,7 +53,7 @@ class Releaser:
         runs = Runs(escalations.of_incidents(connection, ids))
         decided = self._needless(connection, batch, about, held, now)
         ended = {each.id for each in decided}
-        for (incident_id, via), group in groupby((each for each in held if each.id not in ended), _group):
+        for (incident_id, via, _), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], via, list(group), now)
         decided = self._without_outdated(connection, decided, about, now)
         going = {(each.channel, each.address) for each in decided if _goes(each, now)}
@@ -117,7 +118,7 @@ class Releaser:
     ) -> list[Notification]:
         """Decide about what is held about one incident and by one name of its steps."""
         escalation = self._escalator.escalation_of(incident, runs)
-        silenced = self._escalator.silenced_until(incident)
+        silenced = never if held[0].kind is Kind.SILENCE else self._escalator.silenced_until(incident)
         found = release(self._escalator.policy, escalation.name, via, incident.severity, now, silenced)
         if found is None:
             return self._tell_others(batch, runs, incident, held, now)
@@ -177,8 +178,8 @@ def _believing_open(connection: Connection, about: Mapping[str, Incident], now: 
     return notifications.believing_open(connection, {incident.key for incident in about.values()}, since)
 
 
-def _group(held: Notification) -> tuple[str, str]:
-    return held.incident_id, held.via or held.person or ""
+def _group(held: Notification) -> tuple[str, str, bool]:
+    return held.incident_id, held.via or held.person or "", held.kind is Kind.SILENCE
 
 
 def _released(held: Notification, telling: Telling | None, now: datetime) -> Notification:

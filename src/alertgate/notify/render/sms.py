@@ -37,6 +37,8 @@ def _news(context: MessageContext) -> str | None:
             return shorten(f"no answer from {listed(context.course.reached)}", 50)
         case Kind.HANDOFF:
             return "nobody answered"
+        case Kind.SILENCE if context.is_silenced and context.silence:
+            return f"by {shorten(context.silence.author, 40)} until {context.minute(context.silence.over_at)}"
         case Kind.ACKNOWLEDGEMENT if context.is_quiet:
             return shorten(f"by {context.incident.acknowledged_by}", 40)
     return _NEWS.get(context.notification.kind)
