@@ -2,13 +2,15 @@
 
 from types import MappingProxyType
 
+from structlog.testing import capture_logs
+
 from alertgate.model import ChannelName
 from alertgate.policy.people import recipients
 from alertgate.policy.policy import Policy
 from tests.conftest import API_BEARER
 from tests.fakes import START
 from tests.flow.household import BERLIN, Household, escalation, household, person, policy, step
-from tests.pages import link_in, opened, pressed
+from tests.pages import PUBLIC_URL, link_in, opened, pressed
 
 HOUSE = policy((person("owner"), person("partner")), (escalation("home", step("owner", "partner")),))
 
@@ -258,3 +260,25 @@ async def test_an_old_page_does_nothing_once_a_silence_is_over(make_settings):
         assert (await pressed(service.client, path, again, "Silence it for 1 h")).status == 200
         home.clock.move(minutes=61)
         assert (await pressed(service.client, path, again, "Silence it for 1 h")).status == 409
+
+
+async def test_a_filter_that_quotes_a_link_gives_it_to_nobody(make_settings):
+    """What a mail server says stands in the log, in the API and in the store: not the link that it names."""
+    async with household(make_settings, HOUSE, START, {}) as home, home.running() as service:
+        quoted: list[str] = []
+
+        def judge(command: str, _: str, said: str) -> str | None:
+            if command != "DATA":
+                return None
+            quoted.append(link_in(said).removeprefix("/a/"))
+            return f"554 5.7.1 {PUBLIC_URL}/a/{quoted[-1]} is listed, and so is {quoted[-1][:10].lower()}"
+
+        home.sink.judge = judge
+        with capture_logs() as logs:
+            answer = await home.says("water")
+            await home.heard()
+        paths = (f"/api/alerts/{answer['id']}", "/api/notifications", "/status")
+        texts = [(await service.client.get(path, headers=API_BEARER)).text for path in paths]
+    assert len(quoted) == 2
+    assert f"554 5.7.1 {PUBLIC_URL}/a/*** is listed" in texts[0]
+    assert not any(token in repr(logs) or any(token in text for text in texts) for token in quoted)
