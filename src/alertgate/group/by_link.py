@@ -51,7 +51,7 @@ SILENCES = (1, 8, 24)
 """For how many hours a device can be silenced by link."""
 ASKED_FIRST = frozenset({LinkAct.RESOLVE, LinkAct.SILENCE})
 """What a second page asks about, because it tells others something that may be wrong."""
-PORTION = 100
+PORTION = 200
 """How many incidents of a group are changed in one transaction: others write in between."""
 _AFFECTED: Mapping[LinkAct, Collection[IncidentStatus]] = MappingProxyType(
     {
