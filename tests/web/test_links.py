@@ -249,7 +249,7 @@ async def test_every_wrong_token_is_answered_alike(home: House):
         tuple((name, value) for name, value in answer.headers.items() if name not in varying) for answer in answers
     }
     assert len(headers) == 1
-    assert "leads nowhere" in answers[0].text
+    assert "<h1>This link leads nowhere</h1>" in answers[0].text
     assert (await everything(home))[0][0]["status"] == "open"
 
 
