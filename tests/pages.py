@@ -93,4 +93,4 @@ async def pressed(client: httpx.AsyncClient, path: str, page: Page, button: str,
     """Press a button of a page, or follow its link."""
     if button in page.links:
         return Page(await client.get(path + page.links[button]))
-    return Page(await client.post(path, data=page.filled(button, number)))
+    return Page(await client.post(path, data=page.filled(button, number), follow_redirects=True))

@@ -164,6 +164,10 @@ PROBLEMS = [
     ("PUBLIC_URL", 'https://alerts.example.org/"><b>', NO_PUBLIC_URL),
     ("PUBLIC_URL", "https://älerts.example.org", NO_PUBLIC_URL),
     ("PUBLIC_URL", "https://alerts.example.org:0", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org:65536", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alert\u017f.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://\u212aelvin.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "http\u017f://alerts.example.org", NO_PUBLIC_URL),
     (
         "PUBLIC_URL",
         "http://alerts.example.org",

@@ -197,7 +197,10 @@ def test_over_the_body_cap_the_edge_answers_413(stack: Stack, tmp_path, how: str
 
 
 def test_a_link_is_answered_outside_and_is_in_no_log(stack: Stack, mail: Mail):
-    """The mail's link works through the edge, which limits it less; neither log has its token, whatever was called."""
+    """The mail's link works through the edge, which limits it less; neither log has its token, whatever was called.
+
+    Nor has the edge's when no router is for it: of another host, misspelled, or while its container is made anew.
+    """
     stack.particle("deploy/link")
     wait_for(lambda: mail.about("deploy/link"))
     [received] = [one for one in mail.sink.messages if "deploy/link" in one.mail["Subject"]]
@@ -207,11 +210,18 @@ def test_a_link_is_answered_outside_and_is_in_no_log(stack: Stack, mail: Mail):
     assert {name: shown.all(name) for name in ONCE} == {name: [value] for name, value in ONCE.items()}
     fields = dict(re.findall(r'name="(group|seen)" value="([^"]*)"', shown.body))
     form = [option for name, value in {**fields, "act": "acknowledge"}.items() for option in ("-d", f"{name}={value}")]
-    assert "You have it." in call(path, *form, address=CALLERS[6]).body
+    assert "You have it." in call(path, "-L", *form, address=CALLERS[6]).body
     answers = flood(path, 60, address=CALLERS[6])
     assert {answer.status for answer in answers} == {200, 429}
     assert all(answer.all("x-request-id") for answer in answers), "alertgate itself answered each of them"
     assert call(path, address=CALLERS[6], scheme="http").status in {301, 308}
+    for nowhere in (path.replace("/a/", "/A/"), path.replace("/a/", "/a%2f"), f"/x{path}"):
+        assert call(nowhere, address=CALLERS[6]).status == 404
+    assert call(path, "-H", "Host: other.example.org", address=CALLERS[6]).status in {404, 421}
+    podman("stop", "--time", "30", ALERTGATE)
+    wait_for(lambda: call(path, address=CALLERS[6]).status in {404, 502, 503})
+    podman("start", ALERTGATE)
+    wait_for(lambda: call("/health", address=CALLERS[6]).status == 200)
     assert call("/health", address=CALLERS[6]).status == 200
     logs = both(f"{NAME}_traefik_1") + json.dumps(stack.log())
     assert "/health" in logs

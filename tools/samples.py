@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.accept.keys import event_key
+from alertgate.credential import Credential
 from alertgate.links import Links
 from alertgate.model import (
     Alert,
@@ -32,6 +33,7 @@ from alertgate.notify.missed import Untold
 from alertgate.notify.render.message import render
 from alertgate.prove.trouble_words import message
 from alertgate.prove.troubles import Cause, Subject, Tally, Trouble
+from alertgate.silence import Silence
 from tools.settings_table import ROOT
 
 SAMPLES = ROOT / "docs" / "samples"
@@ -92,6 +94,7 @@ def samples() -> list[Sample]:
         Sample("reminder", "nobody has acknowledged it yet", _escalated(Kind.REMINDER, 25)),
         Sample("unanswered", "nobody has answered, and there are no more reminders", _escalated(Kind.UNANSWERED, 120)),
         Sample("acknowledgement", "somebody else has it", _acknowledged()),
+        Sample("silence", "somebody else has silenced its device", _silenced()),
         Sample("resolution", "the incident is resolved", _resolution()),
         Sample("changes", "a door that opened and closed too often to tell each time", _changes()),
         Sample("quarantined", "an alert that can't be read", _quarantined()),
@@ -185,6 +188,25 @@ def _acknowledged() -> MessageContext:
     context = _escalated(Kind.ACKNOWLEDGEMENT, 12)
     known = {"status": IncidentStatus.ACKNOWLEDGED, "acknowledged_at": context.now, "acknowledged_by": "Anna"}
     return replace(context, incident=replace(context.incident, **known))
+
+
+def _silenced() -> MessageContext:
+    context = _context([_alert(1, data={"celsius": -9.5, "limit": -15})], Kind.SILENCE)
+    begun = Silence(
+        id=_id(0x4000),
+        event=None,
+        device=context.incident.device,
+        source=context.incident.source,
+        min_severity=None,
+        unless=Severity.CRITICAL,
+        begins_at=NIGHT,
+        ends_at=NIGHT + timedelta(hours=8),
+        author="Anna",
+        credential=Credential.LINK,
+        note=None,
+        created_at=NIGHT,
+    )
+    return replace(context, silence=begun)
 
 
 def _resolution() -> MessageContext:

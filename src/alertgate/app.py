@@ -111,7 +111,7 @@ def open_gate(
     recorder = Recorder(settings.grouping, directory, ids, settings.device_name)
     reporter = Reporter(recorder, ids, settings.zone)
     actions = IncidentActions(directory, ids, settings.device_name)
-    silencer = Silencer(ids, settings.device_name)
+    silencer = Silencer(ids, settings.device_name, actions.tell_silenced)
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
     auditor = _auditor(store, deliverer, settings, clock, metrics)
     failures = FailureWatch(store, clock, metrics)
@@ -152,6 +152,7 @@ def _doers(actions: IncidentActions, silencer: Silencer) -> dict[LinkAct, Doer]:
         LinkAct.SNOOZE: actions.snooze,
         LinkAct.RESOLVE: actions.resolve,
         LinkAct.SILENCE: silencer.silence_device,
+        LinkAct.UNSILENCE: silencer.unsilence_device,
     }
 
 

@@ -6,6 +6,7 @@ computed again to be believed, so that a key that is taken out of the settings e
 
 import hashlib
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 
@@ -23,6 +24,14 @@ def link(public_url: str, token: str) -> str:
 def fingerprint(token: str) -> str:
     """Return what the store keeps of a token, or of any text that somebody presents as one."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_LENGTH}}}")
+
+
+def is_like_a_token(text: str) -> bool:
+    """Return whether a text has the form of a token; what hasn't needn't be looked up."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 class Links:

@@ -111,6 +111,7 @@ class Kind(StrEnum):
     REMINDER = "reminder"  # nobody has acknowledged yet
     UNANSWERED = "unanswered"  # nobody has acknowledged, and there are no more reminders
     ACKNOWLEDGEMENT = "acknowledgement"  # somebody else has it
+    SILENCE = "silence"  # somebody else has silenced its device
     RESOLUTION = "resolution"
     CHANGES = "changes"  # it changed too often to report each change
 
@@ -119,6 +120,8 @@ FIRST_NEWS = frozenset({Kind.OPENING, Kind.HANDOFF})
 """The kinds by which a contact hears of an incident for the first time."""
 BEGINNINGS = FIRST_NEWS | {Kind.RISE, Kind.REOPENING}
 """The kinds that tell a contact of something new: if it is critical, it waits for no digest."""
+ABOUT_OTHERS = frozenset({Kind.ACKNOWLEDGEMENT, Kind.SILENCE})
+"""The kinds that say what somebody else has done. Nobody is woken for them, however severe the incident is."""
 
 
 class Hold(StrEnum):

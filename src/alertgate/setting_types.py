@@ -199,17 +199,18 @@ def _checked_web_address(value: SecretStr) -> SecretStr:
 
 LONGEST_PUBLIC_URL = 80
 """Characters: half of a text message."""
+LARGEST_PORT = 65535
 _PUBLIC_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?|\[::1\])(?::[1-9][0-9]{0,4})?"
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?|\[::1\])(?::(?P<port>[1-9][0-9]{0,4}))?"
     r"(?:/[a-z0-9._-]+)*/?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # else the long s and the Kelvin sign are letters too
 )
 """Characters that need no escape in HTML, in a mail or in a text message; the last part is a path of the proxy's."""
 
 
 def _checked_public_url(value: str) -> str:
     match = _PUBLIC_URL.fullmatch(value)
-    if not match or ".." in value:
+    if not match or ".." in value or int(match["port"] or 0) > LARGEST_PORT:
         raise ValueError(
             "is not the address of this service; write one like https://alerts.example.org, in ASCII, without a user, "
             "a query or a fragment"

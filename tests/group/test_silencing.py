@@ -1,5 +1,6 @@
 """What a person does with silences: the device of an incident, and what retention keeps; on both databases."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -72,17 +73,17 @@ def test_a_device_whose_name_looks_like_a_glob_is_silenced_alone(store: Store):
 
 
 @pytest.mark.parametrize(
-    ("first", "later", "number"),
+    ("first", "later", "ends"),
     [
-        ((HOUR, timedelta(0)), (HOUR, timedelta(minutes=5)), 1),
-        ((HOUR, timedelta(0)), (HOUR, timedelta(minutes=6)), 2),
-        ((8 * HOUR, timedelta(0)), (HOUR, timedelta(minutes=6)), 1),
-        ((HOUR, timedelta(0)), (8 * HOUR, timedelta(seconds=1)), 2),
-        ((HOUR, timedelta(0)), (HOUR, 2 * HOUR), 2),
+        ((HOUR, timedelta(0)), (HOUR, timedelta(minutes=5)), [HOUR]),
+        ((HOUR, timedelta(0)), (HOUR, timedelta(minutes=6)), [timedelta(minutes=66)]),
+        ((8 * HOUR, timedelta(0)), (HOUR, timedelta(minutes=6)), [8 * HOUR]),
+        ((HOUR, timedelta(0)), (8 * HOUR, HOUR / 2), [8.5 * HOUR]),
+        ((HOUR, timedelta(0)), (HOUR, 2 * HOUR), [HOUR, 3 * HOUR]),
     ],
 )
-def test_a_button_that_is_pressed_twice_silences_once(store: Store, first, later, number):
-    """What is silenced for as long as is asked for stays as it is; for longer, another silence begins."""
+def test_a_button_that_is_pressed_twice_silences_once(store: Store, first, later, ends):
+    """What is silenced for as long as is asked for stays as it is; else it is made longer; no other begins."""
     incident = new_incident()
     silencer = Silencer(lambda at: f"{at:%H%M%S}")
     with store.transaction() as connection:
@@ -90,8 +91,72 @@ def test_a_button_that_is_pressed_twice_silences_once(store: Store, first, later
         for lasting, after in (first, later):
             done = silencer.silence_device(connection, by_link(incident.id, lasting, after))
         assert done
-        assert done.transition.result is (TransitionResult.ALREADY if number == 1 else TransitionResult.CHANGED)
-        assert len(silences.over_after(connection, START)) == number
+        stays = ends == [first[0]]
+        assert done.transition.result is (TransitionResult.ALREADY if stays else TransitionResult.CHANGED)
+        stored = silences.over_after(connection, START)
+        assert [each.ends_at - START for each in stored] == ends
+        assert stays or done.silence == stored[-1]
+
+
+def test_each_person_and_each_severity_has_a_silence_of_its_own(store: Store):
+    """A name stays on record beside what it asked for; what holds critical ones too isn't made of what doesn't."""
+    incident = new_incident()
+    made: list[str] = []
+    silencer = Silencer(lambda _: f"{len(made)}")
+    asked = [("ann", HOUR), ("ben", 2 * HOUR), ("ann", 3 * HOUR)]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        for by, lasting in asked:
+            silencer.silence_device(connection, replace(by_link(incident.id, lasting), by=by))
+            made.append(by)
+        worse = replace(incident, severity=Severity.CRITICAL)
+        incidents.save(connection, [worse])
+        silencer.silence_device(connection, replace(by_link(incident.id, HOUR), by="ann"))
+        found = [(each.author, each.unless, each.ends_at - START) for each in silences.over_after(connection, START)]
+    assert found == [("ann", Severity.CRITICAL, 3 * HOUR), ("ben", Severity.CRITICAL, 2 * HOUR), ("ann", None, HOUR)]
+
+
+@pytest.mark.parametrize(
+    ("about", "held"),
+    [
+        ({}, True),
+        ({"event": "another"}, True),
+        ({"severity": Severity.CRITICAL}, False),
+        ({"source": Source.GENERIC}, False),
+        ({"device": "other", "device_name": "D"}, False),
+        ({"device": "d", "device_name": "Hall"}, True),
+    ],
+)
+def test_a_silence_by_link_is_about_one_device_of_one_source(store: Store, about, held):
+    """Another device may have its id as a name, and a generic sender may call itself whatever it likes."""
+    incident = new_incident(device="d")
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        done = Silencer(str).silence_device(connection, by_link(incident.id))
+    assert done
+    assert done.silence
+    subject = {"event": incident.event, "severity": incident.severity, "source": incident.source, "device": "d"}
+    assert matches(done.silence, Subject(**{**subject, **about})) is held
+
+
+def test_what_was_silenced_by_link_can_be_ended_by_link(store: Store):
+    """Whoever has the link ends what was begun by link for that device, and nothing else."""
+    incident, silencer = new_incident(), Silencer(lambda at: f"{at:%H%M%S}")
+    later = by_link(incident.id, after=HOUR / 4)
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        silencer.silence_device(connection, by_link(incident.id))
+        by_api = Wanted("Anna", Credential.API_TOKEN, lasting=2 * HOUR, device=incident.device)
+        silencer.begin(connection, by_api, START + HOUR / 8)
+        ended = silencer.unsilence_device(connection, later)
+        again = silencer.unsilence_device(connection, later)
+        [left] = silences.over_after(connection, later.now)
+        assert silencer.unsilence_device(connection, by_link("gone")) is None
+    assert ended
+    assert [(each.author, each.removed_by) for each in ended.ended] == [(later.by, later.by)]
+    assert again
+    assert (again.transition.result, again.ended) == (TransitionResult.ALREADY, ())
+    assert left.author == "Anna"
 
 
 def test_nobody_silences_an_incident_that_isnt_there(store: Store):

@@ -249,7 +249,7 @@ async def test_every_wrong_token_is_answered_alike(home: House):
         tuple((name, value) for name, value in answer.headers.items() if name not in varying) for answer in answers
     }
     assert len(headers) == 1
-    assert "leads nowhere" in answers[0].text
+    assert "<h1>This link leads nowhere</h1>" in answers[0].text
     assert (await everything(home))[0][0]["status"] == "open"
 
 
@@ -459,8 +459,8 @@ def test_the_log_names_links_by_their_template(path, shown):
     assert logged_path(path) == shown
 
 
-async def test_links_are_limited_by_token_and_by_address(home: House):
-    """A page that is reloaded forever is refused for a while, and so is who tries tokens; another address isn't."""
+async def test_links_are_limited_by_token_and_what_leads_nowhere_by_address(home: House):
+    """A page that is reloaded forever is refused for a while, and so is who tries tokens; who has one never is."""
     await home.says({"status": "firing"}, event="leak")
     path, client = link_to(home), home.service.client
     codes = [(await client.get(path)).status_code for _ in range(31)]
@@ -469,10 +469,15 @@ async def test_links_are_limited_by_token_and_by_address(home: House):
     assert int(refused.headers["Retry-After"]) > 0
     assert "Too many requests" in Page(refused).text
     assert (await opened(client, link_to(home, "partner"))).status == 200
-    codes = [(await client.get(f"/a/{number:016}")).status_code for number in range(120)]
-    assert (codes[0], codes[-1]) == (404, 429)
+    theirs = link_to(home, "partner")
+    for tokens in ([f"{number:016}" for number in range(120)], ["short", "long" * 9, "a" * 16]):
+        codes = [(await client.get(f"/a/{token}")).status_code for token in tokens]
+        assert set(codes) == ({404} if len(tokens) == 120 else {429})
+    page = await opened(client, theirs)
+    assert (page.status, (await pressed(client, theirs, page, "I'm on it")).status) == (200, 200)
     home.clock.move(minutes=1)
     assert (await opened(client, path)).status == 200
+    assert (await opened(client, f"/a/{0:016}")).status == 404
 
 
 async def test_two_replicas_serve_each_others_links(make_settings, postgres_database):

@@ -14,13 +14,16 @@ from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.directory import Directory
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Chosen, Escalator
-from alertgate.notify.plan import Choice, is_due, on_acknowledgement, on_resolution
+from alertgate.notify.plan import Choice, is_due, on_acknowledgement, on_resolution, on_silence
+from alertgate.notify.recipients import Recipient
 from alertgate.notify.runs import Runs
 from alertgate.policy.escalations import Escalation
 from alertgate.silence import Silence
 from alertgate.store import Connection, escalations, holds, incidents, notifications
 
 SNOOZE = timedelta(hours=1)
+SAID_WITH_SILENCE = "told together with who has silenced its device"
+"""Why what was pending is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,9 @@ class Applied:
     due: int = 0
     """How many notifications it made due."""
     silence: Silence | None = None
-    """The silence that it began."""
+    """The silence that it began, or made longer."""
+    ended: tuple[Silence, ...] = ()
+    """The silences that it ended."""
 
 
 class IncidentActions:
@@ -108,7 +113,12 @@ class IncidentActions:
         incidents.save(connection, [after])
         self._pause(connection, after, now)
         cancelled = notifications.cancel(connection, incident.id, decided.reason, now)
-        told = self._plan_news(connection, after, action)
+        batch, recipients = self._others(connection, after, action)
+
+        def choose(state: ContactState) -> Choice:
+            return on_acknowledgement(state, now)
+
+        told = self._plan_news(connection, batch, after, recipients, choose, now)
         return Applied(decided, cancelled=cancelled, due=sum(is_due(choice, now) for choice, _ in told))
 
     def _pause(self, connection: Connection, incident: Incident, now: datetime) -> None:
@@ -117,19 +127,39 @@ class IncidentActions:
         self._escalator.pause(runs, incident, now)
         runs.write(connection)
 
-    def _plan_news(self, connection: Connection, incident: Incident, action: Action) -> list[Chosen]:
-        """Tell the others who has it, once each."""
-        if not (self._directory.policy.has_people or action.contact):
-            return []
+    def tell_silenced(self, connection: Connection, incident: Incident, action: Action) -> int:
+        """Tell the others that somebody has silenced the device of an incident; return how many are told now.
+
+        What was pending to them would be held by the silence, so it is told with that.
+        """
+        batch, recipients = self._others(connection, incident, action)
+        for each in recipients:
+            batch.cancel_to(incident, each.target, SAID_WITH_SILENCE, action.now)
+        told = self._plan_news(connection, batch, incident, recipients, lambda _: on_silence(action.now), action.now)
+        return sum(is_due(choice, action.now) for choice, _ in told)
+
+    def _others(
+        self, connection: Connection, incident: Incident, action: Action
+    ) -> tuple[NotificationBatch, Sequence[Recipient]]:
+        """Return who else hears of what somebody has done."""
         batch = self._batch(connection, incident, action.now)
+        if not (self._directory.policy.has_people or action.contact):
+            return batch, []
         known = {target: batch.state(incident, target) for target in batch.knowing(incident)}
-        recipients = news.others(self._directory, known, action.by, action.contact, action.now)
+        return batch, news.others(self._directory, known, action.by, action.contact, action.now)
 
-        def choose(state: ContactState) -> Choice:
-            return on_acknowledgement(state, action.now)
-
+    def _plan_news(
+        self,
+        connection: Connection,
+        batch: NotificationBatch,
+        incident: Incident,
+        recipients: Sequence[Recipient],
+        choose: Callable[[ContactState], Choice],
+        now: datetime,
+    ) -> list[Chosen]:
+        """Tell the others what somebody has done, once each; nobody is woken for it."""
         about = About(incident, self._escalation(connection, incident), news.SEVERITY)
-        chosen = self._escalator.plan(batch, about, recipients, choose, action.now)
+        chosen = self._escalator.plan(batch, about, recipients, choose, now)
         batch.write(connection)
         return chosen
 

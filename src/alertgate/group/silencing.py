@@ -5,7 +5,7 @@ Nothing that waits is looked for: whatever becomes due is judged by the silences
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import Transition, TransitionResult
 from alertgate.model import Incident, IncidentStatus, Severity, Source
 from alertgate.policy.matchers import Subject
-from alertgate.policy.silences import matches
+from alertgate.policy.silences import by_link, matches
 from alertgate.silence import Silence
 from alertgate.store import Connection, incidents, silences
 
@@ -35,6 +35,9 @@ LONGEST_NOTE = 300
 LONGEST_AUTHOR = 128
 GLOBS = ("event", "device", "source")
 _SPECIAL = re.compile(r"([*?\[])")
+
+Tell = Callable[[Connection, Incident, Action], int]
+"""Tells the others that somebody has silenced the device of an incident; returns how many notifications are due."""
 
 
 class SilenceResult(StrEnum):
@@ -84,15 +87,20 @@ class Silenced:
 
 
 class Silencer:
-    """Begins and ends silences. `new_id` returns an id for a time, `device_name` the name of a device's id."""
+    """Begins and ends silences. `new_id` returns an id for a time, `device_name` the name of a device's id.
+
+    `tell` tells the others of a silence that somebody begins by link.
+    """
 
     def __init__(
         self,
         new_id: Callable[[datetime], str],
         device_name: Callable[[str | None], str | None] = lambda _: None,
+        tell: Tell = lambda *_: 0,
     ) -> None:
         self._new_id = new_id
         self._device_name = device_name
+        self._tell = tell
 
     def begin(self, connection: Connection, wanted: Wanted, now: datetime) -> Silenced:
         """Store a silence, unless something is wrong with it."""
@@ -136,22 +144,45 @@ class Silencer:
         """Silence the device of an incident, as the page of a message's link does; None if there is no such incident.
 
         Only while the incident is open, and for LONGEST_BY_LINK at most: who holds a link has no other credential.
+        What is critical is told all the same, unless the incident is: then its reader knew what they silenced.
         """
         incident, now = incidents.get(connection, action.incident_id), action.now
         if incident is None:
             return None
-        if reason := _no_device(incident):
+        if reason := why_not(incident):
             return Applied(Transition(TransitionResult.REFUSED, incident, reason))
-        lasting = min(action.lasting or SHORTEST_BY_LINK, LONGEST_BY_LINK)
-        device = _SPECIAL.sub(r"[\1]", incident.device or "")
-        wanted = Wanted(action.by, action.credential, lasting=lasting, device=device)
-        if earlier := _as_wanted(silences.over_after(connection, now), wanted, now):
+        wanted, known = _by_link(incident, action), silences.over_after(connection, now)
+        if earlier := _as_wanted(known, wanted, now):
             reason = f"its device is silenced until {earlier.ends_at:%Y-%m-%d %H:%M} UTC already"
             return Applied(Transition(TransitionResult.ALREADY, incident, reason))
-        done = self.begin(connection, wanted, now)
-        result = TransitionResult.CHANGED if done.silence else TransitionResult.REFUSED
-        reason = "; ".join(map(str, done.errors)) or f"its device was silenced by {action.by}"
-        return Applied(Transition(result, incident, reason), silence=done.silence)
+        done = self._extend(connection, known, wanted, now) or self.begin(connection, wanted, now)
+        if done.silence is None:
+            return Applied(Transition(TransitionResult.REFUSED, incident, "; ".join(map(str, done.errors))))
+        changed = Transition(TransitionResult.CHANGED, incident, f"its device was silenced by {action.by}")
+        return Applied(changed, due=self._tell(connection, incident, action), silence=done.silence)
+
+    def unsilence_device(self, connection: Connection, action: Action) -> Applied | None:
+        """End what people began by link for the device of an incident; None if there is no such incident."""
+        incident, now = incidents.get(connection, action.incident_id), action.now
+        if incident is None:
+            return None
+        begun = by_link(silences.over_after(connection, now), incident)
+        if not begun:
+            return Applied(Transition(TransitionResult.ALREADY, incident, "its device isn't silenced"))
+        done = [self.end(connection, each.id, action.by, action.credential, now) for each in begun]
+        ended = tuple(each.silence for each in done if each and each.silence)
+        reason = f"the silence of its device was ended by {action.by}"
+        return Applied(Transition(TransitionResult.CHANGED, incident, reason), ended=ended)
+
+    @staticmethod
+    def _extend(connection: Connection, known: Iterable[Silence], wanted: Wanted, now: datetime) -> Silenced | None:
+        """Have the silence end later that the same person began in the same way, if there is one."""
+        for each in known:
+            if _is_alike(each, wanted) and each.lasts(now) and each.author == wanted.by:
+                _, ends_at = wanted.span(now)
+                silences.extend(connection, each.id, ends_at)
+                return Silenced(SilenceResult.BEGUN, replace(each, ends_at=ends_at))
+        return None
 
     def _matching(self, connection: Connection, silence: Silence) -> int:
         """Return how many incidents that aren't over a silence matches."""
@@ -164,22 +195,53 @@ class Silencer:
 
 
 def _as_wanted(known: Iterable[Silence], wanted: Wanted, now: datetime) -> Silence | None:
-    """Return the silence that holds all of a device already, for as long as is wanted, if there is one."""
+    """Return the silence that holds as much of a device already, for as long as is wanted, if there is one."""
     _, ends_at = wanted.span(now)
     for each in known:
-        holds_all = not (each.event or each.source or each.min_severity or each.unless)
-        if holds_all and each.device == wanted.device and each.lasts(now) and ends_at - each.ends_at <= PRESSED_TWICE:
+        holds_all = not (each.event or each.min_severity) and each.unless in (None, wanted.unless)
+        is_of_device = each.device == wanted.device and each.source in (None, wanted.source)
+        if holds_all and is_of_device and each.lasts(now) and ends_at - each.ends_at <= PRESSED_TWICE:
             return each
     return None
 
 
-def _no_device(incident: Incident) -> str | None:
-    """Return why the device of an incident can't be silenced, or None."""
+def _is_alike(silence: Silence, wanted: Wanted) -> bool:
+    """Return whether a silence was begun with the same kind of credential, and holds the same."""
+    of_device = (silence.event, silence.device, silence.source, silence.min_severity, silence.unless)
+    asked = (wanted.event, wanted.device, wanted.source, wanted.min_severity, wanted.unless)
+    return silence.credential is wanted.credential and of_device == asked
+
+
+def _by_link(incident: Incident, action: Action) -> Wanted:
+    return Wanted(
+        action.by,
+        action.credential,
+        lasting=min(action.lasting or SHORTEST_BY_LINK, LONGEST_BY_LINK),
+        device=_glob(incident),
+        source=str(incident.source),
+        unless=held_unless(incident),
+    )
+
+
+def held_unless(incident: Incident) -> Severity | None:
+    """Return from which severity on a silence of an incident's device by link lets everything be told."""
+    return None if incident.severity is Severity.CRITICAL else Severity.CRITICAL
+
+
+def _glob(incident: Incident) -> str:
+    """Return what matches an incident's device alone: its special characters stand for themselves."""
+    return _SPECIAL.sub(r"[\1]", incident.device or "")
+
+
+def why_not(incident: Incident) -> str | None:
+    """Return why the device of an incident can't be silenced by link, or None."""
     if incident.status is IncidentStatus.RESOLVED:
         return "the incident is over: there is nothing to silence"
     if incident.source is Source.ALERTGATE:
         return "it is about alertgate itself, which can't be silenced"
-    return None if incident.device else "the incident names no device"
+    if not incident.device:
+        return "the incident names no device"
+    return next(map(str, _text("device", _glob(incident), LONGEST_GLOB)), None)
 
 
 def problems(wanted: Wanted, now: datetime) -> Iterator[FieldError]:

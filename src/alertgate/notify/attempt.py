@@ -31,6 +31,7 @@ from alertgate.notify.channels.base import (
     Sent,
     Transient,
 )
+from alertgate.notify.channels.hidden import Secrets, without
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
 from alertgate.notify.course import Course
 from alertgate.notify.delivery_log import log_attempts, log_digest
@@ -107,7 +108,9 @@ class Sender:
         if outgoing.is_digest:
             first = outgoing.first
             items = tuple(
-                DigestItem(each.incident, name, each.news, each.earlier)
+                DigestItem(
+                    each.incident, name, each.news, each.earlier, each.silence is not None and each.silence.lasts(now)
+                )
                 for each, name in zip(outgoing.snapshots, names, strict=True)
             )
             digest_id, zone = first.digest_id or first.id, settings.zone
@@ -137,6 +140,7 @@ class Sender:
             one.first,
             course,
             link,
+            one.silence,
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:
@@ -203,6 +207,7 @@ class Sender:
                 notification_id=notification.id,
             )
             outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+        outcome = self._without_link(outcome, notification)
         attempt = Attempt(
             id=self._new_id(started_at),
             notification_id=notification.id,
@@ -214,6 +219,10 @@ class Sender:
             queue_id=queue_id(outcome.reply) if isinstance(outcome, Sent) else None,
         )
         return attempt, outcome
+
+    def _without_link(self, outcome: Outcome, notification: Notification) -> Outcome:
+        """Return an outcome whose words don't have the message's link: a filter may quote what it refuses."""
+        return without(outcome, Secrets([self._links.token(notification.id)]).hide) if self._links else outcome
 
     def _finishes(self, outgoing: Outgoing, outcome: Outcome) -> tuple[Finish, ...]:
         """Return how the lease ends after this outcome: sent, failed, or pending until the next attempt.

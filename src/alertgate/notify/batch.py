@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
 from alertgate.model import (
+    ABOUT_OTHERS,
     FIRST_NEWS,
     Hold,
     Incident,
@@ -23,7 +24,7 @@ from alertgate.store import Connection, newer, notifications
 from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 
 QUIET = Severity.INFO
-"""The severity of a notification that somebody has an incident, however severe that is."""
+"""The severity of a notification that says what somebody else has done, however severe its incident is."""
 UNKNOWN = "it can't be sent, because the setting that holds the address isn't set"
 TOGETHER_WITHIN = timedelta(minutes=1)
 """After which what waits to go together goes by itself."""
@@ -86,6 +87,13 @@ class NotificationBatch:
             else:
                 self._cancelled[incident.id] = reason, now
             states[target] = _without_pending(state)
+
+    def cancel_to(self, incident: Incident, target: Target, reason: str, now: datetime) -> None:
+        """Cancel what is pending about an incident to one contact."""
+        state = self.state(incident, target)
+        if state.pending_id:
+            self._cancel_one(state.pending_id, reason, now)
+            self._of(incident.id)[target] = _without_pending(state)
 
     def knowing(self, incident: Incident) -> list[Target]:
         """Return the contacts that were told of an incident, are about to be, or couldn't be.
@@ -185,7 +193,7 @@ def _planned(
         address=address,
         kind=choice.kind,
         status=NotificationStatus.FAILED if recipient.unknown else NotificationStatus.PENDING,
-        severity=QUIET if choice.kind is Kind.ACKNOWLEDGEMENT else incident.severity,
+        severity=QUIET if choice.kind in ABOUT_OTHERS else incident.severity,
         reason=f"{reason}; {UNKNOWN}" if recipient.unknown else reason,
         created_at=now,
         retry_since=now,

@@ -15,7 +15,7 @@ import structlog
 from alertgate.addresses import mask
 from alertgate.contact_state import Due, Recent
 from alertgate.links import Links, fingerprint
-from alertgate.model import ChannelName, Notification
+from alertgate.model import ChannelName, Incident, Kind, Notification
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
 from alertgate.notify.course import SAYS_COURSE, Course
@@ -26,7 +26,9 @@ from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, cho
 from alertgate.notify.hours import may_hold, without_untimely
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.mute import in_force, without_silenced
-from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, untold
+from alertgate.policy.silences import by_link, lasting
+from alertgate.silence import Silence
+from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, silences, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
@@ -128,11 +130,11 @@ class Claimer:
         """Lease what is to be sent now, and read what it is about."""
         limit = self._daily_limit if wanted.channel in MAIL else 0
         missed = untold.any_missed(connection, wanted.channel)
-        silences = in_force(connection, wanted.now)
-        holds = silences or may_hold(self._directory.policy, wanted.now)
+        silenced = in_force(connection, wanted.now)
+        holds = silenced or may_hold(self._directory.policy, wanted.now)
         most = None if self._rules.limit or limit or missed or wanted.probe or holds else wanted.slots
         due = self._due(connection, wanted, missed=missed, most=most)
-        due = without_silenced(connection, due, silences, self._device_name, wanted.now)
+        due = without_silenced(connection, due, silenced, self._device_name, wanted.now)
         due = without_untimely(connection, due, self._escalator, wanted.now)
         due = self._without_own(connection, due, wanted)
         if wanted.probe and not due:
@@ -221,12 +223,26 @@ class Claimer:
 def _with_contents(connection: Connection, messages: Sequence[Sequence[Notification]]) -> tuple[Outgoing, ...]:
     """Return the messages with what they report. A digest shows no alerts; that of what was missed counts them."""
     about = incidents.by_id(connection, {each.incident_id for members in messages for each in members})
-    found = [Outgoing(tuple(Snapshot(each, about[each.incident_id]) for each in members)) for members in messages]
+    begun = _begun([each for members in messages for each in members], connection)
+    found = [Outgoing(tuple(_snapshot(each, about, begun) for each in members)) for members in messages]
     showing = [each for each in found if each.missed_since or not each.is_digest]
     ids = [notification.id for outgoing in showing for notification in outgoing.notifications]
     earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, ids).items()}
     courses = _courses(connection, [each for each in found if not each.is_digest])
     return tuple(_with_alerts(connection, outgoing, earlier, courses) for outgoing in found)
+
+
+def _snapshot(notification: Notification, about: Mapping[str, Incident], begun: Sequence[Silence]) -> Snapshot:
+    incident = about[notification.incident_id]
+    if notification.kind is not Kind.SILENCE:
+        return Snapshot(notification, incident)
+    return Snapshot(notification, incident, silence=lasting(by_link(begun, incident), notification.created_at))
+
+
+def _begun(notifications: Sequence[Notification], connection: Connection) -> list[Silence]:
+    """Return the silences that these may tell of."""
+    since = [each.created_at for each in notifications if each.kind is Kind.SILENCE]
+    return silences.over_after(connection, min(since)) if since else []
 
 
 def _courses(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, Course]:

@@ -24,6 +24,7 @@ from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.render.reading import Reading, reading
 from alertgate.notify.render.text import one_line
 from alertgate.prove.trouble_words import title
+from alertgate.silence import Silence
 
 LATE = timedelta(minutes=1)
 """The shortest delay that a message mentions."""
@@ -45,6 +46,8 @@ class Snapshot:
     """How many of the incident's firing alerts a digest of what was missed tells for the first time."""
     course: Course | None = None
     """How far its escalation has come, for the messages that say it."""
+    silence: Silence | None = None
+    """The silence that it tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,8 @@ class DigestItem:
     device_name: str | None
     news: int = 1
     earlier: Untold | None = None
+    silenced: bool = False
+    """Whether the news is that somebody has silenced its device."""
 
     @property
     def over(self) -> bool:
@@ -200,6 +205,8 @@ class MessageContext(LocalTimes):
     course: Course = NO_COURSE
     link: str | None = field(default=None, repr=False)
     """Where its reader can answer, if there are links."""
+    silence: Silence | None = None
+    """The silence that it tells of, if it is the news that there is one."""
 
     @property
     def latest(self) -> Alert:
@@ -218,16 +225,24 @@ class MessageContext(LocalTimes):
 
     @property
     def tag(self) -> str:
-        """The first word of a message: RESOLVED, ACKNOWLEDGED if that is the news, or else the severity."""
+        """The first word of a message: RESOLVED, what somebody has done if that is the news, or else the severity."""
         if self.resolved:
             return "RESOLVED"
+        if self.is_silenced:
+            return "SILENCED"
         return "ACKNOWLEDGED" if self.is_quiet else self.incident.severity.upper()
 
     @property
     def is_quiet(self) -> bool:
-        """Whether it says no more than that somebody has it."""
+        """Whether it says no more than that somebody has it, or has silenced its device."""
         is_acknowledged = self.incident.status is IncidentStatus.ACKNOWLEDGED
-        return is_acknowledged and self.notification.kind is Kind.ACKNOWLEDGEMENT
+        return self.is_silenced or (is_acknowledged and self.notification.kind is Kind.ACKNOWLEDGEMENT)
+
+    @property
+    def is_silenced(self) -> bool:
+        """Whether the news is that somebody has silenced its device, and that still is so."""
+        is_news = self.notification.kind is Kind.SILENCE and not self.resolved
+        return is_news and self.silence is not None and self.silence.lasts(self.now)
 
     @property
     def own(self) -> bool:

@@ -12,7 +12,17 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from alertgate.contact_state import ContactState
-from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Target
+from alertgate.model import (
+    ABOUT_OTHERS,
+    FIRST_NEWS,
+    Hold,
+    Incident,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Target,
+)
 from alertgate.notify import news, plan
 from alertgate.notify.batch import REMEMBERED, TOGETHER_WITHIN, NotificationBatch
 from alertgate.notify.escalate import StepReason
@@ -24,6 +34,7 @@ from alertgate.notify.runs import Runs
 from alertgate.notify.tellings import Telling, TellReason, first_hold, release
 from alertgate.notify.turn import Announcement
 from alertgate.notify.turns import after_holds
+from alertgate.policy.silences import never
 from alertgate.store import Connection, escalations, holds, incidents, notifications
 from alertgate.store.notifications import superseded_by
 
@@ -151,20 +162,20 @@ class Releaser:
         now: datetime,
     ) -> list[Notification]:
         """Decide about what is held about one incident and by one name of its steps, and is as urgent."""
-        _, via, is_news = _group(held[0])
-        urgency = news.SEVERITY if is_news else incident.severity
+        _, via, about_others = _group(held[0])
+        urgency = news.SEVERITY if about_others else incident.severity
         escalation = self._escalator.escalation_of(incident, runs)
-        silenced = self._escalator.silenced_until(incident)
+        silenced = never if held[0].kind is Kind.SILENCE else self._escalator.silenced_until(incident)
         found = release(self._escalator.policy, escalation.name, via, urgency, now, silenced)
         if found is None:
             return self._tell_others(batch, runs, incident, held, now)
         by_target = {self._escalator.directory.target(telling.contact): telling for telling in found}
-        otherwise = GONE if is_news else INSTEAD
+        otherwise = GONE if about_others else INSTEAD
         decided = [_released(each, by_target.get((each.channel, each.address)), otherwise, now) for each in held]
         missing = [each for each in decided if each.status is NotificationStatus.CANCELLED]
         for each in missing:
             batch.forget_pending(incident, (each.channel, each.address))
-        if missing and not is_news:
+        if missing and not about_others:
             instead = Announcement(missing[0].kind, found, 0, StepReason.FIRST_STEP)
             self._plan(batch, runs, incident, [instead], now)
         return decided
@@ -215,9 +226,9 @@ def _believing_open(connection: Connection, about: Mapping[str, Incident], now: 
     return notifications.believing_open(connection, {incident.key for incident in about.values()}, since)
 
 
-def _group(held: Notification) -> tuple[str, str, bool]:
-    """Return what is decided together; last whether it says that somebody has it, which wakes nobody."""
-    return held.incident_id, held.via or held.person or "", held.kind is Kind.ACKNOWLEDGEMENT
+def _group(held: Notification) -> tuple[str, str, str]:
+    """Return what is decided together; last its kind if it says what others did, which wakes nobody."""
+    return held.incident_id, held.via or held.person or "", held.kind if held.kind in ABOUT_OTHERS else ""
 
 
 def _count_from_release(runs: Runs, held: Notification, now: datetime) -> None:

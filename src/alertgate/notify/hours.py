@@ -12,7 +12,7 @@ import structlog
 
 from alertgate.contact_state import Due
 from alertgate.local_time import day_and_time
-from alertgate.model import Hold, Incident, Kind, Severity, worst
+from alertgate.model import ABOUT_OTHERS, Hold, Incident, Severity, worst
 from alertgate.notify.directory import Directory
 from alertgate.notify.escalator import Escalator
 from alertgate.notify.recipients import WORDS
@@ -75,7 +75,7 @@ def _held(
 
 def urgency(due: Due, incident: Incident) -> Severity:
     """Return how severe a notification is to whoever is asleep: as its incident, but nobody is woken by good news."""
-    if due.kind is Kind.ACKNOWLEDGEMENT:
+    if due.kind in ABOUT_OTHERS:
         return due.severity
     return worst(due.severity, incident.severity)
 

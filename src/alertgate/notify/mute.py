@@ -1,7 +1,7 @@
 """Silences catch what becomes due, whenever it was planned: it is held until they end, and never cancelled.
 
 What is planned while an incident is silenced is held from the start. This is for all that was planned before: a silence
-that is new or begins only now, a retry, a contact's delay, a hold that ends.
+that is new or begins only now, a retry, a contact's delay, a hold that ends. The news of a silence isn't held by it.
 """
 
 from collections import defaultdict
@@ -11,6 +11,7 @@ from datetime import datetime
 import structlog
 
 from alertgate.contact_state import Due
+from alertgate.model import Kind
 from alertgate.policy.matchers import Subject
 from alertgate.policy.silences import Silences
 from alertgate.store import Connection, holds, incidents, silences
@@ -40,7 +41,7 @@ def without_silenced(
     for each in due:
         incident = by_id[about[each.id]]
         judged = known.judge(Subject.of(incident, device_name(incident.device)), now)
-        if judged.until:
+        if judged.until and each.kind is not Kind.SILENCE:
             until[judged.until].append(each.id)
         else:
             going.append(each)

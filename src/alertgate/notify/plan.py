@@ -42,6 +42,7 @@ class PlanReason(StrEnum):
     ACKNOWLEDGEMENT_OVER = "acknowledgement_over"  # it was snoozed, or alerts go on long after the acknowledgement
     SILENCED = "silenced"  # a silence holds what would be said
     SOMEBODY_HAS_IT = "somebody_has_it"  # somebody else has acknowledged it
+    DEVICE_SILENCED = "device_silenced"  # somebody else has silenced its device
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,11 @@ def on_acknowledgement(state: ContactState, now: datetime) -> Choice:
     return Plan(Kind.ACKNOWLEDGEMENT, now, PlanReason.SOMEBODY_HAS_IT)
 
 
+def on_silence(now: datetime) -> Choice:
+    """Decide how one contact is told that somebody else has silenced the device. What was pending is in it."""
+    return Plan(Kind.SILENCE, now, PlanReason.DEVICE_SILENCED)
+
+
 def on_silence_end(incident: Incident, state: ContactState) -> Choice:
     """Decide what becomes of what a silence held for one contact: it is told, unless it would say what isn't news.
 
@@ -316,4 +322,5 @@ _SENTENCES = {
     PlanReason.NOBODY_ANSWERED: "nobody has answered; there are no more reminders",
     PlanReason.ACKNOWLEDGEMENT_OVER: "the acknowledgement by {incident.acknowledged_by} is over",
     PlanReason.SOMEBODY_HAS_IT: "acknowledged by {incident.acknowledged_by}",
+    PlanReason.DEVICE_SILENCED: "its device was silenced",
 }

@@ -90,6 +90,7 @@ def in_time(
 ) -> Choice:
     """Return a choice that keeps to a contact's own delay, the person's quiet hours, the escalation's, and silences."""
     if isinstance(choice, Plan | Expedite) and choice.due_at:
+        silenced = never if choice.kind is Kind.SILENCE else silenced  # it would hold the news of itself
         start = max(choice.due_at, recipient.due_at)
         due_at, reason = held(recipient.person, escalation, severity, start, silenced)
         hold = HOLDS[reason] if reason else recipient.hold if start > choice.due_at else None

@@ -5,13 +5,14 @@ severity is judged anew. alertgate's own troubles are never silenced, whatever a
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from alertgate.credential import Credential
 from alertgate.local_time import day_and_time
-from alertgate.model import Source
+from alertgate.model import Incident, Source
 from alertgate.policy.matchers import Matcher, Subject
 from alertgate.silence import Silence
 
@@ -54,10 +55,30 @@ def matches(silence: Silence, subject: Subject) -> bool:
     return _refusal(silence, subject) is None
 
 
+def by_link(known: Iterable[Silence], incident: Incident) -> tuple[Silence, ...]:
+    """Return the silences of an incident's device that people began by link."""
+    subject = Subject.of(incident, None)
+    return tuple(each for each in known if each.credential is Credential.LINK and _is_about(each, subject))
+
+
+def lasting(known: Iterable[Silence], at: datetime) -> Silence | None:
+    """Return the silence that lasts at a time; of several, the one that is over last."""
+    return max((each for each in known if each.lasts(at)), key=lambda silence: silence.over_at, default=None)
+
+
+def _is_about(silence: Silence, subject: Subject) -> bool:
+    """Return whether a silence is about what is like this, however severe it is.
+
+    One that was begun by link is about one device, by its id alone: another device may have that as its name.
+    """
+    by_id = replace(subject, device_name=None) if silence.credential is Credential.LINK else subject
+    return matcher_of(silence).matches(by_id)
+
+
 def _refusal(silence: Silence, subject: Subject) -> SilenceReason | None:
     if subject.source is Source.ALERTGATE:
         return SilenceReason.OWN_TROUBLE
-    if not matcher_of(silence).matches(subject):
+    if not _is_about(silence, subject):
         return SilenceReason.UNMATCHED
     if silence.unless and subject.severity.rank >= silence.unless.rank:
         return SilenceReason.TOO_SEVERE

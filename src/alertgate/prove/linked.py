@@ -21,6 +21,9 @@ class Linked:
 
     notification: Notification
     incidents: tuple[Incident, ...]
+    silences: tuple[Silence, ...] = ()
+    """Those that people began by link and that lasted after the first of the incidents was opened."""
+    read_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +34,27 @@ class Story:
     alerts: tuple[Alert, ...]
     told: tuple[ToldContact, ...]
     silences: tuple[Silence, ...] = ()
-    """Those that aren't over."""
+    """Those that aren't over; with an only incident, those that lasted after it was opened."""
 
 
 def find(connection: Connection, made: Links, token: str, now: datetime) -> Linked | None:
-    """Return what a token leads to, or None. Whatever is wrong with it, the same is done to find that out."""
-    found = links.find(connection, fingerprint(token))
-    if not made.believes(token, found.id if found else "") or not found:
+    """Return what a token leads to, or None."""
+    found = notification_of(connection, made, token)
+    if found is None:
         return None
     members = links.carried_with(connection, found)
     about = incidents.by_id(connection, {each.incident_id for each in members})
-    linked = Linked(found, tuple(sorted(about.values(), key=lambda incident: incident.id)))
-    return None if is_long_over(linked.incidents, now) else linked
+    ordered = tuple(sorted(about.values(), key=lambda incident: incident.id))
+    if is_long_over(ordered, now):
+        return None
+    since = min(incident.opened_at for incident in ordered)
+    return Linked(found, ordered, tuple(silences.by_link(connection, since)), now)
+
+
+def notification_of(connection: Connection, made: Links, token: str) -> Notification | None:
+    """Return the notification of a token, or None. Whatever is wrong with it, the same is done to find that out."""
+    found = links.find(connection, fingerprint(token))
+    return found if made.believes(token, found.id if found else "") else None
 
 
 def is_long_over(about: Iterable[Incident], now: datetime) -> bool:
@@ -57,4 +69,6 @@ def story(connection: Connection, linked: Linked, now: datetime) -> Story:
     """Read what there is to show."""
     ids = [incident.id for incident in linked.incidents]
     latest = alerts.latest(connection, ids[0], SHOWN_ALERTS) if len(ids) == 1 else []
-    return Story(linked, tuple(latest), tuple(links.told(connection, ids)), tuple(silences.over_after(connection, now)))
+    since = linked.incidents[0].opened_at if len(ids) == 1 else now
+    silenced = silences.over_after(connection, min(since, now))
+    return Story(linked, tuple(latest), tuple(links.told(connection, ids)), tuple(silenced))

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, exists, func, literal_column, or_, select, tuple_, update
@@ -94,10 +95,15 @@ def save(connection: Connection, runs: Sequence[StoredRun]) -> None:
     """Store escalations, new or not. Their incidents must be stored."""
     if not runs:
         return
-    statement: Any = _UPSERTS[connection.dialect.name](escalations)
+    connection.execute(_upsert(connection.dialect.name), [{n: getattr(run, n) for n in _NAMES} for run in runs])
+
+
+@cache
+def _upsert(dialect: str) -> Any:
+    """Return the statement, which takes longer to build than to run."""
+    statement: Any = _UPSERTS[dialect](escalations)
     new = {name: statement.excluded[name] for name in _NAMES if name != "incident_id"}
-    upsert = statement.on_conflict_do_update(index_elements=["incident_id"], set_=new).returning(_e.incident_id)
-    connection.execute(upsert, [{name: getattr(run, name) for name in _NAMES} for run in runs])
+    return statement.on_conflict_do_update(index_elements=["incident_id"], set_=new).returning(_e.incident_id)
 
 
 def any_due(connection: Connection, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import FIRST_NEWS, IncidentStatus, Kind, Notification, NotificationStatus, worst
+from alertgate.model import ABOUT_OTHERS, FIRST_NEWS, IncidentStatus, Kind, Notification, NotificationStatus, worst
 from alertgate.states import states_before
 from alertgate.store import failures
 from alertgate.store.newer import Place, told_by_newer
@@ -215,8 +215,12 @@ def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notifica
 
 
 def _including(returning: Notification, superseded: Notification) -> Notification:
-    """Return a notification that says also what a later one would have said, and is as pressing."""
-    kind = returning.kind if returning.kind in FIRST_NEWS else superseded.kind
+    """Return a notification that says also what a later one would have said, and is as pressing.
+
+    The news of a silence stays what it is: the silence would hold anything else.
+    """
+    stays_first = returning.kind in FIRST_NEWS and superseded.kind is not Kind.SILENCE
+    kind = returning.kind if stays_first else superseded.kind
     return replace(returning, kind=kind, severity=worst(returning.severity, superseded.severity))
 
 
@@ -232,10 +236,10 @@ def _cancelled(notification: Notification, reason: str, now: datetime) -> Notifi
 def _needless(kind: Kind, situation: Any, newer_id: str | None) -> str | None:
     """Return why a notification needn't be sent any more, as a sentence, or None.
 
-    Its incident is acknowledged, and it doesn't say that; or its contact hears of a newer one with the same key, so
-    that this one would say "over" of what is open, or say it again.
+    Its incident is acknowledged, and it doesn't say what somebody has done; or its contact hears of a newer one with
+    the same key, so that this one would say "over" of what is open, or say it again.
     """
-    if situation.status is IncidentStatus.ACKNOWLEDGED and kind is not Kind.ACKNOWLEDGEMENT:
+    if situation.status is IncidentStatus.ACKNOWLEDGED and kind not in ABOUT_OTHERS:
         return f"acknowledged by {situation.acknowledged_by}"
     return superseded_by(newer_id) if newer_id else None
 

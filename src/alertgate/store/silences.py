@@ -45,6 +45,12 @@ def over_after(connection: Connection, at: datetime) -> list[Silence]:
     return [Silence(*row) for row in connection.execute(_OVER_AFTER, {"at": at})]
 
 
+def by_link(connection: Connection, since: datetime) -> list[Silence]:
+    """Return the silences that people began by link and that would have lasted until after a time, oldest first."""
+    since_then = (_s.ends_at > since, _s.credential == constant(Credential.LINK))
+    return [Silence(*row) for row in connection.execute(select(*_COLUMNS).where(*since_then).order_by(_s.id))]
+
+
 def number_lasting(connection: Connection, now: datetime) -> int:
     """Return how many silences hold what they match now."""
     return int(connection.execute(_LASTING, {"at": now}).scalar_one())
@@ -73,6 +79,11 @@ def page(connection: Connection, over_after: datetime | None, before: str | None
     if before:
         query = query.where(_s.id < before)
     return [Silence(*row) for row in connection.execute(query, bound)]
+
+
+def extend(connection: Connection, silence_id: str, ends_at: datetime) -> None:
+    """Have a silence end later."""
+    connection.execute(update(silences).where(_s.id == silence_id).values(ends_at=ends_at))
 
 
 def remove(connection: Connection, silence_id: str, by: str, credential: Credential, now: datetime) -> None:

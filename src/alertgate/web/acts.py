@@ -25,6 +25,10 @@ def log_act(action: Action, applied: Applied) -> None:
     if applied.silence:
         log_silence(applied.silence)
         return
+    if applied.ended:
+        for each in applied.ended:
+            log_silence_end(each)
+        return
     log.info(
         EVENTS[_what(transition.incident)],
         detail=transition.reason,
@@ -54,3 +58,8 @@ def log_silence(new: Silence) -> None:
         by=new.author,
         credential=new.credential,
     )
+
+
+def log_silence_end(ended: Silence) -> None:
+    """Log that somebody has ended a silence."""
+    log.info("silence.ended", detail="what it held is released", id=ended.id, by=ended.removed_by)

@@ -19,7 +19,8 @@ from alertgate.web.limit_storage import MOST_KEYS, BoundedMemory
 from alertgate.web.network import network_of
 
 LINK_ADDRESS_LIMIT = "120/minute"
-"""A whole office, and its mail scanner, may share an address. A token can't be guessed at any rate."""
+"""Of tokens that lead nowhere. A whole office may share an address, so the right ones pass all the same; none can be
+guessed at any rate."""
 LINK_LIMIT = "30/minute"
 
 
@@ -30,8 +31,8 @@ class RateBudget(StrEnum):
     GENERIC = "generic"  # the generic webhook, by client address
     DEVICE = "device"  # the Particle webhook, by device
     STORED = "stored"  # the bytes that a webhook stores (accept/volume.py)
-    LINK_ADDRESS = "link_address"  # links of messages, by client address
-    LINK = "link"  # the same, by link
+    LINK_ADDRESS = "link_address"  # links of messages that lead nowhere, by client address
+    LINK = "link"  # those of messages, by link
 
 
 class Limits:
@@ -72,9 +73,12 @@ class Limits:
         """Count an authenticated request of a device. Raises RateLimited."""
         self._spend(self._device, RateBudget.DEVICE, device, "Too many requests of this device.")
 
-    def count_link(self, address: str, link_hash: str) -> None:
-        """Count a request with the link of a message, right or wrong. Raises RateLimited."""
+    def count_wrong_link(self, address: str) -> None:
+        """Count a request with a link that leads nowhere. Raises RateLimited."""
         self._spend(self._link_address, RateBudget.LINK_ADDRESS, network_of(address), "Too many requests.")
+
+    def count_link(self, link_hash: str) -> None:
+        """Count a request with the link of a message. Raises RateLimited."""
         self._spend(self._link, RateBudget.LINK, link_hash, "Too many requests with this link.")
 
     def _spend(self, items: list[RateLimitItem], budget: RateBudget, key: str, detail: str) -> None:

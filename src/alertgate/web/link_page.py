@@ -1,7 +1,7 @@
 """What the page of a link shows: clean texts for its template, in the order in which a sleepy reader needs them."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -25,10 +25,12 @@ from alertgate.notify.context import LocalTimes, MessageContext, where
 from alertgate.notify.render import content, wording
 from alertgate.notify.render.text import one_line, rows
 from alertgate.policy.matchers import Subject
-from alertgate.policy.silences import Silences
+from alertgate.policy.silences import Silences, matches
 from alertgate.prove.linked import Story
 from alertgate.store.links import ToldContact
 
+MOST_GROUPS = 20
+"""Events of a digest that are shown; when somebody has these, the next ones are."""
 MOST_STATES = 5
 """Sentences about how one group stands."""
 MOST_NAMES = 60
@@ -49,6 +51,7 @@ LABELS = MappingProxyType(
         LinkAct.SNOOZE: "Snooze 1 h",
         LinkAct.RESOLVE: "It's over",
         LinkAct.SILENCE: "Silence this device",
+        LinkAct.UNSILENCE: "End the silence",
     }
 )
 
@@ -71,6 +74,8 @@ class GroupView:
     tag: str
     color: str
     """A class of the style sheet."""
+    quiet: bool
+    """Whether nothing is said of it for now, so that no button needs to be pressed."""
     names: tuple[str, ...]
     more: int
     """How many devices aren't named."""
@@ -92,7 +97,8 @@ class LinkPage(LocalTimes):
 
     def view(self) -> dict[str, object]:
         """Return what the page's template shows."""
-        shown = [self.group(group) for group in groups(self.story.linked.incidents)]
+        found = groups(self.story.linked)
+        shown = [self.group(group) for group in found[:MOST_GROUPS]]
         first = shown[0]
         return {
             "title": f"{first.names[0]}: {first.event}" if self._single else f"{len(self._incidents)} incidents",
@@ -100,6 +106,7 @@ class LinkPage(LocalTimes):
             "color": first.color,
             "groups": shown,
             "single": self._single,
+            "more": _left_out(found[MOST_GROUPS:]),
             "told": [
                 self._told(list(each)) for _, each in groupby(sorted(self.story.told, key=_contact), key=_contact)
             ],
@@ -118,15 +125,16 @@ class LinkPage(LocalTimes):
         """Return one group as it is shown."""
         names = sorted({self._where(incident) for incident in group.incidents})
         severity = worst(*(incident.severity for incident in group.going_on or group.incidents))
-        over = not group.going_on
+        over, silenced = not group.going_on, self._silenced(group)
         return GroupView(
             id=group.id,
             event=group.event,
-            tag="OVER" if over else severity.upper(),
-            color="over" if over else severity,
+            tag="OVER" if over else "SILENCED" if silenced else severity.upper(),
+            color="over" if over else "quiet" if silenced else severity,
+            quiet=bool(silenced),
             names=tuple(names[:MOST_NAMES]),
             more=max(len(names) - MOST_NAMES, 0),
-            state=(*self._states(group), *self._silenced(group)),
+            state=(*silenced, *self._states(group)),
             changed=self._changed(group),
             marks=" ".join(group.marks),
             buttons=tuple(Button(act, LABELS[act], act in ASKED_FIRST) for act in self.offered(group)),
@@ -159,13 +167,19 @@ class LinkPage(LocalTimes):
 
     def _silenced(self, group: LinkGroup) -> list[str]:
         """Return until when a silence holds what would be said, if that is so for all of a group."""
-        known = Silences(self.story.silences)
-        judged = [known.judge(self._subject(incident), self.now) for incident in group.going_on]
-        ends = [(each.until, each.silence.author) for each in judged if each.until and each.silence]
-        if not ends or len(ends) < len(judged):
+        known, first = Silences(self.story.silences), None
+        for incident in group.going_on:
+            judged = known.judge(self._subject(incident), self.now)
+            if judged.until is None or judged.silence is None:
+                return []
+            if first is None or judged.until < first[0]:
+                first = judged.until, judged.silence
+        if first is None:
             return []
-        until, author = min(ends)
-        return [f"Silenced by {one_line(author, 60)} until {self.minute(until)}: nothing is said of it before."]
+        until, silence = first
+        but = f", unless it is {silence.unless}" if silence.unless else ""
+        said = f"Silenced by {one_line(silence.author, 60)} until {self.minute(until)}"
+        return [f"{said}: nothing is said of it before{but}."]
 
     def _subject(self, incident: Incident) -> Subject:
         return Subject.of(incident, self.device_name(incident.device))
@@ -230,8 +244,30 @@ class LinkPage(LocalTimes):
             happened.append((incident.acknowledged_at, took))
         if incident.resolved_at and incident.status is IncidentStatus.RESOLVED:
             happened.append((incident.resolved_at, f"over{_how(incident)}{in_words(incident.resolved_with)}"))
+        happened += self._silence_events(incident)
         newest_first = sorted(happened, key=lambda event: event[0], reverse=True)
         return [(self.clock(at), text) for at, text in newest_first]
+
+    def _silence_events(self, incident: Incident) -> Iterator[tuple[datetime, str]]:
+        """Yield when silences of the incident began, as far as that is past, and by whom they were ended."""
+        subject, end = self._subject(incident), incident.resolved_at or self.now
+        for each in self.story.silences:
+            if not matches(each, subject) or each.begins_at > end:
+                continue
+            by, until = one_line(each.author, 60), self.minute(each.ends_at)
+            yield each.begins_at, f"{by} silenced it until {until}{in_words(each.credential)}"
+            if each.removed_at:
+                ended_by = one_line(each.removed_by or "somebody", 60)
+                yield each.removed_at, f"{ended_by} ended the silence{in_words(each.removed_with)}"
+
+
+def _left_out(groups_left: Sequence[LinkGroup]) -> str:
+    """Return how much isn't shown, or nothing."""
+    if not groups_left:
+        return ""
+    incidents = sum(len(group.incidents) for group in groups_left)
+    events = f"{len(groups_left):,} more {'events' if len(groups_left) > 1 else 'event'}"
+    return f"and {events} with {incidents:,} incidents: shown here once somebody has some of these."
 
 
 def _taker(incident: Incident) -> str:

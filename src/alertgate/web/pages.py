@@ -39,7 +39,10 @@ def policy() -> str:
     )
 
 
+ROBOTS = "noindex, nofollow, noarchive"
+
+
 def page(name: str, shown: Mapping[str, object], status: int = 200, more: Mapping[str, str] | None = None) -> Response:
     """Return a page that no one keeps, indexes or frames; `more` are further headers."""
-    headers = {"Content-Security-Policy": policy(), "X-Robots-Tag": "noindex, nofollow, noarchive", **(more or {})}
+    headers = {"Content-Security-Policy": policy(), "X-Robots-Tag": ROBOTS, **(more or {})}
     return HTMLResponse(_environment().get_template(name).render(shown), status, headers)

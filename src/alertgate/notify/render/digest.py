@@ -35,6 +35,7 @@ class Group:
     silent: bool
     """Whether they ended only because no more alerts came."""
     acknowledged: bool
+    silenced: bool
     severity: Severity
     incidents: int
     alerts: int
@@ -47,8 +48,14 @@ class Group:
 
     @property
     def tag(self) -> str:
-        """`over`, `ACKNOWLEDGED`, or the severity."""
-        return "over" if self.over else "ACKNOWLEDGED" if self.acknowledged else self.severity.upper()
+        """`over`, what somebody has done, or the severity."""
+        done = "SILENCED" if self.silenced else "ACKNOWLEDGED" if self.acknowledged else None
+        return "over" if self.over else done or self.severity.upper()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether somebody has it, or has silenced it."""
+        return self.acknowledged or self.silenced
 
     def count(self) -> str:
         """Return how many devices there are, and how many alerts if there are more."""
@@ -68,18 +75,21 @@ class Group:
 
 
 def groups(context: DigestContext) -> list[Group]:
-    """Return the groups: those that are over last, before them what somebody has, else by severity and size."""
+    """Return the groups: those that are over last, before them what somebody has or has silenced.
+
+    Else the most severe first, then the largest.
+    """
     by_event = sorted(context.items, key=_of_group)
     found = [_group(list(items)) for _, items in groupby(by_event, key=_of_group)]
     return sorted(found, key=_urgency)
 
 
 def _urgency(group: Group) -> tuple[bool, bool, int, bool, int, str]:
-    return group.over, group.acknowledged, -group.severity.rank, group.silent, -group.incidents, group.event
+    return group.over, group.is_quiet, -group.severity.rank, group.silent, -group.incidents, group.event
 
 
-def _of_group(item: DigestItem) -> tuple[bool, bool, bool, str]:
-    return item.over, item.acknowledged, item.silent, item.event
+def _of_group(item: DigestItem) -> tuple[bool, bool, bool, bool, str]:
+    return item.over, item.acknowledged, item.silenced, item.silent, item.event
 
 
 def _group(items: Sequence[DigestItem]) -> Group:
@@ -91,6 +101,7 @@ def _group(items: Sequence[DigestItem]) -> Group:
         over=over,
         silent=items[0].silent,
         acknowledged=items[0].acknowledged,
+        silenced=items[0].silenced,
         severity=worst(*(incident.severity for incident in incidents)),
         incidents=len(items),
         alerts=sum(item.alerts for item in items),
@@ -109,7 +120,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def is_urgent(found: Sequence[Group]) -> bool:
     """Return whether something critical is still going on."""
-    return any(group.severity is Severity.CRITICAL and not (group.over or group.acknowledged) for group in found)
+    return any(group.severity is Severity.CRITICAL and not (group.over or group.is_quiet) for group in found)
 
 
 def subject(context: DigestContext, found: Sequence[Group]) -> str:

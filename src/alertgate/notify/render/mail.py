@@ -77,18 +77,26 @@ def _headline(context: MessageContext, subject: str) -> dict[str, object]:
         "subject": subject,
         "preview": lead if context.unreadable else " - ".join(filter(None, (essence, lead))),
         "tag": context.tag,
-        "color": OVER_COLOR if context.resolved or context.is_quiet else COLORS[context.incident.severity],
+        "color": _color(context),
         "where": context.where,
         "event": wording.headline(context),
         "when": wording.when(context),
         "link": context.link,
-        "button": wording.button(context.incident.status),
+        "button": "Look, or end the silence" if context.is_silenced else wording.button(context.incident.status),
         "lead": lead,
         "picture_id": PICTURE_ID,
     }
 
 
+def _color(context: MessageContext) -> str:
+    if context.is_silenced:
+        return SILENCED_COLOR
+    return OVER_COLOR if context.resolved or context.is_quiet else COLORS[context.incident.severity]
+
+
 OVER_COLOR = "#15803d"
+SILENCED_COLOR = "#374151"
+"""Nothing is over, and nothing is said of it."""
 COLORS = {Severity.INFO: "#2563eb", Severity.WARNING: "#b45309", Severity.CRITICAL: "#b91c1c"}
 """Each has a contrast of more than 4.5 to the white text on it (WCAG 2.2, 1.4.3)."""
 

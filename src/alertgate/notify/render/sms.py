@@ -38,8 +38,14 @@ def _news(context: MessageContext) -> str | None:
             return shorten(f"no answer from {listed(context.course.reached)}", 50)
         case Kind.HANDOFF:
             return "nobody answered"
-        case Kind.ACKNOWLEDGEMENT if context.is_quiet and tells_who_pressed(context.notification, context.incident):
-            return "by the button of a message to you"
+        case Kind.SILENCE if context.is_silenced and context.silence:
+            return f"by {shorten(context.silence.author, 40)} until {context.minute(context.silence.over_at)}"
         case Kind.ACKNOWLEDGEMENT if context.is_quiet:
-            return shorten(f"by {context.incident.acknowledged_by}", 40)
+            return _who_has_it(context)
     return _NEWS.get(context.notification.kind)
+
+
+def _who_has_it(context: MessageContext) -> str:
+    if tells_who_pressed(context.notification, context.incident):
+        return "by the button of a message to you"
+    return shorten(f"by {context.incident.acknowledged_by}", 40)

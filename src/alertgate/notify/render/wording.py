@@ -16,6 +16,7 @@ from alertgate.notify.context import MessageContext, duration, late, part_name
 from alertgate.notify.course import listed, ordinal
 from alertgate.notify.news import tells_who_pressed
 from alertgate.notify.render.content import essence
+from alertgate.notify.render.silence_words import who_silenced_it
 from alertgate.notify.render.text import one_line, shorten
 from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
 from alertgate.own_events import HINTS
@@ -29,6 +30,8 @@ def lead(context: MessageContext) -> str:
     incident = context.incident
     if context.resolved:
         return _end(context)
+    if context.is_silenced:
+        return who_silenced_it(context)
     if context.is_quiet:
         return _who_has_it(context)
     sentences = _news(context)
@@ -65,7 +68,7 @@ def _news(context: MessageContext) -> list[str]:
         news.append(f"It got worse: now {incident.severity}.")
     if context.notification.kind is Kind.REOPENING:
         news.append(_open_again(context))
-    news += _course(context)
+    news += [*filter(None, [who_silenced_it(context)]), *_course(context)]
     if incident.changes > OFTEN:
         news.append(f"It changed {incident.changes} times, and is open now.")
     return news
@@ -213,7 +216,7 @@ def notes(context: MessageContext, *, left_out: bool) -> list[str]:
     released_at = context.notification.released_at
     if released_at and released_at > context.notification.created_at:
         found.append(f"It was held until {context.minute(released_at)}.")
-    if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at and not context.is_quiet:
+    if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at and context.tag != "ACKNOWLEDGED":
         by = one_line(incident.acknowledged_by or "somebody", 60)
         found.append(f"Acknowledged by {by} at {context.minute(incident.acknowledged_at)}.")
     if left_out:

@@ -4,14 +4,13 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-import structlog
 from fastapi import APIRouter, Depends, Query
 
 from alertgate.credential import Credential
 from alertgate.errors import Conflict, Invalid, NotFound
 from alertgate.group.silencing import Silenced, SilenceResult
 from alertgate.store import silences
-from alertgate.web.acts import log_silence
+from alertgate.web.acts import log_silence, log_silence_end
 from alertgate.web.answers import AsciiJson
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate
@@ -32,7 +31,6 @@ from alertgate.web.views import SilenceView
 
 LISTING = "silences"
 
-log = structlog.stdlib.get_logger("alertgate.silences")
 router = APIRouter(prefix="/api/silences", tags=["api"], dependencies=[Depends(api_guard)], responses=GUARDED)
 
 ByName = Annotated[Name, Query(min_length=1, max_length=LONGEST_NAME, description="A person's name")]
@@ -98,7 +96,7 @@ async def end_silence(silence_id: UUID, gate: CurrentGate, by: ByName = "api") -
 async def _release(done: Silenced, gate: Gate) -> None:
     """Send what a silence held that somebody has ended now."""
     if done.result is SilenceResult.ENDED and done.silence:
-        log.info("silence.ended", detail="what it held is released", id=done.silence.id, by=done.silence.removed_by)
+        log_silence_end(done.silence)
         await gate.escalations.run()
         gate.deliverer.wake()
 
