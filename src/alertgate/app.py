@@ -108,7 +108,7 @@ def open_gate(
     times = times or DeliveryTimes()
     deliverer = _deliverer(store, opened, directory, settings, clock, metrics, ids, times)
     recorder = Recorder(settings.grouping, directory, ids, settings.device_name)
-    reporter = Reporter(recorder, ids, settings.zone)
+    reporter = Reporter(recorder, ids, lambda: directory.policy.readers_zone)
     actions = IncidentActions(directory, ids, settings.device_name)
     silencer = Silencer(ids, settings.device_name)
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
@@ -232,7 +232,16 @@ def _deliverer(
             device_name=settings.device_name,
             links=made,
         ),
-        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random, links=made),
+        Sender(
+            store,
+            settings,
+            clock,
+            metrics,
+            new_id=ids,
+            chance=random.random,
+            zone=lambda: directory.policy.readers_zone,
+            links=made,
+        ),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner=owner),
         clock,
         metrics,

@@ -455,7 +455,7 @@ async def test_the_trail_says_how_far_it_is(make_settings):
         assert (run["reason"], run["next_at"]) == ("step_runs", "2026-11-23T14:08:00+00:00")
         held = next(each for each in trail["notifications"] if each["person"] == "partner")
         assert (held["hold"], held["status"]) == ("quiet_hours", "pending")
-        assert "partner, by email, held until Mon 16:00 (quiet hours)" in trail["alert"]["reason"]
+        assert "partner, by email, held until Mon 15:00 (quiet hours)" in trail["alert"]["reason"]
         await home.passes(5)
         metrics = (await home.service.client.get("/metrics")).text
         assert 'alertgate_escalation_steps_total{kind="reminder"} 1.0' in metrics

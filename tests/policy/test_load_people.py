@@ -419,3 +419,23 @@ def test_a_thousand_problems_are_some():
     steps = ", ".join(f'{{ notify = "nobody{number}" }}' for number in range(100))
     found = problems("".join(f"[escalations.e{number}]\nsteps = [{steps}]\n" for number in range(90)))
     assert (len(found), found[-1]) == (51, "(and more problems)")
+
+
+@pytest.mark.parametrize(
+    ("settings", "file", "zones", "doubt"),
+    [
+        (None, "", ("UTC", "UTC"), None),
+        (None, "Europe/Berlin", ("Europe/Berlin", "Europe/Berlin"), None),
+        ("Asia/Tokyo", "", ("Asia/Tokyo", "Asia/Tokyo"), None),
+        ("Asia/Tokyo", "Europe/Berlin", ("Europe/Berlin", "Asia/Tokyo"), "TIMEZONE or TZ says Asia/Tokyo"),
+        ("Europe/London", "Europe/Lisbon", ("Europe/Lisbon", "Europe/London"), None),
+        ("Africa/Lagos", "Europe/Berlin", ("Europe/Berlin", "Africa/Lagos"), "TIMEZONE or TZ says Africa/Lagos"),
+    ],
+)
+def test_readers_have_the_zone_of_the_settings_or_else_the_files(settings, file, zones, doubt):
+    """Where both are named and their clocks ever differ, that is said: not in winter alone."""
+    around = Surroundings(ZoneInfo(settings) if settings else None)
+    policy = parse(f'timezone = "{file}"' if file else "", around)
+    assert (policy.zone.key, policy.readers_zone.key) == zones
+    found = [text for key, text in doubts(policy, NOW) if key == "timezone"]
+    assert [doubt in text for text in found] == ([True] if doubt else [])

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -11,7 +12,7 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
-from alertgate.cli.policy import directory_in_force
+from alertgate.cli.policy import directory_in_force, readers_zone
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
@@ -44,8 +45,9 @@ def failures(
         newest = _newest(store)
         number = store.read_now(failure_rows.number)
         found = store.read_now(lambda connection: failure_rows.latest(connection, most))
+        zone = readers_zone(settings, store)
     for failure in found:
-        for line in _lines(failure, settings):
+        for line in _lines(failure, settings, zone):
             typer.echo(escaped(line))
     if not number:
         typer.echo(NOTHING.format(newest))
@@ -139,12 +141,12 @@ def _finish(
         raise typer.Exit(1)
 
 
-def _lines(failure: Failure, settings: Settings) -> Iterator[str]:
+def _lines(failure: Failure, settings: Settings, zone: ZoneInfo) -> Iterator[str]:
     """Yield a failure in two lines: what wasn't told to whom, and why."""
     notification, incident, attempt = failure.notification, failure.incident, failure.attempt
     device = settings.device_name(incident.device) or incident.device
     what = f"[{notification.severity.upper()}] {incident.event}" + (f" from {device}" if device else "")
-    failed = (notification.finished_at or notification.created_at).astimezone(settings.zone)
+    failed = (notification.finished_at or notification.created_at).astimezone(zone)
     to = f"{notification.channel} to {notification.address}"
     yield f"{notification.id}  {to}, {failed:%Y-%m-%d %H:%M:%S}: {what}"
     reply = " ".join(attempt.reply.split()) if attempt else ""

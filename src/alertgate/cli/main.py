@@ -4,7 +4,6 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -30,9 +29,9 @@ from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import AlertgateError, ConfigError
 from alertgate.ids import new_id
-from alertgate.model import Target
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels, surroundings
+from alertgate.notify.directory import Directory
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
@@ -162,7 +161,7 @@ def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     if settings.mail_host is None:
         database.require_data_dir(settings, env_file)  # the outbox would make it
     secrets = contact_secrets(env_file)
-    results = asyncio.run(_send_tests(settings, policy.directory_of_file(settings, env_file).targets))
+    results = asyncio.run(_send_tests(settings, policy.directory_of_file(settings, env_file)))
     for result in results:
         word = "sent" if result.sent else "FAILED"
         line = policy.concealed(f"{word:6} {result.channel:6} {result.address}: {result.text}", secrets)
@@ -181,10 +180,10 @@ _ACCEPTED = (
 )
 
 
-async def _send_tests(settings: Settings, told: Collection[Target]) -> list[TestSend]:
+async def _send_tests(settings: Settings, told: Directory) -> list[TestSend]:
     channels = open_channels(settings, SystemClock())
     try:
-        return await send_tests(settings, told, channels, SystemClock(), new_id)
+        return await send_tests(settings, told.targets, channels, told.policy.readers_zone, SystemClock(), new_id)
     finally:
         for channel in channels:
             await channel.close()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -18,7 +19,7 @@ from alertgate.notify.directory import Directory
 from alertgate.policy.doubts import doubts, unreachable
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
 from alertgate.policy.load import PolicyFile, digest, parse, read_file, short
-from alertgate.policy.policy import Policy
+from alertgate.policy.policy import UTC, Policy
 from alertgate.policy.surroundings import Surroundings
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
 from alertgate.store import policies
@@ -74,6 +75,20 @@ def directory_in_force(settings: Settings, env_file: Path, store: Store) -> Dire
         return directory_of_file(settings, env_file)
     secrets = contact_secrets(env_file)
     return directory(parse(stored.text, surroundings(settings, secrets)), settings, secrets)
+
+
+def readers_zone(settings: Settings, store: Store) -> ZoneInfo:
+    """Return the zone in which commands write and read times: that of the messages of services on a database.
+
+    A policy that can't be read keeps no command from its work.
+    """
+    if settings.zone:
+        return settings.zone
+    stored, around = store.read_now(policies.get), surroundings(settings, {})
+    try:
+        return (read_policy(settings, around) if stored is None else parse(stored.text, around)).readers_zone
+    except PolicyInvalid:
+        return UTC
 
 
 def concealed(text: str, secrets: Mapping[str, str]) -> str:

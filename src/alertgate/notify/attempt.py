@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -78,7 +79,10 @@ class _End:
 
 
 class Sender:
-    """Sends messages. `new_id` returns an id for a time; `chance` returns a random number from 0 to 1."""
+    """Sends messages.
+
+    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers.
+    """
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class Sender:
         *,
         new_id: Callable[[datetime], str],
         chance: Callable[[], float],
+        zone: Callable[[], ZoneInfo],
         links: Links | None = None,
     ) -> None:
         self._links = links
@@ -98,6 +103,7 @@ class Sender:
         self._metrics = metrics
         self._new_id = new_id
         self._chance = chance
+        self._zone = zone
 
     def context(self, outgoing: Outgoing) -> MessageContext | DigestContext:
         """Return the context for rendering a message that is sent now."""
@@ -110,7 +116,7 @@ class Sender:
                 DigestItem(each.incident, name, each.news, each.earlier)
                 for each, name in zip(outgoing.snapshots, names, strict=True)
             )
-            digest_id, zone = first.digest_id or first.id, settings.zone
+            digest_id, zone = first.digest_id or first.id, self._zone()
             return DigestContext(
                 digest_id,
                 first.channel,
@@ -130,7 +136,7 @@ class Sender:
             one.incident,
             one.alerts,
             names[0],
-            settings.zone,
+            self._zone(),
             now,
             domain,
             one.earlier,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from alertgate.local_time import differ
 from alertgate.model import Severity
 from alertgate.policy import events
 from alertgate.policy.escalations import EVERYONE, SCHEDULE_MARK, Escalation
@@ -25,12 +26,26 @@ Doubt = tuple[str, str]
 def doubts(policy: Policy, now: datetime) -> Iterator[Doubt]:
     """Yield what is doubtful; `now` is within the week that is looked at."""
     yield from events.doubts(policy.events)
+    yield from _two_zones(policy, now)
     yield from _gaps(policy)
     yield from _hidden_routes(policy.routes)
     yield from _unreached(policy)
     yield from _never_told(policy)
     yield from _deaf_hours(policy, now)
     yield from _no_time(policy, now)
+
+
+def _two_zones(policy: Policy, now: datetime) -> Iterator[Doubt]:
+    """Yield that the clock of messages isn't that of the file."""
+    file, readers = policy.zone, policy.readers_zone
+    if differ(file, readers, now):
+        yield (
+            "timezone",
+            (
+                f"is {file.key}, but TIMEZONE or TZ says {readers.key}, which messages, pages and commands have: "
+                "name the same zone, or leave TIMEZONE and TZ out"
+            ),
+        )
 
 
 def unreachable(policy: Policy, surroundings: Surroundings) -> Iterator[Doubt]:

@@ -30,8 +30,8 @@ BY_MAIL: Mapping[ChannelName, AddressCheck] = MappingProxyType(
 class Surroundings:
     """The service around a policy."""
 
-    zone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009  (frozen)
-    """The zone of a file that names none."""
+    zone: ZoneInfo | None = None
+    """The zone that the settings name: that of who reads messages, and of a file that names none."""
     channels: Mapping[ChannelName, AddressCheck] = field(default_factory=lambda: BY_MAIL)
     """The channels that contacts may name."""
     secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
