@@ -5,7 +5,6 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from types import MappingProxyType
 
 import structlog
 from fastapi import FastAPI
@@ -36,7 +35,7 @@ from alertgate.notify.channels.base import Channel, Level, Reason
 from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
-from alertgate.notify.directory import Directory
+from alertgate.notify.directory import Directory, no_secrets
 from alertgate.notify.escalation_job import EscalationJob
 from alertgate.notify.escalator import Escalator
 from alertgate.notify.flood import FloodRules
@@ -46,6 +45,7 @@ from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.policy.policy import Policy
+from alertgate.policy.surroundings import Surroundings
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
 from alertgate.prove.outstanding import FailureWatch
@@ -64,8 +64,6 @@ from alertgate.web.unverified import UnverifiedBodies
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
 
-NO_SECRETS: Mapping[str, str] = MappingProxyType({})
-
 log = structlog.stdlib.get_logger("alertgate")
 
 
@@ -78,22 +76,25 @@ def open_gate(
     times: DeliveryTimes | None = None,
     disk_usage: DiskUsage = shutil.disk_usage,
     most_stored: int = STORED,
-    secrets_of_contacts: Mapping[str, str] = NO_SECRETS,
+    secrets_of_contacts: Callable[[], Mapping[str, str]] = no_secrets,
     policy: Callable[[], Policy] | None = None,
 ) -> Gate:
     """Open the store, read the policy and build all parts. Only the store's writer runs yet.
 
-    `secrets_of_contacts` has the addresses that the policy's `$CONTACT_…` stand for. `policy` returns who is told, in
-    place of the policy that was read.
+    `secrets_of_contacts` returns the addresses that the policy's `$CONTACT_…` stand for. `policy` returns who is told,
+    in place of the policy that was read.
 
     Raises ConfigError, PolicyInvalid, StoreInUse, StoreTooNew, StoreUnavailable.
     """
     clock = clock or SystemClock()
     store = store or Store(settings)
     store.open(exclusive=True)
-    around = registry.surroundings(settings, secrets_of_contacts)
-    policies = PolicyKeeper(store, clock, settings.policy_file, around, named=settings.must_have_policy)
+
+    def around() -> Surroundings:
+        return registry.surroundings(settings, secrets_of_contacts())
+
     try:
+        policies = PolicyKeeper(store, clock, settings.policy_file, around, named=settings.must_have_policy)
         policies.start()
         _require_people(policies)
     except ConfigError:
@@ -104,7 +105,7 @@ def open_gate(
     metrics = _metrics(opened, clock)
     store.writer.on_commit = metrics.committed
     in_force = policy or (lambda: policies.current.policy)
-    directory = Directory(in_force, [channel.name for channel in opened], secrets_of_contacts)
+    directory = Directory(in_force, [channel.name for channel in opened], lambda: policies.secrets)
     times = times or DeliveryTimes()
     deliverer = _deliverer(store, opened, directory, settings, clock, metrics, ids, times)
     recorder = Recorder(settings.grouping, directory, ids, settings.device_name)

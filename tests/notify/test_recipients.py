@@ -30,7 +30,7 @@ EMAIL, SMS, OUTBOX = ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX
 def directory(*people: Person, channels=(EMAIL, SMS), **secrets: str) -> Directory:
     """Return a directory of these people."""
     policy = Policy(people=MappingProxyType({one.name: one for one in people}))
-    return Directory(lambda: policy, channels, secrets)
+    return Directory(lambda: policy, channels, lambda: secrets)
 
 
 def test_the_outbox_stands_in_for_mail_alone():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from alertgate.errors import PolicyInvalid
+from alertgate.errors import ConfigError, PolicyInvalid
 from alertgate.model import ChannelName
 from alertgate.policy.keeper import PolicyKeeper, PolicyReason, choose, forget
 from alertgate.policy.load import FileState, PolicyFile, digest
@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 def started(store: Store, path: Path, *, named: bool = False) -> PolicyKeeper:
     """Return the keeper of a process that has started."""
-    one = PolicyKeeper(store, FakeClock(), path, Surroundings(), named=named)
+    one = PolicyKeeper(store, FakeClock(), path, Surroundings, named=named)
     one.start()
     return one
 
@@ -215,7 +215,7 @@ async def test_people_survive_a_file_that_vanishes(store: Store, path):
     around = Surroundings(recipients=recipients)
 
     def keeper() -> PolicyKeeper:
-        one = PolicyKeeper(store, FakeClock(), path, around, named=False)
+        one = PolicyKeeper(store, FakeClock(), path, lambda: around, named=False)
         one.start()
         return one
 
@@ -243,3 +243,27 @@ def test_doubts_are_logged(store: Store, path: Path):
         ("policy.loaded", None),
         ("policy.doubtful", "events[1].resolved"),
     ]
+
+
+async def test_addresses_are_read_again_with_the_file(store: Store, path):
+    """At a reload, and where another process has read a new one; what can't be read leaves those that were."""
+    path.write_text('[people.owner]\ncontacts = ["email:$CONTACT_OWNER"]\n')
+    read: dict[str, str] = {}
+
+    def look_around() -> Surroundings:
+        if "CONTACT_BAD" in read:
+            raise ConfigError(["it can't be read"])
+        return Surroundings(secrets=dict(read))
+
+    one, other = (PolicyKeeper(store, FakeClock(), path, look_around, named=False) for _ in range(2))
+    one.start()
+    other.start()
+    assert [key for key, _ in one.unreachable] == ["people.owner.contacts[1]"]
+    read["CONTACT_OWNER"] = "owner@example.org"
+    path.write_text(path.read_text() + "[[routes]]\nescalation = 'everyone'\n")
+    await one.reload()
+    await other.follow()
+    assert (one.unreachable, other.unreachable) == ([], [])
+    read["CONTACT_BAD"] = "x"
+    await one.reload()
+    assert one.secrets == {"CONTACT_OWNER": "owner@example.org"}

@@ -347,7 +347,10 @@ def test_a_sensible_policy_has_no_doubts():
 @pytest.mark.parametrize(
     ("secrets", "doubt"),
     [
-        ({}, "is in $CONTACT_MUELLER, which isn't set, so nobody is told by it: set CONTACT_MUELLER in .env"),
+        (
+            {},
+            "is in $CONTACT_MUELLER, which isn't set, so nobody is told by it: set CONTACT_MUELLER in .env and reload",
+        ),
         ({"CONTACT_MUELLER": "hunter2"}, "is in $CONTACT_MUELLER, whose value is no address of email: correct it"),
         ({"CONTACT_MUELLER": "m@example.org"}, None),
     ],

@@ -17,12 +17,14 @@ from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.errors import NotFound
-from alertgate.model import Target
 from alertgate.notify import dismiss as dismissing
+from alertgate.notify.batch import UNKNOWN
 from alertgate.notify.channels.advice import advice
 from alertgate.notify.channels.base import Reason, Transient
+from alertgate.notify.directory import Directory
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
+from alertgate.policy.people import Contact
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import failures as failure_rows
 from alertgate.store.engine import Store
@@ -64,7 +66,7 @@ def retry(
     """Retry failed notifications; the running service sends them."""
     settings = _settings(env_file, ids, all_=all_)
     with database.existing(settings, env_file) as store:
-        newest, told = _newest(store), directory_in_force(settings, env_file, store).targets
+        newest, told = _newest(store), directory_in_force(settings, env_file, store)
         done = list(_shown(_retried(store, _wanted(store, ids), told, SystemClock())))
     _finish(done, ids, {ReplayResult.PENDING}, newest)
 
@@ -102,11 +104,12 @@ def _wanted(store: Store, ids: Sequence[str] | None) -> list[str]:
     return [each.strip().lower() for each in ids] if ids else store.read_now(failure_rows.ids)
 
 
-def _retried(store: Store, ids: Sequence[str], reachable: Sequence[Target], clock: Clock) -> Iterator[Replayed]:
+def _retried(store: Store, ids: Sequence[str], told: Directory, clock: Clock) -> Iterator[Replayed]:
     """Retry each in a short transaction of its own, so as not to block a running service."""
     for notification_id in ids:
         with store.transaction() as connection:
-            done = replay(connection, Replay(notification_id, Credential.COMMAND_LINE, clock.now(), reachable))
+            wanted = Replay(notification_id, Credential.COMMAND_LINE, clock.now(), told.targets, told.meant)
+            done = replay(connection, wanted)
         yield done
 
 
@@ -150,7 +153,10 @@ def _lines(failure: Failure, settings: Settings, zone: ZoneInfo) -> Iterator[str
     to = f"{notification.channel} to {notification.address}"
     yield f"{notification.id}  {to}, {failed:%Y-%m-%d %H:%M:%S}: {what}"
     reply = " ".join(attempt.reply.split()) if attempt else ""
-    yield f"    {attempt.reason}: {reply}" if attempt else "    it was never attempted"
+    never = "it was never attempted"
+    if Contact(notification.channel, notification.address).secret:
+        never = f"{never}: {UNKNOWN}; set it, run `alertgate reload`, and retry it"
+    yield f"    {attempt.reason}: {reply}" if attempt else f"    {never}"
     if attempt and (remedy := advice(settings, Transient(Reason(attempt.reason), reply))):
         yield f"    What to do: {remedy}"
     if notification.missed_since:

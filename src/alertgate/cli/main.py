@@ -101,7 +101,7 @@ def serve(
         log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
     allow_many_files()
     listener = listen(settings.host, settings.port)
-    gate = open_gate(settings, secrets_of_contacts=contact_secrets(env_file))
+    gate = open_gate(settings, secrets_of_contacts=lambda: contact_secrets(env_file))
     show_curl = first_steps and settings.particle_webhook_secret is not None
     config = server_config(create_app(gate), settings)
     server = Server(
@@ -147,7 +147,7 @@ def check(
     now = SystemClock().now()
     findings = asyncio.run(checks.run(settings, doubts(env_file), file, around, now, offline=offline))
     for finding in findings:
-        typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"))
+        typer.echo(escaped(str(finding)))
     if any(finding.level is Level.FAIL for finding in findings):
         typer.echo("alertgate can't work like this; fix the findings marked fail.", err=True)
         raise typer.Exit(2 if problems(file, named=settings.must_have_policy) else 1)

@@ -59,7 +59,7 @@ def read_policy(settings: Settings, around: Surroundings) -> Policy:
 
 def directory(policy: Policy, settings: Settings, secrets: Mapping[str, str]) -> Directory:
     """Return who can be told by a policy."""
-    return Directory(lambda: policy, in_use(settings), secrets)
+    return Directory(lambda: policy, in_use(settings), lambda: secrets)
 
 
 def directory_of_file(settings: Settings, env_file: Path) -> Directory:

@@ -8,7 +8,10 @@ import typer
 
 from alertgate.characters import escaped
 from alertgate.cli.database import EnvFile
+from alertgate.cli.policy import findings
+from alertgate.clock import SystemClock
 from alertgate.errors import NotFound, PolicyInvalid
+from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import surroundings
 from alertgate.policy.keeper import FOLLOW_EVERY, problems
 from alertgate.policy.load import digest, read_file, short
@@ -20,9 +23,13 @@ BY_HAND = "systemctl reload alertgate, docker compose kill -s HUP alertgate, or 
 
 
 def reload(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
-    """Check alertgate.toml, and ask the running service to read it."""
+    """Check alertgate.toml, and ask the running service to read it, and the CONTACT_… that it names.
+
+    Ends with 1 if somebody can't be reached.
+    """
     settings = load(env_file)
-    file = read_file(settings.policy_file, surroundings(settings, contact_secrets(env_file)))
+    around = surroundings(settings, contact_secrets(env_file))
+    file = read_file(settings.policy_file, around)
     if found := problems(file, named=True):
         raise PolicyInvalid(found)
     if settings.sqlite_file is None:
@@ -39,6 +46,12 @@ def reload(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     _ask(process)
     name = short(digest(file.text or ""))
     typer.echo(escaped(f"Asked process {process} to read {file.path}. /health names the policy in force: {name}."))
+    doubtful = [each for each in findings(file, settings, around, SystemClock().now()) if each.level is not Level.OK]
+    for each in doubtful:
+        typer.echo(escaped(str(each)))
+    if any(each.level is Level.FAIL for each in doubtful):
+        typer.echo("It is in force, but somebody can't be reached: fix the findings marked fail, and reload.", err=True)
+        raise typer.Exit(1)
 
 
 def _ask(process: int) -> None:

@@ -24,7 +24,7 @@ from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 
 QUIET = Severity.INFO
 """The severity of a notification that somebody has an incident, however severe that is."""
-UNKNOWN = "it can't be sent, because the setting that holds the address isn't set"
+UNKNOWN = "it couldn't be sent, because the CONTACT_… that holds the address wasn't set"
 REMEMBERED = timedelta(days=2)
 """How old an incident may be of which a contact still believes that it is open, while newer ones were not told."""
 

@@ -62,7 +62,7 @@ def _unset(contact: Contact, surroundings: Surroundings) -> str | None:
     if name is None:
         return None
     if not address:
-        return f"is in ${name}, which isn't set, so nobody is told by it: set {name} in .env"
+        return f"is in ${name}, which isn't set, so nobody is told by it: set {name} in .env and reload"
     try:
         surroundings.channels[contact.channel](address)
     except ValueError:

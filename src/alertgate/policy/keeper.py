@@ -5,6 +5,7 @@ follow each other: whichever read its file last decides for all.
 """
 
 import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -13,8 +14,8 @@ from pathlib import Path
 import structlog
 
 from alertgate.clock import Clock
-from alertgate.errors import PolicyInvalid, StoreError
-from alertgate.policy.doubts import doubts, unreachable
+from alertgate.errors import ConfigError, PolicyInvalid, StoreError
+from alertgate.policy.doubts import Doubt, doubts, unreachable
 from alertgate.policy.load import FileState, PolicyFile, digest, parse, read_file, short
 from alertgate.policy.policy import Policy
 from alertgate.policy.surroundings import Surroundings
@@ -73,18 +74,24 @@ def choose(file: PolicyFile, stored: StoredPolicy | None, *, named: bool) -> Pol
 
 
 class PolicyKeeper:
-    """Has the policy in force as `current`. `named`: the settings name the file."""
+    """Has the policy in force as `current`. `named`: the settings name the file.
 
-    def __init__(self, store: Store, clock: Clock, path: Path, surroundings: Surroundings, *, named: bool) -> None:
+    `look_around` returns what a file needs to know of the service, with the secrets as they are now.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, path: Path, look_around: Callable[[], Surroundings], *, named: bool
+    ) -> None:
         self._store = store
         self._clock = clock
         self._path = path
-        self._surroundings = surroundings
+        self._look_around = look_around
+        self._surroundings = look_around()
         self._named = named
         self._turn = asyncio.Lock()
         self._unreadable: str | None = None
         """The digest of the stored policy that this version can't read."""
-        self.current = InForce(parse("", surroundings), "", PolicyReason.NO_FILE)
+        self.current = InForce(parse("", self._surroundings), "", PolicyReason.NO_FILE)
 
     @property
     def trouble(self) -> str | None:
@@ -94,6 +101,16 @@ class PolicyKeeper:
             return None
         kept = f"the last good policy ({self.current.name}) stays" if self.current.name else "no policy is"
         return f"the policy file {self._path} {problem}; {kept} in force"
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The addresses that the policy only names, as they were last read."""
+        return self._surroundings.secrets
+
+    @property
+    def unreachable(self) -> list[Doubt]:
+        """The contacts that nothing can reach, each with what to do."""
+        return list(unreachable(self.current.policy, self._surroundings))
 
     def start(self) -> None:
         """Read the file. Raises PolicyInvalid if it can't be used and no policy was ever in force."""
@@ -107,6 +124,7 @@ class PolicyKeeper:
     async def reload(self) -> None:
         """Read the file again. A file that can't be used changes nothing, and is logged."""
         async with self._turn:
+            await asyncio.to_thread(self._look_again)
             file = await asyncio.to_thread(read_file, self._path, self._surroundings)
             now = self._clock.now()
             try:
@@ -123,9 +141,20 @@ class PolicyKeeper:
             known = await self._store.read(policies.current_digest)
             if known in (None, self.current.digest, self._unreadable):
                 return
+            await asyncio.to_thread(self._look_again)
             stored = await self._store.read(policies.get)
             if stored and self._take(stored, PolicyReason.FOLLOWED):
                 self._announce()
+
+    def _look_again(self) -> None:
+        """Read the addresses again that the policy only names; those that can't be read stay as they were."""
+        try:
+            self._surroundings = self._look_around()
+        except ConfigError as error:
+            detail = (
+                "CONTACT_… can't be read again, so what they held before counts: correct that and send SIGHUP again"
+            )
+            log.error("policy.secrets_kept", detail=detail, problems=error.problems)  # noqa: TRY400
 
     def _adopt(self, file: PolicyFile, stored: StoredPolicy | None) -> None:
         """Put the policy in force that `choose` names, and log it."""
@@ -157,7 +186,7 @@ class PolicyKeeper:
         policy = self.current.policy
         counts = {"event_rules": len(policy.events), "people": len(policy.people), "routes": len(policy.routes)}
         log.info("policy.loaded", policy=self.current.name, reason=self.current.reason, **counts)
-        for key, doubt in unreachable(policy, self._surroundings):
+        for key, doubt in self.unreachable:
             log.error("policy.unreachable", detail=doubt, key=key)
         for key, doubt in doubts(policy, self._clock.now()):
             log.warning("policy.doubtful", detail=doubt, key=key)

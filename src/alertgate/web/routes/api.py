@@ -177,7 +177,8 @@ async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQue
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
-    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), gate.directory.targets)
+    told = gate.directory
+    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), told.targets, told.meant)
     done = await gate.store.write(lambda connection: replay(connection, wanted))
     if done.notification is None:
         raise NotFound(done.reason)
