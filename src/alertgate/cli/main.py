@@ -131,7 +131,10 @@ def init(
     if env_file.exists() and if_missing:
         return
     write_env(env_file)
-    typer.echo(f"Wrote {env_file} with fresh secrets, readable only by you. Set SMTP_EMAIL and RECIPIENT_EMAIL in it.")
+    typer.echo(
+        f"Wrote {env_file} with fresh secrets, readable only by you. Set SMTP_EMAIL in it, and "
+        "RECIPIENT_EMAIL, or people in alertgate.toml."
+    )
 
 
 @app.command()
