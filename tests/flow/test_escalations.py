@@ -353,7 +353,7 @@ async def test_a_snooze_ends_by_itself(make_settings, database):
         await home.heard()
         snoozed = await home.post(f"incidents/{incident}/snooze", by="owner", minutes=60)
         assert (snoozed["status"], snoozed["snoozed_until"]) == ("acknowledged", "2026-11-23T15:03:00+00:00")
-        assert await home.heard() == ["partner: ACKNOWLEDGED owner has snoozed it until 15:03. Then it starts anew."]
+        assert await home.heard() == ["partner: SNOOZED owner has snoozed it until 15:03. Then it starts anew."]
         assert await home.sleeps(59) == []
         said = "WARNING It is open again: owner had snoozed it until 15:03."
         assert await home.sleeps(1) == [f"owner: {said}", f"partner: {said}"]

@@ -119,8 +119,10 @@ def test_a_real_incident_takes_the_course_that_was_foreseen(quiet, chosen, hours
             "mon 21:30",
             NIGHT,
             {"repeat_every": "30m"},
-            "Reminders come every 30m (2 more), until 2h after the first message"
-            + "; hours in which all are quiet, or the escalation is closed, don't count.",
+            (
+                "Reminders come every 30m (2 more), until 2h after the first message; hours in which all are quiet, or "
+                "the escalation is closed, don't count."
+            ),
         ),
         ("mon 12:00", "", {"repeat_every": "3h"}, "No reminder comes: they end 2h after the first message."),
         ("mon 12:00", "", {"repeat_every": "90m"}, "No other reminder comes: they end 2h after the first message."),

@@ -136,8 +136,13 @@ class DigestItem:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether somebody has it."""
+        """Whether somebody has it, or has snoozed it."""
         return self.incident.status is IncidentStatus.ACKNOWLEDGED
+
+    @property
+    def snoozed(self) -> bool:
+        """Whether it is quiet for a time alone."""
+        return self.acknowledged and self.incident.snoozed_until is not None
 
     @property
     def silent(self) -> bool:
@@ -218,10 +223,12 @@ class MessageContext(LocalTimes):
 
     @property
     def tag(self) -> str:
-        """The first word of a message: RESOLVED, ACKNOWLEDGED if that is the news, or else the severity."""
+        """The first word of a message: RESOLVED, ACKNOWLEDGED or SNOOZED if that is the news, or else the severity."""
         if self.resolved:
             return "RESOLVED"
-        return "ACKNOWLEDGED" if self.is_quiet else self.incident.severity.upper()
+        if not self.is_quiet:
+            return self.incident.severity.upper()
+        return "SNOOZED" if self.incident.snoozed_until else "ACKNOWLEDGED"
 
     @property
     def is_quiet(self) -> bool:

@@ -33,6 +33,7 @@ class Group:
     silent: bool
     """Whether they ended only because no more alerts came."""
     acknowledged: bool
+    snoozed: bool
     severity: Severity
     incidents: int
     alerts: int
@@ -45,8 +46,12 @@ class Group:
 
     @property
     def tag(self) -> str:
-        """`over`, `ACKNOWLEDGED`, or the severity."""
-        return "over" if self.over else "ACKNOWLEDGED" if self.acknowledged else self.severity.upper()
+        """`over`, `SNOOZED`, `ACKNOWLEDGED`, or the severity."""
+        if self.over:
+            return "over"
+        if self.snoozed:
+            return "SNOOZED"
+        return "ACKNOWLEDGED" if self.acknowledged else self.severity.upper()
 
     def count(self) -> str:
         """Return how many devices there are, and how many alerts if there are more."""
@@ -76,8 +81,8 @@ def _urgency(group: Group) -> tuple[bool, bool, int, bool, int, str]:
     return group.over, group.acknowledged, -group.severity.rank, group.silent, -group.incidents, group.event
 
 
-def _of_group(item: DigestItem) -> tuple[bool, bool, bool, str]:
-    return item.over, item.acknowledged, item.silent, item.event
+def _of_group(item: DigestItem) -> tuple[bool, bool, bool, bool, str]:
+    return item.over, item.acknowledged, item.snoozed, item.silent, item.event
 
 
 def _group(items: Sequence[DigestItem]) -> Group:
@@ -89,6 +94,7 @@ def _group(items: Sequence[DigestItem]) -> Group:
         over=over,
         silent=items[0].silent,
         acknowledged=items[0].acknowledged,
+        snoozed=items[0].snoozed,
         severity=worst(*(incident.severity for incident in incidents)),
         incidents=len(items),
         alerts=sum(item.alerts for item in items),

@@ -38,5 +38,11 @@ def _news(context: MessageContext) -> str | None:
         case Kind.HANDOFF:
             return "nobody answered"
         case Kind.ACKNOWLEDGEMENT if context.is_quiet:
-            return shorten(f"by {context.incident.acknowledged_by}", 40)
+            return _who_has_it(context)
     return _NEWS.get(context.notification.kind)
+
+
+def _who_has_it(context: MessageContext) -> str:
+    """Return who has acknowledged it, or for how long somebody wants no more than quiet."""
+    until, by = context.incident.snoozed_until, f"by {context.incident.acknowledged_by}"
+    return f"{shorten(by, 30)} until {context.minute(until)}" if until else shorten(by, 40)
