@@ -743,8 +743,8 @@ def test_grouping_rules_are_times(load_with):
 
 
 def test_the_timezone_becomes_a_zone(load_with):
-    """TIMEZONE becomes a ZoneInfo; without it the zone is UTC."""
-    assert load_with().zone == ZoneInfo("UTC")
+    """TIMEZONE becomes a ZoneInfo; without it the settings name none."""
+    assert load_with().zone is None
     assert load_with(TIMEZONE="America/New_York").zone == ZoneInfo("America/New_York")
 
 
@@ -757,7 +757,6 @@ def test_the_timezone_becomes_a_zone(load_with):
         (":/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
         ("UTC", "UTC"),
         ("EST5EDT", "EST5EDT"),
-        ("", "UTC"),
     ],
 )
 def test_tz_names_the_zone_where_timezone_does_not(load_with, tz, zone):
@@ -768,12 +767,20 @@ def test_tz_names_the_zone_where_timezone_does_not(load_with, tz, zone):
     assert (settings.zone, settings.zone_doubt) == (ZoneInfo("Asia/Tokyo"), None)
 
 
+def test_without_timezone_and_tz_the_settings_name_no_zone(load_with):
+    """So that of the policy counts; an empty TZ is none."""
+    assert (load_with(TZ="").zone, load_with(TZ="").zone_doubt) == (None, None)
+
+
 @pytest.mark.parametrize("tz", ["CET-1CEST", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "Berlin", "Europe", ":", "../x"])
 def test_a_tz_that_names_no_zone_is_said_and_not_used(load_with, tz):
-    """POSIX rules and nonsense leave UTC, with a sentence that says so; TIMEZONE ends the doubt."""
+    """POSIX rules and nonsense leave the policy's zone, with a sentence that says so; TIMEZONE ends the doubt."""
     settings = load_with(TZ=tz)
-    assert settings.zone == ZoneInfo("UTC")
-    assert settings.zone_doubt == f"TZ is {tz!r}, which names no zone, so times in messages are in UTC; set TIMEZONE"
+    assert settings.zone is None
+    assert settings.zone_doubt == (
+        f"TZ is {tz!r}, which names no zone, so times in messages are in that of alertgate.toml, or in UTC; "
+        "set TIMEZONE"
+    )
     assert load_with(TZ=tz, TIMEZONE="Asia/Tokyo").zone_doubt is None
 
 

@@ -35,7 +35,7 @@ from alertgate.notify.channels.base import Channel, Level, Reason
 from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
-from alertgate.notify.directory import Directory
+from alertgate.notify.directory import Directory, no_secrets
 from alertgate.notify.escalation_job import EscalationJob
 from alertgate.notify.escalator import Escalator
 from alertgate.notify.flood import FloodRules
@@ -45,7 +45,7 @@ from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.policy.policy import Policy
-from alertgate.policy.surroundings import Secrets
+from alertgate.policy.surroundings import Surroundings
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
 from alertgate.prove.outstanding import FailureWatch
@@ -76,25 +76,25 @@ def open_gate(
     times: DeliveryTimes | None = None,
     disk_usage: DiskUsage = shutil.disk_usage,
     most_stored: int = STORED,
-    secrets_of_contacts: Callable[[], Mapping[str, str]] = dict,
+    secrets_of_contacts: Callable[[], Mapping[str, str]] = no_secrets,
     policy: Callable[[], Policy] | None = None,
 ) -> Gate:
     """Open the store, read the policy and build all parts. Only the store's writer runs yet.
 
-    `secrets_of_contacts` reads the addresses that the policy's `$CONTACT_…` stand for. `policy` returns who is told, in
-    place of the policy that was read.
+    `secrets_of_contacts` returns the addresses that the policy's `$CONTACT_…` stand for. `policy` returns who is told,
+    in place of the policy that was read.
 
     Raises ConfigError, PolicyInvalid, StoreInUse, StoreTooNew, StoreUnavailable.
     """
     clock = clock or SystemClock()
-    contacts = Secrets(secrets_of_contacts)
     store = store or Store(settings)
     store.open(exclusive=True)
-    around = registry.surroundings(settings, contacts)
-    policies = PolicyKeeper(
-        store, clock, settings.policy_file, around, named=settings.must_have_policy, refresh=contacts.refresh
-    )
+
+    def around() -> Surroundings:
+        return registry.surroundings(settings, secrets_of_contacts())
+
     try:
+        policies = PolicyKeeper(store, clock, settings.policy_file, around, named=settings.must_have_policy)
         policies.start()
         _require_people(policies)
     except ConfigError:
@@ -105,11 +105,11 @@ def open_gate(
     metrics = _metrics(opened, clock)
     store.writer.on_commit = metrics.committed
     in_force = policy or (lambda: policies.current.policy)
-    directory = Directory(in_force, [channel.name for channel in opened], contacts)
+    directory = Directory(in_force, [channel.name for channel in opened], lambda: policies.secrets)
     times = times or DeliveryTimes()
     deliverer = _deliverer(store, opened, directory, settings, clock, metrics, ids, times)
     recorder = Recorder(settings.grouping, directory, ids, settings.device_name)
-    reporter = Reporter(recorder, ids, settings.zone)
+    reporter = Reporter(recorder, ids, lambda: directory.policy.readers_zone)
     actions = IncidentActions(directory, ids, settings.device_name)
     silencer = Silencer(ids, settings.device_name, actions.tell_silenced)
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
@@ -234,7 +234,16 @@ def _deliverer(
             device_name=settings.device_name,
             links=made,
         ),
-        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random, links=made),
+        Sender(
+            store,
+            settings,
+            clock,
+            metrics,
+            new_id=ids,
+            chance=random.random,
+            zone=lambda: directory.policy.readers_zone,
+            links=made,
+        ),
         NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner=owner),
         clock,
         metrics,

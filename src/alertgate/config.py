@@ -83,7 +83,7 @@ class Settings(MailSettings, SecretSettings):
     timezone: TimeZone | None = Field(
         None,
         description="Time zone of the times in messages, such as `Europe/Berlin`. Unset: the one that `TZ` names, else "
-        "UTC.",
+        "that of alertgate.toml, else UTC.",
     )
     tz: str | None = Field(
         None,
@@ -165,16 +165,19 @@ class Settings(MailSettings, SecretSettings):
         return value
 
     @property
-    def zone(self) -> ZoneInfo:
-        """The time zone of the times in messages."""
-        return ZoneInfo(self.timezone) if self.timezone else (zone_of_tz(self.tz or "") or ZoneInfo("UTC"))
+    def zone(self) -> ZoneInfo | None:
+        """The time zone of the times in messages, if TIMEZONE or TZ names one; else the policy's counts."""
+        return ZoneInfo(self.timezone) if self.timezone else zone_of_tz(self.tz or "")
 
     @property
     def zone_doubt(self) -> str | None:
         """Say if TZ should name the time zone, but doesn't."""
         if self.timezone or not self.tz or zone_of_tz(self.tz):
             return None
-        return f"TZ is {self.tz!r}, which names no zone, so times in messages are in UTC; set TIMEZONE"
+        return (
+            f"TZ is {self.tz!r}, which names no zone, so times in messages are in that of alertgate.toml, or in UTC; "
+            "set TIMEZONE"
+        )
 
     @property
     def device_doubts(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Times as people read them, in the time zone of the settings. Pure.
+"""Times as people read them, in their time zone. Pure.
 
 The hour that a clock change repeats has each time of day twice. There, a time also says which of the two it is.
 """
@@ -13,6 +13,14 @@ DAYS_BY_NAME = timedelta(days=6)
 def is_repeated(time: datetime) -> bool:
     """Return whether a local time of day comes twice, because clocks are set back."""
     return time.replace(fold=0).utcoffset() != time.replace(fold=1).utcoffset()
+
+
+def differ(one: ZoneInfo, other: ZoneInfo, now: datetime) -> bool:
+    """Return whether clocks of two zones ever show different times within the year from now on."""
+    days = (now + timedelta(days=day) for day in range(366))
+    return one.key != other.key and any(
+        day.astimezone(one).utcoffset() != day.astimezone(other).utcoffset() for day in days
+    )
 
 
 def zone_name(time: datetime) -> str:

@@ -67,7 +67,7 @@ class Away:
 def own_alerts(store, clock: FakeClock, woken: list | None = None) -> OwnAlerts:
     """Return the own alerts of one process."""
     empty = LabelValues(channels=[], results=["accepted"], reasons=[], findings=[], guards=[], budgets=[])
-    reporter = Reporter(Recorder(RULES, Directory.of(TARGETS), IDS), IDS, ZoneInfo("UTC"))
+    reporter = Reporter(Recorder(RULES, Directory.of(TARGETS), IDS), IDS, lambda: ZoneInfo("UTC"))
     made = [] if woken is None else woken
     metrics = Metrics("1", clock, empty)
     return OwnAlerts(store, reporter, clock, metrics, RULES.interval, wake=lambda: made.append(1))

@@ -1,10 +1,15 @@
 """docs/people.md: its three files are loaded and asked, and its reference has every key."""
 
 import re
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from alertgate.model import Severity, Source
+from alertgate.notify.escalate import StepReason
+from alertgate.notify.forecast import Foreseen, forecast
 from alertgate.policy.document import (
     Document,
     EscalationTable,
@@ -15,7 +20,11 @@ from alertgate.policy.document import (
     TurnTable,
 )
 from alertgate.policy.load import parse
+from alertgate.policy.matchers import Subject
+from alertgate.policy.wall_clock import time_of_week
+from alertgate.policy.written import read_hours
 from tests.cli.test_cli import alertgate
+from tests.policies import BERLIN, MONDAY
 
 PAGE = (Path(__file__).parents[2] / "docs" / "people.md").read_text(encoding="utf-8")
 CHAPTERS = {text.partition("\n")[0]: text for text in PAGE.split("\n## ")[1:]}
@@ -78,3 +87,30 @@ def test_every_key_is_in_the_reference(table, chapter):
 def test_the_files_are_policies():
     """With what their chapters promise."""
     assert [len(parse(text).people) for text in FILES.values()] == [1, 3, 6]
+
+
+def of_a_week(name: str, severity: Severity, device: str | None = None) -> Iterator[Foreseen]:
+    """Yield what would be told by a file of the page of incidents that open in a week, one in three hours."""
+    policy = parse(FILES[name])
+    for hour in range(0, 7 * 24, 3):
+        subject = Subject("battery", severity, Source.PARTICLE, device, device)
+        yield from forecast(policy, subject, MONDAY + timedelta(hours=hour, minutes=30)).told
+
+
+def test_at_home_only_what_is_critical_is_repeated():
+    """And only that reaches the neighbour."""
+    for severity in Severity:
+        told = list(of_a_week("A home", severity))
+        is_critical = severity is Severity.CRITICAL
+        assert any(each.reason is StepReason.REMINDER for each in told) is is_critical
+        assert any(each.person == "neighbour" for each in told) is is_critical
+
+
+@pytest.mark.parametrize("severity", [Severity.INFO, Severity.WARNING])
+@pytest.mark.parametrize("device", [None, "NY freezer"])
+def test_the_company_wakes_nobody_for_a_warning(severity, device):
+    """It tells who is on call from eight to six, and New York while it is day there."""
+    told = list(of_a_week("A company with shifts", severity, device))
+    assert {each.person for each in told} == ({"dave"} if device else {"ines", "jonas", "head"})
+    day = read_hours("mon-sun 12:00-04:00" if device else "mon-fri 08:00-18:00")
+    assert all(day.covers(time_of_week(each.at, BERLIN)) for each in told)

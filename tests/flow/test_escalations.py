@@ -354,7 +354,7 @@ async def test_a_snooze_ends_by_itself(make_settings, database):
         await home.heard()
         snoozed = await home.post(f"incidents/{incident}/snooze", by="owner", minutes=60)
         assert (snoozed["status"], snoozed["snoozed_until"]) == ("acknowledged", "2026-11-23T15:03:00+00:00")
-        assert await home.heard() == ["partner: ACKNOWLEDGED owner has snoozed it until 15:03. Then it starts anew."]
+        assert await home.heard() == ["partner: SNOOZED owner has snoozed it until 15:03. Then it starts anew."]
         assert await home.sleeps(59) == []
         said = "WARNING It is open again: owner had snoozed it until 15:03."
         assert await home.sleeps(1) == [f"owner: {said}", f"partner: {said}"]
@@ -456,7 +456,7 @@ async def test_the_trail_says_how_far_it_is(make_settings):
         assert (run["reason"], run["next_at"]) == ("step_runs", "2026-11-23T14:08:00+00:00")
         held = next(each for each in trail["notifications"] if each["person"] == "partner")
         assert (held["hold"], held["status"]) == ("quiet_hours", "pending")
-        assert "partner, by email, held until Mon 16:00 (quiet hours)" in trail["alert"]["reason"]
+        assert "partner, by email, held until Mon 15:00 (quiet hours)" in trail["alert"]["reason"]
         await home.passes(5)
         metrics = (await home.service.client.get("/metrics")).text
         assert 'alertgate_escalation_steps_total{kind="reminder"} 1.0' in metrics

@@ -143,7 +143,7 @@ async def test_a_snooze_by_link_can_be_taken_over(make_settings, database):
         page = await home.presses("partner", "Snooze 1 h")
         assert "partner has snoozed it until 15:03. Then it starts anew." in page.text
         assert page.buttons == ["I'm on it", "It's over", "Silence this device"]
-        assert await home.heard() == ["owner: ACKNOWLEDGED partner has snoozed it until 15:03. Then it starts anew."]
+        assert await home.heard() == ["owner: SNOOZED partner has snoozed it until 15:03. Then it starts anew."]
         home.clock.move(minutes=20)
         page = await home.presses("owner", "I'm on it")
         assert "owner has it (taken at 14:23)." in page.text

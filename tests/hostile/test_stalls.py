@@ -301,7 +301,9 @@ async def test_a_digest_of_thousands_does_not_stall_the_loop(make_settings, text
         for number in range(MOST)
     )
     channel, store, metrics = Channel(), Any, Any  # to send needs neither store nor metrics; to record would
-    sender = Sender(store, make_settings(), FakeClock(), metrics, new_id=new_id, chance=lambda: 0.5)
+    sender = Sender(
+        store, make_settings(), FakeClock(), metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC")
+    )
     outgoing = Outgoing(snapshots)
     best = float("inf")
     for _ in range(3):

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
@@ -121,7 +122,7 @@ async def make_loop(make_settings):
             store,
             channels,
             Claimer(rules, settings.smtp_daily_limit, directory, owner="me", new_id=new_id),
-            Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5),
+            Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC")),
             NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner="me"),
             clock,
             metrics,

@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501  (sentences that are shown)
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ def test_a_night_with_a_shift():
         "Sat 02:00  neighbour, by email:n***@example.org: nobody has answered, so reminders end",
         "Sat 02:03  neighbour, by sms:n***@example.net: nobody has answered, so reminders end (this contact comes later)",
         "Sat 06:30  partner (on call, @oncall), by email:p***@example.org: step 1 (held until then by quiet hours)",
-        "Reminders come every 2h, until 3h after the first message.",
+        "No other reminder comes: they end 3h after the first message.",
     ]
 
 
@@ -104,3 +105,31 @@ def test_a_real_incident_takes_the_course_that_was_foreseen(quiet, chosen, hours
         if "reminder" not in line and "nobody" not in line
     }
     assert told == heard
+
+
+@pytest.mark.parametrize(
+    ("when", "quiet", "durations", "said"),
+    [
+        (
+            "mon 12:00",
+            "",
+            {"repeat_every": "5m"},
+            "Reminders come every 5m (22 more), until 2h after the first message.",
+        ),
+        (
+            "mon 21:30",
+            NIGHT,
+            {"repeat_every": "30m"},
+            (
+                "Reminders come every 30m (2 more), until 2h after the first message; hours in which all are quiet, or "
+                "the escalation is closed, don't count."
+            ),
+        ),
+        ("mon 12:00", "", {"repeat_every": "3h"}, "No reminder comes: they end 2h after the first message."),
+        ("mon 12:00", "", {"repeat_every": "90m"}, "No other reminder comes: they end 2h after the first message."),
+    ],
+)
+def test_the_last_line_says_how_many_reminders_come_and_until_when(when, quiet, durations, said):
+    """It fits what stands above it, also where the clock stands still for a night."""
+    rules = policy([person("owner", quiet)], [escalation(step("owner"), **durations)])
+    assert told(rules, when)[-1] == said

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -91,7 +92,7 @@ async def running(make_settings):
     store = Store(settings)
     store.open(exclusive=True)
     metrics = Metrics("test", clock, LabelValues([channel.name], (), Reason, (), (), ()))
-    sender = Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5)
+    sender = Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC"))
 
     def on_change(_name, before, after):
         found.changes.append((before.up, after.up))

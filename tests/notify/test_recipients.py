@@ -30,7 +30,7 @@ EMAIL, SMS, OUTBOX = ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX
 def directory(*people: Person, channels=(EMAIL, SMS), **secrets: str) -> Directory:
     """Return a directory of these people."""
     policy = Policy(people=MappingProxyType({one.name: one for one in people}))
-    return Directory(lambda: policy, channels, secrets)
+    return Directory(lambda: policy, channels, lambda: secrets)
 
 
 def test_the_outbox_stands_in_for_mail_alone():
@@ -89,13 +89,13 @@ def test_a_choice_keeps_to_the_persons_hours(choice, recipient, severity, expect
 
 
 def test_a_trail_says_who_is_told_how_when_and_why():
-    """In the person's own time."""
+    """In the readers' own time."""
     plan = in_time(PLAN, AT_ONCE, HOME, Severity.WARNING)
-    assert sentence("more alerts", plan, AT_ONCE, HOME, NIGHT) == (
+    assert sentence("more alerts", plan, AT_ONCE, HOME, NIGHT, ZoneInfo("Europe/Berlin")) == (
         "owner, by email, held until Tue 06:30 (quiet hours): more alerts"
     )
     first = replace(LATER, kind=Kind.OPENING, step=1)
     plan = in_time(PLAN, first, HOME, Severity.CRITICAL)
-    assert sentence("nothing was said", plan, first, HOME, NIGHT) == (
+    assert sentence("nothing was said", plan, first, HOME, NIGHT, ZoneInfo("Europe/Berlin")) == (
         "owner, by email, at 23:03:00 unless somebody has acknowledged by then: nothing was said (step 1 of home)"
     )

@@ -297,6 +297,24 @@ def test_an_acknowledged_incident_says_by_whom():
     assert "Acknowledged by Ann of the night shift at 14:03." in _page(message).text
 
 
+def test_a_snooze_is_no_taking():
+    """Whoever has only texts mustn't believe that somebody has it; what is taken says by whom alone."""
+    snoozed = incident(
+        status=IncidentStatus.ACKNOWLEDGED,
+        acknowledged_at=START,
+        acknowledged_by="owner",
+        snoozed_until=START + timedelta(hours=1),
+    )
+    told = {channel: notification(kind=Kind.ACKNOWLEDGEMENT, channel=channel) for channel in ChannelName}
+    sms = render(_context(notification=told["sms"], incident=snoozed)).text
+    assert sms.startswith("SNOOZED Front door: alarm/motion at 14:03 (by owner until 15:03)")
+    assert render(_context(notification=told["email"], incident=snoozed)).subject.startswith("[SNOOZED] Front door: ")
+    taken = replace(snoozed, snoozed_until=None)
+    assert "ACKNOWLEDGED Front door: alarm/motion at 14:03 (by owner)" in (
+        render(_context(notification=told["sms"], incident=taken)).text
+    )
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 def test_any_message_of_a_resolved_incident_says_resolved(kind):
     """A message shows the incident as it is when sent: an opening that waited reports the end as well."""

@@ -13,7 +13,7 @@ from alertgate.model import ChannelName
 from alertgate.notify.directory import Directory
 from alertgate.policy.keeper import PolicyKeeper, PolicyReason, choose, forget
 from alertgate.policy.load import FileState, PolicyFile, digest
-from alertgate.policy.surroundings import Secrets, Surroundings
+from alertgate.policy.surroundings import Surroundings
 from alertgate.store import policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 def started(store: Store, path: Path, *, named: bool = False) -> PolicyKeeper:
     """Return the keeper of a process that has started."""
-    one = PolicyKeeper(store, FakeClock(), path, Surroundings(), named=named)
+    one = PolicyKeeper(store, FakeClock(), path, Surroundings, named=named)
     one.start()
     return one
 
@@ -174,7 +174,7 @@ async def test_a_defect_at_a_reload_is_told(store: Store, path):
     """Whatever happens, the last good policy stays in force, and whoever sent the signal can see that."""
     path.write_text(ONE)
     clock = StoppingClock()
-    one = PolicyKeeper(store, clock, path, Surroundings(), named=False)
+    one = PolicyKeeper(store, clock, path, Surroundings, named=False)
     one.start()
     path.write_text(TWO)
     clock.stopped = True
@@ -198,13 +198,11 @@ async def test_a_reload_reads_the_secrets_of_contacts_again(store: Store, path):
             raise ConfigError(["CONTACT_BAD can't be read"])
         return dict(found)
 
-    secrets = Secrets(read)
-    around = Surroundings(secrets=secrets)
     path.write_text('[people.partner]\ncontacts = ["email:$CONTACT_PARTNER"]\n')
-    one = PolicyKeeper(store, FakeClock(), path, around, named=False, refresh=secrets.refresh)
+    one = PolicyKeeper(store, FakeClock(), path, lambda: Surroundings(secrets=read()), named=False)
     with structlog.testing.capture_logs() as logged:
         one.start()
-        directory = Directory(lambda: one.current.policy, [ChannelName.EMAIL], secrets)
+        directory = Directory(lambda: one.current.policy, [ChannelName.EMAIL], lambda: one.secrets)
         assert directory.targets == ()
         found["CONTACT_PARTNER"] = "partner@example.org"
         await one.reload()
@@ -220,7 +218,8 @@ async def test_a_reload_reads_the_secrets_of_contacts_again(store: Store, path):
     found["CONTACT_BAD"] = "x"
     with structlog.testing.capture_logs() as logged:
         await one.reload()
-    assert logged[-1]["problems"] == ["CONTACT_BAD can't be read"]
+    [kept] = [line for line in logged if line["event"] == "policy.secrets_kept"]
+    assert kept["problems"] == ["CONTACT_BAD can't be read"]
     assert directory.targets == ((ChannelName.EMAIL, "p@example.net"),)
 
 
@@ -228,7 +227,9 @@ async def test_a_large_policy_does_not_stop_the_event_loop(store: Store, path, t
     """A file is read and judged in a thread, by the replicas that follow as well; webhooks go on being answered."""
     threads: set[threading.Thread] = set()
     around = Surroundings(channels={ChannelName.EMAIL: lambda _: threads.add(threading.current_thread())})
-    keepers = [PolicyKeeper(store, FakeClock(), each, around, named=False) for each in (path, tmp_path / "other.toml")]
+    keepers = [
+        PolicyKeeper(store, FakeClock(), each, lambda: around, named=False) for each in (path, tmp_path / "other.toml")
+    ]
     for each in keepers:
         each.start()
     path.write_text(PEOPLE)
@@ -305,7 +306,7 @@ async def test_people_survive_a_file_that_vanishes(store: Store, path):
     around = Surroundings(recipients=recipients)
 
     def keeper() -> PolicyKeeper:
-        one = PolicyKeeper(store, FakeClock(), path, around, named=False)
+        one = PolicyKeeper(store, FakeClock(), path, lambda: around, named=False)
         one.start()
         return one
 
@@ -333,3 +334,27 @@ def test_doubts_are_logged(store: Store, path: Path):
         ("policy.loaded", None),
         ("policy.doubtful", "events[1].resolved"),
     ]
+
+
+async def test_addresses_are_read_again_with_the_file(store: Store, path):
+    """At a reload, and where another process has read a new one; what can't be read leaves those that were."""
+    path.write_text('[people.owner]\ncontacts = ["email:$CONTACT_OWNER"]\n')
+    read: dict[str, str] = {}
+
+    def look_around() -> Surroundings:
+        if "CONTACT_BAD" in read:
+            raise ConfigError(["it can't be read"])
+        return Surroundings(secrets=dict(read))
+
+    one, other = (PolicyKeeper(store, FakeClock(), path, look_around, named=False) for _ in range(2))
+    one.start()
+    other.start()
+    assert [key for key, _ in one.unreachable] == ["people.owner.contacts[1]"]
+    read["CONTACT_OWNER"] = "owner@example.org"
+    path.write_text(path.read_text() + "[[routes]]\nescalation = 'everyone'\n")
+    await one.reload()
+    await other.follow()
+    assert (one.unreachable, other.unreachable) == ([], [])
+    read["CONTACT_BAD"] = "x"
+    await one.reload()
+    assert one.secrets == {"CONTACT_OWNER": "owner@example.org"}

@@ -9,7 +9,7 @@ import pytest
 
 from alertgate.errors import PolicyInvalid
 from alertgate.model import ChannelName, Severity
-from alertgate.policy.doubts import doubts, unfit, unreachable
+from alertgate.policy.doubts import doubts, unreachable
 from alertgate.policy.escalations import AGAIN_AFTER_ACK, STOP_AFTER, Escalation, Step
 from alertgate.policy.load import LONGEST_PROBLEM, FileState, parse, read_file
 from alertgate.policy.matchers import Matcher
@@ -372,37 +372,6 @@ def test_routes_that_are_reached_are_not_doubted():
     assert list(doubts(parse(f"{PERSON}{tables}[[routes]]\nescalation = 'everyone'"), NOW)) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "zone", "recipients", "found"),
-    [
-        (PERSON, UTC_ZONE, [], []),
-        ("", BERLIN, ["boss@example.org"], []),
-        (f'timezone = "Europe/Berlin"\n{PERSON}', BERLIN, ["owner@example.org"], []),
-        ('timezone = "Etc/UTC"', UTC_ZONE, [], []),
-        (
-            'timezone = "Europe/Berlin"',
-            LONDON,
-            [],
-            [
-                "timezone is Europe/Berlin, but messages, pages and commands show Europe/London: set TIMEZONE=Europe/Berlin"
-            ],
-        ),
-        (
-            PERSON,
-            UTC_ZONE,
-            ["boss@example.org"],
-            ["people are told, and b***@example.org of the settings isn't any more"],
-        ),
-    ],
-)
-def test_what_does_not_fit_the_settings_is_named(text, zone, recipients, found):
-    """Messages in another zone than the file's, and recipients who were told before there were people."""
-    around = Surroundings(zone=zone, recipients=[(ChannelName.EMAIL, address) for address in recipients])
-    said = [f"{key} {each}" for key, each in unfit(parse(text, around), around, NOW)]
-    assert len(said) == len(found)
-    assert all(one.startswith(start) for one, start in zip(said, found, strict=True)), said
-
-
 def test_a_sensible_policy_has_no_doubts():
     """Somebody hears at every hour, and everything is reached."""
     assert list(doubts(parse(WHOLE), NOW)) == []
@@ -414,7 +383,10 @@ def test_a_sensible_policy_has_no_doubts():
 @pytest.mark.parametrize(
     ("secrets", "doubt"),
     [
-        ({}, "is in $CONTACT_MUELLER, which isn't set, so nobody is told by it: set CONTACT_MUELLER in .env"),
+        (
+            {},
+            "is in $CONTACT_MUELLER, which isn't set, so nobody is told by it: set CONTACT_MUELLER in .env and reload",
+        ),
         ({"CONTACT_MUELLER": "hunter2"}, "is in $CONTACT_MUELLER, whose value is no address of email: correct it"),
         ({"CONTACT_MUELLER": "m@example.org"}, None),
     ],
@@ -566,3 +538,23 @@ def test_a_thousand_problems_are_some():
     steps = ", ".join(f'{{ notify = "nobody{number}" }}' for number in range(100))
     found = problems("".join(f"[escalations.e{number}]\nsteps = [{steps}]\n" for number in range(90)))
     assert (len(found), found[-1]) == (51, "(and more problems)")
+
+
+@pytest.mark.parametrize(
+    ("settings", "file", "zones", "doubt"),
+    [
+        (None, "", ("UTC", "UTC"), None),
+        (None, "Europe/Berlin", ("Europe/Berlin", "Europe/Berlin"), None),
+        ("Asia/Tokyo", "", ("Asia/Tokyo", "Asia/Tokyo"), None),
+        ("Asia/Tokyo", "Europe/Berlin", ("Europe/Berlin", "Asia/Tokyo"), "TIMEZONE or TZ says Asia/Tokyo"),
+        ("Europe/London", "Europe/Lisbon", ("Europe/Lisbon", "Europe/London"), None),
+        ("Africa/Lagos", "Europe/Berlin", ("Europe/Berlin", "Africa/Lagos"), "TIMEZONE or TZ says Africa/Lagos"),
+    ],
+)
+def test_readers_have_the_zone_of_the_settings_or_else_the_files(settings, file, zones, doubt):
+    """Where both are named and their clocks ever differ, that is said: not in winter alone."""
+    around = Surroundings(ZoneInfo(settings) if settings else None)
+    policy = parse(f'timezone = "{file}"' if file else "", around)
+    assert (policy.zone.key, policy.readers_zone.key) == zones
+    found = [text for key, text in doubts(policy, NOW) if key == "timezone"]
+    assert [doubt in text for text in found] == ([True] if doubt else [])

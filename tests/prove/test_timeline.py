@@ -295,5 +295,5 @@ def test_a_snooze_and_the_end_of_a_hold_are_events():
     """Who snoozed it until when, and when what was held went out."""
     snoozed = {"acknowledged_at": later(5), "acknowledged_by": "Anna", "snoozed_until": later(3605)}
     lines = escalating(Told(replace(SENT, released_at=later(20)), ()), about=snoozed)
-    assert "15:03:05.000  the incident was snoozed by Anna until 2026-11-23 15:03 UTC" in lines
+    assert "15:03:05.000  the incident was snoozed by Anna until 2026-11-23 16:03" in lines
     assert "15:03:20.000  email to me@example.com was held until now" in lines

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from alertgate.contact_state import ContactState
 from alertgate.group.decide import Decision, GroupReason
@@ -77,14 +78,14 @@ class AlertPlanner:
 
         about = About(incident, self._escalator.escalation_of(incident, runs))
         planned = self._escalator.plan(batch, about, recipients, chosen, now)
-        return [*planned, *_routing(taken, now), *self._silence(incident, now)]
+        return [*planned, *_routing(taken, now, self._escalator.policy.readers_zone), *self._silence(incident, now)]
 
     def _silence(self, incident: Incident, now: datetime) -> list[Chosen]:
         """Return what silence holds all that would be said, for its alert's trail."""
         judged = self._escalator.silenced(incident, now)
         if judged.silence is None or judged.until is None:
             return []
-        said = in_words(judged.silence, judged.until, now, self._escalator.policy.zone)
+        said = in_words(judged.silence, judged.until, now, self._escalator.policy.readers_zone)
         return [(plan.Skip(plan.PlanReason.SILENCED), f"{said}: what is to be said of it is held until then")]
 
     def _announcements(
@@ -124,13 +125,17 @@ def _is_unheard(runs: Runs, decision: Decision) -> bool:
     return decision.reason is GroupReason.JOINED and not runs.is_running(incident.id)
 
 
-def _routing(taken: Turn | None, now: datetime) -> list[Chosen]:
+def _routing(taken: Turn | None, now: datetime, zone: ZoneInfo) -> list[Chosen]:
     """Return where an incident goes, for its alert's trail; nothing where everybody is told."""
     if taken is None or taken.routed is None or taken.routed.reason is not RouteReason.MATCHED:
         return []
     said = sentence(taken.routed)
     if taken.last.reason in _WAITS and not taken.announcements:
-        until = f" until {taken.next_at:%Y-%m-%d %H:%M:%S} UTC" if taken.next_at and taken.next_at > now else ""
+        until = (
+            f" until {taken.next_at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+            if taken.next_at and taken.next_at > now
+            else ""
+        )
         said = f"{said}, which waits{until}: {_WAITS[taken.last.reason]}"
     return [(plan.Skip(plan.PlanReason.FIRST), said)]
 

@@ -128,8 +128,8 @@ class Watch:
     async def look_at_failures(self) -> None:
         """Raise that failed notifications are outstanding."""
         await self._watched.failures.look()
-        latest, targets = self._watched.failures.latest, self._watched.directory.targets
-        failure_trouble.note(latest, targets, self._own, self._clock.now())
+        latest, told = self._watched.failures.latest, self._watched.directory
+        failure_trouble.note(latest, told.targets, self._own, self._clock.now(), told.by_secret)
 
     async def look_at_channels(self) -> None:
         """Raise that a channel has been paused for a while. Raises StoreUnavailable."""

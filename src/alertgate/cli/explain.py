@@ -8,7 +8,7 @@ import typer
 
 from alertgate.accept.intake import IntakeContext
 from alertgate.cli import database, tried
-from alertgate.cli.policy import read_policy
+from alertgate.cli.policy import read_policy, readers_zone
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import NotFound, Rejected
@@ -66,7 +66,7 @@ def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
 def _explain(settings: Settings, given: str, env_file: Path) -> None:
     with database.existing(settings, env_file) as store:
         found = store.read_now(lambda connection: _found(connection, given.strip().lower(), settings.device_name))
-        newest = database.content(store)
+        newest, zone = database.content(store), readers_zone(settings, store)
     if found is None and newest is None:
         raise NotFound(f"There is no alert {given}: this database holds no alerts at all. Is it the service's?")
     if found is None:
@@ -74,7 +74,7 @@ def _explain(settings: Settings, given: str, env_file: Path) -> None:
             f"There is no alert {given} in this database, whose newest one is of {newest}, and no incident or "
             "notification: it was never stored there, or retention deleted it."
         )
-    zone, now = settings.zone, SystemClock().now()
+    now = SystemClock().now()
     if isinstance(found, Trail):
         typer.echo(tell(found, settings.device_name(found.alert.device), zone, now))
     else:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -11,7 +12,7 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
-from alertgate.cli.policy import directory_in_force
+from alertgate.cli.policy import directory_in_force, readers_zone
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
@@ -41,10 +42,10 @@ def list_incidents(
     settings = load(env_file)
     wanted = tuple(IncidentStatus) if all_ else UNRESOLVED
     with database.existing(settings, env_file) as store:
-        newest = database.content(store)
+        newest, zone = database.content(store), readers_zone(settings, store)
         found = store.read_now(lambda connection: _newest(connection, wanted, most + 1))
     for incident in found[:most]:
-        for line in _lines(incident, settings):
+        for line in _lines(incident, settings, zone):
             typer.echo(escaped(line))
     if not found:
         of = f"the newest alert is of {newest}" if newest else "this database holds no alerts at all"
@@ -132,11 +133,11 @@ def _newest(connection: Connection, wanted: tuple[IncidentStatus, ...], most: in
     return sorted(found, key=lambda incident: incident.id, reverse=True)[:most]
 
 
-def _lines(incident: Incident, settings: Settings) -> Iterator[str]:
+def _lines(incident: Incident, settings: Settings, zone: ZoneInfo) -> Iterator[str]:
     """Yield an incident in two lines: what it is, and how it stands."""
     device = settings.device_name(incident.device) or incident.device
     what = f"[{incident.severity.upper()}] {incident.event}" + (f" from {device}" if device else "")
-    opened, last = (at.astimezone(settings.zone) for at in (incident.opened_at, incident.last_alert_at))
+    opened, last = (at.astimezone(zone) for at in (incident.opened_at, incident.last_alert_at))
     count = "1 alert" if incident.alert_count == 1 else f"{incident.alert_count:,} alerts"
     yield f"{incident.id}  {what}"
     at = f"opened {opened:%Y-%m-%d %H:%M:%S}, last {last:%Y-%m-%d %H:%M:%S}"

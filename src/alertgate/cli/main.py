@@ -4,8 +4,6 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Collection
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -31,9 +29,9 @@ from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import AlertgateError, ConfigError
 from alertgate.ids import new_id
-from alertgate.model import Target
 from alertgate.notify.channels.base import Level
 from alertgate.notify.channels.registry import open_channels, surroundings
+from alertgate.notify.directory import Directory
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
@@ -103,7 +101,7 @@ def serve(
         log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
     allow_many_files()
     listener = listen(settings.host, settings.port)
-    gate = open_gate(settings, secrets_of_contacts=partial(contact_secrets, env_file))
+    gate = open_gate(settings, secrets_of_contacts=lambda: contact_secrets(env_file))
     show_curl = first_steps and settings.particle_webhook_secret is not None
     config = server_config(create_app(gate), settings)
     server = Server(
@@ -134,8 +132,8 @@ def init(
         return
     write_env(env_file)
     typer.echo(
-        f"Wrote {env_file} with fresh secrets, readable only by you. Set SMTP_EMAIL in it, and RECIPIENT_EMAIL, "
-        "or people in alertgate.toml."
+        f"Wrote {env_file} with fresh secrets, readable only by you. Set SMTP_EMAIL in it, and "
+        "RECIPIENT_EMAIL, or people in alertgate.toml."
     )
 
 
@@ -152,7 +150,7 @@ def check(
     now = SystemClock().now()
     findings = asyncio.run(checks.run(settings, doubts(env_file), file, around, now, offline=offline))
     for finding in findings:
-        typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"))
+        typer.echo(escaped(str(finding)))
     if any(finding.level is Level.FAIL for finding in findings):
         typer.echo("alertgate can't work like this; fix the findings marked fail.", err=True)
         raise typer.Exit(2 if problems(file, named=settings.must_have_policy) else 1)
@@ -166,7 +164,7 @@ def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     if settings.mail_host is None:
         database.require_data_dir(settings, env_file)  # the outbox would make it
     secrets = contact_secrets(env_file)
-    results = asyncio.run(_send_tests(settings, policy.directory_of_file(settings, env_file).targets))
+    results = asyncio.run(_send_tests(settings, policy.directory_of_file(settings, env_file)))
     for result in results:
         word = "sent" if result.sent else "FAILED"
         line = policy.concealed(f"{word:6} {result.channel:6} {result.address}: {result.text}", secrets)
@@ -185,10 +183,10 @@ _ACCEPTED = (
 )
 
 
-async def _send_tests(settings: Settings, told: Collection[Target]) -> list[TestSend]:
+async def _send_tests(settings: Settings, told: Directory) -> list[TestSend]:
     channels = open_channels(settings, SystemClock())
     try:
-        return await send_tests(settings, told, channels, SystemClock(), new_id)
+        return await send_tests(settings, told.targets, channels, told.policy.readers_zone, SystemClock(), new_id)
     finally:
         for channel in channels:
             await channel.close()

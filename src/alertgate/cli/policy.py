@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -16,10 +16,10 @@ from alertgate.errors import AlertgateError, PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.registry import in_use, surroundings
 from alertgate.notify.directory import Directory
-from alertgate.policy.doubts import doubts, unfit, unreachable
+from alertgate.policy.doubts import doubts, unreachable
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
 from alertgate.policy.load import FileState, PolicyFile, digest, parse, read_file, short
-from alertgate.policy.policy import Policy
+from alertgate.policy.policy import UTC, Policy
 from alertgate.policy.surroundings import Surroundings
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
 from alertgate.store import policies
@@ -75,7 +75,7 @@ def stored_policy(settings: Settings) -> StoredPolicy | None:
 
 def directory(policy: Policy, settings: Settings, secrets: Mapping[str, str]) -> Directory:
     """Return who can be told by a policy."""
-    return Directory(lambda: policy, in_use(settings), secrets)
+    return Directory(lambda: policy, in_use(settings), lambda: secrets)
 
 
 def directory_of_file(settings: Settings, env_file: Path) -> Directory:
@@ -93,6 +93,20 @@ def directory_in_force(settings: Settings, env_file: Path, store: Store) -> Dire
     return directory(parse(stored.text, surroundings(settings, secrets)), settings, secrets)
 
 
+def readers_zone(settings: Settings, store: Store) -> ZoneInfo:
+    """Return the zone in which commands write and read times: that of the messages of services on a database.
+
+    A policy that can't be read keeps no command from its work.
+    """
+    if settings.zone:
+        return settings.zone
+    stored, around = store.read_now(policies.get), surroundings(settings, {})
+    try:
+        return (read_policy(settings, around) if stored is None else parse(stored.text, around)).readers_zone
+    except PolicyInvalid:
+        return UTC
+
+
 def concealed(text: str, secrets: Mapping[str, str]) -> str:
     """Return a text with the addresses masked that the policy only names."""
     for secret in sorted(filter(None, secrets.values()), key=len, reverse=True):
@@ -106,7 +120,7 @@ def findings(file: PolicyFile, settings: Settings, around: Surroundings, now: da
     yield from (Finding(Level.FAIL, "policy", problem) for problem in found)
     if file.policy and file.text is not None:
         yield from (Finding(Level.FAIL, "policy", f"{key} {text}") for key, text in unreachable(file.policy, around))
-        doubtful = chain(unfit(file.policy, around, now), doubts(file.policy, now))
+        doubtful = doubts(file.policy, now)
         yield from (Finding(Level.WARN, "policy", f"{key} {text}") for key, text in doubtful)
         yield Finding(Level.OK, "policy", f"{file.path} has {_counts(file.policy)} ({short(digest(file.text))})")
 

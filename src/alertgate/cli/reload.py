@@ -8,13 +8,15 @@ import typer
 
 from alertgate.characters import escaped
 from alertgate.cli.database import EnvFile
-from alertgate.cli.policy import findings
+from alertgate.cli.policy import concealed, directory, findings
 from alertgate.clock import SystemClock
+from alertgate.config import Settings
 from alertgate.errors import NotFound, PolicyInvalid
-from alertgate.notify.channels.base import Level
-from alertgate.notify.channels.registry import surroundings
+from alertgate.notify.channels import registry
+from alertgate.notify.channels.base import Finding, Level
 from alertgate.policy.keeper import FOLLOW_EVERY, problems
-from alertgate.policy.load import digest, read_file, short
+from alertgate.policy.load import PolicyFile, digest, parse, read_file, short
+from alertgate.policy.surroundings import Surroundings
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
 from alertgate.store.lock import holder
 
@@ -23,15 +25,15 @@ BY_HAND = "systemctl reload alertgate, docker compose kill -s HUP alertgate, or 
 
 
 def reload(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
-    """Check alertgate.toml, and ask the running service to read it and the addresses in CONTACT_…."""
+    """Check alertgate.toml, and ask the running service to read it, and the CONTACT_… that it names.
+
+    Ends with 1 if somebody can't be reached.
+    """
     settings = load(env_file)
-    around = surroundings(settings, contact_secrets(env_file))
+    around = registry.surroundings(settings, contact_secrets(env_file))
     file = read_file(settings.policy_file, around)
     if found := problems(file, named=True):
         raise PolicyInvalid(found, file.path)
-    for finding in findings(file, settings, around, SystemClock().now()):
-        if finding.level is not Level.OK:
-            typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"), err=True)
     if settings.sqlite_file is None:
         raise NotFound(
             f"Which process serves a PostgreSQL database can't be known from here; nothing was done. Use {BY_HAND}; "
@@ -46,6 +48,20 @@ def reload(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     _ask(process)
     name = short(digest(file.text or ""))
     typer.echo(escaped(f"Asked process {process} to read {file.path}. /health names the policy in force: {name}."))
+    doubtful = _doubtful(file, settings, around)
+    for each in doubtful:
+        typer.echo(escaped(concealed(str(each), around.secrets)))
+    if any(each.level is Level.FAIL for each in doubtful):
+        typer.echo("It is in force, but somebody can't be reached: fix the findings marked fail, and reload.", err=True)
+        raise typer.Exit(1)
+
+
+def _doubtful(file: PolicyFile, settings: Settings, around: Surroundings) -> list[Finding]:
+    """Return what `alertgate check` finds about the file and whom it tells, but for what is well."""
+    now = SystemClock().now()
+    told = directory(file.policy or parse("", around), settings, around.secrets).targets
+    found = [*registry.about_recipients(settings, told, now.date()), *findings(file, settings, around, now)]
+    return [each for each in found if each.level is not Level.OK]
 
 
 def _ask(process: int) -> None:

@@ -11,6 +11,7 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
+from alertgate.cli.policy import readers_zone
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
@@ -26,7 +27,7 @@ from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
 
 MOST = 1000
-WHEN = "08:00 or Sat 08:00, the next one, or 2026-11-27T08:00, in TIMEZONE"
+WHEN = "08:00 or Sat 08:00, the next one, or 2026-11-27T08:00, in the zone of messages"
 _OPTIONS = {"by": "--by", "note": "--because", "begins_at": "--from", "ends_at": "--until", "for": "--for"}
 _MATCHED = {0: "No incident that it matches is open now.", 1: "It matches 1 incident that is open now."}
 
@@ -48,27 +49,29 @@ def silence(
     if (lasting is None) is (until is None):
         raise typer.BadParameter("say for how long: --for 2h, or --until 08:00")
     settings, now = load(env_file), SystemClock().now()
-    begins_at = _moment(begin, "--from", now, settings.zone)
-    wanted = Wanted(
-        by=checked(by),
-        credential=Credential.COMMAND_LINE,
-        event=event,
-        device=device,
-        source=source,
-        begins_at=begins_at,
-        ends_at=_moment(until, "--until", begins_at or now, settings.zone),
-        lasting=_duration(lasting),
-        unless=unless,
-        min_severity=min_severity,
-        note=because.strip() if because else None,
-    )
-    with database.existing(settings, env_file) as store, store.transaction() as connection:
-        done = _silencer(store, settings).begin(connection, wanted, now)
+    with database.existing(settings, env_file) as store:
+        zone = readers_zone(settings, store)
+        begins_at = _moment(begin, "--from", now, zone)
+        wanted = Wanted(
+            by=checked(by),
+            credential=Credential.COMMAND_LINE,
+            event=event,
+            device=device,
+            source=source,
+            begins_at=begins_at,
+            ends_at=_moment(until, "--until", begins_at or now, zone),
+            lasting=_duration(lasting),
+            unless=unless,
+            min_severity=min_severity,
+            note=because.strip() if because else None,
+        )
+        with store.transaction() as connection:
+            done = _silencer(store, settings).begin(connection, wanted, now)
     if done.silence is None:
         raise typer.BadParameter(
             "; ".join(f"{_OPTIONS.get(e.field, e.field)} {e.message}".strip() for e in done.errors)
         )
-    _show(done.silence, settings.zone, now)
+    _show(done.silence, zone, now)
     matched = f"It matches {done.open_incidents:,} incidents that are open now."
     typer.echo(f"{_MATCHED.get(done.open_incidents, matched)} `alertgate unsilence {done.silence.id}` ends it.")
 
@@ -82,9 +85,9 @@ def silences(
     settings, now = load(env_file), SystemClock().now()
     with database.existing(settings, env_file) as store:
         found = store.read_now(lambda connection: rows.page(connection, None if all_ else now, None, most))
-        newest = database.content(store)
+        newest, zone = database.content(store), readers_zone(settings, store)
     for each in found:
-        _show(each, settings.zone, now)
+        _show(each, zone, now)
     if not found:
         typer.echo(f"Nothing is silenced. The newest alert is of {newest or 'no time: there is none'}.")
 
@@ -96,11 +99,13 @@ def unsilence(
 ) -> None:
     """End a silence now; the running service tells what it held."""
     settings, by, now = load(env_file), checked(by), SystemClock().now()
-    with database.existing(settings, env_file) as store, store.transaction() as connection:
-        wanted = silence_id.strip().lower()
-        silencer = _silencer(store, settings)
-        done = silencer.end(connection, wanted, by, Credential.COMMAND_LINE, now)
-    typer.echo(_ended(silence_id, done, settings.zone))
+    with database.existing(settings, env_file) as store:
+        zone = readers_zone(settings, store)
+        with store.transaction() as connection:
+            wanted = silence_id.strip().lower()
+            silencer = _silencer(store, settings)
+            done = silencer.end(connection, wanted, by, Credential.COMMAND_LINE, now)
+    typer.echo(_ended(silence_id, done, zone))
     if done is None or done.result is SilenceResult.OVER:
         raise typer.Exit(1)
 

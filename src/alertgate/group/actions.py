@@ -74,7 +74,8 @@ class IncidentActions:
 
     def snooze(self, connection: Connection, action: Action) -> Applied | None:
         """Do the same for as long as the action lasts, an hour unless it says so; then its escalation starts anew."""
-        return self._quieten(connection, action, action.now + (action.lasting or SNOOZE))
+        until = action.now + (action.lasting or SNOOZE)
+        return self._quieten(connection, action, until.astimezone(self._directory.policy.readers_zone))
 
     def resolve(self, connection: Connection, action: Action) -> Applied | None:
         """Resolve an incident and notify the contacts that know of it; return None if there is no such incident."""

@@ -1,10 +1,11 @@
 """Decide how a person's action changes an incident. Pure."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from alertgate.credential import Credential
+from alertgate.local_time import zone_name
 from alertgate.model import Incident, IncidentStatus, Resolution
 from alertgate.states import TRANSITIONS
 
@@ -32,9 +33,12 @@ def acknowledge(incident: Incident, by: str, credential: Credential, now: dateti
 
 
 def snooze(incident: Incident, by: str, credential: Credential, until: datetime, now: datetime) -> Transition:
-    """Decide how `incident` changes when `by` acknowledges it until a time; another snooze replaces one."""
-    after = _acknowledged(incident, by, credential, now, until)
-    return _transition(incident, after, f"snoozed by {by} until {until:%Y-%m-%d %H:%M} UTC")
+    """Decide how `incident` changes when `by` acknowledges it until a time, in the readers' zone.
+
+    Another snooze replaces one.
+    """
+    after = _acknowledged(incident, by, credential, now, until.astimezone(UTC))
+    return _transition(incident, after, f"snoozed by {by} until {until:%Y-%m-%d %H:%M} {zone_name(until)}")
 
 
 def _acknowledged(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -79,7 +80,10 @@ class _End:
 
 
 class Sender:
-    """Sends messages. `new_id` returns an id for a time; `chance` returns a random number from 0 to 1."""
+    """Sends messages.
+
+    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers.
+    """
 
     def __init__(
         self,
@@ -90,6 +94,7 @@ class Sender:
         *,
         new_id: Callable[[datetime], str],
         chance: Callable[[], float],
+        zone: Callable[[], ZoneInfo],
         links: Links | None = None,
     ) -> None:
         self._links = links
@@ -99,6 +104,7 @@ class Sender:
         self._metrics = metrics
         self._new_id = new_id
         self._chance = chance
+        self._zone = zone
 
     def context(self, outgoing: Outgoing) -> MessageContext | DigestContext:
         """Return the context for rendering a message that is sent now."""
@@ -113,7 +119,7 @@ class Sender:
                 )
                 for each, name in zip(outgoing.snapshots, names, strict=True)
             )
-            digest_id, zone = first.digest_id or first.id, settings.zone
+            digest_id, zone = first.digest_id or first.id, self._zone()
             return DigestContext(
                 digest_id,
                 first.channel,
@@ -133,7 +139,7 @@ class Sender:
             one.incident,
             one.alerts,
             names[0],
-            settings.zone,
+            self._zone(),
             now,
             domain,
             one.earlier,

@@ -25,7 +25,7 @@ from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
 
 QUIET = Severity.INFO
 """The severity of a notification that says what somebody else has done, however severe its incident is."""
-UNKNOWN = "it can't be sent, because the setting that holds the address isn't set"
+UNKNOWN = "it couldn't be sent, because the CONTACT_… that holds the address wasn't set"
 TOGETHER_WITHIN = timedelta(minutes=1)
 """After which what waits to go together goes by itself."""
 REMEMBERED = timedelta(days=2)

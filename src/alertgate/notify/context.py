@@ -141,8 +141,13 @@ class DigestItem:
 
     @property
     def acknowledged(self) -> bool:
-        """Whether somebody has it."""
+        """Whether somebody has it, or has snoozed it."""
         return self.incident.status is IncidentStatus.ACKNOWLEDGED
+
+    @property
+    def snoozed(self) -> bool:
+        """Whether it is quiet for a time alone."""
+        return self.acknowledged and self.incident.snoozed_until is not None
 
     @property
     def silent(self) -> bool:
@@ -230,7 +235,9 @@ class MessageContext(LocalTimes):
             return "RESOLVED"
         if self.is_silenced:
             return "SILENCED"
-        return "ACKNOWLEDGED" if self.is_quiet else self.incident.severity.upper()
+        if not self.is_quiet:
+            return self.incident.severity.upper()
+        return "SNOOZED" if self.incident.snoozed_until else "ACKNOWLEDGED"
 
     @property
     def is_quiet(self) -> bool:

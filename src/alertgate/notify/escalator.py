@@ -161,12 +161,13 @@ class Escalator:
     ) -> list[Chosen]:
         """Plan what `choose` says for each of these contacts; return the choices."""
         incident, chosen = about.incident, list[Chosen]()
+        zone = self.policy.readers_zone
         silenced, urgency = self.silenced_until(incident), about.urgency or incident.severity
         for one in recipients:
             state = batch.state(incident, one.target)
             choice = in_time(_as_handoff(choose(state), one), one, about.escalation, urgency, silenced)
-            said = plan.sentence(choice, incident, state)
-            reason = sentence(said, choice, one, about.escalation, now) if self.policy.has_people else said
+            said = plan.sentence(choice, incident, state, zone)
+            reason = sentence(said, choice, one, about.escalation, now, zone) if self.policy.has_people else said
             batch.add(incident, choice, one, reason, now)
             chosen.append((choice, reason))
         return chosen

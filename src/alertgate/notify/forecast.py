@@ -49,6 +49,8 @@ class Forecast:
     subject: Subject
     opens_at: datetime
     told: tuple[Foreseen, ...]
+    reminders: int | None
+    """How many there are in all, with those that aren't listed; None if they are too many to count."""
 
 
 def forecast(policy: Policy, subject: Subject, at: datetime) -> Forecast:
@@ -56,7 +58,7 @@ def forecast(policy: Policy, subject: Subject, at: datetime) -> Forecast:
     routed = first(policy.routes, subject)
     course = _Course(policy, subject, at, begin(routed))
     told = sorted(course.messages(), key=lambda each: each.at)
-    return Forecast(routed, subject, at, tuple(told))
+    return Forecast(routed, subject, at, tuple(told), course.reminders)
 
 
 class _Course:
@@ -66,10 +68,12 @@ class _Course:
         self._policy, self._subject, self._opens_at, self._run = policy, subject, at, run
         self._first_due: datetime | None = None
         self._told: set[tuple[str, str, datetime]] = set()
+        self.reminders: int | None = None
+        """How many there are; known once they have ended."""
 
     def messages(self) -> Iterator[Foreseen]:
         """Yield what is told, decision by decision."""
-        now = self._opens_at
+        now, reminders = self._opens_at, 0
         for _ in range(MOST_DECISIONS):
             decided = next_step(self._facts(now), now)
             if not isinstance(decided, Tell | Remind | GiveUp):
@@ -79,6 +83,9 @@ class _Course:
                 now = until
                 continue
             number = getattr(decided, "number", None)
+            reminders += isinstance(decided, Remind)
+            if isinstance(decided, GiveUp):
+                self.reminders = reminders
             if not isinstance(decided, Remind) or decided.number <= MOST_REMINDERS:
                 yield from self._foreseen(decided.tellings, decided.reason, number)
             self._run = advance(self._run, decided, now)

@@ -1,12 +1,12 @@
 """A forecast in words, for `alertgate who` and the API. Pure."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alertgate.local_time import zone_name
 from alertgate.notify.escalate import StepReason
-from alertgate.notify.forecast import Forecast, Foreseen
+from alertgate.notify.forecast import MOST_REMINDERS, Forecast, Foreseen
 from alertgate.notify.tellings import TellReason
 from alertgate.policy.policy import Policy
 from alertgate.policy.routes import sentence
@@ -56,18 +56,20 @@ def lines(found: Forecast, policy: Policy) -> Iterator[str]:
         yield f"{_moment(each.at, found.opens_at, zone)}  {line(each)}"
     escalation = policy.escalation(found.routed.escalation)
     if escalation and escalation.repeat_every:
-        every, stop = show_duration(escalation.repeat_every), show_duration(escalation.stop_after)
-        paused = _PAUSED if _ends(found) - found.told[0].at > escalation.stop_after else ""
-        yield f"Reminders come every {every}, until {stop} after the first message{paused}."
+        yield _reminders(found, escalation.repeat_every, escalation.stop_after)
 
 
-_PAUSED = ", not counting hours in which nobody who was told may be reminded"
-
-
-def _ends(found: Forecast) -> datetime:
-    """Return when reminders end; of a forecast in which they don't, when the first message is sent."""
-    ends = (each.at for each in found.told if each.reason is StepReason.NOBODY_ANSWERED)
-    return next(ends, found.told[0].at)
+def _reminders(found: Forecast, repeat_every: timedelta, stop_after: timedelta) -> str:
+    """Return how the reminders that aren't listed go on, and why they may end later than their time says."""
+    first = min(each.at for each in found.told)
+    ends = [each.at for each in found.told if each.reason is StepReason.NOBODY_ANSWERED]
+    stood_still = bool(ends) and min(ends) - first > stop_after
+    but = "; hours in which all are quiet, or the escalation is closed, don't count" if stood_still else ""
+    every, stop = show_duration(repeat_every), f"{show_duration(stop_after)} after the first message{but}"
+    if found.reminders is not None and found.reminders <= MOST_REMINDERS:
+        return f"No {'other ' if found.reminders else ''}reminder comes: they end {stop}."
+    more = f" ({found.reminders - MOST_REMINDERS} more)" if found.reminders else ""
+    return f"Reminders come every {every}{more}, until {stop}."
 
 
 def _moment(at: datetime, opens_at: datetime, zone: ZoneInfo) -> str:

@@ -114,7 +114,9 @@ class Releaser:
             if last.id != incident.id and _tells(last, states.get((last.id, target), ContactState())):
                 found.append(_cancelled(each, superseded_by(last.id), now))
             elif isinstance(choice, plan.Cancel):
-                found.append(_cancelled(each, plan.sentence(choice, incident, state), now))
+                found.append(
+                    _cancelled(each, plan.sentence(choice, incident, state, self._escalator.policy.readers_zone), now)
+                )
         return found
 
     def _is_silences_own(self, held: Notification, incident: Incident, runs: Runs, state: ContactState) -> bool:

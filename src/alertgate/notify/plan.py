@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from alertgate.contact_state import ContactState
+from alertgate.local_time import clock_time
 from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Resolution, Severity
 
 CHANGES_AT_ONCE = 3
@@ -286,17 +288,21 @@ def _expedite(state: ContactState, kind: Kind, now: datetime, reason: PlanReason
     return Expedite(None if state.waits_for_retry else now, kind, reason)
 
 
-def sentence(choice: Choice, incident: Incident, state: ContactState) -> str:
-    """Return a choice as a sentence for the trail; times are in UTC."""
+def sentence(choice: Choice, incident: Incident, state: ContactState, zone: ZoneInfo) -> str:
+    """Return a choice as a sentence for the trail, with times in a zone."""
+
+    def clock(at: datetime | None) -> str:
+        return clock_time(at.astimezone(zone), "%H:%M:%S") if at else "an unknown time"
+
     match choice:
         case Plan(_, due_at, PlanReason.FIRST_AFTER_FAILURE):
-            return f"due at {due_at:%H:%M:%S}, because a notification failed at {state.failed_at:%H:%M:%S} UTC"
+            return f"due at {clock(due_at)}, because a notification failed at {clock(state.failed_at)}"
         case Plan(_, due_at, PlanReason.UPDATE_LATER):
-            return f"update due at {due_at:%H:%M:%S}, because told at {state.told_at:%H:%M:%S} UTC"
+            return f"update due at {clock(due_at)}, because told at {clock(state.told_at)}"
         case Plan(reason=PlanReason.UPDATE):
-            return f"last told at {state.told_at:%H:%M:%S} UTC, long enough ago"
+            return f"last told at {clock(state.told_at)}, long enough ago"
         case Plan(_, due_at, PlanReason.CHANGES_OFTEN):
-            return f"changed {incident.changes} times; how it stands is due at {due_at:%H:%M:%S} UTC"
+            return f"changed {incident.changes} times; how it stands is due at {clock(due_at)}"
         case Expedite(reason=PlanReason.RESOLVED):
             return "resolved; the pending notification will say it"
     return _SENTENCES[choice.reason].format(incident=incident)

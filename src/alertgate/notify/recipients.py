@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
-from alertgate.local_time import day_and_time
+from alertgate.local_time import clock_time, day_and_time
 from alertgate.model import FIRST_NEWS, Hold, Kind, Severity, Target
 from alertgate.notify.directory import Directory
 from alertgate.notify.plan import Choice, Expedite, Plan
@@ -102,17 +103,22 @@ def in_time(
     return choice
 
 
-def sentence(said: str, choice: Choice, recipient: Recipient, escalation: Escalation, now: datetime) -> str:
-    """Return who is told, how, when and why, for a trail: `owner, by email, held until Tue 06:30 (quiet hours): …`."""
+def sentence(
+    said: str, choice: Choice, recipient: Recipient, escalation: Escalation, now: datetime, zone: ZoneInfo
+) -> str:
+    """Return who is told, how, when and why, for a trail with times in a zone.
+
+    As in `owner, by email, held until Tue 06:30 (quiet hours): …`.
+    """
     if recipient.kind in FIRST_NEWS and escalation.name not in RESERVED:
         said = f"{said} (step {recipient.step} of {escalation.name})"
     words = [recipient.person.name, f"by {recipient.target[0]}"]
     if isinstance(choice, Plan | Expedite) and choice.due_at:
-        local = choice.due_at.astimezone(recipient.person.zone)
+        local = choice.due_at.astimezone(zone)
         if choice.hold is Hold.DELAYED:
-            words.append(f"at {local:%H:%M:%S} unless somebody has acknowledged by then")
+            words.append(f"at {clock_time(local, '%H:%M:%S')} unless somebody has acknowledged by then")
         elif choice.hold:
-            words.append(f"held until {day_and_time(choice.due_at, now, recipient.person.zone)} ({WORDS[choice.hold]})")
+            words.append(f"held until {day_and_time(choice.due_at, now, zone)} ({WORDS[choice.hold]})")
         elif choice.due_at <= now:
             words.append("at once")
     return f"{', '.join(words)}: {said}"

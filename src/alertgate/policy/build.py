@@ -7,7 +7,7 @@ from alertgate.policy.document import Document, EscalationTable, PersonTable, Ro
 from alertgate.policy.escalations import AGAIN_AFTER_ACK, STOP_AFTER, Escalation, Step
 from alertgate.policy.matchers import Matcher
 from alertgate.policy.people import Person, recipients
-from alertgate.policy.policy import Policy
+from alertgate.policy.policy import UTC, Policy
 from alertgate.policy.routes import Route
 from alertgate.policy.schedules import Override, Schedule, Turn
 from alertgate.policy.surroundings import Surroundings
@@ -17,11 +17,12 @@ EVERY_DAY = frozenset(range(7))
 
 def build(document: Document, surroundings: Surroundings) -> Policy:
     """Return the policy of a file without problems."""
-    zone = document.timezone or surroundings.zone
+    zone = document.timezone or surroundings.zone or UTC
     people = {name: _person(name, table, zone) for name, table in document.people.items()}
     return Policy(
         events=document.events,
         zone=zone,
+        readers_zone=surroundings.zone or zone,
         people=MappingProxyType(people) if people else recipients(surroundings.recipients, zone),
         schedules=MappingProxyType({name: _schedule(name, each, zone) for name, each in document.schedules.items()}),
         escalations=MappingProxyType(

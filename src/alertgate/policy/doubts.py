@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from alertgate.addresses import mask
-from alertgate.model import ChannelName, Severity
+from alertgate.local_time import differ
+from alertgate.model import Severity
 from alertgate.policy import events
 from alertgate.policy.escalations import EVERYONE, SCHEDULE_MARK
 from alertgate.policy.matchers import is_any
@@ -25,6 +25,7 @@ Doubt = tuple[str, str]
 def doubts(policy: Policy, now: datetime) -> Iterator[Doubt]:
     """Yield what is doubtful; `now` is within the week that is looked at."""
     yield from events.doubts(policy.events)
+    yield from _two_zones(policy, now)
     yield from _gaps(policy)
     yield from _hidden_routes(policy.routes)
     yield from _unreached(policy)
@@ -35,6 +36,19 @@ def doubts(policy: Policy, now: datetime) -> Iterator[Doubt]:
     yield from _no_time(policy, week)
 
 
+def _two_zones(policy: Policy, now: datetime) -> Iterator[Doubt]:
+    """Yield that the clock of messages isn't that of the file."""
+    file, readers = policy.zone, policy.readers_zone
+    if differ(file, readers, now):
+        yield (
+            "timezone",
+            (
+                f"is {file.key}, but TIMEZONE or TZ says {readers.key}, which messages, pages and commands have: "
+                "name the same zone, or leave TIMEZONE and TZ out"
+            ),
+        )
+
+
 def unreachable(policy: Policy, surroundings: Surroundings) -> Iterator[Doubt]:
     """Yield the contacts that nothing can reach as this process is set up."""
     for person in policy.people.values():
@@ -43,29 +57,13 @@ def unreachable(policy: Policy, surroundings: Surroundings) -> Iterator[Doubt]:
                 yield key_of(("people", person.name, "contacts", place)), text
 
 
-def unfit(policy: Policy, surroundings: Surroundings, now: datetime) -> Iterator[Doubt]:
-    """Yield what of the settings probably isn't meant beside the policy."""
-    apart = (now, now + HALF_A_YEAR)  # zones with the same clock are the same, whatever they are called
-    here, there = policy.zone, surroundings.zone
-    if any(at.astimezone(here).utcoffset() != at.astimezone(there).utcoffset() for at in apart):
-        text = f"is {here.key}, but messages, pages and commands show {there.key}: set TIMEZONE={here.key} in .env"
-        yield "timezone", text
-    told = {contact.resolve(surroundings.secrets) for one in policy.people.values() for contact in one.contacts}
-    for channel, address in surroundings.recipients:
-        if address not in told and channel is not ChannelName.OUTBOX:
-            text = (
-                f"are told, and {mask(address)} of the settings isn't any more: add a contact, or take it out of .env"
-            )
-            yield "people", text
-
-
 def _unset(contact: Contact, surroundings: Surroundings) -> str | None:
     """Return what is wrong with the secret that holds an address; None if nothing is, or if there is none."""
     name, address = contact.secret, contact.resolve(surroundings.secrets)
     if name is None:
         return None
     if not address:
-        return f"is in ${name}, which isn't set, so nobody is told by it: set {name} in .env"
+        return f"is in ${name}, which isn't set, so nobody is told by it: set {name} in .env and reload"
     try:
         surroundings.channels[contact.channel](address)
     except ValueError:

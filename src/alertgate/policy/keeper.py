@@ -5,7 +5,7 @@ follow each other: whichever read its file last decides for all.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,7 +16,7 @@ import structlog
 
 from alertgate.clock import Clock
 from alertgate.errors import ConfigError, PolicyInvalid, StoreError
-from alertgate.policy.doubts import Doubt, doubts, unfit, unreachable
+from alertgate.policy.doubts import Doubt, doubts, unreachable
 from alertgate.policy.load import FileState, PolicyFile, digest, parse, read_file, short
 from alertgate.policy.policy import Policy
 from alertgate.policy.surroundings import Surroundings
@@ -88,27 +88,24 @@ def choose(file: PolicyFile, stored: StoredPolicy | None, *, named: bool) -> Pol
 
 
 class PolicyKeeper:
-    """Has the policy in force as `current`. `named`: the settings name the file; `refresh` reads secrets again."""
+    """Has the policy in force as `current`. `named`: the settings name the file.
+
+    `look_around` returns what a file needs to know of the service, with the secrets as they are now.
+    """
 
     def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        path: Path,
-        surroundings: Surroundings,
-        *,
-        named: bool,
-        refresh: Callable[[], None] = lambda: None,
+        self, store: Store, clock: Clock, path: Path, look_around: Callable[[], Surroundings], *, named: bool
     ) -> None:
         self._store = store
         self._clock = clock
         self._path = path
-        self._surroundings = surroundings
+        self._look_around = look_around
+        self._surroundings = look_around()
         self._named = named
-        self._refresh = refresh
         self._turn = asyncio.Lock()
         self._unreadable: str | None = None
-        self.current = InForce(parse("", surroundings), "", PolicyReason.NO_FILE)
+        """The digest of the stored policy that this version can't read."""
+        self.current = InForce(parse("", self._surroundings), "", PolicyReason.NO_FILE)
 
     @property
     def trouble(self) -> str | None:
@@ -118,6 +115,16 @@ class PolicyKeeper:
             return None
         kept = f"the last good policy ({self.current.name}) stays" if self.current.name else "no policy is"
         return f"the policy file {self._path} {problem}; {kept} in force"
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """The addresses that the policy only names, as they were last read."""
+        return self._surroundings.secrets
+
+    @property
+    def unreachable(self) -> list[Doubt]:
+        """The contacts that nothing can reach, each with what to do."""
+        return list(unreachable(self.current.policy, self._surroundings))
 
     def start(self) -> None:
         """Read the file. Raises PolicyInvalid if it can't be used and no policy was ever in force."""
@@ -145,23 +152,27 @@ class PolicyKeeper:
             known = await self._store.read(policies.current_digest)
             if known in (None, self.current.digest, self._unreadable):
                 return
+            await asyncio.to_thread(self._look_again)
             if stored := await self._store.read(policies.get):
                 self._adopt(await asyncio.to_thread(self._choice, stored, PolicyReason.FOLLOWED))
 
     async def _read_again(self) -> _Choice:
         """Read the file and store it; what takes long for a large one is done in threads."""
-        file = await asyncio.to_thread(self._read_file)
-        self.current = replace(self.current, policy=replace(self.current.policy))  # whoever has indexed it does it anew
+        await asyncio.to_thread(self._look_again)
+        file = await asyncio.to_thread(read_file, self._path, self._surroundings)
         now = self._clock.now()
         stored = await self._store.write(lambda connection: settle(connection, file, now))
         return await asyncio.to_thread(self._choice, stored, choose(file, stored, named=self._named), file)
 
-    def _read_file(self) -> PolicyFile:
+    def _look_again(self) -> None:
+        """Read the addresses again that the policy only names; those that can't be read stay as they were."""
         try:
-            self._refresh()
+            self._surroundings = self._look_around()
         except ConfigError as error:
-            return PolicyFile(self._path, FileState.INVALID, problems=tuple(error.problems))
-        return read_file(self._path, self._surroundings)
+            detail = (
+                "CONTACT_… can't be read again, so what they held before counts: correct that and send SIGHUP again"
+            )
+            log.error("policy.secrets_kept", detail=detail, problems=error.problems)  # noqa: TRY400
 
     def _choice(self, stored: StoredPolicy | None, reason: PolicyReason, file: PolicyFile | None = None) -> _Choice:
         """Return what is in force from now on, for this reason. `file` is the one that was read, if one was."""
@@ -185,8 +196,7 @@ class PolicyKeeper:
 
     def _doubts(self, policy: Policy) -> Sequence[Doubt]:
         try:
-            now = self._clock.now()
-            return [*unfit(policy, self._surroundings, now), *doubts(policy, now)]
+            return list(doubts(policy, self._clock.now()))
         except Exception:  # a policy that is right mustn't be refused because of what is only advice
             log.exception("policy.failed", detail="what is doubtful in the policy isn't known; please report it")
             return ()

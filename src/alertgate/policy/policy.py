@@ -34,6 +34,7 @@ class Policy:
 
     events: tuple[EventRule, ...] = ()
     zone: ZoneInfo = UTC
+    """Of the times in the file."""
     people: Mapping[str, Person] = field(default_factory=lambda: MappingProxyType({}))
     schedules: Mapping[str, Schedule] = field(default_factory=lambda: MappingProxyType({}))
     escalations: Mapping[str, Escalation] = field(default_factory=lambda: MappingProxyType({}))
@@ -41,6 +42,8 @@ class Policy:
     routes: tuple[Route, ...] = ()
     operator: tuple[str, ...] = ()
     """Who hears of alertgate's own troubles; everyone if it is empty."""
+    readers_zone: ZoneInfo = UTC
+    """Of the times in messages, pages, trails and commands: the one that the settings name, else the file's."""
 
     @property
     def has_people(self) -> bool:

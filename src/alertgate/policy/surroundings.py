@@ -1,6 +1,6 @@
 """What a policy's file needs to know of the service around it: its zone, channels, secrets and recipients. Pure."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
@@ -26,36 +26,12 @@ BY_MAIL: Mapping[ChannelName, AddressCheck] = MappingProxyType(
 )
 
 
-class Secrets(Mapping[str, str]):
-    """The values of `CONTACT_…`, by name, as they were when they were last read."""
-
-    def __init__(self, read: Callable[[], Mapping[str, str]]) -> None:
-        self._read = read
-        self._found = read()
-
-    def refresh(self) -> None:
-        """Read them again. Raises what reading raises, and then keeps the old ones."""
-        self._found = self._read()
-
-    def __getitem__(self, name: str) -> str:
-        """Return a value."""
-        return self._found[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Return the names."""
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        """Return how many there are."""
-        return len(self._found)
-
-
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """The service around a policy."""
 
-    zone: ZoneInfo = ZoneInfo("UTC")  # noqa: RUF009  (frozen)
-    """The zone of a file that names none."""
+    zone: ZoneInfo | None = None
+    """The zone that the settings name: that of who reads messages, and of a file that names none."""
     channels: Mapping[ChannelName, AddressCheck] = field(default_factory=lambda: BY_MAIL)
     """The channels that contacts may name."""
     secrets: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)

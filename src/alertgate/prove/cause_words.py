@@ -181,6 +181,11 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "the recipient is no longer in the settings",
             "Dismiss them with `alertgate dismiss ID`, or add the recipient again and run `alertgate retry --all`.",
         ),
+        Cause.RECIPIENT_UNSET: CauseWords(
+            "alertgate didn't know the CONTACT_… that holds the address",
+            "Tell these people yourself. Set it in .env or /run/secrets and run `alertgate reload`, or, where "
+            "alertgate gets .env as its environment, as with Compose, start it anew. Then run `alertgate retry --all`.",
+        ),
         Cause.CHANNEL_AWAY: CauseWords(
             "their channel was away for longer than GIVE_UP_AFTER",
             "Tell these people yourself, and make the channel work again: /status has its last error. Then they are "

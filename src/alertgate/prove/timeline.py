@@ -41,7 +41,7 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
 
     The last line is the state at `now`. Control characters are escaped.
     """
-    events = [*_alert_events(trail), *_incident_events(trail), *_silence_events(trail, zone, now)]
+    events = [*_alert_events(trail), *_incident_events(trail, zone), *_silence_events(trail, zone, now)]
     events += [event for told in trail.told for event in _told(told)]
     events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
     lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
@@ -54,7 +54,7 @@ def tell_incident(trail: IncidentTrail, name: str | None, zone: ZoneInfo, now: d
     of_newest = Trail(newest, incident, trail.told)
     events = [_Event(incident.opened_at, "the incident was opened")]
     events += [event for alert in reversed(trail.latest) for event in _of_alert(alert)]
-    events += [*_ends(incident), *(event for told in trail.told for event in _told(told))]
+    events += [*_ends(incident, zone), *(event for told in trail.told for event in _told(told))]
     events.sort(key=attrgetter("at"))
     heading = _incident_heading(trail, name)
     lines = [*heading, *_timeline(events, zone), "", _current_state(of_newest, zone, now)]
@@ -134,7 +134,7 @@ def _delay(alert: Alert) -> str:
     return f", {_span(delay)} after it was published"
 
 
-def _incident_events(trail: Trail) -> Iterator[_Event]:
+def _incident_events(trail: Trail, zone: ZoneInfo) -> Iterator[_Event]:
     incident = trail.incident
     if incident is None:
         return
@@ -142,12 +142,13 @@ def _incident_events(trail: Trail) -> Iterator[_Event]:
         yield _Event(incident.opened_at, "the incident was opened by an earlier alert")
     if run := trail.escalation:
         yield _Event(run.begun_at, f"escalation {run.escalation} began: {run.route}")
-    yield from _ends(incident)
+    yield from _ends(incident, zone)
 
 
-def _ends(incident: Incident) -> Iterator[_Event]:
+def _ends(incident: Incident, zone: ZoneInfo) -> Iterator[_Event]:
     if incident.acknowledged_at:
-        until = f" until {incident.snoozed_until:%Y-%m-%d %H:%M} UTC" if incident.snoozed_until else ""
+        snoozed_until = incident.snoozed_until
+        until = f" until {snoozed_until.astimezone(zone):%Y-%m-%d %H:%M}" if snoozed_until else ""
         did = "snoozed" if until else "acknowledged"
         who = signed(incident.acknowledged_by or "", incident.acknowledged_with)
         yield _Event(incident.acknowledged_at, f"the incident was {did} by {who}{until}")

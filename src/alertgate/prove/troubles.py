@@ -103,6 +103,7 @@ class Cause(StrEnum):
     AUDIT_UNREADABLE = "audit_unreadable"
     RECIPIENT_REFUSED = "recipient_refused"
     RECIPIENT_REMOVED = "recipient_removed"
+    RECIPIENT_UNSET = "recipient_unset"
     GAVE_UP = "gave_up"
     CHANNEL_AWAY = "channel_away"
 

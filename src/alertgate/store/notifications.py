@@ -210,6 +210,8 @@ def restart(connection: Connection, given_up: Notification, credential: Credenti
     if given_up.status not in states_before(NotificationStatus.PENDING):
         raise ValueError(f"a notification can't go from {given_up.status} to pending")
     fresh: dict[str, Any] = {
+        "channel": given_up.channel,
+        "address": given_up.address,  # the secret that held it may have been set meanwhile
         "status": NotificationStatus.PENDING,
         "due_at": now,
         "retry_since": now,

@@ -150,6 +150,10 @@ class Finding:
     what: str
     text: str
 
+    def __str__(self) -> str:
+        """Return it as a line."""
+        return f"{self.level:5} {self.what}: {self.text}"
+
 
 class Channel(Protocol):
     """A way to reach recipients."""

@@ -1,8 +1,9 @@
 """The list of all channels. To add one, write a module beside this one and add it to PROVIDERS."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 
+from alertgate.addresses import mask
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
@@ -36,8 +37,24 @@ def surroundings(settings: Settings, secrets: Mapping[str, str]) -> Surroundings
 
 def findings(settings: Settings, told: Collection[Target], today: date) -> list[Finding]:
     """Return what an operator should know about the addresses that are told, and about the channels."""
+    about_channels = [finding for provider in PROVIDERS for finding in provider.findings(settings)]
+    return [*about_recipients(settings, told, today), *about_channels]
+
+
+def about_recipients(settings: Settings, told: Collection[Target], today: date) -> list[Finding]:
+    """Return what an operator should know about the addresses that are told, and those that no longer are."""
     about_addresses = [_about(target, today) for target in told if target[1] != outbox.NOBODY]
-    return about_addresses + [finding for provider in PROVIDERS for finding in provider.findings(settings)]
+    return [*about_addresses, *_untold(settings, told)]
+
+
+def _untold(settings: Settings, told: Collection[Target]) -> Iterator[Finding]:
+    """Yield the recipients of the settings who aren't told, because the policy names people."""
+    addresses = {address for _, address in told}
+    named = {"RECIPIENT_EMAIL": settings.recipient_email, "RECIPIENT_SMS": settings.recipient_sms}
+    for name, address in ((name, address) for name, given in named.items() for address in given):
+        if address not in addresses:
+            text = "isn't told, because alertgate.toml has people: make it a contact of one, or take it out of"
+            yield Finding(Level.WARN, name, f"{mask(address)} {text} {name}")
 
 
 def _about(target: Target, today: date) -> Finding:

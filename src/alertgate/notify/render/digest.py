@@ -35,6 +35,7 @@ class Group:
     silent: bool
     """Whether they ended only because no more alerts came."""
     acknowledged: bool
+    snoozed: bool
     silenced: bool
     severity: Severity
     incidents: int
@@ -49,8 +50,10 @@ class Group:
     @property
     def tag(self) -> str:
         """`over`, what somebody has done, or the severity."""
-        done = "SILENCED" if self.silenced else "ACKNOWLEDGED" if self.acknowledged else None
-        return "over" if self.over else done or self.severity.upper()
+        if self.over:
+            return "over"
+        done = {"SILENCED": self.silenced, "SNOOZED": self.snoozed, "ACKNOWLEDGED": self.acknowledged}
+        return next((word for word, is_so in done.items() if is_so), self.severity.upper())
 
     @property
     def is_quiet(self) -> bool:
@@ -88,8 +91,8 @@ def _urgency(group: Group) -> tuple[bool, bool, int, bool, int, str]:
     return group.over, group.is_quiet, -group.severity.rank, group.silent, -group.incidents, group.event
 
 
-def _of_group(item: DigestItem) -> tuple[bool, bool, bool, bool, str]:
-    return item.over, item.acknowledged, item.silenced, item.silent, item.event
+def _of_group(item: DigestItem) -> tuple[bool, bool, bool, bool, bool, str]:
+    return item.over, item.acknowledged, item.snoozed, item.silenced, item.silent, item.event
 
 
 def _group(items: Sequence[DigestItem]) -> Group:
@@ -101,6 +104,7 @@ def _group(items: Sequence[DigestItem]) -> Group:
         over=over,
         silent=items[0].silent,
         acknowledged=items[0].acknowledged,
+        snoozed=items[0].snoozed,
         silenced=items[0].silenced,
         severity=worst(*(incident.severity for incident in incidents)),
         incidents=len(items),

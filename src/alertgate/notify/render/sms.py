@@ -46,6 +46,8 @@ def _news(context: MessageContext) -> str | None:
 
 
 def _who_has_it(context: MessageContext) -> str:
+    """Return who has acknowledged it, or for how long somebody wants no more than quiet."""
     if tells_who_pressed(context.notification, context.incident):
         return "by the button of a message to you"
-    return shorten(f"by {context.incident.acknowledged_by}", 40)
+    until, by = context.incident.snoozed_until, f"by {context.incident.acknowledged_by}"
+    return f"{shorten(by, 30)} until {context.minute(until)}" if until else shorten(by, 40)

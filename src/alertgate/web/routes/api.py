@@ -177,7 +177,8 @@ async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQue
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
-    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), gate.directory.targets)
+    told = gate.directory
+    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), told.targets, told.meant)
     done = await gate.store.write(lambda connection: replay(connection, wanted))
     if done.notification is None:
         raise NotFound(done.reason)
@@ -229,7 +230,10 @@ async def dismiss_all(body: ApiBody, gate: CurrentGate) -> AsciiJson:
 @router.post("/send-test", response_model=TestSendList)
 async def send_test(gate: CurrentGate) -> AsciiJson:
     """Send a test notification to everybody who can be told, and report each server's answer."""
-    outcomes = await send_tests(gate.settings, gate.directory.targets, gate.channels, gate.clock, gate.new_id)
+    told = gate.directory
+    outcomes = await send_tests(
+        gate.settings, told.targets, gate.channels, told.policy.readers_zone, gate.clock, gate.new_id
+    )
     for one in outcomes:
         log.info("test.sent", channel=one.channel, to=mask(one.address), sent=one.sent, reply=mask_all(one.text))
     return show_test_send(outcomes)

@@ -118,6 +118,7 @@ def degraded(gate: Gate) -> list[str]:
         *paused,
         *limit,
         *([policy] if policy else []),
+        *(f"{key} {text}" for key, text in gate.policies.unreachable),
         *(audit.say() if audit else []),
         *(outstanding.say() if outstanding else []),
         *gate.own_alerts.degraded(),
