@@ -10,10 +10,8 @@ When that time comes, and whenever an alert or a person changes the incident, ca
 - `StartAnew`: the incident is open again, so do the same, and tell everybody.
 - `End`: nothing is due before the incident is open again. Keep the run: what is held is still told at the hold's end.
 
-`first_firing_at` stays in all three of these cases.
-
-A rise in severity is routed anew by its caller. At a reopening ask `starts_anew`. At the end of a hold ask
-`tellings.release`.
+`first_firing_at` stays in these three cases. A rise in severity is routed anew by its caller. At a reopening ask
+`starts_anew`, and at the end of a hold `tellings.release`.
 """
 
 from collections.abc import Iterable
@@ -200,10 +198,7 @@ def resumed(run: Run, since: datetime, until: datetime) -> Run:
 
 
 def is_running(decided: Next) -> bool:
-    """Return whether something is still due without a change: such an incident isn't over for lack of alerts.
-
-    Where an acknowledgement may count as forgotten, nothing is due but by an alert.
-    """
+    """Return whether something is due without a change or an alert: such an incident isn't over for lack of alerts."""
     if isinstance(decided, Wait):
         return decided.until is not None and decided.reason is not StepReason.ACKNOWLEDGED
     return not isinstance(decided, End)
@@ -213,8 +208,7 @@ def starts_anew(policy: Policy, run: Run, over_for: timedelta, *, dealt_with: bo
     """Return whether a reopening begins a new run, with `first_firing_at` now; else the old one goes on.
 
     An all-clear counts only once it has lasted as long as what the run was waiting for: a door that shuts for five
-    seconds every nine minutes still reaches a wait of ten. The same goes for a new incident of the same key. What a
-    person has dealt with is another matter: whatever comes then begins anew.
+    seconds every nine minutes still reaches a wait of ten. So it is for a new incident of the same key.
     """
     return dealt_with or over_for >= _awaited(policy, run)
 
@@ -313,8 +307,7 @@ class _Open:
         if run.step_at is None:
             return self._facts.first_firing_at + run.wait + step.after, StepReason.FIRST_STEP
         # Not who is on call now: a change of shift to somebody asleep doesn't stop the clock of somebody awake.
-        before = self._policy.told(self._escalation.steps[run.step - 1].notify, run.step_at)
-        people = [each.person for each in before]
+        people = [each.person for each in self._policy.told(self._escalation.steps[run.step - 1].notify, run.step_at)]
         if not people:
             return run.step_at, StepReason.NOBODY_ON_CALL
         if not self._is_critical:
