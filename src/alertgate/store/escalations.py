@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from alertgate.model import NotificationStatus
 from alertgate.store.notifications import IS_FAILED, IS_HELD, IS_PENDING, IS_RELEASED, IS_SENDING, IS_SENT
 from alertgate.store.rows import portions
-from alertgate.store.tables import constant, escalations, notifications
+from alertgate.store.tables import constant, escalations, incidents, notifications
 
 _e, _n = escalations.c, notifications.c
 _UPSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -108,6 +108,28 @@ def any_due(connection: Connection, now: datetime) -> bool:
 def due(connection: Connection, now: datetime, most: int) -> list[StoredRun]:
     """Return the escalations that are due, the longest due first, at most this many."""
     return [StoredRun(*row) for row in connection.execute(_DUE.limit(most), {"now": now})]
+
+
+_later = bindparam("latest", type_=_e.next_at.type)
+_FROM_FUTURE = (
+    select(*_COLUMNS)
+    .join(incidents, incidents.c.id == _e.incident_id)
+    .where(
+        _e.next_at.is_not(None),
+        _e.next_at > bindparam("now", type_=_e.next_at.type),
+        or_(
+            _e.begun_at > _later,
+            incidents.c.last_alert_at > _later,
+            incidents.c.acknowledged_at > _later,
+            exists().where(_n.incident_id == _e.incident_id, _n.created_at > _later),
+        ),
+    )
+)
+
+
+def from_future(connection: Connection, now: datetime, latest: datetime) -> list[StoredRun]:
+    """Return the escalations that wait and whose incident was told, acknowledged, or had an alert after `latest`."""
+    return [StoredRun(*row) for row in connection.execute(_FROM_FUTURE, {"now": now, "latest": latest})]
 
 
 def held_due(connection: Connection, now: datetime, most: int) -> list[str]:
