@@ -146,20 +146,23 @@ def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
             created_at=START + timedelta(minutes=58),
             due_at=START + timedelta(minutes=59),
         ),
+        new_notification(incident, address="i@example.com", hold=Hold.DELAYED, due_at=MORNING, kind=Kind.HANDOFF),
+        new_notification(incident, address="j@example.com", hold=Hold.DELAYED, due_at=START + timedelta(minutes=9)),
         *(
             new_notification(incident, address=f"{hold}@example.com", hold=hold, due_at=MORNING, attempts=attempts)
             for attempts, hold in enumerate((Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED))
         ),
     ]
     latest = [START + timedelta(minutes=wait) for wait in (5, 1, 15)]
+    delayed = START + timedelta(minutes=10)
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         notifications.add(connection, waiting)
-        assert upkeep.clamp_due_times(connection, latest, START + timedelta(hours=1), START) == 6
+        assert upkeep.clamp_due_times(connection, latest, START + timedelta(hours=1), delayed, START) == 7
     stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
-    assert [n.due_at for n in stored if n.hold] == [MORNING] * 3
-    due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored if not n.hold}
-    assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5}
+    assert [n.due_at for n in stored if n.due_at > START + timedelta(hours=1)] == [MORNING] * 3
+    due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored if n.due_at < MORNING}
+    assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5, "i": 10, "j": 9}
 
 
 def test_a_channel_that_works_again_brings_retries_forward_but_not_what_is_held(store: Store):

@@ -11,12 +11,14 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
+from alertgate.notify import set_back
 from alertgate.notify.budget import MAIL, PERIOD, Budget, Usage, budget
 from alertgate.notify.directory import Directory
 from alertgate.notify.plan import LONGEST_WAIT
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 from alertgate.store import claims, leases, upkeep
 from alertgate.store.engine import Store
+from alertgate.store.leases import CLOCK_SKEW
 
 EVERY = 5.0
 """Seconds between runs."""
@@ -82,17 +84,27 @@ class NotificationUpkeep:
             log.warning("notifications.released", detail="their lease was stale", number=len(expired), ids=expired[:20])
 
     async def clamp_due_times(self) -> None:
-        """Bring forward notifications due later than any wait allows, because the clock was set back."""
+        """Bring forward what is due later than any wait allows, because the clock was set back."""
         now = self._clock.now()
         interval = self._settings.grouping.interval
         latest = [now + wait for wait in (interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))]
         update = now + max(interval, LONGEST_WAIT)
+        people = self._directory.policy.people.values()
+        longest = max((contact.after for person in people for contact in person.contacts), default=timedelta(0))
+        delayed = now + longest + CLOCK_SKEW
         if number := await self._store.write(
-            lambda connection: upkeep.clamp_due_times(connection, latest, update, now)
+            lambda connection: upkeep.clamp_due_times(connection, latest, update, delayed, now)
         ):
             log.warning(
                 "notifications.clamped",
                 detail="they were due later than any wait allows, and are brought forward; was the clock set back?",
+                number=number,
+            )
+
+        if number := await self._store.write(lambda connection: set_back.count_from_now(connection, now)):
+            log.warning(
+                "escalations.clamped",
+                detail="what they wait for counts from now, because it lies further away; was the clock set back?",
                 number=number,
             )
 

@@ -124,6 +124,28 @@ def postpone(connection: Connection, incident_id: str, now: datetime, until: dat
     connection.execute(update(notifications).where(*held_now).values(due_at=until))
 
 
+_later = bindparam("latest", type_=_e.next_at.type)
+_FROM_FUTURE = (
+    select(*_COLUMNS)
+    .join(incidents, incidents.c.id == _e.incident_id)
+    .where(
+        _e.next_at.is_not(None),
+        _e.next_at > bindparam("now", type_=_e.next_at.type),
+        or_(
+            _e.begun_at > _later,
+            incidents.c.last_alert_at > _later,
+            incidents.c.acknowledged_at > _later,
+            exists().where(_n.incident_id == _e.incident_id, _n.created_at > _later),
+        ),
+    )
+)
+
+
+def from_future(connection: Connection, now: datetime, latest: datetime) -> list[StoredRun]:
+    """Return the escalations that wait and whose incident was told, acknowledged, or had an alert after `latest`."""
+    return [StoredRun(*row) for row in connection.execute(_FROM_FUTURE, {"now": now, "latest": latest})]
+
+
 def held_due(connection: Connection, now: datetime, most: int) -> list[str]:
     """Return the incidents with notifications whose hold ends now, at most this many."""
     query = select(_n.incident_id).where(*_HELD_DUE).distinct().limit(most)

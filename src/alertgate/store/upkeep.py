@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, case, exists, func, literal, or_, select, update
 
-from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
+from alertgate.model import ChannelName, Hold, Kind, Notification, NotificationStatus, Severity, Target
 from alertgate.store import failures
 from alertgate.store.claims import IS_ABOUT_DELIVERY, works_elsewhere
 from alertgate.store.leases import CLOCK_SKEW
@@ -28,23 +28,29 @@ LEFT_IN_OUTBOX = "it was for the outbox, which no longer counts: a mail server i
 
 
 def clamp_due_times(
-    connection: Connection, latest_due: Sequence[datetime], latest_update: datetime, now: datetime
+    connection: Connection,
+    latest_due: Sequence[datetime],
+    latest_update: datetime,
+    latest_delayed: datetime,
+    now: datetime,
 ) -> int:
     """Bring forward what is due later than any wait allows, because the clock was set back; return how many.
 
     What waits for a time of day or a silence's end isn't late, also if it was attempted before. `latest_due` has the
     latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
     `latest_update` is that of an update before its first attempt: updates grow apart. One that was planned in what is
-    the future now doesn't wait for that.
+    the future now doesn't wait for that. `latest_delayed` is that of a contact that is told after others.
     """
     planned_before = _n.created_at <= literal(now + CLOCK_SKEW, _n.created_at.type)
     is_update = and_(_n.kind == Kind.UPDATE, _n.attempts == 0, planned_before)
+    is_delayed = and_(_n.hold == Hold.DELAYED, _n.attempts == 0)
     latest = case(
+        (is_delayed, literal(latest_delayed, _n.due_at.type)),
         (is_update, literal(latest_update, _n.due_at.type)),
         *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
         else_=literal(latest_due[-1], _n.due_at.type),
     )
-    late = (IS_PENDING, IS_RELEASED, or_(_n.hold.is_(None), _n.attempts > 0), _n.due_at > latest)
+    late = (IS_PENDING, IS_RELEASED, _n.due_at > latest)
     return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
 
 
