@@ -297,3 +297,12 @@ def test_a_snooze_and_the_end_of_a_hold_are_events():
     lines = escalating(Told(replace(SENT, released_at=later(20)), ()), about=snoozed)
     assert "15:03:05.000  the incident was snoozed by Anna until 2026-11-23 16:03" in lines
     assert "15:03:20.000  email to me@example.com was held until now" in lines
+
+
+def test_what_went_later_than_it_was_due_says_so():
+    """A limit that held it is no riddle; what went at once, or was tried again, has no such line."""
+    words = "15:03:00.000  email to me@example.com was due, and waited for 20.0 s: more than FLOOD_LIMIT allows"
+    late = timeline(Told(SENT, (attempt(20, "sent", "sent", "250 OK"),)))
+    assert any(line.startswith(words) for line in late)
+    for attempts in ((attempt(1, "sent", "sent", "250 OK"),), (BUSY, attempt(21, "sent", "sent", "250 OK"))):
+        assert not any("and waited for" in line for line in timeline(Told(SENT, attempts)))

@@ -319,6 +319,27 @@ def test_a_pending_notification_can_be_expedited(store: Store):
     assert (stored.severity, stored.due_at) == (Severity.CRITICAL, START)
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Kind.REMINDER, (Kind.RESOLUTION, "resolved")),
+        (Kind.UNANSWERED, (Kind.RESOLUTION, "resolved")),
+        (Kind.OPENING, (Kind.OPENING, "because")),
+    ],
+)
+def test_what_becomes_another_kind_has_the_reason_of_that(store: Store, kind, expected):
+    """A reminder that will tell the end isn't sent because nobody has answered; the first news stays what it is."""
+    incident = new_incident()
+    planned = new_notification(incident, kind=kind, reason="because")
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [planned])
+        told = Expedited(planned.id, Severity.WARNING, START, Kind.RESOLUTION, reason="resolved")
+        notifications.expedite(connection, [told])
+    [stored] = store.read_now(lambda c: notifications.of_incident(c, incident.id))
+    assert (stored.kind, stored.reason) == expected
+
+
 def test_expediting_what_is_overdue_keeps_its_place(store: Store):
     """A notification that is due already isn't moved behind others that became due later."""
     incident = new_incident()

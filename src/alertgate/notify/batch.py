@@ -18,7 +18,7 @@ from alertgate.model import (
     Target,
     worst,
 )
-from alertgate.notify.plan import Cancel, Choice, Expedite, Plan
+from alertgate.notify.plan import PENDING_SAYS_IT, Cancel, Choice, Expedite, Plan
 from alertgate.notify.recipients import Recipient
 from alertgate.store import Connection, newer, notifications
 from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
@@ -133,7 +133,7 @@ class NotificationBatch:
             self._cancel_one(state.pending_id, reason, now)
             self._of(incident.id)[target] = _without_pending(state)
         elif isinstance(choice, Expedite) and state.pending_id:
-            self._expedite(state.pending_id, incident, choice)
+            self._expedite(state.pending_id, incident, choice, reason.removesuffix(PENDING_SAYS_IT))
             hold = choice.hold if choice.due_at else state.pending_hold
             expedited = replace(state, worst=worst(state.worst, incident.severity), pending_hold=hold)
             self._of(incident.id)[target] = expedited
@@ -168,16 +168,16 @@ class NotificationBatch:
         else:
             self._cancelled_alone[pending_id] = reason, now
 
-    def _expedite(self, pending_id: str, incident: Incident, choice: Expedite) -> None:
-        """Update severity, due time and kind of a pending notification, stored or planned by this batch."""
+    def _expedite(self, pending_id: str, incident: Incident, choice: Expedite, reason: str) -> None:
+        """Update severity, due time, and kind with its reason, of what is pending, stored or planned by this batch."""
         if planned := self._planned.get(pending_id):
             due_at = min(planned.due_at, choice.due_at or planned.due_at)
             hold = choice.hold if due_at == choice.due_at else planned.hold
-            kind = planned.kind if planned.kind in FIRST_NEWS else choice.kind
-            changed = replace(planned, severity=incident.severity, due_at=due_at, kind=kind, hold=hold)
+            kind, reason = (planned.kind, planned.reason) if planned.kind in FIRST_NEWS else (choice.kind, reason)
+            changed = replace(planned, severity=incident.severity, due_at=due_at, kind=kind, hold=hold, reason=reason)
             self._planned[pending_id] = changed
         else:
-            expedited = Expedited(pending_id, incident.severity, choice.due_at, choice.kind, choice.hold)
+            expedited = Expedited(pending_id, incident.severity, choice.due_at, choice.kind, choice.hold, reason)
             self._expedited[pending_id] = expedited
 
 

@@ -288,6 +288,9 @@ def _expedite(state: ContactState, kind: Kind, now: datetime, reason: PlanReason
     return Expedite(None if state.waits_for_retry else now, kind, reason)
 
 
+PENDING_SAYS_IT = "; the pending notification will say it"
+
+
 def sentence(choice: Choice, incident: Incident, state: ContactState, zone: ZoneInfo) -> str:
     """Return a choice as a sentence for the trail, with times in a zone."""
 
@@ -304,14 +307,14 @@ def sentence(choice: Choice, incident: Incident, state: ContactState, zone: Zone
         case Plan(_, due_at, PlanReason.CHANGES_OFTEN):
             return f"changed {incident.changes} times; how it stands is due at {clock(due_at)}"
         case Expedite(reason=PlanReason.RESOLVED):
-            return "resolved; the pending notification will say it"
+            return f"resolved{PENDING_SAYS_IT}"
     return _SENTENCES[choice.reason].format(incident=incident)
 
 
 _SENTENCES = {
     PlanReason.ROSE: "severity rose to {incident.severity}",
     PlanReason.REOPENED: "open again",
-    PlanReason.CHANGES_OFTEN: "changed {incident.changes} times; the pending notification will say it",
+    PlanReason.CHANGES_OFTEN: "changed {incident.changes} times" + PENDING_SAYS_IT,
     PlanReason.ACKNOWLEDGED: "acknowledged by {incident.acknowledged_by}",
     PlanReason.FIRST: "nothing was said about this incident yet",
     PlanReason.PENDING_SAYS_IT: "the pending notification will say it",

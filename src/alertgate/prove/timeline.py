@@ -30,6 +30,10 @@ from alertgate.prove.history import IncidentTrail, Told, Trail
 LONGEST_QUOTE = 200
 """Characters of the alert's content."""
 
+AT_ONCE = timedelta(seconds=5)
+"""What starts this soon after it was due wasn't held up."""
+WAITED_FOR = "more than FLOOD_LIMIT allows went to that contact in a minute, or the channel was busy or paused"
+
 
 class _Event(NamedTuple):
     at: datetime
@@ -184,6 +188,8 @@ def _told(told: Told) -> Iterator[_Event]:
         yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
     if notification.released_at and notification.released_at > notification.created_at:
         yield _Event(notification.released_at, f"{who} was held until now")
+    if waited := _waited(told):
+        yield _Event(notification.due_at, f"{who} was due, and waited for {_span(waited)}: {WAITED_FOR}")
     message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
     for number, attempt in enumerate(told.attempts, start=1):
         yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
@@ -194,6 +200,14 @@ def _told(told: Told) -> Iterator[_Event]:
         yield _Event(notification.dismissed_at, f"{who} dismissed by {by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
+
+
+def _waited(told: Told) -> timedelta | None:
+    """Return how long a message waited after it was due, if that is worth a word; a retry has a due time of its own."""
+    if len(told.attempts) != 1 or told.notification.held_until:
+        return None
+    waited = told.attempts[0].started_at - told.notification.due_at
+    return waited if waited >= AT_ONCE else None
 
 
 def _failed(notification: Notification) -> str:

@@ -159,6 +159,8 @@ class Expedited:
     """The new kind, unless it is the first news of the incident, which stays one."""
     hold: Hold | None = None
     """What it waits for until the new due time."""
+    reason: str = ""
+    """Why it has the new kind."""
 
 
 def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
@@ -166,7 +168,9 @@ def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
     for each in expedited:
         values: dict[str, Any] = {"severity": each.severity}
         if each.kind:
-            values["kind"] = case((_n.kind.in_(sorted(FIRST_NEWS)), _n.kind), else_=each.kind)
+            is_first = _n.kind.in_(sorted(FIRST_NEWS))
+            values["kind"] = case((is_first, _n.kind), else_=each.kind)
+            values["reason"] = case((is_first, _n.reason), else_=each.reason) if each.reason else _n.reason
         if each.due_at:
             is_earlier = _n.due_at < each.due_at
             values["hold"] = case((is_earlier, _n.hold), else_=literal(each.hold, _n.hold.type))
