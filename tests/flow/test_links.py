@@ -75,7 +75,7 @@ async def test_the_only_contact_hears_until_when_its_button_has_snoozed(make_set
         await home.heard()
         await home.presses("owner", "Snooze 1 h")
         [told] = await home.heard()
-        assert told.startswith("owner: ACKNOWLEDGED Snoozed at 14:03 until 15:03 by the button of a message to you.")
+        assert told.startswith("owner: SNOOZED Snoozed at 14:03 until 15:03 by the button of a message to you.")
         assert told.endswith(SCANNER)
         assert [each.split(".")[0] for each in await home.sleeps(60)] == [
             "owner: WARNING It is open again: owner had snoozed it until 15:03"

@@ -216,7 +216,11 @@ def notes(context: MessageContext, *, left_out: bool) -> list[str]:
     released_at = context.notification.released_at
     if released_at and released_at > context.notification.created_at:
         found.append(f"It was held until {context.minute(released_at)}.")
-    if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at and context.tag != "ACKNOWLEDGED":
+    if (
+        incident.status is IncidentStatus.ACKNOWLEDGED
+        and incident.acknowledged_at
+        and context.tag not in {"ACKNOWLEDGED", "SNOOZED"}
+    ):
         by = one_line(incident.acknowledged_by or "somebody", 60)
         found.append(f"Acknowledged by {by} at {context.minute(incident.acknowledged_at)}.")
     if left_out:
