@@ -16,7 +16,7 @@ from alertgate.notify.budget import MAIL, PERIOD, Budget, Usage, budget
 from alertgate.notify.directory import Directory
 from alertgate.notify.plan import LONGEST_WAIT
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
-from alertgate.store import claims, leases, upkeep
+from alertgate.store import Connection, claims, leases, upkeep
 from alertgate.store.engine import Store
 from alertgate.store.leases import CLOCK_SKEW
 
@@ -85,28 +85,29 @@ class NotificationUpkeep:
 
     async def clamp_due_times(self) -> None:
         """Bring forward what is due later than any wait allows, because the clock was set back."""
-        now = self._clock.now()
-        interval = self._settings.grouping.interval
-        latest = [now + wait for wait in (interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))]
-        update = now + max(interval, LONGEST_WAIT)
-        people = self._directory.policy.people.values()
-        longest = max((contact.after for person in people for contact in person.contacts), default=timedelta(0))
-        delayed = now + longest + CLOCK_SKEW
-        if number := await self._store.write(
-            lambda connection: upkeep.clamp_due_times(connection, latest, update, delayed, now)
-        ):
+        if number := await self._store.write(self._clamp):
             log.warning(
                 "notifications.clamped",
                 detail="they were due later than any wait allows, and are brought forward; was the clock set back?",
                 number=number,
             )
-
-        if number := await self._store.write(lambda connection: set_back.count_from_now(connection, now)):
+        if number := await self._store.write(
+            lambda connection: set_back.count_from_now(connection, self._clock.now())  # as in `_clamp`
+        ):
             log.warning(
                 "escalations.clamped",
                 detail="what they wait for counts from now, because it lies further away; was the clock set back?",
                 number=number,
             )
+
+    def _clamp(self, connection: Connection) -> int:
+        now = self._clock.now()  # not before the transaction: what was written while it waited isn't from the future
+        interval = self._settings.grouping.interval
+        latest = [now + wait for wait in (interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))]
+        update = now + max(interval, LONGEST_WAIT)
+        people = self._directory.policy.people.values()
+        longest = max((contact.after for person in people for contact in person.contacts), default=timedelta(0))
+        return upkeep.clamp_due_times(connection, latest, update, now + longest + CLOCK_SKEW, now)
 
     async def note_missed(self, paused: Mapping[ChannelName, datetime]) -> None:
         """Note on what is due that its channel is away, for the digest once it works again."""
