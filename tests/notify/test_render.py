@@ -16,8 +16,9 @@ from alertgate.accept.keys import event_key, incident_key, shared_key
 from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kind, Resolution, Severity, Source
 from alertgate.notify.channels.base import Message, Picture
 from alertgate.notify.channels.mail import compose
-from alertgate.notify.context import MessageContext, late, part_name
+from alertgate.notify.context import MessageContext, late
 from alertgate.notify.missed import Untold
+from alertgate.notify.names import part_name
 from alertgate.notify.render.message import render
 from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
 from tests.builders import DOOR, alert, for_any, incident, notification

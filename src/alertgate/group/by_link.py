@@ -18,7 +18,7 @@ from alertgate.group.silencing import why_not
 from alertgate.group.transitions import TransitionResult
 from alertgate.links import Links
 from alertgate.model import Incident, IncidentStatus, Notification, Source
-from alertgate.notify.context import event_name
+from alertgate.notify.names import event_name
 from alertgate.notify.news import holder
 from alertgate.policy.silences import by_link, lasting
 from alertgate.prove.linked import Linked, find, notification_of

@@ -1,7 +1,5 @@
 """The facts that a message is rendered from, and the formats of its times. Pure."""
 
-import json
-import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,9 +19,8 @@ from alertgate.model import (
 from alertgate.notify.course import NO_COURSE, Course
 from alertgate.notify.evidence import Tried
 from alertgate.notify.missed import Untold, is_missed
+from alertgate.notify.names import event_name, part_name, where
 from alertgate.notify.render.reading import Reading, reading
-from alertgate.notify.render.text import one_line
-from alertgate.prove.trouble_words import title
 from alertgate.silence import Silence
 
 LATE = timedelta(minutes=1)
@@ -298,40 +295,6 @@ class MessageContext(LocalTimes):
         # Then `due_at` is the time of a retry.
         planned_at = notification.released_at or notification.created_at
         return max(self.latest.received_at, planned_at)
-
-
-def where(incident: Incident, device_name: str | None) -> str:
-    """Return the device's name, or else its id, or else the alert's source; with the part of it, such as a door."""
-    if incident.source is Source.ALERTGATE:
-        return str(Source.ALERTGATE)
-    name = one_line(device_name or incident.device or incident.source, 60)
-    part = part_name(incident.key)
-    return f"{name} ({one_line(part, 40)})" if part else name
-
-
-_DIGEST = re.compile(r"#[0-9a-f]{64}")
-"""What stands for the parts of a key that is too long."""
-
-
-def part_name(key: str) -> str | None:
-    """Return the part of a device that an incident key names (`accept.keys.event_key`), or None.
-
-    A sender's own `dedup_key` is no name for people.
-    """
-    kind, _, parts = key.partition(":")
-    try:
-        _, _, *part = json.loads(parts) if kind in (Source.PARTICLE, Source.GENERIC) else (None, None)
-    except (ValueError, TypeError):
-        return None  # keys of the first versions are no JSON
-    # What a rule says follows the word "key"; else each name follows its field.
-    names: list[str] = part[1:] if part[:1] == ["key"] else part[1::2] if part[:1] != ["dedup_key"] else []
-    return ", ".join(name for name in names if not _DIGEST.fullmatch(name)) or None
-
-
-def event_name(incident: Incident) -> str:
-    """Return the event's name, or the title of an own trouble."""
-    own = incident.source is Source.ALERTGATE
-    return one_line(title(incident.event, incident.device) if own else incident.event, 80)
 
 
 def late(delay: timedelta) -> str | None:

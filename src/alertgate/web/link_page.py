@@ -21,7 +21,8 @@ from alertgate.model import (
     Source,
     worst,
 )
-from alertgate.notify.context import LocalTimes, MessageContext, where
+from alertgate.notify.context import LocalTimes, MessageContext
+from alertgate.notify.names import where
 from alertgate.notify.render import content, wording
 from alertgate.notify.render.text import one_line, rows
 from alertgate.policy.matchers import Subject

@@ -12,8 +12,9 @@ from alertgate.model import (
     Resolution,
     Source,
 )
-from alertgate.notify.context import MessageContext, duration, late, part_name
+from alertgate.notify.context import MessageContext, duration, late
 from alertgate.notify.course import listed, ordinal
+from alertgate.notify.names import part_name
 from alertgate.notify.news import tells_who_pressed
 from alertgate.notify.render.content import essence
 from alertgate.notify.render.silence_words import who_silenced_it
