@@ -34,6 +34,8 @@ class ContactState:
     """When it was last claimed: from then on it may have arrived, whatever became of the reply."""
     person: str | None = None
     """Whom the contact's notifications are for."""
+    in_flight: int = 0
+    """How many messages are being sent to it that don't say that the incident is over."""
     believes_open: bool = False
     """Whether it was last told that an earlier incident with the same key is open."""
 

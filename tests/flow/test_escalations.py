@@ -152,6 +152,27 @@ async def test_two_replicas_tell_the_story_once(make_settings, postgres_database
             await tell()
 
 
+async def test_who_is_being_told_while_somebody_acknowledges_hears_that(make_settings, database):
+    """The neighbour's mail says that nobody has acknowledged it; it arrives just after somebody has."""
+    house = policy(PEOPLE, (escalation("home", step("owner"), step("neighbour", after=10)),))
+    async with household(make_settings, house, START, database) as home, home.running() as service:
+        incident = (await home.says("water"))["incident"]
+        await home.heard()
+        home.sink.open.clear()
+        home.sink.talking.clear()
+        home.clock.move(minutes=10)
+        await service.gate.escalations.run()
+        await home.sink.talking.wait()
+        await home.post(f"incidents/{incident}/acknowledge", by="partner")
+        home.sink.open.set()
+        said = "ACKNOWLEDGED partner has it: acknowledged at 14:13. You needn't do anything."
+        assert await home.heard() == [
+            f"neighbour: {said}",
+            "neighbour: WARNING Nobody has acknowledged it: owner was told.",
+            f"owner: {said}",
+        ]
+
+
 async def test_reminders_end_and_that_is_said_once(make_settings):
     """Forty minutes after the first mail everybody hears that nobody has answered, and of nothing more."""
     async with household(make_settings, HOUSE, START, {}) as home, home.running():

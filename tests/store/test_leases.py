@@ -260,7 +260,9 @@ def test_the_state_of_a_contact(store: Store, leased: Notification):
     """A notification that is being sent counts as told; a pending one comes with its attempts and its kind."""
     incident_id = leased.incident_id
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
-    assert states == {(incident_id, EMAIL): ContactState(None, 0, START, changes=1, worst=Severity.WARNING)}
+    assert states == {
+        (incident_id, EMAIL): ContactState(None, 0, START, changes=1, worst=Severity.WARNING, in_flight=1)
+    }
     with store.transaction() as connection:
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))

@@ -26,7 +26,7 @@ def others(
     If a message's button was pressed, `contact` had it: its person hears by another contact, if they have one, and if
     nobody hears, by this one.
     """
-    told = {target for target, state in known.items() if state.told_at and not state.may_believe_over}
+    told = {target for target, state in known.items() if _was_told(state)}
     pressed = directory.people(contact) if contact else ()
     found: dict[Target, Recipient] = {}
     for person in directory.policy.people.values():
@@ -39,6 +39,11 @@ def others(
     if contact and pressed and not found:
         return [Recipient(contact, pressed[0], pressed[0].name, now)]
     return list(found.values())
+
+
+def _was_told(state: ContactState) -> bool:
+    """Return whether a contact was told, or is being told at this moment, that the incident is open."""
+    return bool(state.in_flight or (state.told_at and not state.may_believe_over))
 
 
 def holder(notification: Notification) -> str:

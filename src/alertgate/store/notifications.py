@@ -106,6 +106,7 @@ _CONTACT_STATES = (
         func.max(case((IS_PENDING, _n.hold))).label("pending_hold"),
         func.max(case((IS_PENDING, _n.claimed_at))).label("pending_claimed_at"),
         func.max(_n.person).label("person"),
+        _number_of(and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION))).label("in_flight"),
     )
     .join_from(notifications, incidents)
     .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))
