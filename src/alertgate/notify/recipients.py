@@ -95,8 +95,6 @@ def in_time(
         start = max(choice.due_at, recipient.due_at)
         due_at, reason = held(recipient.person, escalation, severity, start, silenced)
         hold = HOLDS[reason] if reason else recipient.hold if start > choice.due_at else None
-        if isinstance(choice, Expedite) and hold and hold is not Hold.DELAYED:
-            return replace(choice, due_at=None)
         if (due_at, hold) == (choice.due_at, choice.hold):
             return choice
         return replace(choice, due_at=due_at, hold=hold)
