@@ -34,9 +34,9 @@ SEEN_LATE = frozenset({Reason.SENDER_REFUSED, Reason.DAILY_LIMIT, Reason.UNCLEAR
 """Reasons that a server may have after it has seen a message's content, which a rehearsal doesn't show."""
 DOUBTED = timedelta(days=1)
 """How long a rehearsal that succeeds doesn't end a pause for one of SEEN_LATE: daily limits are over by then."""
-RESUMING = timedelta(minutes=20)
-"""For so long after a pause what was said of it may still be on its way to its end. Longer than LAST_DELAY with its
-jitter: by then every other process that has paused the channel too has probed it."""
+RESUMING = spread(LAST_DELAY, 1.0) + timedelta(minutes=2)
+"""For so long after a pause what was said of it may still be on its way to its end. Longer than the longest time
+between two probes: by then every other process that has paused the channel too has probed it."""
 MOST_TRIED = 100
 """How many failures are remembered to choose the next probe."""
 
