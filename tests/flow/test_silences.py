@@ -275,6 +275,25 @@ async def test_a_rise_is_judged_anew(make_settings, unless):
         assert len(told) == (0 if unless else 1)
 
 
+async def test_what_is_critical_again_a_moment_after_it_was_over_is_told(make_settings):
+    """A silence holds that it is open again as a warning; it doesn't hold that it is critical once more.
+
+    It has changed three times, so that is told within a minute.
+    """
+    async with home_of(make_settings, severity_rules="") as home:
+        await home.silence(unless="critical")
+        await home.says({"severity": "critical", **OPEN})
+        home.clock.move(seconds=1)
+        await home.says(CLOSED)
+        await home.says({"severity": "warning", **OPEN})
+        before = len(home.sink.messages)
+        await home.says({"severity": "critical", **OPEN})
+        home.clock.move(minutes=1)
+        await home.settle()
+        [told] = home.since(before)
+        assert "CRITICAL" in told
+
+
 async def test_what_is_acknowledged_while_silenced_stays_quiet(home):
     """Nothing that was held is told."""
     await home.silence()

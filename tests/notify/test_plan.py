@@ -123,6 +123,19 @@ def test_a_retry_that_is_held_has_no_time_to_keep(hold):
     )
 
 
+@pytest.mark.parametrize("hold", [Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED])
+def test_a_rise_to_what_was_told_just_now_is_news_of_what_is_held(hold):
+    """It was critical, over, open again as a warning that is held, and is critical again: the hold is judged anew.
+
+    If it flaps, that is so too, but it keeps to the time of what changes often.
+    """
+    held = ContactState("notification-1", told_at=START, worst=Severity.CRITICAL, pending_hold=hold)
+    critical = incident(severity=Severity.CRITICAL)
+    assert on_rise(critical, held, START, FIVE_MINUTES) == Expedite(START, Kind.RISE, PlanReason.ROSE)
+    flaps = replace(held, changes=3, told_open_at=START)
+    assert on_rise(critical, flaps, START, FIVE_MINUTES).due_at == START + FIVE_MINUTES
+
+
 def test_a_resolution_is_told_at_once():
     """A contact that was told about the beginning is told about the end."""
     assert on_resolution(ContactState(told_at=START), START) == Plan(Kind.RESOLUTION, START, PlanReason.RESOLVED)

@@ -115,10 +115,15 @@ def wait(severity: Severity, updates: int, interval: timedelta) -> timedelta:
 
 
 def on_rise(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
-    """Decide how one contact is told about a rise in severity: at once, if it wasn't told of as bad a one just now."""
+    """Decide how one contact is told about a rise in severity: at once, if it wasn't told of as bad a one just now.
+
+    What is held is judged anew in any case: quiet hours and silences may not hold what is as bad as it is now.
+    """
     if not _is_worse_than_told(incident, state):
-        decide = _often if is_flapping(state) else on_alert
-        return decide(incident, state, now, interval)
+        if is_flapping(state):
+            return _often(incident, state, now, interval)
+        if not state.is_held:
+            return on_alert(incident, state, now, interval)
     if state.pending_id:
         return _expedite(state, Kind.RISE, now, PlanReason.ROSE)
     return Plan(Kind.RISE, now, PlanReason.ROSE)
