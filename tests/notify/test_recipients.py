@@ -76,7 +76,7 @@ PRESS = Expedite(NIGHT, Kind.RISE, PlanReason.ROSE)
         (PLAN, AT_ONCE, Severity.CRITICAL, PLAN),
         (PLAN, LATER, Severity.CRITICAL, replace(PLAN, due_at=SOON, hold=Hold.DELAYED)),
         (PLAN, HELD, Severity.WARNING, replace(PLAN, due_at=MORNING, hold=Hold.QUIET_HOURS)),
-        (PRESS, AT_ONCE, Severity.WARNING, replace(PRESS, due_at=None)),
+        (PRESS, AT_ONCE, Severity.WARNING, replace(PRESS, due_at=MORNING, hold=Hold.QUIET_HOURS)),
         (PRESS, AT_ONCE, Severity.CRITICAL, PRESS),
         (replace(PRESS, due_at=None), AT_ONCE, Severity.CRITICAL, replace(PRESS, due_at=None)),
         (Skip(PlanReason.RESOLVED), AT_ONCE, Severity.WARNING, Skip(PlanReason.RESOLVED)),
@@ -84,7 +84,7 @@ PRESS = Expedite(NIGHT, Kind.RISE, PlanReason.ROSE)
     ],
 )
 def test_a_choice_keeps_to_the_persons_hours(choice, recipient, severity, expected):
-    """What isn't excepted is held, and what is pending already keeps its time while it is."""
+    """What isn't excepted is held; what is pending already is held no longer than that, if another hold lasted longer."""
     assert in_time(choice, recipient, HOME, severity) == expected
 
 
