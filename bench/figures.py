@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.accept import accept, beside_bad_requests, grown
 from bench.burst import burst
+from bench.escalations import escalations
 from bench.figure import Figure
 from bench.messages import drain, latency
 from bench.postgres import fresh, on_postgres, pooled, replicas
@@ -17,6 +18,7 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "burst": burst,
     "drain": drain,
     "grown": grown,
+    "escalations": escalations,
     "bad": beside_bad_requests,
     "postgres": on_postgres,
     "pooled": pooled,

@@ -19,12 +19,13 @@ from alertgate.accept import particle, record
 from alertgate.accept.credentials import bearer
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.rulings import Understood
-from alertgate.app import Ids
+from alertgate.ids import Ids
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.context import MessageContext
+from alertgate.notify.directory import Directory
 from alertgate.notify.render.message import render
 from alertgate.settings_load import load
 from alertgate.store import alerts, incidents, notifications
@@ -44,7 +45,7 @@ class Stages:
         self._store = Store(self._settings)
         self._store.open(exclusive=True)
         self._ids = Ids(None)
-        self._recorder = record.Recorder(self._settings.grouping, targets(self._settings), self._ids)
+        self._recorder = record.Recorder(self._settings.grouping, Directory.of(targets(self._settings)), self._ids)
         self._number = 0
 
     def close(self) -> None:

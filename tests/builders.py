@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-from alertgate.app import new_id
+from alertgate.ids import new_id
 from alertgate.model import (
     Alert,
     AlertStatus,

@@ -22,15 +22,22 @@ class FakeClock:
     """A clock that stands still until a test moves it."""
 
     time: datetime = START
+    behind: timedelta = timedelta(0)
+    """By how much it was set back."""
 
     def now(self) -> datetime:
         return self.time
 
     def monotonic(self) -> float:
-        return self.time.timestamp()
+        return (self.time + self.behind).timestamp()
 
     def move(self, **amount: float) -> None:
         self.time += timedelta(**amount)
+
+    def set_back(self, **amount: float) -> None:
+        """Set the time back; the monotonic one goes on."""
+        self.time -= timedelta(**amount)
+        self.behind += timedelta(**amount)
 
 
 @dataclass

@@ -22,6 +22,7 @@ from tests.builders import DOOR, for_any
 GOOD_SECRET = "a-good-secret-0123456789abcdef"
 SECRETS = [
     "SECRET_KEY",
+    "SECRET_KEY_PREVIOUS",
     "PARTICLE_WEBHOOK_SECRET",
     "PARTICLE_WEBHOOK_SECRET_PREVIOUS",
     "WEBHOOK_SECRET",
@@ -61,6 +62,10 @@ COMMAS = "write them comma-separated, as one@example.org,two@example.org"
 NO_JSON = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
 DEVICES_FORM = "write id=name, such as 3f002b000000000000000000=Front door, comma-separated"
 RULES_FORM = "write event=severity, such as alarm/*=critical, comma-separated"
+NO_PUBLIC_URL = (
+    "is not the address of this service; write one like https://alerts.example.org, in ASCII, without a user, a query "
+    "or a fragment"
+)
 WEB_ADDRESS = "is not a web address; write one like https://hc-ping.com/…"
 ANY_TEXT = {"SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE", "TZ"}
 """Settings that accept any text; whether a host, a directory or a file exists shows at start."""
@@ -148,6 +153,31 @@ PROBLEMS = [
     ("GROUP_INTERVAL", "5m 30", f"'5m 30' {NO_DURATION}"),
     ("GROUP_INTERVAL", "0m", "must be more than 0"),
     ("RETENTION_DAYS", "-1", "must be at least 0"),
+    ("PUBLIC_URL", "alerts.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "ftp://alerts.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://user@alerts.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org?x=1", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org/#x", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org/a b", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org/../x", NO_PUBLIC_URL),
+    ("PUBLIC_URL", 'https://alerts.example.org/"><b>', NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://älerts.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org:0", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alerts.example.org:65536", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://alert\u017f.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "https://\u212aelvin.example.org", NO_PUBLIC_URL),
+    ("PUBLIC_URL", "http\u017f://alerts.example.org", NO_PUBLIC_URL),
+    (
+        "PUBLIC_URL",
+        "http://alerts.example.org",
+        "must begin with https://, because whoever reads a link on its way can answer by it: use https",
+    ),
+    (
+        "PUBLIC_URL",
+        f"https://{'a' * 60}.{'b' * 12}",
+        "has more than 80 characters, and each message carries it: shorten it",
+    ),
     ("HEARTBEAT_URL", "hc-ping.com/x", WEB_ADDRESS),
     ("HEARTBEAT_URL", "ftp://hc-ping.com/x", WEB_ADDRESS),
     ("HEARTBEAT_URL", "https://", WEB_ADDRESS),
@@ -477,14 +507,7 @@ def test_all_problems_are_named_at_once(problems_with):
     [
         (
             {"SMTP_HOST": "mail.example.net"},
-            [
-                "SMTP_EMAIL is not set, but SMTP_HOST is: set the sender address of mails",
-                "RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one",
-            ],
-        ),
-        (
-            {"SMTP_EMAIL": "alerts@example.net"},
-            ["RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one"],
+            ["SMTP_EMAIL is not set, but SMTP_HOST is: set the sender address of mails"],
         ),
         (
             {"HEARTBEAT_FAIL_URL": "https://example.org/fail"},
@@ -521,6 +544,21 @@ def test_an_empty_variable_counts_as_unset(load_with):
 def test_an_unknown_variable_is_ignored(load_with):
     """Other variables in the environment do no harm."""
     assert load_with(ALERTGATE_UNKNOWN="1", FLASK_ENV="production") == load_with()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("https://alerts.example.org/", "https://alerts.example.org"),
+        ("https://example.org:8443/alerts/", "https://example.org:8443/alerts"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
+        ("http://localhost", "http://localhost"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_the_public_url_is_kept_without_a_slash_at_its_end(load_with, given, kept):
+    """On this machine itself it needs no TLS, so that a first run can try the links."""
+    assert load_with(PUBLIC_URL=given).public_url == kept
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "FLASK_SECRET_KEY", "secret_key"])
@@ -705,8 +743,8 @@ def test_grouping_rules_are_times(load_with):
 
 
 def test_the_timezone_becomes_a_zone(load_with):
-    """TIMEZONE becomes a ZoneInfo; without it the zone is UTC."""
-    assert load_with().zone == ZoneInfo("UTC")
+    """TIMEZONE becomes a ZoneInfo; without it the settings name none."""
+    assert load_with().zone is None
     assert load_with(TIMEZONE="America/New_York").zone == ZoneInfo("America/New_York")
 
 
@@ -719,7 +757,6 @@ def test_the_timezone_becomes_a_zone(load_with):
         (":/usr/share/zoneinfo/Europe/Berlin", "Europe/Berlin"),
         ("UTC", "UTC"),
         ("EST5EDT", "EST5EDT"),
-        ("", "UTC"),
     ],
 )
 def test_tz_names_the_zone_where_timezone_does_not(load_with, tz, zone):
@@ -730,12 +767,20 @@ def test_tz_names_the_zone_where_timezone_does_not(load_with, tz, zone):
     assert (settings.zone, settings.zone_doubt) == (ZoneInfo("Asia/Tokyo"), None)
 
 
+def test_without_timezone_and_tz_the_settings_name_no_zone(load_with):
+    """So that of the policy counts; an empty TZ is none."""
+    assert (load_with(TZ="").zone, load_with(TZ="").zone_doubt) == (None, None)
+
+
 @pytest.mark.parametrize("tz", ["CET-1CEST", "CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "Berlin", "Europe", ":", "../x"])
 def test_a_tz_that_names_no_zone_is_said_and_not_used(load_with, tz):
-    """POSIX rules and nonsense leave UTC, with a sentence that says so; TIMEZONE ends the doubt."""
+    """POSIX rules and nonsense leave the policy's zone, with a sentence that says so; TIMEZONE ends the doubt."""
     settings = load_with(TZ=tz)
-    assert settings.zone == ZoneInfo("UTC")
-    assert settings.zone_doubt == f"TZ is {tz!r}, which names no zone, so times in messages are in UTC; set TIMEZONE"
+    assert settings.zone is None
+    assert settings.zone_doubt == (
+        f"TZ is {tz!r}, which names no zone, so times in messages are in that of alertgate.toml, or in UTC; "
+        "set TIMEZONE"
+    )
     assert load_with(TZ=tz, TIMEZONE="Asia/Tokyo").zone_doubt is None
 
 

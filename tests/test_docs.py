@@ -251,6 +251,17 @@ def test_decision_records_are_numbered_without_gaps():
     ]
 
 
+def test_the_edge_logs_no_link_whatever_router_there_is():
+    """Traefik logs what no router is for, as while a container is made anew: unless its entry points log nothing."""
+    text = _text(ROOT / "compose.yaml")
+    routers = set(re.findall(r"traefik\.http\.routers\.([a-z-]+)\.rule", text))
+    logged = dict(re.findall(r'routers\.([a-z-]+)\.observability\.accesslogs: "(true|false)"', text))
+    assert logged == {**dict.fromkeys(routers, "true"), "alertgate-links": "false"}
+    entry_points = set(re.findall(r"- --entrypoints\.([a-z]+)\.address", text))
+    silent = set(re.findall(r"- --entrypoints\.([a-z]+)\.observability\.accesslogs=false", text))
+    assert silent == entry_points == {"web", "websecure"}
+
+
 @pytest.mark.parametrize("page", ["docs/deploy.md", "compose.yaml"])
 @pytest.mark.parametrize("there", [None, "API_TOKEN=a-secret"])
 def test_copying_the_environment_file_asks_nothing_and_keeps_what_is_there(

@@ -1,4 +1,4 @@
-"""Regenerate the pictures in docs/samples, mails as a phone shows them: `python -m tools.pictures`.
+"""Regenerate the pictures in docs/samples, mails and links' pages as a phone shows them: `python -m tools.pictures`.
 
 It needs Debian's `chromium` and `fonts-roboto-unhinted`, the font of phones with Android. Each picture holds a digest
 of the page that it was made from, so that a test sees when a mail has changed since.
@@ -8,12 +8,21 @@ import os
 import struct
 import subprocess
 import zlib
+from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from alertgate.group.by_link import LinkAct, LinkActions
+from alertgate.model import ChannelName, NotificationStatus
+from alertgate.notify.context import MessageContext
+from alertgate.prove.linked import Linked, Story
+from alertgate.store.links import ToldContact
+from alertgate.web.link_page import LinkPage
+from alertgate.web.pages import page
 from tools.samples import SAMPLES, Sample, samples
 
 CHROMIUM = "/usr/bin/chromium"
@@ -24,6 +33,8 @@ FONTS = """<?xml version="1.0"?>
 <match><edit name="family" mode="prepend" binding="strong"><string>Roboto</string></edit></match>
 </fontconfig>
 """
+PAGE = 1180
+"""The height of the link's page."""
 BACKGROUND = "#e7ebf0"
 PHONE = 390
 """The width of common phones, in CSS pixels."""
@@ -68,11 +79,13 @@ class Picture(NamedTuple):
 def pictures() -> list[Picture]:
     """Return the pages of all pictures."""
     by_name = {sample.name: sample for sample in samples()}
-    update = by_name["update"].mail().html or ""
+    update, link = by_name["update"].mail().html or "", _link_page(by_name["opening"].context)
     return [
         Picture("phones", _phones(by_name["opening"]), 2 * PHONE + 100, 572),
         Picture("phone-light", update, PHONE, 800),
         Picture("phone-dark", update, PHONE, 800, dark=True),
+        Picture("link-light", link, PHONE, PAGE),
+        Picture("link-dark", link, PHONE, PAGE, dark=True),
     ]
 
 
@@ -91,6 +104,23 @@ def _phones(sample: Sample) -> str:
 </div></html>"""
 
 
+def _link_page(context: MessageContext) -> str:
+    """Return the page of the link of a mail, which two people were sent, and a third will be."""
+    mine = replace(context.notification, person="Anna", claimed_at=context.now)
+    sent, pending = NotificationStatus.SENT, NotificationStatus.PENDING
+    told = [
+        ToldContact(ChannelName.EMAIL, mine.address, sent, context.now, context.now, "Anna"),
+        ToldContact(ChannelName.EMAIL, "ben@example.org", sent, context.now, context.now, "Ben"),
+        ToldContact(
+            ChannelName.SMS, "5551234567@sms.example.net", pending, None, context.now + timedelta(minutes=10), "Clara"
+        ),
+    ]
+    shown = Story(Linked(mine, (context.incident,)), context.alerts, tuple(told))
+    offered = LinkActions(None, dict.fromkeys(LinkAct, lambda *_: None)).offered
+    made = LinkPage(shown, offered, lambda _: context.device_name, context.zone, context.now)
+    return bytes(page("link.html", {**made.view(), "notice": "", "done": False}).body).decode()
+
+
 def digest_in(png: bytes) -> str | None:
     """Return the digest that a picture holds, or None."""
     start = png.find(b"tEXtSource\0")
@@ -106,8 +136,8 @@ def _with_digest(png: bytes, digest: str) -> bytes:
 
 def _render(picture: Picture, directory: Path) -> bytes:
     """Return a picture of a page in chromium, which fetches nothing."""
-    page, made, fonts = (directory / f"{picture.name}.{kind}" for kind in ("html", "png", "conf"))
-    page.write_text(picture.html, encoding="utf-8")
+    source, made, fonts = (directory / f"{picture.name}.{kind}" for kind in ("html", "png", "conf"))
+    source.write_text(picture.html, encoding="utf-8")
     fonts.write_text(FONTS.format(cache=directory / "fonts"), encoding="utf-8")
     subprocess.run(  # noqa: S603  (the program is named above)
         [
@@ -115,7 +145,7 @@ def _render(picture: Picture, directory: Path) -> bytes:
             *("--proxy-server=127.0.0.1:9", f"--user-data-dir={directory / 'profile'}"),
             *(["--blink-settings=preferredColorScheme=0"] if picture.dark else []),
             f"--window-size={picture.width},{picture.height}",
-            *(f"--screenshot={made}", page.as_uri()),
+            *(f"--screenshot={made}", source.as_uri()),
         ],
         env={**os.environ, "FONTCONFIG_FILE": str(fonts)},
         check=True,

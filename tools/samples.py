@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.accept.keys import event_key
+from alertgate.credential import Credential
+from alertgate.links import Links
 from alertgate.model import (
     Alert,
     AlertStatus,
@@ -26,15 +28,19 @@ from alertgate.model import (
 )
 from alertgate.notify.channels.base import PICTURE_ID, Message
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext
+from alertgate.notify.course import Course
 from alertgate.notify.missed import Untold
 from alertgate.notify.render.message import render
 from alertgate.prove.trouble_words import message
 from alertgate.prove.troubles import Cause, Subject, Tally, Trouble
+from alertgate.silence import Silence
 from tools.settings_table import ROOT
 
 SAMPLES = ROOT / "docs" / "samples"
 NIGHT = datetime(2026, 11, 23, 2, 3, 0, tzinfo=UTC)
 """Three minutes past three in the morning in Berlin."""
+
+LINKS = Links("https://alerts.example.org", ["sample"])
 
 HEAD = """\
 # Samples
@@ -47,6 +53,7 @@ nothing is fetched from the network. `python -m tools.samples` writes these file
 | an update by day | by night |
 | --- | --- |
 | ![an update on a phone, light](phone-light.png) | ![an update on a phone, dark](phone-dark.png) |
+| ![the page of a link, light](link-light.png) | ![the page of a link, dark](link-dark.png) |
 
 `python -m tools.pictures` makes the pictures, in Debian's chromium with Debian's Roboto.
 
@@ -82,7 +89,12 @@ def samples() -> list[Sample]:
     return [
         Sample("opening", "the first alert of an incident", _opening()),
         Sample("update", "an update after a storm", _update()),
-        Sample("escalation", "the severity rose", _escalation()),
+        Sample("rise", "the severity rose", _rise()),
+        Sample("handoff", "nobody has acknowledged it: the next person is told", _escalated(Kind.HANDOFF, 10)),
+        Sample("reminder", "nobody has acknowledged it yet", _escalated(Kind.REMINDER, 25)),
+        Sample("unanswered", "nobody has answered, and there are no more reminders", _escalated(Kind.UNANSWERED, 120)),
+        Sample("acknowledgement", "somebody else has it", _acknowledged()),
+        Sample("silence", "somebody else has silenced its device", _silenced()),
         Sample("resolution", "the incident is resolved", _resolution()),
         Sample("changes", "a door that opened and closed too often to tell each time", _changes()),
         Sample("quarantined", "an alert that can't be read", _quarantined()),
@@ -150,7 +162,7 @@ def _update() -> MessageContext:
     return _context(alerts, Kind.UPDATE)
 
 
-def _escalation() -> MessageContext:
+def _rise() -> MessageContext:
     alerts = [
         _alert(number, after=timedelta(minutes=2 * number), data={"celsius": -9.5 + number, "limit": -15})
         for number in range(4)
@@ -161,7 +173,40 @@ def _escalation() -> MessageContext:
         severity=Severity.CRITICAL,
         data={"celsius": -3.5, "limit": -15, "severity": "critical", "door": "open"},
     )
-    return _context([*alerts, worst], Kind.ESCALATION)
+    return _context([*alerts, worst], Kind.RISE)
+
+
+def _escalated(kind: Kind, minutes: int) -> MessageContext:
+    alert = _alert(1, severity=Severity.CRITICAL, data={"celsius": -3.5, "limit": -15, "severity": "critical"})
+    context = _context([alert], kind)
+    now = context.now + timedelta(minutes=minutes)
+    sent = replace(context.notification, created_at=now, due_at=now)
+    return replace(context, notification=sent, now=now, course=Course(("Anna", "Ben"), reminders=3))
+
+
+def _acknowledged() -> MessageContext:
+    context = _escalated(Kind.ACKNOWLEDGEMENT, 12)
+    known = {"status": IncidentStatus.ACKNOWLEDGED, "acknowledged_at": context.now, "acknowledged_by": "Anna"}
+    return replace(context, incident=replace(context.incident, **known))
+
+
+def _silenced() -> MessageContext:
+    context = _context([_alert(1, data={"celsius": -9.5, "limit": -15})], Kind.SILENCE)
+    begun = Silence(
+        id=_id(0x4000),
+        event=None,
+        device=context.incident.device,
+        source=context.incident.source,
+        min_severity=None,
+        unless=Severity.CRITICAL,
+        begins_at=NIGHT,
+        ends_at=NIGHT + timedelta(hours=8),
+        author="Anna",
+        credential=Credential.LINK,
+        note=None,
+        created_at=NIGHT,
+    )
+    return replace(context, silence=begun)
 
 
 def _resolution() -> MessageContext:
@@ -288,6 +333,7 @@ def _digest() -> DigestContext:
         zone=ZoneInfo("Europe/Berlin"),
         now=NIGHT + timedelta(minutes=2),
         message_domain="example.com",
+        link=LINKS.url(_id(0x2001)),
     )
 
 
@@ -367,6 +413,7 @@ def _context(alerts: list[Alert], kind: Kind = Kind.OPENING, name: str | None = 
         now=last.received_at,
         message_domain="example.com",
         first=first,
+        link=LINKS.url(notification.id),
     )
 
 

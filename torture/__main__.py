@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from torture import crashes, disks, replicas, soak, surroundings
+from torture import crashes, disks, escalations, replicas, soak, surroundings
 from torture.postgres import Postgres, postgres
 from torture.table import HEAD, Row
 
@@ -55,17 +55,22 @@ def faults(server: Postgres, *, short: bool) -> list[Faults]:
         "log": surroundings.log_closed,
     }
     aged: Faults = {"replicas": lambda d: replicas.replicas(server, d, rounds=1 if short else 5, patient=False)}
+    nobody: Faults = {
+        "escalations": lambda d: escalations.escalations("escalations, SQLite", d, 4 if short else 25),
+        "escalations-replicas": lambda d: escalations.on_postgres(server, d, 4 if short else 25),
+    }
     asleep: Faults = {"replicas-asleep": lambda d: replicas.replicas(server, d, rounds=1, patient=True)}
     if short:
         few = {name: mails[name] for name in ("smtp-refused", "smtp-hangs-at-data")}
         del others["clock-back"]  # its wait for a probe is long; it has its own test
-        return [crash | crash_postgres, cheats, few | others, cuts | aged | {"locked": disks.locked}]
+        return [crash | crash_postgres, cheats, few | others | nobody, cuts | aged | {"locked": disks.locked}]
     every_mail = mails | more_mails
     names = list(every_mail)
     groups = [{name: every_mail[name] for name in names[at : at + 5]} for at in range(0, len(names), 5)]
     return [
         crash,
         crash_postgres,
+        nobody,
         cheats,
         asleep | groups[0],
         *groups[1:-1],

@@ -23,8 +23,13 @@ class Taken:
     marks: frozenset[int]
     """The events that it names."""
     incident: str
-    says_over: bool
-    """Whether it says that the incident is resolved."""
+    says: str
+    """Its first word: the incident's severity, or RESOLVED or ACKNOWLEDGED."""
+
+    @property
+    def says_over(self) -> bool:
+        """Whether it says that the incident is resolved."""
+        return self.says == "RESOLVED"
 
 
 @dataclass
@@ -190,7 +195,7 @@ class _Talk:
             to=self._to,
             marks=frozenset(int(number) for number in _MARKS.findall(text)),
             incident=mail["References"].partition("incident.")[2].partition("@")[0],
-            says_over=text.startswith("RESOLVED"),
+            says=text.partition(" ")[0],
         )
         self._door.ledger.mails.append(taken)
         await self._say("250 2.0.0 OK queued")

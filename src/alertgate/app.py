@@ -3,17 +3,14 @@
 import random
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from threading import Lock
 
 import structlog
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from alertgate import __version__
-from alertgate.accept import own
 from alertgate.accept.failed_senders import FailedSenders
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.own_report import Reporter
@@ -21,71 +18,53 @@ from alertgate.accept.record import Recorder, Result
 from alertgate.accept.volume import STORED, Volume
 from alertgate.accept.watch import DiskUsage, Watch, Watched
 from alertgate.addresses import mask_all
+from alertgate.background import background
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
-from alertgate.errors import PolicyInvalid
-from alertgate.group import sweep
+from alertgate.errors import ConfigError
 from alertgate.group.actions import IncidentActions
+from alertgate.group.by_link import Doer, LinkAct, LinkActions
+from alertgate.group.silencing import Silencer
+from alertgate.ids import Ids
 from alertgate.metrics import LabelValues, Metrics
+from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Channel, Level, Reason
-from alertgate.notify.channels.registry import open_channels, targets
+from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.directory import Directory, no_secrets
+from alertgate.notify.escalation_job import EscalationJob
+from alertgate.notify.escalator import Escalator
 from alertgate.notify.flood import FloodRules
+from alertgate.notify.holds import Releaser
 from alertgate.notify.lane import DeliveryTimes
+from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
-from alertgate.periodic import Periodic
-from alertgate.policy.keeper import FOLLOW_EVERY, PolicyKeeper
-from alertgate.prove import audit as auditing
-from alertgate.prove import housekeeping
+from alertgate.policy.keeper import PolicyKeeper
+from alertgate.policy.policy import Policy
+from alertgate.policy.surroundings import Surroundings
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
 from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
 from alertgate.store.private import open_to_others
-from alertgate.uuid7 import time_of, uuid7
 from alertgate.web import problems
 from alertgate.web.dependencies import Gate
 from alertgate.web.guards import Guard
 from alertgate.web.limits import Limits, RateBudget
 from alertgate.web.middleware import RequestIds, RequestMiddleware
 from alertgate.web.network import with_mapped
-from alertgate.web.routes import api, docs, ops, status, webhooks
+from alertgate.web.routes import api, docs, links, ops, silences, status, webhooks, who
 from alertgate.web.unverified import UnverifiedBodies
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
 A 2xx answer means that the alert is on disk, and that every recipient will be told or the failure will be visible."""
 
-MICROSECOND = timedelta(microseconds=1)
-MILLISECOND = timedelta(milliseconds=1)
-
 log = structlog.stdlib.get_logger("alertgate")
-
-
-def new_id(at: datetime) -> str:
-    """Return a fresh UUIDv7."""
-    return uuid7(at, random.randbytes(8))  # noqa: S311  (ids aren't secret: reading what they name requires a token)
-
-
-class Ids:
-    """Makes ever-increasing UUIDv7s, even after the clock was set back: the newest must sort last.
-
-    `newest` is the newest id that an earlier run stored.
-    """
-
-    def __init__(self, newest: str | None) -> None:
-        self._last = time_of(newest) + MILLISECOND if newest else datetime.min.replace(tzinfo=UTC)
-        self._lock = Lock()
-
-    def __call__(self, at: datetime) -> str:
-        """Return a fresh id for `at`, or for a microsecond after the previous one if that is later."""
-        with self._lock:
-            self._last = at if at > self._last else self._last + MICROSECOND
-            return new_id(self._last)
 
 
 def open_gate(
@@ -97,31 +76,46 @@ def open_gate(
     times: DeliveryTimes | None = None,
     disk_usage: DiskUsage = shutil.disk_usage,
     most_stored: int = STORED,
+    secrets_of_contacts: Callable[[], Mapping[str, str]] = no_secrets,
+    policy: Callable[[], Policy] | None = None,
 ) -> Gate:
     """Open the store, read the policy and build all parts. Only the store's writer runs yet.
+
+    `secrets_of_contacts` returns the addresses that the policy's `$CONTACT_…` stand for. `policy` returns who is told,
+    in place of the policy that was read.
 
     Raises ConfigError, PolicyInvalid, StoreInUse, StoreTooNew, StoreUnavailable.
     """
     clock = clock or SystemClock()
     store = store or Store(settings)
     store.open(exclusive=True)
-    policies = PolicyKeeper(store, clock, settings.policy_file, named=settings.must_have_policy)
+
+    def around() -> Surroundings:
+        return registry.surroundings(settings, secrets_of_contacts())
+
     try:
+        policies = PolicyKeeper(store, clock, settings.policy_file, around, named=settings.must_have_policy)
         policies.start()
-    except PolicyInvalid:
+        _require_people(policies)
+    except ConfigError:
         store.close()
         raise
     ids = Ids(store.read_now(newest_id))
     opened = open_channels(settings, clock) if channels is None else channels
     metrics = _metrics(opened, clock)
     store.writer.on_commit = metrics.committed
-    deliverer = _deliverer(store, opened, settings, clock, metrics, ids, times or DeliveryTimes())
-    recorder = Recorder(settings.grouping, targets(settings), ids, settings.device_name)
-    reporter = Reporter(recorder, ids, settings.zone)
+    in_force = policy or (lambda: policies.current.policy)
+    directory = Directory(in_force, [channel.name for channel in opened], lambda: policies.secrets)
+    times = times or DeliveryTimes()
+    deliverer = _deliverer(store, opened, directory, settings, clock, metrics, ids, times)
+    recorder = Recorder(settings.grouping, directory, ids, settings.device_name)
+    reporter = Reporter(recorder, ids, lambda: directory.policy.readers_zone)
+    actions = IncidentActions(directory, ids, settings.device_name)
+    silencer = Silencer(ids, settings.device_name, actions.tell_silenced)
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
     auditor = _auditor(store, deliverer, settings, clock, metrics)
     failures = FailureWatch(store, clock, metrics)
-    watched = _watched(settings, policies, deliverer, auditor, failures, disk_usage)
+    watched = _watched(settings, policies, directory, deliverer, auditor, failures, disk_usage)
     watch = Watch(watched, own_alerts, store, clock)
     return Gate(
         settings=settings,
@@ -129,12 +123,17 @@ def open_gate(
         new_id=ids,
         store=store,
         policies=policies,
+        directory=directory,
         recorder=recorder,
         own_alerts=own_alerts,
         watch=watch,
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
-        actions=IncidentActions(targets(settings), ids),
+        actions=actions,
+        link_actions=LinkActions(linking.links_of(settings), _doers(actions, silencer), actions.go_together),
+        silencer=silencer,
+        escalations=_escalations(store, directory, settings, clock, metrics, ids),
+        poll_every=times.poll_every,
         channels=opened,
         deliverer=deliverer,
         health=Health(store, clock, lambda: deliverer.last_round),
@@ -144,6 +143,24 @@ def open_gate(
         unverified=UnverifiedBodies(metrics, patience=settings.body_timeout / 2),
         metrics=metrics,
     )
+
+
+def _doers(actions: IncidentActions, silencer: Silencer) -> dict[LinkAct, Doer]:
+    """Return what people can do by the links of messages."""
+    return {
+        LinkAct.ACKNOWLEDGE: actions.acknowledge,
+        LinkAct.SNOOZE: actions.snooze,
+        LinkAct.RESOLVE: actions.resolve,
+        LinkAct.SILENCE: silencer.silence_device,
+        LinkAct.UNSILENCE: silencer.unsilence_device,
+    }
+
+
+def _require_people(policies: PolicyKeeper) -> None:
+    """Raise ConfigError if there is nobody to tell; without a mail server the outbox has a recipient of its own."""
+    if not policies.current.policy.people:
+        problem = "RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified"
+        raise ConfigError([f"{problem}; set at least one, or name people in alertgate.toml"])
 
 
 def _metrics(channels: Sequence[Channel], clock: Clock) -> Metrics:
@@ -173,6 +190,7 @@ def _auditor(store: Store, deliverer: Deliverer, settings: Settings, clock: Cloc
 def _watched(
     settings: Settings,
     policies: PolicyKeeper,
+    directory: Directory,
     deliverer: Deliverer,
     auditor: Auditor,
     failures: FailureWatch,
@@ -182,7 +200,7 @@ def _watched(
     return Watched(
         policies=policies,
         states=lambda: deliverer.states,
-        targets=targets(settings),
+        directory=directory,
         failures=failures,
         usage=lambda: deliverer.usage,
         latest_audit=lambda: auditor.latest,
@@ -194,27 +212,53 @@ def _watched(
 def _deliverer(
     store: Store,
     channels: Sequence[Channel],
+    directory: Directory,
     settings: Settings,
     clock: Clock,
     metrics: Metrics,
     ids: Ids,
     times: DeliveryTimes,
 ) -> Deliverer:
-    owner = secrets.token_hex(8)
+    owner, made = secrets.token_hex(8), linking.links_of(settings)
     names = [channel.name for channel in channels]
     rules = FloodRules(settings.flood_limit, settings.grouping.interval)
     return Deliverer(
         store,
         channels,
-        Claimer(rules, settings.smtp_daily_limit, targets(settings), owner=owner, new_id=ids),
-        Sender(store, settings, clock, metrics, new_id=ids, chance=random.random),
-        NotificationUpkeep(store, settings, clock, metrics, channels=names, owner=owner),
+        Claimer(
+            rules,
+            settings.smtp_daily_limit,
+            directory,
+            owner=owner,
+            new_id=ids,
+            device_name=settings.device_name,
+            links=made,
+        ),
+        Sender(
+            store,
+            settings,
+            clock,
+            metrics,
+            new_id=ids,
+            chance=random.random,
+            zone=lambda: directory.policy.readers_zone,
+            links=made,
+        ),
+        NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner=owner),
         clock,
         metrics,
         owner=owner,
         chance=random.random,
         times=times,
     )
+
+
+def _escalations(
+    store: Store, directory: Directory, settings: Settings, clock: Clock, metrics: Metrics, ids: Ids
+) -> EscalationJob:
+    escalator, interval = Escalator(directory, settings.device_name), settings.grouping.interval
+    turns, releaser = TurnTaker(escalator, interval, ids), Releaser(escalator, interval, ids)
+    return EscalationJob(store, escalator, turns, releaser, clock, metrics)
 
 
 def create_app(gate: Gate) -> FastAPI:
@@ -231,7 +275,15 @@ def create_app(gate: Gate) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.gate = gate
-    routers = [webhooks.router, ops.router, status.router, api.router]
+    routers = [
+        webhooks.router,
+        ops.router,
+        status.router,
+        api.router,
+        silences.router,
+        who.router,
+        links.router,
+    ]
     if settings.docs_enabled:
         routers.append(docs.router)
     problems.install(app, routers)
@@ -251,8 +303,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gate: Gate = app.state.gate
     _announce(gate)
     try:
-        async with _beats(gate) as beats:
-            jobs = [*_background(gate), *beats]
+        async with background(gate) as jobs:
             await gate.deliverer.start()
             for job in jobs:
                 job.start()
@@ -266,47 +317,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.info("service.stopped")
 
 
-@asynccontextmanager
-async def _beats(gate: Gate) -> AsyncIterator[list[Periodic]]:
-    """Yield the heartbeat job, if HEARTBEAT_URL is set."""
-    settings = gate.settings
-    if not settings.heartbeat_url:
-        yield []
-        return
-    from alertgate.prove.heartbeat import Heartbeat, open_client  # noqa: PLC0415  (slow, and few installations need it)
-
-    urls = [url.get_secret_value() for url in (settings.heartbeat_url, settings.heartbeat_fail_url) if url]
-    async with open_client(*urls) as client:
-        beat = Heartbeat(client, gate.auditor, *urls).beat
-        yield [Periodic("heartbeat", settings.heartbeat_interval, beat)]
-
-
-def _background(gate: Gate) -> list[Periodic]:
-    """Return the periodic jobs that run beside requests and delivery."""
-    settings, store, clock = gate.settings, gate.store, gate.clock
-
-    retention = housekeeping.Retention(store, clock, settings.retention_days, lambda: gate.watch.is_disk_low)
-
-    async def audit() -> None:
-        await gate.auditor.run()
-
-    return [
-        Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
-        Periodic("watch", own.EVERY, gate.watch.run),
-        Periodic("own alerts", own.EVERY, gate.own_alerts.run),
-        Periodic("audit", auditing.EVERY, audit),
-        Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
-        Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
-        Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
-    ]
-
-
 def _announce(gate: Gate) -> None:
     """Log at start what an operator should know about the settings."""
     settings = gate.settings
-    store, recipients = gate.store, len(targets(settings))
-    log.info("service.starting", version=__version__, store=store.dialect, database=store.name, recipients=recipients)
-    for finding in registry.findings(settings, gate.clock.now().date()):
+    store, told = gate.store, gate.directory.targets
+    log.info("service.starting", version=__version__, store=store.dialect, database=store.name, recipients=len(told))
+    for finding in (*registry.findings(settings, told, gate.clock.now().date()), *linking.findings(settings, told)):
         if finding.level is not Level.OK:
             log.warning("settings.doubtful", detail=finding.text, what=mask_all(finding.what))
     if settings.zone_doubt:

@@ -19,6 +19,7 @@ from alertgate.setting_types import (
     Days,
     DeviceNames,
     Networks,
+    PublicUrl,
     RateLimit,
     Seconds,
     SeverityByEvent,
@@ -53,8 +54,8 @@ class Settings(MailSettings, SecretSettings):
     )
     policy_file: Path = Field(
         Path("alertgate.toml"),
-        description="The policy: what events mean (docs/events.md). Read at start and on SIGHUP. The default is beside "
-        "`.env`, and may be missing; one that is named here must exist.",
+        description="The policy: what events mean (docs/events.md), and who is told what, when (docs/people.md). Read "
+        "at start and on SIGHUP. The default is beside `.env`, and may be missing; one that is named here must exist.",
     )
     particle_strict: bool = Field(
         False,
@@ -82,7 +83,7 @@ class Settings(MailSettings, SecretSettings):
     timezone: TimeZone | None = Field(
         None,
         description="Time zone of the times in messages, such as `Europe/Berlin`. Unset: the one that `TZ` names, else "
-        "UTC.",
+        "that of alertgate.toml, else UTC.",
     )
     tz: str | None = Field(
         None,
@@ -91,6 +92,11 @@ class Settings(MailSettings, SecretSettings):
     )
 
     # Service
+    public_url: PublicUrl | None = Field(
+        None,
+        description="Where phones reach this service, such as `https://alerts.example.org`. With it and `SECRET_KEY` "
+        "each message has a link to answer by. At most 80 characters; a short one leaves room in text messages.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     data_dir: Path = Field(
@@ -159,16 +165,19 @@ class Settings(MailSettings, SecretSettings):
         return value
 
     @property
-    def zone(self) -> ZoneInfo:
-        """The time zone of the times in messages."""
-        return ZoneInfo(self.timezone) if self.timezone else (zone_of_tz(self.tz or "") or ZoneInfo("UTC"))
+    def zone(self) -> ZoneInfo | None:
+        """The time zone of the times in messages, if TIMEZONE or TZ names one; else the policy's counts."""
+        return ZoneInfo(self.timezone) if self.timezone else zone_of_tz(self.tz or "")
 
     @property
     def zone_doubt(self) -> str | None:
         """Say if TZ should name the time zone, but doesn't."""
         if self.timezone or not self.tz or zone_of_tz(self.tz):
             return None
-        return f"TZ is {self.tz!r}, which names no zone, so times in messages are in UTC; set TIMEZONE"
+        return (
+            f"TZ is {self.tz!r}, which names no zone, so times in messages are in that of alertgate.toml, or in UTC; "
+            "set TIMEZONE"
+        )
 
     @property
     def device_doubts(self) -> list[str]:
@@ -188,6 +197,13 @@ class Settings(MailSettings, SecretSettings):
     def device_name(self, device: str | None) -> str | None:
         """Return the name that DEVICES gives to a device id, or None."""
         return self.devices.get(device.lower()) if device else None
+
+    def device_and_name(self, given: str | None) -> tuple[str | None, str | None]:
+        """Return the id and the name of a device that is given by either; one that DEVICES lacks is both."""
+        if given is None:
+            return None, None
+        named = next((device for device, name in self.devices.items() if name.casefold() == given.casefold()), given)
+        return named, self.device_name(named) or given
 
     @property
     def must_have_policy(self) -> bool:

@@ -9,6 +9,7 @@ class Credential(StrEnum):
 
     API_TOKEN = "api_token"  # noqa: S105  (a setting's name, as the others are)
     COMMAND_LINE = "command_line"  # nothing is checked: whoever can read the settings on the service's machine
+    LINK = "link"
     PARTICLE = "particle_secret"
     WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  (a signature by it)
     WEBHOOK_TOKEN = "webhook_token"  # noqa: S105
@@ -19,6 +20,7 @@ _WORDS = MappingProxyType(
     {
         Credential.API_TOKEN: " with API_TOKEN",
         Credential.COMMAND_LINE: " on the command line",
+        Credential.LINK: " with a message's link",
         Credential.PARTICLE: " with PARTICLE_WEBHOOK_SECRET",
         Credential.WEBHOOK_SECRET: " with a signature by WEBHOOK_SECRET",
         Credential.WEBHOOK_TOKEN: " with WEBHOOK_TOKEN",

@@ -19,7 +19,8 @@ SHARED_NAMES = frozenset(
         *("FLASK_APP", "FLASK_DEBUG", "FLASK_ENV"),  # left from a Flask service whose .env was taken over
     }
 )
-SHARED_PREFIXES = ("ACME_", "COMPOSE_", "CONTACT_", "DOCKER_", "EDGE_", "POSTGRES_", "TRAEFIK_")
+CONTACT_PREFIX = "CONTACT_"
+SHARED_PREFIXES = ("ACME_", "COMPOSE_", CONTACT_PREFIX, "DOCKER_", "EDGE_", "POSTGRES_", "TRAEFIK_")
 """What may stand in a `.env` beside settings: CONTACT_ is for the policy, the rest for Compose and what it runs."""
 
 _PHONES = ("RECIPIENT_PHONE", "RECIPIENT_MOBILE", "RECIPIENT_NUMBER", "RECIPIENT_TEXT", "SMS_RECIPIENT")
@@ -63,7 +64,7 @@ class _Line:
     @property
     def is_contact(self) -> bool:
         """Whether it is for the policy, which takes any text."""
-        return self.name.startswith("CONTACT_")
+        return self.name.startswith(CONTACT_PREFIX)
 
     def is_read(self, reader: Reader) -> bool:
         """Whether alertgate takes the value from this file."""

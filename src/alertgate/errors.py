@@ -51,7 +51,11 @@ class ConfigError(AlertgateError):
 
 
 class PolicyInvalid(ConfigError):
-    """The policy's file is invalid; a policy that was in force stays so."""
+    """The policy's file is invalid; a policy that was in force stays so. `file` says which one that is."""
+
+    def __init__(self, problems: list[str], file: object = "the policy's file (POLICY_FILE)") -> None:
+        super().__init__(problems)
+        self.file = str(file)
 
 
 class EnvironmentUnusable(AlertgateError):

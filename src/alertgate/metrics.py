@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -16,7 +17,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from alertgate.clock import Clock
-from alertgate.model import ChannelName, NotificationStatus, Source
+from alertgate.model import ChannelName, Kind, NotificationStatus, Source
 
 OTHER = "other"
 """The label for values outside their closed list, so that neither a defect nor a caller can create unlimited series."""
@@ -32,6 +33,7 @@ PATIENT = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 WEBHOOKS = frozenset(Source) - {Source.ALERTGATE}
+ESCALATED = (Kind.OPENING, Kind.HANDOFF, Kind.REMINDER, Kind.UNANSWERED)
 _CHANNELS = frozenset(ChannelName)
 
 
@@ -104,6 +106,22 @@ class Metrics:
             ["channel"],
             buckets=SIZES,
         )
+        self._escalated = counter(
+            "alertgate_escalation_steps_total",
+            "What escalations told after the first notifications: openings after a wait, handoffs, reminders, and that "
+            "nobody has answered.",
+            ["kind"],
+        )
+        for kind in ESCALATED:
+            self._escalated.labels(kind)
+        self._silences = gauge(
+            "alertgate_silences_active",
+            "Silences that hold what they match now, in the whole database; every replica reports the same.",
+        )
+        self._silenced = gauge(
+            "alertgate_silenced_notifications",
+            "Notifications that silences hold, in the whole database; every replica reports the same.",
+        )
         self._daily_limit_used = gauge(
             "alertgate_mail_daily_limit_used_ratio",
             "Share of SMTP_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
@@ -175,6 +193,15 @@ class Metrics:
         """A digest with this many notifications was sent."""
         self._digests.labels(_known_or_other(channel, _CHANNELS)).observe(notifications)
 
+    def escalated(self, kind: str) -> None:
+        """An escalation told its people something of this kind."""
+        self._escalated.labels(_known_or_other(kind, ESCALATED)).inc()
+
+    def silenced(self, silences: float, notifications: float) -> None:
+        """So many silences are active, and hold so many notifications."""
+        self._silences.set(silences)
+        self._silenced.set(notifications)
+
     def daily_limit_used(self, share: float) -> None:
         """This share of the mail account's daily limit is used."""
         self._daily_limit_used.set(share)
@@ -207,6 +234,7 @@ class Metrics:
         """The queue can't be read: export nothing rather than old values."""
         self._depth.clear()
         self._oldest.clear()
+        self.silenced(nan, nan)
 
     def audit(self, findings: Mapping[str, int]) -> None:
         """The audit found this many of each kind, and none of the kinds left out."""

@@ -104,15 +104,33 @@ class Kind(StrEnum):
     """What a notification reports about its incident."""
 
     OPENING = "opening"
+    HANDOFF = "handoff"  # an opening for the people of a later step, because nobody has acknowledged
     UPDATE = "update"
-    ESCALATION = "escalation"  # the severity rose
-    REOPENING = "reopening"
+    RISE = "rise"  # the severity rose
+    REOPENING = "reopening"  # also: the acknowledgement is over
+    REMINDER = "reminder"  # nobody has acknowledged yet
+    UNANSWERED = "unanswered"  # nobody has acknowledged, and there are no more reminders
+    ACKNOWLEDGEMENT = "acknowledgement"  # somebody else has it
+    SILENCE = "silence"  # somebody else has silenced its device
     RESOLUTION = "resolution"
     CHANGES = "changes"  # it changed too often to report each change
 
 
-BEGINNINGS = frozenset({Kind.OPENING, Kind.ESCALATION, Kind.REOPENING})
+FIRST_NEWS = frozenset({Kind.OPENING, Kind.HANDOFF})
+"""The kinds by which a contact hears of an incident for the first time."""
+BEGINNINGS = FIRST_NEWS | {Kind.RISE, Kind.REOPENING}
 """The kinds that tell a contact of something new: if it is critical, it waits for no digest."""
+ABOUT_OTHERS = frozenset({Kind.ACKNOWLEDGEMENT, Kind.SILENCE})
+"""The kinds that say what somebody else has done. Nobody is woken for them, however severe the incident is."""
+
+
+class Hold(StrEnum):
+    """What a notification waits for, beside its turn."""
+
+    DELAYED = "delayed"  # the contact's `after`; an all-clear cancels it
+    QUIET_HOURS = "quiet_hours"  # their end; only an acknowledgement cancels it
+    OUTSIDE_HOURS = "outside_hours"  # the beginning of the escalation's hours; only an acknowledgement cancels it
+    SILENCED = "silenced"  # the silence's end; then whoever knows already how the incident stands hears nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +200,16 @@ class Incident:
     """How often it was opened, resolved and reopened."""
     changed_at: datetime | None = None
     """When its state or its severity last changed by an alert."""
+    first_firing_at: datetime | None = None
+    """When the first firing alert came that nobody has acknowledged: steps count from it. None: when it was opened."""
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     """What the person called themselves: `acknowledged_with` is what was checked."""
     acknowledged_with: Credential | None = None
     acknowledged_changes: int | None = None
-    """How often it had changed when it was acknowledged."""
+    """How often it had changed when it was acknowledged; None once the acknowledgement is over, as after a rise."""
+    snoozed_until: datetime | None = None
+    """When the acknowledgement ends by itself, if it was a snooze."""
     resolved_at: datetime | None = None
     ended_at: datetime | None = None
     """When its all-clear was published; None if that doesn't say, if its clock can't be right, or if there is none."""
@@ -200,6 +222,16 @@ class Incident:
     def known_to_flap(self) -> bool:
         """Whether it was acknowledged by somebody who knew that it flaps: that survives a reopening."""
         return (self.acknowledged_changes or 0) >= CHANGES_OF_A_FLAP
+
+    @property
+    def is_dealt_with(self) -> bool:
+        """Whether a person has ended it, or has acknowledged it and nothing has ended the acknowledgement since."""
+        return self.resolution is Resolution.PERSON or self.acknowledged_changes is not None
+
+    @property
+    def is_snoozed(self) -> bool:
+        """Whether its acknowledgement ends by itself."""
+        return self.status is IncidentStatus.ACKNOWLEDGED and self.snoozed_until is not None
 
     @property
     def is_watched(self) -> bool:
@@ -248,6 +280,14 @@ class Notification:
     """The later notification to its contact about its incident that makes it needless, although it failed."""
     missed_since: datetime | None = None
     """When it first became due, if its channel was away then; if it failed, that is why."""
+    person: str | None = None
+    """Whom it tells, by the policy's name; of a recipient of the settings, the address."""
+    via: str | None = None
+    """The name of the escalation's step that led to the person: theirs, or a schedule's with its `@`."""
+    hold: Hold | None = None
+    """What it waits for until `due_at`."""
+    released_at: datetime | None = None
+    """When its last hold ended, or that of what it goes together with; GIVE_UP_AFTER doesn't count until then."""
 
     @property
     def given_up(self) -> bool:
@@ -281,61 +321,3 @@ class Attempt:
 
 Target = tuple[ChannelName, str]
 """A channel and an address on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ContactState:
-    """The state of one contact's notifications about one incident."""
-
-    pending_id: str | None = None
-    """The id of the pending notification, if there is one."""
-    pending_attempts: int = 0
-    told_at: datetime | None = None
-    """When the contact was last notified; a notification that is being sent counts from its claim."""
-    failed_at: datetime | None = None
-    """When a notification to it last failed for good."""
-    told_open_at: datetime | None = None
-    """When the contact was last told that the incident is open or acknowledged."""
-    updates: int = 0
-    """How many updates the contact was sent since the incident last changed."""
-    changes: int = 0
-    """How many changes of state the contact was told within the group interval, or is about to be told."""
-    summaries: int = 0
-    """The same for notifications that tell of several changes together."""
-    worst: Severity | None = None
-    """The worst severity of what the contact was told within the group interval, or is about to be told."""
-    believes_open: bool = False
-    """Whether it was last told that an earlier incident with the same key is open."""
-
-    @property
-    def may_believe_over(self) -> bool:
-        """Whether the last thing that the contact was told may be that the incident is over."""
-        return self.told_at is not None and self.told_at != self.told_open_at
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What decides whether and how a due notification is sent now."""
-
-    id: str
-    address: str = field(repr=False)
-    severity: Severity
-    kind: Kind
-    due_at: datetime
-    claimed_at: datetime | None = None
-    digest_id: str | None = None
-    missed_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """What went to one contact lately. A message that failed and waits for a retry counts from its last claim."""
-
-    messages: int = 0
-    """How many messages in the last minute; a digest is one."""
-    critical: int = 0
-    """How many of them told, alone, of the beginning of something critical or of a rise to it."""
-    digest_at: datetime | None = None
-    """When the last digest of the last day was claimed."""
-    ordinary_at: datetime | None = None
-    """When the last message that wasn't critical was claimed, if that is within the group interval."""

@@ -12,7 +12,11 @@ class SecretSettings(BaseSettings):
     secret_key: Secret | None = Field(
         None,
         validation_alias=AliasChoices("SECRET_KEY", "FLASK_SECRET_KEY"),
-        description="Signs the pagination cursors of the API. Also read as `FLASK_SECRET_KEY`.",
+        description="Makes the links of messages, with `PUBLIC_URL`, and signs the pagination cursors of the API. Also "
+        "read as `FLASK_SECRET_KEY`.",
+    )
+    secret_key_previous: Secret | None = Field(
+        None, description="Previous key: links that it made still work. Removing it ends them."
     )
     particle_webhook_secret: Secret | None = Field(
         None, description="Bearer token that Particle sends. Unset: the Particle webhook is off and answers 503."

@@ -197,6 +197,33 @@ def _checked_web_address(value: SecretStr) -> SecretStr:
     return value
 
 
+LONGEST_PUBLIC_URL = 80
+"""Characters: half of a text message."""
+LARGEST_PORT = 65535
+_PUBLIC_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]{0,250}[a-z0-9])?|\[::1\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+    r"(?:/[a-z0-9._-]+)*/?",
+    re.IGNORECASE | re.ASCII,  # else the long s and the Kelvin sign are letters too
+)
+"""Characters that need no escape in HTML, in a mail or in a text message; the last part is a path of the proxy's."""
+
+
+def _checked_public_url(value: str) -> str:
+    match = _PUBLIC_URL.fullmatch(value)
+    if not match or ".." in value or int(match["port"] or 0) > LARGEST_PORT:
+        raise ValueError(
+            "is not the address of this service; write one like https://alerts.example.org, in ASCII, without a user, "
+            "a query or a fragment"
+        )
+    if match["scheme"].lower() != "https" and match["host"].lower().strip("[]") not in LOOPBACK:
+        raise ValueError(
+            "must begin with https://, because whoever reads a link on its way can answer by it: use https"
+        )
+    if len(value.rstrip("/")) > LONGEST_PUBLIC_URL:
+        raise ValueError(f"has more than {LONGEST_PUBLIC_URL} characters, and each message carries it: shorten it")
+    return value.rstrip("/")
+
+
 def _checked_database(value: SecretStr) -> SecretStr:
     database_url.parse(value.get_secret_value())
     return value
@@ -212,6 +239,7 @@ TokenUrl = Annotated[str, AfterValidator(_checked_token_url)]
 HeloName = Annotated[str, AfterValidator(_checked_helo_name)]
 WebAddress = Annotated[SecretStr, AfterValidator(_checked_web_address)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]
+PublicUrl = Annotated[str, AfterValidator(_checked_public_url)]
 Address = Annotated[str, AfterValidator(_checked_address)]
 MailHost = Annotated[str, AfterValidator(check_mail_host)]
 SenderName = Annotated[str, AfterValidator(_checked_name)]

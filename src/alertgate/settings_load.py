@@ -55,6 +55,30 @@ def load(env_file: Path | None = DEFAULT_ENV_FILE, **overrides: Any) -> Settings
     return settings
 
 
+def contact_secrets(env_file: Path | None = DEFAULT_ENV_FILE, *, secrets: Path = SECRETS_DIR) -> Mapping[str, str]:
+    """Return the addresses that the policy's `$CONTACT_…` stand for, by name, from where settings are read."""
+    files = [file for file in secrets.iterdir() if _is_contact(file.name)] if secrets.is_dir() else []
+    written = dotenv_values(env_file) if env_file and env_file.is_file() else {}
+    found: dict[str, str] = {}
+    for name, value in [*((file.name, _secret(file)) for file in files), *written.items(), *os.environ.items()]:
+        if _is_contact(name) and value and value.strip():
+            found[name.upper()] = value.strip()
+    return found
+
+
+def _is_contact(name: str) -> bool:
+    return name.upper().startswith(dotenv.CONTACT_PREFIX)
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            [f"{file} can't be read: {error}; it must be a text file that user {os.getuid()} can read"]
+        ) from None
+
+
 @contextmanager
 def _quiet_reader() -> Iterator[None]:
     """Keep python-dotenv from writing a line of its own about what is reported as a problem, with its remedy."""
@@ -168,8 +192,6 @@ def _inconsistent(settings: Settings) -> list[str]:
     problems = []
     if settings.mail_host and not settings.smtp_email:
         problems.append("SMTP_EMAIL is not set, but SMTP_HOST is: set the sender address of mails")
-    if settings.mail_host and not (settings.recipient_email or settings.recipient_sms):
-        problems.append("RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified; set at least one")
     if authority := settings.authority_problem():
         problems.append(authority)
     problems += settings.login_problems()

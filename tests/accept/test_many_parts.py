@@ -14,8 +14,9 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.parts import MOST_PARTS
 from alertgate.accept.record import Recorded, Recorder
 from alertgate.accept.rulings import Understood
-from alertgate.app import Ids
+from alertgate.ids import Ids
 from alertgate.model import ChannelName, Incident, IncidentStatus, NotificationStatus, Resolution, Severity, Source
+from alertgate.notify.directory import Directory
 from alertgate.own_events import Hint
 from alertgate.policy.load import parse
 from alertgate.rules import GroupingRules, SeverityRules
@@ -37,7 +38,7 @@ class Intake:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.ids = Ids(None)
-        self.recorder = Recorder(RULES, TARGETS, self.ids, {"d1": "Cellar"}.get)
+        self.recorder = Recorder(RULES, Directory.of(TARGETS), self.ids, {"d1": "Cellar"}.get)
 
     def read(self, body: dict[str, Any], at: timedelta, rules: str = "") -> Understood:
         """Return what a body says, received so long after the start."""

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.own_report import Reporter
 from alertgate.accept.record import Recorder
-from alertgate.app import Ids
 from alertgate.errors import StoreUnavailable
+from alertgate.ids import Ids
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import Alert, ChannelName, Incident, IncidentStatus, Resolution, Severity, Signal, Source
+from alertgate.notify.directory import Directory
 from alertgate.prove.troubles import Cause, Trouble, read_tally
 from alertgate.rules import GroupingRules
 from alertgate.settings_load import load
@@ -66,7 +67,7 @@ class Away:
 def own_alerts(store, clock: FakeClock, woken: list | None = None) -> OwnAlerts:
     """Return the own alerts of one process."""
     empty = LabelValues(channels=[], results=["accepted"], reasons=[], findings=[], guards=[], budgets=[])
-    reporter = Reporter(Recorder(RULES, TARGETS, IDS), IDS, ZoneInfo("UTC"))
+    reporter = Reporter(Recorder(RULES, Directory.of(TARGETS), IDS), IDS, lambda: ZoneInfo("UTC"))
     made = [] if woken is None else woken
     metrics = Metrics("1", clock, empty)
     return OwnAlerts(store, reporter, clock, metrics, RULES.interval, wake=lambda: made.append(1))

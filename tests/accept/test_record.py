@@ -7,10 +7,11 @@ import pytest
 
 from alertgate.accept.record import Recorder, Result
 from alertgate.accept.rulings import Understood
-from alertgate.app import Ids
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, IncidentActions
+from alertgate.ids import Ids
 from alertgate.model import ChannelName, IdKind, IncidentStatus, Kind, NotificationStatus, Resolution, Severity, Signal
+from alertgate.notify.directory import Directory
 from alertgate.rules import GroupingRules
 from alertgate.store import incidents, leases, notifications
 from alertgate.store.engine import Store
@@ -39,7 +40,7 @@ def alert(number: float, **changes) -> Understood:
 @pytest.mark.parametrize("at_once", [1, 2, 4], ids=lambda number: f"{number} at once")
 def test_an_incident_is_the_same_however_its_alerts_are_batched(store: Store, last, status, severity, at_once):
     """Its state, its count and its time don't depend on which alerts share a commit."""
-    recorder = Recorder(RULES, [(ChannelName.EMAIL, "me@example.com")], Ids(None))
+    recorder = Recorder(RULES, Directory.of([(ChannelName.EMAIL, "me@example.com")]), Ids(None))
     warning = {"severity": Severity.WARNING}
     received = [*(alert(number, **warning) for number in range(3)), alert(3, **{**warning, **last})]
     results = []
@@ -60,7 +61,7 @@ def test_an_incident_is_the_same_however_its_alerts_are_batched(store: Store, la
 def test_notifications_that_are_due_at_once_are_counted(store: Store):
     """The first alert makes a notification to each contact due; the next one makes none due while they are pending."""
     targets = [(ChannelName.EMAIL, "a@example.com"), (ChannelName.EMAIL, "b@example.com")]
-    recorder = Recorder(RULES, targets, Ids(None))
+    recorder = Recorder(RULES, Directory.of(targets), Ids(None))
     with store.transaction() as connection:
         [opened, joined] = recorder.record(connection, [alert(0), alert(1)])
     stored = store.read_now(lambda c: notifications.of_incident(c, opened.incident_id))
@@ -71,7 +72,7 @@ def test_notifications_that_are_due_at_once_are_counted(store: Store):
 
 def test_a_repeat_is_recognised_beside_a_device_that_uses_one_id_for_all(store: Store):
     """Whatever that device has published before, and with whom the repeat shares a commit."""
-    recorder = Recorder(RULES, [], Ids(None))
+    recorder = Recorder(RULES, Directory.of([]), Ids(None))
     mine = {"repeat_key": "mine", "id_kind": IdKind.EVENT_ID, "content": "wet", "published_at": START}
     busy = {"repeat_key": "busy", "id_kind": IdKind.EVENT_ID, "content": "wet", "incident_key": "busy"}
     every = [alert(number, **busy, published_at=START + timedelta(seconds=number)) for number in range(1, 400)]
@@ -90,7 +91,7 @@ def test_a_repeat_is_recognised_beside_a_device_that_uses_one_id_for_all(store: 
 
 def test_the_all_clear_that_overtook_its_alarm_is_found_among_many(store: Store):
     """A device that says every second that all is well, some of it with a clock that runs ahead."""
-    recorder = Recorder(RULES, [], Ids(None))
+    recorder = Recorder(RULES, Directory.of([]), Ids(None))
     over = {"signal": Signal.RESOLVED}
     at = START + timedelta(seconds=100)
     clears = [alert(number, **over, published_at=START - timedelta(hours=1)) for number in range(100)]
@@ -107,7 +108,7 @@ def test_the_all_clear_that_overtook_its_alarm_is_found_among_many(store: Store)
 
 def test_an_alert_after_resolve_after_resolves_the_old_incident_and_opens_a_new_one(store: Store):
     """Both are stored in one commit, and the next alert of the batch joins the new one."""
-    recorder = Recorder(RULES, [], Ids(None))
+    recorder = Recorder(RULES, Directory.of([]), Ids(None))
     late = RULES.resolve_after.total_seconds()
     with store.transaction() as connection:
         [first, second, third] = recorder.record(connection, [alert(0), alert(late), alert(late + 1)])
@@ -120,8 +121,8 @@ def test_an_alert_after_resolve_after_resolves_the_old_incident_and_opens_a_new_
 
 def test_who_is_just_being_told_that_it_is_open_is_told_of_the_end(store: Store):
     """A person ends it meanwhile, it fires again, and somebody knows of that: still the last word must be "over"."""
-    contacts = [(ChannelName.EMAIL, "me@example.com")]
-    recorder, actions = Recorder(RULES, contacts, Ids(None)), IncidentActions(contacts, Ids(None))
+    directory = Directory.of([(ChannelName.EMAIL, "me@example.com")])
+    recorder, actions = Recorder(RULES, directory, Ids(None)), IncidentActions(directory, Ids(None))
     soon = [START + timedelta(seconds=number) for number in range(60)]
     with store.transaction() as connection:
         [first] = recorder.record(connection, [alert(0)])

@@ -173,7 +173,13 @@ async def test_check_knows_the_token_for_senders_that_cannot_sign(tmp_path):
 @pytest.mark.parametrize(
     ("recipients", "said"),
     [
-        ({}, {"fail  recipients: none is set: nobody is told; set RECIPIENT_EMAIL", NO_SERVER}),
+        (
+            {},
+            {
+                "fail  recipients: none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml",
+                NO_SERVER,
+            },
+        ),
         ({"RECIPIENT_EMAIL": "me@example.com"}, {NO_SERVER}),
     ],
     ids=["no recipient", "no mail server"],

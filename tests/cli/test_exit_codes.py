@@ -30,8 +30,14 @@ ARGUMENTS = {
     "dismiss": ["dismiss", "--all"],
     "list": ["list"],
     "ack": ["ack", NOWHERE],
+    "snooze": ["snooze", NOWHERE],
+    "who": ["who", "--event", "leak"],
+    "reload": ["reload"],
     "resolve": ["resolve", NOWHERE],
     "simulate": ["simulate", "--yes"],
+    "silence": ["silence", "door/*", "--for", "2h"],
+    "silences": ["silences"],
+    "unsilence": ["unsilence", NOWHERE],
     "particle-template": ["particle-template", "--url", "https://gate.example.net", "--event", "x", "--show-secret"],
     "backup": ["backup", "copy.db"],
     "migrate": ["migrate"],
@@ -96,7 +102,7 @@ async def test_a_policy_that_cannot_be_used_is_2(tmp_path, command):
     assert done.returncode == 2
 
 
-@pytest.mark.parametrize("command", sorted({*ARGUMENTS} - {"init", "particle-template"}))
+@pytest.mark.parametrize("command", sorted({*ARGUMENTS} - {"init", "particle-template", "who", "reload"}))
 async def test_what_could_not_be_done_is_1(tmp_path, command):
     """A directory that can't be written, a service that isn't there: a sentence and no traceback."""
     done = await alertgate(*ARGUMENTS[command], cwd=tmp_path, env=CLOSED)
@@ -118,10 +124,13 @@ async def test_what_was_done_is_0(tmp_path, make_settings):
     async with mail_sink() as sink, serving(make_settings()) as service:
         alert_id = (await service.particle()).json()["id"]
         env = {**GOOD, **mail_env(sink), "PORT": str(service.port)}
+        silence = ""
         for command, arguments in ARGUMENTS.items():
-            given = [alert_id if argument == NOWHERE else argument for argument in arguments]
-            if command != "serve":
+            known = silence if command == "unsilence" else alert_id
+            given = [known if argument == NOWHERE else argument for argument in arguments]
+            if command not in {"serve", "reload"}:  # that signals the process that serves: tests/cli/test_reload.py
                 done = await alertgate(*given, cwd=tmp_path, env=env)
+                silence = done.stdout.split()[0] if command == "silence" else silence
                 assert (command, done.returncode, done.stderr.count("Traceback")) == (command, 0, 0), done.stderr
 
 
@@ -213,6 +222,6 @@ async def test_completion_is_offered_and_help_stays_readable(tmp_path):
     assert "complete -o default -F _alertgate_completion alertgate" in shown.stdout
     complete = {"_ALERTGATE_COMPLETE": "complete_bash", "COMP_WORDS": "alertgate re", "COMP_CWORD": "1"}
     done = await alertgate(cwd=tmp_path, env=complete)
-    assert done.stdout.split() == ["resolve", "retry"]
+    assert done.stdout.split() == ["resolve", "retry", "reload"]
     options = re.findall(r"^│ (--\S+)", (await alertgate("--help", cwd=tmp_path)).stdout, re.MULTILINE)
     assert options == ["--version", "--install-completion", "--show-completion", "--help"]

@@ -1,4 +1,4 @@
-"""`alertgate list`, `ack` and `resolve`, as processes beside a running service."""
+"""`alertgate list`, `ack`, `snooze` and `resolve`, as processes beside a running service."""
 
 import getpass
 
@@ -44,6 +44,11 @@ async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, dat
             0,
             f"Incident {one} stays as it was: it is already acknowledged by Anna.\n",
         )
+        snoozed = await run("snooze", one, "--by", "Bea", "--for", "90m")
+        assert (snoozed.returncode, snoozed.stdout.startswith(f"Incident {one} is snoozed by Bea until")) == (0, True)
+        for wrong in ("0s", "8d", "soon"):
+            done = await run("snooze", one, "--for", wrong)
+            assert (done.returncode, "--for" in done.stderr) == (2, True)
         resolved = await run("resolve", one)
         assert (resolved.returncode, resolved.stdout) == (
             0,
@@ -72,7 +77,7 @@ async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, dat
         assert nothing.startswith("No incident is unresolved; the newest alert is of ")
 
 
-@pytest.mark.parametrize("command", ["ack", "resolve"])
+@pytest.mark.parametrize("command", ["ack", "snooze", "resolve"])
 async def test_a_name_that_cannot_be_shown_does_nothing(tmp_path, command):
     """The usage error says which names can be used."""
     done = await alertgate(command, NOWHERE, "--by", "two\nlines", cwd=tmp_path)

@@ -182,14 +182,16 @@ async def test_check_says_if_there_is_no_policy(tmp_path):
 @pytest.mark.parametrize("command", ["check", "serve", "explain"])
 async def test_a_bad_policy_is_named_with_every_problem(tmp_path, command):
     """By each command that needs it, with exit code 2, before anything starts."""
-    written(tmp_path, '[[events]]\nevent = "x"\nkey = "data door"\nresloved = true\n')
+    written(tmp_path, '[[events]]\nevent = "x"\nkey = "data door"\nresloved = true\n"\u202e\u009bevil" = 1\n')
     more = {"check": ["--offline"], "explain": ["--try", "-"]}
     done = await alertgate(command, *more.get(command, []), cwd=tmp_path, env=GOOD)
     assert done.returncode == 2
     output = done.stdout + done.stderr
     assert "events[1].key can't be read at character 6 of 9 (door)" in output
     assert "events[1].resloved is unknown; did you mean resolved?" in output
+    assert r'events[1]."\u202e\x9bevil" is unknown' in output  # escaped: a terminal would obey
     assert "Traceback" not in output
+    assert ("Fix them in alertgate.toml; `alertgate check` reads it again." in output) is (command != "check")
 
 
 async def test_forget_ends_the_stored_policy_of_a_running_service(make_settings, database, tmp_path):
@@ -217,3 +219,35 @@ async def test_forget_ends_the_stored_policy_of_a_running_service(make_settings,
         await until(dropped)
         again = await alertgate("policy", "forget", cwd=tmp_path, env=env)
         assert again.stdout == "No policy is stored; nothing was changed.\n"
+
+
+async def test_a_file_that_is_not_in_force_is_told_apart(make_settings, tmp_path):
+    """A forgotten reload, and a file that has vanished: `check` says what services go by, and `who` goes by it."""
+    text = written(tmp_path, '[people.anna]\ncontacts = ["email:anna@example.org"]\n')
+    env = {**GOOD, "DATA_DIR": str(tmp_path / "data"), "PUBLIC_URL": "", "RECIPIENT_EMAIL": ""}
+    name = digest(text)[:12]
+    async with serving(make_settings(policy_file=tmp_path / "alertgate.toml")):
+        written(tmp_path, '[people.ben]\ncontacts = ["email:ben@example.org"]\n')
+        checked = await alertgate("check", "--offline", cwd=tmp_path, env=env)
+        later = f"alertgate.toml isn't in force yet: a running service goes by policy {name}; run `alertgate reload`"
+        assert f"warn  policy: {later}, or restart it" in checked.stdout.splitlines()
+        asked = await alertgate("who", "--event", "x", cwd=tmp_path, env=env)
+        assert "ben, by email" in asked.stdout
+        assert asked.stderr == "alertgate.toml isn't in force yet: run `alertgate reload`.\n"
+        (tmp_path / "alertgate.toml").unlink()
+        checked = await alertgate("check", "--offline", cwd=tmp_path, env=env)
+        [line] = [line for line in checked.stdout.splitlines() if " policy: " in line]
+        kept = f"there is no alertgate.toml, but policy {name} is kept in the database, and is in force"
+        assert line == f"fail  policy: {kept}: restore the file, or run `alertgate policy forget`"
+        asked = await alertgate("who", "--event", "x", cwd=tmp_path, env=env)
+        assert "anna, by email" in asked.stdout
+        assert asked.stderr.startswith(
+            f"There is no alertgate.toml: policy {name}, which is kept in the database, is in"
+        )
+        assert "ok    PUBLIC_URL: isn't set: messages have no link" in checked.stdout
+
+
+async def test_who_says_where_nothing_was_read(tmp_path):
+    """In a wrong directory the answer isn't taken for that of the service."""
+    asked = await alertgate("who", "--event", "x", cwd=tmp_path)
+    assert asked.stderr == f"There is no alertgate.toml, and there is no {tmp_path / '.env'} either.\n"

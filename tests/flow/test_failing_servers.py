@@ -11,6 +11,7 @@ from alertgate.notify.budget import Budget
 from alertgate.prove.outstanding import ADVICE
 from tests.conftest import API_BEARER, serving
 from tests.fakes import START, FakeClock, mail_sink, until
+from tests.flow.household import MINUTE, escalation, household, person, policy, step
 from tests.flow.test_nothing_is_lost import mail_settings, raise_alert
 
 LOGIN = {"smtp_username": "u", "smtp_password": "p"}
@@ -257,3 +258,34 @@ async def test_a_clock_that_jumps_sends_nothing_twice(make_settings):
             await attempted(service, alert_id)
             await sink.received(2)
     assert len({mail.mail["Message-ID"] for mail in sink.messages}) == len(sink.messages) == 2
+
+
+async def test_who_was_refused_once_is_reminded_and_the_incident_ends(make_settings, database):
+    """The relay was misconfigured for a moment, and the only mail was refused for good; reminders are new tries."""
+    home_steps = escalation("home", step("owner"), repeat_every=5 * MINUTE, stop_after=20 * MINUTE)
+    house = policy((person("owner"),), (home_steps,))
+    async with household(make_settings, house, START, database) as home, home.running():
+        home.sink.answer("RCPT", "550 5.1.1 no such user")
+        leak = await home.says({"severity": "critical"})
+        assert await home.passes(4.5) == []
+        told = await home.passes(90)
+        assert told[0].startswith("owner: CRITICAL 1st reminder")
+        assert told[-1].startswith("owner: CRITICAL Nobody has answered in 20 min")
+        assert len(told) <= 5
+        assert (await home.service.trail(leak["id"]))["escalation"]["next_at"] is None
+
+
+async def test_nobody_is_reminded_while_the_first_message_is_on_its_way(make_settings):
+    """It is retried; the one that is held for somebody asleep doesn't count."""
+    quick = escalation("home", step("owner", "sleeper"), repeat_every=5 * MINUTE)
+    house = policy((person("owner"), person("sleeper", "00:00-23:59")), (quick,))
+    async with household(make_settings, house, START, {}) as home, home.running():
+        home.sink.answer("RCPT", *["451 4.3.0 later"] * 400)
+        leak = await home.says("water")
+        assert await home.passes(12) == []
+        escalated = (await home.service.trail(leak["id"]))["escalation"]
+        assert (escalated["reason"], escalated["reminders"]) == ("nothing_sent", 0)
+        home.sink.script.clear()
+        home.sink.answer("RCPT", "550 5.1.1 no such user")
+        told = await home.passes(40)
+        assert told[0].startswith("owner: WARNING 1st reminder")

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from alertgate.app import Ids
 from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
+from alertgate.ids import Ids
 from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Permanent, Reason, Sent
 from alertgate.notify.lane import DeliveryTimes

@@ -68,9 +68,8 @@ async def house(make_settings, **overrides: object) -> AsyncIterator[House]:
     clock = FakeClock()
     async with mail_sink() as sink:
         # Without digests: these stories count what is said about one thing.
-        settings = make_settings(
-            **mail_settings(sink.port), particle_rate_limit="10000/minute", flood_limit=0, **overrides
-        )
+        base = {**mail_settings(sink.port), "particle_rate_limit": "10000/minute", "flood_limit": 0}
+        settings = make_settings(**{**base, **overrides})
         async with serving(settings, clock=clock) as service:
             yield House(service, sink, clock)
 

@@ -62,7 +62,7 @@ async def test_a_storm_sends_five_messages_per_address(make_settings, database):
             assert Counter(await all_sent(service, worse["id"])) == {
                 ("opening", "sent"): 2,
                 ("update", "sent"): 2,
-                ("escalation", "sent"): 2,
+                ("rise", "sent"): 2,
                 ("resolution", "sent"): 2,
             }
             trail = await service.trail(worse["id"])
@@ -118,4 +118,4 @@ async def test_the_trail_has_the_reason_of_every_decision(make_settings):
         opened = (await service.trail(first["id"]))["alert"]["reason"]
         joined = (await service.trail(second["id"]))["alert"]["reason"]
     assert opened == "opened the incident, because none was open for it; nothing was said about this incident yet"
-    assert joined == (f"joined incident {first['incident']}; update due at 14:08:00, because told at 14:03:00 UTC")
+    assert joined == (f"joined incident {first['incident']}; update due at 14:08:00, because told at 14:03:00")

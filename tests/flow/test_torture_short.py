@@ -11,4 +11,4 @@ async def test_nothing_is_lost_in_the_short_form():
     rows = await run([], short=True)
     assert {row.fault: row.lost for row in rows if row.lost} == {}
     assert {row.fault: row.twice for row in rows if row.twice} == {}
-    assert len(rows) == 10
+    assert len(rows) == 12

@@ -39,6 +39,7 @@ from alertgate.model import (
     Signal,
 )
 from alertgate.notify.claim import Claim, Claimer
+from alertgate.notify.directory import Directory
 from alertgate.notify.flood import FloodRules
 from alertgate.notify.plan import CHANGES_AT_ONCE, URGENT_WITHIN
 from alertgate.rules import GroupingRules
@@ -96,9 +97,9 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.transaction = ExitStack()
         self.connection = self.transaction.enter_context(self.store.transaction())
-        self.recorder = Recorder(RULES, CONTACTS, self.new_id)
-        self.actions = IncidentActions(CONTACTS, self.new_id)
-        self.claimer = Claimer(FloodRules(0, RULES.interval), 0, CONTACTS, owner="me", new_id=self.new_id)
+        self.recorder = Recorder(RULES, Directory.of(CONTACTS), self.new_id)
+        self.actions = IncidentActions(Directory.of(CONTACTS), self.new_id)
+        self.claimer = Claimer(FloodRules(0, RULES.interval), 0, Directory.of(CONTACTS), owner="me", new_id=self.new_id)
         self.ids = count()
         self.now = START
         self.said: list[Said] = []

@@ -1,6 +1,6 @@
 """Whoever fills the store with large alerts doesn't make those who read it keep everybody else waiting."""
 
-from alertgate.web.views import LARGEST_PAGE, fill_page
+from alertgate.web.answers import LARGEST_PAGE, fill_page
 from tests.builders import alert
 from tests.conftest import API_BEARER, Running
 

@@ -18,9 +18,10 @@ from alertgate.accept.particle import FORM
 from alertgate.accept.record import Recorder
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
-from alertgate.app import Ids
 from alertgate.errors import Rejected
+from alertgate.ids import Ids
 from alertgate.model import AlertStatus, ChannelName, IdKind, Severity
+from alertgate.notify.directory import Directory
 from alertgate.policy.events import EventRule
 from alertgate.rules import GroupingRules, SeverityRules
 from alertgate.settings_load import load
@@ -168,7 +169,7 @@ def test_whatever_was_read_is_stored(filled, body, kind, query):
 
 def _record(store: Store, understood: Understood) -> None:
     rules = GroupingRules(timedelta(minutes=5), timedelta(minutes=30))
-    recorder = Recorder(rules, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    recorder = Recorder(rules, Directory.of([(ChannelName.EMAIL, "me@example.com")]), new_id)
     fresh = understood._replace(alert=replace(understood.alert, id=new_id(START)))
     recorded = asyncio.run(store.write_batch(recorder.record, fresh))
     assert store.read_now(lambda connection: alerts.get(connection, recorded.alert_id)) is not None

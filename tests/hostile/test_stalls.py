@@ -25,8 +25,8 @@ from alertgate.accept.credentials import hub_signature
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.particle import FORM
 from alertgate.accept.rulings import Understood
-from alertgate.app import new_id
 from alertgate.errors import Rejected
+from alertgate.ids import new_id
 from alertgate.model import Alert, ChannelName, Json, Severity
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Message, Sent
@@ -38,9 +38,9 @@ from alertgate.notify.render.text import SEGMENT, gsm7, septets
 from alertgate.prove.history import Trail
 from alertgate.prove.timeline import tell
 from alertgate.rules import SeverityRules
-from alertgate.store.tables import AnyText, JsonText
+from alertgate.store.column_types import AnyText, JsonText
+from alertgate.web.answers import show_trail
 from alertgate.web.refusals import size_of
-from alertgate.web.views import show_trail
 from tests.builders import incident, notification
 from tests.conftest import SIGNING, sign
 from tests.fakes import START, FakeClock
@@ -213,7 +213,7 @@ SHOWN: dict[str, Callable[[Alert], Any]] = {
     "a mail that shows many": lambda alert: render(_message(alert, ChannelName.EMAIL, SHOWN_ALERTS)),
     "composing that": lambda alert: compose(render(_message(alert, ChannelName.EMAIL, 1)), "gate@example.net"),
     "a text message": lambda alert: render(_message(alert, ChannelName.SMS, 1)),
-    "the API": lambda alert: show_trail(Trail(alert, incident(), ())),
+    "the API": lambda alert: show_trail(Trail(alert, incident(), ()), START),
     "its timeline": lambda alert: tell(Trail(alert, incident(), ()), None, ZoneInfo("UTC"), START),
 }
 
@@ -301,7 +301,9 @@ async def test_a_digest_of_thousands_does_not_stall_the_loop(make_settings, text
         for number in range(MOST)
     )
     channel, store, metrics = Channel(), Any, Any  # to send needs neither store nor metrics; to record would
-    sender = Sender(store, make_settings(), FakeClock(), metrics, new_id=new_id, chance=lambda: 0.5)
+    sender = Sender(
+        store, make_settings(), FakeClock(), metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC")
+    )
     outgoing = Outgoing(snapshots)
     best = float("inf")
     for _ in range(3):

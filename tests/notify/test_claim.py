@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 
-from alertgate.app import new_id
+from alertgate.contact_state import Recent
 from alertgate.credential import Credential
+from alertgate.ids import new_id
 from alertgate.model import (
     ChannelName,
     IncidentStatus,
     Kind,
     Notification,
     NotificationStatus,
-    Recent,
     Severity,
     Target,
 )
 from alertgate.notify.claim import Claim, Claimer, ClaimResult
 from alertgate.notify.context import Outgoing
+from alertgate.notify.directory import Directory
 from alertgate.notify.flood import FloodRules
 from alertgate.store import alerts, claims, incidents, leases, notifications
 from alertgate.store.claims import Since
@@ -61,7 +62,8 @@ class Desk:
 
     def claim(self, channel: ChannelName = EMAIL, *, slots: int = 50, owner: str = "me", **which: Any):
         """Claim; return the result. `which` is what else a claim may say."""
-        claimer = Claimer(FloodRules(self.limit, INTERVAL), self.daily_limit, self.targets, owner=owner, new_id=new_id)
+        rules, directory = FloodRules(self.limit, INTERVAL), Directory.of(self.targets)
+        claimer = Claimer(rules, self.daily_limit, directory, owner=owner, new_id=new_id)
         with self.store.transaction() as connection:
             return claimer.claim(connection, Claim(channel, slots, self.now, **which))
 

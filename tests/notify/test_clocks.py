@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.model import ChannelName, Source
-from alertgate.notify.context import SenderClock, happened, sender_clock
 from alertgate.notify.render.message import render
+from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
 from tests.builders import alert, for_any, incident, notification
 from tests.fakes import START
 from tests.notify.test_render import _context, _page, _update

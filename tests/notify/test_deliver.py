@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
 
-from alertgate.app import new_id
 from alertgate.errors import StoreUnavailable
+from alertgate.ids import new_id
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
@@ -19,6 +20,7 @@ from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.directory import Directory
 from alertgate.notify.flood import FloodRules
 from alertgate.notify.lane import DeliveryTimes
 from alertgate.notify.upkeep import NotificationUpkeep
@@ -114,13 +116,14 @@ async def make_loop(make_settings):
         settings, clock, names = make_settings(), FakeClock(), [each.name for each in channels]
         store = FailingStore(settings)
         store.open(exclusive=True)
+        directory = Directory.of(targets(settings))
         metrics = Metrics("test", clock, LabelValues(names, (), Reason, (), (), ()))
         deliverer = Deliverer(
             store,
             channels,
-            Claimer(rules, settings.smtp_daily_limit, targets(settings), owner="me", new_id=new_id),
-            Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5),
-            NotificationUpkeep(store, settings, clock, metrics, channels=names, owner="me"),
+            Claimer(rules, settings.smtp_daily_limit, directory, owner="me", new_id=new_id),
+            Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC")),
+            NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner="me"),
             clock,
             metrics,
             owner="me",

@@ -12,7 +12,7 @@ from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, S
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.context import DigestContext, DigestItem
 from alertgate.notify.missed import Untold
-from alertgate.notify.render.digest import groups
+from alertgate.notify.render.digest import groups, is_urgent
 from alertgate.notify.render.message import render
 from alertgate.notify.render.text import GSM7, GSM7_DOUBLE, septets
 from tests.builders import for_any, incident
@@ -316,3 +316,11 @@ def test_no_text_of_a_device_breaks_a_digest(said):
     assert len(mail.subject.splitlines()) == 1
     titles = [line for line in mail.text.splitlines() if line.startswith(("over: ", "INFO ", "WARNING ", "CRITICAL "))]
     assert len(titles) >= len(groups(digest(*items)))
+
+
+def test_what_somebody_has_silenced_is_no_alarm():
+    """It is a group of its own, comes after what is going on, and makes no digest urgent."""
+    context = digest(replace(item(1, severity=Severity.CRITICAL), silenced=True), item(2, severity=Severity.INFO))
+    found = groups(context)
+    assert [group.tag for group in found] == ["INFO", "SILENCED"]
+    assert not is_urgent(found)

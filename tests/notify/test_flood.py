@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.model import Due, Kind, Recent, Severity
+from alertgate.contact_state import Due, Recent
+from alertgate.model import Kind, Severity
 from alertgate.notify.budget import Budget
 from alertgate.notify.flood import (
     GATHER,
@@ -87,7 +88,7 @@ DIGEST_A_MINUTE_AGO = Recent(messages=1, digest_at=START - timedelta(seconds=61)
         pytest.param(many(1), Recent(messages=5), 60, [(1, FloodReason.ONLY_ONE)], None, id="but no longer"),
         pytest.param(many(5, CRITICAL), DIGEST_A_MINUTE_AGO, 0, [ALONE] * 5, None, id="critical openings don't wait"),
         pytest.param(
-            many(5, CRITICAL, Kind.ESCALATION), Recent(messages=9), 0, [ALONE] * 5, None, id="nor do critical rises"
+            many(5, CRITICAL, Kind.RISE), Recent(messages=9), 0, [ALONE] * 5, None, id="nor do critical rises"
         ),
         pytest.param(
             many(1, CRITICAL, Kind.RESOLUTION), FLOODED_BEFORE, 0, [], (FloodReason.GATHERING, 3), id="critical ends do"
@@ -303,7 +304,7 @@ def _is_critical_beginning(message: Dispatch) -> bool:
 
 
 def _begins(each: Due) -> bool:
-    return each.kind in {Kind.OPENING, Kind.ESCALATION}
+    return each.kind in {Kind.OPENING, Kind.RISE}
 
 
 arrivals = st.lists(
@@ -311,7 +312,7 @@ arrivals = st.lists(
         st.integers(0, 600),
         st.integers(1, 12),
         st.sampled_from([CRITICAL, WARNING, INFO]),
-        st.sampled_from([Kind.OPENING, Kind.UPDATE, Kind.ESCALATION, Kind.RESOLUTION]),
+        st.sampled_from([Kind.OPENING, Kind.UPDATE, Kind.RISE, Kind.RESOLUTION]),
     ),
     max_size=25,
 )

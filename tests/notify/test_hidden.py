@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from alertgate.notify.channels.base import Transient
 from alertgate.notify.channels.connect import Connector
 from alertgate.notify.channels.hidden import PIECE, Secrets
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.channels.smtp import MailServer, check
 from tests.builders import for_any
 from tests.fakes import LATER, FakeClock
@@ -91,7 +92,7 @@ async def test_a_mail_servers_refusal_is_shown_without_the_login(make_settings, 
     async with scripted_server(auth="PLAIN", judge=lambda *_: said) as server:
         settings = make_settings(**mail_settings(server.port), smtp_password=PASSWORD)
         outcome = await MailServer(settings).send_mail("gate@example.net", "m@example.net", MAIL, LATER)
-        printed = "".join(finding.text for finding in await check(settings))
+        printed = "".join(finding.text for finding in await check(settings, targets(settings)))
     for text in (repr(outcome), printed):
         assert "***" in text
         assert not [part for part in (USER, PASSWORD, base64(f"\0{USER}\0{PASSWORD}")[:-4]) if part in text]
@@ -105,7 +106,7 @@ async def test_a_reply_after_the_login_is_shown_without_it_too(make_settings):
         settings = make_settings(**mail_settings(at.port), smtp_password=PASSWORD)
         mails = MailServer(settings)
         outcome = await mails.send_mail("gate@example.net", "m@example.net", MAIL, LATER)
-        printed = "".join(finding.text for finding in await check(settings))
+        printed = "".join(finding.text for finding in await check(settings, targets(settings)))
         await mails.close()
     assert isinstance(outcome, Transient)
     assert outcome.reply == "553 5.7.1 not owned by g***"

@@ -3,10 +3,11 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.app import new_id
+from alertgate.ids import new_id
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
@@ -91,7 +92,7 @@ async def running(make_settings):
     store = Store(settings)
     store.open(exclusive=True)
     metrics = Metrics("test", clock, LabelValues([channel.name], (), Reason, (), (), ()))
-    sender = Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5)
+    sender = Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC"))
 
     def on_change(_name, before, after):
         found.changes.append((before.up, after.up))

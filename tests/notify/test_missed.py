@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from alertgate.app import new_id
+from alertgate.ids import new_id
 from alertgate.model import (
     Alert,
     ChannelName,
+    Hold,
     Incident,
     IncidentStatus,
     Kind,
@@ -31,6 +32,9 @@ from tests.notify.test_claim import CANCELLED, EMAIL, FAILED, PENDING, SENT, Des
 ME, YOU = "me@example.com", "you@example.com"
 AWAY = {"missed_since": START}
 GIVEN_UP = {**AWAY, "status": FAILED, "finished_at": START + timedelta(hours=24)}
+
+
+SOON = START + timedelta(hours=49)
 
 
 @pytest.fixture
@@ -178,7 +182,9 @@ def open_again(desk: Desk, *before: Incident, address: str = ME, **changes: Any)
     over = {"status": IncidentStatus.RESOLVED, "resolution": Resolution.SILENCE}
     incident = new_incident(id=new_id(desk.now), opened_at=desk.now, **over)
     put(desk, incident, new_notification(incident, address=address, due_at=desk.now, created_at=desk.now, **changes))
-    [message] = desk.claim().messages
+    claimed = desk.claim().messages
+    [message] = [each for each in claimed if each.first.incident_id == incident.id]
+    desk.end(tuple(each for each in claimed if each is not message), FAILED)  # what the other contact has missed
     return message
 
 
@@ -275,7 +281,7 @@ def test_a_thing_that_is_open_is_not_told_to_be_over(desk: Desk):
     old = quiet(1, 2)
     put(desk, old, new_notification(old, **GIVEN_UP))
     new = new_incident(id=new_id(desk.now), opened_at=desk.now)
-    put(desk, new)
+    put(desk, new, new_notification(new, status=SENT, finished_at=desk.now))
     assert desk.send(probe=True) == []
     assert sizes(desk.claim()) == []
     with desk.store.transaction() as connection:
@@ -283,6 +289,29 @@ def test_a_thing_that_is_open_is_not_told_to_be_over(desk: Desk):
     assert [each.status for each in desk.store.read_now(lambda c: notifications.of_incident(c, old.id))] == [
         NotificationStatus.FAILED
     ]
+
+
+@pytest.mark.parametrize(
+    ("newer", "is_told"),
+    [
+        ({"address": YOU, "status": SENT, "finished_at": START}, True),
+        ({"status": FAILED, "finished_at": START}, True),
+        ({"status": CANCELLED, "finished_at": START}, True),
+        ({"hold": Hold.OUTSIDE_HOURS, "due_at": SOON + timedelta(days=3)}, True),
+        ({"status": SENT, "finished_at": START}, False),
+        ({"hold": Hold.DELAYED, "due_at": SOON}, False),
+        ({**GIVEN_UP, "due_at": SOON}, False),
+    ],
+)
+def test_what_a_contact_missed_is_told_unless_it_hears_of_the_same_thing_since(desk: Desk, newer, is_told):
+    """A newer incident may be for others alone, as a route may send it elsewhere; or be held, for days."""
+    old = quiet(-1, 2)
+    missed_one = new_notification(old, **GIVEN_UP)
+    put(desk, old, missed_one)
+    new = new_incident(id=new_id(desk.now), opened_at=desk.now)
+    put(desk, new, new_notification(new, **newer))
+    told = {each.id for message in desk.claim().messages for each in message.notifications}
+    assert (missed_one.id in told) is is_told
 
 
 def test_a_weekend_near_the_daily_limit_and_a_crash(desk: Desk):

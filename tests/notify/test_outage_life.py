@@ -32,6 +32,7 @@ from alertgate.model import (
 )
 from alertgate.notify.claim import Claim, Claimer
 from alertgate.notify.context import Outgoing
+from alertgate.notify.directory import Directory
 from alertgate.notify.flood import GATHER, FloodRules
 from alertgate.notify.missed import MISSED_AFTER
 from alertgate.rules import GroupingRules
@@ -71,9 +72,10 @@ class Outages(RuleBasedStateMachine):
         self.connection = self.transaction.enter_context(self.store.transaction())
         self.ids = count()
         targets = [(EMAIL, address) for address in ADDRESSES]
-        self.recorder = Recorder(RULES, targets, self.new_id)
-        self.actions = IncidentActions(targets, self.new_id)
-        self.claimer = Claimer(FloodRules(self.flood_limit, RULES.interval), 0, targets, owner="me", new_id=self.new_id)
+        directory, flood_rules = Directory.of(targets), FloodRules(self.flood_limit, RULES.interval)
+        self.recorder = Recorder(RULES, directory, self.new_id)
+        self.actions = IncidentActions(directory, self.new_id)
+        self.claimer = Claimer(flood_rules, 0, directory, owner="me", new_id=self.new_id)
         self.now = START
         self.paused_at: datetime | None = None
         self.probe_at = START

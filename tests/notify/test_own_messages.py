@@ -38,7 +38,7 @@ def about(kind: Kind, *, channel: ChannelName = ChannelName.EMAIL, **changes) ->
     [
         (Kind.OPENING, {}, "alertgate itself has a problem."),
         (Kind.UPDATE, {}, "It goes on."),
-        (Kind.ESCALATION, {}, "It got worse: now critical. alertgate itself has a problem."),
+        (Kind.RISE, {}, "It got worse: now critical. alertgate itself has a problem."),
         (
             Kind.RESOLUTION,
             {**OVER, "resolution": Resolution.ALERT},

@@ -5,7 +5,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alertgate.app import new_id
+from alertgate.ids import new_id
 from alertgate.notify.parts import is_part, part_ids
 from tests.builders import for_any
 from tests.fakes import START

@@ -57,7 +57,7 @@ def test_findings_warn_about_recipients_and_security(make_settings):
     """A dead gateway fails; a gateway that will end and an unencrypted connection warn."""
     recipients = "me@example.com,5@tmomail.net,5@vtext.com"
     settings = make_settings(smtp_email="alerts@example.net", recipient_email=recipients, smtp_security="none")
-    assert [(finding.level, finding.what) for finding in findings(settings, TODAY)] == [
+    assert [(finding.level, finding.what) for finding in findings(settings, targets(settings), TODAY)] == [
         (Level.OK, "recipient me@example.com"),
         (Level.FAIL, "recipient 5@tmomail.net"),
         (Level.WARN, "recipient 5@vtext.com"),
@@ -78,7 +78,11 @@ def test_findings_warn_about_recipients_and_security(make_settings):
 def test_findings_warn_about_settings_that_do_not_fit_together(make_settings, changes, what, words):
     """At start too, before anybody waits for a server that never answers."""
     settings = make_settings(smtp_email="me@gmail.com", recipient_email="me@example.com", **changes)
-    assert [finding.text for finding in findings(settings, TODAY) if finding.what == what and words in finding.text]
+    assert [
+        finding.text
+        for finding in findings(settings, targets(settings), TODAY)
+        if finding.what == what and words in finding.text
+    ]
 
 
 @pytest.mark.parametrize(
@@ -93,14 +97,14 @@ def test_findings_warn_about_settings_that_do_not_fit_together(make_settings, ch
 def test_settings_that_fit_together_have_no_findings(make_settings, changes):
     """The usual ports, and a port of one's own."""
     settings = make_settings(smtp_email="me@gmail.com", recipient_email="me@example.com", **changes)
-    assert [finding.level for finding in findings(settings, TODAY)] == [Level.OK]
+    assert [finding.level for finding in findings(settings, targets(settings), TODAY)] == [Level.OK]
 
 
 def test_a_missing_mail_server_is_a_failure(make_settings):
     """Messages in the outbox reach nobody."""
     settings = make_settings(recipient_email="me@example.com")
     text = f"no server is set: messages go to {settings.outbox_dir}, and nobody is told; set SMTP_EMAIL or SMTP_HOST"
-    assert findings(settings, TODAY) == [
+    assert findings(settings, targets(settings), TODAY) == [
         Finding(Level.OK, "recipient me@example.com", "is told by outbox"),
         Finding(Level.FAIL, "mail", text),
     ]
@@ -108,4 +112,4 @@ def test_a_missing_mail_server_is_a_failure(make_settings):
 
 async def test_what_is_not_configured_is_not_checked(make_settings):
     """Without a mail server there is nothing to connect to."""
-    assert [await provider.check(make_settings()) for provider in PROVIDERS] == [[], []]
+    assert [await provider.check(make_settings(), []) for provider in PROVIDERS] == [[], []]

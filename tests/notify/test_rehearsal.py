@@ -9,6 +9,7 @@ import pytest
 
 from alertgate.notify.channels import smtp
 from alertgate.notify.channels.base import Finding, Level
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.channels.rehearsal import MOST_LOST, PER_CONNECTION
 from tests.fakes import mail_sink, tcp_server
 
@@ -54,7 +55,8 @@ def check(make_settings):
 
     async def run(port: int, *recipients: str, **changes) -> list[Finding]:
         usual = {"smtp_security": "none", "smtp_email": "a@example.net", "recipient_email": ",".join(recipients)}
-        return await smtp.check(make_settings(smtp_host="127.0.0.1", smtp_port=port, **{**usual, **changes}))
+        settings = make_settings(smtp_host="127.0.0.1", smtp_port=port, **{**usual, **changes})
+        return await smtp.check(settings, targets(settings))
 
     return run
 

@@ -16,8 +16,9 @@ from alertgate.accept.keys import event_key, incident_key, shared_key
 from alertgate.model import Alert, AlertStatus, ChannelName, IncidentStatus, Kind, Resolution, Severity, Source
 from alertgate.notify.channels.base import Message, Picture
 from alertgate.notify.channels.mail import compose
-from alertgate.notify.context import MessageContext, late, part_name
+from alertgate.notify.context import MessageContext, late
 from alertgate.notify.missed import Untold
+from alertgate.notify.names import part_name
 from alertgate.notify.render.message import render
 from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
 from tests.builders import DOOR, alert, for_any, incident, notification
@@ -196,7 +197,7 @@ def test_an_escalation_says_that_it_got_worse():
     message = render(
         _context(
             incident=incident(severity=Severity.CRITICAL, alert_count=2, last_alert_at=START + timedelta(minutes=1)),
-            notification=notification(kind=Kind.ESCALATION),
+            notification=notification(kind=Kind.RISE),
         )
     )
     lead = "It got worse: now critical. 2 alerts in 1 min, since 14:03. The latest is above."
@@ -295,6 +296,24 @@ def test_an_acknowledged_incident_says_by_whom():
     )
     assert "Acknowledged by Ann of the night shift at 14:03." in message.text
     assert "Acknowledged by Ann of the night shift at 14:03." in _page(message).text
+
+
+def test_a_snooze_is_no_taking():
+    """Whoever has only texts mustn't believe that somebody has it; what is taken says by whom alone."""
+    snoozed = incident(
+        status=IncidentStatus.ACKNOWLEDGED,
+        acknowledged_at=START,
+        acknowledged_by="owner",
+        snoozed_until=START + timedelta(hours=1),
+    )
+    told = {channel: notification(kind=Kind.ACKNOWLEDGEMENT, channel=channel) for channel in ChannelName}
+    sms = render(_context(notification=told["sms"], incident=snoozed)).text
+    assert sms.startswith("SNOOZED Front door: alarm/motion at 14:03 (by owner until 15:03)")
+    assert render(_context(notification=told["email"], incident=snoozed)).subject.startswith("[SNOOZED] Front door: ")
+    taken = replace(snoozed, snoozed_until=None)
+    assert "ACKNOWLEDGED Front door: alarm/motion at 14:03 (by owner)" in (
+        render(_context(notification=told["sms"], incident=taken)).text
+    )
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -593,7 +612,7 @@ def test_a_text_message_has_the_essence(changes, text):
         (
             _context(
                 incident=incident(severity=Severity.CRITICAL, alert_count=2),
-                notification=notification(kind=Kind.ESCALATION),
+                notification=notification(kind=Kind.RISE),
             ),
             "CRITICAL Front door: alarm/motion at 14:03 (got worse, 2 alerts in 1 s) - motion in the hall",
         ),
@@ -770,3 +789,32 @@ def test_a_message_says_of_what_its_reader_was_not_told(number, line, short):
     assert f"({short})" in _text(earlier=earlier)
     own = incident(source=Source.ALERTGATE, event="alertgate/refused", device="generic webhook")
     assert "the first" not in _everything(render(_context(incident=own, earlier=earlier)))
+
+
+LINK = "https://alerts.example.org/a/AAAABBBBCCCCDDDD"
+
+
+@pytest.mark.parametrize("channel", ["email", "outbox"])
+def test_a_mail_shows_its_link_before_all_its_sentences(channel):
+    """The button stands above the first sentence, in the text and in the HTML, and nowhere without a link."""
+    shown = notification(channel=ChannelName(channel))
+    mail = render(_context(notification=shown, link=LINK))
+    for body in (mail.text, mail.html or ""):
+        assert 0 < body.index(LINK) < body.rindex("A new alert.")  # an inbox shows the sentence too
+    assert f"I'm on it: {LINK}" in mail.text
+    assert "I'm on it" in _Page(mail.html or "").text
+    assert "on it" not in _everything(render(_context(notification=shown)))
+
+
+@pytest.mark.parametrize("status", [IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED])
+def test_the_link_of_what_needs_nobody_asks_for_nobody(status):
+    """Where somebody has it, or it is over, the link only says what became of it."""
+    mail = render(_context(incident=incident(status=status, resolved_at=START, acknowledged_at=START), link=LINK))
+    assert f"What became of it: {LINK}" in mail.text
+
+
+def test_a_text_message_has_its_link_unless_that_costs_a_word():
+    """A short alert is followed by its link; of a long one nothing is left out for it."""
+    assert _text(link=LINK) == f"WARNING Front door: alarm/motion at 14:03 - motion in the hall {LINK}"
+    long = "motion in the hall, then in the kitchen, then on the stairs, and now in front of the safe"
+    assert _text(alerts=(alert(data=long),), link=LINK) == _text(alerts=(alert(data=long),))

@@ -12,8 +12,8 @@ from alertgate.notify.render.text import GSM7, GSM7_DOUBLE
 LARGEST = 20_000
 LARGEST_PICTURE = 60_000
 EMPTY_TAGS = frozenset({"meta", "img"})
-ATTRIBUTES = frozenset({"alt", "charset", "class", "content", "lang", "name", "scope", "src", "style"})
-"""Attributes that mails may have: none with a link, and none that HTML has deprecated."""
+ATTRIBUTES = frozenset({"alt", "charset", "class", "content", "href", "lang", "name", "scope", "src", "style"})
+"""Attributes that mails may have, and none that HTML has deprecated."""
 WITHIN = {
     "li": {"ul"},
     "tr": {"table"},
@@ -109,13 +109,15 @@ def test_text_messages_are_one_segment(sample: Sample):
 
 @each_sample
 def test_html_is_valid_and_fetches_nothing(sample: Sample):
-    """Elements are nested correctly; there are no links, no scripts, and no sources but the mail's picture."""
+    """Elements are nested correctly; there is one link, no script, and no source but the mail's picture."""
     html = sample.mail().html or ""
     page = _Checker(html)
     assert html.startswith("<!DOCTYPE html>\n<html")
     assert page.wrong == []
     assert set(page.sources) <= {"cid:picture@alertgate"}
-    assert re.findall(r"https?:|url\(|@import|<script|<form|<a\b", html) == []
+    assert re.findall(r"url\(|@import|<script|<form", html) == []
+    link = sample.context.link
+    assert (re.findall(r"https?:[^\"]*", html), re.findall(r"<a\b", html)) == ([link], ["<a"])
 
 
 @each_sample

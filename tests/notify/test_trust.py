@@ -12,6 +12,7 @@ from aiosmtplib import SMTP
 from tools.settings_table import ROOT
 
 from alertgate.notify.channels.base import Level, Reason, Transient
+from alertgate.notify.channels.registry import targets
 from alertgate.notify.channels.smtp import MailServer, check
 from tests.fakes import mail_sink
 
@@ -45,7 +46,7 @@ async def checked(make_settings, tls: ssl.SSLContext, security: str = "starttls"
         mail = {"smtp_host": "localhost", "smtp_email": "a@example.net", "recipient_email": "m@example.net", **changes}
         settings = make_settings(smtp_port=sink.port, smtp_security=security, **mail)
         failure = await MailServer(settings).lend(SMTP.noop)
-        return failure, (await check(settings))[0]
+        return failure, (await check(settings, targets(settings)))[0]
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])

@@ -1,13 +1,19 @@
 """Which policy is in force: at start, after SIGHUP, with a bad file, without one, and on several replicas."""
 
+import threading
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import structlog
 
-from alertgate.errors import PolicyInvalid
+from alertgate.errors import ConfigError, PolicyInvalid
+from alertgate.model import ChannelName
+from alertgate.notify.directory import Directory
 from alertgate.policy.keeper import PolicyKeeper, PolicyReason, choose, forget
 from alertgate.policy.load import FileState, PolicyFile, digest
+from alertgate.policy.surroundings import Surroundings
 from alertgate.store import policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
@@ -16,6 +22,7 @@ from tests.fakes import START, FakeClock
 ONE = '[[events]]\nevent = "one"\n'
 TWO = '[[events]]\nevent = "two"\n'
 BAD = '[[events]]\nevent = "three"\nkey = "data ="\n'
+HUGE = f"x = {'9' * 5_000}"
 PROBLEM = "events[1].key can't be read at character 6: Unknown token '='; to compare, write =="
 
 
@@ -27,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 def started(store: Store, path: Path, *, named: bool = False) -> PolicyKeeper:
     """Return the keeper of a process that has started."""
-    one = PolicyKeeper(store, FakeClock(), path, named=named)
+    one = PolicyKeeper(store, FakeClock(), path, Surroundings, named=named)
     one.start()
     return one
 
@@ -88,6 +95,7 @@ def test_the_first_start_needs_a_file_that_can_be_used(store: Store, path: Path,
     ("content", "reason", "problem"),
     [
         (BAD, PolicyReason.FILE_INVALID, "is invalid (the log names each problem)"),
+        (HUGE, PolicyReason.FILE_INVALID, "is invalid (the log names each problem)"),
         (None, PolicyReason.FILE_MISSING, "is missing"),
     ],
 )
@@ -105,9 +113,12 @@ def test_a_later_start_keeps_the_last_good_policy(store: Store, path: Path, cont
     assert one.trouble == trouble
     [line] = logged
     assert (line["event"], line["log_level"], line["detail"]) == ("policy.kept", "error", trouble)
-    assert line["problems"] == [
-        PROBLEM if content else f"{path} is missing: restore it, or name another file in POLICY_FILE"
-    ]
+    problems = {
+        BAD: PROBLEM,
+        HUGE: "line 1 has a number of more than 1,000 digits: shorten it",
+        None: f"{path} is missing: restore it, or name another file in POLICY_FILE",
+    }
+    assert line["problems"] == [problems[content]]
 
 
 async def test_a_reload_reads_the_file_again(store: Store, path):
@@ -145,6 +156,88 @@ async def test_a_policy_that_cannot_be_stored_is_not_in_force(store: Store, path
     assert in_force(one) == (["one"], PolicyReason.STORE_FAILED)
     assert one.trouble
     assert "can't be stored (send SIGHUP again once the database works)" in one.trouble
+
+
+class StoppingClock(FakeClock):
+    """Fails once it is stopped, as nothing should."""
+
+    stopped = False
+
+    def now(self) -> datetime:
+        """Return the time, or raise."""
+        if self.stopped:
+            raise RuntimeError("stopped")
+        return super().now()
+
+
+async def test_a_defect_at_a_reload_is_told(store: Store, path):
+    """Whatever happens, the last good policy stays in force, and whoever sent the signal can see that."""
+    path.write_text(ONE)
+    clock = StoppingClock()
+    one = PolicyKeeper(store, clock, path, Surroundings, named=False)
+    one.start()
+    path.write_text(TWO)
+    clock.stopped = True
+    with structlog.testing.capture_logs() as logged:
+        await one.reload()
+    assert in_force(one) == (["one"], PolicyReason.FAILED)
+    assert [line["event"] for line in logged] == ["policy.failed", "policy.kept"]
+    assert one.trouble
+    assert "couldn't be read again, because alertgate itself failed (the log says how); the last good" in one.trouble
+    clock.stopped = False
+    await one.reload()
+    assert (in_force(one), one.trouble) == ((["two"], PolicyReason.FILE), None)
+
+
+async def test_a_reload_reads_the_secrets_of_contacts_again(store: Store, path):
+    """Whose address was added to `.env` is told from the reload on; that a secret can't be read is logged."""
+    found: dict[str, str] = {}
+
+    def read() -> Mapping[str, str]:
+        if "CONTACT_BAD" in found:
+            raise ConfigError(["CONTACT_BAD can't be read"])
+        return dict(found)
+
+    path.write_text('[people.partner]\ncontacts = ["email:$CONTACT_PARTNER"]\n')
+    one = PolicyKeeper(store, FakeClock(), path, lambda: Surroundings(secrets=read()), named=False)
+    with structlog.testing.capture_logs() as logged:
+        one.start()
+        directory = Directory(lambda: one.current.policy, [ChannelName.EMAIL], lambda: one.secrets)
+        assert directory.targets == ()
+        found["CONTACT_PARTNER"] = "partner@example.org"
+        await one.reload()
+    assert [line["event"] for line in logged] == ["policy.loaded", "policy.unreachable", "policy.loaded"]
+    assert directory.targets == ((ChannelName.EMAIL, "partner@example.org"),)
+    found["CONTACT_PARTNER"] = "p@example.net"
+    path.unlink()
+    await one.reload()
+    assert (one.current.reason, directory.targets) == (
+        PolicyReason.FILE_MISSING,
+        ((ChannelName.EMAIL, "p@example.net"),),
+    )
+    found["CONTACT_BAD"] = "x"
+    with structlog.testing.capture_logs() as logged:
+        await one.reload()
+    [kept] = [line for line in logged if line["event"] == "policy.secrets_kept"]
+    assert kept["problems"] == ["CONTACT_BAD can't be read"]
+    assert directory.targets == ((ChannelName.EMAIL, "p@example.net"),)
+
+
+async def test_a_large_policy_does_not_stop_the_event_loop(store: Store, path, tmp_path):
+    """A file is read and judged in a thread, by the replicas that follow as well; webhooks go on being answered."""
+    threads: set[threading.Thread] = set()
+    around = Surroundings(channels={ChannelName.EMAIL: lambda _: threads.add(threading.current_thread())})
+    keepers = [
+        PolicyKeeper(store, FakeClock(), each, lambda: around, named=False) for each in (path, tmp_path / "other.toml")
+    ]
+    for each in keepers:
+        each.start()
+    path.write_text(PEOPLE)
+    await keepers[0].reload()
+    await keepers[1].follow()
+    assert [list(each.current.policy.people) for each in keepers] == [["owner"]] * 2
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_replicas_follow_the_one_that_reads_its_file(store: Store, path, tmp_path):
@@ -189,7 +282,7 @@ async def test_a_stored_policy_of_another_version_is_told_once(store: Store, pat
     path.write_text(ONE)
     one = started(store, path)
     with store.transaction() as connection:
-        policies.save(connection, StoredPolicy("[people.owner]", digest("[people.owner]"), START))
+        policies.save(connection, StoredPolicy("[devices.door]", digest("[devices.door]"), START))
     with structlog.testing.capture_logs() as logged:
         await one.follow()
         await one.follow()
@@ -204,6 +297,34 @@ async def test_a_stored_policy_of_another_version_is_told_once(store: Store, pat
     )
 
 
+PEOPLE = '[people.owner]\ncontacts = ["email:owner@example.org"]\n'
+
+
+async def test_people_survive_a_file_that_vanishes(store: Store, path):
+    """A redeploy without the file doesn't tell everybody else, or nobody; only `forget` does, on purpose."""
+    recipients = [(ChannelName.EMAIL, "a@example.org"), (ChannelName.EMAIL, "b@example.org")]
+    around = Surroundings(recipients=recipients)
+
+    def keeper() -> PolicyKeeper:
+        one = PolicyKeeper(store, FakeClock(), path, lambda: around, named=False)
+        one.start()
+        return one
+
+    assert list(keeper().current.policy.people) == ["a@example.org", "b@example.org"]
+    path.write_text(PEOPLE)
+    assert list(keeper().current.policy.people) == ["owner"]
+    path.unlink()
+    one = keeper()
+    assert (list(one.current.policy.people), one.current.reason) == (["owner"], PolicyReason.FILE_MISSING)
+    path.write_text("[people.owner]\n")
+    await one.reload()
+    assert (list(one.current.policy.people), one.current.reason) == (["owner"], PolicyReason.FILE_INVALID)
+    with store.transaction() as connection:
+        forget(connection, START)
+    await one.follow()
+    assert list(one.current.policy.people) == ["a@example.org", "b@example.org"]
+
+
 def test_doubts_are_logged(store: Store, path: Path):
     """What `alertgate check` warns about stands in the log of a start."""
     path.write_text(f"{ONE}resolved = 'data[?a == \"b\"] == `[]`'\n")
@@ -213,3 +334,27 @@ def test_doubts_are_logged(store: Store, path: Path):
         ("policy.loaded", None),
         ("policy.doubtful", "events[1].resolved"),
     ]
+
+
+async def test_addresses_are_read_again_with_the_file(store: Store, path):
+    """At a reload, and where another process has read a new one; what can't be read leaves those that were."""
+    path.write_text('[people.owner]\ncontacts = ["email:$CONTACT_OWNER"]\n')
+    read: dict[str, str] = {}
+
+    def look_around() -> Surroundings:
+        if "CONTACT_BAD" in read:
+            raise ConfigError(["it can't be read"])
+        return Surroundings(secrets=dict(read))
+
+    one, other = (PolicyKeeper(store, FakeClock(), path, look_around, named=False) for _ in range(2))
+    one.start()
+    other.start()
+    assert [key for key, _ in one.unreachable] == ["people.owner.contacts[1]"]
+    read["CONTACT_OWNER"] = "owner@example.org"
+    path.write_text(path.read_text() + "[[routes]]\nescalation = 'everyone'\n")
+    await one.reload()
+    await other.follow()
+    assert (one.unreachable, other.unreachable) == ([], [])
+    read["CONTACT_BAD"] = "x"
+    await one.reload()
+    assert one.secrets == {"CONTACT_OWNER": "owner@example.org"}

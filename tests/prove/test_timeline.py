@@ -10,6 +10,7 @@ import pytest
 from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus, Resolution, Source
 from alertgate.prove.history import Told, Trail
 from alertgate.prove.timeline import tell
+from alertgate.store.escalations import StoredRun
 from tests.builders import alert, incident, notification
 from tests.fakes import START
 
@@ -270,3 +271,38 @@ def test_a_digest_and_the_daily_limit_are_named():
         "15:03:20.000  email to me@example.com was still held back by the mail account's daily limit",
         '15:03:21.000  attempt 1 of email to me@example.com in digest digest-1: sent in 0.02 s, answered "250 OK"',
     ]
+
+
+def escalating(told: Told | None = None, **changes: Any) -> list[str]:
+    """Return the lines of the timeline of an alert whose incident has an escalation."""
+    run = StoredRun("incident-1", "home", "[[routes]] 1 sends it to home", START, 0, 1, START, 0, None, None, False, [])
+    about = incident(**changes.pop("about", {}))
+    trail = Trail(alert(incident_id="incident-1"), about, (told,) if told else (), replace(run, **changes))
+    return tell(trail, None, BERLIN, later(60)).splitlines()
+
+
+def test_an_escalation_says_why_it_began_and_when_it_is_decided_again():
+    """Also if nobody was told yet."""
+    lines = escalating(next_at=later(600), step=0)
+    assert "15:03:00.000  escalation home began: [[routes]] 1 sends it to home" in lines
+    assert lines[-1].endswith(
+        "nobody is notified yet; escalation home (step 0) is decided again at 2026-11-23 15:13:00."
+    )
+    assert escalating(step=0)[-1].endswith("; nobody is notified.")
+
+
+def test_a_snooze_and_the_end_of_a_hold_are_events():
+    """Who snoozed it until when, and when what was held went out."""
+    snoozed = {"acknowledged_at": later(5), "acknowledged_by": "Anna", "snoozed_until": later(3605)}
+    lines = escalating(Told(replace(SENT, released_at=later(20)), ()), about=snoozed)
+    assert "15:03:05.000  the incident was snoozed by Anna until 2026-11-23 16:03" in lines
+    assert "15:03:20.000  email to me@example.com was held until now" in lines
+
+
+def test_what_went_later_than_it_was_due_says_so():
+    """A limit that held it is no riddle; what went at once, or was tried again, has no such line."""
+    words = "15:03:00.000  email to me@example.com was due, and waited for 20.0 s: more than FLOOD_LIMIT allows"
+    late = timeline(Told(SENT, (attempt(20, "sent", "sent", "250 OK"),)))
+    assert any(line.startswith(words) for line in late)
+    for attempts in ((attempt(1, "sent", "sent", "250 OK"),), (BUSY, attempt(21, "sent", "sent", "250 OK"))):
+        assert not any("and waited for" in line for line in timeline(Told(SENT, attempts)))

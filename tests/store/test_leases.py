@@ -5,11 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from alertgate.app import new_id
+from alertgate.contact_state import ContactState
+from alertgate.ids import new_id
 from alertgate.model import (
     Attempt,
     ChannelName,
-    ContactState,
+    Hold,
     IncidentStatus,
     Kind,
     Notification,
@@ -24,6 +25,7 @@ from tests.builders import new_alert, new_incident, new_notification
 from tests.fakes import START
 
 EMAIL = (ChannelName.EMAIL, "me@example.com")
+MORNING = START + timedelta(hours=15)
 
 
 def test_the_most_severe_is_due_first_then_the_oldest(store: Store):
@@ -101,6 +103,25 @@ def test_a_lease_whose_claim_got_no_reply_is_released(store: Store, leased: Noti
         assert leases.release_expired(connection, soon, set(), "me") == [leased.id]
 
 
+def test_what_a_crash_released_may_have_arrived(store: Store):
+    """So its end isn't kept from a later step's contact, as it would be if its turn hadn't come."""
+    incident = new_incident()
+    handoff = new_notification(incident, kind=Kind.HANDOFF)
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [handoff])
+
+    def is_needless() -> bool:
+        states = store.read_now(lambda c: notifications.contact_states(c, [incident.id], START))
+        return states[incident.id, EMAIL].is_needless_once_over
+
+    assert is_needless()
+    with store.transaction() as connection:
+        leases.lease(connection, [handoff.id], Lease("me", START, START + timedelta(minutes=1)))
+        assert leases.release_all(connection, START) == [handoff.id]
+    assert not is_needless()
+
+
 def test_a_lease_from_the_future_is_released(store: Store, leased: Notification):
     """After the clock was set back by an hour, its notification doesn't wait for an hour."""
     with store.transaction() as connection:
@@ -125,15 +146,38 @@ def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
             created_at=START + timedelta(minutes=58),
             due_at=START + timedelta(minutes=59),
         ),
+        new_notification(incident, address="i@example.com", hold=Hold.DELAYED, due_at=MORNING, kind=Kind.HANDOFF),
+        new_notification(incident, address="j@example.com", hold=Hold.DELAYED, due_at=START + timedelta(minutes=9)),
+        *(
+            new_notification(incident, address=f"{hold}@example.com", hold=hold, due_at=MORNING, attempts=attempts)
+            for attempts, hold in enumerate((Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED))
+        ),
     ]
     latest = [START + timedelta(minutes=wait) for wait in (5, 1, 15)]
+    delayed = START + timedelta(minutes=10)
     with store.transaction() as connection:
         incidents.add(connection, [incident])
         notifications.add(connection, waiting)
-        assert upkeep.clamp_due_times(connection, latest, START + timedelta(hours=1), START) == 6
+        assert upkeep.clamp_due_times(connection, latest, START + timedelta(hours=1), delayed, START) == 7
     stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
-    due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored}
-    assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5}
+    assert [n.due_at for n in stored if n.due_at > START + timedelta(hours=1)] == [MORNING] * 3
+    due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored if n.due_at < MORNING}
+    assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5, "i": 10, "j": 9}
+
+
+def test_a_channel_that_works_again_brings_retries_forward_but_not_what_is_held(store: Store):
+    """A hold lasts for its time, also for what was attempted before it."""
+    incident = new_incident()
+    waiting = [
+        new_notification(incident, address=f"{hold}@example.com", hold=hold, due_at=MORNING, attempts=1)
+        for hold in (None, *Hold)
+    ]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, waiting)
+        assert upkeep.bring_forward(connection, ChannelName.EMAIL, START) == 2
+    stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
+    assert {n.hold for n in stored if n.due_at == START} == {None, Hold.DELAYED}
 
 
 def test_attempts_are_stored_once(store: Store, leased: Notification):
@@ -143,6 +187,30 @@ def test_attempts_are_stored_once(store: Store, leased: Notification):
         assert attempts.add(connection, [attempt]) == set()
         assert attempts.add(connection, [attempt]) == {attempt.id}
     assert store.read_now(lambda c: attempts.of_notifications(c, [leased.id])) == [attempt]
+
+
+@pytest.mark.parametrize(
+    ("newer", "status"),
+    [
+        ({}, NotificationStatus.CANCELLED),
+        ({"status": NotificationStatus.SENT}, NotificationStatus.CANCELLED),
+        ({"address": "b@example.com"}, NotificationStatus.PENDING),
+        ({"hold": Hold.QUIET_HOURS, "due_at": MORNING}, NotificationStatus.PENDING),
+    ],
+)
+def test_a_retry_is_needless_only_if_its_contact_hears_of_the_newer_incident(store: Store, leased, newer, status):
+    """The incident has ended meanwhile, and the same thing fires again."""
+    old = store.read_now(lambda c: incidents.get(c, leased.incident_id))
+    assert old
+    new = replace(new_incident(id=new_id(START + timedelta(minutes=9))), key=old.key)
+    with store.transaction() as connection:
+        incidents.save(connection, [replace(old, status=IncidentStatus.RESOLVED)])
+        incidents.add(connection, [new])
+        notifications.add(connection, [new_notification(new, **newer)])
+        assert leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, START)]) == [True]
+    found = store.read_now(lambda c: notifications.get(c, leased.id))
+    assert found
+    assert found.status is status
 
 
 def test_a_process_releases_its_own_leases(store: Store, leased: Notification):
@@ -189,14 +257,17 @@ def test_an_illegal_change_of_state_is_refused(store: Store, leased: Notificatio
 
 
 def test_the_state_of_a_contact(store: Store, leased: Notification):
-    """A notification that is being sent counts as told; a pending one comes with its attempts."""
+    """A notification that is being sent counts as told; a pending one comes with its attempts and its kind."""
     incident_id = leased.incident_id
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
-    assert states == {(incident_id, EMAIL): ContactState(None, 0, START, changes=1, worst=Severity.WARNING)}
+    assert states == {
+        (incident_id, EMAIL): ContactState(None, 0, START, changes=1, worst=Severity.WARNING, in_flight=1)
+    }
     with store.transaction() as connection:
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
-    assert states == {(incident_id, EMAIL): ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING)}
+    pending = ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING, pending_kind=Kind.OPENING)
+    assert states == {(incident_id, EMAIL): replace(pending, pending_claimed_at=START)}
     assert store.read_now(lambda c: notifications.contact_states(c, [], START)) == {}
 
 
@@ -248,6 +319,27 @@ def test_a_pending_notification_can_be_expedited(store: Store):
         notifications.expedite(connection, [Expedited(planned.id, Severity.CRITICAL, START)])
     [stored] = store.read_now(lambda c: notifications.of_incident(c, incident.id))
     assert (stored.severity, stored.due_at) == (Severity.CRITICAL, START)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Kind.REMINDER, (Kind.RESOLUTION, "resolved")),
+        (Kind.UNANSWERED, (Kind.RESOLUTION, "resolved")),
+        (Kind.OPENING, (Kind.OPENING, "because")),
+    ],
+)
+def test_what_becomes_another_kind_has_the_reason_of_that(store: Store, kind, expected):
+    """A reminder that will tell the end isn't sent because nobody has answered; the first news stays what it is."""
+    incident = new_incident()
+    planned = new_notification(incident, kind=kind, reason="because")
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [planned])
+        told = Expedited(planned.id, Severity.WARNING, START, Kind.RESOLUTION, reason="resolved")
+        notifications.expedite(connection, [told])
+    [stored] = store.read_now(lambda c: notifications.of_incident(c, incident.id))
+    assert (stored.kind, stored.reason) == expected
 
 
 def test_expediting_what_is_overdue_keeps_its_place(store: Store):

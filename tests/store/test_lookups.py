@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import event, text
 
-from alertgate.app import new_id
+from alertgate.ids import new_id
 from alertgate.model import Alert, IncidentStatus, Signal
 from alertgate.seen import Seen
 from alertgate.store import alerts, incidents

@@ -20,18 +20,21 @@ from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
-from alertgate.app import new_id
 from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.errors import StoreTooNew
-from alertgate.model import ChannelName, IncidentStatus, Resolution, Severity, Signal, Source
+from alertgate.group.silencing import Wanted
+from alertgate.ids import new_id
+from alertgate.model import ChannelName, Hold, IncidentStatus, Resolution, Severity, Signal, Source
+from alertgate.notify.directory import Directory
 from alertgate.rules import SeverityRules
-from alertgate.store import alerts, claims, failures, incidents, notifications, policies, schema
+from alertgate.silence import Silence
+from alertgate.store import alerts, claims, failures, incidents, links, notifications, policies, schema, silences
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
 from alertgate.store.postgresql import postgresql_engine
 from alertgate.store.tables import metadata
-from tests.builders import new_alert
+from tests.builders import new_alert, new_incident, new_notification
 from tests.fakes import START
 
 
@@ -281,7 +284,7 @@ def test_alerts_go_on_with_the_incidents_of_the_second_schema(second_schema):
     """One joins, an all-clear resolves it, and the next reopens it, though some of its times are unknown."""
     store = Store(second_schema)
     store.open(exclusive=True)
-    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    recorder = Recorder(second_schema.grouping, Directory.of([(ChannelName.EMAIL, "me@example.com")]), new_id)
     done = []
     for seconds, signal in enumerate((Signal.FIRING, Signal.RESOLVED, Signal.FIRING), start=1):
         at = START + timedelta(seconds=seconds)
@@ -315,7 +318,7 @@ def test_generic_all_clears_end_the_incidents_of_the_second_schema(second_schema
     store = Store(second_schema)
     store.open(exclusive=True)
     body = json.dumps({"event": "e", "message": "m", "status": "ok", **fields}).encode()
-    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    recorder = Recorder(second_schema.grouping, Directory.of([(ChannelName.EMAIL, "me@example.com")]), new_id)
     at = START + timedelta(seconds=1)
     with store.transaction() as connection:
         [recorded] = recorder.record(connection, [generic.understand(body, None, intake(at))])
@@ -329,7 +332,7 @@ def test_an_incident_of_the_second_schema_ends_by_no_all_clear_of_one_part(secon
     """It may be about several doors: it joins what names none, and else it ends by a person, or in silence."""
     store = Store(second_schema)
     store.open(exclusive=True)
-    recorder = Recorder(second_schema.grouping, [(ChannelName.EMAIL, "me@example.com")], new_id)
+    recorder = Recorder(second_schema.grouping, Directory.of([(ChannelName.EMAIL, "me@example.com")]), new_id)
     old_id = f"second-{SECOND.index(OLD_DOOR)}"
 
     def door(seconds: int, **data: str) -> tuple[str | None, str]:
@@ -427,6 +430,38 @@ def test_migrating_keeps_what_waits_and_what_was_sent(first_schema, database):
     assert [each.id for each in due] == ["n0"]
 
 
+def test_what_silences_hold_is_let_go_by_a_downgrade(first_schema, database):
+    """An older version knows of no such hold: it is due; after the next upgrade there are no silences."""
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    incident = new_incident()
+    held = new_notification(incident, hold=Hold.SILENCED, due_at=START + timedelta(hours=8))
+    asked = Wanted("Anna \u202e<b>", Credential.API_TOKEN, lasting=timedelta(hours=8), event="*", note="\x00\ud800")
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [held])
+        silences.add(connection, _silence(asked))
+    assert store.read_now(lambda c: silences.over_after(c, START)) == [_silence(asked)]
+    assert store.read_now(silences.number_held) == 1
+    store.close()
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.downgrade, "0009")
+        due = connection.execute(text(f"SELECT hold, due_at - created_at FROM notifications WHERE id = '{held.id}'"))  # noqa: S608
+        assert tuple(due.one()) == (None, 0)
+    again = Store(first_schema)
+    again.open(exclusive=True)
+    assert again.read_now(lambda c: silences.page(c, None, None, 10)) == []
+    again.close()
+
+
+def _silence(asked: Wanted) -> Silence:
+    begins_at, ends_at = asked.span(START)
+    return Silence(
+        *("01890000-0000-7000-8000-000000000001", asked.event, None, None, None, Severity.CRITICAL),
+        *(begins_at, ends_at, asked.by, asked.credential, asked.note, START, None, None, None),
+    )
+
+
 PLACES = [
     ("n1", "a@x.y", "failed", 1, "n3"),
     ("n2", "a@x.y", "failed", 2, "n3"),
@@ -502,3 +537,34 @@ def test_what_was_done_before_has_no_credential(first_schema, database):
         assert (told.dismissed_by, told.dismissed_with, told.retried_with) == ("Bea", None, None)
         with connected(first_schema, database) as connection:
             migrate(connection, command.downgrade, "0007")
+
+
+def test_messages_of_an_older_schema_have_no_link_and_can_get_one(first_schema, database):
+    """What was sent before is found by no link; a downgrade takes the links away, and leaves what was sent."""
+    at = int(START.timestamp() * 1_000_000)
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.upgrade, schema.VERSIONS[schema.VERSIONS.index("0009") - 1])
+        connection.execute(
+            text(
+                "INSERT INTO notifications (id, incident_id, channel, address, kind, status, severity, reason,"
+                " created_at, due_at, retry_since, attempts, finished_at) VALUES ('n1', 'incident-4', 'email',"
+                " 'a@x.y', 'opening', 'sent', 1, 'r', :at, :at, :at, 1, :at)"
+            ),
+            {"at": at},
+        )
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    assert store.read_now(lambda c: links.find(c, "0" * 64)) is None
+    with store.transaction() as connection:
+        links.keep(connection, {"n1": "0" * 64})
+    found = store.read_now(lambda c: links.find(c, "0" * 64))
+    store.close()
+    assert found is not None
+    assert found.id == "n1"
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.downgrade, schema.VERSIONS[schema.VERSIONS.index("0009") - 1])
+    again = Store(first_schema)
+    again.open(exclusive=True)
+    assert [each.id for each in again.read_now(lambda c: notifications.of_incident(c, "incident-4"))] == ["n1"]
+    assert again.read_now(lambda c: links.find(c, "0" * 64)) is None
+    again.close()

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from alertgate.app import new_id
 from alertgate.credential import Credential
+from alertgate.ids import new_id
 from alertgate.model import AlertStatus, IncidentStatus, NotificationStatus, Severity, Source
 from alertgate.store import alerts, failures, incidents, notifications
 from alertgate.store.engine import Store

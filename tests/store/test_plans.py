@@ -28,6 +28,11 @@ OUTSTANDING = (
     "SELECT channel, count(*), max(id) FROM notifications WHERE status = 'failed' AND dismissed_at IS NULL"
     " AND superseded_by IS NULL GROUP BY channel"
 )
+LINK = "SELECT id FROM notifications WHERE link_hash = 'x'"
+CARRIED = (
+    "SELECT id FROM notifications WHERE channel = 'email' AND address = 'a' AND claimed_at = 1 AND digest_id = 'd'"
+    " ORDER BY id"
+)
 PARTS = "SELECT DISTINCT key FROM incidents WHERE device = 'd' AND id >= '01' AND substr(key, 1, 3) = 'abc' LIMIT 32"
 UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
 
@@ -43,6 +48,8 @@ UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
         (MISSED, "notifications_missed"),
         (USED, "notifications_sent"),
         (OUTSTANDING, "notifications_outstanding"),
+        (LINK, "notifications_link"),
+        (CARRIED, "notifications_claimed"),
     ],
 )
 def test_queries_use_their_indexes(store: Store, query, index):

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from alertgate.app import new_id
 from alertgate.errors import StoreInUse, StoreRefused, StoreTooSlow, StoreUnavailable
 from alertgate.group.decide import is_quiet
+from alertgate.ids import new_id
 from alertgate.model import AlertStatus, IncidentStatus, Resolution, Severity, Signal
 from alertgate.rules import GroupingRules
 from alertgate.seen import Seen

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from alertgate.app import new_id
 from alertgate.credential import Credential
 from alertgate.errors import StoreError, StoreUnavailable
+from alertgate.ids import new_id
 from alertgate.model import AlertStatus, Attempt, ChannelName, IncidentStatus, NotificationStatus, Severity
 from alertgate.prove.housekeeping import delete_expired
 from alertgate.store import (

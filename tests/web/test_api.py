@@ -461,6 +461,9 @@ ANSWERS = {
     ("post", "/api/incidents/{incident_id}/acknowledge"): {
         *("200", "400", "401", "404", "408", "409", "413", "422", "429", "503")
     },
+    ("post", "/api/incidents/{incident_id}/snooze"): {
+        *("200", "400", "401", "404", "408", "409", "413", "422", "429", "503")
+    },
     ("post", "/api/incidents/{incident_id}/resolve"): {
         *("200", "400", "401", "404", "408", "413", "422", "429", "503")
     },
@@ -470,7 +473,12 @@ ANSWERS = {
         *("200", "400", "401", "404", "408", "409", "413", "422", "429", "503")
     },
     ("post", "/api/notifications/dismiss"): {*("200", "400", "401", "408", "413", "422", "429", "503")},
+    ("get", "/api/silences"): {"200", "401", "422", "429", "503"},
+    ("post", "/api/silences"): {*("201", "400", "401", "408", "413", "422", "429", "503")},
+    ("get", "/api/silences/{silence_id}"): {"200", "401", "404", "422", "429", "503"},
+    ("delete", "/api/silences/{silence_id}"): {"200", "401", "404", "409", "422", "429", "503"},
     ("post", "/api/send-test"): {"200", "401", "429", "503"},
+    ("get", "/api/who"): {"200", "401", "422", "429", "503"},
 }
 
 
@@ -489,7 +497,7 @@ async def test_the_openapi_document_shows_every_answer_of_the_api(service: Runni
         assert operation["security"] == [{"ApiToken": []}]
         for code, answer in operation["responses"].items():
             [(kind, content)] = answer["content"].items()
-            assert kind == ("application/json" if code == "200" else "application/problem+json")
+            assert kind == ("application/json" if code in {"200", "201"} else "application/problem+json")
             assert content["schema"]["$ref"].removeprefix("#/components/schemas/") in document["components"]["schemas"]
     filters = {parameter["name"] for parameter in document["paths"]["/api/alerts"]["get"]["parameters"]}
     assert filters == {"device", "event", "severity", "status", "source", "since", "until", "limit", "cursor"}

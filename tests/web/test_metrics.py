@@ -4,7 +4,7 @@ import httpx
 
 from alertgate import __version__
 from alertgate.accept.record import Result
-from alertgate.metrics import METHODS, OUTCOMES
+from alertgate.metrics import ESCALATED, METHODS, OUTCOMES
 from alertgate.model import ChannelName, NotificationStatus, Source
 from alertgate.notify.channels.base import Reason
 from alertgate.prove.audit import AuditFinding
@@ -146,7 +146,7 @@ async def test_failed_authentication_and_spent_budgets_are_counted(make_settings
     failures = {guard: found("alertgate_auth_failures_total", guard=guard) for guard in Guard}
     assert failures == {"particle": 1, "generic": 1, "api": 2, "metrics": 0}
     limited = {budget: found("alertgate_rate_limited_total", budget=budget) for budget in RateBudget}
-    assert limited == {"failed": 1, "generic": 0, "device": 1, "stored": 0}
+    assert limited == {"failed": 1, "generic": 0, "device": 1, "stored": 0, "link_address": 0, "link": 0}
 
 
 async def test_requests_are_counted_by_template(service: Running):
@@ -210,11 +210,11 @@ async def test_every_label_is_from_a_closed_list(service: Running):
         "channel": set(ChannelName),
         "outcome": set(OUTCOMES),
         "reason": set(Reason),
-        "kind": set(AuditFinding),
+        "kind": {*AuditFinding, *ESCALATED},
         "guard": set(Guard),
         "budget": set(RateBudget),
         "method": {*METHODS, "other"},
-        "route": {*paths, "none"},
+        "route": {*paths, "/a/{token}", "none"},
         "status": {*NotificationStatus, *map(str, range(200, 600))},
         "version": {__version__},
     }

@@ -4,8 +4,9 @@ Failures of notifications about alertgate's own incidents don't count here: aler
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from alertgate.accept.own import OwnAlerts
 from alertgate.addresses import mask
@@ -15,29 +16,53 @@ from alertgate.prove.troubles import Cause, Tally, Trouble
 from alertgate.store.failures import ContactFailures
 
 ABOUT = "notifications"
+NOBODY: Mapping[Target, str] = MappingProxyType({})
 
 
-def note(outstanding: Outstanding | None, targets: Collection[Target], own_alerts: OwnAlerts, now: datetime) -> None:
-    """Note how many failures are outstanding, once that is known. While one is retried, it isn't over."""
+def note(
+    outstanding: Outstanding | None,
+    targets: Collection[Target],
+    own_alerts: OwnAlerts,
+    now: datetime,
+    by_secret: Mapping[Target, str] = NOBODY,
+) -> None:
+    """Note how many failures are outstanding, once that is known. While one is retried, it isn't over.
+
+    `by_secret` says whom contacts are of whose addresses the policy only names.
+    """
     if outstanding is None or outstanding.retrying:
         return
     contacts = outstanding.contacts
-    tally = summed(contacts, targets, now) if contacts else None
+    tally = summed(contacts, targets, now, by_secret) if contacts else None
     severity = worst(Severity.INFO, *(contact.severity for contact in contacts))
     own_alerts.stands(Trouble.FAILED, ABOUT, tally, severity)
 
 
-def summed(contacts: Sequence[ContactFailures], targets: Collection[Target], now: datetime) -> Tally:
+def summed(
+    contacts: Sequence[ContactFailures],
+    targets: Collection[Target],
+    now: datetime,
+    by_secret: Mapping[Target, str] = NOBODY,
+) -> Tally:
     """Return the failures of some contacts, at least one, as one tally."""
     causes, names = Counter[Cause](), Counter[str]()
     for contact in contacts:
-        causes[cause_of(contact, targets)] += contact.number
-        names[f"{contact.channel} {mask(contact.address)}"] += contact.number
+        causes[cause_of(contact, targets, by_secret)] += contact.number
+        names[_name(contact, by_secret)] += contact.number
     return Tally(causes.total(), min(contact.since for contact in contacts), now, dict(causes), dict(names))
 
 
-def cause_of(contact: ContactFailures, targets: Collection[Target]) -> Cause:
+def _name(contact: ContactFailures, by_secret: Mapping[Target, str]) -> str:
+    """Return how a contact is named: where its address isn't known, by the person and the secret's name."""
+    if person := by_secret.get((contact.channel, contact.address)):
+        return f"{person} ({contact.channel} {contact.address})"
+    return f"{contact.channel} {mask(contact.address)}"
+
+
+def cause_of(contact: ContactFailures, targets: Collection[Target], by_secret: Mapping[Target, str] = NOBODY) -> Cause:
     """Return why a contact's notifications failed."""
+    if (contact.channel, contact.address) in by_secret:
+        return Cause.RECIPIENT_UNSET
     if (contact.channel, contact.address) not in targets:
         return Cause.RECIPIENT_REMOVED
     if contact.away:

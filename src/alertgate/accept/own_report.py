@@ -49,9 +49,9 @@ class Report(NamedTuple):
 
 
 class Reporter:
-    """Records reports. `new_id` returns an id for a time; `zone` is the time zone of the readers."""
+    """Records reports. `new_id` returns an id for a time; `zone` returns the time zone of the readers."""
 
-    def __init__(self, recorder: Recorder, new_id: Callable[[datetime], str], zone: ZoneInfo) -> None:
+    def __init__(self, recorder: Recorder, new_id: Callable[[datetime], str], zone: Callable[[], ZoneInfo]) -> None:
         self._recorder = recorder
         self._new_id = new_id
         self._zone = zone
@@ -97,7 +97,7 @@ class Reporter:
             severity=severity,
             incident_key=_key(subject),
             device=subject.about,
-            message=message(subject, tally, now.astimezone(self._zone), over=over),
+            message=message(subject, tally, now.astimezone(self._zone()), over=over),
             data=tally.as_json() if tally else None,
         )
 

@@ -16,6 +16,7 @@ CAUSES: Mapping[PolicyReason, Cause] = MappingProxyType(
         PolicyReason.FILE_INVALID: Cause.POLICY_INVALID,
         PolicyReason.STORE_FAILED: Cause.POLICY_UNSTORED,
         PolicyReason.STORED_INVALID: Cause.POLICY_FOREIGN,
+        PolicyReason.FAILED: Cause.POLICY_FAILED,
     }
 )
 """The reasons that need a person."""

@@ -4,26 +4,29 @@ This is the I/O around the pure decisions: read the current state, let `group` a
 alert, write the results.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from alertgate.accept.hints import Occasion, doubtful_all_clear, shared_part
 from alertgate.accept.keys import parts_prefix, shared_key
 from alertgate.accept.parts import MOST_PARTS, SHARES, WITHIN, PartReason, is_known, place
+from alertgate.accept.planning import AlertPlanner
 from alertgate.accept.repeats import REPEATS, WITH_TIME, find_repeat
 from alertgate.accept.rulings import Understood
 from alertgate.accept.volume import bytes_beside, bytes_of
 from alertgate.group import decide as grouping
 from alertgate.group.decide import Decision, GroupReason, Known, decide
-from alertgate.model import Alert, AlertStatus, ContactState, Incident, IncidentStatus, Resolution, Signal, Target
-from alertgate.notify import plan
+from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Resolution, Signal
 from alertgate.notify.batch import REMEMBERED, NotificationBatch
-from alertgate.notify.plan import Choice, is_due
+from alertgate.notify.directory import Directory
+from alertgate.notify.escalator import Escalator
+from alertgate.notify.plan import is_due
+from alertgate.notify.runs import Runs
 from alertgate.rules import GroupingRules
 from alertgate.seen import Seen
-from alertgate.store import Connection
+from alertgate.store import Connection, escalations
 from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
 from alertgate.store import notifications as notification_rows
@@ -62,6 +65,7 @@ class AlertBatch:
     last: dict[str, Incident]
     """The newest incidents, open or not, by key."""
     notifications: NotificationBatch
+    runs: Runs
     same_id: dict[str, list[Seen]]
     """What the batch's alerts may repeat by their ids, by repeat key."""
     newest: dict[str, Seen]
@@ -114,7 +118,8 @@ class AlertBatch:
         told_lately = alert.received_at - rules.resolve_after
         return Known(
             last,
-            telling=last is not None and self.notifications.is_telling(last, told_lately),
+            telling=last is not None
+            and (self.runs.is_running(last.id) or self.notifications.is_telling(last, told_lately)),
             all_clears=self.all_clears.get(alert.incident_key, ()),
             shared=self.last.get(shared_key(whole)) if whole else None,
         )
@@ -139,12 +144,13 @@ class AlertBatch:
         incident_rows.join(connection, list(self.joined.values()))
         incident_rows.save(connection, list(self.changed.values()))
         incident_rows.add(connection, list(self.opened.values()))
+        self.runs.write(connection)
         alert_rows.add(connection, self.alerts)
         self.notifications.write(connection)
 
 
 class Recorder:
-    """Records alerts and plans notifications to `targets`.
+    """Records alerts, and plans notifications to people of the directory.
 
     `new_id` returns an id for a time, and `device_name` the name of a device's id, if it has one.
     """
@@ -152,14 +158,15 @@ class Recorder:
     def __init__(
         self,
         rules: GroupingRules,
-        targets: Sequence[Target],
+        directory: Directory,
         new_id: Callable[[datetime], str],
         device_name: Callable[[str | None], str | None] = lambda _: None,
     ) -> None:
         self._rules = rules
-        self._targets = targets
         self._new_id = new_id
         self._device_name = device_name
+        self._escalator = Escalator(directory, device_name)
+        self._planner = AlertPlanner(self._escalator, rules.interval)
 
     def record(self, connection: Connection, understood: Sequence[Understood]) -> list[Recorded]:
         """Store alerts in the open transaction; `Store.write_batch` calls it."""
@@ -172,6 +179,7 @@ class Recorder:
         """Read what is stored about the keys and ids of these alerts."""
         alerts = [each.alert for each in understood]
         earliest = min(alert.received_at for alert in alerts)
+        self._escalator.look(connection, earliest)
         lately = earliest - self._rules.interval
         keys = {alert.incident_key for alert in alerts}
         last = incident_rows.last(connection, keys)
@@ -186,6 +194,7 @@ class Recorder:
         return AlertBatch(
             last,
             NotificationBatch(states, believing_open, self._new_id),
+            Runs(escalations.of_incidents(connection, [each.id for each in last.values()])),
             same_id=alert_rows.with_same_id(connection, alerts, earliest - WITH_TIME),
             newest=_newest(connection, last.values(), all_clears),
             all_clears=all_clears,
@@ -211,8 +220,9 @@ class Recorder:
         now = alert.received_at
         known = batch.known(alert, self._rules, whole)
         decision = decide(known, alert, self._rules, new_id=self._new_id(now))
+        decision = self._planner.judged(batch.runs, decision, before, now)
         batch.put(decision)
-        planned = list(self._plan(batch.notifications, decision, before, now))
+        planned = self._planner.plan(batch.notifications, batch.runs, decision, before, now)
         sentences = [
             alert.reason,
             REPEATS.get(repeat_reason),
@@ -238,52 +248,6 @@ class Recorder:
         hint = replace(hint, incident_id=told.incident_id)
         beside = recorded.beside + bytes_of(hint) + told.beside
         return replace(recorded, due=recorded.due + told.due, hint=hint, beside=beside)
-
-    def _plan(
-        self, notifications: NotificationBatch, decision: Decision, before: Incident | None, now: datetime
-    ) -> Iterator[tuple[Choice, str]]:
-        """Decide what each contact is sent, and add it; yield each choice with its reason as a sentence."""
-        incident = decision.incident
-        if incident is None or decision.reason is GroupReason.STALE_ALL_CLEAR:
-            return
-        if before and decision.reason in FIRES_AGAIN:
-            notifications.supersede_others(incident, now)
-        if incident.status is IncidentStatus.ACKNOWLEDGED and decision.reason is GroupReason.REOPENED:
-            notifications.cancel(incident, f"acknowledged by {incident.acknowledged_by}", now)
-        worse = before is not None and incident.severity.rank > before.severity.rank
-        for target in self._targets:
-            state = notifications.state(incident, target)
-            choice = choose(decision.reason, incident, state, now, self._rules.interval, worse=worse)
-            notifications.add(incident, target, choice, now)
-            yield choice, plan.sentence(choice, incident, state)
-
-
-FIRES_AGAIN = frozenset({GroupReason.OPENED, GroupReason.OPENED_ALREADY_OVER, GroupReason.REOPENED})
-"""What is pending about an earlier incident with the same key is older than these."""
-
-
-def choose(
-    reason: GroupReason,
-    incident: Incident,
-    state: ContactState,
-    now: datetime,
-    interval: timedelta,
-    *,
-    worse: bool,
-) -> Choice:
-    """Decide what one contact is told about what an alert did; `worse`: it raised its incident's severity."""
-    match reason:
-        case GroupReason.ROSE:
-            return plan.on_rise(incident, state, now, interval)
-        case GroupReason.REOPENED:
-            return plan.on_reopening(incident, state, now, interval, worse=worse)
-        case GroupReason.RESOLVED | GroupReason.LATE_ALL_CLEAR:
-            return plan.on_end(incident, state, now, interval)
-        case GroupReason.FIRED_BEFORE_END:
-            return plan.on_news_from_before_end(incident, state, now, interval, worse=worse)
-        case GroupReason.LATE_FIRING:
-            return plan.on_late_firing(incident, state, now, interval)
-    return plan.on_alert(incident, state, now, interval)
 
 
 def _new_parts(

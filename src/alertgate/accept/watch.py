@@ -5,7 +5,7 @@ Each look derives a trouble from the present facts, so that a restart changes no
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,9 +26,10 @@ from alertgate.accept.disk_trouble import Space
 from alertgate.accept.own import OwnAlerts
 from alertgate.clock import Clock
 from alertgate.errors import StoreError
-from alertgate.model import ChannelName, Severity, Target
+from alertgate.model import ChannelName, Severity
 from alertgate.notify.breaker import ChannelState
 from alertgate.notify.budget import Usage
+from alertgate.notify.directory import Directory
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Audit, AuditFinding
 from alertgate.prove.outstanding import FailureWatch
@@ -56,7 +57,7 @@ class Watched:
 
     policies: PolicyKeeper
     states: Callable[[], Mapping[ChannelName, ChannelState]]
-    targets: Collection[Target]
+    directory: Directory
     failures: FailureWatch
     usage: Callable[[], Usage | None]
     latest_audit: Callable[[], Audit | None]
@@ -127,7 +128,8 @@ class Watch:
     async def look_at_failures(self) -> None:
         """Raise that failed notifications are outstanding."""
         await self._watched.failures.look()
-        failure_trouble.note(self._watched.failures.latest, self._watched.targets, self._own, self._clock.now())
+        latest, told = self._watched.failures.latest, self._watched.directory
+        failure_trouble.note(latest, told.targets, self._own, self._clock.now(), told.by_secret)
 
     async def look_at_channels(self) -> None:
         """Raise that a channel has been paused for a while. Raises StoreUnavailable."""
@@ -136,7 +138,7 @@ class Watch:
             waiting = None
             if channel_trouble.is_long(state, now):
                 waiting = await self._store.read(partial(counts.worst_waiting, channel=name))
-            if pause := channel_trouble.judge(name, states, self._watched.targets, waiting, now):
+            if pause := channel_trouble.judge(name, states, self._watched.directory.targets, waiting, now):
                 cause, severity = pause.cause, pause.severity
                 self._own.lasts(Trouble.CHANNEL, name, cause, severity, detail=pause.reply, since=pause.since)
             else:

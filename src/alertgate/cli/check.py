@@ -1,7 +1,8 @@
 """The findings of `alertgate check`: each is ok, warn or fail, and says what to do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import combinations
 
 from pydantic import SecretStr
@@ -10,9 +11,11 @@ from alertgate.accept.credentials import SECRET_PREFIX, fits_libraries
 from alertgate.cli import policy
 from alertgate.config import Settings
 from alertgate.errors import StoreInUse, Unavailable
+from alertgate.notify import linking
 from alertgate.notify.channels import registry
 from alertgate.notify.channels.base import Finding, Level
-from alertgate.policy.load import PolicyFile
+from alertgate.policy.load import PolicyFile, parse
+from alertgate.policy.surroundings import Surroundings
 from alertgate.setting_sources import Doubt
 from alertgate.store.engine import Store
 from alertgate.store.private import open_to_others
@@ -22,28 +25,45 @@ STRONG = 24
 
 
 async def run(
-    settings: Settings, doubts: Sequence[Doubt], file: PolicyFile, now: datetime, *, offline: bool
+    settings: Settings,
+    doubts: Sequence[Doubt],
+    file: PolicyFile,
+    around: Surroundings,
+    now: datetime,
+    *,
+    offline: bool,
 ) -> list[Finding]:
     """Check everything, and the policy's file as it was read; with `offline`, don't connect to the mail server.
 
     What is fine by the settings alone is left out where the mail server was asked about the same.
     """
+    told = policy.directory(file.policy or parse("", around), settings, around.secrets).targets
     findings = [
         *(Finding(Level.FAIL if doubt.is_wrong else Level.WARN, doubt.name, doubt.text) for doubt in doubts),
         *_secrets(settings),
-        *_recipients(settings),
+        *_recipients(settings, file),
         *([Finding(Level.WARN, "time zone", settings.zone_doubt)] if settings.zone_doubt else []),
         *(Finding(Level.WARN, "DEVICES", doubt) for doubt in settings.device_doubts),
-        *registry.findings(settings, now.date()),
-        *policy.findings(file, settings),
+        *_links(settings),
+        *linking.findings(settings, told),
+        *registry.findings(settings, told, now.date()),
+        *policy.findings(file, settings, around, now),
+        *policy.in_force(file, settings),
         _store(settings),
         *([Finding(Level.WARN, "DATA_DIR", is_open)] if (is_open := open_to_others(settings.data_dir)) else []),
     ]
     if offline:
-        return findings
-    answers = [finding for provider in registry.PROVIDERS for finding in await provider.check(settings)]
+        return _concealed(findings, around)
+    answers = [finding for provider in registry.PROVIDERS for finding in await provider.check(settings, told)]
     asked_about = {finding.what for finding in answers}
-    return [each for each in findings if each.level is not Level.OK or each.what not in asked_about] + answers
+    known = [each for each in findings if each.level is not Level.OK or each.what not in asked_about]
+    return _concealed(known + answers, around)
+
+
+def _concealed(findings: Iterable[Finding], around: Surroundings) -> list[Finding]:
+    """Return findings without the addresses that the policy only names."""
+    hide = partial(policy.concealed, secrets=around.secrets)
+    return [Finding(each.level, hide(each.what), hide(each.text)) for each in findings]
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
@@ -91,9 +111,17 @@ def _unfit(name: str, secret: str) -> Finding:
     )
 
 
-def _recipients(settings: Settings) -> Iterator[Finding]:
-    if not (settings.recipient_email or settings.recipient_sms):
-        yield Finding(Level.FAIL, "recipients", "none is set: nobody is told; set RECIPIENT_EMAIL")
+def _recipients(settings: Settings, file: PolicyFile) -> Iterator[Finding]:
+    if settings.recipient_email or settings.recipient_sms or (file.policy and file.policy.has_people):
+        return
+    text = "none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml"
+    yield Finding(Level.FAIL, "recipients", text)
+
+
+def _links(settings: Settings) -> Iterator[Finding]:
+    if not settings.public_url:
+        text = "isn't set: messages have no link by which somebody could say that they take care of it (docs/links.md)"
+        yield Finding(Level.OK, "PUBLIC_URL", text)
 
 
 def _store(settings: Settings) -> Finding:

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from alertgate.accept.intake import IntakeContext
-from alertgate.app import new_id
 from alertgate.cli import database, tried
-from alertgate.cli.policy import read_policy
+from alertgate.cli.policy import read_policy, readers_zone
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import NotFound, Rejected
-from alertgate.prove.history import IncidentTrail, Trail, incident_trail, trail
+from alertgate.ids import new_id
+from alertgate.notify.channels.registry import surroundings
+from alertgate.prove.history import DeviceName, IncidentTrail, Trail, incident_trail, trail
 from alertgate.prove.timeline import tell, tell_incident
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import Connection, notifications
@@ -48,7 +49,7 @@ def explain(
 
 
 def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
-    rules = read_policy(settings).events
+    rules = read_policy(settings, surroundings(settings, {})).events
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
@@ -64,8 +65,8 @@ def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
 
 def _explain(settings: Settings, given: str, env_file: Path) -> None:
     with database.existing(settings, env_file) as store:
-        found = store.read_now(lambda connection: _found(connection, given.strip().lower()))
-        newest = database.content(store)
+        found = store.read_now(lambda connection: _found(connection, given.strip().lower(), settings.device_name))
+        newest, zone = database.content(store), readers_zone(settings, store)
     if found is None and newest is None:
         raise NotFound(f"There is no alert {given}: this database holds no alerts at all. Is it the service's?")
     if found is None:
@@ -73,16 +74,16 @@ def _explain(settings: Settings, given: str, env_file: Path) -> None:
             f"There is no alert {given} in this database, whose newest one is of {newest}, and no incident or "
             "notification: it was never stored there, or retention deleted it."
         )
-    zone, now = settings.zone, SystemClock().now()
+    now = SystemClock().now()
     if isinstance(found, Trail):
         typer.echo(tell(found, settings.device_name(found.alert.device), zone, now))
     else:
         typer.echo(tell_incident(found, settings.device_name(found.incident.device), zone, now))
 
 
-def _found(connection: Connection, given: str) -> Trail | IncidentTrail | None:
+def _found(connection: Connection, given: str, device_name: DeviceName) -> Trail | IncidentTrail | None:
     """Return what has an id: an alert, an incident, or the incident of a notification."""
-    if found := trail(connection, given) or incident_trail(connection, given):
+    if found := trail(connection, given, device_name) or incident_trail(connection, given, device_name):
         return found
     notification = notifications.get(connection, given)
-    return incident_trail(connection, notification.incident_id) if notification else None
+    return incident_trail(connection, notification.incident_id, device_name) if notification else None

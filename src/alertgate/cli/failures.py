@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -11,17 +12,19 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
+from alertgate.cli.policy import directory_in_force, readers_zone
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.errors import NotFound
-from alertgate.model import Target
 from alertgate.notify import dismiss as dismissing
+from alertgate.notify.batch import UNKNOWN
 from alertgate.notify.channels.advice import advice
 from alertgate.notify.channels.base import Reason, Transient
-from alertgate.notify.channels.registry import targets
+from alertgate.notify.directory import Directory
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
+from alertgate.policy.people import Contact
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import failures as failure_rows
 from alertgate.store.engine import Store
@@ -44,8 +47,9 @@ def failures(
         newest = _newest(store)
         number = store.read_now(failure_rows.number)
         found = store.read_now(lambda connection: failure_rows.latest(connection, most))
+        zone = readers_zone(settings, store)
     for failure in found:
-        for line in _lines(failure, settings):
+        for line in _lines(failure, settings, zone):
             typer.echo(escaped(line))
     if not number:
         typer.echo(NOTHING.format(newest))
@@ -62,8 +66,8 @@ def retry(
     """Retry failed notifications; the running service sends them."""
     settings = _settings(env_file, ids, all_=all_)
     with database.existing(settings, env_file) as store:
-        newest = _newest(store)
-        done = list(_shown(_retried(store, _wanted(store, ids), targets(settings), SystemClock())))
+        newest, told = _newest(store), directory_in_force(settings, env_file, store)
+        done = list(_shown(_retried(store, _wanted(store, ids), told, SystemClock())))
     _finish(done, ids, {ReplayResult.PENDING}, newest)
 
 
@@ -100,11 +104,12 @@ def _wanted(store: Store, ids: Sequence[str] | None) -> list[str]:
     return [each.strip().lower() for each in ids] if ids else store.read_now(failure_rows.ids)
 
 
-def _retried(store: Store, ids: Sequence[str], reachable: Sequence[Target], clock: Clock) -> Iterator[Replayed]:
+def _retried(store: Store, ids: Sequence[str], told: Directory, clock: Clock) -> Iterator[Replayed]:
     """Retry each in a short transaction of its own, so as not to block a running service."""
     for notification_id in ids:
         with store.transaction() as connection:
-            done = replay(connection, Replay(notification_id, Credential.COMMAND_LINE, clock.now(), reachable))
+            wanted = Replay(notification_id, Credential.COMMAND_LINE, clock.now(), told.targets, told.meant)
+            done = replay(connection, wanted)
         yield done
 
 
@@ -139,16 +144,19 @@ def _finish(
         raise typer.Exit(1)
 
 
-def _lines(failure: Failure, settings: Settings) -> Iterator[str]:
+def _lines(failure: Failure, settings: Settings, zone: ZoneInfo) -> Iterator[str]:
     """Yield a failure in two lines: what wasn't told to whom, and why."""
     notification, incident, attempt = failure.notification, failure.incident, failure.attempt
     device = settings.device_name(incident.device) or incident.device
     what = f"[{notification.severity.upper()}] {incident.event}" + (f" from {device}" if device else "")
-    failed = (notification.finished_at or notification.created_at).astimezone(settings.zone)
+    failed = (notification.finished_at or notification.created_at).astimezone(zone)
     to = f"{notification.channel} to {notification.address}"
     yield f"{notification.id}  {to}, {failed:%Y-%m-%d %H:%M:%S}: {what}"
     reply = " ".join(attempt.reply.split()) if attempt else ""
-    yield f"    {attempt.reason}: {reply}" if attempt else "    it was never attempted"
+    never = "it was never attempted"
+    if Contact(notification.channel, notification.address).secret:
+        never = f"{never}: {UNKNOWN}; set it, run `alertgate reload`, and retry it"
+    yield f"    {attempt.reason}: {reply}" if attempt else f"    {never}"
     if attempt and (remedy := advice(settings, Transient(Reason(attempt.reason), reply))):
         yield f"    What to do: {remedy}"
     if notification.missed_since:

@@ -1,32 +1,36 @@
-"""Commands about incidents, beside the API: list them, acknowledge, resolve. The running service sends what is due."""
+"""Commands about incidents, beside the API: list, acknowledge, snooze, resolve. The service sends what is due."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
-from alertgate.app import new_id
 from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
+from alertgate.cli.policy import directory_in_force, readers_zone
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied, IncidentActions
 from alertgate.group.transitions import TransitionResult
+from alertgate.ids import new_id
 from alertgate.model import Incident, IncidentStatus, Resolution
-from alertgate.notify.channels.registry import targets
+from alertgate.policy.written import read_duration
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import Connection, alerts, incidents
 from alertgate.store.pages import Wanted
+from alertgate.web.queries import LONGEST_SNOOZE
 
 MOST = 1000
 UNRESOLVED = (IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED)
 
 Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="Incidents' ids, or ids of their alerts.")]
-Act = Callable[[Connection, Action], Applied | None]
+Act = Callable[[IncidentActions, Connection, Action], Applied | None]
 
 
 def list_incidents(
@@ -38,10 +42,10 @@ def list_incidents(
     settings = load(env_file)
     wanted = tuple(IncidentStatus) if all_ else UNRESOLVED
     with database.existing(settings, env_file) as store:
-        newest = database.content(store)
+        newest, zone = database.content(store), readers_zone(settings, store)
         found = store.read_now(lambda connection: _newest(connection, wanted, most + 1))
     for incident in found[:most]:
-        for line in _lines(incident, settings):
+        for line in _lines(incident, settings, zone):
             typer.echo(escaped(line))
     if not found:
         of = f"the newest alert is of {newest}" if newest else "this database holds no alerts at all"
@@ -55,24 +59,45 @@ def list_incidents(
 
 def ack(ids: Ids, by: By, env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Acknowledge incidents: what waits to be sent about them is cancelled."""
-    settings = load(env_file)
-    _act(settings, env_file, ids, checked(by), IncidentActions(targets(settings), new_id).acknowledge)
+    _act(env_file, ids, checked(by), IncidentActions.acknowledge)
+
+
+def snooze(
+    ids: Ids,
+    by: By,
+    lasting: Annotated[str, typer.Option("--for", help="How long, from a minute to a week: 90m, 2h, 1d.")] = "1h",
+    env_file: EnvFile = DEFAULT_ENV_FILE,
+) -> None:
+    """Acknowledge incidents for a time; if they aren't over by then, everything starts anew."""
+    _act(env_file, ids, checked(by), IncidentActions.snooze, _duration(lasting))
 
 
 def resolve(ids: Ids, by: By, env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Resolve incidents: whoever was told of one is told that it is over."""
-    settings = load(env_file)
-    _act(settings, env_file, ids, checked(by), IncidentActions(targets(settings), new_id).resolve)
+    _act(env_file, ids, checked(by), IncidentActions.resolve)
 
 
-def _act(settings: Settings, env_file: Path, ids: list[str], by: str, act: Act) -> None:
+def _duration(text: str) -> timedelta:
+    """Return how long a snooze lasts. Raises BadParameter with the limits."""
+    try:
+        lasting = read_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--for {error}") from None
+    if not timedelta(minutes=1) <= lasting <= timedelta(minutes=LONGEST_SNOOZE):
+        raise typer.BadParameter("--for is from a minute to a week: 90m, 2h, 1d")
+    return lasting
+
+
+def _act(env_file: Path, ids: list[str], by: str, act: Act, lasting: timedelta | None = None) -> None:
     """Act on each in a short transaction of its own; exit with 1 if one of them isn't as it was to be."""
-    good = True
+    good, settings = True, load(env_file)
     with database.existing(settings, env_file) as store:
+        actions = IncidentActions(directory_in_force(settings, env_file, store), new_id, settings.device_name)
         for given in ids:
             with store.transaction() as connection:
                 incident_id = _incident_id(connection, given.strip().lower())
-                applied = act(connection, Action(incident_id, by, Credential.COMMAND_LINE, SystemClock().now()))
+                now = SystemClock().now()
+                applied = act(actions, connection, Action(incident_id, by, Credential.COMMAND_LINE, now, lasting))
             typer.echo(escaped(_said(given, applied)))
             good = good and applied is not None and applied.transition.result is not TransitionResult.REFUSED
     if not good:
@@ -108,11 +133,11 @@ def _newest(connection: Connection, wanted: tuple[IncidentStatus, ...], most: in
     return sorted(found, key=lambda incident: incident.id, reverse=True)[:most]
 
 
-def _lines(incident: Incident, settings: Settings) -> Iterator[str]:
+def _lines(incident: Incident, settings: Settings, zone: ZoneInfo) -> Iterator[str]:
     """Yield an incident in two lines: what it is, and how it stands."""
     device = settings.device_name(incident.device) or incident.device
     what = f"[{incident.severity.upper()}] {incident.event}" + (f" from {device}" if device else "")
-    opened, last = (at.astimezone(settings.zone) for at in (incident.opened_at, incident.last_alert_at))
+    opened, last = (at.astimezone(zone) for at in (incident.opened_at, incident.last_alert_at))
     count = "1 alert" if incident.alert_count == 1 else f"{incident.alert_count:,} alerts"
     yield f"{incident.id}  {what}"
     at = f"opened {opened:%Y-%m-%d %H:%M:%S}, last {last:%Y-%m-%d %H:%M:%S}"

@@ -24,6 +24,9 @@ METRICS_TOKEN={metrics}
 #SMTP_EMAIL=alerts@example.org
 #SMTP_PASSWORD=
 
+# Where phones reach this service: then each message has a link to answer by.
+#PUBLIC_URL=https://alerts.example.org
+
 #TIMEZONE=Europe/Berlin
 #DEVICES=3f002b000000000000000000=Front door
 """

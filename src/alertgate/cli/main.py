@@ -11,7 +11,7 @@ import structlog
 import typer
 
 from alertgate import __version__
-from alertgate.app import create_app, new_id, open_gate
+from alertgate.app import create_app, open_gate
 from alertgate.characters import escaped
 from alertgate.cli import check as checks
 from alertgate.cli import database, policy
@@ -19,18 +19,23 @@ from alertgate.cli.database import EnvFile
 from alertgate.cli.explain import explain
 from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
-from alertgate.cli.incidents import ack, list_incidents, resolve
+from alertgate.cli.incidents import ack, list_incidents, resolve, snooze
 from alertgate.cli.init import write_env
+from alertgate.cli.reload import reload
+from alertgate.cli.silences import silence, silences, unsilence
 from alertgate.cli.template import particle_template, public_address
+from alertgate.cli.who import who
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import AlertgateError, ConfigError
+from alertgate.ids import new_id
 from alertgate.notify.channels.base import Level
-from alertgate.notify.channels.registry import open_channels
+from alertgate.notify.channels.registry import open_channels, surroundings
+from alertgate.notify.directory import Directory
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
-from alertgate.settings_load import DEFAULT_ENV_FILE, doubts, load
+from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, doubts, load
 from alertgate.telemetry import configure_logging
 from alertgate.web.server import Server, allow_many_files, listen, server_config
 from alertgate.web.signals import Signals
@@ -47,10 +52,14 @@ app = typer.Typer(
 app.command()(healthcheck)
 app.command("list")(list_incidents)
 app.command()(ack)
+app.command()(snooze)
 app.command()(resolve)
 app.command()(failures)
 app.command()(retry)
 app.command()(dismiss)
+app.command()(silence)
+app.command()(silences)
+app.command()(unsilence)
 app.add_typer(policy.app, name="policy")
 
 
@@ -92,7 +101,7 @@ def serve(
         log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
     allow_many_files()
     listener = listen(settings.host, settings.port)
-    gate = open_gate(settings)
+    gate = open_gate(settings, secrets_of_contacts=lambda: contact_secrets(env_file))
     show_curl = first_steps and settings.particle_webhook_secret is not None
     config = server_config(create_app(gate), settings)
     server = Server(
@@ -122,7 +131,10 @@ def init(
     if env_file.exists() and if_missing:
         return
     write_env(env_file)
-    typer.echo(f"Wrote {env_file} with fresh secrets, readable only by you. Set SMTP_EMAIL and RECIPIENT_EMAIL in it.")
+    typer.echo(
+        f"Wrote {env_file} with fresh secrets, readable only by you. Set SMTP_EMAIL in it, and "
+        "RECIPIENT_EMAIL, or people in alertgate.toml."
+    )
 
 
 @app.command()
@@ -133,10 +145,12 @@ def check(
     """Check the settings, the policy, the store, and what the mail server says to each recipient; sends nothing."""
     settings = load(env_file)
     configure_logging("error", "console")
-    file = read_file(settings.policy_file)
-    findings = asyncio.run(checks.run(settings, doubts(env_file), file, SystemClock().now(), offline=offline))
+    around = surroundings(settings, contact_secrets(env_file))
+    file = read_file(settings.policy_file, around)
+    now = SystemClock().now()
+    findings = asyncio.run(checks.run(settings, doubts(env_file), file, around, now, offline=offline))
     for finding in findings:
-        typer.echo(escaped(f"{finding.level:5} {finding.what}: {finding.text}"))
+        typer.echo(escaped(str(finding)))
     if any(finding.level is Level.FAIL for finding in findings):
         typer.echo("alertgate can't work like this; fix the findings marked fail.", err=True)
         raise typer.Exit(2 if problems(file, named=settings.must_have_policy) else 1)
@@ -149,10 +163,12 @@ def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     configure_logging("error", "console")
     if settings.mail_host is None:
         database.require_data_dir(settings, env_file)  # the outbox would make it
-    results = asyncio.run(_send_tests(settings))
+    secrets = contact_secrets(env_file)
+    results = asyncio.run(_send_tests(settings, policy.directory_of_file(settings, env_file)))
     for result in results:
         word = "sent" if result.sent else "FAILED"
-        typer.echo(escaped(f"{word:6} {result.channel:6} {result.address}: {result.text}"))
+        line = policy.concealed(f"{word:6} {result.channel:6} {result.address}: {result.text}", secrets)
+        typer.echo(escaped(line))
         if result.advice:
             typer.echo(escaped(f"{'':13} {result.advice}"))
     if settings.mail_host and any(result.sent for result in results):
@@ -167,16 +183,18 @@ _ACCEPTED = (
 )
 
 
-async def _send_tests(settings: Settings) -> list[TestSend]:
+async def _send_tests(settings: Settings, told: Directory) -> list[TestSend]:
     channels = open_channels(settings, SystemClock())
     try:
-        return await send_tests(settings, channels, SystemClock(), new_id)
+        return await send_tests(settings, told.targets, channels, told.policy.readers_zone, SystemClock(), new_id)
     finally:
         for channel in channels:
             await channel.close()
 
 
 app.command()(explain)
+app.command()(who)
+app.command()(reload)
 
 
 @app.command()
@@ -201,7 +219,7 @@ def simulate(
     token = _particle_secret(settings)
     try:
         proxied = url is not None and simulation.goes_through_proxy(url)
-        told = simulation.told(settings, url)
+        told = simulation.told(policy.directory_of_file(settings, env_file).targets, url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
     if told and not yes:

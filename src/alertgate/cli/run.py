@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from alertgate.characters import escaped
 from alertgate.errors import AlertgateError, ConfigError, PolicyInvalid
 
 DEFAULT_ENV_FILE = Path(".env")  # as settings_load has it, whose import takes long
@@ -32,19 +33,20 @@ def run() -> None:
     except PolicyInvalid as error:
         typer.echo("The policy can't be used:", err=True)
         for problem in error.problems:
-            typer.echo(f"  - {problem}", err=True)
-        typer.echo("Fix them in the policy's file (POLICY_FILE); `alertgate check` reads it again.", err=True)
+            typer.echo(escaped(f"  - {problem}"), err=True)
+        typer.echo(escaped(f"Fix them in {error.file}; `alertgate check` reads it again."), err=True)
         sys.exit(2)
     except ConfigError as error:
         typer.echo("The settings can't be used:", err=True)
         for problem in error.problems:
-            typer.echo(f"  - {problem}", err=True)
+            typer.echo(escaped(f"  - {problem}"), err=True)
         has_file = DEFAULT_ENV_FILE.exists() or any(each.startswith("--env-file") for each in sys.argv)
         start = "" if has_file else "; `alertgate init` writes a .env to start from"
         typer.echo(f"Fix them in the environment or in .env{start}.", err=True)
         sys.exit(2)
     except AlertgateError as error:
-        typer.echo(str(error), err=True)
+        for line in str(error).split("\n"):
+            typer.echo(escaped(line), err=True)
         sys.exit(1)
     except OSError as error:
         if error.errno not in OUTPUT_FULL:

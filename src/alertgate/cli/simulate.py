@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import quantiles
@@ -14,9 +14,7 @@ from rich.progress import Progress
 
 from alertgate.addresses import mask
 from alertgate.clock import Clock
-from alertgate.config import Settings
-from alertgate.model import ChannelName
-from alertgate.notify.channels.registry import targets
+from alertgate.model import ChannelName, Target
 from alertgate.outbound import Answer, ask, is_local, open_client, proxies_named
 
 USER_AGENT = "ParticleBot/1.1 (https://docs.particle.io/webhooks)"
@@ -69,14 +67,14 @@ class Summary:
         return f"answers: {answers}\nlatency: {latency}"
 
 
-def told(settings: Settings, url: str | None) -> str | None:
-    """Return which real people simulated alerts would be sent to, or None if they go to the outbox.
+def told(targets: Collection[Target], url: str | None) -> str | None:
+    """Return which of those who can be told simulated alerts would be sent to, or None if they go to the outbox.
 
     A service elsewhere has settings of its own, which aren't known here. Raises ValueError for what is no URL.
     """
     if url is not None and not is_local(url):
         return f"whoever the service at {httpx.URL(url).host} tells"
-    people = [target for target in targets(settings) if target[0] is not ChannelName.OUTBOX]
+    people = [target for target in targets if target[0] is not ChannelName.OUTBOX]
     if not people:
         return None
     named = ", ".join(f"{channel} {mask(address)}" for channel, address in people[:MOST_NAMED])

@@ -1,15 +1,29 @@
 """Apply what a person does about an incident, in one commit with the notifications that it cancels or plans."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from alertgate.contact_state import ContactState
 from alertgate.credential import Credential
-from alertgate.group.transitions import Transition, TransitionResult, acknowledge, resolve
-from alertgate.model import Incident, Target
+from alertgate.group.transitions import Transition, TransitionResult, acknowledge, resolve, snooze
+from alertgate.model import Incident, Notification, Target
+from alertgate.notify import news
 from alertgate.notify.batch import REMEMBERED, NotificationBatch
-from alertgate.notify.plan import is_due, on_resolution
-from alertgate.store import Connection, incidents, notifications
+from alertgate.notify.directory import Directory
+from alertgate.notify.escalate import StepReason
+from alertgate.notify.escalator import About, Chosen, Escalator
+from alertgate.notify.plan import Choice, is_due, on_acknowledgement, on_resolution, on_silence
+from alertgate.notify.recipients import Recipient
+from alertgate.notify.runs import Runs
+from alertgate.policy.escalations import Escalation
+from alertgate.silence import Silence
+from alertgate.store import Connection, escalations, holds, incidents, notifications
+
+SNOOZE = timedelta(hours=1)
+SAID_WITH_SILENCE = "told together with who has silenced its device"
+"""Why what was pending is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +34,10 @@ class Action:
     by: str
     credential: Credential
     now: datetime
+    lasting: timedelta | None = None
+    """How long it holds, if it ends by itself."""
+    contact: Target | None = None
+    """The contact whose message led to it; None if it came by the API."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +49,33 @@ class Applied:
     """How many notifications it cancelled."""
     due: int = 0
     """How many notifications it made due."""
+    silence: Silence | None = None
+    """The silence that it began, or made longer."""
+    ended: tuple[Silence, ...] = ()
+    """The silences that it ended."""
 
 
 class IncidentActions:
-    """Acknowledges and resolves incidents, and notifies `targets`. `new_id` returns an id for a time."""
+    """Acknowledges, snoozes and resolves incidents, and tells people of it. `new_id` returns an id for a time."""
 
-    def __init__(self, targets: Sequence[Target], new_id: Callable[[datetime], str]) -> None:
-        self._targets = targets
+    def __init__(
+        self,
+        directory: Directory,
+        new_id: Callable[[datetime], str],
+        device_name: Callable[[str | None], str | None] = lambda _: None,
+    ) -> None:
+        self._directory = directory
+        self._escalator = Escalator(directory, device_name)
         self._new_id = new_id
 
     def acknowledge(self, connection: Connection, action: Action) -> Applied | None:
         """Acknowledge an incident and cancel its pending notifications; return None if there is no such incident."""
-        incident = incidents.get(connection, action.incident_id)
-        if incident is None:
-            return None
-        transition = acknowledge(incident, action.by, action.credential, action.now)
-        if transition.result is not TransitionResult.CHANGED:
-            return Applied(transition)
-        incidents.save(connection, [transition.incident])
-        cancelled = notifications.cancel(connection, incident.id, transition.reason, action.now)
-        return Applied(transition, cancelled=cancelled)
+        return self._quieten(connection, action, None)
+
+    def snooze(self, connection: Connection, action: Action) -> Applied | None:
+        """Do the same for as long as the action lasts, an hour unless it says so; then its escalation starts anew."""
+        until = action.now + (action.lasting or SNOOZE)
+        return self._quieten(connection, action, until.astimezone(self._directory.policy.readers_zone))
 
     def resolve(self, connection: Connection, action: Action) -> Applied | None:
         """Resolve an incident and notify the contacts that know of it; return None if there is no such incident."""
@@ -60,18 +85,102 @@ class IncidentActions:
         transition = resolve(incident, action.by, action.credential, action.now)
         if transition.result is not TransitionResult.CHANGED:
             return Applied(transition)
+        self._escalator.look(connection, action.now)
         incidents.save(connection, [transition.incident])
-        return Applied(transition, due=self._plan_resolution(connection, transition.incident, action.now))
+        escalations.end(connection, incident.id, StepReason.RESOLVED)
+        choices = self._plan_resolution(connection, transition.incident, action.now)
+        return Applied(transition, due=sum(is_due(choice, action.now) for choice, _ in choices))
 
-    def _plan_resolution(self, connection: Connection, incident: Incident, now: datetime) -> int:
-        """Plan the resolution's notification to each contact; return how many notifications became due."""
+    def go_together(self, connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
+        """Have what was planned now about these incidents go to each contact as one message."""
+        together: dict[Target, list[Notification]] = defaultdict(list)
+        for each in holds.planned_about(connection, incident_ids, now):
+            together[each.channel, each.address].append(each)
+        for members in together.values():
+            if len(members) > 1:
+                digest_id = self._new_id(now)
+                holds.save(connection, [replace(each, digest_id=digest_id) for each in members])
+
+    def _quieten(self, connection: Connection, action: Action, until: datetime | None) -> Applied | None:
+        incident, now = incidents.get(connection, action.incident_id), action.now
+        if incident is None:
+            return None
+        who = (action.by, action.credential)
+        decided = acknowledge(incident, *who, now) if until is None else snooze(incident, *who, until, now)
+        if decided.result is not TransitionResult.CHANGED:
+            return Applied(decided)
+        after = decided.incident
+        self._escalator.look(connection, now)
+        incidents.save(connection, [after])
+        self._pause(connection, after, now)
+        cancelled = notifications.cancel(connection, incident.id, decided.reason, now)
+        batch, recipients = self._others(connection, after, action)
+
+        def choose(state: ContactState) -> Choice:
+            return on_acknowledgement(state, now)
+
+        told = self._plan_news(connection, batch, after, recipients, choose, now)
+        return Applied(decided, cancelled=cancelled, due=sum(is_due(choice, now) for choice, _ in told))
+
+    def _pause(self, connection: Connection, incident: Incident, now: datetime) -> None:
+        """Have the escalation decide again at a snooze's end, or when the acknowledgement may count as forgotten."""
+        runs = Runs(escalations.of_incidents(connection, [incident.id]))
+        self._escalator.pause(runs, incident, now)
+        runs.write(connection)
+
+    def tell_silenced(self, connection: Connection, incident: Incident, action: Action) -> int:
+        """Tell the others that somebody has silenced the device of an incident; return how many are told now.
+
+        What was pending to them would be held by the silence, so it is told with that.
+        """
+        batch, recipients = self._others(connection, incident, action)
+        for each in recipients:
+            batch.cancel_to(incident, each.target, SAID_WITH_SILENCE, action.now)
+        told = self._plan_news(connection, batch, incident, recipients, lambda _: on_silence(action.now), action.now)
+        return sum(is_due(choice, action.now) for choice, _ in told)
+
+    def _others(
+        self, connection: Connection, incident: Incident, action: Action
+    ) -> tuple[NotificationBatch, Sequence[Recipient]]:
+        """Return who else hears of what somebody has done."""
+        batch = self._batch(connection, incident, action.now)
+        if not (self._directory.policy.has_people or action.contact):
+            return batch, []
+        known = {target: batch.state(incident, target) for target in batch.knowing(incident)}
+        return batch, news.others(self._directory, known, action.by, action.contact, action.now)
+
+    def _plan_news(
+        self,
+        connection: Connection,
+        batch: NotificationBatch,
+        incident: Incident,
+        recipients: Sequence[Recipient],
+        choose: Callable[[ContactState], Choice],
+        now: datetime,
+    ) -> list[Chosen]:
+        """Tell the others what somebody has done, once each; nobody is woken for it."""
+        about = About(incident, self._escalation(connection, incident), news.SEVERITY)
+        chosen = self._escalator.plan(batch, about, recipients, choose, now)
+        batch.write(connection)
+        return chosen
+
+    def _plan_resolution(self, connection: Connection, incident: Incident, now: datetime) -> Sequence[Chosen]:
+        """Plan the resolution's notification to each contact."""
+        batch = self._batch(connection, incident, now)
+        recipients = self._escalator.recipients(batch, incident, (), now)
+
+        def choose(state: ContactState) -> Choice:
+            return on_resolution(state, now)
+
+        about = About(incident, self._escalation(connection, incident))
+        chosen = self._escalator.plan(batch, about, recipients, choose, now)
+        batch.write(connection)
+        return chosen
+
+    def _batch(self, connection: Connection, incident: Incident, now: datetime) -> NotificationBatch:
         states = notifications.contact_states(connection, [incident.id], now)
         believing_open = notifications.believing_open(connection, [incident.key], now - REMEMBERED)
-        batch = NotificationBatch(states, believing_open, self._new_id)
-        choices = []
-        for target in self._targets:
-            choice = on_resolution(batch.state(incident, target), now)
-            batch.add(incident, target, choice, now)
-            choices.append(choice)
-        batch.write(connection)
-        return sum(is_due(choice, now) for choice in choices)
+        return NotificationBatch(states, believing_open, self._new_id)
+
+    def _escalation(self, connection: Connection, incident: Incident) -> Escalation:
+        return self._escalator.escalation_of(incident, Runs(escalations.of_incidents(connection, [incident.id])))

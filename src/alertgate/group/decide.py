@@ -27,6 +27,7 @@ class GroupReason(StrEnum):
     FIRED_BEFORE_END = "fired_before_end"  # the last one is resolved, and this alert is news from before that
     LATE_FIRING = "late_firing"  # it happened while a resolved incident was open: whoever was told knows enough
     JOINED = "joined"  # one is open, and this alert is part of it
+    UNACKNOWLEDGED = "unacknowledged"  # one was acknowledged so long ago that nobody has it any more
     ROSE = "rose"  # one is open, and this alert is more severe than all before
     RESOLVED = "resolved"  # this alert resolves the open one
     LATE_ALL_CLEAR = "late_all_clear"  # the last one had ended without an all-clear, and this is it
@@ -232,7 +233,7 @@ def _opened(alert: Alert, rules: GroupingRules, new_id: str) -> Incident:
 
 
 def _reopened(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
-    """Return the incident open again, with this alert's severity."""
+    """Return the incident open again, with this alert's severity; a snooze that lasts ends when it was to end."""
     again = replace(
         _fired(last, alert, rules),
         status=IncidentStatus.OPEN,
@@ -245,9 +246,17 @@ def _reopened(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
         resolved_by=None,
         resolved_with=None,
     )
-    if last.known_to_flap and alert.severity.rank <= last.severity.rank:
+    lasts = last.snoozed_until is None or last.snoozed_until > alert.received_at
+    if last.known_to_flap and lasts and alert.severity.rank <= last.severity.rank:
         return replace(again, status=IncidentStatus.ACKNOWLEDGED)
-    return replace(again, acknowledged_at=None, acknowledged_by=None, acknowledged_with=None, acknowledged_changes=None)
+    return replace(
+        again,
+        acknowledged_at=None,
+        acknowledged_by=None,
+        acknowledged_with=None,
+        acknowledged_changes=None,
+        snoozed_until=None,
+    )
 
 
 def _fired(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
@@ -304,6 +313,7 @@ _SENTENCES = {
     GroupReason.FIRED_BEFORE_END: "belongs to incident {id}, which is over: it was published before the end",
     GroupReason.LATE_FIRING: "belongs to incident {id}, which is over: it was published while that was open",
     GroupReason.JOINED: "joined incident {id}",
+    GroupReason.UNACKNOWLEDGED: "belongs to incident {id}, whose acknowledgement is over: alerts go on",
     GroupReason.ROSE: "joined incident {id} and raised it to {severity}",
     GroupReason.RESOLVED: "resolved incident {id}",
     GroupReason.LATE_ALL_CLEAR: "is the late all-clear of incident {id}, which had ended without one",

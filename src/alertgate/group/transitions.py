@@ -1,10 +1,11 @@
 """Decide how a person's action changes an incident. Pure."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from alertgate.credential import Credential
+from alertgate.local_time import zone_name
 from alertgate.model import Incident, IncidentStatus, Resolution
 from alertgate.states import TRANSITIONS
 
@@ -27,16 +28,31 @@ class Transition:
 
 
 def acknowledge(incident: Incident, by: str, credential: Credential, now: datetime) -> Transition:
-    """Decide how `incident` changes when `by` acknowledges it, with `credential`."""
-    after = replace(
+    """Decide how `incident` changes when `by` acknowledges it, with `credential`, also if it was snoozed."""
+    return _transition(incident, _acknowledged(incident, by, credential, now, None), f"acknowledged by {by}")
+
+
+def snooze(incident: Incident, by: str, credential: Credential, until: datetime, now: datetime) -> Transition:
+    """Decide how `incident` changes when `by` acknowledges it until a time, in the readers' zone.
+
+    Another snooze replaces one.
+    """
+    after = _acknowledged(incident, by, credential, now, until.astimezone(UTC))
+    return _transition(incident, after, f"snoozed by {by} until {until:%Y-%m-%d %H:%M} {zone_name(until)}")
+
+
+def _acknowledged(
+    incident: Incident, by: str, credential: Credential, now: datetime, until: datetime | None
+) -> Incident:
+    return replace(
         incident,
         status=IncidentStatus.ACKNOWLEDGED,
         acknowledged_at=now,
         acknowledged_by=by,
         acknowledged_with=credential,
         acknowledged_changes=incident.changes,
+        snoozed_until=until,
     )
-    return _transition(incident, after, f"acknowledged by {by}")
 
 
 def resolve(incident: Incident, by: str, credential: Credential, now: datetime) -> Transition:
@@ -53,10 +69,11 @@ def resolve(incident: Incident, by: str, credential: Credential, now: datetime) 
 
 
 def _transition(before: Incident, after: Incident, reason: str) -> Transition:
-    if before.status is after.status:
+    if before.status is after.status and before.snoozed_until == after.snoozed_until:
         return Transition(TransitionResult.ALREADY, before, f"it is already {before.status}")
     # Alerts alone reopen an incident, so a person's acknowledgement of a resolved one is refused.
-    if before.status is IncidentStatus.RESOLVED or after.status not in TRANSITIONS[before.status]:
+    legal = {before.status, *TRANSITIONS[before.status]}
+    if before.status is IncidentStatus.RESOLVED or after.status not in legal:
         reason = f"it is {before.status}, and can no longer become {after.status}"
         return Transition(TransitionResult.REFUSED, before, reason)
     return Transition(TransitionResult.CHANGED, after, reason)

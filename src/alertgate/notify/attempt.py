@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
+from alertgate.links import Links
 from alertgate.metrics import Metrics
 from alertgate.model import Attempt, Kind, Notification, NotificationStatus
 from alertgate.notify.channels.advice import advice, restates
@@ -30,7 +32,9 @@ from alertgate.notify.channels.base import (
     Sent,
     Transient,
 )
+from alertgate.notify.channels.hidden import Secrets, without
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
+from alertgate.notify.course import Course
 from alertgate.notify.delivery_log import log_attempts, log_digest
 from alertgate.notify.parts import part_ids
 from alertgate.notify.render.message import render
@@ -76,7 +80,10 @@ class _End:
 
 
 class Sender:
-    """Sends messages. `new_id` returns an id for a time; `chance` returns a random number from 0 to 1."""
+    """Sends messages.
+
+    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers.
+    """
 
     def __init__(
         self,
@@ -87,31 +94,59 @@ class Sender:
         *,
         new_id: Callable[[datetime], str],
         chance: Callable[[], float],
+        zone: Callable[[], ZoneInfo],
+        links: Links | None = None,
     ) -> None:
+        self._links = links
         self._store = store
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
         self._new_id = new_id
         self._chance = chance
+        self._zone = zone
 
     def context(self, outgoing: Outgoing) -> MessageContext | DigestContext:
         """Return the context for rendering a message that is sent now."""
         settings, now, domain = self._settings, self._clock.now(), self._settings.mail_from.rpartition("@")[2]
+        link = self._links.url(outgoing.first.id) if self._links else None
         names = [settings.device_name(snapshot.incident.device) for snapshot in outgoing.snapshots]
         if outgoing.is_digest:
             first = outgoing.first
             items = tuple(
-                DigestItem(each.incident, name, each.news, each.earlier)
+                DigestItem(
+                    each.incident, name, each.news, each.earlier, each.silence is not None and each.silence.lasts(now)
+                )
                 for each, name in zip(outgoing.snapshots, names, strict=True)
             )
-            digest_id, zone = first.digest_id or first.id, settings.zone
+            digest_id, zone = first.digest_id or first.id, self._zone()
             return DigestContext(
-                digest_id, first.channel, first.address, items, zone, now, domain, outgoing.missed_since
+                digest_id,
+                first.channel,
+                first.address,
+                items,
+                zone,
+                now,
+                domain,
+                outgoing.missed_since,
+                link,
+                was_held=outgoing.was_held,
             )
         [one] = outgoing.snapshots
+        course = (one.course or Course()).without(one.notification.person)
         return MessageContext(
-            one.notification, one.incident, one.alerts, names[0], settings.zone, now, domain, one.earlier, one.first
+            one.notification,
+            one.incident,
+            one.alerts,
+            names[0],
+            self._zone(),
+            now,
+            domain,
+            one.earlier,
+            one.first,
+            course,
+            link,
+            one.silence,
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:
@@ -138,7 +173,7 @@ class Sender:
             notification, incident = snapshot.notification, snapshot.incident
             if finish.status is NotificationStatus.SENT:
                 waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
-                since = incident.last_alert_at if waited else notification.created_at
+                since = incident.last_alert_at if waited else notification.released_at or notification.created_at
                 self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
             elif finish.status is NotificationStatus.FAILED and not notification.given_up:
                 self._metrics.failed(channel.name)
@@ -178,6 +213,7 @@ class Sender:
                 notification_id=notification.id,
             )
             outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
+        outcome = self._without_link(outcome, notification)
         attempt = Attempt(
             id=self._new_id(started_at),
             notification_id=notification.id,
@@ -189,6 +225,10 @@ class Sender:
             queue_id=queue_id(outcome.reply) if isinstance(outcome, Sent) else None,
         )
         return attempt, outcome
+
+    def _without_link(self, outcome: Outcome, notification: Notification) -> Outcome:
+        """Return an outcome whose words don't have the message's link: a filter may quote what it refuses."""
+        return without(outcome, Secrets([self._links.token(notification.id)]).hide) if self._links else outcome
 
     def _finishes(self, outgoing: Outgoing, outcome: Outcome) -> tuple[Finish, ...]:
         """Return how the lease ends after this outcome: sent, failed, or pending until the next attempt.
@@ -209,7 +249,8 @@ class Sender:
         for snapshot in outgoing.snapshots:
             each = snapshot.notification
             # It reports the latest alert too, and the daily limit may have held it back.
-            since = max(each.retry_since, each.held_until or each.retry_since, snapshot.incident.last_alert_at)
+            held_until = max(filter(None, (each.retry_since, each.held_until, each.released_at)))
+            since = max(held_until, snapshot.incident.last_alert_at)
             # The channel works again, but not yet for this recipient, who is given as much time as any other.
             since = now if each.given_up and not is_away else since
             step = next_attempt(attempts, since, now, give_up_after, chance)

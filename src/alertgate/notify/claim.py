@@ -1,11 +1,11 @@
-"""Claim what is due on a channel: read what is due and what went lately, let `flood` and `budget` choose, lease that.
+"""Claim what is due on a channel: hold what is silenced or untimely, let `flood` and `budget` choose, lease that.
 
 All of it is one write transaction, and there is one at a time in the whole database, on PostgreSQL too: replicas count
 each other's messages, and no two of them claim for one contact at the same time.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,13 +13,22 @@ from typing import Any
 import structlog
 
 from alertgate.addresses import mask
-from alertgate.model import ChannelName, Due, Notification, Recent, Target
+from alertgate.contact_state import Due, Recent
+from alertgate.links import Links, fingerprint
+from alertgate.model import ChannelName, Incident, Kind, Notification
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
+from alertgate.notify.course import SAYS_COURSE, Course
+from alertgate.notify.directory import Directory
+from alertgate.notify.escalator import Escalator
 from alertgate.notify.evidence import Tried
 from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, choose
+from alertgate.notify.hours import may_hold, without_untimely
 from alertgate.notify.missed import Untold, is_missed
-from alertgate.store import Connection, alerts, claims, incidents, leases, untold
+from alertgate.notify.mute import in_force, without_silenced
+from alertgate.policy.silences import by_link, lasting
+from alertgate.silence import Silence
+from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, silences, untold
 from alertgate.store.claims import Since
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
@@ -91,19 +100,27 @@ class ClaimResult:
 class Claimer:
     """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
 
-    What was given up on is told to `targets` alone: others aren't among the recipients any more, or not now.
+    `device_name` returns the name of a device's id, if it has one. By the `links` of messages people find what they are
+    about, before the messages go out.
+
+    What was given up on is told to contacts of the directory alone: others aren't in the policy any more, or not now.
     """
 
     def __init__(
         self,
         rules: FloodRules,
         daily_limit: int,
-        targets: Collection[Target],
+        directory: Directory,
         *,
         owner: str,
         new_id: Callable[[datetime], str],
+        device_name: Callable[[str | None], str | None] = lambda _: None,
+        links: Links | None = None,
     ) -> None:
-        self._targets = frozenset(targets)
+        self._links = links
+        self._device_name = device_name
+        self._directory = directory
+        self._escalator = Escalator(directory, device_name)
         self._rules = rules
         self._daily_limit = daily_limit
         self._owner = owner
@@ -113,14 +130,20 @@ class Claimer:
         """Lease what is to be sent now, and read what it is about."""
         limit = self._daily_limit if wanted.channel in MAIL else 0
         missed = untold.any_missed(connection, wanted.channel)
-        most = None if self._rules.limit or limit or missed or wanted.probe else wanted.slots
+        silenced = in_force(connection, wanted.now)
+        holds = silenced or may_hold(self._directory.policy, wanted.now)
+        most = None if self._rules.limit or limit or missed or wanted.probe or holds else wanted.slots
         due = self._due(connection, wanted, missed=missed, most=most)
+        due = without_silenced(connection, due, silenced, self._device_name, wanted.now)
+        due = without_untimely(connection, due, self._escalator, wanted.now)
+        due = self._without_own(connection, due, wanted)
         if wanted.probe and not due:
             since = wanted.paused_at or wanted.now
             if claims.works_elsewhere(connection, wanted.channel, since):
                 return ClaimResult(works_elsewhere=True)
             # Better than no probe at all: it would never be seen that the channel works again.
-            due = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)
+            own = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)
+            due = without_untimely(connection, own, self._escalator, wanted.now)
         if not due:
             return ClaimResult()
         used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
@@ -140,8 +163,8 @@ class Claimer:
         due = claims.due(connection, wanted.channel, wanted.now, most=most, with_own=not wanted.holds_own, **which)
         if missed:
             given_up = untold.given_up(connection, wanted.channel, wanted.now, **which)
-            due += [each for each in given_up if (wanted.channel, each.address) in self._targets]
-        return self._without_own(connection, due, wanted)
+            due += [each for each in given_up if self._directory.people((wanted.channel, each.address))]
+        return due
 
     @staticmethod
     def _without_own(connection: Connection, due: list[Due], wanted: Claim) -> list[Due]:
@@ -176,6 +199,9 @@ class Claimer:
         messages = [
             [leased[each.members[0].id]] if each.is_alone else self._digest(connection, each, lease) for each in going
         ]
+        if self._links:
+            firsts = [members[0].id for members in messages]
+            links.keep(connection, {each: fingerprint(self._links.token(each)) for each in firsts})
         return _with_contents(connection, messages)
 
     def _digest(self, connection: Connection, dispatch: Dispatch, lease: Lease) -> list[Notification]:
@@ -197,14 +223,47 @@ class Claimer:
 def _with_contents(connection: Connection, messages: Sequence[Sequence[Notification]]) -> tuple[Outgoing, ...]:
     """Return the messages with what they report. A digest shows no alerts; that of what was missed counts them."""
     about = incidents.by_id(connection, {each.incident_id for members in messages for each in members})
-    found = [Outgoing(tuple(Snapshot(each, about[each.incident_id]) for each in members)) for members in messages]
+    begun = _begun([each for members in messages for each in members], connection)
+    found = [Outgoing(tuple(_snapshot(each, about, begun) for each in members)) for members in messages]
     showing = [each for each in found if each.missed_since or not each.is_digest]
     ids = [notification.id for outgoing in showing for notification in outgoing.notifications]
     earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, ids).items()}
-    return tuple(_with_alerts(connection, outgoing, earlier) for outgoing in found)
+    courses = _courses(connection, [each for each in found if not each.is_digest])
+    return tuple(_with_alerts(connection, outgoing, earlier, courses) for outgoing in found)
 
 
-def _with_alerts(connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold]) -> Outgoing:
+def _snapshot(notification: Notification, about: Mapping[str, Incident], begun: Sequence[Silence]) -> Snapshot:
+    incident = about[notification.incident_id]
+    if notification.kind is not Kind.SILENCE:
+        return Snapshot(notification, incident)
+    return Snapshot(notification, incident, silence=lasting(by_link(begun, incident), notification.created_at))
+
+
+def _begun(notifications: Sequence[Notification], connection: Connection) -> list[Silence]:
+    """Return the silences that these may tell of."""
+    since = [each.created_at for each in notifications if each.kind is Kind.SILENCE]
+    return silences.over_after(connection, min(since)) if since else []
+
+
+def _courses(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, Course]:
+    """Return how far the escalation has come of each incident whose message says so."""
+    ids = {each.first.incident_id for each in alone if each.first.kind in SAYS_COURSE}
+    if not ids:
+        return {}
+    runs, people = escalations.of_incidents(connection, ids), escalations.people_told(connection, ids)
+    found = {}
+    for incident_id in ids:
+        told = people.get(incident_id, [])
+        reached = tuple(name for name, is_sent in told if is_sent)
+        unreached = tuple(name for name, is_sent in told if not is_sent)
+        run = runs.get(incident_id)
+        found[incident_id] = Course(reached, unreached, run.reminders if run else 0)
+    return found
+
+
+def _with_alerts(
+    connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold], courses: Mapping[str, Course]
+) -> Outgoing:
     if outgoing.missed_since:
         news = untold.news(connection, [each.id for each in outgoing.notifications])
         counted = (
@@ -217,5 +276,6 @@ def _with_alerts(connection: Connection, outgoing: Outgoing, earlier: Mapping[st
     [snapshot] = outgoing.snapshots
     latest = alerts.latest(connection, snapshot.incident.id, SHOWN_ALERTS)
     first = alerts.first(connection, snapshot.incident.id) if len(latest) == SHOWN_ALERTS else None
-    untold_before = earlier.get(snapshot.notification.id)
-    return Outgoing((replace(snapshot, alerts=tuple(latest), first=first, earlier=untold_before),))
+    untold_before, course = earlier.get(snapshot.notification.id), courses.get(snapshot.incident.id)
+    shown = replace(snapshot, alerts=tuple(latest), first=first, earlier=untold_before, course=course)
+    return Outgoing((shown,))

@@ -1,13 +1,9 @@
 """The facts that a message is rendered from, and the formats of its times. Pure."""
 
-import json
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from alertgate.clock import AHEAD
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import (
     Alert,
@@ -15,18 +11,18 @@ from alertgate.model import (
     ChannelName,
     Incident,
     IncidentStatus,
+    Kind,
     Notification,
     Resolution,
     Source,
 )
+from alertgate.notify.course import NO_COURSE, Course
 from alertgate.notify.evidence import Tried
 from alertgate.notify.missed import Untold, is_missed
+from alertgate.notify.names import event_name, part_name, where
 from alertgate.notify.render.reading import Reading, reading
-from alertgate.notify.render.text import one_line
-from alertgate.prove.trouble_words import title
+from alertgate.silence import Silence
 
-OFF = timedelta(days=366)
-"""A clock that is off by more shows no time at all."""
 LATE = timedelta(minutes=1)
 """The shortest delay that a message mentions."""
 SHOWN_ALERTS = 11
@@ -45,6 +41,10 @@ class Snapshot:
     earlier: Untold | None = None
     news: int = 1
     """How many of the incident's firing alerts a digest of what was missed tells for the first time."""
+    course: Course | None = None
+    """How far its escalation has come, for the messages that say it."""
+    silence: Silence | None = None
+    """The silence that it tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,11 @@ class Outgoing:
     def is_digest(self) -> bool:
         """Whether it is about several incidents; of a digest whose other members dropped out, one is left."""
         return len(self.snapshots) > 1
+
+    @property
+    def was_held(self) -> bool:
+        """Whether it is a digest of what was held until now."""
+        return self.is_digest and all(each.released_at for each in self.notifications)
 
     @property
     def missed_since(self) -> datetime | None:
@@ -123,11 +128,23 @@ class DigestItem:
     device_name: str | None
     news: int = 1
     earlier: Untold | None = None
+    silenced: bool = False
+    """Whether the news is that somebody has silenced its device."""
 
     @property
     def over(self) -> bool:
         """Whether the incident is over, as far as anybody knows: silence alone doesn't say so."""
         return self.incident.status is IncidentStatus.RESOLVED and not self.silent
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether somebody has it, or has snoozed it."""
+        return self.incident.status is IncidentStatus.ACKNOWLEDGED
+
+    @property
+    def snoozed(self) -> bool:
+        """Whether it is quiet for a time alone."""
+        return self.acknowledged and self.incident.snoozed_until is not None
 
     @property
     def silent(self) -> bool:
@@ -168,6 +185,9 @@ class DigestContext(LocalTimes):
     message_domain: str
     missed_since: datetime | None = None
     """Since when its contact missed these, if their channel was away."""
+    link: str | None = field(default=None, repr=False)
+    was_held: bool = False
+    """Whether they were held until now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +204,11 @@ class MessageContext(LocalTimes):
     earlier: Untold | None = None
     first: Alert | None = None
     """The incident's first alert, if it isn't among `alerts`."""
+    course: Course = NO_COURSE
+    link: str | None = field(default=None, repr=False)
+    """Where its reader can answer, if there are links."""
+    silence: Silence | None = None
+    """The silence that it tells of, if it is the news that there is one."""
 
     @property
     def latest(self) -> Alert:
@@ -202,8 +227,26 @@ class MessageContext(LocalTimes):
 
     @property
     def tag(self) -> str:
-        """The first word of a message: RESOLVED, or else the severity."""
-        return "RESOLVED" if self.resolved else self.incident.severity.upper()
+        """The first word of a message: RESOLVED, what somebody has done if that is the news, or else the severity."""
+        if self.resolved:
+            return "RESOLVED"
+        if self.is_silenced:
+            return "SILENCED"
+        if not self.is_quiet:
+            return self.incident.severity.upper()
+        return "SNOOZED" if self.incident.snoozed_until else "ACKNOWLEDGED"
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it says no more than that somebody has it, or has silenced its device."""
+        is_acknowledged = self.incident.status is IncidentStatus.ACKNOWLEDGED
+        return self.is_silenced or (is_acknowledged and self.notification.kind is Kind.ACKNOWLEDGEMENT)
+
+    @property
+    def is_silenced(self) -> bool:
+        """Whether the news is that somebody has silenced its device, and that still is so."""
+        is_news = self.notification.kind is Kind.SILENCE and not self.resolved
+        return is_news and self.silence is not None and self.silence.lasts(self.now)
 
     @property
     def own(self) -> bool:
@@ -246,68 +289,12 @@ class MessageContext(LocalTimes):
     @property
     def wanted_at(self) -> datetime:
         """When the message should have gone out; an update that waited for the group interval isn't late."""
-        attempted = self.notification.attempts > 0  # then `due_at` is the time of a retry
-        return self.latest.received_at if attempted else self.notification.due_at
-
-
-def where(incident: Incident, device_name: str | None) -> str:
-    """Return the device's name, or else its id, or else the alert's source; with the part of it, such as a door."""
-    if incident.source is Source.ALERTGATE:
-        return str(Source.ALERTGATE)
-    name = one_line(device_name or incident.device or incident.source, 60)
-    part = part_name(incident.key)
-    return f"{name} ({one_line(part, 40)})" if part else name
-
-
-_DIGEST = re.compile(r"#[0-9a-f]{64}")
-"""What stands for the parts of a key that is too long."""
-
-
-def part_name(key: str) -> str | None:
-    """Return the part of a device that an incident key names (`accept.keys.event_key`), or None.
-
-    A sender's own `dedup_key` is no name for people.
-    """
-    kind, _, parts = key.partition(":")
-    try:
-        _, _, *part = json.loads(parts) if kind in (Source.PARTICLE, Source.GENERIC) else (None, None)
-    except (ValueError, TypeError):
-        return None  # keys of the first versions are no JSON
-    # What a rule says follows the word "key"; else each name follows its field.
-    names: list[str] = part[1:] if part[:1] == ["key"] else part[1::2] if part[:1] != ["dedup_key"] else []
-    return ", ".join(name for name in names if not _DIGEST.fullmatch(name)) or None
-
-
-def event_name(incident: Incident) -> str:
-    """Return the event's name, or the title of an own trouble."""
-    own = incident.source is Source.ALERTGATE
-    return one_line(title(incident.event, incident.device) if own else incident.event, 80)
-
-
-class SenderClock(StrEnum):
-    """What an alert's time of publication says about its sender's clock."""
-
-    UNKNOWN = "unknown"  # it has no time of publication
-    RIGHT = "right"  # it was published before it was received, as far as clocks agree
-    AHEAD = "ahead"  # it would have been published after it was received
-    WRONG = "wrong"  # the time is more than a year off: a clock that was never set starts in 1970 or 2000
-
-
-def sender_clock(alert: Alert) -> SenderClock:
-    """Compare when an alert says that it was published with when it was received."""
-    if alert.published_at is None:
-        return SenderClock.UNKNOWN
-    ahead = alert.published_at - alert.received_at
-    if abs(ahead) > OFF:
-        return SenderClock.WRONG
-    return SenderClock.AHEAD if ahead > AHEAD else SenderClock.RIGHT
-
-
-def happened(alert: Alert) -> datetime:
-    """Return when an alert was published, or else received. It can't have happened after it was received."""
-    if alert.published_at is None or sender_clock(alert) is not SenderClock.RIGHT:
-        return alert.received_at
-    return alert.published_at
+        notification = self.notification
+        if notification.attempts == 0:
+            return notification.due_at
+        # Then `due_at` is the time of a retry.
+        planned_at = notification.released_at or notification.created_at
+        return max(self.latest.received_at, planned_at)
 
 
 def late(delay: timedelta) -> str | None:

@@ -16,7 +16,8 @@ from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 
-from alertgate.model import BEGINNINGS, Due, Recent, Severity, worst
+from alertgate.contact_state import Due, Recent
+from alertgate.model import BEGINNINGS, Severity, worst
 from alertgate.notify.budget import Budget
 from alertgate.notify.missed import is_missed
 from alertgate.notify.parts import is_part

@@ -3,8 +3,11 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
-from alertgate.model import ContactState, Incident, IncidentStatus, Kind, Resolution, Severity
+from alertgate.contact_state import ContactState
+from alertgate.local_time import clock_time
+from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Resolution, Severity
 
 CHANGES_AT_ONCE = 3
 """How many changes of state (opened, resolved, reopened) a contact is told of at once within GROUP_INTERVAL."""
@@ -33,6 +36,15 @@ class PlanReason(StrEnum):
     ALREADY_TOLD = "already_told"  # the contact knows of the incident and of its end
     ENDED_BY_PERSON = "ended_by_person"  # a person ended the incident that this alert is about
     NEVER_TOLD = "never_told"  # the contact was never told about this incident, so not about its end either
+    OVER_BEFORE = "over_before"  # it is over before its turn came
+    OVER_WHILE_SILENCED = "over_while_silenced"  # it is over, and the contact has no reason to believe that it is open
+    NOBODY_ACKNOWLEDGED = "nobody_acknowledged"  # it is the turn of the next step's people
+    REMINDER = "reminder"  # nobody has acknowledged yet
+    NOBODY_ANSWERED = "nobody_answered"  # nobody has acknowledged, and reminders end
+    ACKNOWLEDGEMENT_OVER = "acknowledgement_over"  # it was snoozed, or alerts go on long after the acknowledgement
+    SILENCED = "silenced"  # a silence holds what would be said
+    SOMEBODY_HAS_IT = "somebody_has_it"  # somebody else has acknowledged it
+    DEVICE_SILENCED = "device_silenced"  # somebody else has silenced its device
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +54,26 @@ class Plan:
     kind: Kind
     due_at: datetime
     reason: PlanReason
+    hold: Hold | None = None
+    """What it waits for until `due_at`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expedite:
-    """Send the pending notification at `due_at`; None keeps its time, because it waits for a retry."""
+    """Send the pending notification at `due_at`; None keeps its time, because it waits for a retry or is held."""
 
     due_at: datetime | None
     kind: Kind
-    """The new kind of the pending notification, unless it is an opening."""
+    """The new kind of the pending notification, unless it is the first news of the incident."""
+    reason: PlanReason
+    hold: Hold | None = None
+    """What it waits for until the new time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Cancel the pending notification."""
+
     reason: PlanReason
 
 
@@ -61,12 +84,12 @@ class Skip:
     reason: PlanReason
 
 
-Choice = Plan | Expedite | Skip
+Choice = Plan | Expedite | Cancel | Skip
 
 
 def is_due(choice: Choice, now: datetime) -> bool:
     """Return whether a choice makes a notification due now."""
-    return not isinstance(choice, Skip) and choice.due_at is not None and choice.due_at <= now
+    return isinstance(choice, Plan | Expedite) and choice.due_at is not None and choice.due_at <= now
 
 
 def on_alert(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
@@ -92,13 +115,18 @@ def wait(severity: Severity, updates: int, interval: timedelta) -> timedelta:
 
 
 def on_rise(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
-    """Decide how one contact is told about a rise in severity: at once, if it wasn't told of as bad a one just now."""
+    """Decide how one contact is told about a rise in severity: at once, if it wasn't told of as bad a one just now.
+
+    What is held is judged anew in any case: quiet hours and silences may not hold what is as bad as it is now.
+    """
     if not _is_worse_than_told(incident, state):
-        decide = _often if is_flapping(state) else on_alert
-        return decide(incident, state, now, interval)
+        if is_flapping(state):
+            return _often(incident, state, now, interval)
+        if not state.is_held:
+            return on_alert(incident, state, now, interval)
     if state.pending_id:
-        return _expedite(state, Kind.ESCALATION, now, PlanReason.ROSE)
-    return Plan(Kind.ESCALATION, now, PlanReason.ROSE)
+        return _expedite(state, Kind.RISE, now, PlanReason.ROSE)
+    return Plan(Kind.RISE, now, PlanReason.ROSE)
 
 
 def on_reopening(incident: Incident, state: ContactState, now: datetime, interval: timedelta, *, worse: bool) -> Choice:
@@ -127,6 +155,8 @@ def on_end(incident: Incident, state: ContactState, now: datetime, interval: tim
 
 def on_resolution(state: ContactState, now: datetime) -> Choice:
     """Decide whether one contact is told about the end: once, and only if it was or will be told of the beginning."""
+    if state.is_needless_once_over:
+        return Cancel(PlanReason.OVER_BEFORE)
     if state.pending_id:
         return _expedite(state, Kind.RESOLUTION, now, PlanReason.RESOLVED)
     if state.told_at is None and not state.believes_open:
@@ -151,6 +181,62 @@ def on_late_firing(incident: Incident, state: ContactState, now: datetime, inter
     if state.pending_id:
         return Skip(PlanReason.PENDING_SAYS_IT)
     return Skip(PlanReason.ALREADY_TOLD) if state.told_at else _first(state, now, interval)
+
+
+def on_step(kind: Kind, state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Decide how one contact is told what its incident's escalation does now, after the first notifications.
+
+    An opening is for whoever doesn't know yet; a pending notification says whatever else there is to say.
+    """
+    if state.pending_id:
+        is_turn = kind in FIRST_NEWS and not state.is_held
+        return _expedite(state, kind, now, _STEP_REASONS[kind]) if is_turn else Skip(PlanReason.PENDING_SAYS_IT)
+    if kind is Kind.OPENING:
+        if state.told_at is None:
+            return _first(state, now, interval)
+        if not state.may_believe_over:
+            return Skip(PlanReason.ALREADY_TOLD)
+        return Plan(Kind.REOPENING, now, PlanReason.REOPENED)
+    return Plan(kind, now, _STEP_REASONS[kind])
+
+
+def on_acknowledgement_over(state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Decide how one contact is told that nobody has it any more."""
+    if state.pending_id:
+        return _expedite(state, Kind.REOPENING, now, PlanReason.ACKNOWLEDGEMENT_OVER)
+    if state.told_at is None:
+        return _first(state, now, interval)
+    return Plan(Kind.REOPENING, now, PlanReason.ACKNOWLEDGEMENT_OVER)
+
+
+def on_acknowledgement(state: ContactState, now: datetime) -> Choice:
+    """Decide how one contact is told that somebody else has it."""
+    if state.pending_id:
+        return Skip(PlanReason.PENDING_SAYS_IT)
+    return Plan(Kind.ACKNOWLEDGEMENT, now, PlanReason.SOMEBODY_HAS_IT)
+
+
+def on_silence(now: datetime) -> Choice:
+    """Decide how one contact is told that somebody else has silenced the device. What was pending is in it."""
+    return Plan(Kind.SILENCE, now, PlanReason.DEVICE_SILENCED)
+
+
+def on_silence_end(incident: Incident, state: ContactState) -> Choice:
+    """Decide what becomes of what a silence held for one contact: it is told, unless it would say what isn't news.
+
+    What is still open is told. Of what is over, only those hear whose last word is that it is open.
+    """
+    if incident.status is IncidentStatus.RESOLVED and not state.believes_open:
+        return Cancel(PlanReason.OVER_WHILE_SILENCED)
+    return Skip(PlanReason.PENDING_SAYS_IT)
+
+
+_STEP_REASONS = {
+    Kind.OPENING: PlanReason.FIRST,
+    Kind.HANDOFF: PlanReason.NOBODY_ACKNOWLEDGED,
+    Kind.REMINDER: PlanReason.REMINDER,
+    Kind.UNANSWERED: PlanReason.NOBODY_ANSWERED,
+}
 
 
 def is_flapping(state: ContactState) -> bool:
@@ -191,7 +277,7 @@ def _often(incident: Incident, state: ContactState, now: datetime, interval: tim
     told_at = min(state.told_at or now, now)  # the clock may have been set back since
     due_at = max(now, told_at + (min(interval, URGENT_WITHIN) if urgent else interval))
     if state.pending_id:
-        return Expedite(None if state.pending_attempts else due_at, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
+        return Expedite(None if state.waits_for_retry else due_at, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
     return Plan(Kind.CHANGES, due_at, PlanReason.CHANGES_OFTEN)
 
 
@@ -203,30 +289,37 @@ def _first(state: ContactState, now: datetime, interval: timedelta) -> Plan:
 
 
 def _expedite(state: ContactState, kind: Kind, now: datetime, reason: PlanReason) -> Expedite:
-    # A notification that waits for a retry keeps its time, so that a failing server isn't hammered.
-    return Expedite(None if state.pending_attempts else now, kind, reason)
+    # What waits for a retry keeps its time, so that a failing server isn't hammered. A hold is judged anew.
+    return Expedite(None if state.waits_for_retry else now, kind, reason)
 
 
-def sentence(choice: Choice, incident: Incident, state: ContactState) -> str:
-    """Return a choice as a sentence for the trail; times are in UTC."""
+PENDING_SAYS_IT = "; the pending notification will say it"
+
+
+def sentence(choice: Choice, incident: Incident, state: ContactState, zone: ZoneInfo) -> str:
+    """Return a choice as a sentence for the trail, with times in a zone."""
+
+    def clock(at: datetime | None) -> str:
+        return clock_time(at.astimezone(zone), "%H:%M:%S") if at else "an unknown time"
+
     match choice:
         case Plan(_, due_at, PlanReason.FIRST_AFTER_FAILURE):
-            return f"due at {due_at:%H:%M:%S}, because a notification failed at {state.failed_at:%H:%M:%S} UTC"
+            return f"due at {clock(due_at)}, because a notification failed at {clock(state.failed_at)}"
         case Plan(_, due_at, PlanReason.UPDATE_LATER):
-            return f"update due at {due_at:%H:%M:%S}, because told at {state.told_at:%H:%M:%S} UTC"
+            return f"update due at {clock(due_at)}, because told at {clock(state.told_at)}"
         case Plan(reason=PlanReason.UPDATE):
-            return f"last told at {state.told_at:%H:%M:%S} UTC, long enough ago"
+            return f"last told at {clock(state.told_at)}, long enough ago"
         case Plan(_, due_at, PlanReason.CHANGES_OFTEN):
-            return f"changed {incident.changes} times; how it stands is due at {due_at:%H:%M:%S} UTC"
+            return f"changed {incident.changes} times; how it stands is due at {clock(due_at)}"
         case Expedite(reason=PlanReason.RESOLVED):
-            return "resolved; the pending notification will say it"
+            return f"resolved{PENDING_SAYS_IT}"
     return _SENTENCES[choice.reason].format(incident=incident)
 
 
 _SENTENCES = {
     PlanReason.ROSE: "severity rose to {incident.severity}",
     PlanReason.REOPENED: "open again",
-    PlanReason.CHANGES_OFTEN: "changed {incident.changes} times; the pending notification will say it",
+    PlanReason.CHANGES_OFTEN: "changed {incident.changes} times" + PENDING_SAYS_IT,
     PlanReason.ACKNOWLEDGED: "acknowledged by {incident.acknowledged_by}",
     PlanReason.FIRST: "nothing was said about this incident yet",
     PlanReason.PENDING_SAYS_IT: "the pending notification will say it",
@@ -236,4 +329,12 @@ _SENTENCES = {
     PlanReason.ALREADY_TOLD: "told about the incident and its end already",
     PlanReason.ENDED_BY_PERSON: "{incident.resolved_by} ended the incident",
     PlanReason.NEVER_TOLD: "never told about this incident",
+    PlanReason.OVER_BEFORE: "over before its turn came",
+    PlanReason.OVER_WHILE_SILENCED: "over before the silence ended, and nobody there believes that it is open",
+    PlanReason.NOBODY_ACKNOWLEDGED: "nobody has acknowledged it",
+    PlanReason.REMINDER: "still not acknowledged",
+    PlanReason.NOBODY_ANSWERED: "nobody has answered; there are no more reminders",
+    PlanReason.ACKNOWLEDGEMENT_OVER: "the acknowledgement by {incident.acknowledged_by} is over",
+    PlanReason.SOMEBODY_HAS_IT: "acknowledged by {incident.acknowledged_by}",
+    PlanReason.DEVICE_SILENCED: "its device was silenced",
 }

@@ -1,7 +1,7 @@
 """Retry a failed notification at an operator's request."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -28,6 +28,8 @@ class Replay:
     credential: Credential
     now: datetime
     targets: Collection[Target]
+    meant: Callable[[Target], Target] = lambda target: target
+    """Returns what the name of a secret in place of an address stands for (`Directory.meant`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ def replay(connection: Connection, wanted: Replay) -> Replayed:
     found = notifications.get(connection, wanted.notification_id)
     if found is None:
         return Replayed(ReplayResult.UNKNOWN, unknown(wanted.notification_id))
+    channel, address = wanted.meant((found.channel, found.address))
+    found = replace(found, channel=channel, address=address)
     pending = notifications.pending_to(connection, found.incident_id, (found.channel, found.address))
     later = notifications.get(connection, found.superseded_by) if found.superseded_by else None
     result, reason = decide_replay(found, pending, later, wanted.targets)

@@ -11,12 +11,14 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
+from alertgate.notify import set_back
 from alertgate.notify.budget import MAIL, PERIOD, Budget, Usage, budget
-from alertgate.notify.channels.registry import targets
+from alertgate.notify.directory import Directory
 from alertgate.notify.plan import LONGEST_WAIT
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
-from alertgate.store import claims, leases, upkeep
+from alertgate.store import Connection, claims, leases, upkeep
 from alertgate.store.engine import Store
+from alertgate.store.leases import CLOCK_SKEW
 
 EVERY = 5.0
 """Seconds between runs."""
@@ -37,6 +39,7 @@ class NotificationUpkeep:
         metrics: Metrics,
         *,
         channels: Collection[ChannelName],
+        directory: Directory,
         owner: str,
     ) -> None:
         self._store = store
@@ -44,6 +47,7 @@ class NotificationUpkeep:
         self._clock = clock
         self._metrics = metrics
         self._channels = frozenset(channels)
+        self._directory = directory
         self._owner = owner
         self._last_run = float("-inf")
         self._budget = Budget.PLENTY
@@ -80,19 +84,30 @@ class NotificationUpkeep:
             log.warning("notifications.released", detail="their lease was stale", number=len(expired), ids=expired[:20])
 
     async def clamp_due_times(self) -> None:
-        """Bring forward notifications due later than any wait allows, because the clock was set back."""
-        now = self._clock.now()
-        interval = self._settings.grouping.interval
-        latest = [now + wait for wait in (interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))]
-        update = now + max(interval, LONGEST_WAIT)
-        if number := await self._store.write(
-            lambda connection: upkeep.clamp_due_times(connection, latest, update, now)
-        ):
+        """Bring forward what is due later than any wait allows, because the clock was set back."""
+        if number := await self._store.write(self._clamp):
             log.warning(
                 "notifications.clamped",
                 detail="they were due later than any wait allows, and are brought forward; was the clock set back?",
                 number=number,
             )
+        if number := await self._store.write(
+            lambda connection: set_back.count_from_now(connection, self._clock.now())  # as in `_clamp`
+        ):
+            log.warning(
+                "escalations.clamped",
+                detail="what they wait for counts from now, because it lies further away; was the clock set back?",
+                number=number,
+            )
+
+    def _clamp(self, connection: Connection) -> int:
+        now = self._clock.now()  # not before the transaction: what was written while it waited isn't from the future
+        interval = self._settings.grouping.interval
+        latest = [now + wait for wait in (interval, *(spread(delay, 1.0) for delay in (*DELAYS, LAST_DELAY)))]
+        update = now + max(interval, LONGEST_WAIT)
+        people = self._directory.policy.people.values()
+        longest = max((contact.after for person in people for contact in person.contacts), default=timedelta(0))
+        return upkeep.clamp_due_times(connection, latest, update, now + longest + CLOCK_SKEW, now)
 
     async def note_missed(self, paused: Mapping[ChannelName, datetime]) -> None:
         """Note on what is due that its channel is away, for the digest once it works again."""
@@ -121,7 +136,7 @@ class NotificationUpkeep:
         """End what waits in the outbox for nobody, once a mail server is set."""
         if ChannelName.OUTBOX in self._channels:
             return
-        now, reachable = self._clock.now(), [address for _, address in targets(self._settings)]
+        now, reachable = self._clock.now(), [address for _, address in self._directory.targets]
         if number := await self._store.write(lambda connection: upkeep.leave_outbox(connection, reachable, now)):
             log.info(
                 "outbox.left",
@@ -132,7 +147,7 @@ class NotificationUpkeep:
 
     async def reassign_orphaned(self) -> None:
         """Move notifications from channels no longer configured to those that reach their addresses now."""
-        now, reachable = self._clock.now(), targets(self._settings)
+        now, reachable = self._clock.now(), self._directory.targets
         moved, failed = await self._store.write(
             lambda connection: upkeep.reassign_orphaned(connection, self._channels, reachable, now)
         )

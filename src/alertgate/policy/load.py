@@ -1,32 +1,33 @@
 """Read alertgate.toml: TOML becomes a frozen Policy, or a list of problems, each with its key and a remedy."""
 
 import hashlib
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from alertgate.errors import PolicyInvalid
-from alertgate.policy.bounds import did_you_mean
-from alertgate.policy.events import EventRule
+from alertgate.policy.build import build
+from alertgate.policy.document import Document
+from alertgate.policy.policy import Policy
+from alertgate.policy.problem_words import is_echo, key, problem, shortened
+from alertgate.policy.references import problems
+from alertgate.policy.surroundings import Surroundings
+from alertgate.policy.toml_text import read_toml
 
-MOST_RULES = 500
 LARGEST_FILE = 1_000_000
 """Bytes."""
 DIGEST_SHOWN = 12
 """Characters."""
-
-
-class Policy(BaseModel):
-    """What alertgate.toml says."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    events: tuple[EventRule, ...] = Field((), max_length=MOST_RULES)
+MOST_PROBLEMS = 50
+"""Problems that are shown; nobody reads ten thousand."""
+LONGEST_PROBLEM = 500
+"""Characters."""
+UNKNOWN = Surroundings()
+"""Surroundings without recipients or secrets."""
 
 
 class FileState(StrEnum):
@@ -47,20 +48,21 @@ class PolicyFile(NamedTuple):
     problems: tuple[str, ...] = ()
 
 
-def read_file(path: Path) -> PolicyFile:
+def read_file(path: Path, surroundings: Surroundings = UNKNOWN) -> PolicyFile:
     """Read and check a file. Never raises."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         return PolicyFile(path, FileState.MISSING)
     except OSError as error:
         remedy = "mount or name a file" if path.is_dir() else "let the service's user read it"
         return _invalid(path, f"{path} can't be read ({error.strerror}): {remedy}")
     if len(content) > LARGEST_FILE:
-        return _invalid(path, f"{path} has {len(content):,} bytes; at most {LARGEST_FILE:,} are allowed")
+        return _invalid(path, f"{path} has more than the {LARGEST_FILE:,} bytes that are allowed")
     try:
         text = content.decode()
-        return PolicyFile(path, FileState.READ, text, parse(text))
+        return PolicyFile(path, FileState.READ, text, parse(text, surroundings))
     except UnicodeDecodeError as error:
         return _invalid(path, f"{path} isn't UTF-8 (byte {error.start + 1}): save it as UTF-8")
     except PolicyInvalid as invalid:
@@ -71,17 +73,38 @@ def _invalid(path: Path, problem: str) -> PolicyFile:
     return PolicyFile(path, FileState.INVALID, problems=(problem,))
 
 
-def parse(text: str) -> Policy:
-    """Return the policy that a text holds. Raises PolicyInvalid with every problem."""
+def parse(text: str, surroundings: Surroundings = UNKNOWN) -> Policy:
+    """Return the policy that a text holds. Raises PolicyInvalid with every problem, and nothing else."""
     try:
-        tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PolicyInvalid([f'the file isn\'t TOML: {error}; texts need quotes, as in event = "door/*"']) from None
+        return _policy(read_toml(text), surroundings)
+    except PolicyInvalid:
+        raise
+    except Exception as error:  # a strange file mustn't keep the service from starting with the last good policy
+        raise PolicyInvalid([_FAILED.format(type(error).__name__)]) from error
+
+
+_FAILED = (
+    "the file can't be read, because alertgate fails at it ({}): undo what was changed last, and please report this"
+)
+
+
+def _policy(found: dict[str, Any], surroundings: Surroundings) -> Policy:
+    fitting = (f"{key(each.location)} {each.text}" for each in problems(found))
     try:
-        return Policy.model_validate(tables)
+        document = Document.model_validate(found, context=surroundings)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        raise PolicyInvalid([f"{_key(detail['loc'])} {_problem(detail)}" for detail in details]) from None
+        unread = (f"{key(detail['loc'])} {problem(detail)}" for detail in details if not is_echo(detail, details))
+        raise PolicyInvalid(_shown(chain(unread, fitting))) from None
+    if wrong := _shown(fitting):
+        raise PolicyInvalid(wrong)
+    return build(document, surroundings)
+
+
+def _shown(found: Iterable[str]) -> list[str]:
+    """Return the first problems, none of them endless, and whether there are more."""
+    first = [shortened(each, LONGEST_PROBLEM) for each in islice(found, MOST_PROBLEMS + 1)]
+    return [*first[:MOST_PROBLEMS], "(and more problems)"] if len(first) > MOST_PROBLEMS else first
 
 
 def digest(text: str) -> str:
@@ -92,31 +115,3 @@ def digest(text: str) -> str:
 def short(named: str) -> str:
     """Return a digest as logs and `/health` show it."""
     return named[:DIGEST_SHOWN]
-
-
-def _key(location: Sequence[int | str]) -> str:
-    """Return a key as the file has it; tables of a list are counted from 1."""
-    key = ""
-    for step in location:
-        key += f"[{step + 1}]" if isinstance(step, int) else f".{step}" if key else step
-    return key
-
-
-def _problem(detail: ErrorDetails) -> str:
-    """Return what is wrong with a key, and what to do."""
-    sentences = {
-        "missing": "is missing: add it",
-        "model_type": "must be a table: write [[events]], and its keys below it",
-        "tuple_type": "must be tables: write [[events]] with two brackets",
-        "too_long": f"has too many tables: at most {MOST_RULES} are allowed",
-    }
-    if detail["type"] == "extra_forbidden":
-        known = _known_keys(detail["loc"])
-        return f"is unknown{did_you_mean(str(detail['loc'][-1]), known)} (known here: {', '.join(known)})"
-    if detail["type"] == "value_error":
-        return str(detail["ctx"]["error"])
-    return sentences.get(detail["type"], f"can't be used: {detail['msg']}")
-
-
-def _known_keys(location: Sequence[int | str]) -> Mapping[str, Any]:
-    return EventRule.model_fields if len(location) > 1 else Policy.model_fields

@@ -62,6 +62,11 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "the stored policy is from another version of alertgate",
             "Run the same version everywhere, then send SIGHUP.",
         ),
+        Cause.POLICY_FAILED: CauseWords(
+            "alertgate itself failed at reading it",
+            "Look for policy.failed in the log, and please report it. Undo what was changed last in the file, and send "
+            "SIGHUP.",
+        ),
         Cause.CHANNEL_LOGIN: CauseWords(
             "its server refuses the login",
             "Check SMTP_USERNAME and SMTP_PASSWORD (with Gmail it must be an app password), run `alertgate check`, and "
@@ -175,6 +180,11 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
         Cause.RECIPIENT_REMOVED: CauseWords(
             "the recipient is no longer in the settings",
             "Dismiss them with `alertgate dismiss ID`, or add the recipient again and run `alertgate retry --all`.",
+        ),
+        Cause.RECIPIENT_UNSET: CauseWords(
+            "alertgate didn't know the CONTACT_… that holds the address",
+            "Tell these people yourself. Set it in .env or /run/secrets and run `alertgate reload`, or, where "
+            "alertgate gets .env as its environment, as with Compose, start it anew. Then run `alertgate retry --all`.",
         ),
         Cause.CHANNEL_AWAY: CauseWords(
             "their channel was away for longer than GIVE_UP_AFTER",

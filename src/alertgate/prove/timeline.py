@@ -9,12 +9,14 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.characters import cut, escaped
-from alertgate.credential import in_words, signed
+from alertgate.credential import in_words as with_credential
+from alertgate.credential import signed
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import (
     Alert,
     AlertStatus,
     Attempt,
+    Hold,
     Incident,
     Notification,
     NotificationStatus,
@@ -22,10 +24,15 @@ from alertgate.model import (
     Severity,
     Source,
 )
+from alertgate.policy.silences import in_words
 from alertgate.prove.history import IncidentTrail, Told, Trail
 
 LONGEST_QUOTE = 200
 """Characters of the alert's content."""
+
+AT_ONCE = timedelta(seconds=5)
+"""What starts this soon after it was due wasn't held up."""
+WAITED_FOR = "more than FLOOD_LIMIT allows went to that contact in a minute, or the channel was busy or paused"
 
 
 class _Event(NamedTuple):
@@ -38,7 +45,8 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
 
     The last line is the state at `now`. Control characters are escaped.
     """
-    events = [*_alert_events(trail), *_incident_events(trail), *(event for told in trail.told for event in _told(told))]
+    events = [*_alert_events(trail), *_incident_events(trail, zone), *_silence_events(trail, zone, now)]
+    events += [event for told in trail.told for event in _told(told)]
     events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
     lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
     return "\n".join(escaped(line) for line in lines)
@@ -50,7 +58,7 @@ def tell_incident(trail: IncidentTrail, name: str | None, zone: ZoneInfo, now: d
     of_newest = Trail(newest, incident, trail.told)
     events = [_Event(incident.opened_at, "the incident was opened")]
     events += [event for alert in reversed(trail.latest) for event in _of_alert(alert)]
-    events += [*_ends(incident), *(event for told in trail.told for event in _told(told))]
+    events += [*_ends(incident, zone), *(event for told in trail.told for event in _told(told))]
     events.sort(key=attrgetter("at"))
     heading = _incident_heading(trail, name)
     lines = [*heading, *_timeline(events, zone), "", _current_state(of_newest, zone, now)]
@@ -105,7 +113,10 @@ def _alert_events(trail: Trail) -> Iterator[_Event]:
     if alert.published_at:
         yield _Event(alert.published_at, "published, according to the sender")
     request = f" (request {alert.request_id})" if alert.request_id else ""
-    how = in_words(alert.credential) if alert.source is Source.GENERIC else ""  # Particle's webhook has one way in
+    # Particle's webhook has one way in.
+    how = (
+        with_credential(alert.credential) if alert.source is Source.GENERIC else ""
+    )  # Particle's webhook has one way in
     if alert.source is Source.ALERTGATE:
         yield _Event(alert.received_at, "reported by alertgate itself")
     else:
@@ -127,24 +138,43 @@ def _delay(alert: Alert) -> str:
     return f", {_span(delay)} after it was published"
 
 
-def _incident_events(trail: Trail) -> Iterator[_Event]:
+def _incident_events(trail: Trail, zone: ZoneInfo) -> Iterator[_Event]:
     incident = trail.incident
     if incident is None:
         return
     if incident.opened_at < trail.alert.received_at:
         yield _Event(incident.opened_at, "the incident was opened by an earlier alert")
-    yield from _ends(incident)
+    if run := trail.escalation:
+        yield _Event(run.begun_at, f"escalation {run.escalation} began: {run.route}")
+    yield from _ends(incident, zone)
 
 
-def _ends(incident: Incident) -> Iterator[_Event]:
+def _ends(incident: Incident, zone: ZoneInfo) -> Iterator[_Event]:
     if incident.acknowledged_at:
+        snoozed_until = incident.snoozed_until
+        until = f" until {snoozed_until.astimezone(zone):%Y-%m-%d %H:%M}" if snoozed_until else ""
+        did = "snoozed" if until else "acknowledged"
         who = signed(incident.acknowledged_by or "", incident.acknowledged_with)
-        yield _Event(incident.acknowledged_at, f"the incident was acknowledged by {who}")
+        yield _Event(incident.acknowledged_at, f"the incident was {did} by {who}{until}")
     if incident.resolved_at:
         person = signed(incident.resolved_by or "", incident.resolved_with)
         is_person = incident.resolution is Resolution.PERSON
-        how = f" by {person}" if is_person else f"{_resolution(incident)}{in_words(incident.resolved_with)}"
+        how = f" by {person}" if is_person else f"{_resolution(incident)}{with_credential(incident.resolved_with)}"
         yield _Event(incident.resolved_at, f"the incident was resolved{how}")
+
+
+def _silence_events(trail: Trail, zone: ZoneInfo, now: datetime) -> Iterator[_Event]:
+    """Yield when silences began and ended, as far as that is past."""
+    for silence in trail.silences:
+        how = with_credential(silence.credential)
+        said = f"{in_words(silence, silence.ends_at, now, zone)}, asked for{how}: {silence.id}"
+        if silence.begins_at <= now:
+            yield _Event(silence.begins_at, said)
+        if silence.removed_at:
+            by = signed(silence.removed_by or "", silence.removed_with)
+            yield _Event(silence.removed_at, f"the silence {silence.id} was ended by {by}")
+        elif silence.ends_at <= now:
+            yield _Event(silence.ends_at, f"the silence {silence.id} came to its end")
 
 
 def _told(told: Told) -> Iterator[_Event]:
@@ -153,9 +183,13 @@ def _told(told: Told) -> Iterator[_Event]:
     planned = "" if notification.status is NotificationStatus.CANCELLED else f": {notification.reason}"
     yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
     if notification.retry_since > notification.created_at:
-        yield _Event(notification.retry_since, f"{who} retried manually{in_words(notification.retried_with)}")
+        yield _Event(notification.retry_since, f"{who} retried manually{with_credential(notification.retried_with)}")
     if notification.held_until:
         yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
+    if notification.released_at and notification.released_at > notification.created_at:
+        yield _Event(notification.released_at, f"{who} was held until now")
+    if waited := _waited(told):
+        yield _Event(notification.due_at, f"{who} was due, and waited for {_span(waited)}: {WAITED_FOR}")
     message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
     for number, attempt in enumerate(told.attempts, start=1):
         yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
@@ -166,6 +200,14 @@ def _told(told: Told) -> Iterator[_Event]:
         yield _Event(notification.dismissed_at, f"{who} dismissed by {by}")
     if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
         yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
+
+
+def _waited(told: Told) -> timedelta | None:
+    """Return how long a message waited after it was due, if that is worth a word; a retry has a due time of its own."""
+    if len(told.attempts) != 1 or told.notification.held_until:
+        return None
+    waited = told.attempts[0].started_at - told.notification.due_at
+    return waited if waited >= AT_ONCE else None
 
 
 def _failed(notification: Notification) -> str:
@@ -197,8 +239,18 @@ def _current_state(trail: Trail, zone: ZoneInfo, now: datetime) -> str:
     told: dict[tuple[str, str], list[Told]] = {}
     for one in trail.told:
         told.setdefault((one.notification.channel, one.notification.address), []).append(one)
-    contacts = [_contact_state(each, trail.alert, zone) for each in told.values()] or ["nobody is notified"]
-    return f"{prefix}{_incident(trail.incident)}; {'; '.join(contacts)}."
+    contacts = [_contact_state(each, trail.alert, zone) for each in told.values()]
+    states = [*(contacts or ["nobody is notified yet" if _next(trail, zone) else "nobody is notified"])]
+    return f"{prefix}{_incident(trail.incident)}; {'; '.join([*states, *_next(trail, zone)])}."
+
+
+def _next(trail: Trail, zone: ZoneInfo) -> list[str]:
+    """Return what the escalation does next."""
+    run = trail.escalation
+    if run is None or run.next_at is None:
+        return []
+    local = run.next_at.astimezone(zone)
+    return [f"escalation {run.escalation} (step {run.step}) is decided again at {local:%Y-%m-%d %H:%M:%S}"]
 
 
 def _incident(incident: Incident) -> str:
@@ -247,7 +299,7 @@ def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
         case NotificationStatus.SENDING:
             return f"{who} is being sent"
         case NotificationStatus.PENDING:
-            return f"{who} waits until {_clock(best.due_at, zone)}"
+            return f"{who} waits until {_clock(best.due_at, zone)}{_HELD_BY.get(best.hold, '') if best.hold else ''}"
         case NotificationStatus.FAILED:
             return f"{who} FAILED at {_clock(finished, zone)}{_what_now(best, zone)}"
         case NotificationStatus.CANCELLED:
@@ -261,6 +313,9 @@ def _what_now(failed: Notification, zone: ZoneInfo) -> str:
     if failed.missed_since:
         return f", is sent once its channel works: run `alertgate dismiss {failed.id}` if that isn't needed"
     return f": run `alertgate retry {failed.id}` to retry it, or `alertgate dismiss {failed.id}`"
+
+
+_HELD_BY = {Hold.QUIET_HOURS: " (quiet hours)", Hold.OUTSIDE_HOURS: " (outside hours)", Hold.SILENCED: " (silenced)"}
 
 
 def _can_include(alert: Alert, told: Told) -> bool:

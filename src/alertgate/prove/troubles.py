@@ -76,6 +76,7 @@ class Cause(StrEnum):
     POLICY_INVALID = "policy_invalid"
     POLICY_UNSTORED = "policy_unstored"
     POLICY_FOREIGN = "policy_foreign"
+    POLICY_FAILED = "policy_failed"
     CHANNEL_LOGIN = "channel_login"
     CHANNEL_LOGINS = "channel_logins"
     CHANNEL_BUSY = "channel_busy"
@@ -102,6 +103,7 @@ class Cause(StrEnum):
     AUDIT_UNREADABLE = "audit_unreadable"
     RECIPIENT_REFUSED = "recipient_refused"
     RECIPIENT_REMOVED = "recipient_removed"
+    RECIPIENT_UNSET = "recipient_unset"
     GAVE_UP = "gave_up"
     CHANNEL_AWAY = "channel_away"
 

@@ -9,10 +9,11 @@ from sqlalchemy import CompoundSelect, Connection, and_, bindparam, func, select
 
 from alertgate.model import Alert, Signal
 from alertgate.seen import Seen
+from alertgate.store.column_types import AnyText, Instant
 from alertgate.store.lookups import Row, find_ids, first_of_each, newest_of, number_at, text_at
 from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows
-from alertgate.store.tables import BELIEVABLE, AnyText, Instant, alerts, constant
+from alertgate.store.tables import BELIEVABLE, alerts, constant
 
 _COLUMNS = [alerts.c[field.name] for field in fields(Alert)]
 _SEEN = [alerts.c[name] for name in Seen._fields]

@@ -10,7 +10,7 @@ from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Res
 from alertgate.store.claims import WAITS_FOR_ITS_CHANNEL
 from alertgate.store.notifications import IS_OUTSTANDING
 from alertgate.store.rows import portions
-from alertgate.store.tables import constant, incidents, notifications
+from alertgate.store.tables import constant, escalations, incidents, notifications
 
 _n = notifications.c
 MOST = 20
@@ -78,13 +78,15 @@ def expired(connection: Connection, lease_before: datetime) -> Sequence[str]:
 def untold(connection: Connection, before: datetime) -> Sequence[str]:
     """Return incidents about which nobody was or will be notified, and of which no person is known to know.
 
-    They have been open since `before` or earlier; or they ended without a person's act, and a failure is outstanding.
+    They have been open since `before` or earlier, and no escalation will tell anybody; or they ended without a person's
+    act, and a failure is outstanding.
     """
     # What was given up on and is being sent now has a time of failure: while its channel is away that is only a probe.
     is_sending = and_(_n.status == NotificationStatus.SENDING, _n.finished_at.is_(None))
     told = or_(is_sending, _n.status.in_((NotificationStatus.PENDING, NotificationStatus.SENT)))
     somebody_knows = exists().where(_n.incident_id == incidents.c.id, or_(told, _n.dismissed_at.is_not(None)))
-    still_open = (incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.opened_at <= before)
+    waits = exists().where(escalations.c.incident_id == incidents.c.id, escalations.c.next_at.is_not(None))
+    still_open = (incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.opened_at <= before, ~waits)
     ended_unseen = (
         incidents.c.id.in_(select(_n.incident_id).where(IS_OUTSTANDING)),
         incidents.c.status == constant(IncidentStatus.RESOLVED),

@@ -21,15 +21,25 @@ from sqlalchemy import (
     tuple_,
 )
 
-from alertgate.model import BEGINNINGS, ChannelName, Due, IncidentStatus, NotificationStatus, Recent, Severity, Source
+from alertgate.contact_state import Due, Recent
+from alertgate.model import (
+    BEGINNINGS,
+    ChannelName,
+    IncidentStatus,
+    NotificationStatus,
+    Severity,
+    Source,
+)
 from alertgate.own_events import ABOUT_DELIVERY, CHANNEL_EVENT
-from alertgate.store.notifications import IS_PENDING, IS_SENDING, IS_SENT
+from alertgate.store.notifications import IS_PENDING, IS_RELEASED, IS_SENDING, IS_SENT
 from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
 _MESSAGE = func.coalesce(_n.digest_id, _n.id)
 """The same for all notifications that one message carries."""
 _IN_A_DIGEST = _n.digest_id.is_not(None)
+_IN_A_FLOOD = and_(_IN_A_DIGEST, _n.released_at.is_(None))
+"""Whether many came at once: all members of a digest of what was held were released together, however few they are."""
 
 
 _BEING_TOLD = (
@@ -76,6 +86,7 @@ def _due(*, probe: bool, bounded: bool, with_own: bool, some: bool) -> Select[An
         .where(
             _n.channel == bindparam("channel", type_=_n.channel.type),
             IS_PENDING,
+            IS_RELEASED,
             or_(is_due, _n.attempts > 0) if probe else is_due,
             tuple_(incidents.c.key, _n.address).not_in(_BEING_TOLD),
             true() if with_own else ~WAITS_FOR_ITS_CHANNEL,
@@ -152,7 +163,7 @@ _RECENT = (
                 )
             )
         ),
-        func.max(case((_IN_A_DIGEST, _n.claimed_at))),
+        func.max(case((_IN_A_FLOOD, _n.claimed_at))),
         func.max(case((and_(_n.severity < Severity.CRITICAL, _n.claimed_at > _time("interval")), _n.claimed_at))),
     )
     .where(

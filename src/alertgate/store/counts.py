@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from alertgate.model import ChannelName, NotificationStatus, Severity, Source, worst
+from alertgate.store.notifications import IS_RELEASED
 from alertgate.store.tables import alerts, attempts, constant, incidents, notifications
 
 _n = notifications.c
@@ -44,7 +45,7 @@ def worst_waiting(connection: Connection, channel: ChannelName) -> Severity | No
     query = (
         select(_n.severity)
         .join_from(notifications, incidents)
-        .where(_n.channel == channel, incidents.c.source != constant(Source.ALERTGATE))
+        .where(_n.channel == channel, incidents.c.source != constant(Source.ALERTGATE), IS_RELEASED)
         .order_by(_n.severity.desc())
         .limit(1)
     )

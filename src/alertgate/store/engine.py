@@ -1,7 +1,6 @@
 """The store: engines, opening and closing, and the differences between SQLite and PostgreSQL."""
 
 import asyncio
-import fcntl
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,8 @@ from sqlalchemy.pool import QueuePool
 
 from alertgate import database_url
 from alertgate.config import Settings
-from alertgate.errors import StoreError, StoreInUse, StoreMissing, StoreTooSlow, StoreUnavailable
-from alertgate.store import schema
+from alertgate.errors import StoreError, StoreMissing, StoreTooSlow, StoreUnavailable
+from alertgate.store import lock, schema
 from alertgate.store.backup import back_up
 from alertgate.store.errors import committing, translated
 from alertgate.store.postgresql import postgresql_engine, through_pooler
@@ -79,7 +78,7 @@ class Store:
             make_private_dir(self._file.parent)
             make_private(self._file)
             if exclusive:
-                self._lock = _claim(self._file)
+                self._lock = lock.claim(self._file)
         try:
             schema.migrate(self._write_engine)
         except BaseException:
@@ -118,7 +117,7 @@ class Store:
         if self._file and not self._file.exists():
             return f"{self.name} doesn't exist yet; `alertgate serve` creates it"
         if self._file:
-            _claim(self._file).close()
+            lock.claim(self._file).close()
         try:
             with translated(), self._write_engine.begin() as connection:
                 newest = schema.is_newest(connection)
@@ -228,27 +227,6 @@ class Store:
 
 def _each(connection: Connection, acts: Sequence[Callable[[Connection], Any]]) -> list[Any]:
     return [act(connection) for act in acts]
-
-
-def _claim(file: Path) -> IO[str]:
-    """Lock an SQLite file for this process, until it exits or crashes."""
-    path = file.with_suffix(".lock")
-    make_private(path)
-    try:
-        lock = path.open("w")
-    except OSError as error:
-        raise StoreUnavailable(
-            f"The lock file beside {file} can't be opened: {error}. Remove it, or make this user its owner."
-        ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise StoreInUse(
-            f"Another alertgate is serving {file}; two on one SQLite file would notify people twice. "
-            "Stop the other one, or set DATABASE_URL to a PostgreSQL database, which several can share."
-        ) from None
-    return lock
 
 
 def _engine(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:

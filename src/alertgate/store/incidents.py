@@ -3,16 +3,18 @@
 from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, literal, or_, select, update
 
-from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution, Source
+from alertgate.model import Incident, IncidentStatus, NotificationStatus, Resolution, Severity, Source
 from alertgate.own_events import UNWATCHED
 from alertgate.rules import GroupingRules
+from alertgate.store.column_types import AnyText
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
 from alertgate.store.pages import Wanted, first_id, select_page
 from alertgate.store.rows import insert_rows, portions, update_rows
-from alertgate.store.tables import AnyText, constant, incidents, notifications
+from alertgate.store.tables import constant, escalations, incidents, notifications
 
 _COLUMNS = [incidents.c[field.name] for field in fields(Incident)]
 _OF_KEYS = incidents.c.key.in_(bindparam("keys", expanding=True))
@@ -80,9 +82,26 @@ def own_unresolved(connection: Connection) -> list[Incident]:
     return [Incident(*row) for row in connection.execute(_OWN_UNRESOLVED)]
 
 
+class Alike(NamedTuple):
+    """What matchers look at of some incidents."""
+
+    event: str
+    severity: Severity
+    source: Source
+    device: str | None
+
+
+def unresolved_alike(connection: Connection) -> list[tuple[Alike, int]]:
+    """Return how many incidents that aren't over are alike for a matcher."""
+    alike = [incidents.c[name] for name in Alike._fields]
+    query = select(*alike, func.count()).where(incidents.c.status != constant(IncidentStatus.RESOLVED)).group_by(*alike)
+    return [(Alike(*row[:-1]), row[-1]) for row in connection.execute(query)]
+
+
 def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -> list[str]:
     """Resolve every incident that `group.decide.is_quiet` calls quiet and nobody is to be told of; return their ids.
 
+    Nor one whose escalation goes on.
     One with a notification that isn't sent yet, or was sent within RESOLVE_AFTER, stays: it must not end before people
     hear of it, nor just afterwards.
     """
@@ -90,6 +109,7 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
     not_sent_yet = notifications.c.status.in_((NotificationStatus.PENDING, NotificationStatus.SENDING))
     just_sent = and_(notifications.c.status == NotificationStatus.SENT, notifications.c.finished_at > before)
     telling = exists().where(notifications.c.incident_id == incidents.c.id, or_(not_sent_yet, just_sent))
+    running = exists().where(escalations.c.incident_id == incidents.c.id, escalations.c.next_at.is_not(None))
     acknowledged_at = func.coalesce(incidents.c.acknowledged_at, incidents.c.last_alert_at)
     forgotten = acknowledged_at <= literal(
         min(now - rules.again_after_ack, now - rules.resolve_after), incidents.c.acknowledged_at.type
@@ -105,6 +125,7 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
             incidents.c.last_alert_at <= before,
             or_(incidents.c.status != constant(IncidentStatus.ACKNOWLEDGED), forgotten),
             ~telling,
+            ~running,
         )
         .values(status=IncidentStatus.RESOLVED, resolved_at=now, resolution=Resolution.SILENCE)
         .returning(incidents.c.id)

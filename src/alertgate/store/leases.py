@@ -10,12 +10,13 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import IncidentStatus, Kind, Notification, NotificationStatus, worst
+from alertgate.model import ABOUT_OTHERS, FIRST_NEWS, IncidentStatus, Kind, Notification, NotificationStatus, worst
 from alertgate.states import states_before
 from alertgate.store import failures
+from alertgate.store.newer import Place, told_by_newer
 from alertgate.store.notifications import (
     COLUMNS,
     IS_PENDING,
@@ -25,7 +26,7 @@ from alertgate.store.notifications import (
     superseded_by,
 )
 from alertgate.store.rows import portions, update_rows
-from alertgate.store.tables import constant, incidents, notifications
+from alertgate.store.tables import incidents, notifications
 from alertgate.store.untold import IS_GIVEN_UP, included
 
 _n = notifications.c
@@ -195,11 +196,11 @@ def _cancel_included(connection: Connection, sent: Mapping[str, datetime]) -> No
 def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notification]]) -> None:
     """Make notifications pending again, unless they are needless by now; cancel what each of them supersedes."""
     incident_ids = {after.incident_id for _, after in again}
-    situations = _situations(connection, incident_ids)
+    situations, newer = _situations(connection, incident_ids), told_by_newer(connection, incident_ids)
     waiting = {_place(each): each for each in _pending(connection, incident_ids)}
     cancelled = []
     for end, after in again:
-        if reason := _needless(situations[after.incident_id]):
+        if reason := _needless(after.kind, situations[after.incident_id], newer.get(_place(after))):
             cancelled.append(_cancelled(after, reason, end.now))
             continue
         merged = after
@@ -214,12 +215,16 @@ def _make_pending(connection: Connection, again: Sequence[tuple[Finish, Notifica
 
 
 def _including(returning: Notification, superseded: Notification) -> Notification:
-    """Return a notification that says also what a later one would have said, and is as pressing."""
-    kind = returning.kind if returning.kind is Kind.OPENING else superseded.kind
+    """Return a notification that says also what a later one would have said, and is as pressing.
+
+    The news of a silence stays what it is: the silence would hold anything else.
+    """
+    stays_first = returning.kind in FIRST_NEWS and superseded.kind is not Kind.SILENCE
+    kind = returning.kind if stays_first else superseded.kind
     return replace(returning, kind=kind, severity=worst(returning.severity, superseded.severity))
 
 
-def _place(notification: Notification) -> tuple[str, str, str]:
+def _place(notification: Notification) -> Place:
     """Return what one notification at most may be pending for."""
     return notification.incident_id, notification.channel, notification.address
 
@@ -228,19 +233,19 @@ def _cancelled(notification: Notification, reason: str, now: datetime) -> Notifi
     return replace(notification, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
 
 
-def _needless(situation: Any) -> str | None:
+def _needless(kind: Kind, situation: Any, newer_id: str | None) -> str | None:
     """Return why a notification needn't be sent any more, as a sentence, or None.
 
-    Its incident is acknowledged; or there is a newer one with the same key, so that this one would say "over" of what
-    is open, or say it again.
+    Its incident is acknowledged, and it doesn't say what somebody has done; or its contact hears of a newer one with
+    the same key, so that this one would say "over" of what is open, or say it again.
     """
-    if situation.status is IncidentStatus.ACKNOWLEDGED:
+    if situation.status is IncidentStatus.ACKNOWLEDGED and kind not in ABOUT_OTHERS:
         return f"acknowledged by {situation.acknowledged_by}"
-    return superseded_by(situation.newer_id) if situation.newer_id else None
+    return superseded_by(newer_id) if newer_id else None
 
 
 def _situations(connection: Connection, incident_ids: Collection[str]) -> dict[str, Any]:
-    """Return each incident's status and acknowledgement, with the id of a newer one with its key, by id."""
+    """Return each incident's status and acknowledgement, by id."""
     ids = portions(incident_ids)
     return {row.id: row for some in ids for row in connection.execute(_SITUATIONS, {"ids": some}).all()}
 
@@ -250,14 +255,8 @@ def _pending(connection: Connection, incident_ids: Collection[str]) -> list[Noti
     return [notification_of(row) for some in ids for row in connection.execute(_PENDING, {"ids": some}).all()]
 
 
-_OWN, _NEWER = incidents.alias(), incidents.alias()
-_NEWER_ID = (
-    select(func.max(_NEWER.c.id))
-    .where(_NEWER.c.key == _OWN.c.key, _NEWER.c.id > _OWN.c.id, _OWN.c.status == constant(IncidentStatus.RESOLVED))
-    .scalar_subquery()
-)
-_SITUATIONS = select(_OWN.c.id, _OWN.c.status, _OWN.c.acknowledged_by, _NEWER_ID.label("newer_id")).where(
-    _OWN.c.id.in_(bindparam("ids", expanding=True))
+_SITUATIONS = select(incidents.c.id, incidents.c.status, incidents.c.acknowledged_by).where(
+    incidents.c.id.in_(bindparam("ids", expanding=True))
 )
 _PENDING = select(*COLUMNS).where(_n.incident_id.in_(bindparam("ids", expanding=True)), IS_PENDING)
 

@@ -21,9 +21,11 @@ from sqlalchemy import (
     update,
 )
 
+from alertgate.contact_state import ContactState
 from alertgate.credential import Credential
 from alertgate.model import (
-    ContactState,
+    FIRST_NEWS,
+    Hold,
     IncidentStatus,
     Kind,
     Notification,
@@ -41,6 +43,10 @@ COLUMNS = [_n[field.name] for field in fields(Notification)]
 IS_PENDING = _n.status == constant(NotificationStatus.PENDING)
 IS_SENDING = _n.status == constant(NotificationStatus.SENDING)
 IS_SENT = _n.status == constant(NotificationStatus.SENT)
+IS_HELD = _n.hold.in_([constant(each) for each in (Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED)])
+"""Whether it isn't sent, though it is due, before it is decided again whether anything holds it."""
+IS_RELEASED = or_(_n.hold.is_(None), _n.hold == constant(Hold.DELAYED))
+"""The opposite."""
 IS_FAILED = or_(_n.status == constant(NotificationStatus.FAILED), and_(IS_SENDING, _n.finished_at.is_not(None)))
 """Whether it failed; also while it is tried once more because its channel may work again."""
 IS_OUTSTANDING = and_(IS_FAILED, _n.dismissed_at.is_(None), _n.superseded_by.is_(None))
@@ -51,7 +57,7 @@ _TOLD_AT = case(
     (IS_SENT, _n.finished_at),
     (IS_SENDING, _n.claimed_at),
 )
-CHANGES_OF_STATE = (Kind.OPENING, Kind.REOPENING, Kind.RESOLUTION)
+CHANGES_OF_STATE = (*sorted(FIRST_NEWS), Kind.REOPENING, Kind.RESOLUTION)
 """The kinds that tell of a change of state."""
 _IS_RECENT = and_(  # told after `since`, or about to be told
     _n.status.in_(
@@ -96,6 +102,11 @@ _CONTACT_STATES = (
         _number_of(and_(_n.kind.in_([constant(kind) for kind in CHANGES_OF_STATE]), _IS_RECENT)).label("changes"),
         _number_of(and_(_n.kind == constant(Kind.CHANGES), _IS_RECENT)).label("summaries"),
         func.max(case((_IS_RECENT, _n.severity))).label("worst"),
+        func.max(case((IS_PENDING, _n.kind))).label("pending_kind"),
+        func.max(case((IS_PENDING, _n.hold))).label("pending_hold"),
+        func.max(case((IS_PENDING, _n.claimed_at))).label("pending_claimed_at"),
+        func.max(_n.person).label("person"),
+        _number_of(and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION))).label("in_flight"),
     )
     .join_from(notifications, incidents)
     .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))
@@ -146,7 +157,11 @@ class Expedited:
     due_at: datetime | None = None
     """The new due time; None keeps the old one."""
     kind: Kind | None = None
-    """The new kind, unless it is an opening, which stays one."""
+    """The new kind, unless it is the first news of the incident, which stays one."""
+    hold: Hold | None = None
+    """What it waits for until the new due time."""
+    reason: str = ""
+    """Why it has the new kind."""
 
 
 def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
@@ -154,9 +169,13 @@ def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
     for each in expedited:
         values: dict[str, Any] = {"severity": each.severity}
         if each.kind:
-            values["kind"] = case((_n.kind == Kind.OPENING, _n.kind), else_=each.kind)
+            is_first = _n.kind.in_(sorted(FIRST_NEWS))
+            values["kind"] = case((is_first, _n.kind), else_=each.kind)
+            values["reason"] = case((is_first, _n.reason), else_=each.reason) if each.reason else _n.reason
         if each.due_at:
-            values["due_at"] = case((_n.due_at < each.due_at, _n.due_at), else_=literal(each.due_at, _n.due_at.type))
+            is_earlier = _n.due_at < each.due_at
+            values["hold"] = case((is_earlier, _n.hold), else_=literal(each.hold, _n.hold.type))
+            values["due_at"] = case((is_earlier, _n.due_at), else_=literal(each.due_at, _n.due_at.type))
         connection.execute(update(notifications).where(_n.id == each.id, IS_PENDING).values(**values))
 
 
@@ -176,7 +195,7 @@ def page(
     connection: Connection, wanted: WantedNotifications, before: str | None, limit: int, *, outstanding: bool = False
 ) -> list[Notification]:
     """Return the newest `limit` notifications that match, newest first; with `before`, those older than that id."""
-    query = select_page(notifications, wanted, before, limit)
+    query = select_page(notifications, wanted, before, limit).with_only_columns(*COLUMNS)
     rows = connection.execute(query.where(IS_OUTSTANDING) if outstanding else query)
     return [notification_of(row) for row in rows]
 
@@ -196,6 +215,8 @@ def restart(connection: Connection, given_up: Notification, credential: Credenti
     if given_up.status not in states_before(NotificationStatus.PENDING):
         raise ValueError(f"a notification can't go from {given_up.status} to pending")
     fresh: dict[str, Any] = {
+        "channel": given_up.channel,
+        "address": given_up.address,  # the secret that held it may have been set meanwhile
         "status": NotificationStatus.PENDING,
         "due_at": now,
         "retry_since": now,
@@ -215,6 +236,11 @@ def restart(connection: Connection, given_up: Notification, credential: Credenti
 def cancel(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
     """Cancel the pending notifications about an incident; return how many."""
     return _cancel(connection, _n.incident_id == incident_id, reason=reason, now=now)
+
+
+def cancel_one(connection: Connection, notification_id: str, reason: str, now: datetime) -> None:
+    """Cancel a pending notification."""
+    _cancel(connection, _n.id == notification_id, reason=reason, now=now)
 
 
 def cancel_untold(connection: Connection, incident_id: str, reason: str, now: datetime) -> int:
@@ -238,12 +264,6 @@ def cancel_untold(connection: Connection, incident_id: str, reason: str, now: da
 def superseded_by(incident_id: str) -> str:
     """Return why a notification isn't needed, as a sentence: its incident is over, and the same thing fired again."""
     return f"incident {incident_id} has the same key and is newer, and is told instead"
-
-
-def cancel_others(connection: Connection, key: str, incident_id: str, now: datetime) -> None:
-    """Cancel what is pending about all incidents with a key but this one."""
-    others = select(incidents.c.id).where(incidents.c.key == key, incidents.c.id != incident_id)
-    _cancel(connection, _n.incident_id.in_(others), reason=superseded_by(incident_id), now=now)
 
 
 def cancel_superseded(connection: Connection, returning: Notification, now: datetime) -> None:

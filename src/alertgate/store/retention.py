@@ -5,15 +5,16 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, exists, select
 
 from alertgate.model import NotificationStatus
+from alertgate.store import silences
 from alertgate.store.notifications import IS_OUTSTANDING
-from alertgate.store.tables import alerts, attempts, incidents, notifications
+from alertgate.store.tables import alerts, attempts, escalations, incidents, notifications
 
 ALERTS_AT_A_TIME = 500
 INCIDENTS_AT_A_TIME = 50
 
 
 def delete_old(connection: Connection, before: datetime) -> int:
-    """Delete a batch of what ended before then; return how many alerts and incidents, 0 when nothing is left.
+    """Delete a batch of what ended before then; return how many alerts, incidents and silences, 0 when nothing is left.
 
     An incident with an outstanding failure stays until somebody has dealt with it, or nobody would ever hear of it.
     """
@@ -34,12 +35,13 @@ def delete_old(connection: Connection, before: datetime) -> int:
     deleted = connection.execute(
         delete(alerts).where(alerts.c.id.in_(connection.execute(old).scalars().all()))
     ).rowcount
-    deleted += _without_incident(connection, before)
+    deleted += _without_incident(connection, before) + silences.delete_old(connection, before)
     if deleted or not ids:
         return deleted
     told = select(notifications.c.id).where(notifications.c.incident_id.in_(ids))
     connection.execute(delete(attempts).where(attempts.c.notification_id.in_(told)))
     connection.execute(delete(notifications).where(notifications.c.incident_id.in_(ids)))
+    connection.execute(delete(escalations).where(escalations.c.incident_id.in_(ids)))
     return connection.execute(delete(incidents).where(incidents.c.id.in_(ids))).rowcount
 
 

@@ -1,18 +1,13 @@
-"""The schema, with types that store values the same way in SQLite and PostgreSQL."""
+"""The schema."""
 
-import json
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ColumnElement,
-    Dialect,
     Enum,
     Float,
     ForeignKey,
@@ -20,12 +15,9 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    SmallInteger,
     String,
     Table,
-    Text,
     TextClause,
-    TypeDecorator,
     literal_column,
     text,
 )
@@ -35,88 +27,16 @@ from alertgate.credential import Credential
 from alertgate.model import (
     AlertStatus,
     ChannelName,
+    Hold,
     IdKind,
     IncidentStatus,
     Kind,
     NotificationStatus,
     Resolution,
-    Severity,
     Signal,
     Source,
 )
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_UNSTORABLE = re.compile("[\x00\x1a\ud800-\udfff]")
-_ESCAPED = re.compile("\x1a([0-9a-f]{4})")
-_SEVERITIES = tuple(sorted(Severity, key=lambda severity: severity.rank))
-
-
-class PortableType(TypeDecorator[Any]):
-    """A type that both databases store the same way. Subclasses convert values, which are never None."""
-
-    impl: Any = Text
-    cache_ok = True
-    to_database: Callable[[Any], Any]
-    from_database: Callable[[Any], Any]
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        """Return a value as it is stored."""
-        return None if value is None else type(self).to_database(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002
-        """Return a stored value as it is used."""
-        return None if value is None else type(self).from_database(value)
-
-
-class Instant(PortableType):
-    """An aware time, stored as microseconds since 1970 in UTC: exact, sortable, and the same in both databases."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    @staticmethod
-    def to_database(value: datetime) -> int:
-        """Turn a time into microseconds."""
-        return (value - _EPOCH) // _MICROSECOND
-
-    @staticmethod
-    def from_database(value: int) -> datetime:
-        """Turn microseconds into a time."""
-        return _EPOCH + value * _MICROSECOND
-
-
-class AnyText(PortableType):
-    r"""Any Python text. PostgreSQL stores no NUL and UTF-8 no lone surrogate: both become \x1a and four hex digits."""
-
-    cache_ok = True
-
-    @staticmethod
-    def to_database(value: str) -> str:
-        """Escape what can't be stored."""
-        return _UNSTORABLE.sub(lambda match: f"\x1a{ord(match[0]):04x}", value)
-
-    @staticmethod
-    def from_database(value: str) -> str:
-        """Undo the escapes."""
-        return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), value) if "\x1a" in value else value
-
-
-class JsonText(PortableType):
-    """A JSON value as ASCII text, in which JSON escapes all other characters."""
-
-    cache_ok = True
-    to_database = staticmethod(json.JSONEncoder(separators=(",", ":")).encode)
-    from_database = staticmethod(json.loads)
-
-
-class Rank(PortableType):
-    """A severity as its rank, so that the database can order by it."""
-
-    impl = SmallInteger
-    cache_ok = True
-    to_database = staticmethod(attrgetter("rank"))
-    from_database = staticmethod(_SEVERITIES.__getitem__)
+from alertgate.store.column_types import MICROSECOND, AnyText, Instant, JsonText, Rank
 
 
 def _enum(enum: type[StrEnum]) -> Enum:
@@ -137,7 +57,7 @@ def _partial_index(name: str, *columns: str | TextClause, where: str, unique: bo
 
 
 _ID = String(36)
-BELIEVABLE = text(f"published_at <= received_at + {AHEAD // _MICROSECOND}")
+BELIEVABLE = text(f"published_at <= received_at + {AHEAD // MICROSECOND}")
 """An alert's clock isn't too far ahead. Migration 0003 has the same text in an index."""
 
 metadata = MetaData()
@@ -199,10 +119,12 @@ incidents = Table(
     Column("last_alert_id", _ID),
     Column("changes", Integer, nullable=False, server_default="1"),
     Column("changed_at", Instant),
+    Column("first_firing_at", Instant),
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", AnyText),
     Column("acknowledged_with", _enum(Credential)),
     Column("acknowledged_changes", Integer),
+    Column("snoozed_until", Instant),
     Column("resolved_at", Instant),
     Column("ended_at", Instant),
     Column("resolution", _enum(Resolution)),
@@ -221,6 +143,9 @@ OUTSTANDING = (
     " AND dismissed_at IS NULL AND superseded_by IS NULL"
 )
 """As `Notification.is_outstanding`. Migration 0006 has the same text in an index."""
+
+HELD = "status = 'pending' AND hold IS NOT NULL"
+"""Migration 0009 has the same text in an index."""
 
 notifications = Table(
     "notifications",
@@ -250,6 +175,11 @@ notifications = Table(
     Column("retried_with", _enum(Credential)),
     Column("superseded_by", _ID),
     Column("missed_since", Instant),
+    Column("person", AnyText),
+    Column("via", AnyText),
+    Column("hold", _enum(Hold)),
+    Column("released_at", Instant),
+    Column("link_hash", String(64)),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
@@ -263,8 +193,53 @@ notifications = Table(
     ),
     _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
     _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
+    _partial_index("notifications_link", "link_hash", where="link_hash IS NOT NULL"),
     _partial_index("notifications_missed", "channel", "status", where="missed_since IS NOT NULL"),
+    _partial_index("notifications_held", "due_at", where=HELD),
 )
+
+escalations = Table(
+    "escalations",
+    metadata,
+    Column("incident_id", _ID, ForeignKey("incidents.id"), primary_key=True),
+    Column("escalation", AnyText, nullable=False),
+    Column("route", AnyText, nullable=False),
+    Column("begun_at", Instant, nullable=False),
+    Column("wait", BigInteger, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("step_at", Instant),
+    Column("reminders", Integer, nullable=False),
+    Column("reminded_at", Instant),
+    Column("first_sent_at", Instant),
+    Column("gave_up", Boolean, nullable=False),
+    Column("told", JsonText, nullable=False),
+    Column("reason", String(32)),
+    Column("next_at", Instant),
+    _partial_index("escalations_running", "next_at", where="next_at IS NOT NULL"),
+)
+"""How far the escalation of each incident is that goes on, or went on, after its first notifications."""
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("event", AnyText),
+    Column("device", AnyText),
+    Column("source", AnyText),
+    Column("min_severity", Rank),
+    Column("unless", Rank),
+    Column("begins_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("author", AnyText, nullable=False),
+    Column("credential", _enum(Credential), nullable=False),
+    Column("note", AnyText),
+    Column("created_at", Instant, nullable=False),
+    Column("removed_at", Instant),
+    Column("removed_by", AnyText),
+    Column("removed_with", _enum(Credential)),
+    Index("silences_ends_at", "ends_at"),
+)
+"""Each holds what is to be said of the incidents that it matches, until `ends_at` or `removed_at`."""
 
 attempts = Table(
     "attempts",

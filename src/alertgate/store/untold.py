@@ -21,31 +21,24 @@ from sqlalchemy import (
     select,
 )
 
-from alertgate.model import ChannelName, Due, IncidentStatus, Kind, Notification, NotificationStatus, Resolution, Signal
+from alertgate.contact_state import Due
+from alertgate.model import (
+    ChannelName,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Resolution,
+    Signal,
+)
 from alertgate.store.claims import IS_ABOUT_DELIVERY, IS_TO_ANOTHER
+from alertgate.store.newer import IS_REPLACED, is_given_up, to_same_contact
 from alertgate.store.notifications import COLUMNS
 from alertgate.store.rows import portions
 from alertgate.store.tables import alerts, constant, incidents, notifications
 
 _n = notifications.c
 _PENDING, _SENDING, _SENT, _FAILED, _CANCELLED = (constant(status) for status in NotificationStatus)
-
-
-def is_given_up(table: FromClause) -> ColumnElement[bool]:
-    """Return the condition that a notification failed because its channel was away, and is told once that works.
-
-    Unless somebody has dismissed it, or a later one counts instead.
-    """
-    return and_(
-        table.c.status == _FAILED,
-        table.c.missed_since.is_not(None),
-        table.c.dismissed_at.is_(None),
-        table.c.superseded_by.is_(None),
-    )
-
-
-def _to_same_contact(one: FromClause, other: FromClause) -> ColumnElement[bool]:
-    return and_(one.c.channel == other.c.channel, one.c.address == other.c.address)
 
 
 IS_GIVEN_UP = is_given_up(notifications)
@@ -76,16 +69,13 @@ def any_missed(connection: Connection, channel: ChannelName) -> bool:
     return bool(connection.execute(_ANY_MISSED, {"channel": channel}).scalar())
 
 
-_other, _newer = notifications.alias(), incidents.alias()
+_other = notifications.alias()
 _IS_CARRIED = exists().where(
     _other.c.incident_id == _n.incident_id,
-    _to_same_contact(_other, notifications),
+    to_same_contact(_other, notifications),
     or_(_other.c.status.in_([_PENDING, _SENDING]), and_(is_given_up(_other), _other.c.id > _n.id)),
 )
 """Another notification to the same contact about the same incident will tell it."""
-_IS_REPLACED = exists().where(_newer.c.key == incidents.c.key, _newer.c.id > incidents.c.id)
-"""The same thing fired again. Told after that, this one would say "over" of it; the later one says what wasn't told."""
-
 _IS_ACKNOWLEDGED = or_(
     incidents.c.status == constant(IncidentStatus.ACKNOWLEDGED),
     and_(
@@ -104,7 +94,7 @@ def _given_up(*, probe: bool, some: bool) -> Select[Any]:
         select(*(_n[field.name] for field in fields(Due)))
         .join_from(notifications, incidents)
         .where(IS_GIVEN_UP, _ON_CHANNEL, *which, ~IS_ABOUT_DELIVERY)
-        .where(~_IS_ACKNOWLEDGED, ~_IS_CARRIED, ~_IS_REPLACED)
+        .where(~_IS_ACKNOWLEDGED, ~_IS_CARRIED, ~IS_REPLACED)
     )
 
 
@@ -127,7 +117,7 @@ _INCLUDED = (
     select(*COLUMNS, _told.c.id.label("told_by"))
     .join_from(_told, _of_told, _of_told.c.id == _told.c.incident_id)
     .join(_of_old, and_(_of_old.c.key == _of_told.c.key, _of_old.c.id <= _of_told.c.id))
-    .join(notifications, and_(_n.incident_id == _of_old.c.id, _to_same_contact(notifications, _told)))
+    .join(notifications, and_(_n.incident_id == _of_old.c.id, to_same_contact(notifications, _told)))
     .where(
         _told.c.id.in_(bindparam("ids", expanding=True)),
         IS_GIVEN_UP,
@@ -144,7 +134,7 @@ def included(connection: Connection, sent: Collection[str]) -> list[tuple[Notifi
 
 _LAST_TOLD = (
     select(func.max(_told.c.claimed_at))
-    .where(_told.c.incident_id == _n.incident_id, _to_same_contact(_told, notifications), _told.c.status == _SENT)
+    .where(_told.c.incident_id == _n.incident_id, to_same_contact(_told, notifications), _told.c.status == _SENT)
     .scalar_subquery()
 )
 _NEWS = (
@@ -169,7 +159,7 @@ _before, _between = incidents.alias(), incidents.alias()
 
 def _wasnt_told(which: FromClause) -> ColumnElement[bool]:
     """Return the condition that this contact was to be told about an incident, and wasn't."""
-    about = and_(_other.c.incident_id == which.c.id, _to_same_contact(_other, notifications))
+    about = and_(_other.c.incident_id == which.c.id, to_same_contact(_other, notifications))
     unsaid = _other.c.status.in_([_FAILED, _CANCELLED])
     return and_(exists().where(about, unsaid), ~exists().where(about, ~unsaid))
 
@@ -180,7 +170,7 @@ _PREVIOUS_ID = (
     .where(
         _between.c.key == incidents.c.key,
         _between.c.id < incidents.c.id,
-        _to_same_contact(_other, notifications),
+        to_same_contact(_other, notifications),
     )
     .order_by(_between.c.key.desc(), _between.c.id.desc())
     .limit(1)
@@ -188,7 +178,7 @@ _PREVIOUS_ID = (
 )
 _IS_KNOWN_INCIDENT = exists().where(
     _other.c.incident_id == _n.incident_id,
-    _to_same_contact(_other, notifications),
+    to_same_contact(_other, notifications),
     _other.c.id != _n.id,
     _other.c.status.in_([_SENDING, _SENT]),
 )
@@ -204,7 +194,7 @@ _TOLD_SINCE = exists().where(
     _between.c.id > _before.c.id,
     _between.c.id < incidents.c.id,
     _other.c.incident_id == _between.c.id,
-    _to_same_contact(_other, notifications),
+    to_same_contact(_other, notifications),
     _other.c.status.not_in([_FAILED, _CANCELLED]),
 )
 _FIRING = _before.c.alert_count - case((_before.c.resolution == constant(Resolution.ALERT), 1), else_=0)

@@ -6,11 +6,18 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, case, exists, func, literal, or_, select, update
 
-from alertgate.model import ChannelName, Kind, Notification, NotificationStatus, Severity, Target
+from alertgate.model import ChannelName, Hold, Kind, Notification, NotificationStatus, Severity, Target
 from alertgate.store import failures
 from alertgate.store.claims import IS_ABOUT_DELIVERY, works_elsewhere
 from alertgate.store.leases import CLOCK_SKEW
-from alertgate.store.notifications import COLUMNS, IS_OUTSTANDING, IS_PENDING, cancel_superseded, notification_of
+from alertgate.store.notifications import (
+    COLUMNS,
+    IS_OUTSTANDING,
+    IS_PENDING,
+    IS_RELEASED,
+    cancel_superseded,
+    notification_of,
+)
 from alertgate.store.rows import AT_ONCE
 from alertgate.store.tables import incidents, notifications
 from alertgate.store.untold import IS_GIVEN_UP
@@ -21,28 +28,38 @@ LEFT_IN_OUTBOX = "it was for the outbox, which no longer counts: a mail server i
 
 
 def clamp_due_times(
-    connection: Connection, latest_due: Sequence[datetime], latest_update: datetime, now: datetime
+    connection: Connection,
+    latest_due: Sequence[datetime],
+    latest_update: datetime,
+    latest_delayed: datetime,
+    now: datetime,
 ) -> int:
     """Bring forward what is due later than any wait allows, because the clock was set back; return how many.
 
-    `latest_due` has the latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
+    What waits for a time of day or a silence's end isn't late, also if it was attempted before. `latest_due` has the
+    latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
     `latest_update` is that of an update before its first attempt: updates grow apart. One that was planned in what is
-    the future now doesn't wait for that.
+    the future now doesn't wait for that. `latest_delayed` is that of a contact that is told after others.
     """
     planned_before = _n.created_at <= literal(now + CLOCK_SKEW, _n.created_at.type)
     is_update = and_(_n.kind == Kind.UPDATE, _n.attempts == 0, planned_before)
+    is_delayed = and_(_n.hold == Hold.DELAYED, _n.attempts == 0)
     latest = case(
+        (is_delayed, literal(latest_delayed, _n.due_at.type)),
         (is_update, literal(latest_update, _n.due_at.type)),
         *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
         else_=literal(latest_due[-1], _n.due_at.type),
     )
-    late = (IS_PENDING, _n.due_at > latest)
+    late = (IS_PENDING, IS_RELEASED, _n.due_at > latest)
     return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
 
 
 def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
-    """Make notifications that wait for a retry on this channel due now, given up on or not; return how many."""
-    waiting = (_n.channel == channel, or_(IS_PENDING, IS_GIVEN_UP), _n.attempts > 0, _n.due_at > now)
+    """Make notifications that wait for a retry on this channel due now, given up on or not; return how many.
+
+    What is held waits for the end of that.
+    """
+    waiting = (_n.channel == channel, or_(and_(IS_PENDING, IS_RELEASED), IS_GIVEN_UP), _n.attempts > 0, _n.due_at > now)
     return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
 
 
@@ -53,7 +70,7 @@ def note_missed(connection: Connection, channel: ChannelName, paused_at: datetim
     """
     if works_elsewhere(connection, channel, paused_at):
         return 0
-    due = (_n.channel == channel, IS_PENDING, _n.due_at <= now, _n.missed_since.is_(None))
+    due = (_n.channel == channel, IS_PENDING, IS_RELEASED, _n.due_at <= now, _n.missed_since.is_(None))
     return connection.execute(update(notifications).where(*due).values(missed_since=_n.due_at)).rowcount
 
 
@@ -61,10 +78,14 @@ def give_up(connection: Connection, since_before: datetime, now: datetime) -> li
     """Fail what has been pending for too long, for example on a paused channel; return it as it was, AT_ONCE at most.
 
     A notification includes its incident's latest alert, so the time counts from that alert. The time in which the daily
-    limit held it back doesn't count. It is told all the same once its channel works again.
+    limit, quiet hours or an escalation's hours held it doesn't count. It is told all the same once its channel works
+    again.
     """
     recent_alert = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > since_before)
-    not_held = or_(_n.held_until.is_(None), _n.held_until <= since_before)
+    not_held = and_(
+        IS_RELEASED,
+        *(or_(ended_at.is_(None), ended_at <= since_before) for ended_at in (_n.held_until, _n.released_at)),
+    )
     own = exists().where(incidents.c.id == _n.incident_id, IS_ABOUT_DELIVERY)  # ends with what it is about
     old = (IS_PENDING, _n.due_at <= now, _n.retry_since <= since_before, not_held, ~recent_alert, ~own)
     oldest = select(*COLUMNS).where(*old).order_by(_n.due_at, _n.id).limit(AT_ONCE)
@@ -89,6 +110,7 @@ def hold(
     held = (
         _n.channel.in_(channels),
         IS_PENDING,
+        IS_RELEASED,
         _n.due_at <= now,
         or_(_n.held_until.is_(None), _n.held_until <= now - every, _n.held_until > now),
     )

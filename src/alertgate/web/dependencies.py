@@ -16,9 +16,13 @@ from alertgate.accept.watch import Watch
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.group.actions import IncidentActions
+from alertgate.group.by_link import LinkActions
+from alertgate.group.silencing import Silencer
 from alertgate.metrics import Metrics
 from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
+from alertgate.notify.directory import Directory
+from alertgate.notify.escalation_job import EscalationJob
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
@@ -37,12 +41,18 @@ class Gate:
     new_id: Callable[[datetime], str]
     store: Store
     policies: PolicyKeeper
+    directory: Directory
     recorder: Recorder
     own_alerts: OwnAlerts
     watch: Watch
     volume: Volume
     failed_senders: FailedSenders
     actions: IncidentActions
+    silencer: Silencer
+    escalations: EscalationJob
+    poll_every: float
+    """Seconds between two looks for what is due, unless something wakes a job."""
+    link_actions: LinkActions
     channels: Sequence[Channel]
     deliverer: Deliverer
     health: Health

@@ -18,6 +18,11 @@ from alertgate.metrics import Metrics
 from alertgate.web.limit_storage import MOST_KEYS, BoundedMemory
 from alertgate.web.network import network_of
 
+LINK_ADDRESS_LIMIT = "120/minute"
+"""Of tokens that lead nowhere. A whole office may share an address, so the right ones pass all the same; none can be
+guessed at any rate."""
+LINK_LIMIT = "30/minute"
+
 
 class RateBudget(StrEnum):
     """What is limited; also a metric's label."""
@@ -26,6 +31,8 @@ class RateBudget(StrEnum):
     GENERIC = "generic"  # the generic webhook, by client address
     DEVICE = "device"  # the Particle webhook, by device
     STORED = "stored"  # the bytes that a webhook stores (accept/volume.py)
+    LINK_ADDRESS = "link_address"  # links of messages that lead nowhere, by client address
+    LINK = "link"  # those of messages, by link
 
 
 class Limits:
@@ -45,6 +52,7 @@ class Limits:
         self._metrics = metrics
         self._address = parse_many(settings.rate_limit)
         self._device = parse_many(settings.particle_rate_limit)
+        self._link_address, self._link = parse_many(LINK_ADDRESS_LIMIT), parse_many(LINK_LIMIT)
 
     def check_failures(self, address: str) -> None:
         """Raise RateLimited when an address has failed too often lately."""
@@ -64,6 +72,14 @@ class Limits:
     def count_device(self, device: str) -> None:
         """Count an authenticated request of a device. Raises RateLimited."""
         self._spend(self._device, RateBudget.DEVICE, device, "Too many requests of this device.")
+
+    def count_wrong_link(self, address: str) -> None:
+        """Count a request with a link that leads nowhere. Raises RateLimited."""
+        self._spend(self._link_address, RateBudget.LINK_ADDRESS, network_of(address), "Too many requests.")
+
+    def count_link(self, link_hash: str) -> None:
+        """Count a request with the link of a message. Raises RateLimited."""
+        self._spend(self._link, RateBudget.LINK, link_hash, "Too many requests with this link.")
 
     def _spend(self, items: list[RateLimitItem], budget: RateBudget, key: str, detail: str) -> None:
         if len(items) > 1:

@@ -14,9 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from alertgate.clock import Clock
 from alertgate.line_budget import LineBudget
 from alertgate.metrics import Metrics
+from alertgate.web.paths import logged_path
 from alertgate.web.problems import ambiguous_length_problem, internal_problem, response
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+_CONVERTOR = re.compile(r":\w+(?=\})")
+"""What Starlette's template of a path says of a parameter's form."""
 SLASHES = re.compile("//+")
 
 SECURITY_HEADERS = {
@@ -31,8 +34,6 @@ SECURITY_HEADERS = {
 }
 CLEANED = "/webhook/"
 """The paths in which extra slashes are ignored."""
-LONGEST_PATH = 200
-"""Characters of a path that are logged."""
 LET_IN = "let_in"
 """Where a request's state says which credential a guard found right; nothing before it did."""
 HSTS = "max-age=31536000; includeSubDomains"
@@ -80,7 +81,7 @@ class RequestMiddleware:
         try:
             await self._app(scope, receive, answer.send)
         except Exception:
-            log.exception("request.failed", path=scope["path"][:LONGEST_PATH], detail="This is a defect in alertgate.")
+            log.exception("request.failed", path=logged_path(scope["path"]), detail="This is a defect in alertgate.")
             if answer.status:
                 raise  # the server closes the connection
             await response(internal_problem())(scope, receive, answer.send)
@@ -97,7 +98,7 @@ class RequestMiddleware:
         log.info(
             "request.answered",
             method=scope["method"],
-            path=scope["path"][:LONGEST_PATH],
+            path=logged_path(scope["path"]),
             status=status,
             ms=round((now - started) * 1000, 1),
             client=client[0] if client else None,
@@ -179,7 +180,7 @@ async def _refuse_two_lengths(scope: Scope, receive: Receive, send: Send) -> Non
 
 def _template(scope: Scope) -> str:
     """The template of the path, such as `/api/alerts/{alert_id}`; `none` where nothing is at the path."""
-    return getattr(scope.get("route"), "path", "none")
+    return _CONVERTOR.sub("", getattr(scope.get("route"), "path", "none"))
 
 
 def _given_id(headers: dict[bytes, bytes]) -> str | None:

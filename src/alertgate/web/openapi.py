@@ -11,7 +11,7 @@ from alertgate.accept.generic import GenericAlert
 from alertgate.accept.particle import FORM, ParticleEvent
 from alertgate.web.problem_answers import GENERIC_PROBLEMS, PARTICLE_PROBLEMS, Answers
 from alertgate.web.problems import Problem
-from alertgate.web.queries import By
+from alertgate.web.queries import By, Snooze
 
 
 class Accepted(BaseModel):
@@ -161,3 +161,4 @@ curl -i {ADDRESS}/webhook/generic -H "Content-Type: application/json" \\
 """
 
 BY = body_of(By, "application/json", required=False)
+SNOOZE = body_of(Snooze, "application/json", required=False)

@@ -189,3 +189,13 @@ NOT_RETRIED = _conflict(
     f"Notification {_OTHER_ID} to the same address about the same incident is pending and will say it.",
 )
 NOT_DISMISSED = _conflict(f"Notification {_ID} is sent; only a failed one can be dismissed.")
+SILENCE_OVER = _conflict(f"Silence {_ID} came to its end at 2026-11-23 06:30:00 UTC.")
+NOT_SILENCED: Answers = {
+    422: problem_answer(
+        "Fields are wrong, or the silence can't be",
+        Invalid(
+            "The body can't be used; nothing was changed. Fix the fields listed in `errors`.",
+            (FieldError("for", "Field required"),),
+        ),
+    )
+}

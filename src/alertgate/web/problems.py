@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from alertgate import errors
+from alertgate.web.paths import logged_path
 
 log = structlog.stdlib.get_logger("alertgate.web")
 
@@ -108,6 +109,11 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 
 def answer(request: Request, error: Exception) -> JSONResponse:
     """Return the answer for an error of the table, and log what only the log may say."""
+    return response(*describe(request, error))
+
+
+def describe(request: Request, error: Exception) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the body and the headers for an error of the table, and log what only the log may say."""
     headers: dict[str, str] = {}
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = f'{error.scheme} realm="alertgate"'
@@ -116,8 +122,8 @@ def answer(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, errors.RateLimited | errors.Unavailable) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, errors.StoreError):
-        log.error("store.failed", path=request.url.path[:200], detail=str(error))
-    return response(described(error), headers)
+        log.error("store.failed", path=logged_path(request.url.path), detail=str(error))
+    return described(error), headers
 
 
 def described(error: Exception) -> dict[str, Any]:

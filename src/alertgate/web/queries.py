@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
@@ -16,7 +16,10 @@ from alertgate.store.pages import Wanted, WantedNotifications
 MOST = 200
 USUAL = 50
 LONGEST_NAME = 128
+LONGEST_SNOOZE = 7 * 24 * 60
+"""Minutes."""
 
+Body = TypeVar("Body", bound=BaseModel)
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?\d\d)$")
 
 
@@ -107,29 +110,38 @@ def _shown(value: str) -> str:
     return value
 
 
+Name = Annotated[str, AfterValidator(_shown)]
+
+
 class By(BaseModel):
     """Who acknowledges, resolves or dismisses."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    _remedy: ClassVar[str] = 'Leave it out, or send {"by": "Anna"}.'
 
-    by: Annotated[str, AfterValidator(_shown)] = Field(
-        "api", min_length=1, max_length=LONGEST_NAME, description="A person's name", examples=["Anna"]
-    )
+    by: Name = Field("api", min_length=1, max_length=LONGEST_NAME, description="A person's name", examples=["Anna"])
 
     @classmethod
     def read(cls, body: bytes) -> Self:
         """Read a body, which may be empty. Raises Malformed, Invalid."""
-        if not body.strip():
-            return cls()
-        try:
-            return cls.model_validate_json(body)
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)
-        problems = tuple(
-            FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in found
-        )
-        if found[0]["type"] == "json_invalid":
-            raise Malformed(
-                'The body isn\'t JSON; nothing was changed. Leave it out, or send {"by": "Anna"}.', problems
-            )
-        raise Invalid('The body can\'t be used; nothing was changed. Leave it out, or send {"by": "Anna"}.', problems)
+        return read_body(cls, body, cls._remedy) if body.strip() else cls()
+
+
+def read_body(model: type[Body], body: bytes, remedy: str) -> Body:
+    """Read a body in JSON. Raises Malformed, Invalid, which say what to do."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    problems = tuple(FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in found)
+    if found[0]["type"] == "json_invalid":
+        raise Malformed(f"The body isn't JSON; nothing was changed. {remedy}", problems)
+    raise Invalid(f"The body can't be used; nothing was changed. {remedy}", problems)
+
+
+class Snooze(By):
+    """Who snoozes, and for how long."""
+
+    _remedy: ClassVar[str] = 'Leave it out, or send {"by": "Anna", "minutes": 60}.'
+
+    minutes: int = Field(60, ge=1, le=LONGEST_SNOOZE, description="After which its escalation starts anew")

@@ -1,20 +1,11 @@
 """How alerts, incidents and notifications look in the API."""
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from alertgate.model import Alert, Attempt, Incident, Notification
-from alertgate.notify.test_send import TestSend
-from alertgate.prove.history import IncidentTrail, Told, Trail
-
-LARGEST_PAGE = 1024 * 1024
-"""Bytes of alerts at which a page ends."""
+SILENCED = "Those that held what was to be said of the incident, or do now, oldest first"
 
 
 class AlertView(BaseModel):
@@ -66,10 +57,14 @@ class IncidentView(BaseModel):
     last_alert_id: str | None
     changes: int = Field(description="How often it was opened, resolved and reopened")
     changed_at: datetime | None = Field(description="When an alert last changed its state or its severity")
+    first_firing_at: datetime | None = Field(
+        description="From when the steps of its escalation count; null: from `opened_at`"
+    )
     acknowledged_at: datetime | None
     acknowledged_by: str | None = Field(description="What the person called themselves")
-    acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `command_line`")
+    acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `link`, …")
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
+    snoozed_until: datetime | None = Field(description="When the acknowledgement ends by itself, if it was a snooze")
     resolved_at: datetime | None
     ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
     resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")
@@ -119,6 +114,10 @@ class NotificationFacts(BaseModel):
         "instead"
     )
     missed_since: datetime | None = Field(description="When it first became due, if its channel was away then")
+    person: str | None = Field(description="Whom it tells; of a recipient of the settings the address")
+    via: str | None = Field(description="The name that led to the person: theirs, or a schedule's with its `@`")
+    hold: str | None = Field(description="What it waits for: `delayed`, `quiet_hours` or `outside_hours`")
+    released_at: datetime | None = Field(description="When its last hold ended")
 
 
 class NotificationView(NotificationFacts):
@@ -146,12 +145,52 @@ class DismissedCount(BaseModel):
     dismissed: int
 
 
+class SilenceView(BaseModel):
+    """A time for which nobody is told of the incidents that it matches."""
+
+    id: str
+    state: str = Field(description="`pending` (it begins later), `active` or `over`")
+    event: str | None
+    device: str | None
+    source: str | None
+    min_severity: str | None
+    unless: str | None = Field(description="What is at least as severe is told all the same")
+    begins_at: datetime
+    ends_at: datetime
+    author: str
+    credential: str = Field(description="By what the author was let in")
+    note: str | None
+    created_at: datetime
+    removed_at: datetime | None = Field(description="When somebody ended it before its end")
+    removed_by: str | None
+    removed_with: str | None
+
+
+class EscalationView(BaseModel):
+    """How far an incident's escalation is."""
+
+    escalation: str = Field(description="Its name in the policy")
+    route: str = Field(description="Why the incident goes to it")
+    begun_at: datetime
+    step: int = Field(description="The last step that was told; 0 before the first")
+    step_at: datetime | None = Field(description="From when the time to the next step counts")
+    reminders: int
+    reminded_at: datetime | None = Field(description="From when the time to the next reminder counts")
+    first_sent_at: datetime | None = Field(description="From when `stop_after` counts")
+    gave_up: bool = Field(description="Whether it was said that nobody has answered")
+    told: list[str] = Field(description="The people of the last step")
+    reason: str | None = Field(description="What it does until `next_at`, or why it does nothing more")
+    next_at: datetime | None = Field(description="When it is decided again; null: not before something changes")
+
+
 class AlertTrail(BaseModel):
     """One alert's whole trail."""
 
     alert: AlertView
     incident: IncidentView | None
     notifications: list[NotificationView]
+    escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
+    silences: list[SilenceView] = Field(description=SILENCED)
 
 
 class AlertList(BaseModel):
@@ -174,6 +213,8 @@ class IncidentTrailView(BaseModel):
     incident: IncidentView
     alerts: list[AlertView] = Field(description="The latest 20, newest first")
     notifications: list[NotificationView] = Field(description="All of them, oldest first")
+    escalation: EscalationView | None = Field(description="null where all people were told at once, and that is all")
+    silences: list[SilenceView] = Field(description=SILENCED)
 
 
 class TestSendView(BaseModel):
@@ -190,127 +231,3 @@ class TestSendList(BaseModel):
 
     ok: bool = Field(description="Whether every server took its message")
     items: list[TestSendView]
-
-
-def show_trail(trail: Trail) -> "AsciiJson":
-    """Return an alert's trail as the API's answer."""
-    incident = _facts(trail.incident) if trail.incident else None
-    alert, told = encoded(_alert(trail.alert)), _list(map(encoded, _told(trail.told)))
-    return AsciiJson(_object(alert=alert, incident=encoded(incident), notifications=told))
-
-
-def show_incident_trail(trail: IncidentTrail) -> "AsciiJson":
-    """Return an incident's trail as the API's answer."""
-    latest, told = _list(encoded(_alert(alert)) for alert in trail.latest), _list(map(encoded, _told(trail.told)))
-    return AsciiJson(_object(incident=encoded(_facts(trail.incident)), alerts=latest, notifications=told))
-
-
-@dataclass(frozen=True, slots=True)
-class AlertPage:
-    """A page of alerts, each as JSON. `last` is the id of its last one; None if no page follows."""
-
-    items: list[bytes]
-    last: str | None
-
-
-def fill_page(found: Iterable[Alert], limit: int) -> AlertPage:
-    """Take alerts for a page until it has `limit` of them or LARGEST_PAGE bytes; it has one in any case.
-
-    To be called in another thread, with more than `limit` if there are more.
-    """
-    items: list[bytes] = []
-    size, last = 0, ""
-    for alert in found:
-        if len(items) == limit or size >= LARGEST_PAGE:
-            return AlertPage(items, last)
-        items.append(encoded(_alert(alert)))
-        size, last = size + len(items[-1]), alert.id
-    return AlertPage(items, None)
-
-
-def show_alerts(page: AlertPage, next_cursor: str | None) -> "AsciiJson":
-    """Return a page of alerts as the API's answer."""
-    return AsciiJson(_object(items=_list(page.items), next=encoded(next_cursor)))
-
-
-def show_incidents(page: Iterable[Incident], next_cursor: str | None) -> "AsciiJson":
-    """Return a page of incidents as the API's answer."""
-    return AsciiJson({"items": [_facts(incident) for incident in page], "next": next_cursor})
-
-
-def show_incident(incident: Incident) -> "AsciiJson":
-    """Return an incident as the API's answer."""
-    return AsciiJson(_facts(incident))
-
-
-def show_notification(told: Told) -> "AsciiJson":
-    """Return a notification with its attempts as the API's answer."""
-    return AsciiJson(_told([told])[0])
-
-
-def show_notifications(
-    page: Iterable[Notification], last: Mapping[str, Attempt], next_cursor: str | None
-) -> "AsciiJson":
-    """Return a page of notifications as the API's answer, each with its last attempt."""
-    return AsciiJson({"items": [_listed(one, last.get(one.id)) for one in page], "next": next_cursor})
-
-
-def _listed(notification: Notification, last: Attempt | None) -> dict[str, Any]:
-    facts = {name: value for name, value in _facts(notification).items() if name != "attempts"}
-    return {**facts, "last_attempt": _attempt(last) if last else None}
-
-
-def show_test_send(outcomes: Iterable[TestSend]) -> "AsciiJson":
-    """Return the outcomes of test messages as the API's answer."""
-    items = [{"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text} for one in outcomes]
-    return AsciiJson({"ok": all(item["sent"] for item in items), "items": items})
-
-
-def _told(told: Iterable[Told]) -> list[dict[str, Any]]:
-    return [{**_facts(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
-
-
-def _alert(alert: Alert) -> dict[str, Any]:
-    raw = alert.raw.decode(errors="backslashreplace") if alert.raw is not None else None
-    return {**_facts(alert), "raw": raw}
-
-
-def _facts(row: Alert | Incident | Notification | Attempt) -> dict[str, Any]:
-    """Return a row's fields by name: `dataclasses.asdict` would copy all that an alert's data holds, piece by piece."""
-    return {field.name: getattr(row, field.name) for field in fields(row)}
-
-
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {name: value for name, value in _facts(attempt).items() if name != "notification_id"}
-
-
-class AsciiJson(Response):
-    """JSON in ASCII: a device's text may hold lone surrogates, which JSON can escape and UTF-8 can't say."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """Write the JSON, unless it is written already."""
-        return content if isinstance(content, bytes) else encoded(content)
-
-
-def encoded(content: Any) -> bytes:
-    """Return content as JSON.
-
-    One call doesn't let other threads run: what may be large is encoded in another thread, and in pieces.
-    """
-    return json.dumps(content, default=_plain, separators=(",", ":")).encode("ascii")
-
-
-def _list(items: Iterable[bytes]) -> bytes:
-    return b"[%b]" % b",".join(items)
-
-
-def _object(**values: bytes) -> bytes:
-    return b"{%b}" % b",".join(b'"%b":%b' % (name.encode(), value) for name, value in values.items())
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no form in JSON")

@@ -1,5 +1,6 @@
 """The Channel protocol, what a channel sends, and the outcomes of an attempt."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -149,6 +150,10 @@ class Finding:
     what: str
     text: str
 
+    def __str__(self) -> str:
+        """Return it as a line."""
+        return f"{self.level:5} {self.what}: {self.text}"
+
 
 class Channel(Protocol):
     """A way to reach recipients."""
@@ -185,5 +190,5 @@ class Provider(Protocol):
     def findings(self, settings: Settings) -> list[Finding]:
         """Return what an operator should know about these settings, at start and in `alertgate check`."""
 
-    async def check(self, settings: Settings) -> list[Finding]:
-        """Check whether the channels could send, without sending; empty if there is nothing to check."""
+    async def check(self, settings: Settings, told: Collection[Target]) -> list[Finding]:
+        """Check whether the channels could send to those who are told, without sending; empty if nothing is known."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Collection
 from mailbox import Maildir
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -97,6 +98,6 @@ def findings(settings: Settings) -> list[Finding]:
     return [Finding(Level.FAIL, "mail", text)]
 
 
-async def check(settings: Settings) -> list[Finding]:  # noqa: ARG001  (the Provider protocol's signature)
+async def check(settings: Settings, told: Collection[Target]) -> list[Finding]:  # noqa: ARG001  (the Provider protocol's signature)
     """Return nothing: there is no server to check."""
     return []

@@ -1,13 +1,16 @@
 """The list of all channels. To add one, write a module beside this one and add it to PROVIDERS."""
 
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 
+from alertgate.addresses import mask
 from alertgate.clock import Clock
 from alertgate.config import Settings
-from alertgate.model import Target
+from alertgate.model import ChannelName, Target
 from alertgate.notify.channels import outbox, smtp
 from alertgate.notify.channels.base import Channel, Finding, Level, Provider
 from alertgate.notify.gateways import gateway_warning
+from alertgate.policy.surroundings import BY_MAIL, Surroundings
 
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox)
 
@@ -17,15 +20,41 @@ def open_channels(settings: Settings, clock: Clock) -> list[Channel]:
     return [channel for provider in PROVIDERS for channel in provider.from_settings(settings, clock)]
 
 
+def in_use(settings: Settings) -> frozenset[ChannelName]:
+    """Return the names of the channels that the settings configure, without opening them."""
+    return frozenset(BY_MAIL) if settings.mail_host else frozenset({ChannelName.OUTBOX})
+
+
 def targets(settings: Settings) -> list[Target]:
     """Return every recipient's address with the channel that reaches it."""
     return [target for provider in PROVIDERS for target in provider.targets(settings)]
 
 
-def findings(settings: Settings, today: date) -> list[Finding]:
-    """Return what an operator should know about the recipients' addresses and their channels."""
-    about_addresses = [_about(target, today) for target in targets(settings) if target[1] != outbox.NOBODY]
-    return about_addresses + [finding for provider in PROVIDERS for finding in provider.findings(settings)]
+def surroundings(settings: Settings, secrets: Mapping[str, str]) -> Surroundings:
+    """Return what the policy's file needs to know of the service; `secrets` has the values of `CONTACT_…`."""
+    return Surroundings(zone=settings.zone, secrets=secrets, recipients=targets(settings))
+
+
+def findings(settings: Settings, told: Collection[Target], today: date) -> list[Finding]:
+    """Return what an operator should know about the addresses that are told, and about the channels."""
+    about_channels = [finding for provider in PROVIDERS for finding in provider.findings(settings)]
+    return [*about_recipients(settings, told, today), *about_channels]
+
+
+def about_recipients(settings: Settings, told: Collection[Target], today: date) -> list[Finding]:
+    """Return what an operator should know about the addresses that are told, and those that no longer are."""
+    about_addresses = [_about(target, today) for target in told if target[1] != outbox.NOBODY]
+    return [*about_addresses, *_untold(settings, told)]
+
+
+def _untold(settings: Settings, told: Collection[Target]) -> Iterator[Finding]:
+    """Yield the recipients of the settings who aren't told, because the policy names people."""
+    addresses = {address for _, address in told}
+    named = {"RECIPIENT_EMAIL": settings.recipient_email, "RECIPIENT_SMS": settings.recipient_sms}
+    for name, address in ((name, address) for name, given in named.items() for address in given):
+        if address not in addresses:
+            text = "isn't told, because alertgate.toml has people: make it a contact of one, or take it out of"
+            yield Finding(Level.WARN, name, f"{mask(address)} {text} {name}")
 
 
 def _about(target: Target, today: date) -> Finding:

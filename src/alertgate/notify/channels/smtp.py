@@ -1,7 +1,7 @@
 """The mail server, its connections, and the two channels that use it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
@@ -29,6 +29,7 @@ from alertgate.notify.channels.hidden import without
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.outcomes import outcome_of, unwritable
 from alertgate.notify.gateways import is_gateway
+from alertgate.policy.surroundings import BY_MAIL
 
 FRESH_FOR = 5.0
 """Seconds for which an idle connection is assumed to be alive; later it is checked with NOOP before use."""
@@ -239,13 +240,13 @@ HASTY = 5.0
 """Seconds to wait for a server that will probably never answer, because the port doesn't fit SMTP_SECURITY."""
 
 
-async def check(settings: Settings) -> list[Finding]:
-    """Connect to the mail server, log in, and ask for every recipient, without sending anything."""
+async def check(settings: Settings, told: Collection[Target]) -> list[Finding]:
+    """Connect to the mail server, log in, and ask for every address that is told, without sending anything."""
     if settings.mail_host is None:
         return []
     timeout = min(settings.smtp_timeout, HASTY) if doubtful_port(settings) else settings.smtp_timeout
     server = MailServer(settings.model_copy(update={"smtp_timeout": timeout}))
-    told = targets(settings)
-    heard = await rehearsal.rehearse(server.lend, settings.mail_from, [address for _, address in told])
+    mailed = [target for target in told if target[0] in BY_MAIL]
+    heard = await rehearsal.rehearse(server.lend, settings.mail_from, [address for _, address in mailed])
     heard.conceal(server.hide)
-    return list(rehearsal.findings(settings, heard, told))
+    return list(rehearsal.findings(settings, heard, mailed))

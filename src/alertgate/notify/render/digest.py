@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from alertgate.model import ChannelName, Severity, Source, worst
+from alertgate.credential import Credential
+from alertgate.model import ChannelName, IncidentStatus, Severity, Source, worst
 from alertgate.notify.context import DigestContext, DigestItem
+from alertgate.notify.course import listed
+from alertgate.notify.render import wording
 from alertgate.notify.render.mail import COLORS, LARGEST, OVER_COLOR, Bodies, encoded_size, template
-from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, short_ids, shorten
+from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, short_ids, shorten, with_link
 
 SIZES = ((1000, 100), (200, 60), (100, 40), (50, 40), (20, 30), (10, 20), (3, 20), (1, 10))
 """How many names a group shows, and how many groups a mail; tried in order until it is small enough."""
@@ -31,6 +34,9 @@ class Group:
     over: bool
     silent: bool
     """Whether they ended only because no more alerts came."""
+    acknowledged: bool
+    snoozed: bool
+    silenced: bool
     severity: Severity
     incidents: int
     alerts: int
@@ -43,8 +49,16 @@ class Group:
 
     @property
     def tag(self) -> str:
-        """`over`, or the severity."""
-        return "over" if self.over else self.severity.upper()
+        """`over`, what somebody has done, or the severity."""
+        if self.over:
+            return "over"
+        done = {"SILENCED": self.silenced, "SNOOZED": self.snoozed, "ACKNOWLEDGED": self.acknowledged}
+        return next((word for word, is_so in done.items() if is_so), self.severity.upper())
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether somebody has it, or has silenced it."""
+        return self.acknowledged or self.silenced
 
     def count(self) -> str:
         """Return how many devices there are, and how many alerts if there are more."""
@@ -64,14 +78,21 @@ class Group:
 
 
 def groups(context: DigestContext) -> list[Group]:
-    """Return the groups: those that are over last, the most severe first, then the open ones, then the largest."""
+    """Return the groups: those that are over last, before them what somebody has or has silenced.
+
+    Else the most severe first, then the largest.
+    """
     by_event = sorted(context.items, key=_of_group)
     found = [_group(list(items)) for _, items in groupby(by_event, key=_of_group)]
-    return sorted(found, key=lambda each: (each.over, -each.severity.rank, each.silent, -each.incidents, each.event))
+    return sorted(found, key=_urgency)
 
 
-def _of_group(item: DigestItem) -> tuple[bool, bool, str]:
-    return item.over, item.silent, item.event
+def _urgency(group: Group) -> tuple[bool, bool, int, bool, int, str]:
+    return group.over, group.is_quiet, -group.severity.rank, group.silent, -group.incidents, group.event
+
+
+def _of_group(item: DigestItem) -> tuple[bool, bool, bool, bool, bool, str]:
+    return item.over, item.acknowledged, item.snoozed, item.silenced, item.silent, item.event
 
 
 def _group(items: Sequence[DigestItem]) -> Group:
@@ -82,6 +103,9 @@ def _group(items: Sequence[DigestItem]) -> Group:
         event=items[0].event,
         over=over,
         silent=items[0].silent,
+        acknowledged=items[0].acknowledged,
+        snoozed=items[0].snoozed,
+        silenced=items[0].silenced,
         severity=worst(*(incident.severity for incident in incidents)),
         incidents=len(items),
         alerts=sum(item.alerts for item in items),
@@ -100,7 +124,7 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def is_urgent(found: Sequence[Group]) -> bool:
     """Return whether something critical is still going on."""
-    return any(group.severity is Severity.CRITICAL and not group.over for group in found)
+    return any(group.severity is Severity.CRITICAL and not (group.over or group.is_quiet) for group in found)
 
 
 def subject(context: DigestContext, found: Sequence[Group]) -> str:
@@ -114,14 +138,17 @@ def subject(context: DigestContext, found: Sequence[Group]) -> str:
 
 def bodies(context: DigestContext, found: Sequence[Group], subject: str) -> Bodies:
     """Render a digest's text and HTML, with as many names as fit."""
+    is_taken = found[0].over or found[0].acknowledged  # what is open and nobody has comes first
     view = {
         "subject": subject,
         "preview": shorten("; ".join(_summaries(context, found, [SHORT_NAMES] * len(found))), 200),
         "tag": _tag(found),
-        "color": OVER_COLOR if found[0].over else COLORS[found[0].severity],
+        "color": OVER_COLOR if is_taken else COLORS[found[0].severity],
         "where": _total(found),
         "event": _events(found),
         "when": _missed(context) if context.missed_since else _when(context, found),
+        "link": context.link,
+        "button": wording.button(IncidentStatus.RESOLVED if is_taken else IncidentStatus.OPEN),
         "lead": _lead(context, found),
         "facts": [("Digest", context.digest_id), ("Sent", context.time(context.now))],
     }
@@ -141,12 +168,33 @@ def _lead(context: DigestContext, found: Sequence[Group]) -> str:
     """Return the first sentences: why this is one message, and how much of it is over."""
     if context.missed_since:
         lead = f"{_NOT_SENT[context.channel]} until now. This is what you missed, in one message."
+    elif context.was_held:
+        lead = f"{_total(found)} in one message: they were held until now."
+    elif all(group.acknowledged for group in found):
+        lead = f"{_total(found)} in one message: {_who_has_them(context)}"
     else:
         lead = f"{_total(found)} in one message: too many came for a message each."
     over = sum(group.incidents for group in found if group.over)
     total = sum(group.incidents for group in found)
     them = f"the {total:,} incidents" if context.missed_since else "them"
     return lead + (f" {over:,} of {them} {'is' if over == 1 else 'are'} over." if 0 < over < total else "")
+
+
+def _who_has_them(context: DigestContext) -> str:
+    """Say who has all of them, and whether by a message's button, which a mail scanner may have pressed."""
+    incidents = [item.incident for item in context.items]
+    names = tuple(sorted({one_line(each.acknowledged_by or "somebody", 60) for each in incidents}))
+    have = "have" if len(names) > 1 else "has"
+    until = {each.snoozed_until for each in incidents}
+    if None in until:
+        said = f"{listed(names)} {have} them."
+    else:
+        said = f"{listed(names)} {have} snoozed them until {context.minute(min(filter(None, until)))}."
+    if all(each.acknowledged_with is Credential.LINK for each in incidents):
+        said += (
+            " It was done by the button of a message: if a mail scanner pressed it, nobody has them, so please look."
+        )
+    return said
 
 
 _NOT_SENT = {
@@ -169,7 +217,8 @@ def _missed(context: DigestContext) -> str:
 
 def sms(context: DigestContext, found: Sequence[Group]) -> str:
     """Return a digest in one segment of 160 GSM-7 septets, with as many groups and names as fit."""
-    return next((text for text in _texts(context, found) if septets(text) <= SEGMENT), gsm7(_shortest(found)))
+    text = next((text for text in _texts(context, found) if septets(text) <= SEGMENT), _shortest(found))
+    return with_link(text, context.link)
 
 
 def _texts(context: DigestContext, found: Sequence[Group]) -> Iterator[str]:

@@ -8,9 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select
 
 from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
-from alertgate.notify.context import MessageContext, happened
-from alertgate.notify.render import wording
+from alertgate.notify.context import MessageContext
+from alertgate.notify.render import content, wording
 from alertgate.notify.render.text import Blob, aligned, blob, clean_beginning, one_line, rows, shorten
+from alertgate.notify.sender_clock import happened
 
 PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 LARGEST = 18_000
@@ -71,21 +72,31 @@ def encoded_size(body: str) -> int:
 
 def _headline(context: MessageContext, subject: str) -> dict[str, object]:
     """Return what a reader sees first, as clean text."""
-    lead, essence = wording.lead(context), shorten(wording.essence(context.latest), 100)
+    lead, essence = wording.lead(context), shorten(content.essence(context.latest), 100)
     return {
         "subject": subject,
         "preview": lead if context.unreadable else " - ".join(filter(None, (essence, lead))),
         "tag": context.tag,
-        "color": OVER_COLOR if context.resolved else COLORS[context.incident.severity],
+        "color": _color(context),
         "where": context.where,
         "event": wording.headline(context),
         "when": wording.when(context),
+        "link": context.link,
+        "button": "Look, or end the silence" if context.is_silenced else wording.button(context.incident.status),
         "lead": lead,
         "picture_id": PICTURE_ID,
     }
 
 
+def _color(context: MessageContext) -> str:
+    if context.is_silenced:
+        return SILENCED_COLOR
+    return OVER_COLOR if context.resolved or context.is_quiet else COLORS[context.incident.severity]
+
+
 OVER_COLOR = "#15803d"
+SILENCED_COLOR = "#374151"
+"""Nothing is over, and nothing is said of it."""
 COLORS = {Severity.INFO: "#2563eb", Severity.WARNING: "#b45309", Severity.CRITICAL: "#b91c1c"}
 """Each has a contrast of more than 4.5 to the white text on it (WCAG 2.2, 1.4.3)."""
 
@@ -94,12 +105,12 @@ def _details(context: MessageContext, room: int) -> dict[str, object]:
     """Return what the alerts say, in about `room` characters of clean text."""
     latest, earlier = context.latest, context.alerts[1 : 1 + MOST_EARLIER]
     times = [context.clock(happened(alert)) for alert in earlier]
-    words, fields = wording.words(latest, room // 2), wording.also_sent(latest)
+    words, fields = content.words(latest, room // 2), content.also_sent(latest)
     return {
         "words": words or None,
         "rows": _table(latest, room),
         "errors": [one_line(error, max(room // 16, 40)) for error in latest.errors[:5]],
-        "raw": None if latest.raw is None else clean_beginning(wording.beginning(latest.raw, room // 2), room // 2),
+        "raw": None if latest.raw is None else clean_beginning(content.beginning(latest.raw, room // 2), room // 2),
         "earlier_title": wording.earlier_title(context, len(earlier)),
         "earlier": [
             (time, wording.line(context, alert, max(room // 32, 10)))
@@ -115,8 +126,8 @@ def _table(alert: Alert, room: int) -> list[tuple[str, str]]:
     """Return the rows of an alert's data."""
     data = alert.data
     if isinstance(data, dict) and not blob(data):
-        data = wording.with_values(data)
-    return rows(data, room=room) if data and wording.is_table(alert) else []
+        data = content.with_values(data)
+    return rows(data, room=room) if data and content.is_table(alert) else []
 
 
 def picture(alert: Alert) -> Picture | None:

@@ -79,5 +79,5 @@ def _message(
         message_id=f"{context.notification.id}@{domain}",
         thread_id=f"incident.{context.incident.id}@{domain}",
         date=context.now,
-        urgent=context.incident.severity is Severity.CRITICAL and not context.resolved,
+        urgent=context.incident.severity is Severity.CRITICAL and not (context.resolved or context.is_quiet),
     )

@@ -1,9 +1,10 @@
 """Render the subject of a mail about an incident. Pure."""
 
-from alertgate.notify.context import MessageContext, happened
+from alertgate.notify.context import MessageContext
 from alertgate.notify.render.reading import Reading
 from alertgate.notify.render.text import one_line
 from alertgate.notify.render.wording import how_late
+from alertgate.notify.sender_clock import happened
 
 LONGEST_SUBJECT = 140
 LONGEST_TITLE = 128

@@ -98,6 +98,14 @@ def septets(text: str) -> int:
     return len(text) + sum(char in GSM7_DOUBLE for char in text)
 
 
+def with_link(text: str, link: str | None) -> str:
+    """Return text as a text message of one segment, with the link if nothing else is left out for it."""
+    short = gsm7(text)
+    if not link or septets(short) + 1 + septets(link) > SEGMENT:
+        return short
+    return f"{short} {link}"
+
+
 def _cut(text: str, longest: int) -> str:
     while septets(text) > longest:
         text = text[:-1]

@@ -2,10 +2,24 @@
 
 from dataclasses import replace
 
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Json, Kind, Resolution, Signal, Source
-from alertgate.notify.context import MessageContext, SenderClock, duration, happened, late, part_name, sender_clock
-from alertgate.notify.render.reading import words_of
-from alertgate.notify.render.text import MOST_READ, blob, clean_beginning, one_line, rows, say, shorten
+from alertgate.model import (
+    BEGINNINGS,
+    FIRST_NEWS,
+    Alert,
+    Incident,
+    IncidentStatus,
+    Kind,
+    Resolution,
+    Source,
+)
+from alertgate.notify.context import MessageContext, duration, late
+from alertgate.notify.course import listed, ordinal
+from alertgate.notify.names import part_name
+from alertgate.notify.news import tells_who_pressed
+from alertgate.notify.render.content import essence
+from alertgate.notify.render.silence_words import who_silenced_it
+from alertgate.notify.render.text import one_line, shorten
+from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
 from alertgate.own_events import HINTS
 from alertgate.prove.hint_words import LEAD
 from alertgate.prove.trouble_words import lead as trouble_lead
@@ -17,6 +31,10 @@ def lead(context: MessageContext) -> str:
     incident = context.incident
     if context.resolved:
         return _end(context)
+    if context.is_silenced:
+        return who_silenced_it(context)
+    if context.is_quiet:
+        return _who_has_it(context)
     sentences = _news(context)
     if context.own:
         return " ".join([*sentences, _own_lead(context)])
@@ -31,6 +49,11 @@ def lead(context: MessageContext) -> str:
     return " ".join(sentences) or "A new alert."
 
 
+def button(status: IncidentStatus) -> str:
+    """Return what the link of a message is called: what its reader may want to do, once it is opened."""
+    return "I'm on it" if status is IncidentStatus.OPEN else "What became of it"
+
+
 REMEDY = "run `alertgate particle-template` and replace the webhook"
 """What to do about an alert that can't be read."""
 
@@ -42,20 +65,96 @@ def _news(context: MessageContext) -> list[str]:
     """Return the sentences about what happened to an open incident besides its latest alert."""
     incident = context.incident
     news = []
-    if context.notification.kind is Kind.ESCALATION:
+    if context.notification.kind is Kind.RISE:
         news.append(f"It got worse: now {incident.severity}.")
     if context.notification.kind is Kind.REOPENING:
-        news.append("It is open again.")
+        news.append(_open_again(context))
+    news += [*filter(None, [who_silenced_it(context)]), *_course(context)]
     if incident.changes > OFTEN:
         news.append(f"It changed {incident.changes} times, and is open now.")
     return news
+
+
+def _open_again(context: MessageContext) -> str:
+    """Say why it is open again: an alert came after its end, or nobody has it any more."""
+    incident = context.incident
+    if incident.acknowledged_at is None:
+        return "It is open again."
+    by = one_line(incident.acknowledged_by or "somebody", 60)
+    if incident.snoozed_until:
+        return f"It is open again: {by} had snoozed it until {context.minute(incident.snoozed_until)}."
+    since = context.minute(incident.acknowledged_at)
+    return f"It is open again: {by} acknowledged it at {since}, but alerts go on."
+
+
+def _who_has_it(context: MessageContext) -> str:
+    """Say who has acknowledged it. It is all that such a message says."""
+    incident = context.incident
+    by = one_line(incident.acknowledged_by or "somebody", 60)
+    at = context.minute(incident.acknowledged_at or context.now)
+    if tells_who_pressed(context.notification, incident):
+        return _pressed(context, at)
+    if incident.snoozed_until:
+        return f"{by} has snoozed it until {context.minute(incident.snoozed_until)}. Then it starts anew."
+    return f"{by} has it: acknowledged at {at}. You needn't do anything."
+
+
+def _pressed(context: MessageContext, at: str) -> str:
+    """Say to whose message's button did it what that did: a mail scanner may have pressed it."""
+    snoozed_until = context.incident.snoozed_until
+    if snoozed_until:
+        did = f"Snoozed at {at} until {context.minute(snoozed_until)}"
+        now = "Until then nothing more is sent about it, unless it gets worse."
+    else:
+        did = f"Acknowledged at {at}"
+        now = "Nothing more is sent about it, unless it gets worse or goes on for hours."
+    unless = "If that wasn't you but a mail scanner, nobody has it: please look."
+    return f"{did} by the button of a message to you. {now} {unless}"
+
+
+def _course(context: MessageContext) -> list[str]:
+    """Return how far the escalation has come, if that is why the message is sent."""
+    told = told_before(context)
+    match context.notification.kind:
+        case Kind.HANDOFF:
+            return [f"Nobody has acknowledged it: {told}."]
+        case Kind.REMINDER:
+            return [f"{reminder(context)}: nobody has acknowledged it."]
+        case Kind.UNANSWERED:
+            return [f"Nobody has answered in {open_for(context)}: {told}. There are no more reminders."]
+    return []
+
+
+def told_before(context: MessageContext) -> str:
+    """Return who else was told, and who couldn't be."""
+    course = context.course
+    reached, unreached = (tuple(one_line(name, 40) for name in names) for names in (course.reached, course.unreached))
+    parts = [
+        f"{listed(reached)} {_was(reached)} told" if reached else "",
+        f"{listed(unreached)} couldn't be reached yet" if unreached else "",
+    ]
+    return " and ".join(filter(None, parts)) or "nobody else was told"
+
+
+def _was(names: tuple[str, ...]) -> str:
+    return "were" if len(names) > 1 else "was"
+
+
+def reminder(context: MessageContext) -> str:
+    """Return which reminder it is, and how long it has been open, such as `3rd reminder, open for 25 min`."""
+    return f"{ordinal(max(context.course.reminders, 1))} reminder, open for {open_for(context)}"
+
+
+def open_for(context: MessageContext) -> str:
+    """Return for how long it has been open without anybody who has it."""
+    return duration(context.now - (context.incident.first_firing_at or context.incident.opened_at))
 
 
 def _own_lead(context: MessageContext) -> str:
     """Return what an own alert is. It says how often a trouble occurred; a reader needs no number of such alerts."""
     if context.incident.event in HINTS:
         return LEAD
-    begins = context.notification.kind in (Kind.OPENING, Kind.ESCALATION, Kind.REOPENING)
+    begins = context.notification.kind in BEGINNINGS
     return trouble_lead(context.incident.event) if begins else "It goes on."
 
 
@@ -63,7 +162,7 @@ def _end(context: MessageContext) -> str:
     """Return the sentences about how an incident ended."""
     incident = context.incident
     ended_at = incident.resolved_at or incident.last_alert_at
-    already = " already" if context.notification.kind is Kind.OPENING else ""
+    already = " already" if context.notification.kind in FIRST_NEWS else ""
     over = f"It is{already} over: resolved at {context.minute(ended_at)}"
     began = f"It began at {context.minute(incident.opened_at)}"
     often = f" It changed {incident.changes} times." if incident.changes > OFTEN else ""
@@ -115,7 +214,14 @@ def notes(context: MessageContext, *, left_out: bool) -> list[str]:
         found.append(f"The alert arrived {delay} late, at {context.time(latest.received_at)}.")
     if delay := late(context.now - context.wanted_at):
         found.append(f"This message is {delay} late: it couldn't be sent earlier.")
-    if incident.status is IncidentStatus.ACKNOWLEDGED and incident.acknowledged_at:
+    released_at = context.notification.released_at
+    if released_at and released_at > context.notification.created_at:
+        found.append(f"It was held until {context.minute(released_at)}.")
+    if (
+        incident.status is IncidentStatus.ACKNOWLEDGED
+        and incident.acknowledged_at
+        and context.tag not in {"ACKNOWLEDGED", "SNOOZED"}
+    ):
         by = one_line(incident.acknowledged_by or "somebody", 60)
         found.append(f"Acknowledged by {by} at {context.minute(incident.acknowledged_at)}.")
     if left_out:
@@ -225,39 +331,6 @@ def line(context: MessageContext, alert: Alert, longest: int) -> str:
     return severity + shorten(essence(alert) or str(alert.signal), longest)
 
 
-def words(alert: Alert, longest: int) -> str | None:
-    """Return what an alert says in words, to show in large type, cut to `longest` characters, or None."""
-    if alert.message:
-        return clean_beginning(alert.message, longest)
-    if alert.status is AlertStatus.QUARANTINED or is_table(alert):
-        return None
-    return None if _is_empty(alert.data) else clean_beginning(say(alert.data, longest), longest)
-
-
-def is_table(alert: Alert) -> bool:
-    """Return whether an alert's data is shown as a table instead of words."""
-    return isinstance(alert.data, dict | list) or blob(alert.data) is not None
-
-
-def essence(alert: Alert) -> str:
-    """Return what an alert says, in the shortest form; empty if the headline already says all of it."""
-    if alert.status is AlertStatus.QUARANTINED:
-        return one_line(beginning(alert.raw or b"", 200), 200) or "empty body"
-    if alert.message:
-        return one_line(alert.message, LONGEST_ESSENCE)
-    return one_line(_short(alert.data, {"severity": alert.severity, "status": Signal.RESOLVED}), LONGEST_ESSENCE)
-
-
-LONGEST_ESSENCE = 300
-"""Characters."""
-
-
-def beginning(raw: bytes, longest: int) -> str:
-    """Return so much of a raw body as is read to show `longest` characters of it."""
-    most = longest * MOST_READ
-    return raw[:most].decode(errors="replace") + ("…" if len(raw) > most else "")
-
-
 def rest(context: MessageContext) -> str:
     """Return what a text message says after its headline, which has the reading and the part of the device already."""
     latest, shown, parts = context.latest, context.reading, (part_name(context.incident.key) or "").split(", ")
@@ -274,35 +347,3 @@ def rest(context: MessageContext) -> str:
     # At the end of an incident, the value that the headline doesn't show is an old one.
     is_old = context.resolved and shown is None and context.reading_of(context.latest) is not None
     return f"last: {essence(latest)}" if is_old else essence(latest)
-
-
-def _short(data: Json, said: dict[str, Json]) -> str:
-    """Return data in the shortest form, without the fields that the headline `said` already."""
-    if not isinstance(data, dict | list) or blob(data):
-        return "" if _is_empty(data) else say(data, LONGEST_ESSENCE)
-    if isinstance(data, dict):
-        data = {name: value for name, value in with_values(data).items() if said.get(name) != value}
-    return ", ".join(f"{name}: {text}" for name, text in rows(data, most=8, longest=60)) if data else ""
-
-
-def with_values(fields: dict[str, Json]) -> dict[str, Json]:
-    """Return the fields that say something. A null in data does: a sensor that can't be read."""
-    return {name: value for name, value in fields.items() if value is None or not _is_empty(value)}
-
-
-def also_sent(alert: Alert) -> dict[str, Json]:
-    """Return the fields beside the data that say something to people: Particle's ids and flags don't."""
-    unsaid = _BOOKKEEPING if alert.source is Source.PARTICLE else frozenset[str]()
-    return {
-        name: value
-        for name, value in alert.fields.items()
-        if not _is_empty(value) and "".join(words_of(name)) not in unsaid
-    }
-
-
-_BOOKKEEPING = frozenset({"userid", "productid", "eventid", "public", "ttl"})
-"""Particle's own fields, without separators and in lower case, that are there for programs."""
-
-
-def _is_empty(value: Json) -> bool:
-    return value is None or value in ([], {}) or (isinstance(value, str) and not value.strip())

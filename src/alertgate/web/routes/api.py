@@ -1,5 +1,6 @@
 """The API for people and programs that hold the token."""
 
+from datetime import timedelta
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -12,40 +13,16 @@ from alertgate.credential import Credential
 from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
-from alertgate.model import Attempt, IncidentStatus, Notification
-from alertgate.notify.channels.registry import targets
+from alertgate.model import Attempt, Notification
 from alertgate.notify.dismiss import AT_A_TIME, Dismissal, DismissResult, dismiss
 from alertgate.notify.replay import Replay, ReplayResult, replay
 from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
 from alertgate.store import Connection, alerts, attempts, failures, incidents, notifications
-from alertgate.web.cursor import seal, unseal
-from alertgate.web.dependencies import CurrentGate, Gate
-from alertgate.web.guards import ApiBody, api_guard
-from alertgate.web.openapi import BY
-from alertgate.web.problem_answers import (
-    API_BODY,
-    GUARDED,
-    NOT_ACKNOWLEDGED,
-    NOT_DISMISSED,
-    NOT_RETRIED,
-    WRONG,
-    WRONG_ID,
-    missing,
-)
-from alertgate.web.queries import AlertQuery, By, IncidentQuery, NotificationQuery, PageQuery
-from alertgate.web.views import (
-    AlertList,
+from alertgate.web.acts import log_act
+from alertgate.web.answers import (
     AlertPage,
-    AlertTrail,
     AsciiJson,
-    DismissedCount,
-    IncidentList,
-    IncidentTrailView,
-    IncidentView,
-    NotificationList,
-    NotificationView,
-    TestSendList,
     fill_page,
     show_alerts,
     show_incident,
@@ -56,9 +33,32 @@ from alertgate.web.views import (
     show_test_send,
     show_trail,
 )
-
-EVENTS = {IncidentStatus.ACKNOWLEDGED: "incident.acknowledged", IncidentStatus.RESOLVED: "incident.resolved"}
-"""The log's event for the status that a person gave an incident."""
+from alertgate.web.cursor import seal, unseal
+from alertgate.web.dependencies import CurrentGate, Gate
+from alertgate.web.guards import ApiBody, api_guard
+from alertgate.web.openapi import BY, SNOOZE
+from alertgate.web.problem_answers import (
+    API_BODY,
+    GUARDED,
+    NOT_ACKNOWLEDGED,
+    NOT_DISMISSED,
+    NOT_RETRIED,
+    WRONG,
+    WRONG_ID,
+    missing,
+)
+from alertgate.web.queries import AlertQuery, By, IncidentQuery, NotificationQuery, PageQuery, Snooze
+from alertgate.web.views import (
+    AlertList,
+    AlertTrail,
+    DismissedCount,
+    IncidentList,
+    IncidentTrailView,
+    IncidentView,
+    NotificationList,
+    NotificationView,
+    TestSendList,
+)
 
 log = structlog.stdlib.get_logger("alertgate.api")
 router = APIRouter(prefix="/api", tags=["api"], dependencies=[Depends(api_guard)], responses=GUARDED)
@@ -79,10 +79,11 @@ async def list_alerts(gate: CurrentGate, query: Annotated[AlertQuery, Query()]) 
 @router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**missing("alert"), **WRONG_ID})
 async def get_alert(alert_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one alert's trail: received, grouped, each notification, each attempt."""
+    now, device_name = gate.clock.now(), gate.settings.device_name
 
     def read(connection: Connection) -> AsciiJson | None:
-        found = trail(connection, str(alert_id))
-        return show_trail(found) if found else None
+        found = trail(connection, str(alert_id), device_name)
+        return show_trail(found, now) if found else None
 
     shown = await gate.store.read(read)
     if shown is None:
@@ -102,10 +103,11 @@ async def list_incidents(gate: CurrentGate, query: Annotated[IncidentQuery, Quer
 @router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**missing("incident"), **WRONG_ID})
 async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one incident with its latest alerts, each notification, each attempt."""
+    now, device_name = gate.clock.now(), gate.settings.device_name
 
     def read(connection: Connection) -> AsciiJson | None:
-        found = incident_trail(connection, str(incident_id))
-        return show_incident_trail(found) if found else None
+        found = incident_trail(connection, str(incident_id), device_name)
+        return show_incident_trail(found, now) if found else None
 
     shown = await gate.store.read(read)
     if shown is None:
@@ -120,10 +122,10 @@ async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     openapi_extra=BY,
 )
 async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
-    """Acknowledge an incident: pending notifications are cancelled; a higher severity or a reopening notifies again."""
+    """Acknowledge an incident: what is pending is cancelled; a higher severity or a reopening notifies again."""
     action = _action(incident_id, body, gate)
     applied = await gate.store.write(lambda connection: gate.actions.acknowledge(connection, action))
-    return _answer(applied, action)
+    return _answer(applied, action, gate)
 
 
 @router.post(
@@ -136,9 +138,22 @@ async def resolve(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJ
     """Resolve an incident: everybody who was told of it is told, and the next alert opens a new one."""
     action = _action(incident_id, body, gate)
     applied = await gate.store.write(lambda connection: gate.actions.resolve(connection, action))
-    if applied and applied.due:
-        gate.deliverer.wake()
-    return _answer(applied, action)
+    return _answer(applied, action, gate)
+
+
+@router.post(
+    "/incidents/{incident_id}/snooze",
+    response_model=IncidentView,
+    responses={**missing("incident"), **NOT_ACKNOWLEDGED, **API_BODY},
+    openapi_extra=SNOOZE,
+)
+async def snooze(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
+    """Acknowledge an incident for an hour, or as long as the body says; then its escalation starts anew."""
+    wanted = Snooze.read(body)
+    lasting, now = timedelta(minutes=wanted.minutes), gate.clock.now()
+    action = Action(str(incident_id), wanted.by, Credential.API_TOKEN, now, lasting)
+    applied = await gate.store.write(lambda connection: gate.actions.snooze(connection, action))
+    return _answer(applied, action, gate)
 
 
 @router.get("/notifications", response_model=NotificationList, responses=WRONG)
@@ -162,7 +177,8 @@ async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQue
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
-    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), targets(gate.settings))
+    told = gate.directory
+    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), told.targets, told.meant)
     done = await gate.store.write(lambda connection: replay(connection, wanted))
     if done.notification is None:
         raise NotFound(done.reason)
@@ -213,8 +229,11 @@ async def dismiss_all(body: ApiBody, gate: CurrentGate) -> AsciiJson:
 
 @router.post("/send-test", response_model=TestSendList)
 async def send_test(gate: CurrentGate) -> AsciiJson:
-    """Send a test notification to every recipient, and report each server's answer."""
-    outcomes = await send_tests(gate.settings, gate.channels, gate.clock, gate.new_id)
+    """Send a test notification to everybody who can be told, and report each server's answer."""
+    told = gate.directory
+    outcomes = await send_tests(
+        gate.settings, told.targets, gate.channels, told.policy.readers_zone, gate.clock, gate.new_id
+    )
     for one in outcomes:
         log.info("test.sent", channel=one.channel, to=mask(one.address), sent=one.sent, reply=mask_all(one.text))
     return show_test_send(outcomes)
@@ -232,23 +251,16 @@ def _action(incident_id: UUID, body: bytes, gate: Gate) -> Action:
     return Action(str(incident_id), By.read(body).by, Credential.API_TOKEN, gate.clock.now())
 
 
-def _answer(applied: Applied | None, action: Action) -> AsciiJson:
-    """Answer with the incident after the action. Raises NotFound, Conflict."""
+def _answer(applied: Applied | None, action: Action, gate: Gate) -> AsciiJson:
+    """Answer with the incident after the action, of which people hear. Raises NotFound, Conflict."""
     if applied is None:
         raise _no_incident(action.incident_id)
     transition = applied.transition
     if transition.result is TransitionResult.REFUSED:
         raise Conflict(f"Incident {action.incident_id} stays as it was: {transition.reason}.")
-    if transition.result is TransitionResult.CHANGED:
-        log.info(
-            EVENTS[transition.incident.status],
-            detail=transition.reason,
-            incident_id=action.incident_id,
-            by=action.by,
-            credential=action.credential,
-            cancelled=applied.cancelled,
-            due=applied.due,
-        )
+    log_act(action, applied)
+    if applied.due:
+        gate.deliverer.wake()
     return show_incident(transition.incident)
 
 

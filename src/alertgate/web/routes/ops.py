@@ -12,6 +12,7 @@ from alertgate.errors import StoreUnavailable
 from alertgate.model import ChannelName, NotificationStatus
 from alertgate.notify.budget import Budget
 from alertgate.prove.health import OK
+from alertgate.store import silences
 from alertgate.store.counts import queues
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import KnowsToken, metrics_guard
@@ -117,6 +118,7 @@ def degraded(gate: Gate) -> list[str]:
         *paused,
         *limit,
         *([policy] if policy else []),
+        *(f"{key} {text}" for key, text in gate.policies.unreachable),
         *(audit.say() if audit else []),
         *(outstanding.say() if outstanding else []),
         *gate.own_alerts.degraded(),
@@ -140,12 +142,14 @@ async def metrics(request: Request, gate: CurrentGate) -> Response:
 
 
 async def _look_at_queue(gate: Gate) -> None:
+    now = gate.clock.now()
     try:
         waiting = await gate.store.read(queues)
+        active = await gate.store.read(lambda connection: silences.number_lasting(connection, now))
+        held = await gate.store.read(silences.number_held)
     except StoreUnavailable:
         gate.metrics.queue_unknown()
         return
-    now = gate.clock.now()
     depths: dict[tuple[ChannelName, NotificationStatus], int] = {}
     for channel, queue in waiting.items():
         depths[channel, NotificationStatus.PENDING] = queue.pending
@@ -156,3 +160,4 @@ async def _look_at_queue(gate: Gate) -> None:
         if queue.oldest_due_at
     }
     gate.metrics.queue(depths, oldest)
+    gate.metrics.silenced(active, held)

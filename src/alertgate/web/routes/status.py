@@ -10,14 +10,15 @@ from alertgate import __version__
 from alertgate.addresses import mask, mask_all
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import ChannelState
-from alertgate.store import Connection, failures
+from alertgate.store import Connection, failures, silences
 from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, queues
 from alertgate.store.failures import Failure
+from alertgate.web.answers import AsciiJson, silence_view
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import api_guard
 from alertgate.web.problem_answers import GUARDED
 from alertgate.web.routes.ops import degraded
-from alertgate.web.views import AsciiJson
+from alertgate.web.views import SilenceView
 
 MOST = 20
 """How many outstanding failures are listed."""
@@ -73,15 +74,25 @@ class Counts(BaseModel):
     failed: int = Field(description="Messages that failed for good")
 
 
+class Silenced(BaseModel):
+    """What silences hold now."""
+
+    number: int = Field(description="Silences that hold what they match now")
+    held: int = Field(description="Notifications that they hold; an incident that hasn't been told yet has none")
+    latest: list[SilenceView] = Field(description="With those that begin later, the latest first, at most 20")
+
+
 class Status(BaseModel):
     """How the gate is doing."""
 
     version: str
     timestamp: datetime
+    policy: str | None = Field(description="The SHA-256 of the policy in force; null when there is none")
     degraded: list[str]
     mail_budget: str = Field(description="Of SMTP_DAILY_LIMIT: `plenty`, `low`, `reserve` or `exhausted`")
     channels: dict[str, ChannelView]
     outstanding_failures: OutstandingFailures
+    silences: Silenced
     last_hour: Counts
     last_day: Counts
 
@@ -89,25 +100,27 @@ class Status(BaseModel):
 @router.get("/status", response_model=Status)
 async def status(gate: CurrentGate) -> AsciiJson:
     """Tell how long the queue is, how each channel is doing, what failed, and what was done lately."""
-    now = gate.clock.now()
+    now, current = gate.clock.now(), gate.policies.current
 
-    def ask(connection: Connection) -> tuple[dict[ChannelName, Queue], dict[str, Any], dict[str, Any], dict[str, Any]]:
-        return (
-            queues(connection),
+    def ask(connection: Connection) -> tuple[dict[ChannelName, Queue], list[dict[str, Any]]]:
+        return queues(connection), [
             _outstanding(connection),
+            _silences(connection, now),
             _counts(connection, now - timedelta(hours=1)),
             _counts(connection, now - timedelta(days=1)),
-        )
+        ]
 
-    waiting, outstanding, hour, day = await gate.store.read(ask)
+    waiting, (outstanding, silenced, hour, day) = await gate.store.read(ask)
     return AsciiJson(
         {
             "version": __version__,
             "timestamp": now,
+            "policy": current.digest if current.name else None,
             "degraded": degraded(gate),
             "mail_budget": gate.deliverer.budget,
             "channels": _channels(gate, waiting),
             "outstanding_failures": outstanding,
+            "silences": silenced,
             "last_hour": hour,
             "last_day": day,
         }
@@ -126,6 +139,15 @@ def _outstanding(connection: Connection) -> dict[str, Any]:
     return {
         "number": failures.number(connection),
         "latest": [_failure(each) for each in failures.latest(connection, MOST)],
+    }
+
+
+def _silences(connection: Connection, now: datetime) -> dict[str, Any]:
+    latest = silences.page(connection, now, None, MOST)
+    return {
+        "number": silences.number_lasting(connection, now),
+        "held": silences.number_held(connection),
+        "latest": [silence_view(each, now) for each in latest],
     }
 
 

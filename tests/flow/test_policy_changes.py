@@ -1,0 +1,107 @@
+"""The policy changes while something goes on: who hears of it from then on. From the webhook to the mail."""
+
+from dataclasses import replace
+from datetime import timedelta
+from types import MappingProxyType
+
+import pytest
+
+from alertgate.group import sweep
+from alertgate.model import ChannelName
+from alertgate.policy.people import Contact, Person, recipients
+from alertgate.policy.policy import Policy
+from alertgate.policy.schedules import Schedule, Turn
+from tests.fakes import START
+from tests.flow.household import BERLIN, MINUTE, escalation, household, person, policy, step
+
+BY_OWNER = escalation("home", step("owner"))
+OWNER = policy((person("owner"), person("partner")), (BY_OWNER,))
+SETTINGS = Policy(people=MappingProxyType(dict(recipients([(ChannelName.EMAIL, "ann@example.com")], BERLIN))))
+"""Without a file, who is told is in the settings."""
+MOVED = Person("owner", (Contact(ChannelName.EMAIL, "moved@example.com"),), BERLIN)
+PARTNER = policy((person("partner"),), (escalation("home", step("partner")),))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (OWNER, PARTNER, "partner"),
+        (OWNER, policy((MOVED,), (BY_OWNER,)), "moved"),
+        (SETTINGS, OWNER, "owner"),
+        (OWNER, SETTINGS, "ann"),
+    ],
+    ids=["somebody else", "another address", "the first file", "the file is forgotten"],
+)
+async def test_what_is_open_is_told_to_whom_the_new_policy_names(make_settings, database, before, after, told):
+    """Once, if nobody whom it names knows; and they hear of what comes then, and of the end."""
+    async with household(make_settings, before, START, database) as home, home.running():
+        await home.says({"severity": "critical", "status": "firing"})
+        assert len(await home.heard()) == 1
+        home.policy = after
+        assert await home.heard() == [f"{told}: CRITICAL A new alert."]
+        assert await home.sleeps(10) == []
+        await home.says({"severity": "critical", "status": "firing"})
+        assert [each.split(":")[0] for each in await home.heard()] == [told]
+        await home.says({"status": "resolved"})
+        assert [each.split()[:2] for each in await home.heard()] == [[f"{told}:", "RESOLVED"]]
+
+
+async def test_many_that_are_open_are_one_message_to_whom_the_new_policy_names(make_settings):
+    """Whoever was told before hears nothing of the change, and nobody hears of what somebody has, or what is over."""
+    async with household(make_settings, OWNER, START, {}) as home, home.running():
+        for event in ("leak", "smoke", "door", "window"):
+            incident = (await home.says("on", event=event))["incident"]
+            await home.heard()
+        await home.post(f"incidents/{incident}/acknowledge", by="owner")
+        await home.says({"status": "closed"}, event="door")
+        await home.heard()
+        home.policy = policy((person("owner"), person("neighbour")), (escalation("other", step("owner")),))
+        assert await home.heard() == []
+        home.policy = PARTNER
+        [told] = await home.heard()
+        assert told.startswith("partner: WARNING 2 alerts in one message")
+        assert await home.sleeps(90) == []
+
+
+async def test_an_alert_that_nobody_would_hear_is_routed_anew(make_settings):
+    """Nobody was on call when it began; whoever is by the next alert is told."""
+    nobody = policy((person("partner"),), (escalation("home", step("@oncall")),))
+    oncall = Schedule("oncall", (Turn(("partner",), frozenset({1})),), BERLIN)
+    house = replace(nobody, schedules={"oncall": oncall})
+    async with household(make_settings, house, START, {}) as home, home.running():
+        await home.says("water")
+        assert await home.sleeps(12 * 60) == []
+        await home.says("water")
+        assert await home.heard() == ["partner: WARNING A new alert."]
+
+
+async def test_an_acknowledgement_lasts_as_long_as_its_escalation_says_over_a_restart(make_settings):
+    """Nothing ends in silence before, and nothing opens anew."""
+    day = escalation("home", step("owner", "partner"), again_after_ack=timedelta(hours=24))
+    async with household(make_settings, policy((person("owner"), person("partner")), (day,)), START, {}) as home:
+        async with home.running():
+            incident = (await home.says("water"))["incident"]
+            await home.heard()
+            await home.post(f"incidents/{incident}/acknowledge", by="partner")
+            await home.heard()
+        async with home.running():
+            await home.heard()
+            home.clock.move(hours=8)
+            gate = home.service.gate
+            await sweep.resolve_quiet(gate.store, gate.settings.grouping, home.clock)
+            assert (await home.says("water"))["incident"] == incident
+            assert await home.heard() == []
+
+
+async def test_that_nobody_has_answered_is_said_once_though_the_policy_changes(make_settings):
+    """The new escalation has no reminders either: they have ended."""
+    steps = (step("owner"), step("partner", after=200))
+    more = {"repeat_every": 5 * MINUTE, "stop_after": 20 * MINUTE}
+    people = (person("owner"), person("partner"))
+    house = policy(people, (escalation("home", *steps, **more),))
+    async with household(make_settings, house, START, {}) as home, home.running():
+        await home.says("water")
+        told = await home.passes(25)
+        assert sum("Nobody has answered" in each for each in told) == 1
+        home.policy = policy(people, (escalation("other", *steps, **more),))
+        assert await home.passes(30) == []
