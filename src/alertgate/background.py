@@ -48,6 +48,7 @@ def _always(gate: Gate) -> list[Periodic]:
 
     return [
         Periodic("escalations", gate.poll_every, escalate),
+        Periodic("follow", gate.poll_every, gate.follower.run),
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
         Periodic("watch", own.EVERY, gate.watch.run),
         Periodic("own alerts", own.EVERY, gate.own_alerts.run),

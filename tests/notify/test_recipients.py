@@ -84,7 +84,7 @@ PRESS = Expedite(NIGHT, Kind.RISE, PlanReason.ROSE)
     ],
 )
 def test_a_choice_keeps_to_the_persons_hours(choice, recipient, severity, expected):
-    """What isn't excepted is held; what is pending already is held no longer than that, if another hold lasted longer."""
+    """What isn't excepted is held; what is pending already no longer than that, if another hold lasted longer."""
     assert in_time(choice, recipient, HOME, severity) == expected
 
 

@@ -112,7 +112,8 @@ def _unfit(name: str, secret: str) -> Finding:
 
 
 def _recipients(settings: Settings, file: PolicyFile) -> Iterator[Finding]:
-    if settings.recipient_email or settings.recipient_sms or (file.policy and file.policy.has_people):
+    named = settings.recipient_email or settings.recipient_sms or settings.recipient_push
+    if named or (file.policy and file.policy.has_people):
         return
     text = "none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml"
     yield Finding(Level.FAIL, "recipients", text)

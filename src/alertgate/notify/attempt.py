@@ -33,7 +33,7 @@ from alertgate.notify.channels.base import (
     Transient,
 )
 from alertgate.notify.channels.hidden import Secrets, without
-from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
+from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing, Snapshot
 from alertgate.notify.course import Course
 from alertgate.notify.delivery_log import log_attempts, log_digest
 from alertgate.notify.parts import part_ids
@@ -131,6 +131,7 @@ class Sender:
                 outgoing.missed_since,
                 link,
                 was_held=outgoing.was_held,
+                notification_id=first.id,
             )
         [one] = outgoing.snapshots
         course = (one.course or Course()).without(one.notification.person)
@@ -237,8 +238,7 @@ class Sender:
         """
         now, leased = self._clock.now(), outgoing.notifications
         if isinstance(outcome, Sent):
-            sent = NotificationStatus.SENT
-            return tuple(Finish(each.notification, sent, now, told=each.incident.status) for each in outgoing.snapshots)
+            return tuple(_sent(each, outcome, now) for each in outgoing.snapshots)
         if outgoing.is_digest and outcome.of_content:
             return self._halves(outgoing, now)
         if isinstance(outcome, Permanent):
@@ -290,6 +290,18 @@ class Sender:
             log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours, restated=restated)
         else:
             log_attempts(outgoing.first, end.attempts, end.finishes[0], remedy, ours=ours, restated=restated)
+
+
+def _sent(snapshot: Snapshot, outcome: Sent, now: datetime) -> Finish:
+    return Finish(
+        snapshot.notification,
+        NotificationStatus.SENT,
+        now,
+        told=snapshot.incident.status,
+        receipt=outcome.receipt,
+        proof=outcome.proof,
+        follow_at=now + outcome.follow_in if outcome.receipt and outcome.follow_in is not None else None,
+    )
 
 
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:

@@ -15,6 +15,7 @@ import structlog
 from alertgate.addresses import mask
 from alertgate.contact_state import Due, Recent
 from alertgate.links import Links, fingerprint
+from alertgate.marks import ANSWERED_BY_SERVICE, mark
 from alertgate.model import ChannelName, Incident, Kind, Notification
 from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
@@ -194,15 +195,19 @@ class Claimer:
     def _lease(self, connection: Connection, going: Sequence[Dispatch], wanted: Claim) -> tuple[Outgoing, ...]:
         """Lease what each message carries, and read what that is about."""
         lease = Lease(self._owner, wanted.now, wanted.now + LEASE)
-        alone = [each.members[0].id for each in going if each.is_alone]
-        leased = {each.id: each for each in leases.lease(connection, alone, lease)}
+        ids = [each.members[0].id for each in going if each.is_alone]
+        leased = {each.id: each for each in leases.lease(connection, ids, lease)}
         messages = [
             [leased[each.members[0].id]] if each.is_alone else self._digest(connection, each, lease) for each in going
         ]
         if self._links:
             firsts = [members[0].id for members in messages]
             links.keep(connection, {each: fingerprint(self._links.token(each)) for each in firsts})
-        return _with_contents(connection, messages)
+        found = with_contents(connection, messages)
+        if wanted.channel in ANSWERED_BY_SERVICE:
+            alone = [each.snapshots[0] for each in found if not each.is_digest]
+            links.keep_shown(connection, {each.notification.id: mark(each.incident) for each in alone})
+        return found
 
     def _digest(self, connection: Connection, dispatch: Dispatch, lease: Lease) -> list[Notification]:
         """Lease the members of a digest, the most severe first; those of a new one are sent together from now on."""
@@ -220,7 +225,7 @@ class Claimer:
         return sorted(members, key=lambda member: -member.severity.rank)
 
 
-def _with_contents(connection: Connection, messages: Sequence[Sequence[Notification]]) -> tuple[Outgoing, ...]:
+def with_contents(connection: Connection, messages: Sequence[Sequence[Notification]]) -> tuple[Outgoing, ...]:
     """Return the messages with what they report. A digest shows no alerts; that of what was missed counts them."""
     about = incidents.by_id(connection, {each.incident_id for members in messages for each in members})
     begun = _begun([each for members in messages for each in members], connection)

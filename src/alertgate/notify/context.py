@@ -188,6 +188,8 @@ class DigestContext(LocalTimes):
     link: str | None = field(default=None, repr=False)
     was_held: bool = False
     """Whether they were held until now."""
+    notification_id: str = ""
+    """The id of its first notification."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from alertgate.policy.policy import Policy
 from alertgate.policy.problem_words import key as key_of
 from alertgate.policy.routes import Route
 from alertgate.policy.sampled_week import ALWAYS, SampledWeek
-from alertgate.policy.surroundings import Surroundings
+from alertgate.policy.surroundings import Surroundings, channel_of
 from alertgate.policy.written import show_duration
 
 HALF_A_YEAR = timedelta(days=182)
@@ -64,8 +64,10 @@ def _unset(contact: Contact, surroundings: Surroundings) -> str | None:
         return None
     if not address:
         return f"is in ${name}, which isn't set, so nobody is told by it: set {name} in .env and reload"
+    if lacks := surroundings.missing.get(channel_of(contact.channel, address)):
+        return f"is in ${name}, and nobody is told by it yet: {lacks}"
     try:
-        surroundings.channels[contact.channel](address)
+        surroundings.check(contact.channel, address)
     except ValueError:
         return f"is in ${name}, whose value is no address of {contact.channel}: correct it"
     return None

@@ -13,7 +13,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from alertgate.model import ABOUT_OTHERS, FIRST_NEWS, IncidentStatus, Kind, Notification, NotificationStatus, worst
+from alertgate.model import (
+    ABOUT_OTHERS,
+    FIRST_NEWS,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    worst,
+)
+from alertgate.proof import Proof
 from alertgate.states import states_before
 from alertgate.store import failures
 from alertgate.store.newer import Place, told_by_newer
@@ -125,6 +134,12 @@ class Finish:
     """Whether the message alone was refused while others were accepted: then it isn't the outage that it waits for."""
     told: IncidentStatus | None = None
     """The state of the incident that the message told, if it was sent."""
+    receipt: str | None = None
+    """What the service calls the message."""
+    proof: Proof | None = None
+    """How far it is proved that it arrived."""
+    follow_at: datetime | None = None
+    """When to ask what became of it."""
 
 
 def unattempted(leased: Notification, now: datetime) -> Finish:
@@ -177,7 +192,16 @@ def _ended(end: Finish, stored: Notification) -> Notification:
         by_channel = end.missed or not end.attempted
         finished_at = stored.finished_at or end.now
         return replace(after, due_at=due_at, finished_at=finished_at, missed_since=missed_since if by_channel else None)
-    return replace(after, finished_at=end.now, told=end.told, reason=_reason_to_send(stored))
+    return replace(
+        after,
+        finished_at=end.now,
+        told=end.told,
+        reason=_reason_to_send(stored),
+        receipt=end.receipt,
+        proof=end.proof,
+        proved_at=end.now if end.proof else None,
+        follow_at=end.follow_at,
+    )
 
 
 def _reason_to_send(stored: Notification) -> str:

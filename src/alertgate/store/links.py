@@ -36,6 +36,13 @@ class ToldContact:
     """Whom it reaches, by the policy's name; of a recipient of the settings, the address."""
 
 
+def keep_shown(connection: Connection, marks: Mapping[str, str]) -> None:
+    """Keep the mark of what each of these messages shows, by the id of its notification."""
+    if marks:
+        by_id = case(dict(marks), value=_n.id)
+        connection.execute(update(notifications).where(_n.id.in_(list(marks))).values(shown=by_id))
+
+
 def keep(connection: Connection, hashes: Mapping[str, str]) -> None:
     """Keep by which hash each of these notifications, by id, is found."""
     if hashes:

@@ -1,14 +1,16 @@
 """The Channel protocol, what a channel sends, and the outcomes of an attempt."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from alertgate.clock import Clock
 from alertgate.config import Settings
-from alertgate.model import ChannelName, Target
+from alertgate.model import ChannelName, Json, Severity, Target
+from alertgate.policy.surroundings import AddressCheck
+from alertgate.proof import Proof
 
 
 class Reason(StrEnum):
@@ -61,6 +63,12 @@ class Sent:
 
     reply: str
     reason: Reason = Reason.SENT
+    receipt: str | None = field(default=None, repr=False)
+    """What the service calls the message; None if it needs never be asked or told about it again."""
+    proof: Proof = Proof.SENT
+    """How far the answer itself proves that it arrived."""
+    follow_in: timedelta | None = None
+    """After what time to ask what became of it, or to look whether its incident has changed; None: never."""
     word: ClassVar[str] = "sent"
 
 
@@ -113,8 +121,45 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A button that answers at once, where a service has buttons that send a form to the message's link."""
+
+    label: str
+    act: str
+    form: str = field(repr=False)
+    """The body that the link takes by POST, as `application/x-www-form-urlencoded`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What apps, chats and programs need to know of a message beside its title (`subject`) and its text."""
+
+    notification_id: str
+    """Also of a digest: that of its first notification."""
+    tag: str
+    """The first word of its title: the severity, `RESOLVED`, `ACKNOWLEDGED`, …"""
+    severity: Severity
+    asks: bool = False
+    """Whether it is about one incident that is open, and its reader is asked to answer."""
+    over: bool = False
+    """Whether all that it tells is over."""
+    link: str | None = field(default=None, repr=False)
+    answers: tuple[Answer, ...] = ()
+    """Those to offer, if there is a link and it asks; the first is *I'm on it*."""
+    repeat_every: timedelta | None = None
+    """How often to ring again until somebody answers, where the service does that itself; None as it likes."""
+    repeat_for: timedelta | None = None
+    """For how long it does that; None as it likes."""
+    facts: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    """What programs read (docs/channels.md, `webhook`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """The content that a channel sends. A text message has neither subject nor HTML."""
+    """The content that a channel sends. A text message has neither subject nor HTML.
+
+    `brief` is there for all channels but mail and its text messages.
+    """
 
     to: str = field(repr=False)
     text: str = field(repr=False)
@@ -127,6 +172,7 @@ class Message:
     html: str | None = field(default=None, repr=False)
     picture: Picture | None = None
     urgent: bool = False
+    brief: Brief | None = None
 
 
 SEND_TIMEOUT = 45.0
@@ -178,14 +224,65 @@ class Channel(Protocol):
         """Close all connections."""
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A message that was sent, and whose service is asked or told about it again."""
+
+    to: str = field(repr=False)
+    receipt: str = field(repr=False)
+    sent_at: datetime
+    notification_id: str
+    proof: Proof | None = None
+    """What is known so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a service says became of a message."""
+
+    proof: Proof | None = None
+    """How far it is proved that it arrived; None: no more than before."""
+    by: str | None = None
+    """What proves it, or who acknowledged it, in the service's words; without secrets."""
+    at: datetime | None = None
+    """When that was, if the service says it."""
+    failure: Transient | Permanent | None = None
+    """Why it didn't arrive. What is transient is sent once more."""
+    again_in: timedelta | None = None
+    """After what time to ask again; None: never, but its incident's end is still told."""
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A channel whose service knows later what became of a message, or wants to know how its incident stands.
+
+    A channel that has these methods is asked; one whose `Sent` has no `follow_in` needs none.
+    """
+
+    settles: bool
+    """Whether the service is told when nobody needs to answer any more."""
+
+    async def ask(self, sent: Followed, deadline: float) -> Learned:
+        """Ask what became of a message. A failure to ask is `Learned(again_in=…)`, never an exception."""
+
+    async def settle(self, sent: Followed, message: Message, deadline: float) -> Outcome:
+        """Tell the service that somebody has the message's incident, or that it is over.
+
+        `message` says how it stands now. As `send` without exceptions; what fails for a while is told again later.
+        """
+
+
 class Provider(Protocol):
     """A module that provides channels, as listed in `registry`."""
 
+    ADDRESSES: Mapping[ChannelName, AddressCheck]
+    """Its channels, each with the check of an address, whether the settings configure them or not."""
+
+    def missing(self, settings: Settings) -> str | None:
+        """Return what to set before its channels can be used, such as `set PUSHOVER_TOKEN`; None if nothing."""
+
     def from_settings(self, settings: Settings, clock: Clock) -> list[Channel]:
         """Return the channels that the settings configure, if any. Raises StoreUnavailable."""
-
-    def targets(self, settings: Settings) -> list[Target]:
-        """Return the addresses that these channels reach."""
 
     def findings(self, settings: Settings) -> list[Finding]:
         """Return what an operator should know about these settings, at start and in `alertgate check`."""

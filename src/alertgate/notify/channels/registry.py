@@ -1,18 +1,21 @@
 """The list of all channels. To add one, write a module beside this one and add it to PROVIDERS."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 
 from alertgate.addresses import mask
 from alertgate.clock import Clock
 from alertgate.config import Settings
+from alertgate.errors import ConfigError
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels import outbox, smtp
 from alertgate.notify.channels.base import Channel, Finding, Level, Provider
 from alertgate.notify.gateways import gateway_warning
-from alertgate.policy.surroundings import BY_MAIL, Surroundings
+from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of
 
-PROVIDERS: tuple[Provider, ...] = (smtp, outbox)
+SERVICES: tuple[Provider, ...] = ()
+PROVIDERS: tuple[Provider, ...] = (smtp, outbox, *SERVICES)
 
 
 def open_channels(settings: Settings, clock: Clock) -> list[Channel]:
@@ -22,22 +25,59 @@ def open_channels(settings: Settings, clock: Clock) -> list[Channel]:
 
 def in_use(settings: Settings) -> frozenset[ChannelName]:
     """Return the names of the channels that the settings configure, without opening them."""
-    return frozenset(BY_MAIL) if settings.mail_host else frozenset({ChannelName.OUTBOX})
+    by_mail = frozenset(BY_MAIL) if settings.mail_host else frozenset({ChannelName.OUTBOX})
+    others = {name for provider in SERVICES if not provider.missing(settings) for name in provider.ADDRESSES}
+    return by_mail | others
 
 
 def targets(settings: Settings) -> list[Target]:
-    """Return every recipient's address with the channel that reaches it."""
-    return [target for provider in PROVIDERS for target in provider.targets(settings)]
+    """Return every recipient's address with the channel that reaches it; they are told where nobody is named.
+
+    Raises ConfigError for one of RECIPIENT_PUSH that can't be told.
+    """
+    return [*smtp.targets(settings), *outbox.targets(settings), *_pushed(settings)]
+
+
+def _pushed(settings: Settings) -> list[Target]:
+    """Return the recipients that RECIPIENT_PUSH names. Raises ConfigError."""
+    around, found, problems = _around(settings), [], []
+    names = ", ".join(name for name in around.channels if name not in BY_MAIL)
+    for text in settings.recipient_push:
+        channel, _, address = text.partition(":")
+        if channel not in around.channels:
+            problems.append(f"RECIPIENT_PUSH: {mask(text)} isn't CHANNEL:ADDRESS, where CHANNEL is one of {names}")
+            continue
+        try:
+            around.check(ChannelName(channel), address)
+        except ValueError as error:
+            problems.append(f"RECIPIENT_PUSH: {mask(text)} {str(error).replace(address or '-', mask(address))}")
+        else:
+            found.append((channel_of(ChannelName(channel), address), address))
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 def surroundings(settings: Settings, secrets: Mapping[str, str]) -> Surroundings:
-    """Return what the policy's file needs to know of the service; `secrets` has the values of `CONTACT_…`."""
-    return Surroundings(zone=settings.zone, secrets=secrets, recipients=targets(settings))
+    """Return what the policy's file needs to know of the service; `secrets` has the values of `CONTACT_…`.
+
+    Raises ConfigError for a recipient of the settings that can't be told.
+    """
+    return replace(_around(settings), secrets=secrets, recipients=targets(settings))
+
+
+def _around(settings: Settings) -> Surroundings:
+    checks = {name: check for provider in PROVIDERS for name, check in provider.ADDRESSES.items()}
+    lacking = [(provider, text) for provider in PROVIDERS if (text := provider.missing(settings))]
+    missing = {name: text for provider, text in lacking for name in provider.ADDRESSES}
+    return Surroundings(zone=settings.zone, channels=checks, missing=missing)
 
 
 def findings(settings: Settings, told: Collection[Target], today: date) -> list[Finding]:
     """Return what an operator should know about the addresses that are told, and about the channels."""
-    about_channels = [finding for provider in PROVIDERS for finding in provider.findings(settings)]
+    written = any(channel is ChannelName.OUTBOX for channel, _ in told)  # else nobody is told by mail
+    providers = [provider for provider in PROVIDERS if provider is not outbox or written]
+    about_channels = [finding for provider in providers for finding in provider.findings(settings)]
     return [*about_recipients(settings, told, today), *about_channels]
 
 

@@ -205,6 +205,14 @@ class MailChannel:
         await self._server.close()
 
 
+ADDRESSES = BY_MAIL
+
+
+def missing(settings: Settings) -> str | None:  # noqa: ARG001  (the Provider protocol's signature)
+    """Return None: without a mail server the outbox stands in."""
+    return None
+
+
 def from_settings(settings: Settings, clock: Clock) -> list[Channel]:
     """Return the email and SMS channels, which share the mail server, if one is configured."""
     if settings.mail_host is None:

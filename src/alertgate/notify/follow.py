@@ -1,0 +1,199 @@
+"""The background job that asks services what became of messages, and tells them when nobody needs to answer any more.
+
+Replicas share it: each keeps what it asks about for a minute.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from alertgate.clock import Clock
+from alertgate.metrics import Metrics
+from alertgate.model import Attempt, ChannelName, Notification, NotificationStatus
+from alertgate.notify.attempt import Sender
+from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
+from alertgate.notify.claim import with_contents
+from alertgate.notify.render.message import render
+from alertgate.proof import Proof
+from alertgate.store import Connection, attempts, follow, notifications
+from alertgate.store.engine import Store
+from alertgate.store.follow import Due
+
+MOST = 50
+"""Messages that are asked about in one round."""
+WITHIN = 30.0
+"""Seconds to ask or tell a service; less than the time for which a process keeps what it asks about."""
+SETTLE_AGAIN = timedelta(minutes=1)
+SETTLED_WITHIN = timedelta(hours=6)
+"""For how long after it was sent a service is told again and again how a message's incident ended."""
+SENT_AGAIN_AFTER = timedelta(minutes=1)
+MOST_TRIES = 3
+"""How often a message is sent that its service took, and that didn't arrive for a while."""
+
+log = structlog.stdlib.get_logger("alertgate.follow")
+
+Acknowledge = Callable[[Notification, str | None, datetime], Awaitable[None]]
+"""Acknowledges the incident of a message whose service says that somebody has answered it, and who."""
+
+
+class FollowJob:
+    """Asks and tells again and again. `owner` identifies this process; `new_id` returns an id for a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Iterable[Channel],
+        sender: Sender,
+        acknowledge: Acknowledge,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        owner: str,
+        new_id: Callable[[datetime], str],
+        wake: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._followers: dict[ChannelName, Follower] = {
+            channel.name: channel for channel in channels if isinstance(channel, Follower)
+        }
+        self._settling = [name for name, each in self._followers.items() if each.settles]
+        self._sender = sender
+        self._acknowledge = acknowledge
+        self._clock = clock
+        self._metrics = metrics
+        self._owner = owner
+        self._new_id = new_id
+        self._wake = wake
+
+    async def run(self) -> None:
+        """Ask and tell all that is due. Raises StoreError."""
+        if not self._followers:
+            return
+        now = self._clock.now()
+        found = await self._store.read(partial(follow.due, now=now, most=MOST, settling=self._settling))
+        if not found:
+            return
+        taken = await self._store.write(partial(follow.take, found=found, owner=self._owner, now=now))
+        by_message: dict[tuple[ChannelName, str | None], list[Due]] = {}
+        for each in taken:
+            by_message.setdefault((each.notification.channel, each.notification.receipt), []).append(each)
+        await asyncio.gather(*(self._follow(members) for members in by_message.values()))
+
+    async def _follow(self, members: Sequence[Due]) -> None:
+        """Ask or tell about one message."""
+        told = [each.notification for each in members]
+        follower = self._followers.get(told[0].channel)
+        if follower is None or told[0].receipt is None:
+            await self._again(told, None)
+        elif all(each.is_ended for each in members) and follower.settles:
+            await self._settle(follower, told)
+        else:
+            deadline = asyncio.get_running_loop().time() + WITHIN
+            await self.learn(told, await follower.ask(_followed(told[0]), deadline))
+
+    async def _settle(self, follower: Follower, told: Sequence[Notification]) -> None:
+        """Tell a service that somebody has the incidents of a message, or that they are over."""
+        [outgoing] = await self._store.read(lambda connection: with_contents(connection, [told]))
+        message = render(self._sender.context(outgoing), with_picture=False)
+        deadline = asyncio.get_running_loop().time() + WITHIN
+        outcome = await follower.settle(_followed(told[0]), message, deadline)
+        if isinstance(outcome, Transient) and self._clock.now() - _sent_at(told[0]) < SETTLED_WITHIN:
+            await self._again(told, self._clock.now() + SETTLE_AGAIN)
+            return
+        if not isinstance(outcome, Sent):
+            log.warning(
+                "notification.unsettled",
+                detail="its service can't be told that nobody needs to answer any more; it may go on ringing",
+                notification_id=told[0].id,
+                channel=told[0].channel,
+                reason=outcome.reason,
+                reply=outcome.reply,
+            )
+        await self._again(told, None)
+
+    async def learn(self, told: Sequence[Notification], learned: Learned) -> None:
+        """Record what a service says of a message: these are all that it carries. Also for what it says unasked."""
+        now = self._clock.now()
+        if learned.proof:
+            raised = await self._store.write(
+                partial(follow.prove, told=told, proof=learned.proof, at=learned.at or now, by=learned.by)
+            )
+            for each in raised:
+                log.info(
+                    "notification.proved",
+                    detail="its service says so",
+                    notification_id=each.id,
+                    channel=each.channel,
+                    proof=learned.proof,
+                    by=learned.by,
+                )
+            if learned.proof is Proof.ACKNOWLEDGED:
+                for each in told:
+                    await self._acknowledge(each, learned.by, now)
+        if learned.failure:
+            await self._store.write(partial(self._fail, told=told, failure=learned.failure, now=now))
+            self._metrics.attempted(told[0].channel, learned.failure.word, learned.failure.reason)
+            self._wake()
+            log.warning(
+                "notification.not_arrived",
+                detail="its service took it, and says now that it didn't arrive",
+                notification_id=told[0].id,
+                channel=told[0].channel,
+                reason=learned.failure.reason,
+                reply=learned.failure.reply,
+            )
+            return
+        await self._again(told, now + learned.again_in if learned.again_in is not None else None)
+
+    def _fail(
+        self, connection: Connection, told: Sequence[Notification], failure: Transient | Permanent, now: datetime
+    ) -> None:
+        """Make what didn't arrive pending once more, or failed, unless something else will say it."""
+        for each in told:
+            current = notifications.get(connection, each.id)
+            if current is None or current.status is not NotificationStatus.SENT:
+                continue
+            attempts.add(connection, [self._attempt(current, failure, now)])
+            follow.not_arrived(connection, current, self._after(connection, current, failure, now))
+
+    def _after(
+        self, connection: Connection, current: Notification, failure: Transient | Permanent, now: datetime
+    ) -> Notification:
+        ended = replace(current, follow_at=None, follow_owner=None, proof=None, proved_at=None, proved_by=None)
+        target = (current.channel, current.address)
+        if notifications.pending_to(connection, current.incident_id, target):
+            return ended  # that will say it
+        if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
+            due_at = now + SENT_AGAIN_AFTER
+            return replace(ended, status=NotificationStatus.PENDING, due_at=due_at, finished_at=None, receipt=None)
+        return replace(ended, status=NotificationStatus.FAILED, finished_at=now)
+
+    def _attempt(self, current: Notification, failure: Transient | Permanent, now: datetime) -> Attempt:
+        return Attempt(
+            id=self._new_id(now),
+            notification_id=current.id,
+            started_at=_sent_at(current),
+            seconds=(now - _sent_at(current)).total_seconds(),
+            outcome=failure.word,
+            reason=failure.reason,
+            reply=failure.reply,
+        )
+
+    async def _again(self, told: Sequence[Notification], at: datetime | None) -> None:
+        def again(connection: Connection) -> None:
+            for each in told:
+                follow.again(connection, each, at)
+
+        await self._store.write(again)
+
+
+def _followed(told: Notification) -> Followed:
+    return Followed(told.address, told.receipt or "", _sent_at(told), told.id, told.proof)
+
+
+def _sent_at(told: Notification) -> datetime:
+    return told.finished_at or told.created_at

@@ -1,0 +1,113 @@
+"""Queries on messages that were sent, and whose service is asked, or told, about them again."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
+
+from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus
+from alertgate.proof import Proof
+from alertgate.states import states_before
+from alertgate.store import failures
+from alertgate.store.notifications import COLUMNS, IS_SENT, notification_of
+from alertgate.store.rows import update_rows
+from alertgate.store.tables import constant, incidents, notifications
+
+_n = notifications.c
+LEASE = timedelta(seconds=60)
+"""How long a process may take; if it ends meanwhile, another one asks after that."""
+_FIELDS = ("status", "proof", "proved_at", "proved_by", "follow_at", "follow_owner", "finished_at", "due_at", "receipt")
+_IS_ENDED = incidents.c.status != constant(IncidentStatus.OPEN)
+_NOW = bindparam("now", type_=_n.follow_at.type)
+_DUE = (
+    select(*COLUMNS, _IS_ENDED.label("is_ended"))
+    .join_from(notifications, incidents)
+    .where(
+        IS_SENT,
+        _n.follow_at.is_not(None),
+        # What its service is to hear of is told at once, unless a process is at it.
+        or_(
+            _n.follow_at <= _NOW,
+            and_(_IS_ENDED, _n.follow_owner.is_(None), _n.channel.in_(bindparam("settling", expanding=True))),
+        ),
+    )
+    .order_by(_n.follow_at)
+    .limit(bindparam("most"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message to ask about, and whether nobody needs to answer it any more."""
+
+    notification: Notification
+    is_ended: bool
+    """Whether somebody has its incident, or it is over."""
+
+
+def due(connection: Connection, now: datetime, most: int, settling: Collection[ChannelName]) -> list[Due]:
+    """Return what is to be asked or told about now, the longest due first.
+
+    The services of the channels in `settling` are told at once when nobody needs to answer any more.
+    """
+    rows: Iterable[Row[Any]] = connection.execute(_DUE, {"now": now, "most": most, "settling": list(settling)})
+    return [Due(notification_of(row), bool(row.is_ended)) for row in rows]
+
+
+def take(connection: Connection, found: Collection[Due], owner: str, now: datetime) -> list[Due]:
+    """Keep these for one process for a while; return those that no other one has taken meanwhile."""
+    taken = []
+    for each in found:
+        one = each.notification
+        same = (_n.id == one.id, _n.follow_at == one.follow_at, _n.follow_owner.is_not_distinct_from(one.follow_owner))
+        kept = update(notifications).where(*same).values(follow_at=now + LEASE, follow_owner=owner)
+        if connection.execute(kept).rowcount:
+            taken.append(replace(each, notification=replace(one, follow_at=now + LEASE, follow_owner=owner)))
+    return taken
+
+
+def again(connection: Connection, taken: Notification, at: datetime | None) -> None:
+    """Ask again at a time, or never; only if no other process has taken it meanwhile."""
+    ours = (_n.id == taken.id, _n.follow_owner.is_not_distinct_from(taken.follow_owner))
+    connection.execute(update(notifications).where(*ours).values(follow_at=at, follow_owner=None))
+
+
+def by_receipt(connection: Connection, channel: ChannelName, receipt: str) -> list[Notification]:
+    """Return the notifications of the message that a service calls so, of a digest all of them."""
+    query = select(*COLUMNS).where(_n.channel == channel, _n.receipt == receipt).order_by(_n.id)
+    return [notification_of(row) for row in connection.execute(query)]
+
+
+def newest_to(connection: Connection, channel: ChannelName, address: str, since: datetime) -> list[Notification]:
+    """Return what was sent to an address on a channel since then, the newest first."""
+    query = (
+        select(*COLUMNS)
+        .where(_n.channel == channel, _n.address == address, IS_SENT, _n.finished_at >= since)
+        .order_by(_n.finished_at.desc())
+        .limit(100)
+    )
+    return [notification_of(row) for row in connection.execute(query)]
+
+
+def prove(
+    connection: Connection, told: Collection[Notification], proof: Proof, at: datetime, by: str | None
+) -> list[Notification]:
+    """Raise the proof of these notifications, never lower it; return those that it raised."""
+    raised = [
+        replace(each, proof=proof, proved_at=at, proved_by=by)
+        for each in told
+        if each.status is NotificationStatus.SENT and (each.proof is None or each.proof.rank < proof.rank)
+    ]
+    update_rows(connection, notifications, raised, ("proof", "proved_at", "proved_by"))
+    return raised
+
+
+def not_arrived(connection: Connection, before: Notification, after: Notification) -> None:
+    """Store what became of a notification that was sent, and didn't arrive after all."""
+    if after.status is not before.status and before.status not in states_before(after.status):
+        raise ValueError(f"a notification can't go from {before.status} to {after.status}")
+    update_rows(connection, notifications, [after], _FIELDS)
+    if after.status is NotificationStatus.FAILED:
+        failures.supersede(connection, [after])
