@@ -106,6 +106,15 @@ def test_a_step_that_is_cut_by_the_night_goes_on_in_the_morning():
     assert story.said == ["mon 22:25 owner: first_step", "tue 06:35 neighbour: next_step"]
 
 
+def test_what_is_over_just_as_the_night_begins_waits_for_the_morning():
+    """The ten minutes of a step, and the two hours of `stop_after`, end at 22:30: nothing is done while all sleep."""
+    story = Story(home(person("owner", NIGHT), person("neighbour")), "mon 22:20").until("tue 12:00")
+    assert story.said == ["mon 22:20 owner: first_step", "tue 06:30 neighbour: next_step"]
+    rules = policy([person("owner", NIGHT)], [escalation(step("owner"), repeat_every="90m", stop_after="2h")])
+    story = Story(rules, "mon 20:30").until("tue 12:00")
+    assert story.said[-1] == "tue 06:30 owner: nobody_answered"
+
+
 def test_a_held_warning_outlives_stop_after():
     """`stop_after` is long over at 01:00, but it ends reminders alone."""
     rules = policy(

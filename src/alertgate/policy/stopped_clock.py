@@ -23,7 +23,7 @@ class StoppedClock:
         self._escalation = escalation
 
     def passes(self, start: datetime, span: timedelta) -> datetime:
-        """Return when `span` has passed since `start`."""
+        """Return when `span` has passed since `start`: if it ends just as the clock stops, when that goes on."""
         moment, left = start, span
         while moment - start < span + LONGEST_STOP:
             if goes_on_at := self._stopped_until(moment):
@@ -41,11 +41,11 @@ class StoppedClock:
         return opening(self._escalation, at) or all_quiet_until(self._people, at, self._severity)
 
     def _stops_at(self, start: datetime, end: datetime) -> datetime | None:
-        """Return when it first stands still, before `end`; None if it doesn't. It goes at `start`."""
+        """Return when it first stands still, up to `end`; None if it doesn't. It goes at `start`."""
         hours, zone = self._escalation.hours, self._escalation.zone
         closes_at = hours.next_change(start, zone) if hours else None
-        stops = (closes_at, first_all_quiet(self._people, start, end, self._severity))
-        return min((stop for stop in stops if stop and stop < end), default=None)
+        stops = (closes_at, first_all_quiet(self._people, start, end + timedelta.resolution, self._severity))
+        return min((stop for stop in stops if stop and stop <= end), default=None)
 
 
 def opening(escalation: Escalation, at: datetime) -> datetime | None:
