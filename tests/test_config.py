@@ -123,7 +123,7 @@ PROBLEMS = [
     (
         "SMTP_OAUTH_REFRESH_TOKEN",
         "CHANGE-ME",
-        "is still the placeholder of a template: set the real one; docs/mail.md says how to get it",
+        "is still the placeholder of a template: set the real one; docs/mail.md or docs/phones.md has it",
     ),
     ("SMTP_OAUTH_CLIENT_SECRET", "a b", "must be printable ASCII without spaces: copy it again, whole and alone"),
     ("SMTP_OAUTH_TOKEN_URL", "login.example.org/token", NO_ENDPOINT),

@@ -19,8 +19,8 @@ from alertgate.credential import Credential
 from alertgate.errors import NotFound
 from alertgate.notify import dismiss as dismissing
 from alertgate.notify.batch import UNKNOWN
-from alertgate.notify.channels.advice import advice
 from alertgate.notify.channels.base import Reason, Transient
+from alertgate.notify.channels.registry import advice
 from alertgate.notify.directory import Directory
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
@@ -157,7 +157,7 @@ def _lines(failure: Failure, settings: Settings, zone: ZoneInfo) -> Iterator[str
     if Contact(notification.channel, notification.address).secret:
         never = f"{never}: {UNKNOWN}; set it, run `alertgate reload`, and retry it"
     yield f"    {attempt.reason}: {reply}" if attempt else f"    {never}"
-    if attempt and (remedy := advice(settings, Transient(Reason(attempt.reason), reply))):
+    if attempt and (remedy := advice(settings, failure.notification.channel, Transient(Reason(attempt.reason), reply))):
         yield f"    What to do: {remedy}"
     if notification.missed_since:
         yield "    It is sent by itself once its channel works."

@@ -20,8 +20,8 @@ from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
 from alertgate.links import Links
 from alertgate.metrics import Metrics
-from alertgate.model import Attempt, Kind, Notification, NotificationStatus
-from alertgate.notify.channels.advice import advice, restates
+from alertgate.model import Attempt, ChannelName, Kind, Notification, NotificationStatus
+from alertgate.notify.channels.advice import restates
 from alertgate.notify.channels.base import (
     CHANNEL_WIDE,
     Channel,
@@ -33,11 +33,12 @@ from alertgate.notify.channels.base import (
     Transient,
 )
 from alertgate.notify.channels.hidden import Secrets, without
+from alertgate.notify.channels.registry import advice
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing, Snapshot
 from alertgate.notify.course import Course
 from alertgate.notify.delivery_log import log_attempts, log_digest
 from alertgate.notify.parts import part_ids
-from alertgate.notify.render.message import render
+from alertgate.notify.render.message import BY_MAIL, render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
 from alertgate.store import Connection, attempts, leases
 from alertgate.store.engine import Store
@@ -181,9 +182,9 @@ class Sender:
         if outgoing.is_digest and isinstance(attempted.outcome, Sent):
             self._metrics.digest_sent(channel.name, len(outgoing.snapshots))
 
-    def advise(self, outcome: Outcome) -> str | None:
+    def advise(self, channel: ChannelName, outcome: Outcome) -> str | None:
         """Return what an outcome means and what to do, as a sentence; None if nothing went wrong."""
-        return advice(self._settings, outcome)
+        return advice(self._settings, channel, outcome)
 
     async def give_back(self, outgoing: Outgoing) -> None:
         """Give back claimed notifications without an attempt."""
@@ -257,6 +258,7 @@ class Sender:
             status = NotificationStatus.PENDING if isinstance(step, Again) else NotificationStatus.FAILED
             # What fails because the channel is away is told once it works; who knows when that is?
             due_at = step.at if isinstance(step, Again) else now + spread(LAST_DELAY, chance)
+            due_at = max(due_at, now + (outcome.retry_in or timedelta(0)))
             finishes.append(Finish(each, status, now, due_at, missed=is_away, alone=outcome.reason is Reason.REFUSED))
         return tuple(finishes)
 
@@ -284,8 +286,9 @@ class Sender:
                     detail="an attempt can't be recorded; this is a defect in alertgate; retrying",
                 )
             await asyncio.sleep(RECORD_AGAIN)
-        remedy = self.advise(end.outcome) if end.outcome else None
-        restated = end.outcome is not None and restates(self._settings, end.outcome)
+        remedy = self.advise(outgoing.first.channel, end.outcome) if end.outcome else None
+        by_mail = outgoing.first.channel in BY_MAIL
+        restated = by_mail and end.outcome is not None and restates(self._settings, end.outcome)
         if outgoing.is_digest:
             log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours, restated=restated)
         else:

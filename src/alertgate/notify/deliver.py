@@ -221,7 +221,7 @@ class Deliverer:
             self._resumed.add(name)
             self._wake.set()
         else:
-            remedy = self._advise(Transient(state.reason or Reason.UNCLEAR, state.reply))
+            remedy = self._advise(name, Transient(state.reason or Reason.UNCLEAR, state.reply))
             detail = f"{_IN_DOUBT if state.in_doubt else _PAUSED}: {remedy}"
             log.error(
                 "channel.paused",

@@ -10,8 +10,8 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.local_time import zone_name
 from alertgate.model import ChannelName, Target
-from alertgate.notify.channels.advice import advice
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Message, Reason, Sent
+from alertgate.notify.channels.registry import advice
 from alertgate.notify.gateways import is_text_message
 
 
@@ -57,7 +57,7 @@ async def send_tests(
         if outcome.reason in NO_WAY:
             failed[name] = outcome.reason
         text = outcome.reply if isinstance(outcome, Sent) else f"{outcome.reason}: {outcome.reply}"
-        results.append(TestSend(name, address, isinstance(outcome, Sent), text, advice(settings, outcome)))
+        results.append(TestSend(name, address, isinstance(outcome, Sent), text, advice(settings, name, outcome)))
     return results
 
 

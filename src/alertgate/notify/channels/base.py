@@ -30,6 +30,8 @@ class Reason(StrEnum):
     NO_SUCH_RECIPIENT = "no_such_recipient"  # 550 5.1.1
     TOO_LARGE = "too_large"  # 552 5.3.4
     POLICY = "policy"  # the content of this message, such as spam
+    UNREACHABLE = "unreachable"  # the phone is off, busy, or nobody takes the call
+    FORMAT = "format"  # the service can't read what is sent to it
     REFUSED = "refused"  # this recipient alone: it takes no mail from us, or others are accepted in the same way
     CONNECTION = "connection"  # no connection, or it broke
     TLS = "tls"  # no STARTTLS offered, or an invalid certificate
@@ -93,6 +95,8 @@ class Transient:
     """The outcome if the server turns out to refuse this recipient alone; None if it can't be about the recipient."""
     of_content: bool = False
     """As that of Permanent."""
+    retry_in: timedelta | None = None
+    """The shortest time to wait, as the service asks; None if it doesn't."""
     word: ClassVar[str] = "transient"
 
 
@@ -207,6 +211,8 @@ class Channel(Protocol):
     name: ChannelName
     capacity: int
     """How many messages it can send at the same time."""
+    repeats_safely: bool
+    """Whether a message that is sent again, after a crash or a time-out, is recognised as the same."""
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Attempt once to send a message. A failure is an outcome, never an exception.
@@ -277,6 +283,9 @@ class Provider(Protocol):
 
     ADDRESSES: Mapping[ChannelName, AddressCheck]
     """Its channels, each with the check of an address, whether the settings configure them or not."""
+
+    def advice(self, settings: Settings, outcome: Outcome) -> str | None:
+        """Return what went wrong and what to change, as one sentence without secrets; None if nothing went wrong."""
 
     def missing(self, settings: Settings) -> str | None:
         """Return what to set before its channels can be used, such as `set PUSHOVER_TOKEN`; None if nothing."""

@@ -13,6 +13,7 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
+from alertgate.notify.channels.advice import advice as mail_advice
 from alertgate.notify.channels.base import Channel, Finding, Level, Message, Outcome, Reason, Sent, Transient
 from alertgate.notify.channels.mail import SENDER_NAME, compose
 from alertgate.policy.surroundings import AddressCheck
@@ -31,6 +32,7 @@ class Outbox:
 
     name = ChannelName.OUTBOX
     capacity = 1
+    repeats_safely = True
 
     def __init__(self, path: Path, sender: str, name: str = SENDER_NAME) -> None:
         self._path = path
@@ -78,6 +80,11 @@ class Outbox:
 
 ADDRESSES: Mapping[ChannelName, AddressCheck] = MappingProxyType({})
 """Nobody names it: it stands in for mail."""
+
+
+def advice(settings: Settings, outcome: Outcome) -> str | None:
+    """Return what went wrong and what to change."""
+    return mail_advice(settings, outcome)
 
 
 def missing(settings: Settings) -> str | None:  # noqa: ARG001  (the Provider protocol's signature)

@@ -10,12 +10,18 @@ from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels import outbox, smtp
-from alertgate.notify.channels.base import Channel, Finding, Level, Provider
+from alertgate.notify.channels.base import Channel, Finding, Level, Outcome, Provider
 from alertgate.notify.gateways import gateway_warning
 from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of
 
 SERVICES: tuple[Provider, ...] = ()
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox, *SERVICES)
+
+
+def advice(settings: Settings, channel: ChannelName, outcome: Outcome) -> str | None:
+    """Return what went wrong on a channel and what to change, as one sentence; None if nothing went wrong."""
+    provider = next((each for each in SERVICES if channel in each.ADDRESSES), smtp)
+    return provider.advice(settings, outcome)
 
 
 def open_channels(settings: Settings, clock: Clock) -> list[Channel]:

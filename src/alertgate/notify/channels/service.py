@@ -75,8 +75,8 @@ def read_retry_after(value: str | None, now: datetime) -> timedelta | None:
     if not value:
         return None
     try:
-        wait = timedelta(seconds=float(value))
-    except (ValueError, OverflowError):
+        wait = timedelta(seconds=min(float(value), LONGEST_WAIT.total_seconds()))
+    except ValueError:
         try:
             at = parsedate_to_datetime(value)
         except ValueError:
