@@ -14,6 +14,7 @@ from alertgate.model import ChannelName
 from alertgate.notify import set_back
 from alertgate.notify.budget import MAIL, PERIOD, Budget, Usage, budget
 from alertgate.notify.directory import Directory
+from alertgate.notify.hasten import hasten
 from alertgate.notify.plan import LONGEST_WAIT
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 from alertgate.store import Connection, claims, leases, upkeep
@@ -72,6 +73,7 @@ class NotificationUpkeep:
         await self.clamp_due_times()
         await self.measure_budget()
         await self.note_missed(paused)
+        await self.hasten(paused)
         await self.give_up()
         await self.leave_outbox()
         await self.reassign_orphaned()
@@ -108,6 +110,19 @@ class NotificationUpkeep:
         people = self._directory.policy.people.values()
         longest = max((contact.after for person in people for contact in person.contacts), default=timedelta(0))
         return upkeep.clamp_due_times(connection, latest, update, now + longest + CLOCK_SKEW, now)
+
+    async def hasten(self, paused: Collection[ChannelName]) -> None:
+        """Have a person's next contact told at once, where nothing reaches them by the first ones."""
+        now = self._clock.now()
+        told = await self._store.read(partial(upkeep.beside_delayed, now=now))
+        which = [(each.notification.id, each.because) for each in hasten(told, paused, now)]
+        if which and (number := await self._store.write(partial(upkeep.hasten, which=which, now=now))):
+            log.warning(
+                "notifications.hastened",
+                detail="their people's first contacts can't be reached, so the next ones don't wait",
+                number=number,
+                ids=[notification_id for notification_id, _ in which[:20]],
+            )
 
     async def note_missed(self, paused: Mapping[ChannelName, datetime]) -> None:
         """Note on what is due that its channel is away, for the digest once it works again."""

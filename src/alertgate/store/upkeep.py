@@ -54,6 +54,23 @@ def clamp_due_times(
     return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
 
 
+def beside_delayed(connection: Connection, now: datetime) -> list[Notification]:
+    """Return all notifications about the incidents of which a contact is told later, after others."""
+    delayed = select(_n.incident_id).where(IS_PENDING, _n.hold == Hold.DELAYED, _n.due_at > now)
+    rows = connection.execute(select(*COLUMNS).where(_n.incident_id.in_(delayed)).order_by(_n.id))
+    return [notification_of(row) for row in rows]
+
+
+def hasten(connection: Connection, which: Collection[tuple[str, str]], now: datetime) -> int:
+    """Make delayed notifications due now, each for a reason that follows its own; return how many."""
+    done = 0
+    for notification_id, because in which:
+        delayed = (_n.id == notification_id, IS_PENDING, _n.hold == Hold.DELAYED)
+        changed = {"due_at": now, "hold": None, "reason": _n.reason + f"; {because}"}
+        done += connection.execute(update(notifications).where(*delayed).values(changed)).rowcount
+    return done
+
+
 def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
     """Make notifications that wait for a retry on this channel due now, given up on or not; return how many.
 
