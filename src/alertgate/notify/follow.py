@@ -13,13 +13,21 @@ import structlog
 
 from alertgate.clock import Clock
 from alertgate.metrics import Metrics
-from alertgate.model import Attempt, ChannelName, Notification, NotificationStatus
+from alertgate.model import (
+    ABOUT_OTHERS,
+    Attempt,
+    ChannelName,
+    Incident,
+    IncidentStatus,
+    Notification,
+    NotificationStatus,
+)
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
 from alertgate.notify.claim import with_contents
 from alertgate.notify.render.message import render
 from alertgate.proof import Proof
-from alertgate.store import Connection, attempts, follow, notifications
+from alertgate.store import Connection, attempts, follow, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.follow import Due
 
@@ -165,6 +173,8 @@ class FollowJob:
     ) -> Notification:
         ended = replace(current, follow_at=None, follow_owner=None, proof=None, proved_at=None, proved_by=None)
         target = (current.channel, current.address)
+        if is_needless(current, incidents.get(connection, current.incident_id)):
+            return ended
         if notifications.pending_to(connection, current.incident_id, target):
             return ended  # that will say it
         if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
@@ -189,6 +199,21 @@ class FollowJob:
                 follow.again(connection, each, at)
 
         await self._store.write(again)
+
+
+def is_needless(told: Notification, incident: Incident | None) -> bool:
+    """Return whether nobody misses a message that didn't arrive: somebody has its incident, or it is over.
+
+    Whoever wasn't told of the beginning needn't hear of the end, but that what they know of is over is news. Pure.
+    """
+    if incident is None:
+        return True
+    says = {
+        IncidentStatus.OPEN: True,
+        IncidentStatus.ACKNOWLEDGED: told.kind in ABOUT_OTHERS,
+        IncidentStatus.RESOLVED: told.told is IncidentStatus.RESOLVED,
+    }
+    return not says[incident.status]
 
 
 def _followed(told: Notification) -> Followed:
