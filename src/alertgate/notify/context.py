@@ -21,6 +21,7 @@ from alertgate.notify.evidence import Tried
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.names import event_name, part_name, where
 from alertgate.notify.render.reading import Reading, reading
+from alertgate.policy.escalations import Escalation
 from alertgate.silence import Silence
 
 LATE = timedelta(minutes=1)
@@ -45,6 +46,8 @@ class Snapshot:
     """How far its escalation has come, for the messages that say it."""
     silence: Silence | None = None
     """The silence that it tells of."""
+    escalation: str | None = None
+    """The name of its escalation, for the messages whose service rings again by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +214,8 @@ class MessageContext(LocalTimes):
     """Where its reader can answer, if there are links."""
     silence: Silence | None = None
     """The silence that it tells of, if it is the news that there is one."""
+    escalation: Escalation | None = None
+    """The incident's escalation, if it has one of its own."""
 
     @property
     def latest(self) -> Alert:

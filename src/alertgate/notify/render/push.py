@@ -45,6 +45,7 @@ def brief(context: MessageContext) -> Brief:
     """Return what a channel needs to know of a message about one incident."""
     incident, notification = context.incident, context.notification
     asks = incident.status is IncidentStatus.OPEN and not context.is_quiet
+    reminds = context.escalation if context.escalation and context.escalation.repeat_every else None
     return Brief(
         notification_id=notification.id,
         tag=context.tag,
@@ -53,6 +54,8 @@ def brief(context: MessageContext) -> Brief:
         over=context.resolved,
         link=context.link,
         answers=answers(incident) if asks and context.link else (),
+        repeat_every=reminds.repeat_every if reminds else None,
+        repeat_for=reminds.stop_after if reminds else None,
         facts=_facts(notification.id, str(notification.kind), [_incident(incident, context.device_name)], context.link),
     )
 
