@@ -123,6 +123,7 @@ async def test_a_reminder_rings_in_place_of_the_message_before_it(make_settings,
         await until(home.reminded)
         first, second = home.pushover.emergencies.values()
         assert (first.rings, second.rings) == (False, True)
+        assert [each.said["expire"] for each in (first, second)] == ["7200", "6900"]
 
 
 async def test_somebody_else_has_it(make_settings, database):

@@ -178,6 +178,7 @@ async def test_something_critical_is_an_emergency(channel, fake):
         (SECOND, timedelta(days=2), (216, 10_800)),
         (timedelta(hours=4), timedelta(hours=8), (10_800, 10_800)),
         (SECOND, SECOND, (30, 30)),
+        (5 * MINUTE, timedelta(0), (30, 30)),
     ],
 )
 def test_how_an_emergency_rings(every, lasts, expected):

@@ -154,6 +154,7 @@ class Sender:
             link,
             one.silence,
             self._escalation(one.escalation) if one.escalation else None,
+            one.first_sent_at,
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:

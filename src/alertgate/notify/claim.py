@@ -32,6 +32,7 @@ from alertgate.policy.silences import by_link, lasting
 from alertgate.silence import Silence
 from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, silences, untold
 from alertgate.store.claims import Since
+from alertgate.store.escalations import StoredRun
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
 LEASE = timedelta(seconds=60)
@@ -268,10 +269,10 @@ def _courses(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, Cou
     return found
 
 
-def _running(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, str]:
+def _running(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, StoredRun]:
     """Return the escalation of each incident whose message isn't a mail: a service may ring as often as it says."""
     ids = {each.first.incident_id for each in alone if each.first.channel not in BY_MAIL}
-    return {id_: run.escalation for id_, run in escalations.of_incidents(connection, ids).items()} if ids else {}
+    return escalations.of_incidents(connection, ids) if ids else {}
 
 
 def _with_alerts(
@@ -279,7 +280,7 @@ def _with_alerts(
     outgoing: Outgoing,
     earlier: Mapping[str, Untold],
     courses: Mapping[str, Course],
-    running: Mapping[str, str],
+    running: Mapping[str, StoredRun],
 ) -> Outgoing:
     if outgoing.missed_since:
         news = untold.news(connection, [each.id for each in outgoing.notifications])
@@ -293,12 +294,14 @@ def _with_alerts(
     [snapshot] = outgoing.snapshots
     latest = alerts.latest(connection, snapshot.incident.id, SHOWN_ALERTS)
     first = alerts.first(connection, snapshot.incident.id) if len(latest) == SHOWN_ALERTS else None
+    run = running.get(snapshot.incident.id)
     shown = replace(
         snapshot,
         alerts=tuple(latest),
         first=first,
         earlier=earlier.get(snapshot.notification.id),
         course=courses.get(snapshot.incident.id),
-        escalation=running.get(snapshot.incident.id),
+        escalation=run.escalation if run else None,
+        first_sent_at=run.first_sent_at if run else None,
     )
     return Outgoing((shown,))

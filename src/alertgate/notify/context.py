@@ -48,6 +48,8 @@ class Snapshot:
     """The silence that it tells of."""
     escalation: str | None = None
     """The name of its escalation, for the messages whose service rings again by itself."""
+    first_sent_at: datetime | None = None
+    """When the first notification of that was sent, as far as it knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,8 @@ class MessageContext(LocalTimes):
     """The silence that it tells of, if it is the news that there is one."""
     escalation: Escalation | None = None
     """The incident's escalation, if it has one of its own."""
+    first_sent_at: datetime | None = None
+    """As that of Snapshot."""
 
     @property
     def latest(self) -> Alert:

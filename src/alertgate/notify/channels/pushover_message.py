@@ -66,7 +66,7 @@ def rings(brief: Brief) -> tuple[int, int]:
     It rings 50 times at most: where that wouldn't last, it rings less often, so that it doesn't end early.
     """
     wanted = ceil((brief.repeat_every or USUAL_RETRY).total_seconds())
-    lasts = ceil((brief.repeat_for or USUAL_EXPIRE).total_seconds())
+    lasts = ceil((USUAL_EXPIRE if brief.repeat_for is None else brief.repeat_for).total_seconds())
     expire = max(SHORTEST_RETRY, min(lasts, LONGEST_EXPIRE))
     retry = max(SHORTEST_RETRY, wanted, ceil(expire / MOST_REPEATS))
     return min(retry, expire), expire

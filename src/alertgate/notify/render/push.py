@@ -1,7 +1,7 @@
 """Render a message for apps, chats and programs: a title, a plain text of some lines, and what programs read. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from alertgate.marks import digest as short_digest
@@ -45,7 +45,6 @@ def brief(context: MessageContext) -> Brief:
     """Return what a channel needs to know of a message about one incident."""
     incident, notification = context.incident, context.notification
     asks = incident.status is IncidentStatus.OPEN and not context.is_quiet
-    reminds = context.escalation if context.escalation and context.escalation.repeat_every else None
     return Brief(
         notification_id=notification.id,
         tag=context.tag,
@@ -54,10 +53,19 @@ def brief(context: MessageContext) -> Brief:
         over=context.resolved,
         link=context.link,
         answers=answers(incident) if asks and context.link else (),
-        repeat_every=reminds.repeat_every if reminds else None,
-        repeat_for=reminds.stop_after if reminds else None,
+        repeat_every=context.escalation.repeat_every if context.escalation else None,
+        repeat_for=_reminds_for(context),
         facts=_facts(notification.id, str(notification.kind), [_incident(incident, context.device_name)], context.link),
     )
+
+
+def _reminds_for(context: MessageContext) -> timedelta | None:
+    """Return for how long its escalation goes on to remind; None if it never does."""
+    escalation = context.escalation
+    if escalation is None or escalation.repeat_every is None:
+        return None
+    ends_at = (context.first_sent_at or context.now) + escalation.stop_after
+    return max(timedelta(0), ends_at - context.now)
 
 
 def answers(incident: Incident) -> tuple[Answer, ...]:
