@@ -113,6 +113,7 @@ def sender(store: Store, directory: Directory, settings: Settings, clock: Clock,
         chance=random.random,
         zone=lambda: directory.policy.readers_zone,
         links=linking.links_of(settings),
+        escalation=lambda name: directory.policy.escalation(name),  # noqa: PLW0108  (of the policy in force by then)
     )
 
 

@@ -18,7 +18,7 @@ class PhoneSettings(BaseSettings):
     # Phones
     ntfy_url: ServiceUrl = Field("https://ntfy.sh", description="The ntfy server of `ntfy:TOPIC`.")
     ntfy_token: Credential | None = Field(
-        None, description="Access token for `NTFY_URL`, `tk_…`. Unset: topics are public."
+        None, description="Access token for `NTFY_URL`, `tk_…`, or a login, `user:password`. Unset: topics are public."
     )
     pushover_token: Credential | None = Field(None, description="API token of a Pushover application.")
     pushover_url: ServiceUrl = Field("https://api.pushover.net", description="Where Pushover is reached.")

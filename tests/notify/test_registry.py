@@ -50,7 +50,9 @@ def test_without_any_recipient_the_outbox_has_a_placeholder(make_settings):
 def test_the_settings_decide_which_channels_are_opened(make_settings, email, expected):
     """A mail server gives email and SMS; without one there is the outbox."""
     settings = make_settings(smtp_email=email, recipient_email="me@example.com")
-    assert [channel.name for channel in open_channels(settings, FakeClock())] == expected
+    by_mail = {EMAIL, SMS, OUTBOX}  # an ntfy topic needs no setting, for one
+    opened = [channel.name for channel in open_channels(settings, FakeClock())]
+    assert [name for name in opened if name in by_mail] == expected
 
 
 def test_findings_warn_about_recipients_and_security(make_settings):
@@ -112,4 +114,4 @@ def test_a_missing_mail_server_is_a_failure(make_settings):
 
 async def test_what_is_not_configured_is_not_checked(make_settings):
     """Without a mail server there is nothing to connect to."""
-    assert [await provider.check(make_settings(), []) for provider in PROVIDERS] == [[], []]
+    assert not any([await provider.check(make_settings(), []) for provider in PROVIDERS])

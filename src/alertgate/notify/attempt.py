@@ -40,6 +40,7 @@ from alertgate.notify.delivery_log import log_attempts, log_digest
 from alertgate.notify.parts import part_ids
 from alertgate.notify.render.message import BY_MAIL, render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
+from alertgate.policy.escalations import Escalation
 from alertgate.store import Connection, attempts, leases
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish, unattempted
@@ -83,7 +84,8 @@ class _End:
 class Sender:
     """Sends messages.
 
-    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers.
+    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers,
+    `escalation` that of a name, if the policy has it.
     """
 
     def __init__(
@@ -97,8 +99,10 @@ class Sender:
         chance: Callable[[], float],
         zone: Callable[[], ZoneInfo],
         links: Links | None = None,
+        escalation: Callable[[str], Escalation | None] = lambda _: None,
     ) -> None:
         self._links = links
+        self._escalation = escalation
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -149,6 +153,8 @@ class Sender:
             course,
             link,
             one.silence,
+            self._escalation(one.escalation) if one.escalation else None,
+            one.first_sent_at,
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:

@@ -27,10 +27,12 @@ from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, cho
 from alertgate.notify.hours import may_hold, without_untimely
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.mute import in_force, without_silenced
+from alertgate.notify.render.message import BY_MAIL
 from alertgate.policy.silences import by_link, lasting
 from alertgate.silence import Silence
 from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, silences, untold
 from alertgate.store.claims import Since
+from alertgate.store.escalations import StoredRun
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
 LEASE = timedelta(seconds=60)
@@ -233,8 +235,9 @@ def with_contents(connection: Connection, messages: Sequence[Sequence[Notificati
     showing = [each for each in found if each.missed_since or not each.is_digest]
     ids = [notification.id for outgoing in showing for notification in outgoing.notifications]
     earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, ids).items()}
-    courses = _courses(connection, [each for each in found if not each.is_digest])
-    return tuple(_with_alerts(connection, outgoing, earlier, courses) for outgoing in found)
+    alone = [each for each in found if not each.is_digest]
+    courses, running = _courses(connection, alone), _running(connection, alone)
+    return tuple(_with_alerts(connection, outgoing, earlier, courses, running) for outgoing in found)
 
 
 def _snapshot(notification: Notification, about: Mapping[str, Incident], begun: Sequence[Silence]) -> Snapshot:
@@ -266,8 +269,18 @@ def _courses(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, Cou
     return found
 
 
+def _running(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, StoredRun]:
+    """Return the escalation of each incident whose message isn't a mail: a service may ring as often as it says."""
+    ids = {each.first.incident_id for each in alone if each.first.channel not in BY_MAIL}
+    return escalations.of_incidents(connection, ids) if ids else {}
+
+
 def _with_alerts(
-    connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold], courses: Mapping[str, Course]
+    connection: Connection,
+    outgoing: Outgoing,
+    earlier: Mapping[str, Untold],
+    courses: Mapping[str, Course],
+    running: Mapping[str, StoredRun],
 ) -> Outgoing:
     if outgoing.missed_since:
         news = untold.news(connection, [each.id for each in outgoing.notifications])
@@ -281,6 +294,14 @@ def _with_alerts(
     [snapshot] = outgoing.snapshots
     latest = alerts.latest(connection, snapshot.incident.id, SHOWN_ALERTS)
     first = alerts.first(connection, snapshot.incident.id) if len(latest) == SHOWN_ALERTS else None
-    untold_before, course = earlier.get(snapshot.notification.id), courses.get(snapshot.incident.id)
-    shown = replace(snapshot, alerts=tuple(latest), first=first, earlier=untold_before, course=course)
+    run = running.get(snapshot.incident.id)
+    shown = replace(
+        snapshot,
+        alerts=tuple(latest),
+        first=first,
+        earlier=earlier.get(snapshot.notification.id),
+        course=courses.get(snapshot.incident.id),
+        escalation=run.escalation if run else None,
+        first_sent_at=run.first_sent_at if run else None,
+    )
     return Outgoing((shown,))

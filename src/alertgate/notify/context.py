@@ -21,6 +21,7 @@ from alertgate.notify.evidence import Tried
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.names import event_name, part_name, where
 from alertgate.notify.render.reading import Reading, reading
+from alertgate.policy.escalations import Escalation
 from alertgate.silence import Silence
 
 LATE = timedelta(minutes=1)
@@ -45,6 +46,10 @@ class Snapshot:
     """How far its escalation has come, for the messages that say it."""
     silence: Silence | None = None
     """The silence that it tells of."""
+    escalation: str | None = None
+    """The name of its escalation, for the messages whose service rings again by itself."""
+    first_sent_at: datetime | None = None
+    """When the first notification of that was sent, as far as it knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +216,10 @@ class MessageContext(LocalTimes):
     """Where its reader can answer, if there are links."""
     silence: Silence | None = None
     """The silence that it tells of, if it is the news that there is one."""
+    escalation: Escalation | None = None
+    """The incident's escalation, if it has one of its own."""
+    first_sent_at: datetime | None = None
+    """As that of Snapshot."""
 
     @property
     def latest(self) -> Alert:

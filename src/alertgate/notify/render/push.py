@@ -1,7 +1,7 @@
 """Render a message for apps, chats and programs: a title, a plain text of some lines, and what programs read. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from alertgate.marks import digest as short_digest
@@ -53,8 +53,19 @@ def brief(context: MessageContext) -> Brief:
         over=context.resolved,
         link=context.link,
         answers=answers(incident) if asks and context.link else (),
+        repeat_every=context.escalation.repeat_every if context.escalation else None,
+        repeat_for=_reminds_for(context),
         facts=_facts(notification.id, str(notification.kind), [_incident(incident, context.device_name)], context.link),
     )
+
+
+def _reminds_for(context: MessageContext) -> timedelta | None:
+    """Return for how long its escalation goes on to remind; None if it never does."""
+    escalation = context.escalation
+    if escalation is None or escalation.repeat_every is None:
+        return None
+    ends_at = (context.first_sent_at or context.now) + escalation.stop_after
+    return max(timedelta(0), ends_at - context.now)
 
 
 def answers(incident: Incident) -> tuple[Answer, ...]:
