@@ -118,14 +118,9 @@ def learned(reply: Reply, sent: Followed, now: datetime) -> Learned:
     body = reply.json
     if body.get("acknowledged") == 1:
         return Learned(Proof.ACKNOWLEDGED, _who(body, sent), _time(body.get("acknowledged_at"), now))
-    delivered_at = _time(body.get("last_delivered_at"), now)
+    # `last_delivered_at` is when Pushover last pushed it, which doesn't prove that a phone has it.
     again_in = ASK_AGAIN if now - sent.sent_at < SOON else ASK_LATER
-    return Learned(
-        Proof.DELIVERED if delivered_at else None,
-        "the receipt's last_delivered_at" if delivered_at else None,
-        delivered_at,
-        again_in=None if body.get("expired") == 1 else again_in,
-    )
+    return Learned(again_in=None if body.get("expired") == 1 else again_in)
 
 
 def _again(reply: Reply) -> timedelta | None:
