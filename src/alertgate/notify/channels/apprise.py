@@ -114,16 +114,16 @@ class Post:
 
     def _read(self, address: str) -> Outcome:
         found = self._opened(address)
-        return found if isinstance(found, Permanent) else Sent("Apprise can read the address")
+        return found if isinstance(found, Permanent | Transient) else Sent("Apprise can read the address")
 
     def _opened(self, address: str) -> Any:
         """Return Apprise's object for an address, or the outcome if it can't be read. Never raises."""
-        module = self._library()
         try:
+            module = self._library()
             opened = module.Apprise(asset=module.AppriseAsset(async_mode=False, secure_logging=True))
             taken = opened.add(address)
         except Exception as error:  # noqa: BLE001  (a plugin's: what it is can't be known)
-            return Permanent(Reason.NO_SUCH_RECIPIENT, f"apprise can't read the address: {type(error).__name__}")
+            return Transient(Reason.REFUSED, f"apprise can't be used with the address: {type(error).__name__}")
         if taken and len(opened) == 1:
             return opened
         said = (
@@ -133,7 +133,7 @@ class Post:
 
     def _notify(self, message: Message, within: float) -> Outcome:
         opened = self._opened(message.to)
-        if isinstance(opened, Permanent):
+        if isinstance(opened, Permanent | Transient):
             return opened
         hide = Secrets(_secrets(message.to)).hide
         try:
