@@ -100,7 +100,7 @@ def test_slack_shows_text_as_it_is():
     body = slack.compose(message("https://x", HOSTILE))["json"]
     assert "<" not in body["text"].replace(LINK, "")
     assert "&lt;!channel&gt; @everyone &lt;@123&gt;" in body["text"]
-    assert (body["mrkdwn"], body["parse"], body["link_names"]) == (False, "none", False)
+    assert (body["mrkdwn"], body["link_names"]) == (False, False)
     assert (body["unfurl_links"], body["unfurl_media"]) == (False, False)
 
 
@@ -108,10 +108,27 @@ def test_discord_shows_text_as_it_is():
     """Nobody is mentioned, also where it would show as a mention, and no markup is left."""
     body = discord.compose(message("https://x", HOSTILE))["json"]
     assert body["allowed_mentions"] == {"parse": []}
-    assert r"\<\!" not in body["content"]
-    assert r"\<!channel\> \@everyone \<\@123\>" in body["content"]
-    assert r"\*\*bold\*\* \`code\`" in body["content"]
+    assert r"\<!channel\> @everyone \<@123\>" in body["content"]
+    assert r"\[x\](http://evil.example) \*\*bold\*\* \`code\`" in body["content"]
     assert body["content"].endswith(f"\n{LINK}")
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("# big", r"\# big"),
+        ("a\n## big", "a\n\\## big"),
+        ("-# small", r"\-# small"),
+        ("  - item", r"  \- item"),
+        ("1. item", r"1\. item"),
+        ("-12 to 5 (C#), a-b.", r"\-12 to 5 (C#), a-b."),
+        ("||hidden||", r"\|\|hidden\|\|"),
+        ("\\*", r"\\\*"),
+    ],
+)
+def test_discord_forms_no_headings_and_lists(text, escaped):
+    """Their signs are escaped where they begin a line, and not elsewhere: there the backslash would show."""
+    assert discord.escape(text) == escaped
 
 
 def test_teams_shows_text_as_it_is():
@@ -179,6 +196,16 @@ async def test_slack_gets_plain_text_where_it_cannot_read_the_rest(make_settings
         await channel.close()
     assert (outcome.word, list(fake.asked[1].json)) == ("sent", ["text"])
     assert (failed.word, failed.reason, len(fake.asked)) == ("permanent", Reason.FORMAT, 4)
+
+
+async def test_what_is_plain_already_is_not_sent_twice(make_settings):
+    """A message without a picture has no plainer form at Discord."""
+    async with serve(hooks.discord()) as fake:
+        [channel] = discord.PROVIDER.from_settings(make_settings(channels_private=True), FakeClock())
+        fake.answer(400, {"code": 50035, "message": "Invalid Form Body"})
+        outcome = await channel.send(message(f"{fake.url}{PATH}"), soon())
+        await channel.close()
+    assert (outcome.word, outcome.reason, len(fake.asked)) == ("permanent", Reason.FORMAT, 1)
 
 
 P, T = "permanent", "transient"

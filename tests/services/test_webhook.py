@@ -14,7 +14,8 @@ from alertgate.clock import SystemClock
 from alertgate.model import ChannelName
 from alertgate.notify.channels import webhook
 from alertgate.notify.channels.base import Level, Permanent, Reason, Sent, Transient
-from alertgate.notify.channels.hook import check_url, repeat_id
+from alertgate.notify.channels.hidden import Secrets
+from alertgate.notify.channels.hook import check_url, repeat_id, secret_of
 from alertgate.notify.channels.service import Reply
 from tests.fakes import FakeClock
 from tests.services.hooks import LINK, NOW, incident, message, receiver
@@ -162,7 +163,9 @@ def test_what_an_answer_means(status, headers, expected):
     if isinstance(expected, int | None):
         words = f"{status} x"
         wait = timedelta(seconds=expected) if expected else None
-        expected = Transient(Reason.TRY_LATER, words, if_alone=Transient(Reason.UNREACHABLE, words), retry_in=wait)
+        expected = Transient(
+            Reason.TRY_LATER, words, if_alone=Transient(Reason.UNREACHABLE, words, retry_in=wait), retry_in=wait
+        )
     assert outcome == expected
 
 
@@ -196,6 +199,22 @@ async def test_the_address_is_never_shown(opened, fake):
     outcome = await opened().send(message(f"{fake.url}/hooks/x7Kq9aPz?key=Hn4wPq8s"), soon())
     assert "x7Kq9aPz" not in str(outcome)
     assert "Hn4wPq8s" not in str(outcome)
+
+
+@pytest.mark.parametrize(
+    ("address", "repeated"),
+    [
+        ("https://example.org?key=Hn4wPq8sXy", "key=Hn4wPq8sXy"),
+        ("https://example.org/a%20Hn4wPq8sXy%2Fb", "/a Hn4wPq8sXy/b"),
+        ("https://example.org/a%20Hn4wPq8sXy%2Fb", "/a%20Hn4wPq8sXy%2Fb"),
+        ("https://example.org#Hn4wPq8sXy", "#Hn4wPq8sXy"),
+    ],
+)
+def test_all_after_the_host_is_secret(address, repeated):
+    """Without a path too, and decoded as servers repeat it; the host isn't, so that a failure can name it."""
+    hide = Secrets([secret_of(address)]).hide
+    assert "Hn4wPq8s" not in hide(f"example.org doesn't know {repeated}")
+    assert hide("example.org leads into a private network") == "example.org leads into a private network"
 
 
 async def test_plain_http_needs_channels_private(opened, fake):

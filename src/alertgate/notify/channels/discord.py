@@ -19,7 +19,9 @@ LARGEST_FILE = 10 * 1024 * 1024
 SUPPRESS_EMBEDS = 1 << 2
 """A flag: no preview of the link, for which Discord would fetch it."""
 
-_MARKUP = re.compile(r"([\\*_~`|<>\[\]()#@+-])")
+_MARKUP = re.compile(r"([\\*_~`|<>\[\]])")
+_AT_BEGINNING = re.compile(r"^([ \t]*(?:\d+(?=\.))?)([#+.-])", re.MULTILINE)
+"""Signs that form headings and lists only there; elsewhere their backslash would show."""
 _GONE = frozenset({10003, 10015, 50027})  # unknown channel, unknown webhook, its token is invalid
 _TOO_LARGE = 40005
 
@@ -36,7 +38,7 @@ def check_address(address: str) -> None:
 
 def escape(text: str) -> str:
     """Return a text without markup and mentions."""
-    return _MARKUP.sub(r"\\\1", text)
+    return _AT_BEGINNING.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", text))
 
 
 def utf16(text: str) -> int:

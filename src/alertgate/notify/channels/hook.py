@@ -13,6 +13,7 @@ from hashlib import sha256
 from json import dumps
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
@@ -59,14 +60,15 @@ def check_url(address: str) -> None:
 
 def secret_of(address: str) -> str:
     """Return what of a web address is secret: all after its host."""
-    return address.partition("://")[2].partition("/")[2]
+    rest = re.sub(r"^[^/?#]*", "", address.partition("://")[2])
+    return f"{rest} {unquote(rest)}"  # a service may repeat it either way
 
 
 def alone(outcome: Transient) -> Transient:
     """Return a failure of one receiver's server: if others are reached meanwhile, it is about this one alone."""
     if outcome.reason not in CHANNEL_WIDE:
         return outcome
-    return replace(outcome, if_alone=Transient(Reason.UNREACHABLE, outcome.reply))
+    return replace(outcome, if_alone=Transient(Reason.UNREACHABLE, outcome.reply, retry_in=outcome.retry_in))
 
 
 def later(reply: Reply, now: datetime, said: object = None) -> Transient:
@@ -174,9 +176,11 @@ class HookChannel:
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Send a message; once more in a plain form if the service can't read it."""
-        outcome = await self._post(message, self._form.compose, deadline)
+        sent = self._form.compose(message)
+        outcome = await self._post(message, sent, deadline)
         if isinstance(outcome, Permanent) and outcome.reason is Reason.FORMAT and self._form.plain:
-            return await self._post(message, self._form.plain, deadline)
+            plain = self._form.plain(message)
+            return await self._post(message, plain, deadline) if plain != sent else outcome
         return outcome
 
     async def rehearse(self, to: str | None, deadline: float) -> Outcome:
@@ -193,8 +197,8 @@ class HookChannel:
         """Close the connections."""
         await self._service.close()
 
-    async def _post(self, message: Message, compose: Compose, deadline: float) -> Outcome:
-        return await self._ask("POST", self._form.url(message.to), message.to, deadline, **compose(message))
+    async def _post(self, message: Message, sent: dict[str, Any], deadline: float) -> Outcome:
+        return await self._ask("POST", self._form.url(message.to), message.to, deadline, **sent)
 
     async def _ask(
         self,

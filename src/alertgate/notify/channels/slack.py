@@ -41,8 +41,11 @@ def escape(text: str) -> str:
 
 
 def compose(message: Message) -> dict[str, Any]:
-    """Return a message as text that Slack doesn't format, and whose links it doesn't follow."""
-    quiet = {"mrkdwn": False, "parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False}
+    """Return a message as text that Slack doesn't format, and whose links it doesn't follow.
+
+    `parse` stays as it is by default: `full` would mention, and `none` leaves the link as mere text.
+    """
+    quiet = {"mrkdwn": False, "link_names": False, "unfurl_links": False, "unfurl_media": False}
     return {"json": {"text": said_by(message, LONGEST, escape), **quiet}}
 
 

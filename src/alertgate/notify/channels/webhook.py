@@ -18,9 +18,8 @@ from alertgate.model import ChannelName, Json, Severity
 from alertgate.notify.channels.base import Channel, Finding, Level, Message, Outcome, Reason
 from alertgate.notify.channels.hook import Form, Hook, HookChannel, by_status, repeat_id
 from alertgate.notify.channels.service import Reply
+from alertgate.notify.render.push import VERSION
 
-VERSION = 1
-"""Of the body. A change that a program could stumble over makes it 2; a new field doesn't."""
 LARGEST = 20_000
 """Bytes of the body, as the specification recommends."""
 PREFIX = "whsec_"
