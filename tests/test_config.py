@@ -981,6 +981,11 @@ def test_an_address_that_is_too_long_for_smtp_is_refused():
         ("5551234567@vtext.com", "5***@vtext.com"),
         ("5551234567", "5***"),
         ("", "***"),
+        ("https://hooks.slack.com/services/T0/B0/secret", "https://hooks.slack.com/***"),
+        ("https://example.org/to@secret", "https://example.org/***"),
+        ("https://user:secret@example.org/secret", "h***"),
+        ("json://user:secret@example.org/secret", "j***"),
+        ("apprise:tgram://secret/at@secret", "a***"),
     ],
 )
 def test_a_masked_address_shows_only_its_domain(address, masked):

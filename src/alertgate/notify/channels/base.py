@@ -30,7 +30,7 @@ class Reason(StrEnum):
     NO_SUCH_RECIPIENT = "no_such_recipient"  # 550 5.1.1
     TOO_LARGE = "too_large"  # 552 5.3.4
     POLICY = "policy"  # the content of this message, such as spam
-    UNREACHABLE = "unreachable"  # the phone is off, busy, or nobody takes the call
+    UNREACHABLE = "unreachable"  # a phone is off, busy, or nobody takes the call; or the server of one address is away
     FORMAT = "format"  # the service can't read what is sent to it
     REFUSED = "refused"  # this recipient alone: it takes no mail from us, or others are accepted in the same way
     CONNECTION = "connection"  # no connection, or it broke
@@ -155,7 +155,7 @@ class Brief:
     repeat_for: timedelta | None = None
     """For how long it does that; None as it likes."""
     facts: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    """What programs read (docs/channels.md, `webhook`)."""
+    """What programs read (docs/channels/webhook.md)."""
 
 
 @dataclass(frozen=True, slots=True)
