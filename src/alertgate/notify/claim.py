@@ -203,7 +203,9 @@ class Claimer:
         if self._links:
             firsts = [members[0].id for members in messages]
             links.keep(connection, {each: fingerprint(self._links.token(each)) for each in firsts})
-        found = with_contents(connection, messages)
+        before = [any(member.claimed_at for member in each.members) for each in going]
+        read = with_contents(connection, messages)
+        found = tuple(replace(each, claimed_before=was) for each, was in zip(read, before, strict=True))
         if wanted.channel in ANSWERED_BY_SERVICE:
             alone = [each.snapshots[0] for each in found if not each.is_digest]
             links.keep_shown(connection, {each.notification.id: mark(each.incident) for each in alone})
