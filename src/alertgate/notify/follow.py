@@ -13,13 +13,13 @@ import structlog
 
 from alertgate.clock import Clock
 from alertgate.metrics import Metrics
-from alertgate.model import Attempt, ChannelName, Notification, NotificationStatus
+from alertgate.model import ABOUT_OTHERS, Attempt, ChannelName, IncidentStatus, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
 from alertgate.notify.claim import with_contents
 from alertgate.notify.render.message import render
 from alertgate.proof import Proof
-from alertgate.store import Connection, attempts, follow, notifications
+from alertgate.store import Connection, attempts, follow, incidents, notifications
 from alertgate.store.engine import Store
 from alertgate.store.follow import Due
 
@@ -155,8 +155,8 @@ class FollowJob:
         """Make what didn't arrive pending once more, or failed, unless something else will say it."""
         for each in told:
             current = notifications.get(connection, each.id)
-            if current is None or current.status is not NotificationStatus.SENT:
-                continue
+            if current is None or current.status is not NotificationStatus.SENT or current.receipt != each.receipt:
+                continue  # it was sent once more already
             attempts.add(connection, [self._attempt(current, failure, now)])
             follow.not_arrived(connection, current, self._after(connection, current, failure, now))
 
@@ -164,9 +164,8 @@ class FollowJob:
         self, connection: Connection, current: Notification, failure: Transient | Permanent, now: datetime
     ) -> Notification:
         ended = replace(current, follow_at=None, follow_owner=None, proof=None, proved_at=None, proved_by=None)
-        target = (current.channel, current.address)
-        if notifications.pending_to(connection, current.incident_id, target):
-            return ended  # that will say it
+        if _is_needless(connection, current):
+            return ended
         if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
             due_at = now + SENT_AGAIN_AFTER
             return replace(ended, status=NotificationStatus.PENDING, due_at=due_at, finished_at=None, receipt=None)
@@ -189,6 +188,19 @@ class FollowJob:
                 follow.again(connection, each, at)
 
         await self._store.write(again)
+
+
+def _is_needless(connection: Connection, current: Notification) -> bool:
+    """Return whether what didn't arrive needn't be sent again: another message says it, or somebody has the incident."""
+    target = (current.channel, current.address)
+    if notifications.pending_to(connection, current.incident_id, target):
+        return True
+    later = follow.newest_to(connection, *target, since=_sent_at(current))
+    if any(each.incident_id == current.incident_id and each.id > current.id for each in later):
+        return True
+    incident = incidents.get(connection, current.incident_id)
+    is_taken = incident is not None and incident.status is IncidentStatus.ACKNOWLEDGED
+    return is_taken and current.kind not in ABOUT_OTHERS
 
 
 def _followed(told: Notification) -> Followed:

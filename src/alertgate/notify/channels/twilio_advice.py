@@ -47,7 +47,7 @@ REASONS: Mapping[Reason, str] = MappingProxyType(
         Reason.TRY_LATER: "Twilio asks to try again later, or has a fault; if it lasts, see status.twilio.com",
         Reason.SENDER_REFUSED: _SENDER,
         Reason.RELAY_REFUSED: "the Twilio account may not send: look at its console and its balance",
-        Reason.UNCLEAR: "Twilio refuses without a known code: look it up at twilio.com/docs/api/errors, check TWILIO_URL",
+        Reason.UNCLEAR: "Twilio refuses for a reason that isn't known here: look at its words, and check TWILIO_URL",
         Reason.NO_SUCH_RECIPIENT: "there is no such phone: correct the contact's number",
         Reason.REFUSED: "Twilio or the carrier refuses this number: look its code up at twilio.com/docs/api/errors",
         Reason.POLICY: _FILTERED,

@@ -91,9 +91,9 @@ def refusal(reply: Reply, now: datetime) -> Transient | Permanent:
 
 def _judged(code: int | None, words: str, wait: timedelta | None = None) -> Transient | Permanent | None:
     """Return what a code means; None if it isn't known."""
-    if code in NEVER:
+    if code is not None and code in NEVER:
         return Permanent(NEVER[code], words, of_content=NEVER[code] is Reason.TOO_LARGE)
-    if code in LATER:
+    if code is not None and code in LATER:
         alone = Permanent(Reason.REFUSED, words) if code in UNVERIFIED else None
         return Transient(LATER[code], words, alone, retry_in=wait)
     return None

@@ -28,7 +28,7 @@ _SIGNS = (
     (re.compile(r"\s?°"), " degrees"),
     (re.compile(r"(?<=\d)\s?%"), " percent"),
     (re.compile(r"(?<![\w.])-(?=\d)"), "minus "),
-    (re.compile(r"\s?[—–]\s?"), ", "),
+    (re.compile("\\s?[\u2013\u2014]\\s?"), ", "),
     (re.compile(r"[\[\]{}<>|*~^`\\\"\ufffd]"), " "),
 )
 
