@@ -241,7 +241,7 @@ async def test_sixty_incidents_with_a_limit_of_forty_send_forty_messages(make_se
                 await settled(service)
                 for hour in range(23):
                     await move(service, clock, hours=1)
-                    await until(lambda: asyncio.sleep(0, deliverer.budget is Budget.EXHAUSTED))
+                    await until(lambda: asyncio.sleep(0, deliverer.budgets["mail"] is Budget.EXHAUSTED))
                     await settled(service)
                     assert len(sink.messages) == 40, hour
                 health = (await service.client.get("/health", headers=API_BEARER)).json()

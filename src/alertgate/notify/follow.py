@@ -191,7 +191,7 @@ class FollowJob:
 
 
 def _is_needless(connection: Connection, current: Notification) -> bool:
-    """Return whether what didn't arrive needn't be sent again: another message says it, or somebody has the incident."""
+    """Return whether what didn't arrive needn't be sent again: another one says it, or somebody has its incident."""
     target = (current.channel, current.address)
     if notifications.pending_to(connection, current.incident_id, target):
         return True
