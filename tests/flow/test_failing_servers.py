@@ -221,9 +221,7 @@ async def test_close_to_the_daily_limit_only_what_is_critical_is_sent(make_setti
             status = (await service.client.get("/status", headers=API_BEARER)).json()
             assert (status["mail_budget"], status["channels"]["email"]["pending"]) == ("reserve", 1)
             health = (await service.client.get("/health", headers=API_BEARER)).json()
-            assert health["degraded"] == [
-                "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out"
-            ]
+            assert health["degraded"] == ["SMTP_DAILY_LIMIT is close: only critical notifications go out"]
             assert (await service.gate.auditor.run()).passed  # held back on purpose is no finding
             clock.move(hours=24)
             service.gate.deliverer.wake()

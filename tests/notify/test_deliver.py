@@ -16,9 +16,9 @@ from alertgate.ids import new_id
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
+from alertgate.notify.budget import daily_limits
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
 from alertgate.notify.channels.registry import targets
-from alertgate.notify.budget import daily_limits
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
 from alertgate.notify.directory import Directory
