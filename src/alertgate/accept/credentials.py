@@ -131,12 +131,9 @@ def twilio_signature(
     if len(headers) > 1 or not headers[0].strip():
         return CredentialCheck.MALFORMED
     signed = "".join(name + value for name, value in sorted(set(fields)))
+    contents = [f"{url}{signed}".encode(errors="surrogatepass") for url in urls]
     expected = [
-        base64.b64encode(
-            hmac.new(token.encode(), f"{url}{signed}".encode(errors="surrogatepass"), hashlib.sha1).digest()
-        )
-        for token in tokens
-        for url in urls
+        base64.b64encode(hmac.digest(token.encode(), content, hashlib.sha1)) for token in tokens for content in contents
     ]
     return _any_equal(headers[0].strip().encode(errors="surrogatepass"), expected)
 

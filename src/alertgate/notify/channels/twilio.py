@@ -125,7 +125,12 @@ def is_same(before: str, now: str, link: str | None) -> bool:
     """
     if before == now:
         return True
-    return bool(link and link in before and link in now) and before.partition(" (")[0] == now.partition(" (")[0]
+    return bool(link and link in before and link in now) and _head(before, link) == _head(now, link)
+
+
+def _head(text: str, link: str) -> str:
+    """Return what a text says apart from its link, the way to answer, and what stands in brackets."""
+    return text.replace(link, "").removesuffix(ANSWER).strip().partition(" (")[0]
 
 
 def _at(resource: Mapping[str, Json]) -> datetime:
