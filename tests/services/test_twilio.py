@@ -40,17 +40,20 @@ def soon() -> float:
 
 @pytest.fixture
 async def account():
+    """A Twilio account."""
     return Account(now=lambda: NOW)
 
 
 @pytest.fixture
 async def fake(account):
+    """The account's API."""
     async with serve(service(account)) as served:
         yield served
 
 
 @pytest.fixture
 async def open_channel(make_settings, fake):
+    """Return what opens a channel to the fake."""
     opened = []
 
     def make(module=twilio, **changes):

@@ -83,6 +83,7 @@ class Account:
     )
     texts: list[Made] = field(default_factory=list)
     calls: list[Made] = field(default_factory=list)
+    fake: FakeService | None = None
 
     def handle(self, asked: Asked) -> Response:  # noqa: PLR0911  (one for each resource)
         if asked.headers.get("authorization") != f"Basic {base64.b64encode(f'{SID}:{TOKEN}'.encode()).decode()}":

@@ -125,7 +125,9 @@ def is_same(before: str, now: str, link: str | None) -> bool:
     """
     if before == now:
         return True
-    return bool(link and link in before and link in now) and _head(before, link) == _head(now, link)
+    if link is None or link not in before or link not in now:
+        return False
+    return _head(before, link) == _head(now, link)
 
 
 def _head(text: str, link: str) -> str:
