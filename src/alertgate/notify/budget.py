@@ -57,9 +57,8 @@ NO_LIMIT = DailyLimit("", "", (), 0, "")
 
 def daily_limits(settings: Settings) -> tuple[DailyLimit, ...]:
     """Return the limits of all accounts, of the mail account first."""
-    stops = "no mail and no text message"
     return (
-        DailyLimit("mail", "SMTP_DAILY_LIMIT", MAIL, settings.smtp_daily_limit, f"{stops} by mail"),
+        DailyLimit("mail", "SMTP_DAILY_LIMIT", MAIL, settings.smtp_daily_limit, "no mail, and no text by mail,"),
         DailyLimit(
             "twilio", "TWILIO_DAILY_LIMIT", TWILIO, settings.twilio_daily_limit, "no text and no call by Twilio"
         ),

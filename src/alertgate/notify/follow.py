@@ -13,7 +13,15 @@ import structlog
 
 from alertgate.clock import Clock
 from alertgate.metrics import Metrics
-from alertgate.model import ABOUT_OTHERS, Attempt, ChannelName, IncidentStatus, Notification, NotificationStatus
+from alertgate.model import (
+    ABOUT_OTHERS,
+    Attempt,
+    ChannelName,
+    Incident,
+    IncidentStatus,
+    Notification,
+    NotificationStatus,
+)
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
 from alertgate.notify.claim import with_contents
@@ -164,8 +172,14 @@ class FollowJob:
         self, connection: Connection, current: Notification, failure: Transient | Permanent, now: datetime
     ) -> Notification:
         ended = replace(current, follow_at=None, follow_owner=None, proof=None, proved_at=None, proved_by=None)
-        if _is_needless(connection, current):
+        target = (current.channel, current.address)
+        if is_needless(current, incidents.get(connection, current.incident_id)):
             return ended
+        later = follow.newest_to(connection, *target, since=_sent_at(current))
+        if any(each.incident_id == current.incident_id and each.id > current.id for each in later):
+            return ended  # that has said it
+        if notifications.pending_to(connection, current.incident_id, target):
+            return ended  # that will say it
         if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
             due_at = now + SENT_AGAIN_AFTER
             return replace(ended, status=NotificationStatus.PENDING, due_at=due_at, finished_at=None, receipt=None)
@@ -190,17 +204,19 @@ class FollowJob:
         await self._store.write(again)
 
 
-def _is_needless(connection: Connection, current: Notification) -> bool:
-    """Return whether what didn't arrive needn't be sent again: another one says it, or somebody has its incident."""
-    target = (current.channel, current.address)
-    if notifications.pending_to(connection, current.incident_id, target):
+def is_needless(told: Notification, incident: Incident | None) -> bool:
+    """Return whether nobody misses a message that didn't arrive: somebody has its incident, or it is over.
+
+    Whoever wasn't told of the beginning needn't hear of the end, but that what they know of is over is news. Pure.
+    """
+    if incident is None:
         return True
-    later = follow.newest_to(connection, *target, since=_sent_at(current))
-    if any(each.incident_id == current.incident_id and each.id > current.id for each in later):
-        return True
-    incident = incidents.get(connection, current.incident_id)
-    is_taken = incident is not None and incident.status is IncidentStatus.ACKNOWLEDGED
-    return is_taken and current.kind not in ABOUT_OTHERS
+    says = {
+        IncidentStatus.OPEN: True,
+        IncidentStatus.ACKNOWLEDGED: told.kind in ABOUT_OTHERS,
+        IncidentStatus.RESOLVED: told.told is IncidentStatus.RESOLVED,
+    }
+    return not says[incident.status]
 
 
 def _followed(told: Notification) -> Followed:

@@ -53,7 +53,8 @@ def due(connection: Connection, now: datetime, most: int, settling: Collection[C
     The services of the channels in `settling` are told at once when nobody needs to answer any more.
     """
     rows: Iterable[Row[Any]] = connection.execute(_DUE, {"now": now, "most": most, "settling": list(settling)})
-    return [Due(notification_of(row), bool(row.is_ended)) for row in rows]
+    found = [row._asdict() for row in rows]
+    return [Due(is_ended=bool(each.pop("is_ended")), notification=Notification(**each)) for each in found]
 
 
 def take(connection: Connection, found: Collection[Due], owner: str, now: datetime) -> list[Due]:
@@ -88,6 +89,13 @@ def newest_to(connection: Connection, channel: ChannelName, address: str, since:
         .order_by(_n.finished_at.desc())
         .limit(100)
     )
+    return [notification_of(row) for row in connection.execute(query)]
+
+
+def newest_in(connection: Connection, channel: ChannelName, prefix: str) -> list[Notification]:
+    """Return what was sent under receipts that begin so, such as those of one chat, the newest first."""
+    receipts = _n.receipt.startswith(prefix, autoescape=True)
+    query = select(*COLUMNS).where(_n.channel == channel, receipts, IS_SENT).order_by(_n.finished_at.desc()).limit(100)
     return [notification_of(row) for row in connection.execute(query)]
 
 
