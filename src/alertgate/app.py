@@ -45,7 +45,7 @@ from alertgate.web.dependencies import Gate
 from alertgate.web.limits import Limits
 from alertgate.web.middleware import RequestIds, RequestMiddleware
 from alertgate.web.network import with_mapped
-from alertgate.web.routes import api, docs, links, ops, silences, status, webhooks, who
+from alertgate.web.routes import api, docs, links, ops, silences, status, twilio, webhooks, who
 from alertgate.web.unverified import UnverifiedBodies
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
@@ -166,6 +166,7 @@ def create_app(gate: Gate) -> FastAPI:
         silences.router,
         who.router,
         links.router,
+        twilio.router,
     ]
     if settings.docs_enabled:
         routers.append(docs.router)

@@ -20,7 +20,7 @@ from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification
 from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
-from alertgate.notify.budget import MAIL, Budget
+from alertgate.notify.budget import Budget, channels_at, daily_limits
 from alertgate.notify.channels.base import Channel, Reason
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
@@ -68,13 +68,14 @@ def metrics(channels: Sequence[Channel], clock: Clock) -> Metrics:
 
 def auditor(store: Store, deliverer: Deliverer, settings: Settings, clock: Clock, metrics: Metrics) -> Auditor:
     """Return what looks whether everybody was told."""
+    limits = daily_limits(settings)
     return Auditor(
         store,
         clock,
         metrics,
         working=lambda: [name for name, state in deliverer.states.items() if state.up],
-        held=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
-        stopped=lambda: MAIL if deliverer.budget is Budget.EXHAUSTED else (),
+        held=lambda: channels_at(limits, deliverer.budgets, Budget.RESERVE),
+        stopped=lambda: channels_at(limits, deliverer.budgets, Budget.EXHAUSTED),
         interval=settings.grouping.interval,
     )
 
@@ -137,7 +138,7 @@ def deliverer(
         channels,
         Claimer(
             rules,
-            settings.smtp_daily_limit,
+            daily_limits(settings),
             directory,
             owner=owner,
             new_id=ids,

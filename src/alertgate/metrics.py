@@ -122,10 +122,16 @@ class Metrics:
             "alertgate_silenced_notifications",
             "Notifications that silences hold, in the whole database; every replica reports the same.",
         )
-        self._daily_limit_used = gauge(
-            "alertgate_mail_daily_limit_used_ratio",
-            "Share of SMTP_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
-        )
+        self._daily_limit_used = {
+            "mail": gauge(
+                "alertgate_mail_daily_limit_used_ratio",
+                "Share of SMTP_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
+            ),
+            "twilio": gauge(
+                "alertgate_twilio_daily_limit_used_ratio",
+                "Share of TWILIO_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
+            ),
+        }
         self._depth = gauge(
             "alertgate_queue_depth",
             "Notifications that aren't sent yet, in the whole database, so every replica reports the same.",
@@ -202,9 +208,9 @@ class Metrics:
         self._silences.set(silences)
         self._silenced.set(notifications)
 
-    def daily_limit_used(self, share: float) -> None:
-        """This share of the mail account's daily limit is used."""
-        self._daily_limit_used.set(share)
+    def daily_limit_used(self, account: str, share: float) -> None:
+        """This share of an account's daily limit is used."""
+        self._daily_limit_used[account].set(share)
 
     def failed(self, channel: str) -> None:
         """A notification failed for good: its recipient wasn't notified."""

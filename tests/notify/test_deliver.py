@@ -16,6 +16,7 @@ from alertgate.ids import new_id
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
+from alertgate.notify.budget import daily_limits
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.claim import Claimer
@@ -121,7 +122,7 @@ async def make_loop(make_settings):
         deliverer = Deliverer(
             store,
             channels,
-            Claimer(rules, settings.smtp_daily_limit, directory, owner="me", new_id=new_id),
+            Claimer(rules, daily_limits(settings), directory, owner="me", new_id=new_id),
             Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC")),
             NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner="me"),
             clock,

@@ -160,10 +160,10 @@ class Sender:
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:
         """Attempt a message until `deadline` (event loop time). A failure is an outcome, never an exception."""
         context = self.context(outgoing)
-        made = [await self._attempt(channel, outgoing.first, partial(render, context), deadline)]
+        made = [await self._attempt(channel, outgoing, partial(render, context), deadline)]
         if made[-1][1].reason is Reason.TOO_LARGE and render(context).picture:
             smaller = partial(render, context, with_picture=False)
-            made.append(await self._attempt(channel, outgoing.first, smaller, deadline))
+            made.append(await self._attempt(channel, outgoing, smaller, deadline))
         return Attempted(tuple(attempt for attempt, _ in made), made[-1][1])
 
     async def record(self, channel: Channel, outgoing: Outgoing, attempted: Attempted) -> None:
@@ -203,15 +203,15 @@ class Sender:
         return replace(attempt, id=self._new_id(attempt.started_at), notification_id=notification.id)
 
     async def _attempt(
-        self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float
+        self, channel: Channel, outgoing: Outgoing, make: Callable[[], Message], deadline: float
     ) -> tuple[Attempt, Outcome]:
         """Make one attempt. A failure is an outcome, never an exception."""
-        started_at, start = self._clock.now(), self._clock.monotonic()
+        started_at, start, notification = self._clock.now(), self._clock.monotonic(), outgoing.first
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
                 message = await asyncio.to_thread(make)  # a digest of thousands takes long
-                outcome = await channel.send(message, deadline)
+                outcome = await channel.send(replace(message, repeats_since=outgoing.repeats_since), deadline)
         except TimeoutError:
             outcome = Transient(Reason.TIMEOUT, "not confirmed by the server before the lease's deadline")
         except Exception as error:

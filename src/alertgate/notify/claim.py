@@ -17,7 +17,7 @@ from alertgate.contact_state import Due, Recent
 from alertgate.links import Links, fingerprint
 from alertgate.marks import ANSWERED_BY_SERVICE, mark
 from alertgate.model import ChannelName, Incident, Kind, Notification
-from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
+from alertgate.notify.budget import PERIOD, Budget, DailyLimit, affordable, budget, limit_of
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
 from alertgate.notify.course import SAYS_COURSE, Course
 from alertgate.notify.directory import Directory
@@ -101,7 +101,7 @@ class ClaimResult:
 
 
 class Claimer:
-    """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
+    """Claims for the process `owner`. `daily_limits` are those of accounts; `new_id` returns an id for a time.
 
     `device_name` returns the name of a device's id, if it has one. By the `links` of messages people find what they are
     about, before the messages go out.
@@ -112,7 +112,7 @@ class Claimer:
     def __init__(
         self,
         rules: FloodRules,
-        daily_limit: int,
+        daily_limits: Sequence[DailyLimit],
         directory: Directory,
         *,
         owner: str,
@@ -125,13 +125,14 @@ class Claimer:
         self._directory = directory
         self._escalator = Escalator(directory, device_name)
         self._rules = rules
-        self._daily_limit = daily_limit
+        self._daily_limits = daily_limits
         self._owner = owner
         self._new_id = new_id
 
     def claim(self, connection: Connection, wanted: Claim) -> ClaimResult:
         """Lease what is to be sent now, and read what it is about."""
-        limit = self._daily_limit if wanted.channel in MAIL else 0
+        shared = limit_of(wanted.channel, self._daily_limits)
+        limit = shared.limit
         missed = untold.any_missed(connection, wanted.channel)
         silenced = in_force(connection, wanted.now)
         holds = silenced or may_hold(self._directory.policy, wanted.now)
@@ -149,7 +150,7 @@ class Claimer:
             due = without_untimely(connection, own, self._escalator, wanted.now)
         if not due:
             return ClaimResult()
-        used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
+        used = claims.messages_sent(connection, shared.channels, wanted.now, PERIOD) if limit else 0
         rules = self._rules_for(wanted, budget(used, limit))
         alone = wanted.alone(due)
         ids = {each.id for each in alone}
@@ -205,7 +206,9 @@ class Claimer:
         if self._links:
             firsts = [members[0].id for members in messages]
             links.keep(connection, {each: fingerprint(self._links.token(each)) for each in firsts})
-        found = with_contents(connection, messages)
+        before = [any(member.claimed_at for member in each.members) for each in going]
+        read = with_contents(connection, messages)
+        found = tuple(replace(each, claimed_before=was) for each, was in zip(read, before, strict=True))
         if wanted.channel in ANSWERED_BY_SERVICE:
             alone = [each.snapshots[0] for each in found if not each.is_digest]
             links.keep_shown(connection, {each.notification.id: mark(each.incident) for each in alone})

@@ -57,6 +57,14 @@ class Outgoing:
     """What one message carries: one notification, or the members of a digest, the most severe first."""
 
     snapshots: tuple[Snapshot, ...]
+    claimed_before: bool = False
+    """Whether it, or a part of it, was claimed before: then it may have been sent."""
+
+    @property
+    def repeats_since(self) -> datetime | None:
+        """Since when it may have been sent already; None if that can't be."""
+        begun = [max(each.created_at, each.retry_since) for each in self.notifications]
+        return min(begun) if self.claimed_before else None
 
     @property
     def notifications(self) -> tuple[Notification, ...]:

@@ -76,7 +76,6 @@ class Deliverer:
         self._poll_every = times.poll_every
         self._again_at: list[datetime] = []
         """When something that waits in a flood may go, as the last round found."""
-        self._budget = Budget.PLENTY
         self._resumed: set[ChannelName] = set()
         """Channels whose waiting retries are to be made due."""
         self._stopping = False
@@ -96,13 +95,13 @@ class Deliverer:
         return {name: state.paused_at for name, state in states if state.paused_at and not state.in_doubt}
 
     @property
-    def budget(self) -> Budget:
-        """How much of the mail account's daily limit is used."""
-        return self._budget
+    def budgets(self) -> Mapping[str, Budget]:
+        """How much of each account's daily limit is used."""
+        return self._upkeep.budgets
 
     @property
-    def usage(self) -> Usage | None:
-        """How many messages that is; None before the first measurement."""
+    def usage(self) -> Mapping[str, Usage]:
+        """How many messages that is; of no account before the first measurement."""
         return self._upkeep.usage
 
     @property
@@ -150,7 +149,7 @@ class Deliverer:
             self.last_round = self._clock.monotonic()
             self._wake.clear()
             try:
-                self._budget = await self._upkeep.run_if_due(self.here, self._away)
+                await self._upkeep.run_if_due(self.here, self._away)
                 await self._bring_forward()
                 self._again_at = []
                 for lane in self._lanes.values():

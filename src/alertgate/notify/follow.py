@@ -163,8 +163,8 @@ class FollowJob:
         """Make what didn't arrive pending once more, or failed, unless something else will say it."""
         for each in told:
             current = notifications.get(connection, each.id)
-            if current is None or current.status is not NotificationStatus.SENT:
-                continue
+            if current is None or current.status is not NotificationStatus.SENT or current.receipt != each.receipt:
+                continue  # it was sent once more already
             attempts.add(connection, [self._attempt(current, failure, now)])
             follow.not_arrived(connection, current, self._after(connection, current, failure, now))
 
@@ -175,6 +175,9 @@ class FollowJob:
         target = (current.channel, current.address)
         if is_needless(current, incidents.get(connection, current.incident_id)):
             return ended
+        later = follow.newest_to(connection, *target, since=_sent_at(current))
+        if any(each.incident_id == current.incident_id and each.id > current.id for each in later):
+            return ended  # that has said it
         if notifications.pending_to(connection, current.incident_id, target):
             return ended  # that will say it
         if isinstance(failure, Transient) and current.attempts < MOST_TRIES:

@@ -177,6 +177,8 @@ class Message:
     picture: Picture | None = None
     urgent: bool = False
     brief: Brief | None = None
+    repeats_since: datetime | None = None
+    """Since when an attempt may have sent it that nobody recorded, or that wasn't answered; None: there was none."""
 
 
 SEND_TIMEOUT = 45.0

@@ -19,6 +19,8 @@ from alertgate.notify.channels import (
     slack,
     smtp,
     teams,
+    twilio,
+    twilio_call,
     webhook,
 )
 from alertgate.notify.channels.base import Channel, Finding, Level, Outcome, Provider
@@ -28,6 +30,8 @@ from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of
 SERVICES: tuple[Provider, ...] = (
     ntfy,
     pushover,
+    twilio,
+    twilio_call,
     webhook.PROVIDER,
     slack.PROVIDER,
     discord.PROVIDER,

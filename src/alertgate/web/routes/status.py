@@ -90,6 +90,7 @@ class Status(BaseModel):
     policy: str | None = Field(description="The SHA-256 of the policy in force; null when there is none")
     degraded: list[str]
     mail_budget: str = Field(description="Of SMTP_DAILY_LIMIT: `plenty`, `low`, `reserve` or `exhausted`")
+    twilio_budget: str = Field(description="The same of TWILIO_DAILY_LIMIT")
     channels: dict[str, ChannelView]
     outstanding_failures: OutstandingFailures
     silences: Silenced
@@ -117,7 +118,8 @@ async def status(gate: CurrentGate) -> AsciiJson:
             "timestamp": now,
             "policy": current.digest if current.name else None,
             "degraded": degraded(gate),
-            "mail_budget": gate.deliverer.budget,
+            "mail_budget": gate.deliverer.budgets["mail"],
+            "twilio_budget": gate.deliverer.budgets["twilio"],
             "channels": _channels(gate, waiting),
             "outstanding_failures": outstanding,
             "silences": silenced,
