@@ -111,7 +111,7 @@ async def test_an_emergency_is_acknowledged_in_the_app(make_settings, database):
         assert shown["acknowledged_with"] == "pushover"
         [_, opening] = (await home.service.trail(alert_id))["notifications"][:2]
         assert (opening["channel"], opening["proof"], opening["proved_at"]) == ("pushover", "acknowledged", pressed_at)
-        await until(lambda: len(home.ntfy.messages) == 2)
+        await home.service.settled()
         assert home.ntfy.messages[-1]["message"].startswith("partner has it: acknowledged at 14:03.")
         assert home.ntfy.messages[-1]["priority"] == 2
 
