@@ -9,12 +9,12 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.model import ChannelName, Target
-from alertgate.notify.channels import outbox, smtp
+from alertgate.notify.channels import outbox, smtp, telegram
 from alertgate.notify.channels.base import Channel, Finding, Level, Outcome, Provider
 from alertgate.notify.gateways import gateway_warning
 from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of
 
-SERVICES: tuple[Provider, ...] = ()
+SERVICES: tuple[Provider, ...] = (telegram,)
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox, *SERVICES)
 
 
