@@ -53,7 +53,8 @@ def due(connection: Connection, now: datetime, most: int, settling: Collection[C
     The services of the channels in `settling` are told at once when nobody needs to answer any more.
     """
     rows: Iterable[Row[Any]] = connection.execute(_DUE, {"now": now, "most": most, "settling": list(settling)})
-    return [Due(notification_of(row), bool(row.is_ended)) for row in rows]
+    found = [row._asdict() for row in rows]
+    return [Due(is_ended=bool(each.pop("is_ended")), notification=Notification(**each)) for each in found]
 
 
 def take(connection: Connection, found: Collection[Due], owner: str, now: datetime) -> list[Due]:
