@@ -33,8 +33,8 @@ MOST = 10
 """Updates in one answer: whoever writes to a bot may write much."""
 MOST_BYTES = 2 * 2**20
 SAY_WITHIN = 10.0
-SHORTEST, LONGEST = 1.0, 300.0
-"""Seconds to wait after failures: the first and the last of them."""
+LONGEST = 300.0
+"""Seconds to wait after failures, at most: each waits twice as long as the one before."""
 FORGOTTEN_AFTER = timedelta(minutes=10)
 """A failure that comes back later is said again; two pollers of one bot fail in turns, every second."""
 STRANGERS = 5
@@ -50,7 +50,8 @@ log = structlog.stdlib.get_logger("alertgate.telegram")
 class TelegramPoll:
     """Polls from `start` to `stop`.
 
-    `owner` identifies this process; `pace` is the time in seconds between two looks whether it may poll.
+    `owner` identifies this process; `pace` is the time in seconds between two looks whether it may poll, and after
+    the first failure.
     """
 
     def __init__(
@@ -237,7 +238,7 @@ class TelegramPoll:
             log.warning("telegram.unheard", detail=f"{detail}; it tries again", reply=reply)
         self._said = kind, now
         self._failures += 1
-        return min(SHORTEST * 2.0 ** min(self._failures - 1, 10), LONGEST)
+        return min(self._pace * 2.0 ** min(self._failures - 1, 20), LONGEST)
 
     async def _unless_stopped(self, waiting: Coroutine[Any, Any, T]) -> T | None:
         """Return what a coroutine returns; None if it was given up on because this process ends."""

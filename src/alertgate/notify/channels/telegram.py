@@ -54,8 +54,8 @@ LOOK_AGAIN = timedelta(days=1)
 CHECK_WITHIN = 15.0
 NO_PREVIEW: Mapping[str, Json] = MappingProxyType({"link_preview_options": {"is_disabled": True}})
 """Or Telegram would open the link."""
-_TOKEN = re.compile(r"\d{5,}:[\w-]{30,}")
-_CHAT = re.compile(r"-?[1-9]\d{0,15}")
+_TOKEN = re.compile(r"[0-9]{5,}:[A-Za-z0-9_-]{30,}")
+_CHAT = re.compile(r"-?[1-9][0-9]{0,15}")
 _NOBODY = ("chat not found", "user not found", "peer_id_invalid", "chat_id is empty", "can't initiate conversation")
 _NO_RIGHT = ("rights", "write_forbidden", "was deactivated", "kicked", "topic_closed", "restricted", "forbidden")
 _TOO_LARGE = ("too long", "too big", "too large", "image_process_failed", "photo_invalid", "wrong file", "file must be")
