@@ -106,6 +106,7 @@ class TelegramPoll:
         """Poll once, if it is this process that does; return after how many seconds to go on."""
         if not await self._keep():
             return self._pace
+        begun = asyncio.get_running_loop().time()
         try:
             reply = await self._unless_stopped(self._listen())
         except AttemptFailed as failed:
@@ -120,7 +121,8 @@ class TelegramPoll:
         for update in found:
             if self._stop.is_set() or not await self._do(update):
                 break
-        return 0
+        waited = asyncio.get_running_loop().time() - begun
+        return 0 if found or waited > self._pace else self._pace  # some servers don't wait for news
 
     async def _keep(self) -> bool:
         """Take the poll, or keep it; False if another process has it."""
