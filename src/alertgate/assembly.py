@@ -227,7 +227,8 @@ def listeners(
 
     heard = TelegramAnswers(act, lambda target: bool(directory.people(target)))
     token = settings.telegram_token.get_secret_value()
-    owner = secrets.token_hex(8)
+    # Of SQLite's one process at a time each takes over from the last one at once, also after a crash.
+    owner = secrets.token_hex(8) if store.dialect == "postgresql" else "the only process"
     return [TelegramPoll(Bot(settings), store, heard, clock, token=token, owner=owner, pace=pace)]
 
 

@@ -112,4 +112,4 @@ def test_a_missing_mail_server_is_a_failure(make_settings):
 
 async def test_what_is_not_configured_is_not_checked(make_settings):
     """Without a mail server there is nothing to connect to."""
-    assert [await provider.check(make_settings(), []) for provider in PROVIDERS] == [[], []]
+    assert not any([await provider.check(make_settings(), []) for provider in PROVIDERS])

@@ -163,3 +163,21 @@ async def test_what_is_done_is_confirmed_once(make_settings):
         offsets = [each.json.get("offset") for each in bot.asked if each.path.endswith("getUpdates")]
         assert offsets[:2] == [None, number + 1]
         assert offsets.count(number + 1) == 1
+
+
+@pytest.mark.postgres
+async def test_who_does_not_reach_telegram_lets_another_try(make_settings, postgres_database, tmp_path):
+    """A replica whose network is broken doesn't keep the poll from the others."""
+    shared = {"database_url": postgres_database}
+    async with listening_gate(make_settings, **shared) as (bot, settings, lines):
+        cut_off = settings.model_copy(update={"telegram_url": "http://127.0.0.1:9", "data_dir": tmp_path / "other"})
+        async with serving(cut_off, times=QUICK):
+
+            async def is_said():
+                return said(lines, "telegram.unheard")
+
+            await until(is_said)
+            async with serving(settings, times=QUICK):
+                await bot.say("/id")
+                assert await bot.has_sent(1)
+        assert len(said(lines, "telegram.unheard")) == 1

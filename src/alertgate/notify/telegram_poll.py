@@ -33,8 +33,12 @@ MOST = 10
 """Updates in one answer: whoever writes to a bot may write much."""
 MOST_BYTES = 2 * 2**20
 SAY_WITHIN = 10.0
-LONGEST = 300.0
+LONGEST = 30.0
 """Seconds to wait after failures, at most: each waits twice as long as the one before."""
+REFUSED = 300.0
+"""Seconds to wait after the token was refused: whoever asks with it again and again is banned."""
+PATIENCE = 3
+"""After so many failures in a row another process may try: perhaps it reaches Telegram."""
 FORGOTTEN_AFTER = timedelta(minutes=10)
 """A failure that comes back later is said again; two pollers of one bot fail in turns, every second."""
 STRANGERS = 5
@@ -83,12 +87,15 @@ class TelegramPoll:
         self._stop.set()
         if self._task:
             await self._task
-        if self._poll.owner is None:
-            await self._bot.close()
-            return
         with suppress(StoreError):
-            await self._store.write(lambda connection: polls.release(connection, self._name, self._owner))
+            await self._let_go()
         await self._bot.close()
+
+    async def _let_go(self) -> None:
+        """Let another process poll."""
+        if self._poll.owner:
+            await self._store.write(lambda connection: polls.release(connection, self._name, self._owner))
+        self._poll = Poll(self._name)
 
     async def _run(self) -> None:
         while not self._stop.is_set():
@@ -110,7 +117,10 @@ class TelegramPoll:
         try:
             reply = await self._unless_stopped(self._listen())
         except AttemptFailed as failed:
-            return self._failed("request", "Telegram can't be polled for answers", failed.outcome.reply)
+            seconds = self._failed("request", "Telegram can't be polled for answers", failed.outcome.reply)
+            if self._failures >= PATIENCE:
+                await self._let_go()
+            return seconds
         if reply is None:
             return 0
         found = reply.json.get("result")
@@ -138,7 +148,8 @@ class TelegramPoll:
             taken = replace(taken, position=self._poll.position)
         elif taken:
             self._is_noted = taken.position is not None
-            log.info("telegram.polls", detail="this process hears what people answer in Telegram")
+            if not self._failures:
+                log.info("telegram.polls", detail="this process hears what people answer in Telegram")
         self._poll = taken or Poll(self._name)
         return taken is not None
 
@@ -195,8 +206,12 @@ class TelegramPoll:
         return self._answers.said(connection, found, now)
 
     def _is_heard(self, said: Press | Said) -> bool:
-        """Tell whether to listen: strangers may write to a bot too, and only some of them are told how to go on."""
-        if isinstance(said, Press) or self._answers.is_known(said.chat) or not (said.is_private or said.asks):
+        """Tell whether to listen: people talk in groups, and of strangers only some are told how to go on."""
+        if isinstance(said, Press):
+            return True
+        if not (said.is_private or said.asks):
+            return said.act is not None
+        if self._answers.is_known(said.chat):
             return True
         return self._strangers.take("stranger", self._clock.monotonic()) is not None
 
@@ -230,7 +245,7 @@ class TelegramPoll:
                 "on: make a bot for alertgate alone, or stop the other program and remove its webhook (deleteWebhook)"
             )
         elif code in (401, 404):
-            detail, least = "TELEGRAM_TOKEN isn't a bot's (any more): ask @BotFather for it", LONGEST
+            detail, least = "TELEGRAM_TOKEN isn't a bot's (any more): ask @BotFather for it", REFUSED
         return max(self._failed(code, detail, words(reply)), least)
 
     def _failed(self, kind: int | str, detail: str, reply: str) -> float:

@@ -108,8 +108,8 @@ class Telegram:
             self._moved[old] = new
             log.warning(
                 "telegram.moved",
-                detail=f"a group has become a supergroup, and has a new number: write telegram:{new} in its place; "
-                "until then each start finds it out again",
+                detail="a group has become a supergroup, and has a new number: write that, which `alertgate check` "
+                "tells, in its place; until then each start finds it out again",
                 address=mask(old),
             )
 
