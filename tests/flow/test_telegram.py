@@ -9,7 +9,8 @@ from alertgate.credential import Credential
 from alertgate.marks import digest
 from alertgate.model import ChannelName
 from alertgate.policy.people import Contact, Person
-from alertgate.store import polls
+from alertgate.proof import Proof
+from alertgate.store import notifications, polls
 from alertgate.store.engine import Store
 from tests.conftest import API_BEARER, copy_template
 from tests.fakes import START, until
@@ -37,6 +38,12 @@ async def incident(home: Household, number: str):
     return answer.json()["incident"]
 
 
+def proofs(connection, number: str) -> list[tuple[Proof | None, str | None]]:
+    """Return how far each of Telegram's messages about an incident is proved, and by whom."""
+    told = notifications.of_incident(connection, number)
+    return [(each.proof, each.proved_by) for each in told if each.channel is ChannelName.TELEGRAM]
+
+
 async def test_a_press_acknowledges_and_ends_what_waits(make_settings, database):
     """Without a public URL: the incident has a holder, the mails that wait are cancelled, and the message shows it."""
     async with home_with_bot(make_settings, **database, public_url=None) as (home, bot), home.running():
@@ -51,6 +58,8 @@ async def test_a_press_acknowledges_and_ends_what_waits(make_settings, database)
         found = await incident(home, number)
         assert (found["status"], found["acknowledged_by"]) == ("acknowledged", "anna")
         assert found["acknowledged_with"] == Credential.TELEGRAM
+        [proved] = await home.service.gate.store.read(lambda connection: proofs(connection, number))
+        assert proved == (Proof.ACKNOWLEDGED, "Anna")
         text = await bot.edited(told)
         assert text.startswith("[ACKNOWLEDGED] cellar: leak")
         assert "anna has it: acknowledged at 14:03." in text
