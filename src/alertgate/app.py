@@ -125,6 +125,7 @@ def open_gate(
         escalations=assembly.escalations(store, directory, settings, clock, metrics, ids),
         answers=answers,
         follower=assembly.follower(store, opened, sends, answers, clock, metrics, ids, deliverer.wake),
+        listeners=assembly.listeners(store, directory, answers, settings, clock, deliverer.wake, times.poll_every),
         poll_every=times.poll_every,
         channels=opened,
         deliverer=deliverer,

@@ -8,6 +8,7 @@ from datetime import datetime
 from alertgate import __version__
 from alertgate.accept.record import Result
 from alertgate.accept.watch import DiskUsage, Watched
+from alertgate.answers import Verdict
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.credential import Credential
@@ -22,6 +23,7 @@ from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import Budget, channels_at, daily_limits
 from alertgate.notify.channels.base import Channel, Reason
+from alertgate.notify.channels.telegram_bot import Bot
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
 from alertgate.notify.directory import Directory
@@ -31,11 +33,15 @@ from alertgate.notify.flood import FloodRules
 from alertgate.notify.follow import FollowJob
 from alertgate.notify.holds import Releaser
 from alertgate.notify.lane import DeliveryTimes
+from alertgate.notify.telegram_answers import TelegramAnswers
+from alertgate.notify.telegram_poll import TelegramPoll
 from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
+from alertgate.periodic import Job
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.outstanding import FailureWatch
+from alertgate.store import Connection
 from alertgate.store.engine import Store
 from alertgate.web.acts import log_act
 from alertgate.web.guards import Guard
@@ -194,6 +200,38 @@ def follower(
         new_id=ids,
         wake=wake,
     )
+
+
+def listeners(
+    store: Store,
+    directory: Directory,
+    answers: Answers,
+    settings: Settings,
+    clock: Clock,
+    wake: Callable[[], None],
+    pace: float,
+) -> list[Job]:
+    """Return what hears people's answers from services that must be asked for them."""
+    if settings.telegram_token is None:
+        return []
+
+    def act(
+        connection: Connection, told: Notification, by: str | None, act: str, now: datetime
+    ) -> tuple[Verdict, Callable[[], None]]:
+        answered = answers.answer(connection, told, ANSWERED_WITH[told.channel], now, by=by, act=LinkAct(act))
+
+        def then() -> None:
+            if answered.done:
+                log_act(*answered.done)
+                wake()
+
+        return answered.verdict, then
+
+    heard = TelegramAnswers(act, lambda target: bool(directory.people(target)))
+    token = settings.telegram_token.get_secret_value()
+    # Of SQLite's one process at a time each takes over from the last one at once, also after a crash.
+    owner = secrets.token_hex(8) if store.dialect == "postgresql" else "the only process"
+    return [TelegramPoll(Bot(settings), store, heard, clock, token=token, owner=owner, pace=pace)]
 
 
 ANSWERED_WITH = {

@@ -19,12 +19,14 @@ from alertgate.model import (
     ChannelName,
     Incident,
     IncidentStatus,
+    Kind,
     Notification,
     NotificationStatus,
 )
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
 from alertgate.notify.claim import with_contents
+from alertgate.notify.context import DigestContext, MessageContext
 from alertgate.notify.render.message import render
 from alertgate.proof import Proof
 from alertgate.store import Connection, attempts, follow, incidents, notifications
@@ -106,7 +108,7 @@ class FollowJob:
     async def _settle(self, follower: Follower, told: Sequence[Notification]) -> None:
         """Tell a service that somebody has the incidents of a message, or that they are over."""
         [outgoing] = await self._store.read(lambda connection: with_contents(connection, [told]))
-        message = render(self._sender.context(outgoing), with_picture=False)
+        message = render(_settled(self._sender.context(outgoing)), with_picture=False)
         deadline = asyncio.get_running_loop().time() + WITHIN
         outcome = await follower.settle(_followed(told[0]), message, deadline)
         if isinstance(outcome, Transient) and self._clock.now() - _sent_at(told[0]) < SETTLED_WITHIN:
@@ -221,6 +223,13 @@ def is_needless(told: Notification, incident: Incident | None) -> bool:
 
 def _followed(told: Notification) -> Followed:
     return Followed(told.address, told.receipt or "", _sent_at(told), told.id, told.proof)
+
+
+def _settled(context: MessageContext | DigestContext) -> MessageContext | DigestContext:
+    """Return what is to be said of a message whose incident nobody needs to answer: who has it, or its end."""
+    if isinstance(context, DigestContext):
+        return context
+    return replace(context, notification=replace(context.notification, kind=Kind.ACKNOWLEDGEMENT))
 
 
 def _sent_at(told: Notification) -> datetime:

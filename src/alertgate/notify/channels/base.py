@@ -150,6 +150,10 @@ class Brief:
     link: str | None = field(default=None, repr=False)
     answers: tuple[Answer, ...] = ()
     """Those to offer, if there is a link and it asks; the first is *I'm on it*."""
+    acts: tuple[tuple[str, str], ...] = ()
+    """What can be answered to one that asks, with or without a link: each act with its button's label."""
+    shown: str = ""
+    """The mark of its incident as it shows it (`marks`), for services that hand it back with an answer."""
     repeat_every: timedelta | None = None
     """How often to ring again until somebody answers, where the service does that itself; None as it likes."""
     repeat_for: timedelta | None = None

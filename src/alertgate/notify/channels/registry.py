@@ -19,6 +19,7 @@ from alertgate.notify.channels import (
     slack,
     smtp,
     teams,
+    telegram,
     twilio,
     twilio_call,
     webhook,
@@ -30,6 +31,7 @@ from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of
 SERVICES: tuple[Provider, ...] = (
     ntfy,
     pushover,
+    telegram,
     twilio,
     twilio_call,
     webhook.PROVIDER,
