@@ -24,7 +24,7 @@ from alertgate.notify.claim import Claim, Claimer
 from alertgate.notify.delivery_log import LONGEST, cut
 from alertgate.notify.lane import Claimed, DeliveryTimes, Lane
 from alertgate.notify.upkeep import NotificationUpkeep
-from alertgate.store import leases, upkeep
+from alertgate.store import leases, untold, upkeep
 from alertgate.store.engine import Store
 
 SHORTEST_PAUSE = 0.05
@@ -153,8 +153,9 @@ class Deliverer:
                 self._budget = await self._upkeep.run_if_due(self.here, self._away)
                 await self._bring_forward()
                 self._again_at = []
+                due = await self._store.read(partial(untold.with_due, channels=self._lanes, now=self._clock.now()))
                 for lane in self._lanes.values():
-                    await self._fill(lane)
+                    await self._fill(lane, is_due=lane.channel.name in due)
             except StoreUnavailable as error:
                 log.error("delivery.waits", detail="due notifications can't be claimed; retrying", error=str(error))  # noqa: TRY400
             except Exception:
@@ -169,12 +170,15 @@ class Deliverer:
         now = self._clock.now()
         return min([self._poll_every, *(max((at - now).total_seconds(), SHORTEST_PAUSE) for at in self._again_at)])
 
-    async def _fill(self, lane: Lane) -> None:
-        """Claim due messages for a lane, as many as it has room for."""
+    async def _fill(self, lane: Lane, *, is_due: bool) -> None:
+        """Claim due messages for a lane, as many as it has room for. A probe is tried also where nothing is due."""
         now = self._clock.now()
         room = lane.room(now)
         if not room.slots or self._stopping:
             lane.more_is_due = True  # whatever woke this round is still waiting
+            return
+        if not (is_due or room.probe):
+            lane.more_is_due = False
             return
         state = lane.state
         wanted = Claim(
