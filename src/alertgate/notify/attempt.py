@@ -40,6 +40,7 @@ from alertgate.notify.delivery_log import log_attempts, log_digest
 from alertgate.notify.parts import part_ids
 from alertgate.notify.render.message import BY_MAIL, render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
+from alertgate.proof import Proof
 from alertgate.store import Connection, attempts, leases
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish, unattempted
@@ -177,6 +178,7 @@ class Sender:
                 waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
                 since = incident.last_alert_at if waited else notification.released_at or notification.created_at
                 self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
+                self._metrics.proved(channel.name, finish.proof or Proof.SENT)
             elif finish.status is NotificationStatus.FAILED and not notification.given_up:
                 self._metrics.failed(channel.name)
         if outgoing.is_digest and isinstance(attempted.outcome, Sent):

@@ -268,6 +268,17 @@ def _needless(kind: Kind, situation: Any, newer_id: str | None) -> str | None:
     return superseded_by(newer_id) if newer_id else None
 
 
+def needless(connection: Connection, told: Notification) -> str | None:
+    """Return why something that wasn't told after all needn't be sent any more, as a sentence, or None."""
+    [situation] = _situations(connection, [told.incident_id]).values()
+    return _needless(told.kind, situation, told_by_newer(connection, [told.incident_id]).get(_place(told)))
+
+
+def send_again(connection: Connection, after: Notification, now: datetime) -> None:
+    """Make pending what was sent and didn't arrive, together with what is pending to its contact meanwhile."""
+    _make_pending(connection, [(Finish(after, NotificationStatus.PENDING, now), after)])
+
+
 def _situations(connection: Connection, incident_ids: Collection[str]) -> dict[str, Any]:
     """Return each incident's status and acknowledgement, by id."""
     ids = portions(incident_ids)

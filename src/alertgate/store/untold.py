@@ -76,9 +76,10 @@ def _with_due(channels: Collection[ChannelName]) -> Select[Any]:
             _n.channel == constant(channel), *which, _n.due_at <= bindparam("now", type_=_n.due_at.type)
         )
 
-    return select(
-        *(or_(is_due(name, IS_PENDING, IS_RELEASED), is_due(name, IS_GIVEN_UP)).label(name) for name in channels)
-    )
+    found: list[ColumnElement[Any]] = [
+        or_(is_due(name, IS_PENDING, IS_RELEASED), is_due(name, IS_GIVEN_UP)).label(name) for name in channels
+    ]
+    return select(*found)
 
 
 def with_due(connection: Connection, channels: Collection[ChannelName], now: datetime) -> set[ChannelName]:
