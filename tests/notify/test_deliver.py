@@ -44,6 +44,7 @@ class Counted:
     taken: list[str] = field(default_factory=list)
     allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     capacity: int = 1
+    repeats_safely: bool = True
     on_close: Callable[[], None] = lambda: None
 
     async def send(self, message, _deadline):

@@ -170,6 +170,8 @@ class Sender:
         others = () if is_probe else outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
         finishes = self._finishes(outgoing, attempted.outcome)
+        if attempted.outcome.reason is Reason.TIMEOUT and not channel.repeats_safely:
+            finishes = tuple(replace(each, unsure=True) for each in finishes)
         end = _End((*attempted.attempts, *copies), finishes, attempted.outcome)
         await self._record(outgoing, end)
         for snapshot, finish in zip(outgoing.snapshots, end.finishes, strict=True):

@@ -114,7 +114,8 @@ class Deliverer:
         """Release what an earlier run of this process left behind, then start the loop."""
         if self._store.dialect == "sqlite":  # nobody else can hold a lease on this file
             now = self._clock.now()
-            released = await self._store.write(lambda connection: leases.release_all(connection, now))
+            unsure = [name for name, lane in self._lanes.items() if not lane.channel.repeats_safely]
+            released = await self._store.write(partial(leases.release_all, now=now, unsure=unsure))
             if released:
                 log.info(
                     "notifications.released",
@@ -134,9 +135,10 @@ class Deliverer:
             self._loop.cancel()
         await asyncio.gather(*(lane.stop(timeout) for lane in self._lanes.values()))
         owner, now = self._owner, self._clock.now()
+        unsure = {id_ for lane in self._lanes.values() for id_ in lane.cut_off}
         try:
             async with asyncio.timeout(timeout):
-                await self._store.write(lambda connection: leases.release_owned(connection, owner, now))
+                await self._store.write(partial(leases.release_owned, owner=owner, now=now, unsure=unsure))
         except (StoreUnavailable, TimeoutError):
             log.warning("notifications.unreleased", detail="leases couldn't be released; they expire within a minute")
         await asyncio.gather(*(lane.channel.close() for lane in self._lanes.values()))
