@@ -182,6 +182,20 @@ async def test_a_failed_claim_leaves_nothing_behind(make_loop):
     assert sorted([*email.taken, *sms.taken]) == sorted(planned)
 
 
+@pytest.mark.parametrize("repeats_safely", [True, False])
+async def test_what_had_no_answer_may_come_twice_where_a_repeat_is_not_recognised(make_loop, repeats_safely):
+    """It is sent again all the same, and the trail says so."""
+    channel = Counted(ChannelName.TELEGRAM, Transient(Reason.TIMEOUT, "no answer"), repeats_safely=repeats_safely)
+    loop = await make_loop(channel)
+    [planned] = loop.plan(channel.name, 1)
+    channel.allow(1)
+    await loop.deliverer.start()
+    await until(lambda: asyncio.sleep(0, loop.stored([planned])[0].attempts))
+    [waiting] = loop.stored([planned])
+    assert waiting.status is NotificationStatus.PENDING
+    assert ("may have come twice" in waiting.reason) is not repeats_safely
+
+
 async def test_channels_on_which_nothing_is_due_cost_one_query_a_round(make_loop):
     """However many they are: with every channel that there is, an idle round reads once and writes nothing."""
     loop = await make_loop(*(Counted(name) for name in ChannelName), times=DeliveryTimes(poll_every=NEVER))

@@ -330,10 +330,9 @@ def test_a_text_that_was_sent_and_did_not_arrive():
     """That is no attempt of its own, but what became of one; the next one follows."""
     undelivered = replace(attempt(1, "transient", "unreachable", "30003  off"), seconds=9)
     told = Told(SENT, (attempt(1, "sent", "sent", "queued"), undelivered, attempt(70, "sent", "sent", "queued")))
-    lines = [line for line in timeline(told) if "attempt" in line]
+    lines, off = [line for line in timeline(told) if "attempt" in line], '"30003 off"'
     assert lines == [
         '15:03:01.000  attempt 1 of email to me@example.com: sent in 0.02 s, answered "queued"',
-        "15:03:10.000  attempt 1 of email to me@example.com didn't arrive (unreachable), as its service says: "
-        '"30003 off"',
+        f"15:03:10.000  attempt 1 of email to me@example.com didn't arrive (unreachable), as its service says: {off}",
         '15:04:10.000  attempt 2 of email to me@example.com: sent in 0.02 s, answered "queued"',
     ]

@@ -82,4 +82,4 @@ def told(connection: Connection, incident_ids: Collection[str]) -> list[ToldCont
 
 def _contact(row: Any) -> ToldContact:
     *values, rank = row
-    return ToldContact(*values, None if rank is None else list(Proof)[rank])
+    return ToldContact(*values, proof=None if rank is None else list(Proof)[rank])
