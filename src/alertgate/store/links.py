@@ -81,5 +81,6 @@ def told(connection: Connection, incident_ids: Collection[str]) -> list[ToldCont
 
 
 def _contact(row: Any) -> ToldContact:
-    *values, rank = row
-    return ToldContact(*values, proof=None if rank is None else list(Proof)[rank])
+    channel, address, status, finished_at, due_at, person, rank = row
+    proof = None if rank is None else list(Proof)[rank]
+    return ToldContact(channel, address, status, finished_at, due_at, person, proof)

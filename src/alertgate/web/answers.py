@@ -109,7 +109,10 @@ def _listed(notification: Notification, last: Attempt | None) -> dict[str, Any]:
 
 def show_test_send(outcomes: Iterable[TestSend]) -> AsciiJson:
     """Return the outcomes of test messages as the API's answer."""
-    items = [{"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text} for one in outcomes]
+    items = [
+        {"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text, "proof": one.proof}
+        for one in outcomes
+    ]
     return AsciiJson({"ok": all(item["sent"] for item in items), "items": items})
 
 

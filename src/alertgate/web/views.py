@@ -230,6 +230,7 @@ class TestSendView(BaseModel):
     address: str
     sent: bool
     reply: str = Field(description="The server's own words; of a failure with its reason before them")
+    proof: str | None = Field(description="How far that proves its arrival: `sent` or `delivered`; null if not sent")
 
 
 class TestSendList(BaseModel):
