@@ -31,6 +31,7 @@ class Scripted:
     sent: list[Message] = field(default_factory=list)
     rehearsed: list[str | None] = field(default_factory=list)
     capacity: int = 2
+    repeats_safely: bool = True
 
     async def send(self, message: Message, _deadline: float) -> Outcome:
         self.tried.append(message)

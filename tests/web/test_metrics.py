@@ -109,6 +109,7 @@ class Never:
 
     name = ChannelName.EMAIL
     capacity = 0
+    repeats_safely = True
 
     async def send(self, message, _deadline):
         raise NotImplementedError

@@ -41,6 +41,7 @@ from alertgate.notify.parts import part_ids
 from alertgate.notify.render.message import BY_MAIL, render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
 from alertgate.policy.escalations import Escalation
+from alertgate.proof import Proof
 from alertgate.store import Connection, attempts, leases
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish, unattempted
@@ -175,6 +176,8 @@ class Sender:
         others = () if is_probe else outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
         finishes = self._finishes(outgoing, attempted.outcome)
+        if attempted.outcome.reason is Reason.TIMEOUT and not channel.repeats_safely:
+            finishes = tuple(replace(each, unsure=True) for each in finishes)
         end = _End((*attempted.attempts, *copies), finishes, attempted.outcome)
         await self._record(outgoing, end)
         for snapshot, finish in zip(outgoing.snapshots, end.finishes, strict=True):
@@ -183,6 +186,7 @@ class Sender:
                 waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
                 since = incident.last_alert_at if waited else notification.released_at or notification.created_at
                 self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
+                self._metrics.proved(channel.name, finish.proof or Proof.SENT)
             elif finish.status is NotificationStatus.FAILED and not notification.given_up:
                 self._metrics.failed(channel.name)
         if outgoing.is_digest and isinstance(attempted.outcome, Sent):

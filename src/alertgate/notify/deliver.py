@@ -24,7 +24,7 @@ from alertgate.notify.claim import Claim, Claimer
 from alertgate.notify.delivery_log import LONGEST, cut
 from alertgate.notify.lane import Claimed, DeliveryTimes, Lane
 from alertgate.notify.upkeep import NotificationUpkeep
-from alertgate.store import leases, upkeep
+from alertgate.store import leases, untold, upkeep
 from alertgate.store.engine import Store
 
 SHORTEST_PAUSE = 0.05
@@ -113,7 +113,8 @@ class Deliverer:
         """Release what an earlier run of this process left behind, then start the loop."""
         if self._store.dialect == "sqlite":  # nobody else can hold a lease on this file
             now = self._clock.now()
-            released = await self._store.write(lambda connection: leases.release_all(connection, now))
+            unsure = [name for name, lane in self._lanes.items() if not lane.channel.repeats_safely]
+            released = await self._store.write(partial(leases.release_all, now=now, unsure=unsure))
             if released:
                 log.info(
                     "notifications.released",
@@ -133,9 +134,10 @@ class Deliverer:
             self._loop.cancel()
         await asyncio.gather(*(lane.stop(timeout) for lane in self._lanes.values()))
         owner, now = self._owner, self._clock.now()
+        unsure = {id_ for lane in self._lanes.values() for id_ in lane.cut_off}
         try:
             async with asyncio.timeout(timeout):
-                await self._store.write(lambda connection: leases.release_owned(connection, owner, now))
+                await self._store.write(partial(leases.release_owned, owner=owner, now=now, unsure=unsure))
         except (StoreUnavailable, TimeoutError):
             log.warning("notifications.unreleased", detail="leases couldn't be released; they expire within a minute")
         await asyncio.gather(*(lane.channel.close() for lane in self._lanes.values()))
@@ -152,8 +154,9 @@ class Deliverer:
                 await self._upkeep.run_if_due(self.here, self._away)
                 await self._bring_forward()
                 self._again_at = []
+                due = await self._store.read(partial(untold.with_due, channels=self._lanes, now=self._clock.now()))
                 for lane in self._lanes.values():
-                    await self._fill(lane)
+                    await self._fill(lane, is_due=lane.channel.name in due)
             except StoreUnavailable as error:
                 log.error("delivery.waits", detail="due notifications can't be claimed; retrying", error=str(error))  # noqa: TRY400
             except Exception:
@@ -168,12 +171,15 @@ class Deliverer:
         now = self._clock.now()
         return min([self._poll_every, *(max((at - now).total_seconds(), SHORTEST_PAUSE) for at in self._again_at)])
 
-    async def _fill(self, lane: Lane) -> None:
-        """Claim due messages for a lane, as many as it has room for."""
+    async def _fill(self, lane: Lane, *, is_due: bool) -> None:
+        """Claim due messages for a lane, as many as it has room for. A probe is tried also where nothing is due."""
         now = self._clock.now()
         room = lane.room(now)
         if not room.slots or self._stopping:
             lane.more_is_due = True  # whatever woke this round is still waiting
+            return
+        if not (is_due or room.probe):
+            lane.more_is_due = False
             return
         state = lane.state
         wanted = Claim(

@@ -30,7 +30,10 @@ log = structlog.stdlib.get_logger("alertgate.deliver")
 
 
 class NotificationUpkeep:
-    """Runs the jobs, at most once every EVERY seconds. `channels` are in use; `owner` is this process in leases."""
+    """Runs the jobs, at most once every EVERY seconds. `channels` are in use; `owner` is this process in leases.
+
+    On the channels in `unsure` a message that is sent again isn't recognised as the same.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,9 @@ class NotificationUpkeep:
         channels: Collection[ChannelName],
         directory: Directory,
         owner: str,
+        unsure: Collection[ChannelName] = (),
     ) -> None:
+        self._unsure = frozenset(unsure)
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -82,8 +87,10 @@ class NotificationUpkeep:
 
     async def release_expired(self, here: frozenset[str]) -> None:
         """Release stale leases, so that notifications of dead processes are pending again."""
-        now, owner = self._clock.now(), self._owner
-        expired = await self._store.write(lambda connection: leases.release_expired(connection, now, here, owner))
+        release = partial(
+            leases.release_expired, now=self._clock.now(), sending_here=here, owner=self._owner, unsure=self._unsure
+        )
+        expired = await self._store.write(release)
         if expired:
             log.warning("notifications.released", detail="their lease was stale", number=len(expired), ids=expired[:20])
 
