@@ -188,15 +188,13 @@ class FollowJob:
     def _after(
         self, connection: Connection, current: Notification, failure: Transient | Permanent, now: datetime
     ) -> Notification:
-        ended = replace(
-            current, finished_at=now, receipt=None, proof=None, proved_at=None, proved_by=None, follow_at=None
-        )
+        ended = replace(current, finished_at=now, proof=None, proved_at=None, proved_by=None, follow_at=None)
         ended = replace(ended, follow_owner=None)
         if reason := self._needless(connection, current):
             return replace(ended, status=NotificationStatus.CANCELLED, reason=reason)
         if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
             due_at = now + max(SENT_AGAIN_AFTER, failure.retry_in or timedelta(0))
-            return replace(ended, status=NotificationStatus.PENDING, due_at=due_at, finished_at=None)
+            return replace(ended, status=NotificationStatus.PENDING, due_at=due_at, finished_at=None, receipt=None)
         return replace(ended, status=NotificationStatus.FAILED)
 
     @staticmethod

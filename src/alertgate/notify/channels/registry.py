@@ -41,6 +41,9 @@ SERVICES: tuple[Provider, ...] = (
     matrix,
     apprise,
 )
+NO_SECRETS = frozenset({*BY_MAIL, ChannelName.OUTBOX, ChannelName.TELEGRAM, ChannelName.TWILIO, ChannelName.CALL})
+SECRET_ADDRESSES = frozenset(ChannelName) - NO_SECRETS
+"""The channels where whoever knows an address can write to it, or read it."""
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox, *SERVICES)
 
 
@@ -132,10 +135,7 @@ def _untold(settings: Settings, told: Collection[Target]) -> Iterator[Finding]:
 
 def _about(target: Target, today: date) -> Finding:
     channel, address = target
-    if channel not in BY_MAIL and channel is not ChannelName.OUTBOX:  # it may be as secret as a password
-        return Finding(Level.OK, f"recipient {mask(address)}", f"is told by {channel}")
     if warning := gateway_warning(address, today):
         return Finding(Level.FAIL if warning.dead else Level.WARN, f"recipient {address}", warning.text)
-    is_mail = channel in {*BY_MAIL, ChannelName.OUTBOX}  # other addresses may be secrets
-    what = f"recipient {address}" if is_mail else f"{channel} {mask(address)}"
+    what = f"{channel} {mask(address)}" if channel in SECRET_ADDRESSES else f"recipient {address}"
     return Finding(Level.OK, what, f"is told by {channel}")
