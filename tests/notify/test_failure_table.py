@@ -20,7 +20,6 @@ from tests.conftest import MakeSettings
 from tests.fakes import LATER, mail_sink, tcp_server
 from tests.notify.test_advice import MAIL, MESSAGE, attempt, encrypted
 
-
 OF_PHONES = {Reason.UNREACHABLE, Reason.FORMAT}
 """What no mail server says: the services' own tests have a table each."""
 
