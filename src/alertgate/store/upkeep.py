@@ -154,9 +154,9 @@ def reassign_orphaned(
 ) -> tuple[list[str], list[str]]:
     """Move what is pending on channels outside `channels` to the target with its address; fail what has no target.
 
-    Returns the ids that moved and those that failed.
+    A target of a channel that isn't in use either is none. Returns the ids that moved and those that failed.
     """
-    by_address = {address: channel for channel, address in targets}
+    by_address = {address: channel for channel, address in targets if channel in channels}
     query = select(*COLUMNS).where(IS_PENDING, _n.channel.not_in(channels))
     moved: list[str] = []
     failed: list[Notification] = []
