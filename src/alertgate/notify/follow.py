@@ -20,6 +20,7 @@ from alertgate.model import (
     Kind,
     Notification,
     NotificationStatus,
+    Resolution,
 )
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
@@ -84,7 +85,8 @@ class FollowJob:
         if not self._followers:
             return
         now = self._clock.now()
-        found = await self._store.read(partial(follow.due, now=now, most=MOST, settling=self._settling))
+        look = partial(follow.due, now=now, most=MOST, channels=list(self._followers), settling=self._settling)
+        found = await self._store.read(look)
         if not found:
             return
         taken = await self._store.write(partial(follow.take, found=found, owner=self._owner, now=now))
@@ -97,8 +99,8 @@ class FollowJob:
     async def _follow(self, members: Sequence[Due]) -> None:
         """Ask or tell about one message."""
         told = [each.notification for each in members]
-        follower = self._followers.get(told[0].channel)
-        if follower is None or told[0].receipt is None:
+        follower = self._followers[told[0].channel]
+        if told[0].receipt is None:
             await self._again(told, None)
         elif all(each.is_ended for each in members) and follower.settles:
             await self._settle(follower, told)
@@ -189,7 +191,7 @@ class FollowJob:
         self, connection: Connection, current: Notification, failure: Transient | Permanent, now: datetime
     ) -> Notification:
         ended = replace(current, finished_at=now, proof=None, proved_at=None, proved_by=None, follow_at=None)
-        ended = replace(ended, follow_owner=None)
+        ended = replace(ended, follow_owner=None, missed_since=None)  # no outage is what it waits for
         if reason := self._needless(connection, current):
             return replace(ended, status=NotificationStatus.CANCELLED, reason=reason)
         if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
@@ -203,7 +205,10 @@ class FollowJob:
         if reason := leases.needless(connection, current):
             return reason
         incident = incidents.get(connection, current.incident_id)
-        if incident and incident.status is IncidentStatus.RESOLVED and current.told is not IncidentStatus.RESOLVED:
+        is_over = (
+            incident and incident.status is IncidentStatus.RESOLVED and current.told is not IncidentStatus.RESOLVED
+        )
+        if incident and is_over and incident.resolution is not Resolution.SILENCE:  # of which nobody is told
             return "it is over, and another message says so"
         later = follow.newest_to(connection, current.channel, current.address, _sent_at(current))
         said = next((each for each in later if each.incident_id == current.incident_id and each.id > current.id), None)
