@@ -55,6 +55,7 @@ class Service:
 
     name: ChannelName = ChannelName.PUSHOVER
     settles: bool = True
+    rings: bool = False
     capacity: int = 1
     repeats_safely: bool = False
     says: deque[Learned] = field(default_factory=deque)

@@ -26,6 +26,7 @@ from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
 from alertgate.notify.claim import with_contents
 from alertgate.notify.context import DigestContext, MessageContext
+from alertgate.notify.mute import is_silenced
 from alertgate.notify.render.message import render
 from alertgate.proof import Proof
 from alertgate.store import Connection, attempts, follow, incidents, leases, notifications
@@ -52,7 +53,10 @@ Acknowledge = Callable[[Notification, str | None, datetime], Awaitable[None]]
 
 
 class FollowJob:
-    """Asks and tells again and again. `owner` identifies this process; `new_id` returns an id for a time."""
+    """Asks and tells again and again. `owner` identifies this process; `new_id` returns an id for a time.
+
+    `device_name` returns the name of a device's id, if it has one, by which a silence may know it.
+    """
 
     def __init__(
         self,
@@ -66,7 +70,9 @@ class FollowJob:
         owner: str,
         new_id: Callable[[datetime], str],
         wake: Callable[[], None],
+        device_name: Callable[[str | None], str | None] = lambda _: None,
     ) -> None:
+        self._device_name = device_name
         self._store = store
         self._followers: dict[ChannelName, Follower] = {
             channel.name: channel for channel in channels if isinstance(channel, Follower)
@@ -102,14 +108,22 @@ class FollowJob:
         follower = self._followers[told[0].channel]
         if told[0].receipt is None:
             await self._again(told, None)
-        elif all(each.is_ended for each in members) and follower.settles:
+        elif follower.settles and (all(each.is_ended for each in members) or await self._is_silenced(follower, told)):
             await self._settle(follower, told)
         else:
             deadline = asyncio.get_running_loop().time() + WITHIN
             await self.learn(told, await follower.ask(_followed(told[0]), deadline))
 
+    async def _is_silenced(self, follower: Follower, told: Sequence[Notification]) -> bool:
+        """Return whether a message rings of what is silenced by now: nobody is to hear of that meanwhile."""
+        return follower.rings and await self._store.read(partial(self._all_silenced, told=told, now=self._clock.now()))
+
+    def _all_silenced(self, connection: Connection, told: Sequence[Notification], now: datetime) -> bool:
+        about = incidents.by_id(connection, {each.incident_id for each in told}).values()
+        return all(is_silenced(connection, each, self._device_name, now) for each in about)
+
     async def _settle(self, follower: Follower, told: Sequence[Notification]) -> None:
-        """Tell a service that somebody has the incidents of a message, or that they are over."""
+        """Tell a service that somebody has the incidents of a message, or that they are over, or silenced."""
         [outgoing] = await self._store.read(lambda connection: with_contents(connection, [told]))
         message = render(_settled(self._sender.context(outgoing)), with_picture=False)
         deadline = asyncio.get_running_loop().time() + WITHIN
