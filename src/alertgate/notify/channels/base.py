@@ -97,6 +97,8 @@ class Transient:
     """As that of Permanent."""
     retry_in: timedelta | None = None
     """The shortest time to wait, as the service asks; None if it doesn't."""
+    is_unanswered: bool = False
+    """Whether the message may have been taken all the same: the connection broke before there was an answer."""
     word: ClassVar[str] = "transient"
 
 
