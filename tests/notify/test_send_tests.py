@@ -28,6 +28,7 @@ class Service:
     capacity: int = 1
     repeats_safely: bool = True
     settles: bool = True
+    rings: bool = False
     sent: list[Message] = field(default_factory=list)
     asked: int = 0
 

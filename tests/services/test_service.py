@@ -68,6 +68,27 @@ async def test_an_answer_that_does_not_come_ends_at_the_deadline(make_settings, 
     await client.close()
 
 
+async def test_a_connection_that_breaks_before_the_answer_leaves_it_open(make_settings):
+    """The service may have taken the message then; not so if there was no connection."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = Service(make_settings(channels_private=True), "ntfy", url=f"http://127.0.0.1:{port}")
+    found = []
+    for _ in range(2):
+        with pytest.raises(AttemptFailed) as failed:
+            await client.ask("POST", "/", soon(), json={})
+        found.append((failed.value.outcome.reason, failed.value.outcome.is_unanswered))
+        server.close()
+        await server.wait_closed()
+    assert found == [(Reason.CONNECTION, True), (Reason.CONNECTION, False)]
+    await client.close()
+
+
 async def test_a_secret_is_never_shown(make_settings, fake):
     """Neither the service's own nor an address that is one, whatever the service repeats."""
     client = Service(make_settings(channels_private=True), "telegram", ["123456:secret-of-bot"], url=fake.url)

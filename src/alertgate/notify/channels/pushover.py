@@ -65,6 +65,7 @@ class Pushover:
     capacity = CONNECTIONS
     repeats_safely = False
     settles = True
+    rings = True
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._token = settings.pushover_token.get_secret_value() if settings.pushover_token else ""

@@ -24,6 +24,8 @@ WITHIN = 20.0
 """Seconds for a whole answer, and never beyond the deadline."""
 LONGEST_TEXT = 300
 """Characters that are shown of what a service says."""
+UNANSWERED = (httpx.ReadError, httpx.RemoteProtocolError)
+"""How a connection breaks after the request was sent."""
 LONGEST_WAIT = timedelta(days=1)
 """What `Retry-After` may ask for."""
 
@@ -131,7 +133,9 @@ class Service:
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
             tls = tls_error(error)
             words = f"no secure connection: {tls}" if tls else f"can't be reached: {error or type(error).__name__}"
-            failed = Transient(Reason.TLS if tls else Reason.CONNECTION, f"{self._name}: {hide(words)}")
+            is_unanswered = isinstance(error, UNANSWERED)
+            reason = Reason.TLS if tls else Reason.CONNECTION
+            failed = Transient(reason, f"{self._name}: {hide(words)}", is_unanswered=is_unanswered)
         else:
             return Reply(answer.status, answer.body, answer.headers, hide)
         raise AttemptFailed(failed)

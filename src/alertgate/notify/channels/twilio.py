@@ -48,6 +48,7 @@ class Texts:
     capacity = CAPACITY
     repeats_safely = True
     settles = False
+    rings = False
 
     def __init__(self, account: Account) -> None:
         self._account = account
