@@ -281,6 +281,21 @@ async def test_a_text_that_did_not_arrive_is_sent_again_or_visible(open_phone):
         assert (found.status, len(phone.account.texts)) == (NotificationStatus.FAILED, 2)
 
 
+async def test_what_came_back_counts_against_the_daily_limit(open_phone):
+    """Twilio charges for a text that didn't arrive, so the third one isn't sent any more."""
+    async with open_phone(twilio_daily_limit=2, flood_limit=0) as phone:
+        await phone.alert()
+        await phone.ends(phone.account.texts[0], "undelivered", code=30003)
+        await phone.passes(seconds=61)
+        assert len(phone.account.texts) == 2
+        await phone.ends(phone.account.texts[1], "undelivered", code=30003)
+        phone.clock.move(seconds=61)
+        phone.running.gate.deliverer.wake()
+        budgets = phone.running.gate.deliverer.budgets
+        await until(lambda: asyncio.sleep(0.01, budgets["twilio"] is Budget.EXHAUSTED))
+        assert len(phone.account.texts) == 2
+
+
 async def test_nobody_is_called_again_for_what_somebody_has(open_phone):
     """It was busy; meanwhile somebody else took it."""
     async with open_phone(f"call:{PHONE}") as phone:

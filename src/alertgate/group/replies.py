@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alertgate.answers import WORDS, Verdict
+from alertgate.answers import WORDS, Verdict, proof_of
 from alertgate.credential import Credential
 from alertgate.group.answers import Answered, Answers
 from alertgate.marks import digest, mark
 from alertgate.model import ABOUT_OTHERS, ChannelName, Incident, IncidentStatus, Notification
 from alertgate.notify.names import event_name, where
 from alertgate.notify.render.text import gsm7, short_ids, shorten
-from alertgate.proof import Proof
 from alertgate.store import Connection, follow, incidents
 
 LATELY = timedelta(days=1)
@@ -86,7 +85,7 @@ class Replies:
         if chosen is None:
             return Replied(self._ask(told, code))
         answered = self._answers.answer(connection, chosen.notification, Credential.TWILIO, now)
-        follow.prove(connection, [chosen.notification], Proof.ACKNOWLEDGED, now, "a reply")
+        follow.prove(connection, [chosen.notification], proof_of(answered.verdict), now, "a reply")
         about = answered.incident or chosen.incident
         said = f"{self._name(about)} - {WORDS[answered.verdict]}"
         if answered.verdict is Verdict.CHANGED:
