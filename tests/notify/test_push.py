@@ -68,7 +68,7 @@ def test_how_many_alerts_came_is_said_once():
 def test_a_call_says_nothing_twice_and_nothing_that_only_readers_understand():
     """Neither the value that its title has, nor what stands above, nor a date and seconds."""
     many = {"alert_count": 2, "last_alert_at": START + timedelta(minutes=2)}
-    message = _message(ChannelName.CALL, about=many, said={"celsius": -4.2, "door": "open"})
+    message = _message(ChannelName.CALL, about=many, said={"status": "firing", "celsius": -4.2, "door": "open"})
     assert "\u22124.2" in (message.subject or "")
     assert message.text.split("\n") == ["door: open", "2 alerts in 2 min, since 14:03.", "At 14:03"]
 
