@@ -125,6 +125,18 @@ async def test_a_text_goes_out_arrives_and_is_answered(open_phone):
         assert trail["incident"]["acknowledged_with"] == "twilio"
 
 
+async def test_a_reply_answers_the_text_also_after_a_call(open_phone):
+    """Nothing is proved of a call that nobody took; words that mean nothing are told how to answer, once."""
+    async with open_phone(f"sms:{PHONE},call:{PHONE}") as phone:
+        await phone.alert()
+        [text], [call] = phone.account.texts, phone.account.calls
+        said = await phone.says("what?")
+        assert said.startswith("Nothing was done. Reply OK to say that you are on it: CRITICAL")
+        assert said.count("Reply") == 1
+        assert "You have it." in await phone.says("ok")
+        assert [(await phone.notification(each)).proof for each in (text, call)] == [Proof.ACKNOWLEDGED, Proof.SENT]
+
+
 async def test_without_a_public_url_the_status_is_asked_for(open_phone):
     """No callback, no words that nobody would hear; what became of it is known within seconds all the same."""
     async with open_phone(public_url=None, secret_key=None) as phone:

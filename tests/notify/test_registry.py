@@ -145,8 +145,8 @@ def test_recipients_of_any_channel_can_be_told(make_settings):
 @pytest.mark.parametrize(
     ("text", "lacks", "problem"),
     [
-        ("alarm1", None, "a*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, twilio: write one like ntfy:"),
-        ("fax:alarm1", None, "f*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, twilio: write one like ntfy:"),
+        ("alarm1", None, "a*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, sms: write one like ntfy:"),
+        ("fax:alarm1", None, "f*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, sms: write one like ntfy:"),
         ("ntfy:my-topic", None, "n*** 'm***' is no topic: write letters and digits"),
         ("ntfy:", None, "n*** '' is no topic: write letters and digits"),
         ("ntfy:alarm1", "set NTFY_TOKEN", "n*** can't be told by ntfy yet: set NTFY_TOKEN"),

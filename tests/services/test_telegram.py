@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -188,6 +189,22 @@ async def test_what_asks_for_no_answer_has_no_buttons(channel, bot):
         assert isinstance(found, Sent)
         assert found.follow_in is None
     assert [each.buttons for each in bot.sent] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("brief", "is_quiet"),
+    [
+        (ASKS, False),
+        (replace(ASKS, severity=Severity.WARNING, tag="WARNING"), False),
+        (replace(ASKS, severity=Severity.INFO, tag="INFO"), True),
+        (replace(ASKS, asks=False, tag="ACKNOWLEDGED"), True),
+        (replace(ASKS, asks=False, tag="RESOLVED", over=True), True),
+    ],
+)
+async def test_what_need_wake_nobody_makes_no_sound(channel, bot, brief, is_quiet):
+    """An all-clear at three in the morning, or that somebody else has it."""
+    await channel.send(message(brief=brief), soon())
+    assert bot.asked[0].json.get("disable_notification", False) is is_quiet
 
 
 async def test_a_picture_has_the_text_as_its_caption(channel, bot):

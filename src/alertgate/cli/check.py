@@ -115,7 +115,7 @@ def _recipients(settings: Settings, file: PolicyFile) -> Iterator[Finding]:
     named = settings.recipient_email or settings.recipient_sms or settings.recipient_push
     if named or (file.policy and file.policy.has_people):
         return
-    text = "none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml"
+    text = "none is set: nobody is told; set RECIPIENT_EMAIL or RECIPIENT_PUSH, or people in alertgate.toml"
     yield Finding(Level.FAIL, "recipients", text)
 
 

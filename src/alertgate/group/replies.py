@@ -27,7 +27,6 @@ LONGEST = 459
 ALPHABET = "23456789bcdfghjkmnpqrtvwxz"
 """Of codes: what is hard to mistake, and makes no word."""
 SHORTEST_CODE = 2
-HOW = "Reply OK to say that you are on it."
 
 _OK = re.compile(r"(?:ok|okay|ack)(?: +([0-9a-z]{2,6}))?")
 _NOISE = re.compile(r"[^0-9a-z]+")
@@ -39,6 +38,8 @@ class Told:
 
     notification: Notification
     incident: Incident
+    text: Notification | None = None
+    """The last one by text: that is what a reply answers, also after a call."""
 
     @property
     def is_open(self) -> bool:
@@ -80,17 +81,25 @@ class Replies:
             return Replied()
         code = understood(text)
         if code is None:
-            return Replied(f"{HOW}{self._listed(told)}")
+            return Replied(self._how(told))
         chosen = choose(told, code)
         if chosen is None:
             return Replied(self._ask(told, code))
         answered = self._answers.answer(connection, chosen.notification, Credential.TWILIO, now)
-        follow.prove(connection, [chosen.notification], proof_of(answered.verdict), now, "a reply")
+        meant = chosen.text or chosen.notification
+        follow.prove(connection, [meant], proof_of(answered.verdict), now, "a reply")
         about = answered.incident or chosen.incident
         said = f"{self._name(about)} - {WORDS[answered.verdict]}"
         if answered.verdict is Verdict.CHANGED:
             said += self._listed(told)
         return Replied(gsm7(said, LONGEST), chosen.notification, answered)
+
+    def _how(self, told: Sequence[Told]) -> str:
+        """Say how to answer what is open: by OK alone, where that is enough."""
+        only = choose(told, "")
+        if only and only.is_open:
+            return gsm7(f"Nothing was done. Reply OK to say that you are on it: {self._name(only.incident)}", LONGEST)
+        return gsm7(f"Nothing was done.{self._listed(told)}", LONGEST)
 
     def _ask(self, told: Sequence[Told], code: str) -> str:
         if code:
@@ -122,10 +131,13 @@ def told_lately(connection: Connection, number: str, now: datetime) -> list[Told
     ]
     sent.sort(key=lambda each: (each.finished_at or each.created_at, each.id), reverse=True)
     newest: dict[str, Notification] = {}
+    texts: dict[str, Notification] = {}
     for each in sent:
         newest.setdefault(each.incident_id, each)
+        if each.channel is ChannelName.TWILIO:
+            texts.setdefault(each.incident_id, each)
     about = incidents.by_id(connection, newest)
-    return [Told(each, about[each.incident_id]) for each in newest.values()]
+    return [Told(each, about[key], texts.get(key)) for key, each in newest.items()]
 
 
 def understood(text: str) -> str | None:

@@ -163,6 +163,15 @@ class Brief:
     facts: Mapping[str, Json] = field(default_factory=dict, repr=False)
     """What programs read (docs/channels/webhook.md)."""
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it makes no sound: what is over, what somebody has done, and what is only worth knowing."""
+        return self.over or self.tag in QUIET or self.severity is Severity.INFO
+
+
+QUIET = frozenset({"ACKNOWLEDGED", "SNOOZED", "SILENCED"})
+"""The tags of what somebody has done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
