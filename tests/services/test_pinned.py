@@ -28,7 +28,7 @@ class Inner(httpx.AsyncBaseTransport):
 def client(addresses, opened, away=()):
     """Return a client for which every host has these addresses; it notes the transports that it opens."""
 
-    async def resolve(host, port):
+    async def resolve(_host, _port):
         return addresses
 
     def open_transport():
