@@ -17,7 +17,6 @@ from alertgate.marks import digest, mark
 from alertgate.model import ABOUT_OTHERS, ChannelName, Incident, IncidentStatus, Notification
 from alertgate.notify.names import event_name, where
 from alertgate.notify.render.text import gsm7, short_ids, shorten
-from alertgate.proof import Proof
 from alertgate.store import Connection, follow, incidents
 
 LATELY = timedelta(days=1)
@@ -86,7 +85,7 @@ class Replies:
         if chosen is None:
             return Replied(self._ask(told, code))
         answered = self._answers.answer(connection, chosen.notification, Credential.TWILIO, now)
-        follow.prove(connection, [chosen.notification], Proof.ACKNOWLEDGED, now, "a reply")
+        follow.prove(connection, [chosen.notification], answered.proof, now, "a reply")
         about = answered.incident or chosen.incident
         said = f"{self._name(about)} - {WORDS[answered.verdict]}"
         if answered.verdict is Verdict.CHANGED:

@@ -12,7 +12,6 @@ from alertgate.model import ChannelName, Notification
 from alertgate.notify.channels.twilio_account import CALL_PATH, NUMBER, SMS_PATH, STATUS_PATH
 from alertgate.notify.channels.twilio_outcomes import Became, learned
 from alertgate.notify.channels.twilio_twiml import NOTHING, PRESS_1, asked_again, spoken, written
-from alertgate.proof import Proof
 from alertgate.store import Connection, follow, notifications
 from alertgate.web.acts import log_act
 from alertgate.web.dependencies import CurrentGate, Gate
@@ -67,7 +66,7 @@ async def digit(notification_id: str, fields: TwilioFields, gate: CurrentGate) -
         if told is None or told.channel is not ChannelName.CALL or told.address != fields.get("To"):
             return None
         answered = gate.answers.answer(connection, told, Credential.TWILIO, now)
-        follow.prove(connection, [told], Proof.ACKNOWLEDGED, now, "a digit")
+        follow.prove(connection, [told], answered.proof, now, "a digit")
         return told, answered
 
     try:
