@@ -26,6 +26,7 @@ from alertgate.notify.channels import (
 )
 from alertgate.notify.channels.base import Channel, Finding, Level, Outcome, Provider
 from alertgate.notify.gateways import gateway_warning
+from alertgate.policy.people import SECRET_ADDRESSES, shown_address
 from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of
 
 SERVICES: tuple[Provider, ...] = (
@@ -41,9 +42,6 @@ SERVICES: tuple[Provider, ...] = (
     matrix,
     apprise,
 )
-NO_SECRETS = frozenset({*BY_MAIL, ChannelName.OUTBOX, ChannelName.TELEGRAM, ChannelName.TWILIO, ChannelName.CALL})
-SECRET_ADDRESSES = frozenset(ChannelName) - NO_SECRETS
-"""The channels where whoever knows an address can write to it, or read it."""
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox, *SERVICES)
 
 
@@ -137,5 +135,5 @@ def _about(target: Target, today: date) -> Finding:
     channel, address = target
     if warning := gateway_warning(address, today):
         return Finding(Level.FAIL if warning.dead else Level.WARN, f"recipient {address}", warning.text)
-    what = f"{channel} {mask(address)}" if channel in SECRET_ADDRESSES else f"recipient {address}"
+    what = f"{channel} {shown_address(*target)}" if channel in SECRET_ADDRESSES else f"recipient {address}"
     return Finding(Level.OK, what, f"is told by {channel}")
