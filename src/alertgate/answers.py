@@ -3,8 +3,6 @@
 from enum import StrEnum
 from types import MappingProxyType
 
-from alertgate.proof import Proof
-
 
 class Verdict(StrEnum):
     """What became of an act, and why."""
@@ -26,8 +24,3 @@ WORDS = MappingProxyType(
     }
 )
 """What somebody hears who answered *I'm on it* in an app, a chat or a call."""
-
-
-def proof_of(verdict: Verdict) -> Proof:
-    """Return what an answer proves: also one that came too late was written by somebody who saw the message."""
-    return Proof.ACKNOWLEDGED if verdict in (Verdict.DONE, Verdict.ALREADY) else Proof.SEEN

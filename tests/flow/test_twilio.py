@@ -168,6 +168,17 @@ async def test_of_several_open_ones_a_reply_chooses_by_code(open_phone):
         assert await phone.status(leak) == ACKNOWLEDGED
 
 
+async def test_an_answer_that_takes_nothing_is_no_acknowledgement(open_phone):
+    """What rose since is still open: the trail must not say that somebody acknowledged it."""
+    async with open_phone(f"call:{PHONE}") as phone:
+        incident = await phone.alert(data='{"severity":"warning"}')
+        [call] = phone.account.calls
+        await phone.alert()
+        assert "It changed after this message" in await phone.presses(call, "1")
+        assert (await phone.status(incident))[0] is IncidentStatus.OPEN
+        assert (await phone.notification(call)).proof is Proof.SEEN
+
+
 async def test_a_code_means_what_was_listed_and_no_more(open_phone):
     """Once it is worse than it was listed, the code takes nothing: who has a warning may not want a fire."""
     async with open_phone() as phone:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alertgate.answers import WORDS, Verdict, proof_of
+from alertgate.answers import WORDS, Verdict
 from alertgate.credential import Credential
 from alertgate.group.answers import Answered, Answers
 from alertgate.marks import digest, mark
@@ -87,7 +87,7 @@ class Replies:
             return Replied(self._ask(told, code))
         answered = self._answers.answer(connection, chosen.notification, Credential.TWILIO, now)
         meant = chosen.text or chosen.notification
-        follow.prove(connection, [meant], proof_of(answered.verdict), now, "a reply")
+        follow.prove(connection, [meant], answered.proof, now, "a reply")
         about = answered.incident or chosen.incident
         said = f"{self._name(about)} - {WORDS[answered.verdict]}"
         if answered.verdict is Verdict.CHANGED:

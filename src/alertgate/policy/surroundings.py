@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from alertgate.addresses import check_address, mask
+from alertgate.addresses import check_address
 from alertgate.model import ChannelName, Target
 
 AddressCheck = Callable[[str], None]
@@ -30,23 +30,6 @@ def channel_of(channel: ChannelName, address: str) -> ChannelName:
 BY_MAIL: Mapping[ChannelName, AddressCheck] = MappingProxyType(
     {ChannelName.EMAIL: check_address, ChannelName.SMS: _check_gateway}
 )
-
-OPEN_ADDRESSES = frozenset(
-    {
-        ChannelName.EMAIL,
-        ChannelName.SMS,
-        ChannelName.OUTBOX,
-        ChannelName.TELEGRAM,
-        ChannelName.TWILIO,
-        ChannelName.CALL,
-    }
-)
-"""The channels whose addresses aren't secrets. By any other one whoever knows it can write to it, or read it."""
-
-
-def shown_to_operators(channel: ChannelName, address: str) -> str:
-    """Return an address as commands on the operator's terminal show it: masked only if it is a secret."""
-    return address if channel in OPEN_ADDRESSES else mask(address)
 
 
 @dataclass(frozen=True, slots=True)

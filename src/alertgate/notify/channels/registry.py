@@ -26,7 +26,8 @@ from alertgate.notify.channels import (
 )
 from alertgate.notify.channels.base import Channel, Finding, Level, Outcome, Provider
 from alertgate.notify.gateways import gateway_warning
-from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of, shown_to_operators
+from alertgate.policy.people import SECRET_ADDRESSES, shown_address
+from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of
 
 SERVICES: tuple[Provider, ...] = (
     ntfy,
@@ -139,6 +140,5 @@ def _about(target: Target, today: date) -> Finding:
     channel, address = target
     if warning := gateway_warning(address, today):
         return Finding(Level.FAIL if warning.dead else Level.WARN, f"recipient {address}", warning.text)
-    shown = shown_to_operators(channel, address)
-    what = f"recipient {address}" if shown == address else f"{channel} {shown}"
+    what = f"{channel} {shown_address(*target)}" if channel in SECRET_ADDRESSES else f"recipient {address}"
     return Finding(Level.OK, what, f"is told by {channel}")

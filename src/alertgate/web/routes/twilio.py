@@ -3,7 +3,7 @@
 import structlog
 from fastapi import APIRouter, Response
 
-from alertgate.answers import WORDS, proof_of
+from alertgate.answers import WORDS
 from alertgate.credential import Credential
 from alertgate.errors import RateLimited, StoreError
 from alertgate.group.answers import Answered
@@ -68,7 +68,7 @@ async def digit(notification_id: str, fields: TwilioFields, gate: CurrentGate) -
         if not _is_told(told.address, gate):
             return None
         answered = gate.answers.answer(connection, told, Credential.TWILIO, now)
-        follow.prove(connection, [told], proof_of(answered.verdict), now, "a digit")
+        follow.prove(connection, [told], answered.proof, now, "a digit")
         return told, answered
 
     try:
