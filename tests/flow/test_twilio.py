@@ -216,6 +216,19 @@ async def test_a_reply_to_a_digest_takes_nothing_that_it_did_not_name(open_phone
         assert await phone.status(several[0]) == ACKNOWLEDGED
 
 
+async def test_a_late_ok_takes_nothing_that_began_meanwhile(open_phone):
+    """The leak was over while the reply was on its way, and smoke came: the answer asks which of them is meant."""
+    async with open_phone() as phone:
+        await phone.alert("leak")
+        await phone.running.particle(event="leak", data='{"status":"resolved"}')
+        smoke = await phone.alert("smoke")
+        assert (await phone.says("ok")).startswith("Nothing was done yet.")
+        assert (await phone.status(smoke))[0] is IncidentStatus.OPEN
+        phone.clock.move(minutes=3)
+        assert "You have it." in await phone.says("ok")
+        assert await phone.status(smoke) == ACKNOWLEDGED
+
+
 async def test_what_is_not_ok_takes_nothing(open_phone):
     """Any other word is answered with how to answer."""
     async with open_phone() as phone:

@@ -16,11 +16,14 @@ from alertgate.group.answers import Answered, Answers
 from alertgate.marks import digest, mark
 from alertgate.model import ABOUT_OTHERS, ChannelName, Incident, IncidentStatus, Notification
 from alertgate.notify.names import event_name, where
+from alertgate.notify.news import holder
 from alertgate.notify.render.text import gsm7, short_ids, shorten
 from alertgate.store import Connection, follow, incidents
 
 LATELY = timedelta(days=1)
 """How old the message may be that a reply means."""
+MOMENT = timedelta(minutes=2)
+"""How long it takes to write a reply, and the carriers to bring it."""
 MOST_LISTED = 6
 LONGEST = 459
 """Septets of an answer: three segments."""
@@ -45,6 +48,14 @@ class Told:
     def is_open(self) -> bool:
         """Whether nobody has it, and it isn't over."""
         return self.incident.status is IncidentStatus.OPEN
+
+    def ended_since(self, at: datetime) -> bool:
+        """Return whether it ended, or somebody else took it, after a time."""
+        one = self.incident
+        if one.status is IncidentStatus.ACKNOWLEDGED and one.acknowledged_by == holder(self.notification):
+            return False
+        ended_at = one.resolved_at or one.acknowledged_at
+        return not self.is_open and ended_at is not None and ended_at > at
 
     @property
     def code(self) -> str:
@@ -81,8 +92,8 @@ class Replies:
             return Replied()
         code = understood(text)
         if code is None:
-            return Replied(self._how(told))
-        chosen = choose(told, code)
+            return Replied(self._how(told, now))
+        chosen = choose(told, code, now)
         if chosen is None:
             return Replied(self._ask(told, code))
         answered = self._answers.answer(connection, chosen.notification, Credential.TWILIO, now)
@@ -94,9 +105,9 @@ class Replies:
             said += self._listed(told)
         return Replied(gsm7(said, LONGEST), chosen.notification, answered)
 
-    def _how(self, told: Sequence[Told]) -> str:
+    def _how(self, told: Sequence[Told], now: datetime) -> str:
         """Say how to answer what is open: by OK alone, where that is enough."""
-        only = choose(told, "")
+        only = choose(told, "", now)
         if only and only.is_open:
             return gsm7(f"Nothing was done. Reply OK to say that you are on it: {self._name(only.incident)}", LONGEST)
         return gsm7(f"Nothing was done.{self._listed(told)}", LONGEST)
@@ -155,11 +166,12 @@ def code_length(told: Sequence[Told]) -> int:
     return 6
 
 
-def choose(told: Sequence[Told], code: str) -> Told | None:
+def choose(told: Sequence[Told], code: str, now: datetime) -> Told | None:
     """Return what a reply means, or None if that isn't sure. Pure.
 
     With a code it is the incident as it was listed, whatever its message showed. Without one, the only open one that
-    has a message of its own; if none is open, the last one, to say how that stands.
+    has a message of its own, unless another one ended a moment ago, which the reply may have meant; if none is open,
+    the last one, to say how that stands.
     """
     if code:
         found = [each for each in told if each.code.startswith(code)]
@@ -167,7 +179,9 @@ def choose(told: Sequence[Told], code: str) -> Told | None:
     going_on = [each for each in told if each.is_open]
     if not going_on:
         return told[0]
-    return going_on[0] if len(going_on) == 1 and not going_on[0].notification.digest_id else None
+    if len(going_on) > 1 or going_on[0].notification.digest_id or any(each.ended_since(now - MOMENT) for each in told):
+        return None
+    return going_on[0]
 
 
 def _as_listed(one: Told) -> Told:
