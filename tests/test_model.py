@@ -43,15 +43,15 @@ def test_every_state_can_be_reached():
         (OPEN, [ACKNOWLEDGED, RESOLVED]),
         (ACKNOWLEDGED, [OPEN, RESOLVED]),
         (RESOLVED, [OPEN, ACKNOWLEDGED]),
-        (PENDING, [SENDING, FAILED]),
+        (PENDING, [SENDING, FAILED, SENT]),
         (SENDING, [PENDING, FAILED]),
         (SENT, [SENDING]),
-        (FAILED, [PENDING, SENDING]),
-        (CANCELLED, [PENDING, SENDING, FAILED]),
+        (FAILED, [PENDING, SENDING, SENT]),
+        (CANCELLED, [PENDING, SENDING, FAILED, SENT]),
     ],
 )
 def test_the_legal_transitions(after, before):
-    """A final state stays; of what is finished only a failed notification can go on; only a claimed one can be sent."""
+    """A cancelled one stays; one that was sent goes on only if it did not arrive; only a claimed one can be sent."""
     assert states_before(after) == before
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from torture import crashes, disks, escalations, replicas, soak, surroundings
+from torture import crashes, disks, escalations, phones, replicas, soak, surroundings
 from torture.postgres import Postgres, postgres
 from torture.table import HEAD, Row
 
@@ -59,6 +59,7 @@ def faults(server: Postgres, *, short: bool) -> list[Faults]:
         "escalations": lambda d: escalations.escalations("escalations, SQLite", d, 4 if short else 25),
         "escalations-replicas": lambda d: escalations.on_postgres(server, d, 4 if short else 25),
     }
+    push: Faults = {"phones": lambda d: phones.phones(d, 3)}
     asleep: Faults = {"replicas-asleep": lambda d: replicas.replicas(server, d, rounds=1, patient=True)}
     if short:
         few = {name: mails[name] for name in ("smtp-refused", "smtp-hangs-at-data")}
@@ -71,6 +72,7 @@ def faults(server: Postgres, *, short: bool) -> list[Faults]:
         crash,
         crash_postgres,
         nobody,
+        push,
         cheats,
         asleep | groups[0],
         *groups[1:-1],

@@ -5,6 +5,8 @@ from email.utils import parseaddr
 
 _LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _ADDRESS = re.compile(r"[^\s@<>()\[\]:;,\"']+@[\w.-]+")
+_WEB = re.compile(r"https?://(?=[^/?#@\s]+(?:[/?#]|$))[^/?#\s]+", re.IGNORECASE)
+"""A web address up to its host, unless that has a login before it."""
 
 
 LONGEST_ADDRESS = 254
@@ -39,7 +41,14 @@ def is_full_name(name: str) -> bool:
 
 
 def mask(address: str) -> str:
-    """Mask an address for logs: keep its first character and its domain."""
+    """Mask an address for logs: keep its first character and its domain; of a web address its host.
+
+    Of any other URL nothing may be shown but the first character: a token may stand anywhere in it.
+    """
+    if url := _WEB.match(address):
+        return f"{url[0]}/***"
+    if "://" in address:
+        return f"{address[:1]}***"
     local, at, domain = address.rpartition("@")
     return f"{local[:1]}***{at}{domain}" if at else f"{address[:1]}***"
 

@@ -1,6 +1,5 @@
 """The composition root: builds a running service from settings, and starts and stops its parts in order."""
 
-import random
 import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -10,43 +9,32 @@ import structlog
 from fastapi import FastAPI
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from alertgate import __version__
+from alertgate import __version__, assembly
 from alertgate.accept.failed_senders import FailedSenders
 from alertgate.accept.own import OwnAlerts
 from alertgate.accept.own_report import Reporter
-from alertgate.accept.record import Recorder, Result
+from alertgate.accept.record import Recorder
 from alertgate.accept.volume import STORED, Volume
-from alertgate.accept.watch import DiskUsage, Watch, Watched
+from alertgate.accept.watch import DiskUsage, Watch
 from alertgate.addresses import mask_all
 from alertgate.background import background
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.group.actions import IncidentActions
-from alertgate.group.by_link import Doer, LinkAct, LinkActions
+from alertgate.group.answers import ACTS, Answers
+from alertgate.group.by_link import LinkActions
 from alertgate.group.silencing import Silencer
 from alertgate.ids import Ids
-from alertgate.metrics import LabelValues, Metrics
 from alertgate.notify import linking
-from alertgate.notify.attempt import Sender
-from alertgate.notify.budget import MAIL, Budget
 from alertgate.notify.channels import registry
-from alertgate.notify.channels.base import Channel, Level, Reason
+from alertgate.notify.channels.base import Channel, Level
 from alertgate.notify.channels.registry import open_channels
-from alertgate.notify.claim import Claimer
-from alertgate.notify.deliver import Deliverer
 from alertgate.notify.directory import Directory, no_secrets
-from alertgate.notify.escalation_job import EscalationJob
-from alertgate.notify.escalator import Escalator
-from alertgate.notify.flood import FloodRules
-from alertgate.notify.holds import Releaser
 from alertgate.notify.lane import DeliveryTimes
-from alertgate.notify.turns import TurnTaker
-from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.policy.policy import Policy
 from alertgate.policy.surroundings import Surroundings
-from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.health import Health
 from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.alerts import newest_id
@@ -54,11 +42,10 @@ from alertgate.store.engine import Store
 from alertgate.store.private import open_to_others
 from alertgate.web import problems
 from alertgate.web.dependencies import Gate
-from alertgate.web.guards import Guard
-from alertgate.web.limits import Limits, RateBudget
+from alertgate.web.limits import Limits
 from alertgate.web.middleware import RequestIds, RequestMiddleware
 from alertgate.web.network import with_mapped
-from alertgate.web.routes import api, docs, links, ops, silences, status, webhooks, who
+from alertgate.web.routes import api, docs, links, ops, silences, status, twilio, webhooks, who
 from alertgate.web.unverified import UnverifiedBodies
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
@@ -102,20 +89,23 @@ def open_gate(
         raise
     ids = Ids(store.read_now(newest_id))
     opened = open_channels(settings, clock) if channels is None else channels
-    metrics = _metrics(opened, clock)
+    metrics = assembly.metrics(opened, clock)
     store.writer.on_commit = metrics.committed
     in_force = policy or (lambda: policies.current.policy)
     directory = Directory(in_force, [channel.name for channel in opened], lambda: policies.secrets)
     times = times or DeliveryTimes()
-    deliverer = _deliverer(store, opened, directory, settings, clock, metrics, ids, times)
+    sends = assembly.sender(store, directory, settings, clock, metrics, ids)
+    deliverer = assembly.deliverer(store, opened, directory, settings, clock, metrics, ids, times, sends)
     recorder = Recorder(settings.grouping, directory, ids, settings.device_name)
     reporter = Reporter(recorder, ids, lambda: directory.policy.readers_zone)
     actions = IncidentActions(directory, ids, settings.device_name)
     silencer = Silencer(ids, settings.device_name, actions.tell_silenced)
+    doers = assembly.doers(actions, silencer)
+    answers = Answers({act: doers[act] for act in ACTS})
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
-    auditor = _auditor(store, deliverer, settings, clock, metrics)
+    auditor = assembly.auditor(store, deliverer, settings, clock, metrics)
     failures = FailureWatch(store, clock, metrics)
-    watched = _watched(settings, policies, directory, deliverer, auditor, failures, disk_usage)
+    watched = assembly.watched(settings, policies, directory, deliverer, auditor, failures, disk_usage)
     watch = Watch(watched, own_alerts, store, clock)
     return Gate(
         settings=settings,
@@ -130,9 +120,14 @@ def open_gate(
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=actions,
-        link_actions=LinkActions(linking.links_of(settings), _doers(actions, silencer), actions.go_together),
+        link_actions=LinkActions(linking.links_of(settings), doers, actions.go_together),
         silencer=silencer,
-        escalations=_escalations(store, directory, settings, clock, metrics, ids),
+        escalations=assembly.escalations(store, directory, settings, clock, metrics, ids),
+        answers=answers,
+        follower=assembly.follower(
+            store, opened, sends, answers, clock, metrics, ids, deliverer.wake, settings.device_name
+        ),
+        listeners=assembly.listeners(store, directory, answers, settings, clock, deliverer.wake, times.poll_every),
         poll_every=times.poll_every,
         channels=opened,
         deliverer=deliverer,
@@ -145,120 +140,11 @@ def open_gate(
     )
 
 
-def _doers(actions: IncidentActions, silencer: Silencer) -> dict[LinkAct, Doer]:
-    """Return what people can do by the links of messages."""
-    return {
-        LinkAct.ACKNOWLEDGE: actions.acknowledge,
-        LinkAct.SNOOZE: actions.snooze,
-        LinkAct.RESOLVE: actions.resolve,
-        LinkAct.SILENCE: silencer.silence_device,
-        LinkAct.UNSILENCE: silencer.unsilence_device,
-    }
-
-
 def _require_people(policies: PolicyKeeper) -> None:
     """Raise ConfigError if there is nobody to tell; without a mail server the outbox has a recipient of its own."""
     if not policies.current.policy.people:
-        problem = "RECIPIENT_EMAIL and RECIPIENT_SMS are both empty: nobody would be notified"
+        problem = "RECIPIENT_EMAIL, RECIPIENT_SMS and RECIPIENT_PUSH are all empty: nobody would be notified"
         raise ConfigError([f"{problem}; set at least one, or name people in alertgate.toml"])
-
-
-def _metrics(channels: Sequence[Channel], clock: Clock) -> Metrics:
-    labels = LabelValues(
-        channels=[channel.name for channel in channels],
-        results=Result,
-        reasons=Reason,
-        findings=AuditFinding,
-        guards=Guard,
-        budgets=RateBudget,
-    )
-    return Metrics(__version__, clock, labels)
-
-
-def _auditor(store: Store, deliverer: Deliverer, settings: Settings, clock: Clock, metrics: Metrics) -> Auditor:
-    return Auditor(
-        store,
-        clock,
-        metrics,
-        working=lambda: [name for name, state in deliverer.states.items() if state.up],
-        held=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
-        stopped=lambda: MAIL if deliverer.budget is Budget.EXHAUSTED else (),
-        interval=settings.grouping.interval,
-    )
-
-
-def _watched(
-    settings: Settings,
-    policies: PolicyKeeper,
-    directory: Directory,
-    deliverer: Deliverer,
-    auditor: Auditor,
-    failures: FailureWatch,
-    disk_usage: DiskUsage,
-) -> Watched:
-    is_on_disk = settings.sqlite_file is not None or settings.mail_host is None  # the database, or the outbox
-    return Watched(
-        policies=policies,
-        states=lambda: deliverer.states,
-        directory=directory,
-        failures=failures,
-        usage=lambda: deliverer.usage,
-        latest_audit=lambda: auditor.latest,
-        disk=settings.data_dir if is_on_disk else None,
-        disk_usage=disk_usage,
-    )
-
-
-def _deliverer(
-    store: Store,
-    channels: Sequence[Channel],
-    directory: Directory,
-    settings: Settings,
-    clock: Clock,
-    metrics: Metrics,
-    ids: Ids,
-    times: DeliveryTimes,
-) -> Deliverer:
-    owner, made = secrets.token_hex(8), linking.links_of(settings)
-    names = [channel.name for channel in channels]
-    rules = FloodRules(settings.flood_limit, settings.grouping.interval)
-    return Deliverer(
-        store,
-        channels,
-        Claimer(
-            rules,
-            settings.smtp_daily_limit,
-            directory,
-            owner=owner,
-            new_id=ids,
-            device_name=settings.device_name,
-            links=made,
-        ),
-        Sender(
-            store,
-            settings,
-            clock,
-            metrics,
-            new_id=ids,
-            chance=random.random,
-            zone=lambda: directory.policy.readers_zone,
-            links=made,
-        ),
-        NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner=owner),
-        clock,
-        metrics,
-        owner=owner,
-        chance=random.random,
-        times=times,
-    )
-
-
-def _escalations(
-    store: Store, directory: Directory, settings: Settings, clock: Clock, metrics: Metrics, ids: Ids
-) -> EscalationJob:
-    escalator, interval = Escalator(directory, settings.device_name), settings.grouping.interval
-    turns, releaser = TurnTaker(escalator, interval, ids), Releaser(escalator, interval, ids)
-    return EscalationJob(store, escalator, turns, releaser, clock, metrics)
 
 
 def create_app(gate: Gate) -> FastAPI:
@@ -283,6 +169,7 @@ def create_app(gate: Gate) -> FastAPI:
         silences.router,
         who.router,
         links.router,
+        twilio.router,
     ]
     if settings.docs_enabled:
         routers.append(docs.router)

@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from alertgate import setting_lists
 from alertgate.mail_settings import MailSettings
 from alertgate.model import Severity
+from alertgate.phone_settings import PhoneSettings
 from alertgate.rules import GroupingRules, SeverityRules
 from alertgate.secret_settings import SecretSettings
 from alertgate.setting_types import (
@@ -31,7 +32,7 @@ from alertgate.setting_types import (
 )
 
 
-class Settings(MailSettings, SecretSettings):
+class Settings(PhoneSettings, MailSettings, SecretSettings):
     """The settings, read from the environment, then `.env`, then files in /run/secrets.
 
     Frozen. Raises pydantic's ValidationError; `settings_load.load` turns that into one readable list.

@@ -10,6 +10,9 @@ class Credential(StrEnum):
     API_TOKEN = "api_token"  # noqa: S105  (a setting's name, as the others are)
     COMMAND_LINE = "command_line"  # nothing is checked: whoever can read the settings on the service's machine
     LINK = "link"
+    PUSHOVER = "pushover"  # its receipt
+    TELEGRAM = "telegram"  # a button, or a reply, in the chat
+    TWILIO = "twilio"  # a digit in a call, or a reply to a text message
     PARTICLE = "particle_secret"
     WEBHOOK_SECRET = "webhook_secret"  # noqa: S105  (a signature by it)
     WEBHOOK_TOKEN = "webhook_token"  # noqa: S105
@@ -21,6 +24,9 @@ _WORDS = MappingProxyType(
         Credential.API_TOKEN: " with API_TOKEN",
         Credential.COMMAND_LINE: " on the command line",
         Credential.LINK: " with a message's link",
+        Credential.PUSHOVER: " in Pushover",
+        Credential.TELEGRAM: " in Telegram",
+        Credential.TWILIO: " by phone",
         Credential.PARTICLE: " with PARTICLE_WEBHOOK_SECRET",
         Credential.WEBHOOK_SECRET: " with a signature by WEBHOOK_SECRET",
         Credential.WEBHOOK_TOKEN: " with WEBHOOK_TOKEN",

@@ -8,6 +8,7 @@ from typing import Any
 
 from alertgate.credential import Credential
 from alertgate.own_events import UNWATCHED
+from alertgate.proof import Proof
 
 Json = Any
 """A JSON value: None, bool, int, float, str, list or dict."""
@@ -96,8 +97,19 @@ class ChannelName(StrEnum):
     """The ways to reach a recipient."""
 
     EMAIL = "email"
-    SMS = "sms"
+    SMS = "sms"  # by mail to a gateway
     OUTBOX = "outbox"
+    NTFY = "ntfy"
+    PUSHOVER = "pushover"
+    TELEGRAM = "telegram"
+    TWILIO = "twilio"  # a text message by Twilio
+    CALL = "call"  # by Twilio
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    DISCORD = "discord"
+    TEAMS = "teams"
+    MATRIX = "matrix"
+    APPRISE = "apprise"
 
 
 class Kind(StrEnum):
@@ -288,6 +300,20 @@ class Notification:
     """What it waits for until `due_at`."""
     released_at: datetime | None = None
     """When its last hold ended, or that of what it goes together with; GIVE_UP_AFTER doesn't count until then."""
+    receipt: str | None = field(default=None, repr=False)
+    """What its service calls the message, by which it is asked what became of it."""
+    proof: Proof | None = None
+    """How far it is proved that it arrived; None until it is sent, and of what was sent before that was known."""
+    proved_at: datetime | None = None
+    """When that was so."""
+    proved_by: str | None = None
+    """What proves it, or who acknowledged it, in the service's words."""
+    shown: str | None = None
+    """The mark of its incident as the message showed it (`marks`): an answer to it means that."""
+    follow_at: datetime | None = None
+    """When its service is asked again what became of it; None if there is nothing more to ask or to tell."""
+    follow_owner: str | None = None
+    """The process that does that now, until `follow_at`."""
 
     @property
     def given_up(self) -> bool:

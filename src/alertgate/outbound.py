@@ -18,11 +18,15 @@ LOOPBACK = ("all://localhost", "all://*.localhost", "all://127.0.0.1", "all://[:
 """What no client reaches through a proxy, as httpx writes it."""
 
 
+NO_HEADERS = httpx.Headers()
+
+
 class Answer(NamedTuple):
-    """The status of an answer, and as much of its body as was wanted."""
+    """The status of an answer, as much of its body as was wanted, and its headers."""
 
     status: int
     body: bytes
+    headers: httpx.Headers = NO_HEADERS
 
     @property
     def is_success(self) -> bool:
@@ -37,7 +41,7 @@ async def ask(
 
     The rest is never read, and its connection closed. Raises httpx.HTTPError.
     """
-    body = b""
+    body = bytearray()
     try:
         async with asyncio.timeout(within), client.stream(method, url, **sent) as answer:
             if most:
@@ -47,7 +51,7 @@ async def ask(
                         break
     except TimeoutError:
         raise httpx.ReadTimeout(f"no whole answer within {within:g} s") from None
-    return Answer(answer.status_code, body[:most])
+    return Answer(answer.status_code, bytes(body[:most]), answer.headers)
 
 
 def is_local(url: str) -> bool:

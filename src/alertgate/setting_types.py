@@ -144,7 +144,9 @@ def _checked_password(value: SecretStr) -> SecretStr:
 def _checked_credential(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if PASSWORD_PLACEHOLDER.fullmatch(text):
-        raise ValueError("is still the placeholder of a template: set the real one; docs/mail.md says how to get it")
+        raise ValueError(
+            "is still the placeholder of a template: set the real one; docs/mail.md or docs/phones.md has it"
+        )
     if not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("must be printable ASCII without spaces: copy it again, whole and alone")
     return value
@@ -197,6 +199,18 @@ def _checked_web_address(value: SecretStr) -> SecretStr:
     return value
 
 
+def _checked_service_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    right = host and url.scheme in {"http", "https"} and url.username is None and not (url.query or url.fragment)
+    if not right or not value.isascii() or " " in value:
+        raise ValueError("is not the address of a service; write one like https://ntfy.example.org")
+    return value.rstrip("/")
+
+
 LONGEST_PUBLIC_URL = 80
 """Characters: half of a text message."""
 LARGEST_PORT = 65535
@@ -241,11 +255,13 @@ WebAddress = Annotated[SecretStr, AfterValidator(_checked_web_address)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_checked_database)]
 PublicUrl = Annotated[str, AfterValidator(_checked_public_url)]
 Address = Annotated[str, AfterValidator(_checked_address)]
+ServiceUrl = Annotated[str, AfterValidator(_checked_service_url)]
 MailHost = Annotated[str, AfterValidator(check_mail_host)]
 SenderName = Annotated[str, AfterValidator(_checked_name)]
 Addresses = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(setting_lists.split), AfterValidator(setting_lists.checked_addresses)
 ]
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(setting_lists.split)]
 Networks = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(setting_lists.split), AfterValidator(setting_lists.checked_networks)
 ]

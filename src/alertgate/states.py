@@ -26,7 +26,10 @@ TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
         NotificationStatus.FAILED: frozenset(
             {NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.CANCELLED}
         ),
-        NotificationStatus.SENT: frozenset(),
+        # Its service says later that it didn't arrive.
+        NotificationStatus.SENT: frozenset(
+            {NotificationStatus.PENDING, NotificationStatus.FAILED, NotificationStatus.CANCELLED}
+        ),
         NotificationStatus.CANCELLED: frozenset(),
     }
 )

@@ -122,6 +122,41 @@ def test_what_a_crash_released_may_have_arrived(store: Store):
     assert not is_needless()
 
 
+@pytest.mark.parametrize("crashes", [1, 2])
+@pytest.mark.parametrize("release", ["at start", "expired"])
+def test_what_a_crash_cut_off_may_come_twice_where_a_repeat_is_not_recognised(store: Store, release, crashes):
+    """The trail says so, once; of a mail it needn't, because its Message-ID stays the same."""
+    incident = new_incident()
+    planned = [new_notification(incident, channel=name) for name in (ChannelName.EMAIL, ChannelName.TELEGRAM)]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, planned)
+        for number in range(crashes):
+            at = START + timedelta(hours=number)
+            leases.lease(connection, [each.id for each in planned], Lease("me", at, at + timedelta(minutes=1)))
+            if release == "at start":
+                leases.release_all(connection, at, unsure=[ChannelName.TELEGRAM])
+            else:
+                leases.release_expired(connection, at + timedelta(minutes=2), set(), unsure=[ChannelName.TELEGRAM])
+    mail, chat = [store.read_now(lambda c, id_=each.id: notifications.get(c, id_)) for each in planned]
+    assert mail.reason == planned[0].reason
+    assert chat.reason == f"{planned[1].reason}; an attempt ended without an answer, so it may have come twice"
+
+
+def test_what_a_stop_cut_off_may_come_twice_and_what_it_left_in_the_queue_may_not(store: Store):
+    """Only what was being sent when the time to stop was over."""
+    incident = new_incident()
+    cut_off, queued = (new_notification(incident, channel=ChannelName.TELEGRAM, address=name) for name in "ab")
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [cut_off, queued])
+        leases.lease(connection, [cut_off.id, queued.id], Lease("me", START, START + timedelta(minutes=1)))
+        released = leases.release_owned(connection, "me", START, unsure={cut_off.id})
+    assert set(released) == {cut_off.id, queued.id}
+    found = [store.read_now(lambda c, id_=each.id: notifications.get(c, id_)) for each in (cut_off, queued)]
+    assert ["twice" in each.reason for each in found] == [True, False]
+
+
 def test_a_lease_from_the_future_is_released(store: Store, leased: Notification):
     """After the clock was set back by an hour, its notification doesn't wait for an hour."""
     with store.transaction() as connection:
@@ -163,6 +198,19 @@ def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
     assert [n.due_at for n in stored if n.due_at > START + timedelta(hours=1)] == [MORNING] * 3
     due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored if n.due_at < MORNING}
     assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5, "i": 10, "j": 9}
+
+
+@pytest.mark.parametrize(("set_back", "late"), [(timedelta(0), 0), (timedelta(hours=1), 1)])
+def test_a_wait_that_a_service_asked_for_is_as_long_as_it_asked(store: Store, set_back, late):
+    """It is longer than the usual wait after one attempt; only if the clock was set back it is cut to that."""
+    incident = new_incident()
+    asked = new_notification(incident, due_at=START + timedelta(minutes=9), attempts=1, claimed_at=START)
+    now, waits = START + timedelta(seconds=5) - set_back, (timedelta(minutes=5), timedelta(seconds=6))
+    latest = [now + wait for wait in (*waits, timedelta(minutes=18))]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [asked])
+        assert upkeep.clamp_due_times(connection, latest, latest[-1], latest[0], now) == late
 
 
 def test_a_channel_that_works_again_brings_retries_forward_but_not_what_is_held(store: Store):

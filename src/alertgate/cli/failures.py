@@ -19,12 +19,13 @@ from alertgate.credential import Credential
 from alertgate.errors import NotFound
 from alertgate.notify import dismiss as dismissing
 from alertgate.notify.batch import UNKNOWN
-from alertgate.notify.channels.advice import advice
 from alertgate.notify.channels.base import Reason, Transient
+from alertgate.notify.channels.registry import advice
 from alertgate.notify.directory import Directory
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
-from alertgate.policy.people import Contact
+from alertgate.policy.people import Contact, shown_address
+from alertgate.prove.told_events import name_of
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import failures as failure_rows
 from alertgate.store.engine import Store
@@ -126,7 +127,8 @@ def _dismissed(store: Store, ids: Sequence[str], by: str, clock: Clock) -> Itera
 def _shown(done: Iterable[Replayed | Dismissed]) -> Iterator[ReplayResult | DismissResult]:
     """Print what was done, a line for each; yield the results."""
     for each in done:
-        to = f"{each.notification.channel:6} {each.notification.address}: " if each.notification else ""
+        told = each.notification
+        to = f"{told.channel:6} {shown_address(told.channel, told.address)}: " if told else ""
         typer.echo(f"{to}{each.reason}")
         yield each.result
 
@@ -150,14 +152,14 @@ def _lines(failure: Failure, settings: Settings, zone: ZoneInfo) -> Iterator[str
     device = settings.device_name(incident.device) or incident.device
     what = f"[{notification.severity.upper()}] {incident.event}" + (f" from {device}" if device else "")
     failed = (notification.finished_at or notification.created_at).astimezone(zone)
-    to = f"{notification.channel} to {notification.address}"
+    to = name_of(notification)
     yield f"{notification.id}  {to}, {failed:%Y-%m-%d %H:%M:%S}: {what}"
     reply = " ".join(attempt.reply.split()) if attempt else ""
     never = "it was never attempted"
     if Contact(notification.channel, notification.address).secret:
         never = f"{never}: {UNKNOWN}; set it, run `alertgate reload`, and retry it"
     yield f"    {attempt.reason}: {reply}" if attempt else f"    {never}"
-    if attempt and (remedy := advice(settings, Transient(Reason(attempt.reason), reply))):
+    if attempt and (remedy := advice(settings, failure.notification.channel, Transient(Reason(attempt.reason), reply))):
         yield f"    What to do: {remedy}"
     if notification.missed_since:
         yield "    It is sent by itself once its channel works."

@@ -147,7 +147,8 @@ class IncidentActions:
         if not (self._directory.policy.has_people or action.contact):
             return batch, []
         known = {target: batch.state(incident, target) for target in batch.knowing(incident)}
-        return batch, news.others(self._directory, known, action.by, action.contact, action.now)
+        sure = action.credential is not Credential.LINK
+        return batch, news.others(self._directory, known, action.by, action.contact, action.now, sure=sure)
 
     def _plan_news(
         self,

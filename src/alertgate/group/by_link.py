@@ -4,7 +4,6 @@ A page may be older than what it is about: a phone was offline, or lay open. So 
 has become worse since, or open again, nothing is done and the page asks again.
 """
 
-import hashlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,11 +11,13 @@ from enum import StrEnum
 from itertools import groupby
 from types import MappingProxyType
 
+from alertgate.answers import Verdict
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied
 from alertgate.group.silencing import why_not
 from alertgate.group.transitions import TransitionResult
 from alertgate.links import Links
+from alertgate.marks import digest, mark
 from alertgate.model import Incident, IncidentStatus, Notification, Source
 from alertgate.notify.names import event_name
 from alertgate.notify.news import holder
@@ -34,16 +35,6 @@ class LinkAct(StrEnum):
     RESOLVE = "resolve"
     SILENCE = "silence"  # the incident's device
     UNSILENCE = "unsilence"  # ends that again
-
-
-class Verdict(StrEnum):
-    """What became of an act, and why."""
-
-    DONE = "done"
-    ALREADY = "already"  # somebody did it before; the first person stays on record
-    OVER = "over"  # there is nothing left to do it to
-    REFUSED = "refused"  # it can't be done now; what was asked to do it says why
-    CHANGED = "changed"  # it became worse, or open again, after the page was made: the page asks again
 
 
 SNOOZE = timedelta(hours=1)
@@ -88,7 +79,7 @@ class LinkGroup:
     @property
     def marks(self) -> list[str]:
         """What a page that shows the group remembers of it."""
-        shown = [each for incident in self.going_on for each in (mark(incident), mark(_before(incident)))]
+        shown = [each for incident in self.going_on for each in (mark(incident), mark(before(incident)))]
         return [*dict.fromkeys(shown), *filter(None, [self.silence_mark])]
 
     @property
@@ -96,13 +87,13 @@ class LinkGroup:
         """What tells that a silence of its device is over from what was shown before that; empty if none is."""
         if self.silence or not self.silences:
             return ""
-        return _digest(max(self.silences, key=lambda each: each.over_at).id)
+        return digest(max(self.silences, key=lambda each: each.over_at).id)
 
     def standing(self, said: str) -> str:
         """Return what tells how it stands: what is `said` of an act holds as long as this is the same."""
         fields = ("id", "status", "changes", "severity", "acknowledged_at", "snoozed_until")
         stands = [[str(getattr(incident, name)) for name in fields] for incident in self.incidents]
-        return _digest(repr((said, stands, self.silence)))
+        return digest(repr((said, stands, self.silence)))
 
     def beyond(self, incident_id: str) -> "LinkGroup":
         """Return the group without its incidents up to this id."""
@@ -120,22 +111,9 @@ class Pressed:
     """How long it holds, if it is something that ends by itself."""
 
 
-def mark(incident: Incident) -> str:
-    """Return what tells an incident that is open again, or has another severity, from what was shown of it.
-
-    One that is open although somebody had it is open again since that ended: it was snoozed, or they forgot it.
-    """
-    ended = incident.acknowledged_at if incident.status is IncidentStatus.OPEN else None
-    return _digest(f"{incident.id} {incident.changes} {incident.severity} {ended or ''}")
-
-
-def _before(incident: Incident) -> Incident:
+def before(incident: Incident) -> Incident:
     """Return an incident as if nobody had had it: who saw it open may act on it while somebody has it."""
     return replace(incident, acknowledged_at=None)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:10]
 
 
 def groups(linked: Linked) -> list[LinkGroup]:
@@ -147,7 +125,7 @@ def groups(linked: Linked) -> list[LinkGroup]:
 
     found = []
     for (name, source), of_event in groupby(sorted(linked.incidents, key=event), key=event):
-        found.append(_group(_digest(f"{source} {name}"), tuple(of_event), linked))
+        found.append(_group(digest(f"{source} {name}"), tuple(of_event), linked))
     return sorted(found, key=_urgency)
 
 

@@ -20,8 +20,8 @@ from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
 from alertgate.links import Links
 from alertgate.metrics import Metrics
-from alertgate.model import Attempt, Kind, Notification, NotificationStatus
-from alertgate.notify.channels.advice import advice, restates
+from alertgate.model import Attempt, ChannelName, Kind, Notification, NotificationStatus
+from alertgate.notify.channels.advice import restates
 from alertgate.notify.channels.base import (
     CHANNEL_WIDE,
     Channel,
@@ -33,12 +33,15 @@ from alertgate.notify.channels.base import (
     Transient,
 )
 from alertgate.notify.channels.hidden import Secrets, without
-from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing
+from alertgate.notify.channels.registry import advice
+from alertgate.notify.context import DigestContext, DigestItem, MessageContext, Outgoing, Snapshot
 from alertgate.notify.course import Course
 from alertgate.notify.delivery_log import log_attempts, log_digest
 from alertgate.notify.parts import part_ids
-from alertgate.notify.render.message import render
+from alertgate.notify.render.message import BY_MAIL, render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
+from alertgate.policy.escalations import Escalation
+from alertgate.proof import Proof
 from alertgate.store import Connection, attempts, leases
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish, unattempted
@@ -82,7 +85,8 @@ class _End:
 class Sender:
     """Sends messages.
 
-    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers.
+    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers,
+    `escalation` that of a name, if the policy has it.
     """
 
     def __init__(
@@ -96,8 +100,10 @@ class Sender:
         chance: Callable[[], float],
         zone: Callable[[], ZoneInfo],
         links: Links | None = None,
+        escalation: Callable[[str], Escalation | None] = lambda _: None,
     ) -> None:
         self._links = links
+        self._escalation = escalation
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -131,6 +137,7 @@ class Sender:
                 outgoing.missed_since,
                 link,
                 was_held=outgoing.was_held,
+                notification_id=first.id,
             )
         [one] = outgoing.snapshots
         course = (one.course or Course()).without(one.notification.person)
@@ -147,15 +154,17 @@ class Sender:
             course,
             link,
             one.silence,
+            self._escalation(one.escalation) if one.escalation else None,
+            one.first_sent_at,
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:
         """Attempt a message until `deadline` (event loop time). A failure is an outcome, never an exception."""
         context = self.context(outgoing)
-        made = [await self._attempt(channel, outgoing.first, partial(render, context), deadline)]
+        made = [await self._attempt(channel, outgoing, partial(render, context), deadline)]
         if made[-1][1].reason is Reason.TOO_LARGE and render(context).picture:
             smaller = partial(render, context, with_picture=False)
-            made.append(await self._attempt(channel, outgoing.first, smaller, deadline))
+            made.append(await self._attempt(channel, outgoing, smaller, deadline))
         return Attempted(tuple(attempt for attempt, _ in made), made[-1][1])
 
     async def record(self, channel: Channel, outgoing: Outgoing, attempted: Attempted) -> None:
@@ -167,6 +176,8 @@ class Sender:
         others = () if is_probe else outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
         finishes = self._finishes(outgoing, attempted.outcome)
+        if _is_unanswered(attempted.outcome) and not channel.repeats_safely:
+            finishes = tuple(replace(each, unsure=True) for each in finishes)
         end = _End((*attempted.attempts, *copies), finishes, attempted.outcome)
         await self._record(outgoing, end)
         for snapshot, finish in zip(outgoing.snapshots, end.finishes, strict=True):
@@ -175,14 +186,15 @@ class Sender:
                 waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
                 since = incident.last_alert_at if waited else notification.released_at or notification.created_at
                 self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
+                self._metrics.proved(channel.name, finish.proof or Proof.SENT)
             elif finish.status is NotificationStatus.FAILED and not notification.given_up:
                 self._metrics.failed(channel.name)
         if outgoing.is_digest and isinstance(attempted.outcome, Sent):
             self._metrics.digest_sent(channel.name, len(outgoing.snapshots))
 
-    def advise(self, outcome: Outcome) -> str | None:
+    def advise(self, channel: ChannelName, outcome: Outcome) -> str | None:
         """Return what an outcome means and what to do, as a sentence; None if nothing went wrong."""
-        return advice(self._settings, outcome)
+        return advice(self._settings, channel, outcome)
 
     async def give_back(self, outgoing: Outgoing) -> None:
         """Give back claimed notifications without an attempt."""
@@ -195,15 +207,15 @@ class Sender:
         return replace(attempt, id=self._new_id(attempt.started_at), notification_id=notification.id)
 
     async def _attempt(
-        self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float
+        self, channel: Channel, outgoing: Outgoing, make: Callable[[], Message], deadline: float
     ) -> tuple[Attempt, Outcome]:
         """Make one attempt. A failure is an outcome, never an exception."""
-        started_at, start = self._clock.now(), self._clock.monotonic()
+        started_at, start, notification = self._clock.now(), self._clock.monotonic(), outgoing.first
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
                 message = await asyncio.to_thread(make)  # a digest of thousands takes long
-                outcome = await channel.send(message, deadline)
+                outcome = await channel.send(replace(message, repeats_since=outgoing.repeats_since), deadline)
         except TimeoutError:
             outcome = Transient(Reason.TIMEOUT, "not confirmed by the server before the lease's deadline")
         except Exception as error:
@@ -237,8 +249,7 @@ class Sender:
         """
         now, leased = self._clock.now(), outgoing.notifications
         if isinstance(outcome, Sent):
-            sent = NotificationStatus.SENT
-            return tuple(Finish(each.notification, sent, now, told=each.incident.status) for each in outgoing.snapshots)
+            return tuple(_sent(each, outcome, now) for each in outgoing.snapshots)
         if outgoing.is_digest and outcome.of_content:
             return self._halves(outgoing, now)
         if isinstance(outcome, Permanent):
@@ -257,6 +268,7 @@ class Sender:
             status = NotificationStatus.PENDING if isinstance(step, Again) else NotificationStatus.FAILED
             # What fails because the channel is away is told once it works; who knows when that is?
             due_at = step.at if isinstance(step, Again) else now + spread(LAST_DELAY, chance)
+            due_at = max(due_at, now + (outcome.retry_in or timedelta(0)))
             finishes.append(Finish(each, status, now, due_at, missed=is_away, alone=outcome.reason is Reason.REFUSED))
         return tuple(finishes)
 
@@ -284,12 +296,30 @@ class Sender:
                     detail="an attempt can't be recorded; this is a defect in alertgate; retrying",
                 )
             await asyncio.sleep(RECORD_AGAIN)
-        remedy = self.advise(end.outcome) if end.outcome else None
-        restated = end.outcome is not None and restates(self._settings, end.outcome)
+        remedy = self.advise(outgoing.first.channel, end.outcome) if end.outcome else None
+        by_mail = outgoing.first.channel in BY_MAIL
+        restated = by_mail and end.outcome is not None and restates(self._settings, end.outcome)
         if outgoing.is_digest:
             log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours, restated=restated)
         else:
             log_attempts(outgoing.first, end.attempts, end.finishes[0], remedy, ours=ours, restated=restated)
+
+
+def _is_unanswered(outcome: Outcome) -> bool:
+    """Return whether a service may have taken a message, though it didn't say so."""
+    return outcome.reason is Reason.TIMEOUT or (isinstance(outcome, Transient) and outcome.is_unanswered)
+
+
+def _sent(snapshot: Snapshot, outcome: Sent, now: datetime) -> Finish:
+    return Finish(
+        snapshot.notification,
+        NotificationStatus.SENT,
+        now,
+        told=snapshot.incident.status,
+        receipt=outcome.receipt,
+        proof=outcome.proof,
+        follow_at=now + outcome.follow_in if outcome.receipt and outcome.follow_in is not None else None,
+    )
 
 
 def _record(connection: Connection, ends: Sequence[_End]) -> list[bool]:

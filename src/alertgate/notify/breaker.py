@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Reason, Sent
+from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Reason, Sent, Transient
 from alertgate.notify.evidence import Evidence, Subject, Tried, Weighed
 from alertgate.notify.retry import DELAYS, LAST_DELAY, spread
 
@@ -64,6 +64,8 @@ class ChannelState:
     """Whether the pause is for the recipients in doubt alone."""
     reason: Reason | None = None
     reply: str = ""
+    asked_to_wait: timedelta = timedelta(0)
+    """For how long at least, as the service asked with its last answer."""
     failed_at: datetime | None = None
     succeeded_at: datetime | None = None
     resumed_at: datetime | None = None
@@ -116,14 +118,16 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
     """Return the state after one more attempt. `chance` is a random number from 0 to 1."""
     outcome, resumed_at = weighed.outcome, state.resumed_at if state.up else now
     if isinstance(outcome, Sent):
-        last = (state.reason, state.reply, state.failed_at)
+        last = (state.reason, state.reply, timedelta(0), state.failed_at)
         return ChannelState(
             0, None, None, False, *last, succeeded_at=now, resumed_at=resumed_at, evidence=weighed.evidence
         )
     probed = replace(state, evidence=weighed.evidence, tried=_latest_last(state.tried, weighed.tried))
     if outcome.reason is Reason.INTERNAL:  # a defect in alertgate says nothing about the channel
         return state if state.up else _after_probe(probed, now, chance)
-    failed = replace(probed, reason=outcome.reason, reply=outcome.reply, failed_at=now)
+    failed = replace(
+        probed, reason=outcome.reason, reply=outcome.reply, failed_at=now, asked_to_wait=_asked_to_wait(outcome)
+    )
     if outcome.reason in CHANNEL_WIDE:
         return _after_failure(state, failed, now, chance, in_doubt=weighed.subject is Subject.IN_DOUBT)
     if state.in_doubt:  # that it refuses one for its own sake doesn't tell why it refuses another
@@ -149,7 +153,7 @@ def rehearsed(state: ChannelState, outcome: Outcome, now: datetime, chance: floa
         return state
     # Not in the future, even if the clock was set back: the next probe would be due at once, again and again.
     failed_at = min(state.failed_at or now, now)
-    probed = replace(state, failures=state.failures + 1, failed_at=failed_at)
+    probed = replace(state, failures=state.failures + 1, failed_at=failed_at, asked_to_wait=_asked_to_wait(outcome))
     if outcome.reason in CHANNEL_WIDE:
         failed = replace(probed, reason=outcome.reason, reply=outcome.reply, failed_at=now)
         return _with_next_probe(failed, now, chance)
@@ -175,7 +179,13 @@ def _after_failure(
 
 def _after_probe(probed: ChannelState, now: datetime, chance: float) -> ChannelState:
     """Return the state after an attempt that doesn't change whether the channel is paused."""
-    return _with_next_probe(replace(probed, failed_at=now), now, chance) if probed.is_probe_due(now) else probed
+    if not probed.is_probe_due(now):
+        return probed
+    return _with_next_probe(replace(probed, failed_at=now, asked_to_wait=timedelta(0)), now, chance)
+
+
+def _asked_to_wait(outcome: Outcome) -> timedelta:
+    return (outcome.retry_in if isinstance(outcome, Transient) else None) or timedelta(0)
 
 
 def _with_next_probe(paused: ChannelState, now: datetime, chance: float) -> ChannelState:
@@ -183,7 +193,7 @@ def _with_next_probe(paused: ChannelState, now: datetime, chance: float) -> Chan
     delays = SLOW if at_once and paused.reason is not Reason.UNCLEAR else (*DELAYS, LAST_DELAY)
     probes = paused.failures - (1 if at_once else PATIENCE)
     delay = delays[min(max(probes, 0), len(delays) - 1)]
-    return replace(paused, probe_at=now + spread(delay, chance))
+    return replace(paused, probe_at=now + max(spread(delay, chance), paused.asked_to_wait))
 
 
 def _latest_last(tried: tuple[Tried, ...], latest: Tried) -> tuple[Tried, ...]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from alertgate.model import ChannelName, Target
 from alertgate.policy.people import Contact, Person, recipients
 from alertgate.policy.policy import Policy
-from alertgate.policy.surroundings import BY_MAIL
+from alertgate.policy.surroundings import BY_MAIL, channel_of
 
 NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
@@ -64,9 +64,10 @@ class Directory:
         address = contact.resolve(self._secrets())
         if address is None:
             return None
-        stands_in = contact.channel not in self._channels and contact.channel in BY_MAIL
+        channel = channel_of(contact.channel, address)
+        stands_in = channel not in self._channels and channel in BY_MAIL
         outbox = stands_in and ChannelName.OUTBOX in self._channels
-        return (ChannelName.OUTBOX if outbox else contact.channel), address
+        return (ChannelName.OUTBOX if outbox else channel), address
 
     @property
     def by_secret(self) -> Mapping[Target, str]:

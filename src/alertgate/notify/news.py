@@ -19,13 +19,23 @@ SEVERITY = Severity.INFO
 
 
 def others(
-    directory: Directory, known: Mapping[Target, ContactState], by: str, contact: Target | None, now: datetime
+    directory: Directory,
+    known: Mapping[Target, ContactState],
+    by: str,
+    contact: Target | None,
+    now: datetime,
+    *,
+    sure: bool = False,
 ) -> list[Recipient]:
     """Return one contact of each person who was told, but for the person who has it.
 
     If a message's button was pressed, `contact` had it: its person hears by another contact, if they have one, and if
-    nobody hears, by this one.
+    nobody hears, by this one. Unless it is `sure` that a person answered, as in an app.
     """
+    if sure and contact:
+        answered = {person.name.casefold() for person in directory.people(contact)}
+        heard_of = others(directory, known, by, None, now)
+        return [each for each in heard_of if each.person.name.casefold() not in answered]
     told = {target for target, state in known.items() if _was_told(state)}
     pressed = directory.people(contact) if contact else ()
     found: dict[Target, Recipient] = {}

@@ -25,7 +25,7 @@ from alertgate.policy.escalations import RESERVED, SCHEDULE_MARK
 from alertgate.policy.events import EventName, EventRule
 from alertgate.policy.people import SECRET_PREFIX, Contact, QuietHours
 from alertgate.policy.references import LONGEST_NAME
-from alertgate.policy.surroundings import BY_MAIL, Surroundings
+from alertgate.policy.surroundings import Surroundings
 from alertgate.policy.wall_clock import DAY, Hours
 from alertgate.policy.written import read_clock, read_days, read_duration, read_hours, read_quiet_hours
 from alertgate.words import read_severity
@@ -73,13 +73,13 @@ def _contact(value: Any, info: ValidationInfo) -> Contact:
     text = _text(value, '"email:me@example.org"')
     channel, colon, rest = text.partition(":")
     address, _, after = (part.strip() for part in rest.partition(AFTER))
-    known: Surroundings | None = info.context
-    channels = known.channels if known else BY_MAIL
+    known: Surroundings = info.context or Surroundings()
     if not colon or not address:
         raise ValueError('is no contact: write a channel and an address, as in "email:me@example.org"')
-    if channel not in channels:
-        names = ", ".join(channels)
-        raise ValueError(f"names a channel that isn't there{did_you_mean(channel, channels)} (there are: {names})")
+    names = [name for name in known.channels if name is not ChannelName.TWILIO]  # that is sms:+15551234567
+    if channel not in names:
+        said = ", ".join(names)
+        raise ValueError(f"names a channel that isn't there{did_you_mean(channel, names)} (there are: {said})")
     delay = read_duration(after) if after else timedelta(0)
     if AFTER in rest and not after:
         raise ValueError('says no time after `after`: write one, as in "after 3m"')
@@ -87,7 +87,7 @@ def _contact(value: Any, info: ValidationInfo) -> Contact:
         _check_secret(address)
     else:
         try:
-            channels[ChannelName(channel)](address)
+            known.check(ChannelName(channel), address)
         except ValueError as error:
             raise ValueError(str(error).replace(address, mask(address))) from None
     return Contact(ChannelName(channel), address, delay)

@@ -13,7 +13,7 @@ from alertgate.policy.policy import Policy
 from alertgate.policy.problem_words import key as key_of
 from alertgate.policy.routes import Route
 from alertgate.policy.sampled_week import ALWAYS, SampledWeek
-from alertgate.policy.surroundings import Surroundings
+from alertgate.policy.surroundings import Surroundings, channel_of
 from alertgate.policy.written import show_duration
 
 HALF_A_YEAR = timedelta(days=182)
@@ -53,19 +53,21 @@ def unreachable(policy: Policy, surroundings: Surroundings) -> Iterator[Doubt]:
     """Yield the contacts that nothing can reach as this process is set up."""
     for person in policy.people.values():
         for place, contact in enumerate(person.contacts):
-            if text := _unset(contact, surroundings):
+            if text := _lacks(contact, surroundings):
                 yield key_of(("people", person.name, "contacts", place)), text
 
 
-def _unset(contact: Contact, surroundings: Surroundings) -> str | None:
-    """Return what is wrong with the secret that holds an address; None if nothing is, or if there is none."""
+def _lacks(contact: Contact, surroundings: Surroundings) -> str | None:
+    """Return why nobody is told by a contact: its channel, or the secret that holds its address; None if they are."""
     name, address = contact.secret, contact.resolve(surroundings.secrets)
-    if name is None:
-        return None
-    if not address:
+    if name and not address:
         return f"is in ${name}, which isn't set, so nobody is told by it: set {name} in .env and reload"
+    if lacks := surroundings.missing.get(channel_of(contact.channel, address or "")):
+        return f"is {f'in ${name}' if name else contact.channel}, and nobody is told by it yet: {lacks}"
+    if name is None or address is None:
+        return None
     try:
-        surroundings.channels[contact.channel](address)
+        surroundings.check(contact.channel, address)
     except ValueError:
         return f"is in ${name}, whose value is no address of {contact.channel}: correct it"
     return None

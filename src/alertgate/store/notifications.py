@@ -33,7 +33,6 @@ from alertgate.model import (
     Severity,
     Target,
 )
-from alertgate.states import states_before
 from alertgate.store.pages import WantedNotifications, first_id, select_page
 from alertgate.store.rows import insert_rows
 from alertgate.store.tables import constant, incidents, notifications
@@ -212,8 +211,8 @@ def restart(connection: Connection, given_up: Notification, credential: Credenti
 
     Raises IntegrityError if another one is pending for the same incident and contact.
     """
-    if given_up.status not in states_before(NotificationStatus.PENDING):
-        raise ValueError(f"a notification can't go from {given_up.status} to pending")
+    if given_up.status is not NotificationStatus.FAILED:
+        raise ValueError(f"a notification that is {given_up.status} can't be retried")
     fresh: dict[str, Any] = {
         "channel": given_up.channel,
         "address": given_up.address,  # the secret that held it may have been set meanwhile

@@ -36,6 +36,7 @@ from alertgate.model import (
     Signal,
     Source,
 )
+from alertgate.proof import Proof
 from alertgate.store.column_types import MICROSECOND, AnyText, Instant, JsonText, Rank
 
 
@@ -180,6 +181,13 @@ notifications = Table(
     Column("hold", _enum(Hold)),
     Column("released_at", Instant),
     Column("link_hash", String(64)),
+    Column("receipt", AnyText),
+    Column("proof", _enum(Proof)),
+    Column("proved_at", Instant),
+    Column("proved_by", AnyText),
+    Column("shown", String(16)),
+    Column("follow_at", Instant),
+    Column("follow_owner", AnyText),
     _partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
@@ -196,6 +204,8 @@ notifications = Table(
     _partial_index("notifications_link", "link_hash", where="link_hash IS NOT NULL"),
     _partial_index("notifications_missed", "channel", "status", where="missed_since IS NOT NULL"),
     _partial_index("notifications_held", "due_at", where=HELD),
+    _partial_index("notifications_followed", "follow_at", where="follow_at IS NOT NULL"),
+    _partial_index("notifications_receipt", "channel", "receipt", where="receipt IS NOT NULL"),
 )
 
 escalations = Table(
@@ -263,6 +273,16 @@ policy = Table(
     Column("stored_at", Instant, nullable=False),
 )
 """One row, the last good policy; with an empty text once it is forgotten on purpose."""
+
+polls = Table(
+    "polls",
+    metadata,
+    Column("name", AnyText, primary_key=True),
+    Column("owner", AnyText),
+    Column("until", Instant),
+    Column("position", AnyText),
+)
+"""Who polls a service for answers, until when, and up to where all was done."""
 
 write_probe = Table(
     "write_probe",

@@ -16,6 +16,7 @@ from alertgate.accept.watch import Watch
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.group.actions import IncidentActions
+from alertgate.group.answers import Answers
 from alertgate.group.by_link import LinkActions
 from alertgate.group.silencing import Silencer
 from alertgate.metrics import Metrics
@@ -23,6 +24,8 @@ from alertgate.notify.channels.base import Channel
 from alertgate.notify.deliver import Deliverer
 from alertgate.notify.directory import Directory
 from alertgate.notify.escalation_job import EscalationJob
+from alertgate.notify.follow import FollowJob
+from alertgate.periodic import Job
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
@@ -52,6 +55,10 @@ class Gate:
     escalations: EscalationJob
     poll_every: float
     """Seconds between two looks for what is due, unless something wakes a job."""
+    answers: Answers
+    follower: FollowJob
+    listeners: Sequence[Job]
+    """What hears people's answers from services that must be asked for them."""
     link_actions: LinkActions
     channels: Sequence[Channel]
     deliverer: Deliverer

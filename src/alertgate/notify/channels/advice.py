@@ -294,6 +294,8 @@ _REASONS: Mapping[str, str] = MappingProxyType(
         "too_large": "the server takes no message of this size",
         "policy": "a rule of the server refuses it, which its words may name: check SMTP_EMAIL, and ask who runs the "
         "server",
+        "unreachable": "nobody could be reached there just now",
+        "format": "the server can't read the message: this is a defect in alertgate, please report it, with the log",
         "refused": "the server refuses this recipient: correct the address in RECIPIENT_EMAIL or RECIPIENT_SMS, or ask "
         "who runs the server",
         "connection": "the connection can't be made, or broke: check the network; if it lasts, SMTP_HOST and SMTP_PORT",

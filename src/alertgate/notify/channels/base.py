@@ -1,14 +1,16 @@
 """The Channel protocol, what a channel sends, and the outcomes of an attempt."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from alertgate.clock import Clock
 from alertgate.config import Settings
-from alertgate.model import ChannelName, Target
+from alertgate.model import ChannelName, Json, Severity, Target
+from alertgate.policy.surroundings import AddressCheck
+from alertgate.proof import Proof
 
 
 class Reason(StrEnum):
@@ -28,6 +30,8 @@ class Reason(StrEnum):
     NO_SUCH_RECIPIENT = "no_such_recipient"  # 550 5.1.1
     TOO_LARGE = "too_large"  # 552 5.3.4
     POLICY = "policy"  # the content of this message, such as spam
+    UNREACHABLE = "unreachable"  # a phone is off, busy, or nobody takes the call; or the server of one address is away
+    FORMAT = "format"  # the service can't read what is sent to it
     REFUSED = "refused"  # this recipient alone: it takes no mail from us, or others are accepted in the same way
     CONNECTION = "connection"  # no connection, or it broke
     TLS = "tls"  # no STARTTLS offered, or an invalid certificate
@@ -61,6 +65,12 @@ class Sent:
 
     reply: str
     reason: Reason = Reason.SENT
+    receipt: str | None = field(default=None, repr=False)
+    """What the service calls the message; None if it needs never be asked or told about it again."""
+    proof: Proof = Proof.SENT
+    """How far the answer itself proves that it arrived."""
+    follow_in: timedelta | None = None
+    """After what time to ask what became of it, or to look whether its incident has changed; None: never."""
     word: ClassVar[str] = "sent"
 
 
@@ -85,6 +95,10 @@ class Transient:
     """The outcome if the server turns out to refuse this recipient alone; None if it can't be about the recipient."""
     of_content: bool = False
     """As that of Permanent."""
+    retry_in: timedelta | None = None
+    """The shortest time to wait, as the service asks; None if it doesn't."""
+    is_unanswered: bool = False
+    """Whether the message may have been taken all the same: the connection broke before there was an answer."""
     word: ClassVar[str] = "transient"
 
 
@@ -113,8 +127,58 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """A button that answers at once, where a service has buttons that send a form to the message's link."""
+
+    label: str
+    act: str
+    form: str = field(repr=False)
+    """The body that the link takes by POST, as `application/x-www-form-urlencoded`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What apps, chats and programs need to know of a message beside its title (`subject`) and its text."""
+
+    notification_id: str
+    """Also of a digest: that of its first notification."""
+    tag: str
+    """The first word of its title: the severity, `RESOLVED`, `ACKNOWLEDGED`, …"""
+    severity: Severity
+    asks: bool = False
+    """Whether it is about one incident that is open, and its reader is asked to answer."""
+    over: bool = False
+    """Whether all that it tells is over."""
+    link: str | None = field(default=None, repr=False)
+    answers: tuple[Answer, ...] = ()
+    """Those to offer, if there is a link and it asks; the first is *I'm on it*."""
+    acts: tuple[tuple[str, str], ...] = ()
+    """What can be answered to one that asks, with or without a link: each act with its button's label."""
+    shown: str = ""
+    """The mark of its incident as it shows it (`marks`), for services that hand it back with an answer."""
+    repeat_every: timedelta | None = None
+    """How often to ring again until somebody answers, where the service does that itself; None as it likes."""
+    repeat_for: timedelta | None = None
+    """For how long it does that; None as it likes."""
+    facts: Mapping[str, Json] = field(default_factory=dict, repr=False)
+    """What programs read (docs/channels/webhook.md)."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it makes no sound: what is over, what somebody has done, and what is only worth knowing."""
+        return self.over or self.tag in QUIET or self.severity is Severity.INFO
+
+
+QUIET = frozenset({"ACKNOWLEDGED", "SNOOZED", "SILENCED"})
+"""The tags of what somebody has done."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """The content that a channel sends. A text message has neither subject nor HTML."""
+    """The content that a channel sends. A text message has neither subject nor HTML.
+
+    `brief` is there for all channels but mail and its text messages.
+    """
 
     to: str = field(repr=False)
     text: str = field(repr=False)
@@ -127,6 +191,9 @@ class Message:
     html: str | None = field(default=None, repr=False)
     picture: Picture | None = None
     urgent: bool = False
+    brief: Brief | None = None
+    repeats_since: datetime | None = None
+    """Since when an attempt may have sent it that nobody recorded, or that wasn't answered; None: there was none."""
 
 
 SEND_TIMEOUT = 45.0
@@ -161,6 +228,8 @@ class Channel(Protocol):
     name: ChannelName
     capacity: int
     """How many messages it can send at the same time."""
+    repeats_safely: bool
+    """Whether a message that is sent again, after a crash or a time-out, is recognised as the same."""
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Attempt once to send a message. A failure is an outcome, never an exception.
@@ -178,14 +247,70 @@ class Channel(Protocol):
         """Close all connections."""
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A message that was sent, and whose service is asked or told about it again."""
+
+    to: str = field(repr=False)
+    receipt: str = field(repr=False)
+    sent_at: datetime
+    notification_id: str
+    proof: Proof | None = None
+    """What is known so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a service says became of a message."""
+
+    proof: Proof | None = None
+    """How far it is proved that it arrived; None: no more than before."""
+    by: str | None = None
+    """What proves it, or who acknowledged it, in the service's words; without secrets."""
+    at: datetime | None = None
+    """When that was, if the service says it."""
+    failure: Transient | Permanent | None = None
+    """Why it didn't arrive. What is transient is sent once more."""
+    again_in: timedelta | None = None
+    """After what time to ask again; None: never, but its incident's end is still told."""
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A channel whose service knows later what became of a message, or wants to know how its incident stands.
+
+    A channel that has these methods is asked; one whose `Sent` has no `follow_in` needs none.
+    """
+
+    settles: bool
+    """Whether the service is told when nobody needs to answer any more."""
+    rings: bool
+    """Whether what it is asked about goes on ringing until somebody answers; a silence ends that too."""
+
+    async def ask(self, sent: Followed, deadline: float) -> Learned:
+        """Ask what became of a message. A failure to ask is `Learned(again_in=…)`, never an exception."""
+
+    async def settle(self, sent: Followed, message: Message, deadline: float) -> Outcome:
+        """Tell the service that somebody has the message's incident, that it is over, or, if it rings, silenced.
+
+        `message` says how it stands now. As `send` without exceptions; what fails for a while is told again later.
+        """
+
+
 class Provider(Protocol):
     """A module that provides channels, as listed in `registry`."""
 
+    ADDRESSES: Mapping[ChannelName, AddressCheck]
+    """Its channels, each with the check of an address, whether the settings configure them or not."""
+
+    def advice(self, settings: Settings, outcome: Outcome) -> str | None:
+        """Return what went wrong and what to change, as one sentence without secrets; None if nothing went wrong."""
+
+    def missing(self, settings: Settings) -> str | None:
+        """Return what to set before its channels can be used, such as `set PUSHOVER_TOKEN`; None if nothing."""
+
     def from_settings(self, settings: Settings, clock: Clock) -> list[Channel]:
         """Return the channels that the settings configure, if any. Raises StoreUnavailable."""
-
-    def targets(self, settings: Settings) -> list[Target]:
-        """Return the addresses that these channels reach."""
 
     def findings(self, settings: Settings) -> list[Finding]:
         """Return what an operator should know about these settings, at start and in `alertgate check`."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.notify.channels.base import AttemptFailed, Reason, Transient
 from alertgate.notify.channels.hidden import Secrets
-from alertgate.notify.channels.tls import explain, mail_context
+from alertgate.notify.channels.tls import explain, mail_context, tls_error
 from alertgate.outbound import Answer, ask
 
 MARGIN = 300.0
@@ -96,11 +95,12 @@ class AccessTokens:
         limit = self._settings.smtp_timeout
         try:
             async with asyncio.timeout(limit):
-                answer = read(*await self._ask(), self.hide)
+                status, body, _ = await self._ask()
+                answer = read(status, body, self.hide)
         except (TimeoutError, httpx.TimeoutException):
             raise self._failed(Reason.TIMEOUT, f"no answer within {limit:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            if tls := _tls_error(error):
+            if tls := tls_error(error):
                 raise self._failed(Reason.TLS, explain(tls)) from error
             raise self._failed(Reason.CONNECTION, f"can't be reached: {error}") from error
         if isinstance(answer, Transient):
@@ -183,10 +183,3 @@ def _seconds(expires_in: object) -> float:
     except ValueError:
         return SHORT
     return min(seconds, LONGEST) if seconds > 0 else SHORT
-
-
-def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
-    """Return the TLS error behind an error of httpx, or None."""
-    while error is not None and not isinstance(error, ssl.SSLError):
-        error = error.__cause__ or error.__context__
-    return error

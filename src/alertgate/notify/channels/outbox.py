@@ -2,18 +2,21 @@
 
 import asyncio
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from mailbox import Maildir
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from types import MappingProxyType
 
 import structlog
 
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
+from alertgate.notify.channels.advice import advice as mail_advice
 from alertgate.notify.channels.base import Channel, Finding, Level, Message, Outcome, Reason, Sent, Transient
 from alertgate.notify.channels.mail import SENDER_NAME, compose
+from alertgate.policy.surroundings import AddressCheck
 from alertgate.store.private import make_private_dir
 
 log = structlog.stdlib.get_logger("alertgate.outbox")
@@ -29,6 +32,7 @@ class Outbox:
 
     name = ChannelName.OUTBOX
     capacity = 1
+    repeats_safely = True
 
     def __init__(self, path: Path, sender: str, name: str = SENDER_NAME) -> None:
         self._path = path
@@ -74,6 +78,20 @@ class Outbox:
         return file
 
 
+ADDRESSES: Mapping[ChannelName, AddressCheck] = MappingProxyType({})
+"""Nobody names it: it stands in for mail."""
+
+
+def advice(settings: Settings, outcome: Outcome) -> str | None:
+    """Return what went wrong and what to change."""
+    return mail_advice(settings, outcome)
+
+
+def missing(settings: Settings) -> str | None:  # noqa: ARG001  (the Provider protocol's signature)
+    """Return None: without a mail server the outbox stands in."""
+    return None
+
+
 def from_settings(settings: Settings, clock: Clock) -> list[Channel]:  # noqa: ARG001  (the Provider protocol's signature)
     """Return the outbox, if no mail server is configured. Raises StoreUnavailable."""
     if settings.mail_host is not None:
@@ -86,8 +104,9 @@ def targets(settings: Settings) -> list[Target]:
     """Return all recipients' addresses, or NOBODY while none is configured."""
     if settings.mail_host is not None:
         return []
-    addresses = dict.fromkeys([*settings.recipient_email, *settings.recipient_sms]) or [NOBODY]
-    return [(ChannelName.OUTBOX, address) for address in addresses]
+    addresses = dict.fromkeys([*settings.recipient_email, *settings.recipient_sms])
+    nobody = [] if settings.recipient_push else [NOBODY]
+    return [(ChannelName.OUTBOX, address) for address in addresses or nobody]
 
 
 def findings(settings: Settings) -> list[Finding]:

@@ -14,6 +14,7 @@ from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.model import ChannelName, Target
 from alertgate.notify.channels import rehearsal
+from alertgate.notify.channels.advice import advice as mail_advice
 from alertgate.notify.channels.advice import doubtful_password, doubtful_port, on_this_machine
 from alertgate.notify.channels.base import (
     AttemptFailed,
@@ -178,6 +179,8 @@ def _check_deadline(deadline: float) -> None:
 class MailChannel:
     """Email, or text messages through an email-to-SMS gateway: both are mails to the same server."""
 
+    repeats_safely = True
+
     def __init__(self, name: ChannelName, server: MailServer, settings: Settings) -> None:
         self.name = name
         self.capacity = settings.smtp_connections
@@ -203,6 +206,19 @@ class MailChannel:
     async def close(self) -> None:
         """Close the server's connections."""
         await self._server.close()
+
+
+ADDRESSES = BY_MAIL
+
+
+def advice(settings: Settings, outcome: Outcome) -> str | None:
+    """Return what went wrong and what to change."""
+    return mail_advice(settings, outcome)
+
+
+def missing(settings: Settings) -> str | None:  # noqa: ARG001  (the Provider protocol's signature)
+    """Return None: without a mail server the outbox stands in."""
+    return None
 
 
 def from_settings(settings: Settings, clock: Clock) -> list[Channel]:

@@ -41,3 +41,10 @@ def explain(error: ssl.SSLError) -> str:
     advice = _ADVICE.get(error.verify_code, made_wrong if error.verify_code in _MADE_WRONG else None)
     refused = f"the certificate is refused: {error.verify_message}"
     return f"{refused}; {advice}" if advice else refused
+
+
+def tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """Return the TLS error behind an error of httpx, or None."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    return error

@@ -133,7 +133,7 @@ def subject(context: DigestContext, found: Sequence[Group]) -> str:
     Of what was missed it is `[CRITICAL] 12 alerts of 4 incidents while mail was away, since Monday 03:12`.
     """
     said = f" {_missed(context)}" if context.missed_since else f": {_events(found)}"
-    return one_line(f"[{_tag(found)}] {_total(found)}{said}", 140)
+    return one_line(f"[{tag(found)}] {_total(found)}{said}", 140)
 
 
 def bodies(context: DigestContext, found: Sequence[Group], subject: str) -> Bodies:
@@ -142,7 +142,7 @@ def bodies(context: DigestContext, found: Sequence[Group], subject: str) -> Bodi
     view = {
         "subject": subject,
         "preview": shorten("; ".join(_summaries(context, found, [SHORT_NAMES] * len(found))), 200),
-        "tag": _tag(found),
+        "tag": tag(found),
         "color": OVER_COLOR if is_taken else COLORS[found[0].severity],
         "where": _total(found),
         "event": _events(found),
@@ -167,7 +167,8 @@ def bodies(context: DigestContext, found: Sequence[Group], subject: str) -> Bodi
 def _lead(context: DigestContext, found: Sequence[Group]) -> str:
     """Return the first sentences: why this is one message, and how much of it is over."""
     if context.missed_since:
-        lead = f"{_NOT_SENT[context.channel]} until now. This is what you missed, in one message."
+        not_sent = _NOT_SENT.get(context.channel, f"{context.channel} couldn't be reached")
+        lead = f"{not_sent} until now. This is what you missed, in one message."
     elif context.was_held:
         lead = f"{_total(found)} in one message: they were held until now."
     elif all(group.acknowledged for group in found):
@@ -201,18 +202,31 @@ _NOT_SENT = {
     ChannelName.EMAIL: "Mail couldn't be sent",
     ChannelName.SMS: "Text messages couldn't be sent",
     ChannelName.OUTBOX: "The outbox couldn't be written",
+    ChannelName.TWILIO: "Text messages couldn't be sent",
+    ChannelName.CALL: "Calls couldn't be made",
 }
 _AWAY = {
     ChannelName.EMAIL: "mail was away",
     ChannelName.SMS: "text messages were away",
     ChannelName.OUTBOX: "the outbox was away",
+    ChannelName.TWILIO: "text messages were away",
+    ChannelName.CALL: "calls were away",
 }
 
 
 def _missed(context: DigestContext) -> str:
     """Return since when the contact missed this, and why."""
     since = context.day_minute(context.missed_since or context.now, "%A")
-    return f"while {_AWAY[context.channel]}, since {since}"
+    return f"while {_AWAY.get(context.channel, f'{context.channel} was away')}, since {since}"
+
+
+def summary(context: DigestContext, found: Sequence[Group]) -> list[str]:
+    """Return a digest in lines: why it is one message, and a line for each of the first groups."""
+    shown = found[:10]
+    lines = [
+        f"{each.tag}: {said}" for each, said in zip(shown, _summaries(context, shown, [5] * len(shown)), strict=True)
+    ]
+    return [*lines, *filter(None, [_rest(found[len(shown) :])]), _lead(context, found)]
 
 
 def sms(context: DigestContext, found: Sequence[Group]) -> str:
@@ -223,9 +237,9 @@ def sms(context: DigestContext, found: Sequence[Group]) -> str:
 
 def _texts(context: DigestContext, found: Sequence[Group]) -> Iterator[str]:
     """Yield texts that say less and less. Whatever isn't shown is counted."""
-    head = f"{_tag(found)} " if len(found) == 1 else f"{_tag(found)} {_total(found)}: "
+    head = f"{tag(found)} " if len(found) == 1 else f"{tag(found)} {_total(found)}: "
     if context.missed_since:
-        head = f"{_tag(found)} {_total(found)} missed since {context.day_minute(context.missed_since)}: "
+        head = f"{tag(found)} {_total(found)} missed since {context.day_minute(context.missed_since)}: "
     for names, longest, times in _shrinking(len(found)):
         parts = [*_summaries(context, found, names, longest, times=times), _rest(found[len(names) :])]
         yield gsm7(short_ids(head + "; ".join(filter(None, parts)).replace(" — ", " - ")), 10 * SEGMENT)
@@ -245,7 +259,7 @@ def _shrinking(number: int) -> Iterable[tuple[Sequence[int], int, bool]]:
 
 
 def _shortest(found: Sequence[Group]) -> str:
-    return f"{_tag(found)} {_total(found)}: {_events(found)}"
+    return f"{tag(found)} {_total(found)}: {_events(found)}"
 
 
 def _summaries(
@@ -299,7 +313,8 @@ def _when(context: DigestContext, found: Sequence[Group]) -> str:
     return f"from {context.day_minute(since)} to {context.day_minute(until)}"
 
 
-def _tag(found: Sequence[Group]) -> str:
+def tag(found: Sequence[Group]) -> str:
+    """Return the first word of a digest: how it is with what comes first."""
     return "RESOLVED" if found[0].over else found[0].tag
 
 

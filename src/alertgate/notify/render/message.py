@@ -2,13 +2,16 @@
 
 from hashlib import sha256
 
-from alertgate.model import Severity
-from alertgate.notify.channels.base import Message, Picture
+from alertgate.model import ChannelName, Severity
+from alertgate.notify.channels.base import Brief, Message, Picture
 from alertgate.notify.context import DigestContext, MessageContext
 from alertgate.notify.gateways import is_text_message
-from alertgate.notify.render import digest, mail
+from alertgate.notify.render import digest, mail, push
 from alertgate.notify.render.sms import sms
 from alertgate.notify.render.subject import subject
+
+BY_MAIL = frozenset({ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX})
+"""The channels whose messages are mails."""
 
 
 def render(context: MessageContext | DigestContext, *, with_picture: bool = True) -> Message:
@@ -21,9 +24,14 @@ def render(context: MessageContext | DigestContext, *, with_picture: bool = True
         return _digest(context)
     notification = context.notification
     if is_text_message(notification.channel, notification.address):
-        return _message(context, text=sms(context))
+        by_service = notification.channel not in BY_MAIL
+        return _message(context, text=sms(context), brief=push.brief(context) if by_service else None)
     picture = mail.picture(context.latest)
     title = subject(context)
+    if notification.channel not in BY_MAIL:
+        shown = picture if with_picture else None
+        text = push.spoken(context) if notification.channel is ChannelName.CALL else push.text(context)
+        return _message(context, text=text, subject=title, picture=shown, brief=push.brief(context))
     bodies = mail.bodies(context, title, picture=picture is not None and with_picture, left_out=picture is not None)
     return _message(
         context,
@@ -36,9 +44,14 @@ def render(context: MessageContext | DigestContext, *, with_picture: bool = True
 
 def _digest(context: DigestContext) -> Message:
     found = digest.groups(context)
-    subject, html = None, None
+    subject, html, brief = None, None, None
+    if context.channel not in BY_MAIL:
+        brief = push.digest_brief(context, found, digest.tag(found))
     if is_text_message(context.channel, context.address):
         text = digest.sms(context, found)
+    elif brief:
+        subject = digest.subject(context, found)
+        text = push.shorten_lines(digest.summary(context, found), push.LONGEST)
     else:
         subject = digest.subject(context, found)
         text, html = digest.bodies(context, found, subject)
@@ -52,6 +65,7 @@ def _digest(context: DigestContext) -> Message:
         thread_id=thread_id,
         date=context.now,
         urgent=digest.is_urgent(found),
+        brief=brief,
     )
 
 
@@ -68,6 +82,7 @@ def _message(
     subject: str | None = None,
     html: str | None = None,
     picture: Picture | None = None,
+    brief: Brief | None = None,
 ) -> Message:
     domain = context.message_domain
     return Message(
@@ -80,4 +95,5 @@ def _message(
         thread_id=f"incident.{context.incident.id}@{domain}",
         date=context.now,
         urgent=context.incident.severity is Severity.CRITICAL and not (context.resolved or context.is_quiet),
+        brief=brief,
     )

@@ -17,6 +17,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
 
+from alertgate.answers import Verdict
 from alertgate.credential import Credential
 from alertgate.errors import AlertgateError, Invalid, NotFound
 from alertgate.group.by_link import (
@@ -27,7 +28,6 @@ from alertgate.group.by_link import (
     LinkGroup,
     Outcome,
     Pressed,
-    Verdict,
     affected,
     group_of,
 )

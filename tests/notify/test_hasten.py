@@ -1,0 +1,74 @@
+"""Whether a person's next contact needn't wait."""
+
+from datetime import timedelta
+
+import pytest
+
+from alertgate.model import ChannelName, Hold, NotificationStatus
+from alertgate.notify.hasten import PATIENCE, hasten
+from tests.builders import notification
+from tests.fakes import START
+
+LATER = START + timedelta(minutes=3)
+NOW = START + PATIENCE
+EMAIL, NTFY = ChannelName.EMAIL, ChannelName.NTFY
+PENDING, SENT, FAILED = NotificationStatus.PENDING, NotificationStatus.SENT, NotificationStatus.FAILED
+
+
+def told(name: str, **changes):
+    """Return one person's notification of an incident."""
+    fields = {
+        "id": name,
+        "person": "anna",
+        "channel": EMAIL,
+        "status": PENDING,
+        "attempts": 0,
+        "hold": None,
+        "created_at": START,
+        "retry_since": START,
+        "due_at": START,
+        "finished_at": None,
+        **changes,
+    }
+    return notification(**fields)
+
+
+NEXT = told("next", channel=NTFY, hold=Hold.DELAYED, due_at=LATER)
+
+
+@pytest.mark.parametrize(
+    ("others", "away", "hastened"),
+    [
+        ([told("first", attempts=1)], (), True),
+        ([told("first", attempts=0)], (), False),  # nobody has tried it yet
+        ([told("first", attempts=0)], (EMAIL,), True),
+        ([told("first", attempts=1, retry_since=NOW - PATIENCE / 2)], (), False),  # it is tried again at once
+        ([told("first", status=FAILED, finished_at=NOW)], (), True),
+        ([told("first", status=FAILED, finished_at=START - PATIENCE)], (), False),  # about something before
+        ([told("first", status=SENT, finished_at=NOW)], (), False),
+        ([told("first", status=NotificationStatus.SENDING, attempts=2)], (), False),  # it may arrive just now
+        ([told("first", status=NotificationStatus.CANCELLED, finished_at=NOW)], (), False),
+        ([told("first", attempts=1), told("second", status=SENT, finished_at=NOW)], (), False),
+        ([told("first", attempts=1), told("second", channel=NTFY)], (), False),  # that is due now
+        ([told("first", attempts=1, hold=Hold.QUIET_HOURS)], (EMAIL,), False),  # so is the next one
+        ([told("first", attempts=9, person="ben")], (EMAIL,), False),  # ben's trouble
+        ([told("first", attempts=9, incident_id="other")], (EMAIL,), False),
+        ([], (EMAIL,), False),
+    ],
+)
+def test_the_next_contact_waits_for_no_answer_to_what_does_not_arrive(others, away, hastened):
+    """It is told at once while the first ones get nowhere, and waits as it should if one of them hears."""
+    assert bool(hasten([*others, NEXT], away, NOW)) is hastened
+
+
+def test_only_one_contact_is_hastened_at_a_time():
+    """The call still waits for the text message, which is due now; it goes at once if that gets nowhere, too."""
+    first = told("first", attempts=3)
+    call = told("call", channel=ChannelName.CALL, hold=Hold.DELAYED, due_at=LATER + timedelta(minutes=7))
+    [found] = hasten([first, call, NEXT], (), NOW)
+    assert found.notification.id == "next"
+    assert found.because == "at once, because nothing gets through by email"
+    text = told("next", channel=NTFY)
+    assert hasten([first, call, text], (), NOW) == []
+    [found] = hasten([first, call, told("next", channel=NTFY, attempts=1)], (), NOW)
+    assert (found.notification.id, found.because) == ("call", "at once, because nothing gets through by email, ntfy")
