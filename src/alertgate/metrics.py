@@ -32,7 +32,7 @@ PATIENT = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 
 """Seconds, for notifications, which are retried for a day."""
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
-WEBHOOKS = frozenset(Source) - {Source.ALERTGATE}
+WEBHOOKS = frozenset({Source.PARTICLE, Source.GENERIC})
 ESCALATED = (Kind.OPENING, Kind.HANDOFF, Kind.REMINDER, Kind.UNANSWERED)
 _CHANNELS = frozenset(ChannelName)
 

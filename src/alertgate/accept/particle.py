@@ -25,7 +25,8 @@ from alertgate.accept.severity import decide_severity
 from alertgate.accept.spellings import joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
 from alertgate.errors import FieldError
-from alertgate.model import Alert, AlertStatus, IdKind, Json, Signal, Source
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 from alertgate.words import is_absent, is_variable, values_of
 
 UNREADABLE = "unreadable"

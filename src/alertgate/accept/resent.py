@@ -10,7 +10,8 @@ from alertgate.accept.keys import incident_key
 from alertgate.accept.repeats import repeat_key
 from alertgate.accept.rulings import Understood
 from alertgate.accept.times import says_time
-from alertgate.model import Alert, IdKind, Json, Signal
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, Json, Signal
 
 UNREAD = "resolves nothing: its timestamp can't be read"
 

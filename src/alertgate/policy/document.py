@@ -31,6 +31,7 @@ from alertgate.policy.written import read_clock, read_days, read_duration, read_
 from alertgate.words import read_severity
 
 MOST_RULES = 500
+MOST_DEVICES = 5000
 """Tables of `[[events]]` and of `[[routes]]`."""
 MOST_PEOPLE = 1000
 MOST_ESCALATIONS = 100
@@ -253,6 +254,16 @@ class RouteTable(Table):
     wait: Span = timedelta(0)
 
 
+class DeviceTable(Table):
+    """`[devices."ID or glob of names"]`."""
+
+    name: str | None = Field(None, min_length=1, max_length=LONGEST_NAME)
+    expect_every: Period | None = None
+    grace: Period | None = None
+    battery: int | None = Field(None, ge=1, le=90)
+    flaps: int | None = Field(None, ge=1, le=1000)
+
+
 class Document(Table):
     """The whole file."""
 
@@ -263,3 +274,4 @@ class Document(Table):
     escalations: Mapping[EscalationName, EscalationTable] = Field(default_factory=dict, max_length=MOST_ESCALATIONS)
     routes: tuple[RouteTable, ...] = Field((), max_length=MOST_RULES)
     events: tuple[EventRule, ...] = Field((), max_length=MOST_RULES)
+    devices: Mapping[EventName, DeviceTable] = Field(default_factory=dict, max_length=MOST_DEVICES)

@@ -24,11 +24,12 @@ from sqlalchemy import (
 
 from alertgate.clock import AHEAD
 from alertgate.credential import Credential
+from alertgate.device import DeviceState
+from alertgate.id_kind import IdKind
 from alertgate.model import (
     AlertStatus,
     ChannelName,
     Hold,
-    IdKind,
     IncidentStatus,
     Kind,
     NotificationStatus,
@@ -281,3 +282,67 @@ write_probe = Table(
     Column("at", Instant, nullable=False),
 )
 """One row, written to check whether the store accepts writes."""
+
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("first_seen_at", Instant),
+    Column("last_seen_at", Instant),
+    Column("last_published_at", Instant),
+    Column("last_event", AnyText),
+    Column("events", BigInteger, nullable=False),
+    Column("offline_at", Instant),
+    Column("name", AnyText),
+    Column("product", AnyText),
+    Column("firmware", AnyText),
+    Column("state", _enum(DeviceState), nullable=False),
+    Column("state_at", Instant),
+    Column("watched_since", Instant),
+    Column("due_at", Instant),
+    Column("battery", Float),
+    Column("battery_at", Instant),
+    Column("battery_low", Boolean, nullable=False),
+    Column("strength", Float),
+    Column("quality", Float),
+    Column("vitals", JsonText),
+    Column("vitals_at", Instant),
+    Column("outages", JsonText),
+    Column("resets", JsonText),
+    Column("gaps", JsonText),
+    _partial_index("devices_due", "due_at", where="due_at IS NOT NULL"),
+    Index("devices_seen", "last_seen_at"),
+)
+
+vitals = Table(
+    "vitals",
+    metadata,
+    Column("id", AnyText, primary_key=True),
+    Column("device", AnyText, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("battery", Float),
+    Column("strength", Float),
+    Column("quality", Float),
+    Column("uptime", Float),
+    Column("memory", Float),
+    Index("vitals_of_device", "device", "at"),
+    Index("vitals_at", "at"),
+)
+
+downtimes = Table(
+    "downtimes",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("began_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+)
+
+watch = Table(
+    "watch",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("owner", AnyText),
+    Column("lease_until", Instant),
+    Column("ran_at", Instant),
+)
+"""One row: which replica watches, and when it last did."""

@@ -284,7 +284,7 @@ def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
     ]
 
 
-_LABELS = {Source.PARTICLE: "Device", Source.GENERIC: "Source", Source.ALERTGATE: "Part"}
+_LABELS = {Source.PARTICLE: "Device", Source.GENERIC: "Source", Source.ALERTGATE: "Part", Source.WATCH: "Device"}
 
 
 def how_late(context: MessageContext) -> str | None:

@@ -14,7 +14,8 @@ from alertgate.accept.record import Recorded, Result
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
 from alertgate.errors import FieldError, Invalid, StoreError, StoreRefused, StoreTooSlow, WrongContentType
-from alertgate.model import Alert, AlertStatus, IdKind, Source
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, AlertStatus, Source
 from alertgate.notify.render.text import one_line
 from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate, intake
