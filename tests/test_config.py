@@ -59,6 +59,19 @@ NO_GATEWAY = (
 )
 PHONE = "has a phone number without a gateway"
 COMMAS = "write them comma-separated, as one@example.org,two@example.org"
+CREDENTIALS = [
+    *("NTFY_TOKEN", "PUSHOVER_TOKEN", "TELEGRAM_TOKEN", "TWILIO_AUTH_TOKEN", "WEBHOOK_SIGNING_SECRET", "MATRIX_TOKEN"),
+]
+CREDENTIAL_PLACEHOLDER = (
+    "is still the placeholder of a template: set the real one; docs/mail.md or docs/phones.md has it"
+)
+UNFIT_CREDENTIAL = "must be printable ASCII without spaces: copy it again, whole and alone"
+NO_SERVICE = "is not the address of a service; write one like https://ntfy.example.org"
+NO_ACCOUNT = "is not a Twilio account: copy the Account SID from its console, AC and 32 digits or letters"
+NO_SENDER = (
+    "is neither a number nor a messaging service: write the number as +15551234567, with its country's code and "
+    "without spaces, or the service's SID, MG and 32 digits or letters"
+)
 NO_JSON = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
 DEVICES_FORM = "write id=name, such as 3f002b000000000000000000=Front door, comma-separated"
 RULES_FORM = "write event=severity, such as alarm/*=critical, comma-separated"
@@ -67,8 +80,8 @@ NO_PUBLIC_URL = (
     "or a fragment"
 )
 WEB_ADDRESS = "is not a web address; write one like https://hc-ping.com/…"
-ANY_TEXT = {"SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE", "TZ"}
-"""Settings that accept any text; whether a host, a directory or a file exists shows at start."""
+ANY_TEXT = {"SMTP_USERNAME", "HOST", "DATA_DIR", "POLICY_FILE", "TZ", "RECIPIENT_PUSH"}
+"""Settings that accept any text; whether a host, a directory, a file or a channel exists shows at start."""
 
 LoadWith = Callable[..., Settings]
 
@@ -120,12 +133,8 @@ PROBLEMS = [
     ("SMTP_PASSWORD", "your app password", 'is still the placeholder of a template; see "Real mail" in README.md'),
     ("SMTP_OAUTH_CLIENT_ID", "gate", f"{OAUTH_HALF} SMTP_OAUTH_REFRESH_TOKEN and SMTP_OAUTH_TOKEN_URL {TOO}"),
     ("SMTP_OAUTH_REFRESH_TOKEN", "1//token", f"{OAUTH_HALF} SMTP_OAUTH_CLIENT_ID and SMTP_OAUTH_TOKEN_URL {TOO}"),
-    (
-        "SMTP_OAUTH_REFRESH_TOKEN",
-        "CHANGE-ME",
-        "is still the placeholder of a template: set the real one; docs/mail.md or docs/phones.md has it",
-    ),
-    ("SMTP_OAUTH_CLIENT_SECRET", "a b", "must be printable ASCII without spaces: copy it again, whole and alone"),
+    ("SMTP_OAUTH_REFRESH_TOKEN", "CHANGE-ME", CREDENTIAL_PLACEHOLDER),
+    ("SMTP_OAUTH_CLIENT_SECRET", "a b", UNFIT_CREDENTIAL),
     ("SMTP_OAUTH_TOKEN_URL", "login.example.org/token", NO_ENDPOINT),
     ("SMTP_OAUTH_TOKEN_URL", "https://user:word@login.example.org/token", NO_ENDPOINT),
     ("SMTP_OAUTH_TOKEN_URL", "https://[login/token", NO_ENDPOINT),
@@ -247,6 +256,23 @@ PROBLEMS = [
     ("PARTICLE_RATE_LIMIT", "600", "'600' is not a rate limit; write one like 20/minute;100/10 minutes"),
     ("DOCS_ENABLED", "2", "must be true or false"),
     ("SHUTDOWN_TIMEOUT", "-0.1", "must be more than 0"),
+    ("NTFY_URL", "ntfy.example.org", NO_SERVICE),
+    ("NTFY_URL", "https://me:word@ntfy.example.org", NO_SERVICE),
+    ("NTFY_URL", "https://ntfy.example.org/?auth=word", NO_SERVICE),
+    ("NTFY_TOKEN", "CHANGE-ME", CREDENTIAL_PLACEHOLDER),
+    *((name, "two words", UNFIT_CREDENTIAL) for name in CREDENTIALS),
+    ("PUSHOVER_URL", "ftp://api.pushover.net", NO_SERVICE),
+    ("TELEGRAM_URL", "https://", NO_SERVICE),
+    ("TWILIO_URL", "https://api.twilio.com/#x", NO_SERVICE),
+    ("MATRIX_URL", "@gate:example.org", NO_SERVICE),
+    ("TWILIO_ACCOUNT_SID", f"SK{'0' * 32}", NO_ACCOUNT),
+    ("TWILIO_ACCOUNT_SID", f"AC{'0' * 31}", NO_ACCOUNT),
+    ("TWILIO_FROM", "0151 1234567", NO_SENDER),
+    ("TWILIO_FROM", "+49 151 1234567", NO_SENDER),
+    ("TWILIO_FROM", "MG0", NO_SENDER),
+    ("TWILIO_DAILY_LIMIT", "-1", "must be at least 0"),
+    ("CHANNELS_PRIVATE", "perhaps", "must be true or false"),
+    ("HTTP_PROXY_FOR_CHANNELS", "perhaps", "must be true or false"),
     ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
     ("LOG_FORMAT", "xml", "must be auto, json or console"),
 ]
@@ -981,6 +1007,11 @@ def test_an_address_that_is_too_long_for_smtp_is_refused():
         ("5551234567@vtext.com", "5***@vtext.com"),
         ("5551234567", "5***"),
         ("", "***"),
+        ("https://hooks.slack.com/services/T0/B0/secret", "https://hooks.slack.com/***"),
+        ("https://example.org/to@secret", "https://example.org/***"),
+        ("https://user:secret@example.org/secret", "h***"),
+        ("json://user:secret@example.org/secret", "j***"),
+        ("apprise:tgram://secret/at@secret", "a***"),
     ],
 )
 def test_a_masked_address_shows_only_its_domain(address, masked):

@@ -62,7 +62,8 @@ def test_each_method_updates_its_series(metrics: Metrics):
     metrics.attempted("email", "sent", "sent")
     metrics.delivered("email", 7.5)
     metrics.digest_sent("email", 195)
-    metrics.daily_limit_used(0.8)
+    metrics.daily_limit_used("mail", 0.8)
+    metrics.daily_limit_used("twilio", 0.5)
     metrics.failed("sms")
     metrics.channel_state("sms", up=False)
     metrics.audit({"overdue": 3})
@@ -82,6 +83,7 @@ def test_each_method_updates_its_series(metrics: Metrics):
     assert found("alertgate_digest_notifications_sum", channel="email") == 195
     assert found("alertgate_digest_notifications_count", channel="email") == 1
     assert found("alertgate_mail_daily_limit_used_ratio") == 0.8
+    assert found("alertgate_twilio_daily_limit_used_ratio") == 0.5
     assert found("alertgate_notifications_failed_total", channel="sms") == 1
     assert found("alertgate_channel_up", channel="sms") == 0
     assert found("alertgate_audit_findings", kind="overdue") == 3

@@ -47,7 +47,7 @@ def test_every_state_can_be_reached():
         (SENDING, [PENDING, FAILED]),
         (SENT, [SENDING]),
         (FAILED, [PENDING, SENDING, SENT]),
-        (CANCELLED, [PENDING, SENDING, FAILED]),
+        (CANCELLED, [PENDING, SENDING, FAILED, SENT]),
     ],
 )
 def test_the_legal_transitions(after, before):

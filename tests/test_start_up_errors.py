@@ -240,10 +240,11 @@ def produced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 ELSEWHERE = {
     "DATABASE_URL names PostgreSQL, but its driver psycopg isn't installed",
-    "RECIPIENT_EMAIL and RECIPIENT_SMS are both empty",
+    "RECIPIENT_EMAIL, RECIPIENT_SMS and RECIPIENT_PUSH are all empty",
+    "RECIPIENT_PUSH: … isn't CHANNEL:ADDRESS",
 }
 """The first needs a Python without the driver, which tests/test_database_url.py has; the second is said once the policy
-is read, so that tests/cli/test_reload.py starts the service for it."""
+is read, so that tests/cli/test_reload.py starts the service for it; the third is in tests/notify/test_registry.py."""
 VERBS = (
     "add|change|check|choose|close|copy|correct|free|give|have|leave|let|make|move|name|percent-encode|put|quote|remove|"
     "replace|restart|restore|run|save|see|set|shorten|start|stop|take|type|unset|use|write"

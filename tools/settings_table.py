@@ -22,7 +22,16 @@ PLACEHOLDER = "CHANGE-ME"
 WANTED = frozenset({"secret_key", "particle_webhook_secret", "webhook_secret", "api_token"})
 """The secrets that are uncommented in .env.example, so that a copy that wasn't filled in is rejected."""
 OFTEN_SET = (
-    *("recipient_email", "recipient_sms", "smtp_host", "smtp_email", "smtp_password", "devices", "severity_rules"),
+    *(
+        "recipient_email",
+        "recipient_sms",
+        "recipient_push",
+        "smtp_host",
+        "smtp_email",
+        "smtp_password",
+        "devices",
+        "severity_rules",
+    ),
     *("group_interval", "timezone", "trusted_proxies", "heartbeat_url", "webhook_token"),
 )
 """The settings that README's table has."""
@@ -31,6 +40,7 @@ CHAPTERS = {
     "secret_key": "Secrets",
     "recipient_email": "Recipients",
     "smtp_host": "Mail",
+    "ntfy_url": "Phones, chats and programs",
     "devices": "Alerts",
     "host": "Service",
 }

@@ -37,10 +37,12 @@ class PushService:
     behaviour: str = "works"
     answered: Counter[str] = field(default_factory=Counter)
     """How often a message with an id of ours was answered with 200."""
-    taken: set[str] = field(default_factory=set)
-    titles: set[str] = field(default_factory=set)
+    taken: Counter[str] = field(default_factory=Counter)
+    """How often it was taken, answered or not."""
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Whether the present behaviour is over."""
 
     async def open(self) -> None:
         """Listen."""
@@ -51,12 +53,15 @@ class PushService:
         if self._server:
             self._server.close()
             self._server = None
+        self._over.set()
         for writer in tuple(self._open):
             writer.transport.abort()
 
     async def behave(self, behaviour: str) -> None:
         """Do something else from now on."""
         self.behaviour = behaviour
+        self._over.set()
+        self._over = asyncio.Event()
         for writer in tuple(self._open):
             writer.transport.abort()  # what hung is over
         if behaviour == "is down":
@@ -86,12 +91,13 @@ class PushService:
             "forbids": ("429 Too Many Requests", {"code": 42901, "http": 429, "error": "limit reached: too many"}),
         }.get(self.behaviour, ("200 OK", {"id": f"id{len(self.taken)}", "event": "message"}))
         if self.behaviour == "hangs":
-            await asyncio.Event().wait()
+            await self._over.wait()
+            return
         if status.startswith("200") and sequence:
-            self.taken.add(sequence)
-            self.titles.add(str(said.get("title", "")))
+            self.taken[sequence] += 1
         if self.behaviour == "takes and hangs":
-            await asyncio.Event().wait()
+            await self._over.wait()
+            return
         text = json.dumps(answer).encode()
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\n\r\n".encode() + text)
         await writer.drain()
@@ -135,8 +141,8 @@ async def phones(directory: Path, rounds: int) -> Row:
     row.accepted = len(raised)
     again = [sequence for sequence, times in service.answered.items() if times > 1 and sequence not in allowed]
     row.twice = len(again)
-    repeated = sum(times - 1 for times in service.answered.values())
-    row.said = f"{len(service.taken)} messages, {repeated} of them repeated that were in flight at a kill"
+    repeated = sum(times > 1 for times in service.taken.values())
+    row.said = f"{len(service.taken)} messages, {repeated} of them repeated, as nobody could know that they had come"
     return row
 
 

@@ -41,9 +41,14 @@ def is_full_name(name: str) -> bool:
 
 
 def mask(address: str) -> str:
-    """Mask an address for logs: keep its first character and its domain; of a web address its host."""
+    """Mask an address for logs: keep its first character and its domain; of a web address its host.
+
+    Of any other URL nothing may be shown but the first character: a token may stand anywhere in it.
+    """
     if url := _WEB.match(address):
         return f"{url[0]}/***"
+    if "://" in address:
+        return f"{address[:1]}***"
     local, at, domain = address.rpartition("@")
     return f"{local[:1]}***{at}{domain}" if at else f"{address[:1]}***"
 

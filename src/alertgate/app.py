@@ -45,7 +45,7 @@ from alertgate.web.dependencies import Gate
 from alertgate.web.limits import Limits
 from alertgate.web.middleware import RequestIds, RequestMiddleware
 from alertgate.web.network import with_mapped
-from alertgate.web.routes import api, docs, links, ops, silences, status, webhooks, who
+from alertgate.web.routes import api, docs, links, ops, silences, status, twilio, webhooks, who
 from alertgate.web.unverified import UnverifiedBodies
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
@@ -125,6 +125,7 @@ def open_gate(
         escalations=assembly.escalations(store, directory, settings, clock, metrics, ids),
         answers=answers,
         follower=assembly.follower(store, opened, sends, answers, clock, metrics, ids, deliverer.wake),
+        listeners=assembly.listeners(store, directory, answers, settings, clock, deliverer.wake, times.poll_every),
         poll_every=times.poll_every,
         channels=opened,
         deliverer=deliverer,
@@ -166,6 +167,7 @@ def create_app(gate: Gate) -> FastAPI:
         silences.router,
         who.router,
         links.router,
+        twilio.router,
     ]
     if settings.docs_enabled:
         routers.append(docs.router)

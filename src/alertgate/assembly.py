@@ -8,6 +8,7 @@ from datetime import datetime
 from alertgate import __version__
 from alertgate.accept.record import Result
 from alertgate.accept.watch import DiskUsage, Watched
+from alertgate.answers import Verdict
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.credential import Credential
@@ -20,8 +21,9 @@ from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification
 from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
-from alertgate.notify.budget import MAIL, Budget
+from alertgate.notify.budget import Budget, channels_at, daily_limits
 from alertgate.notify.channels.base import Channel, Reason
+from alertgate.notify.channels.telegram_bot import Bot
 from alertgate.notify.claim import Claimer
 from alertgate.notify.deliver import Deliverer
 from alertgate.notify.directory import Directory
@@ -31,11 +33,15 @@ from alertgate.notify.flood import FloodRules
 from alertgate.notify.follow import FollowJob
 from alertgate.notify.holds import Releaser
 from alertgate.notify.lane import DeliveryTimes
+from alertgate.notify.telegram_answers import TelegramAnswers
+from alertgate.notify.telegram_poll import TelegramPoll
 from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
+from alertgate.periodic import Job
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.outstanding import FailureWatch
+from alertgate.store import Connection
 from alertgate.store.engine import Store
 from alertgate.web.acts import log_act
 from alertgate.web.guards import Guard
@@ -68,13 +74,14 @@ def metrics(channels: Sequence[Channel], clock: Clock) -> Metrics:
 
 def auditor(store: Store, deliverer: Deliverer, settings: Settings, clock: Clock, metrics: Metrics) -> Auditor:
     """Return what looks whether everybody was told."""
+    limits = daily_limits(settings)
     return Auditor(
         store,
         clock,
         metrics,
         working=lambda: [name for name, state in deliverer.states.items() if state.up],
-        held=lambda: MAIL if deliverer.budget is Budget.RESERVE else (),
-        stopped=lambda: MAIL if deliverer.budget is Budget.EXHAUSTED else (),
+        held=lambda: channels_at(limits, deliverer.budgets, Budget.RESERVE),
+        stopped=lambda: channels_at(limits, deliverer.budgets, Budget.EXHAUSTED),
         interval=settings.grouping.interval,
     )
 
@@ -113,6 +120,7 @@ def sender(store: Store, directory: Directory, settings: Settings, clock: Clock,
         chance=random.random,
         zone=lambda: directory.policy.readers_zone,
         links=linking.links_of(settings),
+        escalation=lambda name: directory.policy.escalation(name),  # noqa: PLW0108  (of the policy in force by then)
     )
 
 
@@ -136,7 +144,7 @@ def deliverer(
         channels,
         Claimer(
             rules,
-            settings.smtp_daily_limit,
+            daily_limits(settings),
             directory,
             owner=owner,
             new_id=ids,
@@ -144,7 +152,16 @@ def deliverer(
             links=made,
         ),
         sends,
-        NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner=owner),
+        NotificationUpkeep(
+            store,
+            settings,
+            clock,
+            metrics,
+            channels=names,
+            directory=directory,
+            owner=owner,
+            unsure=[channel.name for channel in channels if not channel.repeats_safely],
+        ),
         clock,
         metrics,
         owner=owner,
@@ -192,6 +209,38 @@ def follower(
         new_id=ids,
         wake=wake,
     )
+
+
+def listeners(
+    store: Store,
+    directory: Directory,
+    answers: Answers,
+    settings: Settings,
+    clock: Clock,
+    wake: Callable[[], None],
+    pace: float,
+) -> list[Job]:
+    """Return what hears people's answers from services that must be asked for them."""
+    if settings.telegram_token is None:
+        return []
+
+    def act(
+        connection: Connection, told: Notification, by: str | None, act: str, now: datetime
+    ) -> tuple[Verdict, Callable[[], None]]:
+        answered = answers.answer(connection, told, ANSWERED_WITH[told.channel], now, by=by, act=LinkAct(act))
+
+        def then() -> None:
+            if answered.done:
+                log_act(*answered.done)
+                wake()
+
+        return answered.verdict, then
+
+    heard = TelegramAnswers(act, lambda target: bool(directory.people(target)))
+    token = settings.telegram_token.get_secret_value()
+    # Of SQLite's one process at a time each takes over from the last one at once, also after a crash.
+    owner = secrets.token_hex(8) if store.dialect == "postgresql" else "the only process"
+    return [TelegramPoll(Bot(settings), store, heard, clock, token=token, owner=owner, pace=pace)]
 
 
 ANSWERED_WITH = {

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from alertgate.accept import own
 from alertgate.group import sweep
-from alertgate.periodic import Periodic
+from alertgate.periodic import Job, Periodic
 from alertgate.policy.keeper import FOLLOW_EVERY
 from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
@@ -13,10 +13,10 @@ from alertgate.web.dependencies import Gate
 
 
 @asynccontextmanager
-async def background(gate: Gate) -> AsyncIterator[list[Periodic]]:
+async def background(gate: Gate) -> AsyncIterator[list[Job]]:
     """Yield the jobs, which the caller starts and stops."""
     async with _beats(gate) as beats:
-        yield [*_always(gate), *beats]
+        yield [*_always(gate), *gate.listeners, *beats]
 
 
 @asynccontextmanager

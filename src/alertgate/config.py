@@ -32,7 +32,7 @@ from alertgate.setting_types import (
 )
 
 
-class Settings(MailSettings, PhoneSettings, SecretSettings):
+class Settings(PhoneSettings, MailSettings, SecretSettings):
     """The settings, read from the environment, then `.env`, then files in /run/secrets.
 
     Frozen. Raises pydantic's ValidationError; `settings_load.load` turns that into one readable list.

@@ -17,6 +17,7 @@ from alertgate.setting_types import (
     Password,
     Seconds,
     SenderName,
+    Texts,
     TokenUrl,
     without_blanks,
 )
@@ -34,6 +35,12 @@ class MailSettings(BaseSettings):
         (),
         repr=False,
         description="Recipients of text messages, comma-separated: addresses at an email-to-SMS gateway, known or not.",
+    )
+    recipient_push: Texts = Field(
+        (),
+        repr=False,
+        description="Recipients by other channels, comma-separated, as `alertgate.toml` writes contacts: "
+        "`ntfy:alarm-x7Kq` (docs/phones.md).",
     )
 
     # Mail

@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from alertgate.clock import Clock
 from alertgate.model import ChannelName, Kind, NotificationStatus, Source
+from alertgate.proof import Proof
 
 OTHER = "other"
 """The label for values outside their closed list, so that neither a defect nor a caller can create unlimited series."""
@@ -84,6 +85,12 @@ class Metrics:
             "Attempts to send a message; a digest is one message.",
             ["channel", "outcome", "reason"],
         )
+        self._proved = counter(
+            "alertgate_notifications_proved_total",
+            "Notifications of which it was proved that they got so far: taken by the service, delivered to the phone, "
+            "seen, or acknowledged.",
+            ["channel", "proof"],
+        )
         self._failed = counter(
             "alertgate_notifications_failed_total",
             "Notifications that failed for good: refused, or given up after GIVE_UP_AFTER.",
@@ -122,10 +129,16 @@ class Metrics:
             "alertgate_silenced_notifications",
             "Notifications that silences hold, in the whole database; every replica reports the same.",
         )
-        self._daily_limit_used = gauge(
-            "alertgate_mail_daily_limit_used_ratio",
-            "Share of SMTP_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
-        )
+        self._daily_limit_used = {
+            "mail": gauge(
+                "alertgate_mail_daily_limit_used_ratio",
+                "Share of SMTP_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
+            ),
+            "twilio": gauge(
+                "alertgate_twilio_daily_limit_used_ratio",
+                "Share of TWILIO_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
+            ),
+        }
         self._depth = gauge(
             "alertgate_queue_depth",
             "Notifications that aren't sent yet, in the whole database, so every replica reports the same.",
@@ -189,6 +202,10 @@ class Metrics:
         self._delivery_seconds.labels(channel).observe(max(0.0, seconds))
         self._last_success.labels(channel).set(self._clock.now().timestamp())
 
+    def proved(self, channel: str, proof: str) -> None:
+        """A service said that a notification got so far; each rung counts once, and what was skipped doesn't."""
+        self._proved.labels(_known_or_other(channel, _CHANNELS), _known_or_other(proof, tuple(Proof))).inc()
+
     def digest_sent(self, channel: str, notifications: int) -> None:
         """A digest with this many notifications was sent."""
         self._digests.labels(_known_or_other(channel, _CHANNELS)).observe(notifications)
@@ -202,9 +219,9 @@ class Metrics:
         self._silences.set(silences)
         self._silenced.set(notifications)
 
-    def daily_limit_used(self, share: float) -> None:
-        """This share of the mail account's daily limit is used."""
-        self._daily_limit_used.set(share)
+    def daily_limit_used(self, account: str, share: float) -> None:
+        """This share of an account's daily limit is used."""
+        self._daily_limit_used[account].set(share)
 
     def failed(self, channel: str) -> None:
         """A notification failed for good: its recipient wasn't notified."""
@@ -284,6 +301,8 @@ class Metrics:
             self._attempts.labels(channel, "sent", "sent")
             for outcome, reason in product(OUTCOMES[1:], self._reasons - {"sent"}):
                 self._attempts.labels(channel, outcome, reason)
+            for proof in Proof:
+                self._proved.labels(channel, proof)
             self._failed.labels(channel)
             self._delivery_seconds.labels(channel)
             self._digests.labels(channel)

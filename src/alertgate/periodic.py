@@ -2,12 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 
 from alertgate.errors import AlertgateError
 
 log = structlog.stdlib.get_logger("alertgate.periodic")
+
+
+class Job(Protocol):
+    """Something that goes on in the background."""
+
+    def start(self) -> None:
+        """Start the task."""
+
+    async def stop(self) -> None:
+        """End it."""
 
 
 class Periodic:

@@ -27,7 +27,9 @@ TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
             {NotificationStatus.PENDING, NotificationStatus.SENDING, NotificationStatus.CANCELLED}
         ),
         # Its service says later that it didn't arrive.
-        NotificationStatus.SENT: frozenset({NotificationStatus.PENDING, NotificationStatus.FAILED}),
+        NotificationStatus.SENT: frozenset(
+            {NotificationStatus.PENDING, NotificationStatus.FAILED, NotificationStatus.CANCELLED}
+        ),
         NotificationStatus.CANCELLED: frozenset(),
     }
 )

@@ -152,7 +152,10 @@ def _configure_libraries(level: str, renderer: list[structlog.typing.Processor])
                 }
             },
             "filters": {"malformed": {"()": MalformedRequests, "level": level}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "all"}},
+            "handlers": {
+                "stderr": {"class": "logging.StreamHandler", "formatter": "all"},
+                "nowhere": {"class": "logging.NullHandler"},
+            },
             "root": {"handlers": ["stderr"], "level": level.upper()},
             "loggers": {
                 # Their lines at "info" repeat ours.
@@ -160,6 +163,9 @@ def _configure_libraries(level: str, renderer: list[structlog.typing.Processor])
                 "httpx": {"level": "WARNING"},
                 "httpcore": {"level": "WARNING"},  # it logs addresses and headers at "debug"
                 "alembic": {"level": "WARNING"},
+                # Its addresses hold tokens. What it warns of is in the attempt, without them.
+                "apprise": {"level": "WARNING", "handlers": ["nowhere"], "propagate": False},
+                "urllib3": {"level": "WARNING"},  # which Apprise uses
             },
         }
     )

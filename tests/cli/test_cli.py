@@ -445,3 +445,29 @@ async def test_first_steps_print_a_curl_that_works(tmp_path):
     assert await child.wait() == 0
     assert '"status":"accepted"' in done.stdout
     assert len(list((tmp_path / "data" / "outbox" / "new").iterdir())) == 1
+
+
+HOUSEHOLD = """
+[people.Anna]
+contacts = ["email:anna@example.com", "sms:555@sms.example.net after 3m", "email:$CONTACT_WORK after 10m"]
+[people.Bea]
+contacts = ["email:bea@example.com"]
+"""
+
+
+async def test_send_test_goes_through_each_contact_of_a_person(tmp_path):
+    """Also those that are told later; one whose secret isn't set is named, and nobody else gets anything."""
+    (tmp_path / "alertgate.toml").write_text(HOUSEHOLD)
+    async with mail_sink() as sink:
+        env = {**GOOD, **mail_env(sink)}
+        done = await alertgate("send-test", "--person", "anna", cwd=tmp_path, env=env)
+        assert done.returncode == 1
+        assert done.stdout.splitlines()[:3] == [
+            "sent   email  anna@example.com: 250 2.0.0 OK queued as 0001",
+            "sent   sms    555@sms.example.net: 250 2.0.0 OK queued as 0002",
+            "FAILED email:$CONTACT_WORK: not tried, because it isn't set",
+        ]
+        assert [each.to for each in sink.messages] == ["anna@example.com", "555@sms.example.net"]
+        nobody = await alertgate("send-test", "--person", "Ann", cwd=tmp_path, env=env)
+        assert (nobody.returncode, len(sink.messages)) == (1, 2)
+        assert "There is no person Ann; did you mean Anna?" in nobody.stderr

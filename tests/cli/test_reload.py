@@ -189,4 +189,4 @@ async def test_a_mail_server_needs_somebody_to_tell(tmp_path, policy, people):
             assert (await running.client.get("/health")).status_code == 200
     else:
         served = await alertgate("serve", "--port", "0", cwd=tmp_path, env=env)
-        assert (served.returncode, "both empty: nobody would be notified" in served.stderr) == (2, True)
+        assert (served.returncode, "all empty: nobody would be notified" in served.stderr) == (2, True)

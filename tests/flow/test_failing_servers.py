@@ -212,7 +212,7 @@ async def test_close_to_the_daily_limit_only_what_is_critical_is_sent(make_setti
                 await attempted(service, await raise_alert(service.client, event="leak", coreid=f"d{number}"))
             clock.move(seconds=6)
             service.gate.deliverer.wake()
-            await until(lambda: asyncio.sleep(0, service.gate.deliverer.budget is Budget.RESERVE))
+            await until(lambda: asyncio.sleep(0, service.gate.deliverer.budgets["mail"] is Budget.RESERVE))
             waiting = await raise_alert(service.client, coreid="waits")
             await raise_alert(service.client, event="leak", coreid="new")
             mails = await sink.received(19)
@@ -221,9 +221,7 @@ async def test_close_to_the_daily_limit_only_what_is_critical_is_sent(make_setti
             status = (await service.client.get("/status", headers=API_BEARER)).json()
             assert (status["mail_budget"], status["channels"]["email"]["pending"]) == ("reserve", 1)
             health = (await service.client.get("/health", headers=API_BEARER)).json()
-            assert health["degraded"] == [
-                "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out"
-            ]
+            assert health["degraded"] == ["SMTP_DAILY_LIMIT is close: only critical notifications go out"]
             assert (await service.gate.auditor.run()).passed  # held back on purpose is no finding
             clock.move(hours=24)
             service.gate.deliverer.wake()

@@ -241,7 +241,7 @@ async def test_sixty_incidents_with_a_limit_of_forty_send_forty_messages(make_se
                 await settled(service)
                 for hour in range(23):
                     await move(service, clock, hours=1)
-                    await until(lambda: asyncio.sleep(0, deliverer.budget is Budget.EXHAUSTED))
+                    await until(lambda: asyncio.sleep(0, deliverer.budgets["mail"] is Budget.EXHAUSTED))
                     await settled(service)
                     assert len(sink.messages) == 40, hour
                 health = (await service.client.get("/health", headers=API_BEARER)).json()
@@ -251,7 +251,7 @@ async def test_sixty_incidents_with_a_limit_of_forty_send_forty_messages(make_se
                 assert (await service.gate.auditor.run()).say() == []
             assert [each["budget"] for each in logs if each["event"] == "mail.daily_limit"][-1] == "exhausted"
             assert health["degraded"] == [
-                "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again"
+                "SMTP_DAILY_LIMIT is reached: no mail, and no text by mail, goes out until there is room again"
             ]
             assert status["mail_budget"] == "exhausted"
             assert Counter(each["status"] for trail in waiting for each in trail) == {"sent": 40, "pending": 20}

@@ -100,6 +100,7 @@ class SlowChannel:
 
     name = ChannelName.EMAIL
     capacity = 1
+    repeats_safely = True
 
     def __init__(self) -> None:
         self.attempts = 0

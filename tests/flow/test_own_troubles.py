@@ -31,6 +31,7 @@ class Scripted:
     sent: list[Message] = field(default_factory=list)
     rehearsed: list[str | None] = field(default_factory=list)
     capacity: int = 2
+    repeats_safely: bool = True
 
     async def send(self, message: Message, _deadline: float) -> Outcome:
         self.tried.append(message)
@@ -240,9 +241,9 @@ async def test_the_daily_limit_is_told_at_80_percent_and_when_there_is_room(make
             await gate.pass_time(seconds=6)
             await gate.shows({"limit mail": "warning"})
             [message] = await gate.messages("limit")
-            assert message == "SMTP_DAILY_LIMIT is near since 14:03: 80 % was used."
+            assert message == "The daily limit of mail is near since 14:03: 80 % was used."
             assert (await service.client.get("/health", headers=API_BEARER)).json()["degraded"] == [
-                "the mail account is near SMTP_DAILY_LIMIT: what isn't critical goes out as digests"
+                "SMTP_DAILY_LIMIT is near: what isn't critical goes out as digests"
             ]
             for _ in range(5):
                 await gate.pass_time(minutes=10)

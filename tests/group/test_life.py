@@ -99,7 +99,9 @@ class Life(RuleBasedStateMachine):
         self.connection = self.transaction.enter_context(self.store.transaction())
         self.recorder = Recorder(RULES, Directory.of(CONTACTS), self.new_id)
         self.actions = IncidentActions(Directory.of(CONTACTS), self.new_id)
-        self.claimer = Claimer(FloodRules(0, RULES.interval), 0, Directory.of(CONTACTS), owner="me", new_id=self.new_id)
+        self.claimer = Claimer(
+            FloodRules(0, RULES.interval), (), Directory.of(CONTACTS), owner="me", new_id=self.new_id
+        )
         self.ids = count()
         self.now = START
         self.said: list[Said] = []

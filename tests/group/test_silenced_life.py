@@ -117,7 +117,7 @@ class SilencedLife(RuleBasedStateMachine):
         self.actions = IncidentActions(directory, self.new_id)
         self.turns = TurnTaker(escalator, RULES.interval, self.new_id)
         self.releaser = Releaser(escalator, RULES.interval, self.new_id)
-        self.claimer = Claimer(FloodRules(0, RULES.interval), 0, directory, owner="me", new_id=self.new_id)
+        self.claimer = Claimer(FloodRules(0, RULES.interval), (), directory, owner="me", new_id=self.new_id)
         self.silencer = Silencer(self.new_id)
         self.ids = count()
         self.now = START

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.routing import BaseRoute, Route
 
-from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook
+from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook, twilio_signature
 from alertgate.app import create_app
 from alertgate.errors import RateLimited, TooManyUnfinished
 from alertgate.web.body import SMALL
@@ -24,6 +24,9 @@ from tests.builders import for_any
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
 from tests.fakes import START, FakeClock, until
 from tests.scrape import scrape
+from tests.services.twilio import SETTINGS as TWILIO
+from tests.services.twilio import TOKEN as TWILIO_TOKEN
+from tests.services.twilio import signature
 
 METRICS = "metrics-token-0123456789abcdef"
 TOKEN = "webhook-token-0123456789abcdef"
@@ -66,7 +69,13 @@ def _path(template: str) -> str:
 async def closed(make_settings):
     """A service on which everything that can have a credential has one."""
     async with serving(
-        make_settings(metrics_token=METRICS, webhook_token=TOKEN, rate_limit="100000/minute")
+        make_settings(
+            metrics_token=METRICS,
+            webhook_token=TOKEN,
+            rate_limit="100000/minute",
+            public_url="https://alerts.example.org",
+            **TWILIO,
+        )
     ) as running:
         yield running
         assert (await running.particle()).status_code == 202
@@ -93,6 +102,7 @@ async def test_every_path_but_the_public_ones_wants_its_credential(closed: Runni
         "basic": {"Authorization": "Basic " + API},
     }
     own = {"/webhook/particle": "particle", "/metrics": "metrics", "/webhook/generic": "webhook token"}
+    own |= {path: "" for _, path in _operations(closed) if path.startswith("/twilio/")}  # a signature of their own
     for method, template in sorted(_operations(closed)):
         for name, headers in others.items():
             if name == own.get(template, "api"):
@@ -184,6 +194,7 @@ def test_no_guess_passes_any_guard(guesses, body):
         bearer([f"Bearer {header}" for header in headers], [PARTICLE]),
         hub_signature(headers, body, [SIGNING]),
         *(standard_webhook(header, header, header, body, [SIGNING], START) for header in headers),
+        twilio_signature(headers, ["https://x/twilio/sms"], [("Body", header) for header in headers], [TWILIO_TOKEN]),
     ]
     assert CredentialCheck.OK not in verdicts
 
@@ -202,6 +213,28 @@ async def test_what_is_no_signature_is_refused(closed: Running):
             pairs = [(b"X-Hub-Signature-256", header.encode("latin-1")) for header in headers]
             answer = await closed.client.post("/webhook/generic", content=body, headers=pairs)
             assert answer.status_code == 401, headers
+
+
+async def test_what_twilio_did_not_sign_is_refused_and_slowed(make_settings):
+    """401: cut, doubled, of another path, of other fields, of a body that is no form; and counted."""
+    public, path, fields = "https://alerts.example.org", "/twilio/sms", {"From": "+491701111111", "Body": "ok"}
+    good = signature(f"{public}{path}", fields)
+    settings = make_settings(public_url=public, rate_limit="9/minute", **TWILIO)
+    async with serving(settings, clock=FakeClock()) as service:
+        other = signature(f"{public}/twilio/status", fields)
+        for bad in ([good[:-1]], [good, good], [good, other], [other], [good + "="], ["="], ["\xff" * 28]):
+            pairs = [(b"X-Twilio-Signature", each.encode("latin-1")) for each in bad]
+            assert (await service.client.post(path, data=fields, headers=pairs)).status_code == 401, bad
+        signed = {"X-Twilio-Signature": good}
+        more = await service.client.post(path, data={**fields, "To": "x"}, headers=signed)
+        none = await service.client.post(path, content=b"\xff" * 1000, headers=signed)
+        many = await service.client.post(path, content=b"a=b&" * 5000, headers=signed)
+        assert [answer.status_code for answer in (more, none, many)] == [401, 401, 429]
+        assert (await service.client.post(path, data=fields, headers=signed)).status_code == 200
+        large = await service.client.post(path, content=b"a" * 200_000, headers=signed)
+        assert large.status_code == 413
+        counted = scrape((await service.client.get("/metrics")).text)
+    assert counted("alertgate_auth_failures_total", guard="twilio") == 10
 
 
 async def test_guessing_a_bearer_is_slowed_and_counted(make_settings):

@@ -20,6 +20,7 @@ from alertgate.model import (
     Severity,
     Target,
 )
+from alertgate.notify.budget import MAIL, TWILIO, DailyLimit
 from alertgate.notify.claim import Claim, Claimer, ClaimResult
 from alertgate.notify.context import Outgoing
 from alertgate.notify.directory import Directory
@@ -45,6 +46,7 @@ class Desk:
     now: datetime = START
     limit: int = 5
     daily_limit: int = 0
+    phone_limit: int = 0
     targets: tuple[Target, ...] = ((EMAIL, "me@example.com"), (EMAIL, "you@example.com"))
 
     def plan(self, count: int = 1, **changes: Any) -> list[str]:
@@ -63,7 +65,9 @@ class Desk:
     def claim(self, channel: ChannelName = EMAIL, *, slots: int = 50, owner: str = "me", **which: Any):
         """Claim; return the result. `which` is what else a claim may say."""
         rules, directory = FloodRules(self.limit, INTERVAL), Directory.of(self.targets)
-        claimer = Claimer(rules, self.daily_limit, directory, owner=owner, new_id=new_id)
+        limits = [DailyLimit("mail", "SMTP_DAILY_LIMIT", MAIL, self.daily_limit, "")]
+        limits += [DailyLimit("twilio", "TWILIO_DAILY_LIMIT", TWILIO, self.phone_limit, "")]
+        claimer = Claimer(rules, limits, directory, owner=owner, new_id=new_id)
         with self.store.transaction() as connection:
             return claimer.claim(connection, Claim(channel, slots, self.now, **which))
 
@@ -287,6 +291,18 @@ def test_the_daily_limit_holds_for_email_and_sms_together(desk: Desk):
     assert (desk.send(SMS), desk.send()) == ([], [])
     desk.move(hours=1)
     assert (desk.send(SMS), desk.send()) == ([1] * 3, [1] * 3)
+
+
+def test_texts_and_calls_share_a_limit_that_mail_does_not_use(desk: Desk):
+    """What is critical has the last of it; when it is used up nothing goes by phone, and mail goes on."""
+    desk.limit, desk.phone_limit = 0, 3
+    desk.plan(2, channel=ChannelName.TWILIO)
+    desk.plan(2, channel=ChannelName.CALL)
+    assert (desk.send(ChannelName.TWILIO), desk.send(ChannelName.CALL)) == ([1] * 2, [])
+    desk.plan(2, channel=ChannelName.CALL, severity=Severity.CRITICAL)
+    assert desk.send(ChannelName.CALL) == [1]
+    desk.plan(5)
+    assert (desk.send(ChannelName.CALL), desk.send()) == ([], [1] * 5)
 
 
 def test_near_the_daily_limit_digests_take_the_place_of_single_messages(desk: Desk):

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
+from sqlalchemy import Engine, event
 
 from alertgate.errors import StoreUnavailable
 from alertgate.ids import new_id
 from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
+from alertgate.notify.budget import daily_limits
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
 from alertgate.notify.channels.registry import targets
 from alertgate.notify.claim import Claimer
@@ -30,6 +32,7 @@ from tests.builders import new_alert, new_incident, new_notification
 from tests.fakes import START, FakeClock, until
 
 NEVER = 3600.0
+LOOKS = "what is due on each channel"
 NO_FLOODS = FloodRules(0, timedelta(minutes=5))
 
 
@@ -42,6 +45,7 @@ class Counted:
     taken: list[str] = field(default_factory=list)
     allowed: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
     capacity: int = 1
+    repeats_safely: bool = True
     on_close: Callable[[], None] = lambda: None
 
     async def send(self, message, _deadline):
@@ -121,7 +125,7 @@ async def make_loop(make_settings):
         deliverer = Deliverer(
             store,
             channels,
-            Claimer(rules, settings.smtp_daily_limit, directory, owner="me", new_id=new_id),
+            Claimer(rules, daily_limits(settings), directory, owner="me", new_id=new_id),
             Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC")),
             NotificationUpkeep(store, settings, clock, metrics, channels=names, directory=directory, owner="me"),
             clock,
@@ -165,17 +169,82 @@ async def test_a_failed_claim_leaves_nothing_behind(make_loop):
     """One channel's claim fails while the other's is slow; then everything is claimed once, sent and finished."""
     email, sms = Counted(ChannelName.EMAIL), Counted(ChannelName.SMS)
     loop = await make_loop(email, sms)
-    planned = loop.plan(sms.name, 12)
+    planned = [*loop.plan(email.name, 1), *loop.plan(sms.name, 12)]
     loop.store.fails = "_fill"
     await loop.deliverer.start()
     await until(lambda: asyncio.sleep(0, loop.store.failed))
     loop.deliverer.wake()  # with the claims side by side, a second one for the same room would begin here
     await until(lambda: asyncio.sleep(0, loop.store.failed > 1))
     loop.store.reached.set()
+    email.allow(1)
     sms.allow(12)
     await until(lambda: asyncio.sleep(0, loop.statuses(planned) == {NotificationStatus.SENT}))
     await until(lambda: asyncio.sleep(0, not loop.deliverer.here))
-    assert sorted(sms.taken) == sorted(planned)
+    assert sorted([*email.taken, *sms.taken]) == sorted(planned)
+
+
+@pytest.mark.parametrize("repeats_safely", [True, False])
+async def test_what_had_no_answer_may_come_twice_where_a_repeat_is_not_recognised(make_loop, repeats_safely):
+    """It is sent again all the same, and the trail says so."""
+    channel = Counted(ChannelName.TELEGRAM, Transient(Reason.TIMEOUT, "no answer"), repeats_safely=repeats_safely)
+    loop = await make_loop(channel)
+    [planned] = loop.plan(channel.name, 1)
+    channel.allow(1)
+    await loop.deliverer.start()
+    await until(lambda: asyncio.sleep(0, loop.stored([planned])[0].attempts))
+    [waiting] = loop.stored([planned])
+    assert waiting.status is NotificationStatus.PENDING
+    assert ("may have come twice" in waiting.reason) is not repeats_safely
+
+
+async def test_channels_on_which_nothing_is_due_cost_one_query_a_round(make_loop):
+    """However many they are: with every channel that there is, an idle round reads once and writes nothing."""
+    loop = await make_loop(*(Counted(name) for name in ChannelName), times=DeliveryTimes(poll_every=NEVER))
+    loop.plan(ChannelName.NTFY, 3, before=timedelta(minutes=-1))  # not due yet
+    with statements() as said:
+        await loop.deliverer.start()
+        await until(lambda: asyncio.sleep(0, LOOKS in said[-1:]))
+        before = len(said)
+        for number in range(1, 4):
+            await a_round(loop)
+            await until(lambda number=number: asyncio.sleep(0, said[before:].count(LOOKS) == number))
+    assert said[before:] == [LOOKS] * 3
+
+
+async def test_what_becomes_due_on_one_of_many_channels_is_claimed_there_alone(make_loop):
+    """The others aren't asked: one claim in the round in which it is due."""
+    channels = [Counted(name) for name in ChannelName]
+    loop = await make_loop(*channels, times=DeliveryTimes(poll_every=NEVER))
+    [planned] = loop.plan(ChannelName.NTFY, 1, before=timedelta(seconds=-1))
+    await loop.deliverer.start()
+    with statements() as said:
+        await a_round(loop, seconds=1)
+        await until(lambda: asyncio.sleep(0, any(each.taken for each in channels)))
+    assert {each.name: each.taken for each in channels if each.taken} == {ChannelName.NTFY: [planned]}
+    assert len([each for each in said if "RETURNING" in each]) == 1  # a lease
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect what any database is asked meanwhile; the look for what is due on each channel as LOOKS."""
+    said: list[str] = []
+
+    def note(_connection, _cursor, statement, *_):
+        if statement != "BEGIN":
+            said.append(LOOKS if "AS ntfy" in statement else statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield said
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def a_round(loop: Loop, seconds: float = 0.5) -> None:
+    """Let time pass, and have the loop begin one more round."""
+    loop.clock.move(seconds=seconds)
+    loop.deliverer.wake()
+    await until(lambda: asyncio.sleep(0, loop.deliverer.last_round == loop.clock.monotonic()))
 
 
 async def test_what_waits_behind_a_hanging_server_is_given_back(make_loop):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.channels.hook import alone
 from alertgate.notify.channels.replies import Stage, classify
 from alertgate.notify.evidence import REMEMBERED, SHORTLY, TRIES, Evidence, Subject, Tried, Weighed, weigh, words_of
 from tests.builders import for_any
@@ -151,6 +152,19 @@ def test_a_temporary_refusal_of_one_recipient_never_becomes_final():
     server.says(GOOD, OK)
     outcomes = [server.says(BAD, greylisted).outcome for _ in range(2 * TRIES)]
     assert {(each.word, each.reason) for each in outcomes} == {("transient", Reason.RECIPIENT_BUSY)}
+
+
+def test_a_receiver_that_asks_to_wait_is_waited_for():
+    """Also once it is known that it alone is away."""
+    server, hour = Server(), timedelta(hours=1)
+    away = alone(Transient(Reason.TRY_LATER, "503 later", retry_in=hour))
+    server.says(BAD, away)
+    server.says(GOOD, OK)
+    said = [server.says(BAD, away) for _ in range(2 * TRIES)]
+    assert {each.subject for each in said} == {Subject.ALONE}
+    assert {(each.outcome.word, each.outcome.reason, each.outcome.retry_in) for each in said} == {
+        ("transient", Reason.UNREACHABLE, hour)
+    }
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ WARNING, CRITICAL = Severity.WARNING, Severity.CRITICAL
 
 def claimed(store: Store, house: Policy, now: datetime, severity: Severity, *planned: Notification) -> list[str]:
     """Plan notifications about as many incidents; return to whom what is due is sent."""
-    claimer = Claimer(FloodRules(2, INTERVAL), 0, Directory(lambda: house, set(ChannelName)), owner="me", new_id=new_id)
+    claimer = Claimer(
+        FloodRules(2, INTERVAL), (), Directory(lambda: house, set(ChannelName)), owner="me", new_id=new_id
+    )
     with store.transaction() as connection:
         for each in planned:
             about = new_incident(id=each.incident_id, key=each.id, severity=severity, opened_at=each.due_at)

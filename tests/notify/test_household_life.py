@@ -93,7 +93,7 @@ class Lives(RuleBasedStateMachine):
         self.actions = IncidentActions(directory, self.new_id)
         self.turns = TurnTaker(self.escalator, RULES.interval, self.new_id)
         self.releaser = Releaser(self.escalator, RULES.interval, self.new_id)
-        self.claimer = Claimer(FloodRules(0, RULES.interval), 0, directory, owner="me", new_id=self.new_id)
+        self.claimer = Claimer(FloodRules(0, RULES.interval), (), directory, owner="me", new_id=self.new_id)
 
     @rule(door=st.sampled_from(DOORS), severity=st.sampled_from(Severity), is_alarm=st.booleans())
     def publish(self, door: str, severity: Severity, *, is_alarm: bool) -> None:

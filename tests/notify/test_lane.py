@@ -32,6 +32,7 @@ class Gated:
     door: asyncio.Event = field(default_factory=asyncio.Event)
     name: ChannelName = ChannelName.EMAIL
     capacity: int = 1
+    repeats_safely: bool = True
 
     async def send(self, message, _deadline):
         self.sent.append(message.message_id.partition("@")[0])

@@ -75,7 +75,7 @@ class Outages(RuleBasedStateMachine):
         directory, flood_rules = Directory.of(targets), FloodRules(self.flood_limit, RULES.interval)
         self.recorder = Recorder(RULES, directory, self.new_id)
         self.actions = IncidentActions(directory, self.new_id)
-        self.claimer = Claimer(flood_rules, 0, directory, owner="me", new_id=self.new_id)
+        self.claimer = Claimer(flood_rules, (), directory, owner="me", new_id=self.new_id)
         self.now = START
         self.paused_at: datetime | None = None
         self.probe_at = START

@@ -1,13 +1,17 @@
 """Which channels the settings configure, whom they reach, and what to warn about."""
 
+from dataclasses import dataclass
 from datetime import date
+from typing import ClassVar
 
 import pytest
 
+from alertgate.errors import ConfigError
 from alertgate.model import ChannelName
+from alertgate.notify.channels import outbox, smtp
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.outbox import NOBODY
-from alertgate.notify.channels.registry import PROVIDERS, findings, open_channels, targets
+from alertgate.notify.channels.registry import PROVIDERS, findings, open_channels, pushed, targets
 from tests.fakes import FakeClock
 
 EMAIL, SMS, OUTBOX = ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX
@@ -50,7 +54,9 @@ def test_without_any_recipient_the_outbox_has_a_placeholder(make_settings):
 def test_the_settings_decide_which_channels_are_opened(make_settings, email, expected):
     """A mail server gives email and SMS; without one there is the outbox."""
     settings = make_settings(smtp_email=email, recipient_email="me@example.com")
-    assert [channel.name for channel in open_channels(settings, FakeClock())] == expected
+    by_mail = {EMAIL, SMS, OUTBOX}  # an ntfy topic needs no setting, for one
+    opened = [channel.name for channel in open_channels(settings, FakeClock())]
+    assert [name for name in opened if name in by_mail] == expected
 
 
 def test_findings_warn_about_recipients_and_security(make_settings):
@@ -110,6 +116,68 @@ def test_a_missing_mail_server_is_a_failure(make_settings):
     ]
 
 
+TOPIC = (ChannelName.NTFY, "alarm1")
+
+
+def _check_topic(address: str) -> None:
+    if not address.isalnum():
+        raise ValueError(f"{address!r} is no topic: write letters and digits")
+
+
+@dataclass
+class Pushing:
+    """The module of a service whose addresses are letters and digits, and that may need a token."""
+
+    lacks: str | None = None
+
+    ADDRESSES: ClassVar = {ChannelName.NTFY: _check_topic, ChannelName.TWILIO: lambda _: None}
+
+    def missing(self, _settings):
+        return self.lacks
+
+
+def test_recipients_of_any_channel_can_be_told(make_settings):
+    """As the policy writes contacts: a number after `sms:` is told by Twilio."""
+    settings = make_settings(recipient_push="ntfy:alarm1, sms:+491701111111")
+    assert pushed(settings, [smtp, Pushing()]) == [TOPIC, (ChannelName.TWILIO, "+491701111111")]
+
+
+@pytest.mark.parametrize(
+    ("text", "lacks", "problem"),
+    [
+        ("alarm1", None, "a*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, twilio: write one like ntfy:"),
+        ("fax:alarm1", None, "f*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, twilio: write one like ntfy:"),
+        ("ntfy:my-topic", None, "n*** 'm***' is no topic: write letters and digits"),
+        ("ntfy:", None, "n*** '' is no topic: write letters and digits"),
+        ("ntfy:alarm1", "set NTFY_TOKEN", "n*** can't be told by ntfy yet: set NTFY_TOKEN"),
+    ],
+)
+def test_a_recipient_that_cannot_be_told_is_named_without_its_address(make_settings, text, lacks, problem):
+    """A topic's name is its password, so it isn't shown."""
+    with pytest.raises(ConfigError) as refused:
+        pushed(make_settings(recipient_push=f"ntfy:good,{text}" if lacks is None else text), [smtp, Pushing(lacks)])
+    [named] = refused.value.problems
+    assert named.startswith(f"RECIPIENT_PUSH: {problem}")
+
+
+def test_a_topic_alone_needs_neither_outbox_nor_mail_server(make_settings):
+    """With one, `make run` tells a phone: nothing is said of mail, and nothing is written for nobody."""
+    settings = make_settings(recipient_push="ntfy:alarm1")
+    assert outbox.targets(settings) == []
+    assert findings(settings, [TOPIC], TODAY) == [Finding(Level.OK, "ntfy a***", "is told by ntfy")]
+
+
+def test_a_mail_address_beside_a_topic_still_needs_a_server(make_settings):
+    """Its mails go to the outbox, which reaches nobody."""
+    settings = make_settings(recipient_push="ntfy:alarm1", recipient_email="me@example.com")
+    told = [*outbox.targets(settings), TOPIC]
+    assert [(finding.level, finding.what) for finding in findings(settings, told, TODAY)] == [
+        (Level.OK, "recipient me@example.com"),
+        (Level.OK, "ntfy a***"),
+        (Level.FAIL, "mail"),
+    ]
+
+
 async def test_what_is_not_configured_is_not_checked(make_settings):
     """Without a mail server there is nothing to connect to."""
-    assert [await provider.check(make_settings(), []) for provider in PROVIDERS] == [[], []]
+    assert not any([await provider.check(make_settings(), []) for provider in PROVIDERS])

@@ -16,7 +16,7 @@ from alertgate.policy.matchers import Matcher
 from alertgate.policy.people import Contact, Person
 from alertgate.policy.routes import Route
 from alertgate.policy.schedules import Override, Schedule, Turn
-from alertgate.policy.surroundings import Surroundings
+from alertgate.policy.surroundings import BY_MAIL, Surroundings
 from alertgate.policy.written import read_days, read_hours, read_quiet_hours
 
 BERLIN, LONDON, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("Europe/London"), ZoneInfo("UTC")
@@ -73,6 +73,19 @@ def problems(text: str) -> list[str]:
     with pytest.raises(PolicyInvalid) as refused:
         parse(text)
     return refused.value.problems
+
+
+@pytest.mark.parametrize("contact", ["sms:+491701111111", "call:+491701111111"])
+def test_a_contact_whose_channel_is_not_set_up_says_what_to_set(contact):
+    """A number makes a text message one of Twilio's; the number itself isn't shown."""
+    phones = dict.fromkeys([ChannelName.TWILIO, ChannelName.CALL], "set TWILIO_ACCOUNT_SID")
+    around = Surroundings(channels={**BY_MAIL, **dict.fromkeys(phones, print)}, missing=phones)
+    with pytest.raises(PolicyInvalid) as refused:
+        parse(f'[people.owner]\ncontacts = ["{contact}"]', around)
+    channel = "call" if contact.startswith("call") else "twilio"
+    [problem] = refused.value.problems
+    assert f"contacts[1] can't be told by {channel} yet: set TWILIO_ACCOUNT_SID" in problem
+    assert "+49" not in problem
 
 
 def test_every_key_is_read():
@@ -153,7 +166,7 @@ ADDRESS = "is not an email address; write name@example.org, without a display na
             "contacts[1] names a channel that isn't there (there are: email, sms)",
         ),
         ('[people.owner]\ncontacts = ["email:secretname"]', f"people.owner.contacts[1] 's***' {ADDRESS}"),
-        ('[people.owner]\ncontacts = ["sms:+491701111111"]', "contacts[1] is no mail address, but text messages go by"),
+        ('[people.owner]\ncontacts = ["sms:+491701111111"]', "contacts[1] can't be told by twilio yet: it isn't"),
         ('[people.owner]\ncontacts = ["email:a@b.c after"]', f"people.owner.contacts[1] 'a***@b.c after' {ADDRESS}"),
         ('[people.owner]\ncontacts = ["email:a@b.c after soon"]', "people.owner.contacts[1] is no duration: write a"),
         ('[people.owner]\ncontacts = ["email:$API_TOKEN"]', "names a secret that can't be one: only $CONTACT_NAME"),

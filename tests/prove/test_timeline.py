@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus, Resolution, Source
+from alertgate.proof import Proof
 from alertgate.prove.history import Told, Trail
 from alertgate.prove.timeline import tell
 from alertgate.store.escalations import StoredRun
@@ -306,3 +307,32 @@ def test_what_went_later_than_it_was_due_says_so():
     assert any(line.startswith(words) for line in late)
     for attempts in ((attempt(1, "sent", "sent", "250 OK"),), (BUSY, attempt(21, "sent", "sent", "250 OK"))):
         assert not any("and waited for" in line for line in timeline(Told(SENT, attempts)))
+
+
+def test_the_trail_says_how_far_it_is_proved_that_a_push_arrived():
+    """And by whose word; the last line too."""
+    proved = replace(SENT, proof=Proof.SEEN, proved_at=later(40), proved_by="Anna's\nphone")
+    lines = timeline(Told(proved, (attempt(21, "sent", "sent", "queued"),)))
+    assert '15:03:40.000  email to me@example.com was seen (by "Anna\'s phone"), as its service says' in lines
+    assert lines[-1].endswith("; email to me@example.com was sent at 15:03:21, 21.0 s after receipt, and seen.")
+
+
+def test_what_was_only_taken_by_its_service_is_not_called_more():
+    """A mail server's answer proves nothing about a person."""
+    lines = timeline(
+        Told(replace(SENT, proof=Proof.SENT, proved_at=later(21)), (attempt(21, "sent", "sent", "250 OK"),))
+    )
+    assert lines[-1].endswith("21.0 s after receipt.")
+    assert not [line for line in lines if "as its service says" in line]
+
+
+def test_a_text_that_was_sent_and_did_not_arrive():
+    """That is no attempt of its own, but what became of one; the next one follows."""
+    undelivered = replace(attempt(1, "transient", "unreachable", "30003  off"), seconds=9)
+    told = Told(SENT, (attempt(1, "sent", "sent", "queued"), undelivered, attempt(70, "sent", "sent", "queued")))
+    lines, off = [line for line in timeline(told) if "attempt" in line], '"30003 off"'
+    assert lines == [
+        '15:03:01.000  attempt 1 of email to me@example.com: sent in 0.02 s, answered "queued"',
+        f"15:03:10.000  attempt 1 of email to me@example.com didn't arrive (unreachable), as its service says: {off}",
+        '15:04:10.000  attempt 2 of email to me@example.com: sent in 0.02 s, answered "queued"',
+    ]

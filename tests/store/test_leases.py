@@ -122,6 +122,41 @@ def test_what_a_crash_released_may_have_arrived(store: Store):
     assert not is_needless()
 
 
+@pytest.mark.parametrize("crashes", [1, 2])
+@pytest.mark.parametrize("release", ["at start", "expired"])
+def test_what_a_crash_cut_off_may_come_twice_where_a_repeat_is_not_recognised(store: Store, release, crashes):
+    """The trail says so, once; of a mail it needn't, because its Message-ID stays the same."""
+    incident = new_incident()
+    planned = [new_notification(incident, channel=name) for name in (ChannelName.EMAIL, ChannelName.TELEGRAM)]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, planned)
+        for number in range(crashes):
+            at = START + timedelta(hours=number)
+            leases.lease(connection, [each.id for each in planned], Lease("me", at, at + timedelta(minutes=1)))
+            if release == "at start":
+                leases.release_all(connection, at, unsure=[ChannelName.TELEGRAM])
+            else:
+                leases.release_expired(connection, at + timedelta(minutes=2), set(), unsure=[ChannelName.TELEGRAM])
+    mail, chat = [store.read_now(lambda c, id_=each.id: notifications.get(c, id_)) for each in planned]
+    assert mail.reason == planned[0].reason
+    assert chat.reason == f"{planned[1].reason}; an attempt ended without an answer, so it may have come twice"
+
+
+def test_what_a_stop_cut_off_may_come_twice_and_what_it_left_in_the_queue_may_not(store: Store):
+    """Only what was being sent when the time to stop was over."""
+    incident = new_incident()
+    cut_off, queued = (new_notification(incident, channel=ChannelName.TELEGRAM, address=name) for name in "ab")
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [cut_off, queued])
+        leases.lease(connection, [cut_off.id, queued.id], Lease("me", START, START + timedelta(minutes=1)))
+        released = leases.release_owned(connection, "me", START, unsure={cut_off.id})
+    assert set(released) == {cut_off.id, queued.id}
+    found = [store.read_now(lambda c, id_=each.id: notifications.get(c, id_)) for each in (cut_off, queued)]
+    assert ["twice" in each.reason for each in found] == [True, False]
+
+
 def test_a_lease_from_the_future_is_released(store: Store, leased: Notification):
     """After the clock was set back by an hour, its notification doesn't wait for an hour."""
     with store.transaction() as connection:

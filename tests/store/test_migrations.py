@@ -27,9 +27,21 @@ from alertgate.group.silencing import Wanted
 from alertgate.ids import new_id
 from alertgate.model import ChannelName, Hold, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.notify.directory import Directory
+from alertgate.proof import Proof
 from alertgate.rules import SeverityRules
 from alertgate.silence import Silence
-from alertgate.store import alerts, claims, failures, incidents, links, notifications, policies, schema, silences
+from alertgate.store import (
+    alerts,
+    claims,
+    failures,
+    follow,
+    incidents,
+    links,
+    notifications,
+    policies,
+    schema,
+    silences,
+)
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
 from alertgate.store.postgresql import postgresql_engine
@@ -567,4 +579,40 @@ def test_messages_of_an_older_schema_have_no_link_and_can_get_one(first_schema, 
     again.open(exclusive=True)
     assert [each.id for each in again.read_now(lambda c: notifications.of_incident(c, "incident-4"))] == ["n1"]
     assert again.read_now(lambda c: links.find(c, "0" * 64)) is None
+    again.close()
+
+
+def test_messages_of_an_older_schema_are_not_followed_and_can_be(first_schema, database):
+    """What was sent before has no proof, and isn't asked about; a downgrade forgets what is known alone."""
+    at, before = int(START.timestamp() * 1_000_000), schema.VERSIONS[schema.VERSIONS.index("0012") - 1]
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.upgrade, before)
+        for id_, status in (("n1", "sent"), ("n2", "pending")):
+            connection.execute(
+                text(
+                    "INSERT INTO notifications (id, incident_id, channel, address, kind, status, severity, reason,"
+                    " created_at, due_at, retry_since, attempts, finished_at) VALUES (:id, 'incident-4', 'email',"
+                    " :address, 'opening', :status, 1, 'r', :at, :at, :at, 1, :at)"
+                ),
+                {"id": id_, "address": f"{id_}@x.y", "status": status, "at": at},
+            )
+    store = Store(first_schema)
+    store.open(exclusive=True)
+    [old, waiting] = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
+    assert {(each.proof, each.receipt, each.shown, each.follow_at) for each in (old, waiting)} == {(None,) * 4}
+    later = START + timedelta(days=9)
+    assert store.read_now(lambda c: follow.due(c, later, 10, list(ChannelName))) == []
+    with store.transaction() as connection:
+        assert [each.id for each in follow.prove(connection, [old, waiting], Proof.SEEN, START, "Anna")] == ["n1"]
+        links.keep_shown(connection, {"n1": "0123456789"})
+    [old, _] = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
+    assert (old.proof, old.proved_at, old.proved_by, old.shown) == (Proof.SEEN, START, "Anna", "0123456789")
+    store.close()
+    with connected(first_schema, database) as connection:
+        migrate(connection, command.downgrade, before)
+        assert connection.execute(text("SELECT count(*) FROM notifications")).scalar() == 2
+    again = Store(first_schema)
+    again.open(exclusive=True)
+    found = again.read_now(lambda c: notifications.of_incident(c, "incident-4"))
+    assert [(each.id, each.status, each.proof) for each in found] == [("n1", "sent", None), ("n2", "pending", None)]
     again.close()

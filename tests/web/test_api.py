@@ -413,12 +413,14 @@ async def test_a_test_message_goes_to_every_recipient(make_settings):
                     "address": "gone@example.com",
                     "sent": False,
                     "reply": "no_such_recipient: 550 5.1.1 gone",
+                    "proof": None,
                 },
                 {
                     "channel": "email",
                     "address": "me@example.com",
                     "sent": True,
                     "reply": "250 2.0.0 OK queued as 0001",
+                    "proof": "sent",
                 },
             ],
         }

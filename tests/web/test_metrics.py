@@ -7,6 +7,7 @@ from alertgate.accept.record import Result
 from alertgate.metrics import ESCALATED, METHODS, OUTCOMES
 from alertgate.model import ChannelName, NotificationStatus, Source
 from alertgate.notify.channels.base import Reason
+from alertgate.proof import Proof
 from alertgate.prove.audit import AuditFinding
 from alertgate.web.guards import Guard
 from alertgate.web.limits import RateBudget
@@ -109,6 +110,7 @@ class Never:
 
     name = ChannelName.EMAIL
     capacity = 0
+    repeats_safely = True
 
     async def send(self, message, _deadline):
         raise NotImplementedError
@@ -211,6 +213,7 @@ async def test_every_label_is_from_a_closed_list(service: Running):
         "outcome": set(OUTCOMES),
         "reason": set(Reason),
         "kind": {*AuditFinding, *ESCALATED},
+        "proof": set(Proof),
         "guard": set(Guard),
         "budget": set(RateBudget),
         "method": {*METHODS, "other"},

@@ -26,6 +26,7 @@ async def test_status_counts_what_was_done(make_settings, database):
     assert status["last_day"] == status["last_hour"]
     outbox = status["channels"]["outbox"]
     assert (outbox["state"], outbox["pending"], outbox["sending"]) == ("up", 0, 0)
+    assert outbox["proved"] == {"sent": 2, "delivered": 0, "seen": 0, "acknowledged": 0}
     assert (status["degraded"], status["mail_budget"]) == ([], "plenty")
 
 

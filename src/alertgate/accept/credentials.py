@@ -119,6 +119,25 @@ def standard_webhook(
     return CredentialCheck.OK if abs(now - sent) <= TOLERANCE else CredentialCheck.EXPIRED
 
 
+def twilio_signature(
+    headers: Sequence[str], urls: Sequence[str], fields: Sequence[tuple[str, str]], tokens: Sequence[str]
+) -> CredentialCheck:
+    """Check the X-Twilio-Signature headers of a form: base64 HMAC-SHA1 of a URL and the fields, sorted by name.
+
+    It may be that of any of the `urls`. Sources: Twilio's "Webhooks security"; twilio-python's `request_validator.py`.
+    """
+    if not headers:
+        return CredentialCheck.MISSING
+    if len(headers) > 1 or not headers[0].strip():
+        return CredentialCheck.MALFORMED
+    signed = "".join(name + value for name, value in sorted(set(fields)))
+    contents = [f"{url}{signed}".encode(errors="surrogatepass") for url in urls]
+    expected = [
+        base64.b64encode(hmac.digest(token.encode(), content, hashlib.sha1)) for token in tokens for content in contents
+    ]
+    return _any_equal(headers[0].strip().encode(errors="surrogatepass"), expected)
+
+
 def _signing_keys(secret: str) -> list[bytes]:
     """Return the keys that a secret may mean: the specification uses base64, but people also set plain text.
 

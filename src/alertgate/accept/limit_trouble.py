@@ -1,4 +1,4 @@
-"""Tell people that the mail account nears its daily limit, and when there is room again. Pure."""
+"""Tell people that an account nears its daily limit, and when there is room again. Pure."""
 
 from collections.abc import Mapping
 from enum import IntEnum

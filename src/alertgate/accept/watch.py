@@ -37,9 +37,8 @@ from alertgate.prove.troubles import Trouble
 from alertgate.store import audit, counts
 from alertgate.store.engine import Store
 
-MAIL = "mail"
 DISK = "DATA_DIR"
-"""What the incidents about the daily limit and about the disk are about."""
+"""What the incidents about the disk are about."""
 LOOK_AT_DISK_EVERY = 60.0
 """Seconds."""
 OVER = (None, Severity.INFO)
@@ -59,7 +58,7 @@ class Watched:
     states: Callable[[], Mapping[ChannelName, ChannelState]]
     directory: Directory
     failures: FailureWatch
-    usage: Callable[[], Usage | None]
+    usage: Callable[[], Mapping[str, Usage]]
     latest_audit: Callable[[], Audit | None]
     disk: Path | None
     disk_usage: DiskUsage
@@ -73,7 +72,7 @@ class Watch:
         self._own = own_alerts
         self._store = store
         self._clock = clock
-        self._limit = limit_trouble.Level.UNKNOWN
+        self._limits: dict[str, limit_trouble.Level] = {}
         self._disk = disk_trouble.Level.UNKNOWN
         self._disk_at = float("-inf")
         self._found: dict[AuditFinding, datetime] = {}
@@ -87,7 +86,7 @@ class Watch:
     async def run(self) -> None:
         """Look at everything. What needs a store that is away waits for it: it couldn't be told either."""
         policy_trouble.note(self._watched.policies, self._own)
-        self.look_at_limit()
+        self.look_at_limits()
         await self.look_at_disk()
         await self.look_at_failures()
         with suppress(StoreError):
@@ -95,16 +94,15 @@ class Watch:
         with suppress(StoreError):
             await self.look_at_audit()
 
-    def look_at_limit(self) -> None:
-        """Raise that the mail account nears its daily limit."""
-        usage = self._watched.usage()
-        if usage is None:
-            return
-        self._limit = limit_trouble.after(self._limit, usage.sent, usage.limit)
-        if self._limit is not limit_trouble.Level.UNKNOWN:
-            cause, severity = limit_trouble.TROUBLES.get(self._limit, OVER)
-            detail = f"{usage.sent:,} of {usage.limit:,}"
-            self._own.lasts(Trouble.LIMIT, MAIL, cause, severity, detail=detail)
+    def look_at_limits(self) -> None:
+        """Raise that an account nears its daily limit."""
+        for account, usage in self._watched.usage().items():
+            before = self._limits.get(account, limit_trouble.Level.UNKNOWN)
+            level = self._limits[account] = limit_trouble.after(before, usage.sent, usage.limit)
+            if level is not limit_trouble.Level.UNKNOWN:
+                cause, severity = limit_trouble.TROUBLES.get(level, OVER)
+                detail = f"{usage.sent:,} of {usage.limit:,}"
+                self._own.lasts(Trouble.LIMIT, account, cause, severity, detail=detail)
 
     async def look_at_disk(self) -> None:
         """Raise that the disk is almost full; where nothing is written to it, there is always room."""

@@ -22,6 +22,7 @@ from alertgate.cli.health import healthcheck, local_url
 from alertgate.cli.incidents import ack, list_incidents, resolve, snooze
 from alertgate.cli.init import write_env
 from alertgate.cli.reload import reload
+from alertgate.cli.send_test import send_test
 from alertgate.cli.silences import silence, silences, unsilence
 from alertgate.cli.template import particle_template, public_address
 from alertgate.cli.who import who
@@ -30,9 +31,7 @@ from alertgate.config import Settings
 from alertgate.errors import AlertgateError, ConfigError
 from alertgate.ids import new_id
 from alertgate.notify.channels.base import Level
-from alertgate.notify.channels.registry import open_channels, surroundings
-from alertgate.notify.directory import Directory
-from alertgate.notify.test_send import TestSend, send_tests
+from alertgate.notify.channels.registry import surroundings
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, doubts, load
@@ -156,42 +155,7 @@ def check(
         raise typer.Exit(2 if problems(file, named=settings.must_have_policy) else 1)
 
 
-@app.command("send-test")
-def send_test(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
-    """Send a test message to every recipient, and print each server's answer and what to do about it."""
-    settings = load(env_file)
-    configure_logging("error", "console")
-    if settings.mail_host is None:
-        database.require_data_dir(settings, env_file)  # the outbox would make it
-    secrets = contact_secrets(env_file)
-    results = asyncio.run(_send_tests(settings, policy.directory_of_file(settings, env_file)))
-    for result in results:
-        word = "sent" if result.sent else "FAILED"
-        line = policy.concealed(f"{word:6} {result.channel:6} {result.address}: {result.text}", secrets)
-        typer.echo(escaped(line))
-        if result.advice:
-            typer.echo(escaped(f"{'':13} {result.advice}"))
-    if settings.mail_host and any(result.sent for result in results):
-        typer.echo(_ACCEPTED)
-    if not all(result.sent for result in results):
-        raise typer.Exit(1)
-
-
-_ACCEPTED = (
-    "The mail server took what is marked sent; that doesn't show that it arrives. Look into each inbox and its spam "
-    "folder, and at each phone. Mails that can't be delivered come back to SMTP_EMAIL."
-)
-
-
-async def _send_tests(settings: Settings, told: Directory) -> list[TestSend]:
-    channels = open_channels(settings, SystemClock())
-    try:
-        return await send_tests(settings, told.targets, channels, told.policy.readers_zone, SystemClock(), new_id)
-    finally:
-        for channel in channels:
-            await channel.close()
-
-
+app.command("send-test")(send_test)
 app.command()(explain)
 app.command()(who)
 app.command()(reload)

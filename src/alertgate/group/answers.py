@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from alertgate.answers import Verdict
 from alertgate.credential import Credential
 from alertgate.group.actions import SNOOZE, Action, Applied
-from alertgate.group.by_link import Doer, LinkAct, before
+from alertgate.group.by_link import Doer, LinkAct
 from alertgate.group.transitions import TransitionResult
 from alertgate.marks import mark
 from alertgate.model import Incident, IncidentStatus, Notification
@@ -51,7 +51,7 @@ class Answers:
         A digest can't be answered so: its members have no mark.
         """
         incident = incidents.get(connection, told.incident_id)
-        verdict = judge(incident, told)
+        verdict = judge(incident, told, act)
         if incident is None or verdict is not Verdict.DONE:
             return Answered(verdict, incident)
         lasting: timedelta | None = SNOOZE if act is LinkAct.SNOOZE else None
@@ -63,12 +63,10 @@ class Answers:
         return Answered(Verdict.DONE, applied.transition.incident, (action, applied))
 
 
-def judge(incident: Incident | None, told: Notification) -> Verdict:
+def judge(incident: Incident | None, told: Notification, act: LinkAct = LinkAct.ACKNOWLEDGE) -> Verdict:
     """Decide what becomes of an answer to a message about an incident. Pure."""
     if incident is None or incident.status is IncidentStatus.RESOLVED:
         return Verdict.OVER
-    if told.shown not in {mark(incident), mark(before(incident))}:
-        return Verdict.CHANGED
-    if incident.status is IncidentStatus.ACKNOWLEDGED and not incident.is_snoozed:
+    if incident.status is IncidentStatus.ACKNOWLEDGED and not (incident.is_snoozed and act is LinkAct.ACKNOWLEDGE):
         return Verdict.ALREADY
-    return Verdict.DONE
+    return Verdict.DONE if told.shown == mark(incident) else Verdict.CHANGED

@@ -40,6 +40,8 @@ from alertgate.notify.delivery_log import log_attempts, log_digest
 from alertgate.notify.parts import part_ids
 from alertgate.notify.render.message import BY_MAIL, render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
+from alertgate.policy.escalations import Escalation
+from alertgate.proof import Proof
 from alertgate.store import Connection, attempts, leases
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish, unattempted
@@ -83,7 +85,8 @@ class _End:
 class Sender:
     """Sends messages.
 
-    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers.
+    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers,
+    `escalation` that of a name, if the policy has it.
     """
 
     def __init__(
@@ -97,8 +100,10 @@ class Sender:
         chance: Callable[[], float],
         zone: Callable[[], ZoneInfo],
         links: Links | None = None,
+        escalation: Callable[[str], Escalation | None] = lambda _: None,
     ) -> None:
         self._links = links
+        self._escalation = escalation
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -149,15 +154,17 @@ class Sender:
             course,
             link,
             one.silence,
+            self._escalation(one.escalation) if one.escalation else None,
+            one.first_sent_at,
         )
 
     async def send(self, channel: Channel, outgoing: Outgoing, deadline: float) -> Attempted:
         """Attempt a message until `deadline` (event loop time). A failure is an outcome, never an exception."""
         context = self.context(outgoing)
-        made = [await self._attempt(channel, outgoing.first, partial(render, context), deadline)]
+        made = [await self._attempt(channel, outgoing, partial(render, context), deadline)]
         if made[-1][1].reason is Reason.TOO_LARGE and render(context).picture:
             smaller = partial(render, context, with_picture=False)
-            made.append(await self._attempt(channel, outgoing.first, smaller, deadline))
+            made.append(await self._attempt(channel, outgoing, smaller, deadline))
         return Attempted(tuple(attempt for attempt, _ in made), made[-1][1])
 
     async def record(self, channel: Channel, outgoing: Outgoing, attempted: Attempted) -> None:
@@ -169,6 +176,8 @@ class Sender:
         others = () if is_probe else outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
         finishes = self._finishes(outgoing, attempted.outcome)
+        if attempted.outcome.reason is Reason.TIMEOUT and not channel.repeats_safely:
+            finishes = tuple(replace(each, unsure=True) for each in finishes)
         end = _End((*attempted.attempts, *copies), finishes, attempted.outcome)
         await self._record(outgoing, end)
         for snapshot, finish in zip(outgoing.snapshots, end.finishes, strict=True):
@@ -177,6 +186,7 @@ class Sender:
                 waited = notification.kind in (Kind.UPDATE, Kind.CHANGES)
                 since = incident.last_alert_at if waited else notification.released_at or notification.created_at
                 self._metrics.delivered(channel.name, (self._clock.now() - since).total_seconds())
+                self._metrics.proved(channel.name, finish.proof or Proof.SENT)
             elif finish.status is NotificationStatus.FAILED and not notification.given_up:
                 self._metrics.failed(channel.name)
         if outgoing.is_digest and isinstance(attempted.outcome, Sent):
@@ -197,15 +207,15 @@ class Sender:
         return replace(attempt, id=self._new_id(attempt.started_at), notification_id=notification.id)
 
     async def _attempt(
-        self, channel: Channel, notification: Notification, make: Callable[[], Message], deadline: float
+        self, channel: Channel, outgoing: Outgoing, make: Callable[[], Message], deadline: float
     ) -> tuple[Attempt, Outcome]:
         """Make one attempt. A failure is an outcome, never an exception."""
-        started_at, start = self._clock.now(), self._clock.monotonic()
+        started_at, start, notification = self._clock.now(), self._clock.monotonic(), outgoing.first
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
                 message = await asyncio.to_thread(make)  # a digest of thousands takes long
-                outcome = await channel.send(message, deadline)
+                outcome = await channel.send(replace(message, repeats_since=outgoing.repeats_since), deadline)
         except TimeoutError:
             outcome = Transient(Reason.TIMEOUT, "not confirmed by the server before the lease's deadline")
         except Exception as error:

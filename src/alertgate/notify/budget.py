@@ -1,20 +1,23 @@
-"""The daily limit of a mail account. Pure.
+"""The daily limits of the mail account and of Twilio's. Pure.
 
 Mail providers block an account for a day once it has sent too much (Gmail: 500 messages in 24 hours), and then even a
-critical notification can't go out. So messages are saved before the limit is reached, and none exceeds it. A digest is
-one message. Claims count, each in its own transaction, so that neither connections nor replicas add up to more.
+critical notification can't go out; and each text and call costs money. So messages are saved before a limit is reached,
+and none exceeds it. A digest is one message. Claims count, each in its own transaction, so that neither connections nor
+replicas add up to more.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeVar
 
+from alertgate.config import Settings
 from alertgate.model import ChannelName, Severity
 
 MAIL = (ChannelName.EMAIL, ChannelName.SMS)
 """The channels that use the mail account and share its daily limit."""
+TWILIO = (ChannelName.TWILIO, ChannelName.CALL)
 PERIOD = timedelta(hours=24)
 LOW_FROM = 0.80
 RESERVED = 0.10
@@ -31,10 +34,45 @@ class Budget(StrEnum):
 
 
 class Usage(NamedTuple):
-    """How many messages the mail account sent within the period; a `limit` of 0 means no limit."""
+    """How many messages an account sent within the period; a `limit` of 0 means no limit."""
 
     sent: int
     limit: int
+
+
+class DailyLimit(NamedTuple):
+    """The limit of one account, which its channels share; 0 means that there is none."""
+
+    account: str
+    """`mail` or `twilio`, as in metrics and in what is said of it."""
+    setting: str
+    channels: tuple[ChannelName, ...]
+    limit: int
+    stops: str
+    """What doesn't go out once it is reached."""
+
+
+NO_LIMIT = DailyLimit("", "", (), 0, "")
+
+
+def daily_limits(settings: Settings) -> tuple[DailyLimit, ...]:
+    """Return the limits of all accounts, of the mail account first."""
+    return (
+        DailyLimit("mail", "SMTP_DAILY_LIMIT", MAIL, settings.smtp_daily_limit, "no mail, and no text by mail,"),
+        DailyLimit(
+            "twilio", "TWILIO_DAILY_LIMIT", TWILIO, settings.twilio_daily_limit, "no text and no call by Twilio"
+        ),
+    )
+
+
+def limit_of(channel: ChannelName, limits: Iterable[DailyLimit]) -> DailyLimit:
+    """Return the limit that a channel shares."""
+    return next((each for each in limits if channel in each.channels), NO_LIMIT)
+
+
+def channels_at(limits: Collection[DailyLimit], budgets: Mapping[str, Budget], level: Budget) -> list[ChannelName]:
+    """Return the channels whose account has come to a level."""
+    return [channel for each in limits if budgets.get(each.account) is level for channel in each.channels]
 
 
 class _Message(Protocol):

@@ -17,7 +17,7 @@ from alertgate.contact_state import Due, Recent
 from alertgate.links import Links, fingerprint
 from alertgate.marks import ANSWERED_BY_SERVICE, mark
 from alertgate.model import ChannelName, Incident, Kind, Notification
-from alertgate.notify.budget import MAIL, PERIOD, Budget, affordable, budget
+from alertgate.notify.budget import PERIOD, Budget, DailyLimit, affordable, budget, limit_of
 from alertgate.notify.context import SHOWN_ALERTS, Outgoing, Snapshot
 from alertgate.notify.course import SAYS_COURSE, Course
 from alertgate.notify.directory import Directory
@@ -27,10 +27,12 @@ from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, cho
 from alertgate.notify.hours import may_hold, without_untimely
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.mute import in_force, without_silenced
+from alertgate.notify.render.message import BY_MAIL
 from alertgate.policy.silences import by_link, lasting
 from alertgate.silence import Silence
 from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, silences, untold
 from alertgate.store.claims import Since
+from alertgate.store.escalations import StoredRun
 from alertgate.store.leases import CLOCK_SKEW, Lease
 
 LEASE = timedelta(seconds=60)
@@ -99,7 +101,7 @@ class ClaimResult:
 
 
 class Claimer:
-    """Claims for the process `owner`. `daily_limit` is the mail account's; `new_id` returns an id for a time.
+    """Claims for the process `owner`. `daily_limits` are those of accounts; `new_id` returns an id for a time.
 
     `device_name` returns the name of a device's id, if it has one. By the `links` of messages people find what they are
     about, before the messages go out.
@@ -110,7 +112,7 @@ class Claimer:
     def __init__(
         self,
         rules: FloodRules,
-        daily_limit: int,
+        daily_limits: Sequence[DailyLimit],
         directory: Directory,
         *,
         owner: str,
@@ -123,13 +125,14 @@ class Claimer:
         self._directory = directory
         self._escalator = Escalator(directory, device_name)
         self._rules = rules
-        self._daily_limit = daily_limit
+        self._daily_limits = daily_limits
         self._owner = owner
         self._new_id = new_id
 
     def claim(self, connection: Connection, wanted: Claim) -> ClaimResult:
         """Lease what is to be sent now, and read what it is about."""
-        limit = self._daily_limit if wanted.channel in MAIL else 0
+        shared = limit_of(wanted.channel, self._daily_limits)
+        limit = shared.limit
         missed = untold.any_missed(connection, wanted.channel)
         silenced = in_force(connection, wanted.now)
         holds = silenced or may_hold(self._directory.policy, wanted.now)
@@ -147,7 +150,7 @@ class Claimer:
             due = without_untimely(connection, own, self._escalator, wanted.now)
         if not due:
             return ClaimResult()
-        used = claims.messages_sent(connection, MAIL, wanted.now, PERIOD) if limit else 0
+        used = claims.messages_sent(connection, shared.channels, wanted.now, PERIOD) if limit else 0
         rules = self._rules_for(wanted, budget(used, limit))
         alone = wanted.alone(due)
         ids = {each.id for each in alone}
@@ -203,7 +206,9 @@ class Claimer:
         if self._links:
             firsts = [members[0].id for members in messages]
             links.keep(connection, {each: fingerprint(self._links.token(each)) for each in firsts})
-        found = with_contents(connection, messages)
+        before = [any(member.claimed_at for member in each.members) for each in going]
+        read = with_contents(connection, messages)
+        found = tuple(replace(each, claimed_before=was) for each, was in zip(read, before, strict=True))
         if wanted.channel in ANSWERED_BY_SERVICE:
             alone = [each.snapshots[0] for each in found if not each.is_digest]
             links.keep_shown(connection, {each.notification.id: mark(each.incident) for each in alone})
@@ -233,8 +238,9 @@ def with_contents(connection: Connection, messages: Sequence[Sequence[Notificati
     showing = [each for each in found if each.missed_since or not each.is_digest]
     ids = [notification.id for outgoing in showing for notification in outgoing.notifications]
     earlier = {id_: Untold(*what) for id_, what in untold.earlier(connection, ids).items()}
-    courses = _courses(connection, [each for each in found if not each.is_digest])
-    return tuple(_with_alerts(connection, outgoing, earlier, courses) for outgoing in found)
+    alone = [each for each in found if not each.is_digest]
+    courses, running = _courses(connection, alone), _running(connection, alone)
+    return tuple(_with_alerts(connection, outgoing, earlier, courses, running) for outgoing in found)
 
 
 def _snapshot(notification: Notification, about: Mapping[str, Incident], begun: Sequence[Silence]) -> Snapshot:
@@ -266,8 +272,18 @@ def _courses(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, Cou
     return found
 
 
+def _running(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, StoredRun]:
+    """Return the escalation of each incident whose message isn't a mail: a service may ring as often as it says."""
+    ids = {each.first.incident_id for each in alone if each.first.channel not in BY_MAIL}
+    return escalations.of_incidents(connection, ids) if ids else {}
+
+
 def _with_alerts(
-    connection: Connection, outgoing: Outgoing, earlier: Mapping[str, Untold], courses: Mapping[str, Course]
+    connection: Connection,
+    outgoing: Outgoing,
+    earlier: Mapping[str, Untold],
+    courses: Mapping[str, Course],
+    running: Mapping[str, StoredRun],
 ) -> Outgoing:
     if outgoing.missed_since:
         news = untold.news(connection, [each.id for each in outgoing.notifications])
@@ -281,6 +297,14 @@ def _with_alerts(
     [snapshot] = outgoing.snapshots
     latest = alerts.latest(connection, snapshot.incident.id, SHOWN_ALERTS)
     first = alerts.first(connection, snapshot.incident.id) if len(latest) == SHOWN_ALERTS else None
-    untold_before, course = earlier.get(snapshot.notification.id), courses.get(snapshot.incident.id)
-    shown = replace(snapshot, alerts=tuple(latest), first=first, earlier=untold_before, course=course)
+    run = running.get(snapshot.incident.id)
+    shown = replace(
+        snapshot,
+        alerts=tuple(latest),
+        first=first,
+        earlier=earlier.get(snapshot.notification.id),
+        course=courses.get(snapshot.incident.id),
+        escalation=run.escalation if run else None,
+        first_sent_at=run.first_sent_at if run else None,
+    )
     return Outgoing((shown,))

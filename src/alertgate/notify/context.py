@@ -21,6 +21,7 @@ from alertgate.notify.evidence import Tried
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.names import event_name, part_name, where
 from alertgate.notify.render.reading import Reading, reading
+from alertgate.policy.escalations import Escalation
 from alertgate.silence import Silence
 
 LATE = timedelta(minutes=1)
@@ -45,6 +46,10 @@ class Snapshot:
     """How far its escalation has come, for the messages that say it."""
     silence: Silence | None = None
     """The silence that it tells of."""
+    escalation: str | None = None
+    """The name of its escalation, for the messages whose service rings again by itself."""
+    first_sent_at: datetime | None = None
+    """When the first notification of that was sent, as far as it knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,14 @@ class Outgoing:
     """What one message carries: one notification, or the members of a digest, the most severe first."""
 
     snapshots: tuple[Snapshot, ...]
+    claimed_before: bool = False
+    """Whether it, or a part of it, was claimed before: then it may have been sent."""
+
+    @property
+    def repeats_since(self) -> datetime | None:
+        """Since when it may have been sent already; None if that can't be."""
+        begun = [max(each.created_at, each.retry_since) for each in self.notifications]
+        return min(begun) if self.claimed_before else None
 
     @property
     def notifications(self) -> tuple[Notification, ...]:
@@ -211,6 +224,10 @@ class MessageContext(LocalTimes):
     """Where its reader can answer, if there are links."""
     silence: Silence | None = None
     """The silence that it tells of, if it is the news that there is one."""
+    escalation: Escalation | None = None
+    """The incident's escalation, if it has one of its own."""
+    first_sent_at: datetime | None = None
+    """As that of Snapshot."""
 
     @property
     def latest(self) -> Alert:

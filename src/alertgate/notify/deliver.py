@@ -24,7 +24,7 @@ from alertgate.notify.claim import Claim, Claimer
 from alertgate.notify.delivery_log import LONGEST, cut
 from alertgate.notify.lane import Claimed, DeliveryTimes, Lane
 from alertgate.notify.upkeep import NotificationUpkeep
-from alertgate.store import leases, upkeep
+from alertgate.store import leases, untold, upkeep
 from alertgate.store.engine import Store
 
 SHORTEST_PAUSE = 0.05
@@ -76,7 +76,6 @@ class Deliverer:
         self._poll_every = times.poll_every
         self._again_at: list[datetime] = []
         """When something that waits in a flood may go, as the last round found."""
-        self._budget = Budget.PLENTY
         self._resumed: set[ChannelName] = set()
         """Channels whose waiting retries are to be made due."""
         self._stopping = False
@@ -96,13 +95,13 @@ class Deliverer:
         return {name: state.paused_at for name, state in states if state.paused_at and not state.in_doubt}
 
     @property
-    def budget(self) -> Budget:
-        """How much of the mail account's daily limit is used."""
-        return self._budget
+    def budgets(self) -> Mapping[str, Budget]:
+        """How much of each account's daily limit is used."""
+        return self._upkeep.budgets
 
     @property
-    def usage(self) -> Usage | None:
-        """How many messages that is; None before the first measurement."""
+    def usage(self) -> Mapping[str, Usage]:
+        """How many messages that is; of no account before the first measurement."""
         return self._upkeep.usage
 
     @property
@@ -114,7 +113,8 @@ class Deliverer:
         """Release what an earlier run of this process left behind, then start the loop."""
         if self._store.dialect == "sqlite":  # nobody else can hold a lease on this file
             now = self._clock.now()
-            released = await self._store.write(lambda connection: leases.release_all(connection, now))
+            unsure = [name for name, lane in self._lanes.items() if not lane.channel.repeats_safely]
+            released = await self._store.write(partial(leases.release_all, now=now, unsure=unsure))
             if released:
                 log.info(
                     "notifications.released",
@@ -134,9 +134,10 @@ class Deliverer:
             self._loop.cancel()
         await asyncio.gather(*(lane.stop(timeout) for lane in self._lanes.values()))
         owner, now = self._owner, self._clock.now()
+        unsure = {id_ for lane in self._lanes.values() for id_ in lane.cut_off}
         try:
             async with asyncio.timeout(timeout):
-                await self._store.write(lambda connection: leases.release_owned(connection, owner, now))
+                await self._store.write(partial(leases.release_owned, owner=owner, now=now, unsure=unsure))
         except (StoreUnavailable, TimeoutError):
             log.warning("notifications.unreleased", detail="leases couldn't be released; they expire within a minute")
         await asyncio.gather(*(lane.channel.close() for lane in self._lanes.values()))
@@ -150,11 +151,12 @@ class Deliverer:
             self.last_round = self._clock.monotonic()
             self._wake.clear()
             try:
-                self._budget = await self._upkeep.run_if_due(self.here, self._away)
+                await self._upkeep.run_if_due(self.here, self._away)
                 await self._bring_forward()
                 self._again_at = []
+                due = await self._store.read(partial(untold.with_due, channels=self._lanes, now=self._clock.now()))
                 for lane in self._lanes.values():
-                    await self._fill(lane)
+                    await self._fill(lane, is_due=lane.channel.name in due)
             except StoreUnavailable as error:
                 log.error("delivery.waits", detail="due notifications can't be claimed; retrying", error=str(error))  # noqa: TRY400
             except Exception:
@@ -169,12 +171,15 @@ class Deliverer:
         now = self._clock.now()
         return min([self._poll_every, *(max((at - now).total_seconds(), SHORTEST_PAUSE) for at in self._again_at)])
 
-    async def _fill(self, lane: Lane) -> None:
-        """Claim due messages for a lane, as many as it has room for."""
+    async def _fill(self, lane: Lane, *, is_due: bool) -> None:
+        """Claim due messages for a lane, as many as it has room for. A probe is tried also where nothing is due."""
         now = self._clock.now()
         room = lane.room(now)
         if not room.slots or self._stopping:
             lane.more_is_due = True  # whatever woke this round is still waiting
+            return
+        if not (is_due or room.probe):
+            lane.more_is_due = False
             return
         state = lane.state
         wanted = Claim(

@@ -115,7 +115,7 @@ def cut(reply: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-_ACCEPTED = "the mail server, or the outbox, accepted it"
+_ACCEPTED = "the mail server, the channel's service, or the outbox accepted it"
 
 
 def _failed(remedy: str | None, which: str, *, missed: bool) -> str:

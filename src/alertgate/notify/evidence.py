@@ -150,7 +150,8 @@ def _judged(outcome: Transient, doubt: Doubt, subject: Subject) -> Outcome:
         return outcome
     if doubt.others_since and doubt.times >= TRIES:
         return outcome.if_alone
-    return Transient(outcome.if_alone.reason, outcome.reply, of_content=outcome.if_alone.of_content)
+    alone = outcome.if_alone
+    return Transient(alone.reason, outcome.reply, of_content=alone.of_content, retry_in=outcome.retry_in)
 
 
 def words_of(reply: str) -> str:

@@ -13,13 +13,21 @@ import structlog
 
 from alertgate.clock import Clock
 from alertgate.metrics import Metrics
-from alertgate.model import Attempt, ChannelName, Notification, NotificationStatus
+from alertgate.model import (
+    Attempt,
+    ChannelName,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+)
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
 from alertgate.notify.claim import with_contents
+from alertgate.notify.context import DigestContext, MessageContext
 from alertgate.notify.render.message import render
 from alertgate.proof import Proof
-from alertgate.store import Connection, attempts, follow, notifications
+from alertgate.store import Connection, attempts, follow, incidents, leases, notifications
 from alertgate.store.engine import Store
 from alertgate.store.follow import Due
 
@@ -30,6 +38,8 @@ WITHIN = 30.0
 SETTLE_AGAIN = timedelta(minutes=1)
 SETTLED_WITHIN = timedelta(hours=6)
 """For how long after it was sent a service is told again and again how a message's incident ended."""
+SETTLES_FOR = timedelta(days=2)
+"""For how long after it was sent a service hears how a message's incident ended, though it isn't asked any more."""
 SENT_AGAIN_AFTER = timedelta(minutes=1)
 MOST_TRIES = 3
 """How often a message is sent that its service took, and that didn't arrive for a while."""
@@ -78,9 +88,10 @@ class FollowJob:
         if not found:
             return
         taken = await self._store.write(partial(follow.take, found=found, owner=self._owner, now=now))
-        by_message: dict[tuple[ChannelName, str | None], list[Due]] = {}
+        by_message: dict[tuple[ChannelName, str, str | None], list[Due]] = {}
         for each in taken:
-            by_message.setdefault((each.notification.channel, each.notification.receipt), []).append(each)
+            one = each.notification
+            by_message.setdefault((one.channel, one.address, one.receipt), []).append(each)
         await asyncio.gather(*(self._follow(members) for members in by_message.values()))
 
     async def _follow(self, members: Sequence[Due]) -> None:
@@ -98,11 +109,11 @@ class FollowJob:
     async def _settle(self, follower: Follower, told: Sequence[Notification]) -> None:
         """Tell a service that somebody has the incidents of a message, or that they are over."""
         [outgoing] = await self._store.read(lambda connection: with_contents(connection, [told]))
-        message = render(self._sender.context(outgoing), with_picture=False)
+        message = render(_settled(self._sender.context(outgoing)), with_picture=False)
         deadline = asyncio.get_running_loop().time() + WITHIN
         outcome = await follower.settle(_followed(told[0]), message, deadline)
         if isinstance(outcome, Transient) and self._clock.now() - _sent_at(told[0]) < SETTLED_WITHIN:
-            await self._again(told, self._clock.now() + SETTLE_AGAIN)
+            await self._again(told, self._clock.now() + SETTLE_AGAIN, not_before=True)
             return
         if not isinstance(outcome, Sent):
             log.warning(
@@ -123,6 +134,7 @@ class FollowJob:
                 partial(follow.prove, told=told, proof=learned.proof, at=learned.at or now, by=learned.by)
             )
             for each in raised:
+                self._metrics.proved(each.channel, learned.proof)
                 log.info(
                     "notification.proved",
                     detail="its service says so",
@@ -135,8 +147,10 @@ class FollowJob:
                 for each in told:
                     await self._acknowledge(each, learned.by, now)
         if learned.failure:
-            await self._store.write(partial(self._fail, told=told, failure=learned.failure, now=now))
+            failed = await self._store.write(partial(self._fail, told=told, failure=learned.failure, now=now))
             self._metrics.attempted(told[0].channel, learned.failure.word, learned.failure.reason)
+            for each in failed:
+                self._metrics.failed(each.channel)
             self._wake()
             log.warning(
                 "notification.not_arrived",
@@ -147,30 +161,53 @@ class FollowJob:
                 reply=learned.failure.reply,
             )
             return
-        await self._again(told, now + learned.again_in if learned.again_in is not None else None)
+        await self._again(told, self._next(told[0], learned, now))
+
+    def _next(self, told: Notification, learned: Learned, now: datetime) -> datetime | None:
+        """Return when to ask again; a service that is told of an incident's end is followed until that is too late."""
+        if learned.again_in is not None:
+            return now + learned.again_in
+        until = _sent_at(told) + SETTLES_FOR
+        return until if told.channel in self._settling and now < until else None
 
     def _fail(
         self, connection: Connection, told: Sequence[Notification], failure: Transient | Permanent, now: datetime
-    ) -> None:
-        """Make what didn't arrive pending once more, or failed, unless something else will say it."""
+    ) -> list[Notification]:
+        """Make what didn't arrive pending once more, or failed, unless it is needless; return what failed."""
+        failed = []
         for each in told:
             current = notifications.get(connection, each.id)
-            if current is None or current.status is not NotificationStatus.SENT:
-                continue
+            if current is None or current.status is not NotificationStatus.SENT or current.receipt != each.receipt:
+                continue  # it was sent once more already
             attempts.add(connection, [self._attempt(current, failure, now)])
-            follow.not_arrived(connection, current, self._after(connection, current, failure, now))
+            after = self._after(connection, current, failure, now)
+            follow.not_arrived(connection, current, after, now)
+            failed += [after] if after.status is NotificationStatus.FAILED else []
+        return failed
 
     def _after(
         self, connection: Connection, current: Notification, failure: Transient | Permanent, now: datetime
     ) -> Notification:
-        ended = replace(current, follow_at=None, follow_owner=None, proof=None, proved_at=None, proved_by=None)
-        target = (current.channel, current.address)
-        if notifications.pending_to(connection, current.incident_id, target):
-            return ended  # that will say it
+        ended = replace(current, finished_at=now, proof=None, proved_at=None, proved_by=None, follow_at=None)
+        ended = replace(ended, follow_owner=None)
+        if reason := self._needless(connection, current):
+            return replace(ended, status=NotificationStatus.CANCELLED, reason=reason)
         if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
-            due_at = now + SENT_AGAIN_AFTER
+            due_at = now + max(SENT_AGAIN_AFTER, failure.retry_in or timedelta(0))
             return replace(ended, status=NotificationStatus.PENDING, due_at=due_at, finished_at=None, receipt=None)
-        return replace(ended, status=NotificationStatus.FAILED, finished_at=now)
+        return replace(ended, status=NotificationStatus.FAILED)
+
+    @staticmethod
+    def _needless(connection: Connection, current: Notification) -> str | None:
+        """Return why nobody misses a message that didn't arrive, as a sentence; None if somebody does."""
+        if reason := leases.needless(connection, current):
+            return reason
+        incident = incidents.get(connection, current.incident_id)
+        if incident and incident.status is IncidentStatus.RESOLVED and current.told is not IncidentStatus.RESOLVED:
+            return "it is over, and another message says so"
+        later = follow.newest_to(connection, current.channel, current.address, _sent_at(current))
+        said = next((each for each in later if each.incident_id == current.incident_id and each.id > current.id), None)
+        return f"{said.id}, which was sent since, says how it stands" if said else None
 
     def _attempt(self, current: Notification, failure: Transient | Permanent, now: datetime) -> Attempt:
         return Attempt(
@@ -183,16 +220,23 @@ class FollowJob:
             reply=failure.reply,
         )
 
-    async def _again(self, told: Sequence[Notification], at: datetime | None) -> None:
+    async def _again(self, told: Sequence[Notification], at: datetime | None, *, not_before: bool = False) -> None:
         def again(connection: Connection) -> None:
             for each in told:
-                follow.again(connection, each, at)
+                follow.again(connection, each, at, not_before=not_before)
 
         await self._store.write(again)
 
 
 def _followed(told: Notification) -> Followed:
     return Followed(told.address, told.receipt or "", _sent_at(told), told.id, told.proof)
+
+
+def _settled(context: MessageContext | DigestContext) -> MessageContext | DigestContext:
+    """Return what is to be said of a message whose incident nobody needs to answer: who has it, or its end."""
+    if isinstance(context, DigestContext):
+        return context
+    return replace(context, notification=replace(context.notification, kind=Kind.ACKNOWLEDGEMENT))
 
 
 def _sent_at(told: Notification) -> datetime:

@@ -54,7 +54,7 @@ def is_gateway(address: str) -> bool:
 
 def is_text_message(channel: ChannelName, address: str) -> bool:
     """Return whether `channel` sends `address` a text message, which has no subject and no HTML."""
-    return channel is ChannelName.SMS or is_gateway(address)
+    return channel in {ChannelName.SMS, ChannelName.TWILIO} or is_gateway(address)
 
 
 class GatewayWarning(NamedTuple):

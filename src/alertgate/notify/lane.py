@@ -74,6 +74,8 @@ class Lane:
         self.state = ChannelState()
         self.more_is_due = False
         """Whether more may be due: the last claim used all free slots, or there were too few to claim."""
+        self.cut_off: set[str] = set()
+        """The ids of notifications that a stop cut off while they were sent, and whose repeats aren't recognised."""
         self._sender = sender
         self._clock = clock
         self._times = times
@@ -153,6 +155,10 @@ class Lane:
                         self.channel, claimed.outgoing, claimed.at + self._times.send_within
                     )
                     attempted = self._weigh(claimed, attempted)
+            except asyncio.CancelledError:
+                if not self.channel.repeats_safely:
+                    self.cut_off.update(each.id for each in claimed.outgoing.notifications)
+                raise
             finally:
                 self._slots.release()
         if attempted is None:

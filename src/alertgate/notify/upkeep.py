@@ -12,7 +12,7 @@ from alertgate.config import Settings
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.notify import set_back
-from alertgate.notify.budget import MAIL, PERIOD, Budget, Usage, budget
+from alertgate.notify.budget import PERIOD, Budget, DailyLimit, Usage, budget, daily_limits
 from alertgate.notify.directory import Directory
 from alertgate.notify.hasten import hasten
 from alertgate.notify.plan import LONGEST_WAIT
@@ -30,7 +30,10 @@ log = structlog.stdlib.get_logger("alertgate.deliver")
 
 
 class NotificationUpkeep:
-    """Runs the jobs, at most once every EVERY seconds. `channels` are in use; `owner` is this process in leases."""
+    """Runs the jobs, at most once every EVERY seconds. `channels` are in use; `owner` is this process in leases.
+
+    On the channels in `unsure` a message that is sent again isn't recognised as the same.
+    """
 
     def __init__(
         self,
@@ -42,7 +45,9 @@ class NotificationUpkeep:
         channels: Collection[ChannelName],
         directory: Directory,
         owner: str,
+        unsure: Collection[ChannelName] = (),
     ) -> None:
+        self._unsure = frozenset(unsure)
         self._store = store
         self._settings = settings
         self._clock = clock
@@ -51,12 +56,14 @@ class NotificationUpkeep:
         self._directory = directory
         self._owner = owner
         self._last_run = float("-inf")
-        self._budget = Budget.PLENTY
-        self.usage: Usage | None = None
-        """How much of the mail account's daily limit is used; None before the first measurement."""
+        self._limits = daily_limits(settings)
+        self.budgets = {each.account: Budget.PLENTY for each in self._limits}
+        """How much of each account's daily limit is used."""
+        self.usage: dict[str, Usage] = {}
+        """How many messages that is; of no account before the first measurement."""
 
-    async def run_if_due(self, here: frozenset[str], paused: Mapping[ChannelName, datetime]) -> Budget:
-        """Run all jobs if they are due; return how much of the mail account's daily limit is used.
+    async def run_if_due(self, here: frozenset[str], paused: Mapping[ChannelName, datetime]) -> None:
+        """Run all jobs if they are due.
 
         `here` are the ids of the notifications in this process; `paused` has the paused channels, and since when they
         are. Raises StoreUnavailable.
@@ -65,13 +72,13 @@ class NotificationUpkeep:
         if moment - self._last_run >= EVERY:
             self._last_run = moment
             await self.run(here, paused)
-        return self._budget
 
     async def run(self, here: frozenset[str], paused: Mapping[ChannelName, datetime]) -> None:
         """Run all jobs. Raises StoreUnavailable."""
         await self.release_expired(here)
         await self.clamp_due_times()
-        await self.measure_budget()
+        for each in self._limits:
+            await self.measure_budget(each)
         await self.note_missed(paused)
         await self.hasten(paused)
         await self.give_up()
@@ -80,8 +87,10 @@ class NotificationUpkeep:
 
     async def release_expired(self, here: frozenset[str]) -> None:
         """Release stale leases, so that notifications of dead processes are pending again."""
-        now, owner = self._clock.now(), self._owner
-        expired = await self._store.write(lambda connection: leases.release_expired(connection, now, here, owner))
+        release = partial(
+            leases.release_expired, now=self._clock.now(), sending_here=here, owner=self._owner, unsure=self._unsure
+        )
+        expired = await self._store.write(release)
         if expired:
             log.warning("notifications.released", detail="their lease was stale", number=len(expired), ids=expired[:20])
 
@@ -181,30 +190,32 @@ class NotificationUpkeep:
                 ids=failed[:20],
             )
 
-    async def measure_budget(self) -> None:
-        """Count what the mail account sent in the last 24 hours, log when the level changes, and note what waits."""
-        limit = self._settings.smtp_daily_limit
-        if not limit or ChannelName.EMAIL not in self._channels:
-            self.usage = Usage(0, 0)
+    async def measure_budget(self, shared: DailyLimit) -> None:
+        """Count what an account sent in the last 24 hours, log when the level changes, and note what waits."""
+        account, limit = shared.account, shared.limit
+        if not limit or self._channels.isdisjoint(shared.channels):
+            self.usage[account] = Usage(0, 0)
             return
         now = self._clock.now()
-        sent = await self._store.read(lambda connection: claims.messages_sent(connection, MAIL, now, PERIOD))
-        self.usage = Usage(sent, limit)
-        self._metrics.daily_limit_used(sent / limit)
+        sent = await self._store.read(lambda connection: claims.messages_sent(connection, shared.channels, now, PERIOD))
+        self.usage[account] = Usage(sent, limit)
+        self._metrics.daily_limit_used(account, sent / limit)
         level = budget(sent, limit)
-        if level is not self._budget:
-            log.warning("mail.daily_limit", detail=_LEVELS[level], used=sent, limit=limit, budget=level)
-        self._budget = level
+        if level is not self.budgets[account]:
+            detail = _LEVELS[level].format(**shared._asdict())
+            log.warning(EVENTS[account], detail=detail, used=sent, limit=limit, budget=level)
+        self.budgets[account] = level
         if level in {Budget.RESERVE, Budget.EXHAUSTED}:
             critical = level is Budget.EXHAUSTED
             await self._store.write(
-                lambda connection: upkeep.hold(connection, MAIL, now, critical=critical, every=HELD_EVERY)
+                lambda connection: upkeep.hold(connection, shared.channels, now, critical=critical, every=HELD_EVERY)
             )
 
 
+EVENTS = {"mail": "mail.daily_limit", "twilio": "twilio.daily_limit"}
 _LEVELS = {
-    Budget.PLENTY: "the mail account is well below SMTP_DAILY_LIMIT again",
-    Budget.LOW: "the mail account is approaching SMTP_DAILY_LIMIT: what isn't critical goes out as digests",
-    Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out, others wait",
-    Budget.EXHAUSTED: "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again",
+    Budget.PLENTY: "what was sent is well below {setting} again",
+    Budget.LOW: "{setting} is near: what isn't critical goes out as digests",
+    Budget.RESERVE: "{setting} is close: only critical notifications go out, others wait",
+    Budget.EXHAUSTED: "{setting} is reached: {stops} goes out until there is room again",
 }

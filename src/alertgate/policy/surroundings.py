@@ -50,6 +50,7 @@ class Surroundings:
     def check(self, channel: ChannelName, address: str) -> None:
         """Raise ValueError unless there is a channel that can carry an address."""
         means = channel_of(channel, address)
-        if lacks := self.missing.get(means):
+        lacks = self.missing.get(means) or (None if means in self.channels else "it isn't set up here")
+        if lacks:
             raise ValueError(f"can't be told by {means} yet: {lacks}")
         self.channels[means](address)

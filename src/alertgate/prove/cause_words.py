@@ -139,12 +139,12 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
         Cause.LIMIT_NEAR: CauseWords(
             "80 % was used",
             "Find out what raises so many alerts. If that is right, use an account that may send more, and raise "
-            "SMTP_DAILY_LIMIT.",
+            "its limit: SMTP_DAILY_LIMIT, or TWILIO_DAILY_LIMIT.",
         ),
         Cause.LIMIT_REACHED: CauseWords(
             "all of it was used",
             "What is critical must reach people in another way now. Find out what raises so many alerts; if the "
-            "account may send more, raise SMTP_DAILY_LIMIT and restart alertgate.",
+            "account may send more, raise SMTP_DAILY_LIMIT, or TWILIO_DAILY_LIMIT, and restart alertgate.",
         ),
         Cause.DISK_LOW: CauseWords(
             "little space is left",

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.characters import cut, escaped
@@ -15,7 +14,6 @@ from alertgate.local_time import clock_time, zone_name
 from alertgate.model import (
     Alert,
     AlertStatus,
-    Attempt,
     Hold,
     Incident,
     Notification,
@@ -25,19 +23,12 @@ from alertgate.model import (
     Source,
 )
 from alertgate.policy.silences import in_words
+from alertgate.proof import Proof
 from alertgate.prove.history import IncidentTrail, Told, Trail
+from alertgate.prove.told_events import Event, name_of, span, told_events
 
 LONGEST_QUOTE = 200
 """Characters of the alert's content."""
-
-AT_ONCE = timedelta(seconds=5)
-"""What starts this soon after it was due wasn't held up."""
-WAITED_FOR = "more than FLOOD_LIMIT allows went to that contact in a minute, or the channel was busy or paused"
-
-
-class _Event(NamedTuple):
-    at: datetime
-    text: str
 
 
 def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
@@ -46,7 +37,7 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
     The last line is the state at `now`. Control characters are escaped.
     """
     events = [*_alert_events(trail), *_incident_events(trail, zone), *_silence_events(trail, zone, now)]
-    events += [event for told in trail.told for event in _told(told)]
+    events += [event for told in trail.told for event in told_events(told)]
     events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
     lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
     return "\n".join(escaped(line) for line in lines)
@@ -56,9 +47,9 @@ def tell_incident(trail: IncidentTrail, name: str | None, zone: ZoneInfo, now: d
     """Return the timeline of an incident, as `tell` does for an alert: its latest alerts, and whoever was told."""
     incident, newest = trail.incident, trail.latest[0]
     of_newest = Trail(newest, incident, trail.told)
-    events = [_Event(incident.opened_at, "the incident was opened")]
+    events = [Event(incident.opened_at, "the incident was opened")]
     events += [event for alert in reversed(trail.latest) for event in _of_alert(alert)]
-    events += [*_ends(incident, zone), *(event for told in trail.told for event in _told(told))]
+    events += [*_ends(incident, zone), *(event for told in trail.told for event in told_events(told))]
     events.sort(key=attrgetter("at"))
     heading = _incident_heading(trail, name)
     lines = [*heading, *_timeline(events, zone), "", _current_state(of_newest, zone, now)]
@@ -72,11 +63,11 @@ def _incident_heading(trail: IncidentTrail, name: str | None) -> Iterator[str]:
     yield f"incident {incident.id}" + (f"; {left_out:,} older alerts aren't shown" if left_out > 0 else "")
 
 
-def _of_alert(alert: Alert) -> Iterator[_Event]:
+def _of_alert(alert: Alert) -> Iterator[Event]:
     content = _content(alert)
-    yield _Event(alert.received_at, f"alert {alert.id} received" + (f": {content}" if content else ""))
+    yield Event(alert.received_at, f"alert {alert.id} received" + (f": {content}" if content else ""))
     if alert.reason:
-        yield _Event(alert.received_at, f"grouped: {alert.reason}")
+        yield Event(alert.received_at, f"grouped: {alert.reason}")
 
 
 def _what(severity: Severity, event: str, device: str | None, name: str | None) -> str:
@@ -99,7 +90,7 @@ def _content(alert: Alert) -> str:
     return text if len(text) <= LONGEST_QUOTE else f"{cut(text, LONGEST_QUOTE)}..."
 
 
-def _timeline(events: list[_Event], zone: ZoneInfo) -> Iterator[str]:
+def _timeline(events: list[Event], zone: ZoneInfo) -> Iterator[str]:
     """Yield a heading for each day, and a line for each event."""
     local = [event._replace(at=event.at.astimezone(zone)) for event in events]
     for day, of_day in groupby(local, key=lambda event: f"{event.at:%Y-%m-%d} ({zone_name(event.at)})"):
@@ -108,25 +99,25 @@ def _timeline(events: list[_Event], zone: ZoneInfo) -> Iterator[str]:
         yield from (f"{event.at:%H:%M:%S}.{event.at.microsecond // 1000:03}  {event.text}" for event in of_day)
 
 
-def _alert_events(trail: Trail) -> Iterator[_Event]:
+def _alert_events(trail: Trail) -> Iterator[Event]:
     alert = trail.alert
     if alert.published_at:
-        yield _Event(alert.published_at, "published, according to the sender")
+        yield Event(alert.published_at, "published, according to the sender")
     request = f" (request {alert.request_id})" if alert.request_id else ""
     # Particle's webhook has one way in.
     how = (
         with_credential(alert.credential) if alert.source is Source.GENERIC else ""
     )  # Particle's webhook has one way in
     if alert.source is Source.ALERTGATE:
-        yield _Event(alert.received_at, "reported by alertgate itself")
+        yield Event(alert.received_at, "reported by alertgate itself")
     else:
-        yield _Event(alert.received_at, f"received by the {alert.source} webhook{how}{_delay(alert)}{request}")
+        yield Event(alert.received_at, f"received by the {alert.source} webhook{how}{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
-        yield _Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
+        yield Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
     if alert.status is AlertStatus.IGNORED:
-        yield _Event(alert.received_at, alert.reason or "ignored")
+        yield Event(alert.received_at, alert.reason or "ignored")
     elif alert.reason:
-        yield _Event(alert.received_at, f"grouped: {alert.reason}")
+        yield Event(alert.received_at, f"grouped: {alert.reason}")
 
 
 def _delay(alert: Alert) -> str:
@@ -134,101 +125,47 @@ def _delay(alert: Alert) -> str:
         return ""
     delay = alert.received_at - alert.published_at
     if delay < timedelta(0):
-        return f", {_span(-delay)} before its own time of publication"
-    return f", {_span(delay)} after it was published"
+        return f", {span(-delay)} before its own time of publication"
+    return f", {span(delay)} after it was published"
 
 
-def _incident_events(trail: Trail, zone: ZoneInfo) -> Iterator[_Event]:
+def _incident_events(trail: Trail, zone: ZoneInfo) -> Iterator[Event]:
     incident = trail.incident
     if incident is None:
         return
     if incident.opened_at < trail.alert.received_at:
-        yield _Event(incident.opened_at, "the incident was opened by an earlier alert")
+        yield Event(incident.opened_at, "the incident was opened by an earlier alert")
     if run := trail.escalation:
-        yield _Event(run.begun_at, f"escalation {run.escalation} began: {run.route}")
+        yield Event(run.begun_at, f"escalation {run.escalation} began: {run.route}")
     yield from _ends(incident, zone)
 
 
-def _ends(incident: Incident, zone: ZoneInfo) -> Iterator[_Event]:
+def _ends(incident: Incident, zone: ZoneInfo) -> Iterator[Event]:
     if incident.acknowledged_at:
         snoozed_until = incident.snoozed_until
         until = f" until {snoozed_until.astimezone(zone):%Y-%m-%d %H:%M}" if snoozed_until else ""
         did = "snoozed" if until else "acknowledged"
         who = signed(incident.acknowledged_by or "", incident.acknowledged_with)
-        yield _Event(incident.acknowledged_at, f"the incident was {did} by {who}{until}")
+        yield Event(incident.acknowledged_at, f"the incident was {did} by {who}{until}")
     if incident.resolved_at:
         person = signed(incident.resolved_by or "", incident.resolved_with)
         is_person = incident.resolution is Resolution.PERSON
         how = f" by {person}" if is_person else f"{_resolution(incident)}{with_credential(incident.resolved_with)}"
-        yield _Event(incident.resolved_at, f"the incident was resolved{how}")
+        yield Event(incident.resolved_at, f"the incident was resolved{how}")
 
 
-def _silence_events(trail: Trail, zone: ZoneInfo, now: datetime) -> Iterator[_Event]:
+def _silence_events(trail: Trail, zone: ZoneInfo, now: datetime) -> Iterator[Event]:
     """Yield when silences began and ended, as far as that is past."""
     for silence in trail.silences:
         how = with_credential(silence.credential)
         said = f"{in_words(silence, silence.ends_at, now, zone)}, asked for{how}: {silence.id}"
         if silence.begins_at <= now:
-            yield _Event(silence.begins_at, said)
+            yield Event(silence.begins_at, said)
         if silence.removed_at:
             by = signed(silence.removed_by or "", silence.removed_with)
-            yield _Event(silence.removed_at, f"the silence {silence.id} was ended by {by}")
+            yield Event(silence.removed_at, f"the silence {silence.id} was ended by {by}")
         elif silence.ends_at <= now:
-            yield _Event(silence.ends_at, f"the silence {silence.id} came to its end")
-
-
-def _told(told: Told) -> Iterator[_Event]:
-    notification = told.notification
-    who = _who(notification)
-    planned = "" if notification.status is NotificationStatus.CANCELLED else f": {notification.reason}"
-    yield _Event(notification.created_at, f"{notification.kind} planned as {who}{planned}")
-    if notification.retry_since > notification.created_at:
-        yield _Event(notification.retry_since, f"{who} retried manually{with_credential(notification.retried_with)}")
-    if notification.held_until:
-        yield _Event(notification.held_until, f"{who} was still held back by the mail account's daily limit")
-    if notification.released_at and notification.released_at > notification.created_at:
-        yield _Event(notification.released_at, f"{who} was held until now")
-    if waited := _waited(told):
-        yield _Event(notification.due_at, f"{who} was due, and waited for {_span(waited)}: {WAITED_FOR}")
-    message = f"{who} in digest {notification.digest_id}" if notification.digest_id else who
-    for number, attempt in enumerate(told.attempts, start=1):
-        yield _Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
-    if notification.finished_at and notification.status is NotificationStatus.FAILED:
-        yield _Event(notification.finished_at, f"{who} {_failed(notification)}")
-    if notification.dismissed_at:
-        by = signed(notification.dismissed_by or "", notification.dismissed_with)
-        yield _Event(notification.dismissed_at, f"{who} dismissed by {by}")
-    if notification.finished_at and notification.status is NotificationStatus.CANCELLED:
-        yield _Event(notification.finished_at, f"{who} cancelled: {notification.reason}")
-
-
-def _waited(told: Told) -> timedelta | None:
-    """Return how long a message waited after it was due, if that is worth a word; a retry has a due time of its own."""
-    if len(told.attempts) != 1 or told.notification.held_until:
-        return None
-    waited = told.attempts[0].started_at - told.notification.due_at
-    return waited if waited >= AT_ONCE else None
-
-
-def _failed(notification: Notification) -> str:
-    """Say how a notification failed and what becomes of it, with the words of the log."""
-    how = "failed for good"
-    if notification.superseded_by:
-        then = f"{notification.superseded_by} was planned instead"
-    elif notification.missed_since:
-        how, then = "was given up for now", "it is sent by itself once its channel works"
-    else:
-        then = f"`alertgate retry {notification.id}` sends it once the cause is fixed"
-    return f"{how}; it did not reach its recipient; {then}"
-
-
-def _outcome(attempt: Attempt) -> str:
-    took = _span(timedelta(seconds=attempt.seconds))
-    reply = " ".join(attempt.reply.split())
-    if attempt.outcome == "sent":
-        return f'sent in {took}, answered "{reply}"'
-    permanent = ", permanent" if attempt.outcome == "permanent" else ""
-    return f'not accepted after {took} ({attempt.reason}{permanent}), answered "{reply}"'
+            yield Event(silence.ends_at, f"the silence {silence.id} came to its end")
 
 
 def _current_state(trail: Trail, zone: ZoneInfo, now: datetime) -> str:
@@ -290,12 +227,14 @@ def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
     """Return the state of one contact: that of the notification that can include the alert and got furthest."""
     candidates = [one for one in told if _can_include(alert, one)]
     if not candidates:
-        return f"{_who(told[-1].notification)} got no notification after this alert"
+        return f"{name_of(told[-1].notification)} got no notification after this alert"
     best = min((one.notification for one in candidates), key=_by_progress)
-    who, finished = _who(best), best.finished_at or best.created_at
+    who, finished = name_of(best), best.finished_at or best.created_at
     match best.status:
         case NotificationStatus.SENT:
-            return f"{who} was sent at {_clock(finished, zone)}, {_span(finished - alert.received_at)} after receipt"
+            proved = "" if best.proof in (None, Proof.SENT) else f", and {best.proof}"
+            took = span(finished - alert.received_at)
+            return f"{who} was sent at {_clock(finished, zone)}, {took} after receipt{proved}"
         case NotificationStatus.SENDING:
             return f"{who} is being sent"
         case NotificationStatus.PENDING:
@@ -325,21 +264,5 @@ def _can_include(alert: Alert, told: Told) -> bool:
     return told.notification.finished_at is None or told.notification.finished_at >= alert.received_at
 
 
-def _who(notification: Notification) -> str:
-    return f"{notification.channel} to {notification.address}"
-
-
 def _clock(at: datetime, zone: ZoneInfo) -> str:
     return clock_time(at.astimezone(zone), "%H:%M:%S")
-
-
-def _span(span: timedelta) -> str:
-    """Return a span in its two largest units, or in seconds."""
-    seconds = span.total_seconds()
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"

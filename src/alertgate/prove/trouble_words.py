@@ -79,9 +79,9 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
             lead="alertgate refuses a sender that may be yours.",
         ),
         Trouble.LIMIT: TroubleWords(
-            title="mail limit near",
-            one="SMTP_DAILY_LIMIT is near",
-            many="SMTP_DAILY_LIMIT is near",
+            title="daily limit near",
+            one="The daily limit of {about} is near",
+            many="The daily limit of {about} is near",
             means="From 80 % on, what isn't critical goes as digests; from 90 % on, only what is critical; at the "
             "limit nothing, until there is room again.",
             over="There is room again.",

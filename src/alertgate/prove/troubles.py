@@ -41,7 +41,7 @@ class Trouble(StrEnum):
     POLICY = "alertgate/policy"  # the policy's file can't be used, so what was in force before stays so
     CHANNEL = CHANNEL_EVENT  # a channel has been paused for longer than a minute
     CREDENTIALS = CREDENTIALS_EVENT  # a sender is refused again and again, because its credential is wrong
-    LIMIT = "alertgate/limit"  # the mail account nears SMTP_DAILY_LIMIT
+    LIMIT = "alertgate/limit"  # an account nears SMTP_DAILY_LIMIT or TWILIO_DAILY_LIMIT
     DISK = "alertgate/disk"  # the disk of DATA_DIR is almost full
     AUDIT = AUDIT_EVENT  # the auditor has found something for longer than a minute
     FAILED = FAILED_EVENT  # failed notifications are outstanding, about other incidents than alertgate's own

@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select
 
 from alertgate.model import ChannelName, NotificationStatus, Severity, Source, worst
-from alertgate.store.notifications import IS_RELEASED
+from alertgate.proof import Proof
+from alertgate.store.notifications import IS_RELEASED, IS_SENT
 from alertgate.store.tables import alerts, attempts, constant, incidents, notifications
 
 _n = notifications.c
@@ -70,3 +71,13 @@ def failed_since(connection: Connection, since: datetime) -> int:
     """Return how many notifications failed for good since then."""
     failed = (_n.status == constant(NotificationStatus.FAILED), _n.finished_at >= since)
     return connection.execute(select(func.count()).select_from(notifications).where(*failed)).scalar_one()
+
+
+def proofs_since(connection: Connection, since: datetime) -> dict[ChannelName, dict[str, int]]:
+    """Return how many notifications were sent since then, by channel and by how far it is proved that they arrived."""
+    query = select(_n.channel, _n.proof, func.count()).where(IS_SENT, _n.finished_at >= since)
+    found: dict[ChannelName, dict[str, int]] = {}
+    for channel, proof, number in connection.execute(query.group_by(_n.channel, _n.proof)):
+        of_channel = found.setdefault(channel, dict.fromkeys(map(str, Proof), 0))
+        of_channel[str(proof or Proof.SENT)] += number
+    return found

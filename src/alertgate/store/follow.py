@@ -5,21 +5,42 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
 
 from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus
 from alertgate.proof import Proof
 from alertgate.states import states_before
-from alertgate.store import failures
+from alertgate.store import failures, leases
 from alertgate.store.notifications import COLUMNS, IS_SENT, notification_of
-from alertgate.store.rows import update_rows
+from alertgate.store.rows import portions, update_rows
 from alertgate.store.tables import constant, incidents, notifications
 
 _n = notifications.c
 LEASE = timedelta(seconds=60)
 """How long a process may take; if it ends meanwhile, another one asks after that."""
-_FIELDS = ("status", "proof", "proved_at", "proved_by", "follow_at", "follow_owner", "finished_at", "due_at", "receipt")
-_IS_ENDED = incidents.c.status != constant(IncidentStatus.OPEN)
+_FIELDS = (
+    "status",
+    "reason",
+    "proof",
+    "proved_at",
+    "proved_by",
+    "follow_at",
+    "follow_owner",
+    "finished_at",
+    "due_at",
+    "receipt",
+)
+_other, _of_other = notifications.alias(), incidents.alias()
+_IS_ENDED = and_(
+    incidents.c.status != constant(IncidentStatus.OPEN),
+    ~exists().where(  # a digest rings for all that it tells
+        _other.c.channel == _n.channel,
+        _other.c.receipt == _n.receipt,
+        _other.c.address == _n.address,
+        _of_other.c.id == _other.c.incident_id,
+        _of_other.c.status == constant(IncidentStatus.OPEN),
+    ),
+)
 _NOW = bindparam("now", type_=_n.follow_at.type)
 _DUE = (
     select(*COLUMNS, _IS_ENDED.label("is_ended"))
@@ -36,15 +57,16 @@ _DUE = (
     .order_by(_n.follow_at)
     .limit(bindparam("most"))
 )
+_SENT = select(*COLUMNS).where(_n.id.in_(bindparam("ids", expanding=True)), IS_SENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A message to ask about, and whether nobody needs to answer it any more."""
+    """A notification to ask about, and whether nobody needs to answer its message any more."""
 
     notification: Notification
     is_ended: bool
-    """Whether somebody has its incident, or it is over."""
+    """Whether somebody has each incident of the message, or it is over."""
 
 
 def due(connection: Connection, now: datetime, most: int, settling: Collection[ChannelName]) -> list[Due]:
@@ -52,8 +74,8 @@ def due(connection: Connection, now: datetime, most: int, settling: Collection[C
 
     The services of the channels in `settling` are told at once when nobody needs to answer any more.
     """
-    rows: Iterable[Row[Any]] = connection.execute(_DUE, {"now": now, "most": most, "settling": list(settling)})
-    return [Due(notification_of(row), bool(row.is_ended)) for row in rows]
+    rows: Iterable[Any] = connection.execute(_DUE, {"now": now, "most": most, "settling": list(settling)})
+    return [Due(Notification(*values), bool(is_ended)) for *values, is_ended in rows]
 
 
 def take(connection: Connection, found: Collection[Due], owner: str, now: datetime) -> list[Due]:
@@ -68,10 +90,14 @@ def take(connection: Connection, found: Collection[Due], owner: str, now: dateti
     return taken
 
 
-def again(connection: Connection, taken: Notification, at: datetime | None) -> None:
-    """Ask again at a time, or never; only if no other process has taken it meanwhile."""
+def again(connection: Connection, taken: Notification, at: datetime | None, *, not_before: bool = False) -> None:
+    """Ask again at a time, or never; only if no other process has taken it meanwhile.
+
+    With `not_before` its service isn't told earlier either that nobody needs to answer.
+    """
     ours = (_n.id == taken.id, _n.follow_owner.is_not_distinct_from(taken.follow_owner))
-    connection.execute(update(notifications).where(*ours).values(follow_at=at, follow_owner=None))
+    owner = taken.follow_owner if not_before else None
+    connection.execute(update(notifications).where(*ours).values(follow_at=at, follow_owner=owner))
 
 
 def by_receipt(connection: Connection, channel: ChannelName, receipt: str) -> list[Notification]:
@@ -91,23 +117,38 @@ def newest_to(connection: Connection, channel: ChannelName, address: str, since:
     return [notification_of(row) for row in connection.execute(query)]
 
 
+def newest_in(connection: Connection, channel: ChannelName, prefix: str) -> list[Notification]:
+    """Return what was sent under receipts that begin so, such as those of one chat, the newest first."""
+    receipts = _n.receipt.startswith(prefix, autoescape=True)
+    query = select(*COLUMNS).where(_n.channel == channel, receipts, IS_SENT).order_by(_n.finished_at.desc()).limit(100)
+    return [notification_of(row) for row in connection.execute(query)]
+
+
 def prove(
     connection: Connection, told: Collection[Notification], proof: Proof, at: datetime, by: str | None
 ) -> list[Notification]:
-    """Raise the proof of these notifications, never lower it; return those that it raised."""
+    """Raise the proof of these notifications, never lower it; return those that it raised.
+
+    What was sent anew since they were read is another message, of which this proves nothing.
+    """
+    receipts = {each.id: each.receipt for each in told}
+    rows = [row for some in portions(receipts) for row in connection.execute(_SENT, {"ids": some})]
     raised = [
         replace(each, proof=proof, proved_at=at, proved_by=by)
-        for each in told
-        if each.status is NotificationStatus.SENT and (each.proof is None or each.proof.rank < proof.rank)
+        for each in map(notification_of, rows)
+        if each.receipt == receipts[each.id] and (each.proof is None or each.proof.rank < proof.rank)
     ]
     update_rows(connection, notifications, raised, ("proof", "proved_at", "proved_by"))
     return raised
 
 
-def not_arrived(connection: Connection, before: Notification, after: Notification) -> None:
+def not_arrived(connection: Connection, before: Notification, after: Notification, now: datetime) -> None:
     """Store what became of a notification that was sent, and didn't arrive after all."""
-    if after.status is not before.status and before.status not in states_before(after.status):
+    if before.status not in states_before(after.status):
         raise ValueError(f"a notification can't go from {before.status} to {after.status}")
+    if after.status is NotificationStatus.PENDING:
+        leases.send_again(connection, after, now)
+        return
     update_rows(connection, notifications, [after], _FIELDS)
     if after.status is NotificationStatus.FAILED:
         failures.supersede(connection, [after])

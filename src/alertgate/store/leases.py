@@ -16,6 +16,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from alertgate.model import (
     ABOUT_OTHERS,
     FIRST_NEWS,
+    ChannelName,
     IncidentStatus,
     Kind,
     Notification,
@@ -45,6 +46,8 @@ SENT_WITHIN = timedelta(seconds=10)
 """Sending starts this soon after a claim. A process that holds an older lease and isn't sending doesn't know of it."""
 GIVEN_UP = "given up on at {at:%Y-%m-%d %H:%M} UTC, and sent once its channel worked again"
 INCLUDED = "given up on, and included in {by}, which was sent once the channel worked again"
+MAY_REPEAT = "an attempt ended without an answer, so it may have come twice"
+"""What is added to the reason of a notification whose channel's service can't tell a repeat."""
 _CHANGED = tuple(field.name for field in fields(Notification) if field.name != "id")
 
 
@@ -83,35 +86,49 @@ def lease(
 
 
 def release_expired(
-    connection: Connection, now: datetime, sending_here: Collection[str], owner: str | None = None
+    connection: Connection,
+    now: datetime,
+    sending_here: Collection[str],
+    owner: str | None = None,
+    unsure: Collection[ChannelName] = (),
 ) -> list[str]:
     """Make notifications with an expired lease what they were before it; return their ids.
 
     What this process, `owner`, is sending right now (`sending_here`) keeps its lease, however the clock jumped. What it
     claimed at least SENT_WITHIN ago and isn't sending is released: the reply to the claim's commit was lost. So is a
-    claim that lies in the future, because the clock was set back.
+    claim that lies in the future, because the clock was set back. On the channels in `unsure` it may come twice then.
     """
     reply_lost = and_(_n.lease_owner == owner, _n.claimed_at <= now - SENT_WITHIN)
     expired = or_(_n.lease_until <= now, reply_lost, _n.claimed_at > now + CLOCK_SKEW)
-    return _release(connection, expired, now, sending_here)
+    return _release(connection, expired, now, sending_here, unsure)
 
 
-def release_owned(connection: Connection, owner: str, now: datetime) -> list[str]:
-    """Make what `owner` has claimed what it was before; return the ids."""
-    return _release(connection, _n.lease_owner == owner, now)
+def release_owned(
+    connection: Connection, owner: str, now: datetime, unsure: Collection[str] = frozenset()
+) -> list[str]:
+    """Make what `owner` has claimed what it was before; return the ids. Those in `unsure` may come twice then."""
+    cut_off = _release(connection, and_(_n.lease_owner == owner, _n.id.in_(unsure)), now, unsure=list(ChannelName))
+    return [*cut_off, *_release(connection, _n.lease_owner == owner, now)]
 
 
-def release_all(connection: Connection, now: datetime) -> list[str]:
-    """Make all that is claimed what it was before. Only for SQLite at start: no other process can hold a lease."""
-    return _release(connection, true(), now)
+def release_all(connection: Connection, now: datetime, unsure: Collection[ChannelName] = ()) -> list[str]:
+    """Make all that is claimed what it was before. Only for SQLite at start: no other process can hold a lease.
+
+    On the channels in `unsure` it may come twice then.
+    """
+    return _release(connection, true(), now, unsure=unsure)
 
 
 def _release(
-    connection: Connection, which: ColumnElement[bool], now: datetime, but: Collection[str] = frozenset()
+    connection: Connection,
+    which: ColumnElement[bool],
+    now: datetime,
+    but: Collection[str] = frozenset(),
+    unsure: Collection[ChannelName] = (),
 ) -> list[str]:
     query = select(*COLUMNS).where(IS_SENDING, which)
     leased = [notification_of(row) for row in connection.execute(query) if row.id not in but]
-    ends = [unattempted(each, now) for each in leased]
+    ends = [replace(unattempted(each, now), unsure=each.channel in unsure) for each in leased]
     _end(connection, zip(ends, leased, strict=True))
     return [each.id for each in leased]
 
@@ -128,6 +145,8 @@ class Finish:
     digest_id: str | None = None
     """The part of its digest that carries it from now on; None if its message stays the same."""
     attempted: bool = True
+    unsure: bool = False
+    """Whether an attempt may have sent it, although nothing says so, and a repeat isn't recognised."""
     missed: bool = False
     """Whether its channel is away."""
     alone: bool = False
@@ -179,7 +198,8 @@ def _ended(end: Finish, stored: Notification) -> Notification:
     if stored.status not in states_before(end.status):
         raise ValueError(f"a notification can't go from {stored.status} to {end.status}")
     attempts = stored.attempts + end.attempted
-    after = replace(stored, status=end.status, attempts=attempts, lease_owner=None, lease_until=None)
+    reason = f"{stored.reason}; {MAY_REPEAT}" if end.unsure and MAY_REPEAT not in stored.reason else stored.reason
+    after = replace(stored, status=end.status, reason=reason, attempts=attempts, lease_owner=None, lease_until=None)
     missed_since = stored.missed_since or (stored.due_at if end.missed else None)
     due_at = end.due_at or stored.due_at
     if end.status is NotificationStatus.PENDING:
@@ -266,6 +286,17 @@ def _needless(kind: Kind, situation: Any, newer_id: str | None) -> str | None:
     if situation.status is IncidentStatus.ACKNOWLEDGED and kind not in ABOUT_OTHERS:
         return f"acknowledged by {situation.acknowledged_by}"
     return superseded_by(newer_id) if newer_id else None
+
+
+def needless(connection: Connection, told: Notification) -> str | None:
+    """Return why something that wasn't told after all needn't be sent any more, as a sentence, or None."""
+    [situation] = _situations(connection, [told.incident_id]).values()
+    return _needless(told.kind, situation, told_by_newer(connection, [told.incident_id]).get(_place(told)))
+
+
+def send_again(connection: Connection, after: Notification, now: datetime) -> None:
+    """Make pending what was sent and didn't arrive, together with what is pending to its contact meanwhile."""
+    _make_pending(connection, [(Finish(after, NotificationStatus.PENDING, now), after)])
 
 
 def _situations(connection: Connection, incident_ids: Collection[str]) -> dict[str, Any]:

@@ -3,18 +3,24 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, func, select, update
 
 from alertgate.model import ChannelName, Notification, NotificationStatus
+from alertgate.proof import Proof
 from alertgate.store.notifications import COLUMNS, notification_of
 from alertgate.store.rows import portions
 from alertgate.store.tables import notifications
 
 _n = notifications.c
 _FIND = select(*COLUMNS).where(_n.link_hash == bindparam("link_hash"))
+_FURTHEST = func.max(case({proof: proof.rank for proof in Proof}, value=_n.proof))
 _TOLD = (
-    select(_n.channel, _n.address, _n.status, func.max(_n.finished_at), func.min(_n.due_at), func.max(_n.person))
+    select(
+        *(_n.channel, _n.address, _n.status),
+        *(func.max(_n.finished_at), func.min(_n.due_at), func.max(_n.person), _FURTHEST),
+    )
     .where(_n.incident_id.in_(bindparam("ids", expanding=True)))
     .group_by(_n.channel, _n.address, _n.status)
     .order_by(_n.channel, _n.address)
@@ -34,6 +40,8 @@ class ToldContact:
     """When the first of them is or was due."""
     person: str | None
     """Whom it reaches, by the policy's name; of a recipient of the settings, the address."""
+    proof: Proof | None = None
+    """How far it is proved that any of them arrived."""
 
 
 def keep_shown(connection: Connection, marks: Mapping[str, str]) -> None:
@@ -69,4 +77,10 @@ def carried_with(connection: Connection, found: Notification) -> list[Notificati
 def told(connection: Connection, incident_ids: Collection[str]) -> list[ToldContact]:
     """Return how far each contact has been told about any of these incidents."""
     rows = (row for some in portions(incident_ids) for row in connection.execute(_TOLD, {"ids": some}))
-    return [ToldContact(*row) for row in rows]
+    return [_contact(row) for row in rows]
+
+
+def _contact(row: Any) -> ToldContact:
+    channel, address, status, finished_at, due_at, person, rank = row
+    proof = None if rank is None else list(Proof)[rank]
+    return ToldContact(channel, address, status, finished_at, due_at, person, proof)

@@ -275,6 +275,16 @@ policy = Table(
 )
 """One row, the last good policy; with an empty text once it is forgotten on purpose."""
 
+polls = Table(
+    "polls",
+    metadata,
+    Column("name", AnyText, primary_key=True),
+    Column("owner", AnyText),
+    Column("until", Instant),
+    Column("position", AnyText),
+)
+"""Who polls a service for answers, until when, and up to where all was done."""
+
 write_probe = Table(
     "write_probe",
     metadata,

@@ -33,7 +33,7 @@ from alertgate.model import (
 )
 from alertgate.store.claims import IS_ABOUT_DELIVERY, IS_TO_ANOTHER
 from alertgate.store.newer import IS_REPLACED, is_given_up, to_same_contact
-from alertgate.store.notifications import COLUMNS
+from alertgate.store.notifications import COLUMNS, IS_PENDING, IS_RELEASED
 from alertgate.store.rows import portions
 from alertgate.store.tables import alerts, constant, incidents, notifications
 
@@ -67,6 +67,26 @@ def told_since(connection: Connection, channel: ChannelName, since: datetime) ->
 def any_missed(connection: Connection, channel: ChannelName) -> bool:
     """Return whether something isn't told yet because its channel was away."""
     return bool(connection.execute(_ANY_MISSED, {"channel": channel}).scalar())
+
+
+@cache
+def _with_due(channels: Collection[ChannelName]) -> Select[Any]:
+    def is_due(channel: ChannelName, *which: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(
+            _n.channel == constant(channel), *which, _n.due_at <= bindparam("now", type_=_n.due_at.type)
+        )
+
+    found: list[ColumnElement[Any]] = [
+        or_(is_due(name, IS_PENDING, IS_RELEASED), is_due(name, IS_GIVEN_UP)).label(name) for name in channels
+    ]
+    return select(*found)
+
+
+def with_due(connection: Connection, channels: Collection[ChannelName], now: datetime) -> set[ChannelName]:
+    """Return those of these channels on which something is due, or was given up on: the others need no claim."""
+    names = tuple(channels)
+    found = connection.execute(_with_due(names), {"now": now}).one() if names else ()
+    return {name for name, is_due in zip(names, found, strict=True) if is_due}
 
 
 _other = notifications.alias()

@@ -103,18 +103,31 @@ def show_notifications(page: Iterable[Notification], last: Mapping[str, Attempt]
 
 
 def _listed(notification: Notification, last: Attempt | None) -> dict[str, Any]:
-    facts = {name: value for name, value in _facts(notification).items() if name != "attempts"}
+    facts = {name: value for name, value in _notification(notification).items() if name != "attempts"}
     return {**facts, "last_attempt": _attempt(last) if last else None}
 
 
 def show_test_send(outcomes: Iterable[TestSend]) -> AsciiJson:
     """Return the outcomes of test messages as the API's answer."""
-    items = [{"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text} for one in outcomes]
+    items = [
+        {"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text, "proof": one.proof}
+        for one in outcomes
+    ]
     return AsciiJson({"ok": all(item["sent"] for item in items), "items": items})
 
 
 def _told(told: Iterable[Told]) -> list[dict[str, Any]]:
-    return [{**_facts(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told]
+    return [
+        {**_notification(one.notification), "attempts": [_attempt(attempt) for attempt in one.attempts]} for one in told
+    ]
+
+
+_INNER = frozenset({"receipt", "shown", "follow_at", "follow_owner"})
+"""What is between alertgate and a channel's service: whoever knows a receipt could end its alarm."""
+
+
+def _notification(notification: Notification) -> dict[str, Any]:
+    return {name: value for name, value in _facts(notification).items() if name not in _INNER}
 
 
 def _escalation(run: StoredRun | None) -> dict[str, Any] | None:

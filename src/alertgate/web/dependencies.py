@@ -25,6 +25,7 @@ from alertgate.notify.deliver import Deliverer
 from alertgate.notify.directory import Directory
 from alertgate.notify.escalation_job import EscalationJob
 from alertgate.notify.follow import FollowJob
+from alertgate.periodic import Job
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
@@ -56,6 +57,8 @@ class Gate:
     """Seconds between two looks for what is due, unless something wakes a job."""
     answers: Answers
     follower: FollowJob
+    listeners: Sequence[Job]
+    """What hears people's answers from services that must be asked for them."""
     link_actions: LinkActions
     channels: Sequence[Channel]
     deliverer: Deliverer

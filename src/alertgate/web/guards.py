@@ -40,6 +40,7 @@ class Guard(StrEnum):
     GENERIC = "generic"
     API = "api"
     METRICS = "metrics"
+    TWILIO = "twilio"
 
 
 _WEBHOOKS = {Guard.PARTICLE: Source.PARTICLE, Guard.GENERIC: Source.GENERIC}
@@ -65,11 +66,11 @@ class BearerScheme(SecurityBase):
         """Check the token, and count a failure. Raises RateLimited, Unauthenticated."""
         check = bearer(request.headers.getlist("authorization"), secrets)
         if check is not CredentialCheck.OK:
-            _count_failure(request, gate, self._guard, check)
+            count_failure(request, gate, self._guard, check)
             raise Unauthenticated(
-                f"{_sentence(check)} Send Authorization: Bearer with {self._setting}.", scheme="Bearer"
+                f"{sentence(check)} Send Authorization: Bearer with {self._setting}.", scheme="Bearer"
             )
-        _let_in(request, self._credential)
+        let_in(request, self._credential)
 
 
 class BearerGuard(BearerScheme):
@@ -187,10 +188,10 @@ async def knows_api_token(request: Request) -> bool:
     secrets = _secrets_if_set(gate.settings, "API_TOKEN")
     check = bearer(request.headers.getlist("authorization"), secrets)
     if check is CredentialCheck.OK:
-        _let_in(request, Credential.API_TOKEN)
+        let_in(request, Credential.API_TOKEN)
     elif secrets and check not in (CredentialCheck.MISSING, CredentialCheck.MALFORMED):
         with suppress(RateLimited):
-            _count_failure(request, gate, Guard.API, check)
+            count_failure(request, gate, Guard.API, check)
     return check is CredentialCheck.OK
 
 
@@ -223,16 +224,16 @@ def _require(check: CredentialCheck, request: Request, gate: Gate) -> None:
     """Raise Unauthenticated, with what to send instead, unless the check is OK. Raises RateLimited too."""
     if check is CredentialCheck.OK:
         is_token = presented_by(request.headers) is Presented.BEARER
-        _let_in(request, Credential.WEBHOOK_TOKEN if is_token else Credential.WEBHOOK_SECRET)
+        let_in(request, Credential.WEBHOOK_TOKEN if is_token else Credential.WEBHOOK_SECRET)
         return
-    _count_failure(request, gate, Guard.GENERIC, check)
+    count_failure(request, gate, Guard.GENERIC, check)
     settings = gate.settings
     ways = [_HOW_TO_SIGN] if settings.webhook_secret else []
     ways += [_HOW_TO_SEND_A_TOKEN] if settings.webhook_token else []
     by_token = settings.webhook_token and (
         presented_by(request.headers) is Presented.BEARER or not settings.webhook_secret
     )
-    raise Unauthenticated(f"{_sentence(check)} {' Or: '.join(ways)}", scheme="Bearer" if by_token else "Signature")
+    raise Unauthenticated(f"{sentence(check)} {' Or: '.join(ways)}", scheme="Bearer" if by_token else "Signature")
 
 
 def _secrets(settings: Settings, setting: str) -> list[str]:
@@ -252,7 +253,7 @@ def _secrets_if_set(settings: Settings, setting: str) -> list[str]:
     return [secret.get_secret_value() for secret in (present, previous) if secret is not None]
 
 
-def _count_failure(request: Request, gate: Gate, guard: Guard, check: CredentialCheck) -> None:
+def count_failure(request: Request, gate: Gate, guard: Guard, check: CredentialCheck) -> None:
     """Count a failed authentication. Raises RateLimited when the address has no failures left.
 
     Only for a credential that was found wrong: callers share addresses, so what others send must not keep a right one
@@ -266,10 +267,11 @@ def _count_failure(request: Request, gate: Gate, guard: Guard, check: Credential
     gate.limits.count_failure(address)
 
 
-def _let_in(request: Request, credential: Credential) -> None:
+def let_in(request: Request, credential: Credential) -> None:
     """Note the credential that was found right: what it does is recorded with it, and its line in the log written."""
     setattr(request.state, LET_IN, credential)
 
 
-def _sentence(check: CredentialCheck) -> str:
+def sentence(check: CredentialCheck) -> str:
+    """Return what is wrong with a credential, as a sentence."""
     return f"{check[0].upper()}{check[1:]}."

@@ -22,6 +22,8 @@ LINK_ADDRESS_LIMIT = "120/minute"
 """Of tokens that lead nowhere. A whole office may share an address, so the right ones pass all the same; none can be
 guessed at any rate."""
 LINK_LIMIT = "30/minute"
+REPLY_LIMIT = "20/hour"
+"""Of answers to the text messages of one number: a phone that answers by itself would go on for ever."""
 
 
 class RateBudget(StrEnum):
@@ -33,6 +35,7 @@ class RateBudget(StrEnum):
     STORED = "stored"  # the bytes that a webhook stores (accept/volume.py)
     LINK_ADDRESS = "link_address"  # links of messages that lead nowhere, by client address
     LINK = "link"  # those of messages, by link
+    REPLY = "reply"  # answers to text messages, by number
 
 
 class Limits:
@@ -53,6 +56,7 @@ class Limits:
         self._address = parse_many(settings.rate_limit)
         self._device = parse_many(settings.particle_rate_limit)
         self._link_address, self._link = parse_many(LINK_ADDRESS_LIMIT), parse_many(LINK_LIMIT)
+        self._reply = parse_many(REPLY_LIMIT)
 
     def check_failures(self, address: str) -> None:
         """Raise RateLimited when an address has failed too often lately."""
@@ -80,6 +84,10 @@ class Limits:
     def count_link(self, link_hash: str) -> None:
         """Count a request with the link of a message. Raises RateLimited."""
         self._spend(self._link, RateBudget.LINK, link_hash, "Too many requests with this link.")
+
+    def count_reply(self, number: str) -> None:
+        """Count an answer to a text message of a number. Raises RateLimited."""
+        self._spend(self._reply, RateBudget.REPLY, number, "Too many text messages of this number.")
 
     def _spend(self, items: list[RateLimitItem], budget: RateBudget, key: str, detail: str) -> None:
         if len(items) > 1:

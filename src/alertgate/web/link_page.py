@@ -27,6 +27,7 @@ from alertgate.notify.render import content, wording
 from alertgate.notify.render.text import one_line, rows
 from alertgate.policy.matchers import Subject
 from alertgate.policy.silences import Silences, matches
+from alertgate.proof import Proof
 from alertgate.prove.linked import Story
 from alertgate.store.links import ToldContact
 
@@ -205,7 +206,8 @@ class LinkPage(LocalTimes):
     def _progress(self, each: ToldContact) -> str:
         match each.status:
             case NotificationStatus.SENT:
-                return f"told at {self.minute(each.finished_at or each.due_at)}"
+                proved = "" if each.proof in (None, Proof.SENT) else f" ({each.proof})"
+                return f"told at {self.minute(each.finished_at or each.due_at)}{proved}"
             case NotificationStatus.SENDING:
                 return "being told right now"
             case NotificationStatus.PENDING:

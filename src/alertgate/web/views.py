@@ -118,6 +118,12 @@ class NotificationFacts(BaseModel):
     via: str | None = Field(description="The name that led to the person: theirs, or a schedule's with its `@`")
     hold: str | None = Field(description="What it waits for: `delayed`, `quiet_hours` or `outside_hours`")
     released_at: datetime | None = Field(description="When its last hold ended")
+    proof: str | None = Field(
+        description="How far it is proved that it arrived: `sent` (its service took it), `delivered` (to the phone), "
+        "`seen` or `acknowledged`; null until it is sent"
+    )
+    proved_at: datetime | None = Field(description="When that was so")
+    proved_by: str | None = Field(description="What proves it, or who acknowledged it, in the service's words")
 
 
 class NotificationView(NotificationFacts):
@@ -224,6 +230,7 @@ class TestSendView(BaseModel):
     address: str
     sent: bool
     reply: str = Field(description="The server's own words; of a failure with its reason before them")
+    proof: str | None = Field(description="How far that proves its arrival: `sent` or `delivered`; null if not sent")
 
 
 class TestSendList(BaseModel):

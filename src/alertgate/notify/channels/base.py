@@ -30,7 +30,7 @@ class Reason(StrEnum):
     NO_SUCH_RECIPIENT = "no_such_recipient"  # 550 5.1.1
     TOO_LARGE = "too_large"  # 552 5.3.4
     POLICY = "policy"  # the content of this message, such as spam
-    UNREACHABLE = "unreachable"  # the phone is off, busy, or nobody takes the call
+    UNREACHABLE = "unreachable"  # a phone is off, busy, or nobody takes the call; or the server of one address is away
     FORMAT = "format"  # the service can't read what is sent to it
     REFUSED = "refused"  # this recipient alone: it takes no mail from us, or others are accepted in the same way
     CONNECTION = "connection"  # no connection, or it broke
@@ -150,12 +150,16 @@ class Brief:
     link: str | None = field(default=None, repr=False)
     answers: tuple[Answer, ...] = ()
     """Those to offer, if there is a link and it asks; the first is *I'm on it*."""
+    acts: tuple[tuple[str, str], ...] = ()
+    """What can be answered to one that asks, with or without a link: each act with its button's label."""
+    shown: str = ""
+    """The mark of its incident as it shows it (`marks`), for services that hand it back with an answer."""
     repeat_every: timedelta | None = None
     """How often to ring again until somebody answers, where the service does that itself; None as it likes."""
     repeat_for: timedelta | None = None
     """For how long it does that; None as it likes."""
     facts: Mapping[str, Json] = field(default_factory=dict, repr=False)
-    """What programs read (docs/channels.md, `webhook`)."""
+    """What programs read (docs/channels/webhook.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,8 @@ class Message:
     picture: Picture | None = None
     urgent: bool = False
     brief: Brief | None = None
+    repeats_since: datetime | None = None
+    """Since when an attempt may have sent it that nobody recorded, or that wasn't answered; None: there was none."""
 
 
 SEND_TIMEOUT = 45.0

@@ -9,12 +9,41 @@ from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
 from alertgate.model import ChannelName, Target
-from alertgate.notify.channels import outbox, smtp
+from alertgate.notify.channels import (
+    apprise,
+    discord,
+    matrix,
+    ntfy,
+    outbox,
+    pushover,
+    slack,
+    smtp,
+    teams,
+    telegram,
+    twilio,
+    twilio_call,
+    webhook,
+)
 from alertgate.notify.channels.base import Channel, Finding, Level, Outcome, Provider
 from alertgate.notify.gateways import gateway_warning
 from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of
 
-SERVICES: tuple[Provider, ...] = ()
+SERVICES: tuple[Provider, ...] = (
+    ntfy,
+    pushover,
+    telegram,
+    twilio,
+    twilio_call,
+    webhook.PROVIDER,
+    slack.PROVIDER,
+    discord.PROVIDER,
+    teams.PROVIDER,
+    matrix,
+    apprise,
+)
+NO_SECRETS = frozenset({*BY_MAIL, ChannelName.OUTBOX, ChannelName.TELEGRAM, ChannelName.TWILIO, ChannelName.CALL})
+SECRET_ADDRESSES = frozenset(ChannelName) - NO_SECRETS
+"""The channels where whoever knows an address can write to it, or read it."""
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox, *SERVICES)
 
 
@@ -41,17 +70,18 @@ def targets(settings: Settings) -> list[Target]:
 
     Raises ConfigError for one of RECIPIENT_PUSH that can't be told.
     """
-    return [*smtp.targets(settings), *outbox.targets(settings), *_pushed(settings)]
+    return [*smtp.targets(settings), *outbox.targets(settings), *pushed(settings)]
 
 
-def _pushed(settings: Settings) -> list[Target]:
+def pushed(settings: Settings, providers: Collection[Provider] = PROVIDERS) -> list[Target]:
     """Return the recipients that RECIPIENT_PUSH names. Raises ConfigError."""
-    around, found, problems = _around(settings), [], []
+    around, found, problems = _around(settings, providers), [], []
     names = ", ".join(name for name in around.channels if name not in BY_MAIL)
     for text in settings.recipient_push:
         channel, _, address = text.partition(":")
         if channel not in around.channels:
-            problems.append(f"RECIPIENT_PUSH: {mask(text)} isn't CHANNEL:ADDRESS, where CHANNEL is one of {names}")
+            known = f"where CHANNEL is one of {names}: write one like ntfy:alarm-x7Kq"
+            problems.append(f"RECIPIENT_PUSH: {mask(text)} isn't CHANNEL:ADDRESS, {known}")
             continue
         try:
             around.check(ChannelName(channel), address)
@@ -72,9 +102,9 @@ def surroundings(settings: Settings, secrets: Mapping[str, str]) -> Surroundings
     return replace(_around(settings), secrets=secrets, recipients=targets(settings))
 
 
-def _around(settings: Settings) -> Surroundings:
-    checks = {name: check for provider in PROVIDERS for name, check in provider.ADDRESSES.items()}
-    lacking = [(provider, text) for provider in PROVIDERS if (text := provider.missing(settings))]
+def _around(settings: Settings, providers: Collection[Provider] = PROVIDERS) -> Surroundings:
+    checks = {name: check for provider in providers for name, check in provider.ADDRESSES.items()}
+    lacking = [(provider, text) for provider in providers if (text := provider.missing(settings))]
     missing = {name: text for provider, text in lacking for name in provider.ADDRESSES}
     return Surroundings(zone=settings.zone, channels=checks, missing=missing)
 
@@ -107,4 +137,5 @@ def _about(target: Target, today: date) -> Finding:
     channel, address = target
     if warning := gateway_warning(address, today):
         return Finding(Level.FAIL if warning.dead else Level.WARN, f"recipient {address}", warning.text)
-    return Finding(Level.OK, f"recipient {address}", f"is told by {channel}")
+    what = f"{channel} {mask(address)}" if channel in SECRET_ADDRESSES else f"recipient {address}"
+    return Finding(Level.OK, what, f"is told by {channel}")

@@ -24,7 +24,8 @@ def render(context: MessageContext | DigestContext, *, with_picture: bool = True
         return _digest(context)
     notification = context.notification
     if is_text_message(notification.channel, notification.address):
-        return _message(context, text=sms(context))
+        by_service = notification.channel not in BY_MAIL
+        return _message(context, text=sms(context), brief=push.brief(context) if by_service else None)
     picture = mail.picture(context.latest)
     title = subject(context)
     if notification.channel not in BY_MAIL:
@@ -44,11 +45,12 @@ def _digest(context: DigestContext) -> Message:
     found = digest.groups(context)
     subject, html, brief = None, None, None
     if context.channel not in BY_MAIL:
+        brief = push.digest_brief(context, found, digest.tag(found))
+    if is_text_message(context.channel, context.address):
+        text = digest.sms(context, found)
+    elif brief:
         subject = digest.subject(context, found)
         text = push.shorten_lines(digest.summary(context, found), push.LONGEST)
-        brief = push.digest_brief(context, found, digest.tag(found))
-    elif is_text_message(context.channel, context.address):
-        text = digest.sms(context, found)
     else:
         subject = digest.subject(context, found)
         text, html = digest.bodies(context, found, subject)

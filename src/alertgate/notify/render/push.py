@@ -1,7 +1,7 @@
 """Render a message for apps, chats and programs: a title, a plain text of some lines, and what programs read. Pure."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from alertgate.marks import digest as short_digest
@@ -17,6 +17,8 @@ VERSION = 1
 """Of what programs read; a change that they could stumble over makes it 2."""
 LONGEST = 900
 """Characters of the text: every service takes as much, and a phone's lock screen shows less."""
+ACTS = (("acknowledge", "I'm on it"), ("snooze", "Snooze 1 h"))
+"""What can be answered at once, with the labels of buttons."""
 
 
 def text(context: MessageContext) -> str:
@@ -53,8 +55,21 @@ def brief(context: MessageContext) -> Brief:
         over=context.resolved,
         link=context.link,
         answers=answers(incident) if asks and context.link else (),
+        repeat_every=context.escalation.repeat_every if context.escalation else None,
+        repeat_for=_reminds_for(context),
+        acts=ACTS if asks else (),
+        shown=mark(incident),
         facts=_facts(notification.id, str(notification.kind), [_incident(incident, context.device_name)], context.link),
     )
+
+
+def _reminds_for(context: MessageContext) -> timedelta | None:
+    """Return for how long its escalation goes on to remind; None if it never does."""
+    escalation = context.escalation
+    if escalation is None or escalation.repeat_every is None:
+        return None
+    ends_at = (context.first_sent_at or context.now) + escalation.stop_after
+    return max(timedelta(0), ends_at - context.now)
 
 
 def answers(incident: Incident) -> tuple[Answer, ...]:
@@ -64,10 +79,7 @@ def answers(incident: Incident) -> tuple[Answer, ...]:
     def form(act: str) -> str:
         return urlencode({"act": act, "group": group, "seen": mark(incident)})
 
-    return (
-        Answer("I'm on it", "acknowledge", form("acknowledge")),
-        Answer("Snooze 1 h", "snooze", form("snooze")),
-    )
+    return tuple(Answer(label, act, form(act)) for act, label in ACTS)
 
 
 def digest_brief(context: DigestContext, found: Sequence[Group], tag: str) -> Brief:

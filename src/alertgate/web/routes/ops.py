@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from alertgate import __version__
 from alertgate.errors import StoreUnavailable
 from alertgate.model import ChannelName, NotificationStatus
-from alertgate.notify.budget import Budget
+from alertgate.notify.budget import Budget, daily_limits
 from alertgate.prove.health import OK
 from alertgate.store import silences
 from alertgate.store.counts import queues
@@ -111,7 +111,9 @@ def degraded(gate: Gate) -> list[str]:
         f"channel {name} is paused: {state.reason}" for name, state in gate.deliverer.states.items() if not state.up
     ]
     audit = gate.auditor.latest
-    limit = [_LIMITED[gate.deliverer.budget]] if gate.deliverer.budget in _LIMITED else []
+    budgets = gate.deliverer.budgets
+    limits = [(each, budgets[each.account]) for each in daily_limits(gate.settings)]
+    limit = [_LIMITED[level].format(**each._asdict()) for each, level in limits if level in _LIMITED]
     policy = gate.policies.trouble
     outstanding = gate.failures.latest
     return [
@@ -126,9 +128,9 @@ def degraded(gate: Gate) -> list[str]:
 
 
 _LIMITED = {
-    Budget.LOW: "the mail account is near SMTP_DAILY_LIMIT: what isn't critical goes out as digests",
-    Budget.RESERVE: "the mail account is close to SMTP_DAILY_LIMIT: only critical notifications go out",
-    Budget.EXHAUSTED: "SMTP_DAILY_LIMIT is reached: no mail and no text message goes out until there is room again",
+    Budget.LOW: "{setting} is near: what isn't critical goes out as digests",
+    Budget.RESERVE: "{setting} is close: only critical notifications go out",
+    Budget.EXHAUSTED: "{setting} is reached: {stops} goes out until there is room again",
 }
 
 

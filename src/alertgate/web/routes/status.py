@@ -10,8 +10,9 @@ from alertgate import __version__
 from alertgate.addresses import mask, mask_all
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import ChannelState
+from alertgate.proof import Proof
 from alertgate.store import Connection, failures, silences
-from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, queues
+from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, proofs_since, queues
 from alertgate.store.failures import Failure
 from alertgate.web.answers import AsciiJson, silence_view
 from alertgate.web.dependencies import CurrentGate, Gate
@@ -40,6 +41,10 @@ class ChannelView(BaseModel):
     last_error: datetime | None
     last_error_reason: str | None
     last_error_reply: str | None
+    proved: dict[str, int] = Field(
+        description="Notifications of the last day that were sent, by how far it is proved that they arrived: `sent`, "
+        "`delivered`, `seen`, `acknowledged`; of the whole database"
+    )
 
 
 class OutstandingFailure(BaseModel):
@@ -90,6 +95,7 @@ class Status(BaseModel):
     policy: str | None = Field(description="The SHA-256 of the policy in force; null when there is none")
     degraded: list[str]
     mail_budget: str = Field(description="Of SMTP_DAILY_LIMIT: `plenty`, `low`, `reserve` or `exhausted`")
+    twilio_budget: str = Field(description="The same of TWILIO_DAILY_LIMIT")
     channels: dict[str, ChannelView]
     outstanding_failures: OutstandingFailures
     silences: Silenced
@@ -102,23 +108,30 @@ async def status(gate: CurrentGate) -> AsciiJson:
     """Tell how long the queue is, how each channel is doing, what failed, and what was done lately."""
     now, current = gate.clock.now(), gate.policies.current
 
-    def ask(connection: Connection) -> tuple[dict[ChannelName, Queue], list[dict[str, Any]]]:
-        return queues(connection), [
-            _outstanding(connection),
-            _silences(connection, now),
-            _counts(connection, now - timedelta(hours=1)),
-            _counts(connection, now - timedelta(days=1)),
-        ]
+    def ask(
+        connection: Connection,
+    ) -> tuple[dict[ChannelName, Queue], dict[ChannelName, dict[str, int]], list[dict[str, Any]]]:
+        return (
+            queues(connection),
+            proofs_since(connection, now - timedelta(days=1)),
+            [
+                _outstanding(connection),
+                _silences(connection, now),
+                _counts(connection, now - timedelta(hours=1)),
+                _counts(connection, now - timedelta(days=1)),
+            ],
+        )
 
-    waiting, (outstanding, silenced, hour, day) = await gate.store.read(ask)
+    waiting, proved, (outstanding, silenced, hour, day) = await gate.store.read(ask)
     return AsciiJson(
         {
             "version": __version__,
             "timestamp": now,
             "policy": current.digest if current.name else None,
             "degraded": degraded(gate),
-            "mail_budget": gate.deliverer.budget,
-            "channels": _channels(gate, waiting),
+            "mail_budget": gate.deliverer.budgets["mail"],
+            "twilio_budget": gate.deliverer.budgets["twilio"],
+            "channels": _channels(gate, waiting, proved),
             "outstanding_failures": outstanding,
             "silences": silenced,
             "last_hour": hour,
@@ -169,11 +182,16 @@ def _failure(failure: Failure) -> dict[str, Any]:
     }
 
 
-def _channels(gate: Gate, waiting: dict[ChannelName, Queue]) -> dict[str, Any]:
+def _channels(
+    gate: Gate, waiting: dict[ChannelName, Queue], proved: dict[ChannelName, dict[str, int]]
+) -> dict[str, Any]:
     """What waits on a channel that isn't configured any more is shown too: nobody sends it."""
     states = gate.deliverer.states
     return {
-        name: _channel(states.get(name), waiting.get(name, Queue(0, 0, None)))
+        name: {
+            **_channel(states.get(name), waiting.get(name, Queue(0, 0, None))),
+            "proved": proved.get(name, dict.fromkeys(Proof, 0)),
+        }
         for name in ChannelName
         if name in states or name in waiting
     }

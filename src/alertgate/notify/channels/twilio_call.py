@@ -1,0 +1,110 @@
+"""Calls by Twilio, which read the essence aloud and take a digit: `call:+491701111111`."""
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
+from alertgate.clock import Clock
+from alertgate.config import Settings
+from alertgate.model import ChannelName, Target
+from alertgate.notify.channels import twilio_account
+from alertgate.notify.channels.base import (
+    AttemptFailed,
+    Channel,
+    Finding,
+    Followed,
+    Learned,
+    Message,
+    Outcome,
+    Reason,
+    Sent,
+    Transient,
+)
+from alertgate.notify.channels.twilio_account import CALL_PATH, CAPACITY, Account, check_number
+from alertgate.notify.channels.twilio_advice import advice
+from alertgate.notify.channels.twilio_twiml import call
+from alertgate.policy.surroundings import AddressCheck
+
+__all__ = ["ADDRESSES", "advice", "check", "findings", "from_settings", "missing"]
+
+ADDRESSES: Mapping[ChannelName, AddressCheck] = MappingProxyType({ChannelName.CALL: check_number})
+RINGS_FOR = 30
+"""Seconds."""
+GOING_ON = frozenset({"queued", "initiated", "ringing", "in-progress"})
+
+
+def missing(settings: Settings) -> str | None:
+    """Return what to set before calls can be made: they come from a number."""
+    if lacks := twilio_account.missing(settings):
+        return lacks
+    is_service = settings.twilio_from and settings.twilio_from.startswith("MG")
+    return "set TWILIO_FROM to a number: a messaging service can't call" if is_service else None
+
+
+class Calls:
+    """Makes calls, and asks what became of them."""
+
+    name = ChannelName.CALL
+    capacity = CAPACITY
+    repeats_safely = False
+    settles = False
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    async def send(self, message: Message, deadline: float) -> Outcome:
+        """Call, unless the call of an attempt before may still be going on."""
+        if message.repeats_since:
+            try:
+                calls = await self._account.listed("Calls", message.to, deadline)
+            except AttemptFailed as failed:
+                return failed.outcome
+            if any(each.get("status") in GOING_ON for each in calls):
+                return Transient(Reason.RECIPIENT_BUSY, "a call to this number is going on, maybe this one's")
+        fields = {
+            "To": message.to,
+            "From": self._account.sender,
+            "Twiml": call(message, self._action(message)),
+            "Timeout": str(RINGS_FOR),
+            "MachineDetection": "Enable",
+        }
+        callback = self._account.callback()
+        if callback:
+            callback |= {"StatusCallbackEvent": "completed"}
+        return await self._account.send("Calls", fields, callback, deadline)
+
+    def _action(self, message: Message) -> str | None:
+        """Return where a digit goes, if the message asks for one and Twilio can reach us."""
+        if not (self._account.public_url and message.brief and message.brief.asks):
+            return None
+        return f"{self._account.public_url}{CALL_PATH}/{message.brief.notification_id}"
+
+    async def rehearse(self, to: str | None, deadline: float) -> Outcome:  # noqa: ARG002  (Twilio says nothing of it)
+        """Log in, and call nobody."""
+        return await self._account.rehearse(deadline)
+
+    async def ask(self, sent: Followed, deadline: float) -> Learned:
+        """Ask what became of a call."""
+        return await self._account.ask("Calls", sent, deadline)
+
+    async def settle(self, sent: Followed, message: Message, deadline: float) -> Outcome:  # noqa: ARG002
+        """Do nothing: a call is over in a minute."""
+        return Sent("a call is over by itself")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._account.close()
+
+
+def from_settings(settings: Settings, clock: Clock) -> list[Channel]:
+    """Return the channel, if the settings configure it."""
+    return [] if missing(settings) else [Calls(Account(settings, clock))]
+
+
+def findings(settings: Settings) -> list[Finding]:  # noqa: ARG001  (`twilio` says it)
+    """Return nothing: what is to say of Twilio's settings, `twilio` says."""
+    return []
+
+
+async def check(settings: Settings, told: Collection[Target]) -> list[Finding]:  # noqa: ARG001  (`twilio` does it)
+    """Return nothing: `twilio` checks the account, and whether its number can call."""
+    return []

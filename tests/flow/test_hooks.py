@@ -1,0 +1,80 @@
+"""From a device's webhook to programs and chats, over real HTTP."""
+
+from contextlib import AsyncExitStack
+
+from starlette.responses import Response
+
+from tests.conftest import serving
+from tests.fakes import FakeClock, until
+from tests.flow.test_nothing_is_lost import raise_alert
+from tests.services import hooks
+from tests.services.server import FakeService, serve
+
+TOKEN = "syt_secret_token"
+
+
+async def asked(fake: FakeService, times: int) -> list:
+    """Wait until a service was asked so often."""
+
+    async def so_often():
+        return len(fake.asked) >= times
+
+    await until(so_often)
+    return fake.asked
+
+
+async def test_each_service_hears_of_an_alarm(make_settings, database):
+    """One that can't be reached keeps nobody waiting."""
+    async with AsyncExitStack() as stack:
+        fakes = {
+            name: await stack.enter_async_context(serve(getattr(hooks, maker)()))
+            for name, maker in {
+                "webhook": "receiver",
+                "slack": "slack",
+                "discord": "discord",
+                "teams": "teams",
+                "matrix": "matrix",
+                "apprise": "receiver",
+            }.items()
+        }
+        addresses = {name: f"{fake.url}/api/webhooks/42/secret-of-hook" for name, fake in fakes.items()}
+        addresses["matrix"] = "!r:hs"
+        addresses["apprise"] = addresses["apprise"].replace("http", "json")
+        told = [*(f"{name}:{address}" for name, address in addresses.items()), "webhook:http://127.0.0.1:9/away"]
+        settings = make_settings(
+            recipient_push=",".join(told),
+            channels_private=True,
+            matrix_url=fakes["matrix"].url,
+            matrix_token=TOKEN,
+            **database,
+        )
+        service = await stack.enter_async_context(serving(settings, clock=FakeClock()))
+        alert_id = await raise_alert(service.client)
+        for fake in fakes.values():
+            [one] = await asked(fake, 1)
+            assert "alarm" in one.body.decode()
+        await service.settled()
+        trail = await service.trail(alert_id)
+        states = {each["channel"]: each["status"] for each in trail["notifications"] if "away" not in each["address"]}
+        assert states == dict.fromkeys(fakes, "sent")
+
+
+async def test_a_receiver_that_was_away_gets_the_message_again(make_settings):
+    """With the same id, not before the time for which it asked."""
+    clock = FakeClock()
+    async with serve(hooks.receiver()) as fake:
+        fake.script.append(Response(status_code=503, headers={"retry-after": "120"}))
+        settings = make_settings(recipient_push=f"webhook:{fake.url}/in", channels_private=True)
+        async with serving(settings, clock=clock) as service:
+            await raise_alert(service.client)
+            await asked(fake, 1)
+            await service.settled()
+            clock.move(seconds=60)
+            service.gate.deliverer.wake()
+            await service.settled()
+            assert len(fake.asked) == 1
+            clock.move(seconds=61)
+            service.gate.deliverer.wake()
+            first, second = await asked(fake, 2)
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.json["incidents"][0]["event"] == second.json["incidents"][0]["event"]

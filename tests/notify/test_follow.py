@@ -1,0 +1,453 @@
+"""What services say of messages afterwards, and what they are told: by a fake service, on both databases."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from alertgate.credential import Credential
+from alertgate.group.actions import IncidentActions
+from alertgate.group.answers import Answers
+from alertgate.group.by_link import LinkAct
+from alertgate.ids import new_id
+from alertgate.marks import mark
+from alertgate.metrics import LabelValues, Metrics
+from alertgate.model import ChannelName, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Severity
+from alertgate.notify.attempt import Sender
+from alertgate.notify.channels.base import Followed, Learned, Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.directory import Directory
+from alertgate.notify.follow import MOST_TRIES, SENT_AGAIN_AFTER, SETTLE_AGAIN, SETTLED_WITHIN, SETTLES_FOR, FollowJob
+from alertgate.proof import Proof
+from alertgate.store import alerts, attempts, failures, follow, incidents, notifications, tables
+from alertgate.store.engine import Store
+from alertgate.store.rows import update_rows
+from tests.builders import new_alert, new_incident, new_notification
+from tests.fakes import START, FakeClock
+from tests.scrape import scrape
+
+SENT_AGAIN = ("status", "attempts", "finished_at", "receipt", "follow_at")
+NOTHING_NEW = Learned(again_in=timedelta(seconds=10))
+TAKEN, OVER = IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED
+PENDING, SENT, FAILED, CANCELLED = (
+    NotificationStatus.PENDING,
+    NotificationStatus.SENT,
+    NotificationStatus.FAILED,
+    NotificationStatus.CANCELLED,
+)
+
+
+@dataclass
+class Service:
+    """A channel whose service knows more afterwards: what it says next, what it was asked, what it was told."""
+
+    name: ChannelName = ChannelName.PUSHOVER
+    settles: bool = True
+    capacity: int = 1
+    repeats_safely: bool = False
+    says: deque[Learned] = field(default_factory=deque)
+    takes: deque[Outcome] = field(default_factory=deque)
+    asked: list[Followed] = field(default_factory=list)
+    told: list[tuple[str, Message]] = field(default_factory=list)
+    before_it_answers: asyncio.Event | None = None
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, _message, _deadline):
+        return Sent("ok")
+
+    async def rehearse(self, _to, _deadline):
+        return Sent("ok")
+
+    async def ask(self, sent, _deadline):
+        self.asked.append(sent)
+        self.is_asked.set()
+        if self.before_it_answers:
+            await self.before_it_answers.wait()
+        return self.says.popleft() if self.says else NOTHING_NEW
+
+    async def settle(self, sent, message, _deadline):
+        self.told.append((sent.receipt, message))
+        return self.takes.popleft() if self.takes else Sent("cancelled")
+
+    async def close(self):
+        pass
+
+
+@dataclass
+class World:
+    """A store with sent pushes, a service that knows of them, and the jobs of two processes."""
+
+    store: Store
+    clock: FakeClock
+    service: Service
+    metrics: Metrics
+    first: FollowJob
+    second: FollowJob
+    woken: list[None]
+
+    def sent(self, about: Incident | None = None, **changes) -> Notification:
+        """Store a push that was sent and is to be asked about in ten seconds, and its incident."""
+        incident = about or new_incident(key=new_id(START), opened_at=START)
+        sent = {"channel": self.service.name, "address": "anna", "person": "Anna", "status": SENT, "attempts": 1}
+        known = {"finished_at": START, "told": incident.status, "shown": mark(incident), "proof": Proof.SENT}
+        follows = {"receipt": new_id(START), "proved_at": START, "follow_at": START + timedelta(seconds=10)}
+        push = new_notification(incident, **{**sent, **known, **follows, **changes})
+        with self.store.transaction() as connection:
+            if not about:
+                incidents.add(connection, [incident])
+                alerts.add(connection, [new_alert(incident_id=incident.id, incident_key=incident.key)])
+            notifications.add(connection, [push])
+        return push
+
+    def now(self, one: Notification) -> Notification:
+        return self.store.read_now(lambda c: notifications.get(c, one.id))
+
+    def counted(self, name: str, **labels: str) -> float | None:
+        text, _ = self.metrics.exposition()
+        return scrape(text.decode())(f"alertgate_{name}", channel=self.service.name, **labels)
+
+    def incident(self, one: Notification) -> Incident:
+        return self.store.read_now(lambda c: incidents.get(c, one.incident_id))
+
+    def becomes(self, one: Notification, status: IncidentStatus, **changes) -> None:
+        """Have an incident acknowledged or resolved elsewhere."""
+        done = {TAKEN: {"acknowledged_at": START, "acknowledged_by": "Bea"}, OVER: {"resolved_at": START}}
+        with self.store.transaction() as connection:
+            incidents.save(connection, [replace(self.incident(one), status=status, **done.get(status, {}), **changes)])
+
+    def attempts(self, one: Notification) -> list[tuple[str, str, str]]:
+        found = self.store.read_now(lambda c: attempts.of_notifications(c, [one.id]))
+        return [(each.outcome, each.reason, each.reply) for each in found]
+
+    async def later(self, job: FollowJob | None = None, **time: float) -> None:
+        self.clock.move(**time)
+        await (job or self.first).run()
+
+
+@pytest.fixture
+def world(store: Store, make_settings) -> World:
+    """A world whose service settles."""
+    return make_world(store, make_settings(), Service())
+
+
+def make_world(store: Store, settings, service: Service) -> World:
+    """Return a world with this service."""
+    clock = FakeClock()
+    metrics = Metrics("test", clock, LabelValues([service.name], (), Reason, (), (), ()))
+    sender = Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC"))
+    actions = IncidentActions(Directory.of([]), new_id)
+    answers = Answers({LinkAct.ACKNOWLEDGE: actions.acknowledge})
+    woken: list[None] = []
+
+    async def acknowledge(told, by, now):
+        await store.write(partial(answers.answer, told=told, credential=Credential.PUSHOVER, now=now, by=by))
+
+    jobs = [
+        FollowJob(
+            store,
+            [service],
+            sender,
+            acknowledge,
+            clock,
+            metrics,
+            owner=owner,
+            new_id=new_id,
+            wake=lambda: woken.append(None),
+        )
+        for owner in ("one", "two")
+    ]
+    return World(store, clock, service, metrics, *jobs, woken)
+
+
+async def test_a_message_is_asked_about_when_it_is_due(world: World):
+    """Not before, and after an answer without news in as long as the service wants."""
+    push = world.sent()
+    await world.later(seconds=9)
+    assert world.service.asked == []
+    await world.later(seconds=1)
+    [asked] = world.service.asked
+    assert (asked.to, asked.receipt, asked.sent_at, asked.proof) == ("anna", push.receipt, START, Proof.SENT)
+    await world.later(seconds=9)
+    await world.later(seconds=1)
+    assert len(world.service.asked) == 2
+
+
+async def test_proof_is_raised_and_never_lowered(world: World):
+    """With when and by what; a rung that comes late changes nothing."""
+    push = world.sent()
+    seen_at = START + timedelta(seconds=7)
+    world.service.says.extend(
+        [
+            Learned(Proof.SEEN, by="read in the app", at=seen_at, again_in=timedelta(seconds=10)),
+            Learned(Proof.DELIVERED, by="on the phone", again_in=timedelta(seconds=10)),
+        ]
+    )
+    await world.later(seconds=10)
+    await world.later(seconds=10)
+    stored = world.now(push)
+    assert (stored.proof, stored.proved_at, stored.proved_by) == (Proof.SEEN, seen_at, "read in the app")
+    assert stored.status is SENT
+    proved = {proof: world.counted("notifications_proved_total", proof=proof) for proof in Proof}
+    assert proved == {Proof.SENT: 0, Proof.DELIVERED: 0, Proof.SEEN: 1, Proof.ACKNOWLEDGED: 0}
+
+
+async def test_what_is_said_unasked_meanwhile_is_not_lowered(world: World):
+    """A callback says more while the service is still being asked, whose older answer comes later."""
+    push = world.sent()
+    world.service.before_it_answers = asyncio.Event()
+    world.service.says.append(Learned(Proof.DELIVERED))
+    world.clock.move(seconds=10)
+    asking = asyncio.create_task(world.first.run())
+    await asyncio.wait_for(world.service.is_asked.wait(), 20)
+    told = world.store.read_now(lambda c: follow.by_receipt(c, world.service.name, push.receipt))
+    await world.second.learn(told, Learned(Proof.ACKNOWLEDGED, by="Anna"))
+    world.service.before_it_answers.set()
+    await asking
+    assert (world.now(push).proof, world.now(push).proved_by) == (Proof.ACKNOWLEDGED, "Anna")
+
+
+async def test_who_acknowledges_in_an_app_has_the_incident(world: World):
+    """With their name and by what they were let in; what waits for others is cancelled, and nothing more is asked."""
+    push = world.sent()
+    waiting = new_notification(world.incident(push), address="bea@example.com")
+    with world.store.transaction() as connection:
+        notifications.add(connection, [waiting])
+    world.service.says.append(Learned(Proof.ACKNOWLEDGED, by="Anna's phone"))
+    await world.later(seconds=10)
+    incident, stored = world.incident(push), world.now(push)
+    assert (incident.status, incident.acknowledged_by, incident.acknowledged_with) == (
+        TAKEN,
+        "Anna's phone",
+        Credential.PUSHOVER,
+    )
+    assert (stored.proof, stored.proved_by) == (Proof.ACKNOWLEDGED, "Anna's phone")
+    assert world.now(waiting).status is CANCELLED
+    await world.later(seconds=1)
+    await world.later(days=3)
+    assert (len(world.service.asked), world.now(push).follow_at) == (1, None)
+
+
+async def test_an_acknowledgement_of_what_became_worse_is_kept_as_proof_alone(world: World):
+    """Somebody saw the message; but it didn't say how bad it is now."""
+    push = world.sent()
+    world.becomes(push, IncidentStatus.OPEN, severity=Severity.CRITICAL)
+    world.service.says.append(Learned(Proof.ACKNOWLEDGED, by="Anna"))
+    await world.later(seconds=10)
+    assert (world.incident(push).status, world.now(push).proof) == (IncidentStatus.OPEN, Proof.ACKNOWLEDGED)
+
+
+async def test_what_did_not_arrive_for_a_while_is_sent_again_a_few_times(world: World):
+    """Pending after a minute with what its service said in the trail, until it was tried as often as it may be."""
+    push = world.sent()
+    failure = Transient(Reason.UNREACHABLE, "30003 the phone is off")
+    for number in range(1, MOST_TRIES):
+        world.service.says.append(Learned(failure=failure))
+        await world.later(seconds=10)
+        stored = world.now(push)
+        assert (stored.status, stored.due_at) == (PENDING, world.clock.now() + SENT_AGAIN_AFTER)
+        assert (stored.receipt, stored.proof, stored.proved_at, stored.follow_at) == (None, None, None, None)
+        assert len(world.woken) == number
+        again = replace(
+            stored,
+            status=SENT,
+            attempts=number + 1,
+            finished_at=world.clock.now(),
+            receipt=new_id(START),
+            follow_at=world.clock.now() + timedelta(seconds=10),
+        )
+        with world.store.transaction() as connection:
+            update_rows(connection, tables.notifications, [again], SENT_AGAIN)
+    world.service.says.append(Learned(failure=failure))
+    await world.later(seconds=10)
+    assert (world.now(push).status, world.store.read_now(failures.ids)) == (FAILED, [push.id])
+    assert world.attempts(push) == [("transient", "unreachable", "30003 the phone is off")] * MOST_TRIES
+    assert world.counted("notifications_failed_total") == 1
+
+
+async def test_a_wait_that_the_service_wants_is_heeded(world: World):
+    """As for any other failure."""
+    push = world.sent()
+    world.service.says.append(Learned(failure=Transient(Reason.UNREACHABLE, "busy", retry_in=timedelta(minutes=9))))
+    await world.later(seconds=10)
+    assert world.now(push).due_at == world.clock.now() + timedelta(minutes=9)
+
+
+async def test_what_can_never_arrive_has_failed_and_is_outstanding(world: World):
+    """So that somebody hears of it, although its service had taken it."""
+    push = world.sent()
+    world.service.says.append(Learned(failure=Permanent(Reason.NO_SUCH_RECIPIENT, "30005 unknown")))
+    await world.later(seconds=10)
+    assert (world.now(push).status, world.now(push).finished_at) == (FAILED, world.clock.now())
+    assert world.store.read_now(failures.ids) == [push.id]
+    assert world.attempts(push) == [("permanent", "no_such_recipient", "30005 unknown")]
+
+
+@pytest.mark.parametrize("failure", [Transient(Reason.UNREACHABLE, "off"), Permanent(Reason.REFUSED, "blocked")])
+async def test_what_nobody_needs_to_hear_any_more_is_not_sent_again(world: World, failure):
+    """Somebody has it meanwhile: the phone isn't rung once more for it, and nobody has to deal with a failure."""
+    push = world.sent(follow_at=START)
+    world.service.says.append(Learned(failure=failure))
+    world.service.before_it_answers = asyncio.Event()
+    asking = asyncio.create_task(world.first.run())
+    await asyncio.wait_for(world.service.is_asked.wait(), 20)
+    world.becomes(push, TAKEN)
+    world.service.before_it_answers.set()
+    await asking
+    assert (world.now(push).status, world.now(push).reason) == (CANCELLED, "acknowledged by Bea")
+    assert world.store.read_now(failures.ids) == []
+
+
+async def test_what_is_sent_again_says_what_waits_for_its_contact(world: World):
+    """One message, not two: the later one is part of it."""
+    push = world.sent()
+    waiting = new_notification(
+        world.incident(push), channel=push.channel, address=push.address, kind=Kind.RISE, severity=Severity.CRITICAL
+    )
+    with world.store.transaction() as connection:
+        notifications.add(connection, [waiting])
+    world.service.says.append(Learned(failure=Transient(Reason.UNREACHABLE, "off")))
+    await world.later(seconds=10)
+    assert (world.now(push).status, world.now(push).severity) == (PENDING, Severity.CRITICAL)
+    assert world.now(waiting).status is CANCELLED
+
+
+@pytest.mark.parametrize("status", [TAKEN, OVER])
+async def test_a_service_hears_at_once_that_nobody_needs_to_answer(world: World, status):
+    """Whoever did it, wherever: it isn't asked any more, and the message says how it stands."""
+    push = world.sent(follow_at=START + timedelta(hours=1))
+    await world.later(seconds=1)
+    assert world.service.told == []
+    world.becomes(push, status)
+    await world.later(seconds=1)
+    [(receipt, message)] = world.service.told
+    assert (receipt, message.to) == (push.receipt, "anna")
+    assert message.brief is not None
+    assert (message.brief.asks, message.brief.over) == (False, status is OVER)
+    await world.later(days=1)
+    assert (len(world.service.told), world.service.asked) == (1, [])
+
+
+async def test_a_service_that_needs_not_hear_it_is_asked_further(store: Store, make_settings):
+    """A text message can't be called back, but whether it arrived is still of interest."""
+    world = make_world(store, make_settings(), Service(ChannelName.TWILIO, settles=False))
+    push = world.sent()
+    world.becomes(push, OVER)
+    await world.later(seconds=1)
+    assert (world.service.told, world.service.asked) == ([], [])
+    world.service.says.append(Learned(Proof.DELIVERED))
+    await world.later(seconds=9)
+    assert (world.now(push).proof, world.now(push).follow_at) == (Proof.DELIVERED, None)
+
+
+async def test_what_is_not_asked_any_more_is_still_told_of_the_end(world: World):
+    """As a chat whose buttons are taken away; for two days, after which no service changes a message."""
+    early, late = world.sent(), world.sent()
+    world.service.says.extend([Learned(Proof.DELIVERED), Learned(Proof.DELIVERED)])
+    await world.later(seconds=10)
+    await world.later(hours=20)
+    assert len(world.service.asked) == 2
+    world.becomes(early, TAKEN)
+    await world.later(seconds=1)
+    assert [receipt for receipt, _ in world.service.told] == [early.receipt]
+    world.service.says.append(Learned())
+    await world.later(seconds=SETTLES_FOR.total_seconds())
+    world.becomes(late, TAKEN)
+    await world.later(seconds=1)
+    assert (len(world.service.told), world.now(late).follow_at) == (1, None)
+
+
+async def test_a_service_that_cannot_be_told_now_is_told_again(world: World):
+    """Every minute, for some hours; then the log says that it may ring on."""
+    push = world.sent(follow_at=START + timedelta(hours=1))
+    world.becomes(push, TAKEN)
+    world.service.takes.extend([Transient(Reason.CONNECTION, "no route")] * 3)
+    await world.later(seconds=1)
+    await world.later(seconds=SETTLE_AGAIN.total_seconds() - 1)
+    assert len(world.service.told) == 1
+    await world.later(seconds=1)
+    assert len(world.service.told) == 2
+    await world.later(seconds=SETTLED_WITHIN.total_seconds())
+    await world.later(hours=1)
+    assert (len(world.service.told), world.now(push).follow_at) == (3, None)
+
+
+async def test_two_processes_share_what_is_to_be_asked(world: World):
+    """Each message is asked about once, whoever looks first."""
+    pushes = [world.sent(address=f"person {number}") for number in range(5)]
+    world.clock.move(seconds=10)
+    await asyncio.gather(world.first.run(), world.second.run())
+    assert sorted(each.receipt for each in world.service.asked) == sorted(push.receipt or "" for push in pushes)
+
+
+async def test_a_process_that_dies_while_it_asks_is_replaced(world: World):
+    """After a minute another one asks; the late answer of the first one still counts, as proof is never lowered."""
+    push = world.sent()
+    world.service.before_it_answers = asyncio.Event()
+    world.service.says.extend([Learned(Proof.SEEN), Learned(Proof.DELIVERED)])
+    world.clock.move(seconds=10)
+    hanging = asyncio.create_task(world.first.run())
+    await asyncio.wait_for(world.service.is_asked.wait(), 20)
+    await world.later(world.second, seconds=59)
+    assert len(world.service.asked) == 1
+    world.service.is_asked.clear()
+    world.clock.move(seconds=1)
+    other = asyncio.create_task(world.second.run())
+    await asyncio.wait_for(world.service.is_asked.wait(), 20)
+    world.service.before_it_answers.set()
+    await asyncio.gather(hanging, other)
+    assert (len(world.service.asked), world.now(push).proof) == (2, Proof.SEEN)
+
+
+async def test_the_members_of_a_digest_are_one_message(world: World):
+    """It is asked about once; what is proved of it is proved of each, and its failure is each one's."""
+    members = [world.sent(receipt="r1", digest_id="d1", shown=None) for _ in range(3)]
+    world.service.says.extend(
+        [
+            Learned(Proof.DELIVERED, again_in=timedelta(seconds=10)),
+            Learned(failure=Permanent(Reason.REFUSED, "blocked")),
+        ]
+    )
+    await world.later(seconds=10)
+    assert (len(world.service.asked), {world.now(each).proof for each in members}) == (1, {Proof.DELIVERED})
+    await world.later(seconds=10)
+    assert {world.now(each).status for each in members} == {FAILED}
+    assert [len(world.attempts(each)) for each in members] == [1, 1, 1]
+
+
+async def test_a_digest_rings_until_all_that_it_tells_is_dealt_with(world: World):
+    """One of its incidents that somebody has doesn't end the alarm of another."""
+    first, second = (world.sent(receipt="r1", digest_id="d1", shown=None) for _ in range(2))
+    world.becomes(first, TAKEN)
+    await world.later(seconds=1)
+    assert world.service.told == []
+    world.becomes(second, OVER)
+    await world.later(seconds=1)
+    assert [receipt for receipt, _ in world.service.told] == ["r1"]
+
+
+async def test_messages_of_two_chats_are_not_confused(world: World):
+    """A service may number the messages of each chat by themselves."""
+    anna, bea = world.sent(receipt="7"), world.sent(receipt="7", address="bea")
+    world.becomes(anna, TAKEN)
+    await world.later(seconds=1)
+    assert [message.to for _, message in world.service.told] == ["anna"]
+    assert world.now(bea).follow_at is not None
+
+
+async def test_without_followers_nothing_is_read(world: World):
+    """A gate that only mails asks nothing of its database for this."""
+    idle = FollowJob(
+        None,
+        [],
+        None,
+        None,
+        world.clock,
+        world.metrics,
+        owner="three",
+        new_id=new_id,
+        wake=lambda: None,
+    )
+    await idle.run()
