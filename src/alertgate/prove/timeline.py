@@ -13,6 +13,7 @@ from alertgate.credential import in_words as with_credential
 from alertgate.credential import signed
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import (
+    ASIDE,
     Alert,
     AlertStatus,
     Attempt,
@@ -123,8 +124,8 @@ def _alert_events(trail: Trail) -> Iterator[_Event]:
         yield _Event(alert.received_at, f"received by the {alert.source} webhook{how}{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
         yield _Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
-    if alert.status is AlertStatus.IGNORED:
-        yield _Event(alert.received_at, alert.reason or "ignored")
+    if alert.status in ASIDE:
+        yield _Event(alert.received_at, alert.reason or alert.status)
     elif alert.reason:
         yield _Event(alert.received_at, f"grouped: {alert.reason}")
 

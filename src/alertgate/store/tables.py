@@ -305,11 +305,11 @@ devices = Table(
     Column("battery_low", Boolean, nullable=False),
     Column("strength", Float),
     Column("quality", Float),
-    Column("vitals", JsonText),
     Column("vitals_at", Instant),
     Column("outages", JsonText),
     Column("resets", JsonText),
     Column("gaps", JsonText),
+    Column("vitals", JsonText),  # large, and so the last: SQLite needn't read its pages for the others
     _partial_index("devices_due", "due_at", where="due_at IS NOT NULL"),
     Index("devices_seen", "last_seen_at"),
 )
