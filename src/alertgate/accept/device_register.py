@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from alertgate.accept.device_signs import Sign, fold, hour_of
 from alertgate.clock import Clock
-from alertgate.device import Device
+from alertgate.device import Device, DeviceState
 from alertgate.errors import StoreError
 from alertgate.store import Connection
 from alertgate.store import devices as device_rows
@@ -111,7 +111,8 @@ class DeviceRegister:
             for sign, count in signs:
                 device = fold(device, sign, count)
             changed.append(device)
-            self._written[device_id] = _Written(now)
+            if device.offline_at is None and device.state is DeviceState.FINE:  # else its next sign ends something
+                self._written[device_id] = _Written(now)
         device_rows.learn(connection, changed)
         hours = (hour_of(sign) for signs in due.values() for sign, _ in signs)
         device_rows.add_hours(connection, filter(None, hours))
