@@ -30,6 +30,8 @@ def add(gaps: Json, gap: timedelta, at: datetime) -> Json:
     counts, day, bucket = read(gaps), at.date().isoformat(), str(_bucket(gap))
     today = counts.get(day, {})
     more = {**counts, day: {**today, bucket: today.get(bucket, 0) + 1}}
+    if today:
+        return more
     oldest = _first_day(max(map(date.fromisoformat, more)))
     return {day: of_day for day, of_day in sorted(more.items()) if day >= oldest}
 

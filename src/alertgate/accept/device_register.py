@@ -42,8 +42,8 @@ class _Written:
             self.held = sign
 
     def is_recent(self, now: datetime) -> bool:
-        """Return whether it needn't be written yet; it must be if the clock was set back."""
-        return timedelta(0) <= now - self.at < APART
+        """Return whether it needn't be written yet; it must be if the clock was set back by more than that."""
+        return abs(now - self.at) < APART
 
 
 class DeviceRegister:

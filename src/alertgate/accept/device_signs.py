@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from alertgate import gaps
 from alertgate.accept.fields import as_text, shortened
@@ -106,15 +107,18 @@ def _version(value: Json) -> str | None:
 
 def fold(device: Device, sign: Sign, count: int = 1) -> Device:
     """Return what is known of a device after a sign that stands for `count` events."""
-    first = min(device.first_seen_at or sign.at, sign.at)
-    after = replace(device, events=device.events + count, first_seen_at=first)
+    news: dict[str, Any] = {}
     if sign.presence is Presence.OFFLINE:
-        after = replace(after, outages=_with(device.outages, sign.began_at, MOST_OUTAGES))
+        news = {"outages": _with(device.outages, sign.began_at, MOST_OUTAGES)}
     elif _is_later(sign, device):
-        after = _heard(after, sign)
+        news = _heard(device, sign)
+    first = min(device.first_seen_at or sign.at, sign.at)
+    after = replace(device, events=device.events + count, first_seen_at=first, **news)
     if sign.vitals:
         after = _with_vitals(after, sign.vitals, sign)
-    return _noticed(device, replace(after, offline_at=_offline_at(after)), sign.at)
+    if after.outages or after.offline_at:
+        after = replace(after, offline_at=_offline_at(after))
+    return _noticed(device, after, sign.at)
 
 
 def hour_of(sign: Sign) -> VitalsHour | None:
@@ -134,20 +138,19 @@ def _is_later(sign: Sign, device: Device) -> bool:
     return sign.is_later(Sign(device.id, seen, published, device.last_event or ""))
 
 
-def _heard(device: Device, sign: Sign) -> Device:
-    """Return a device after a sign of life."""
+def _heard(device: Device, sign: Sign) -> dict[str, Any]:
+    """Return what a sign of life changes of a device."""
     last, unknown = device.last_seen_at, device.state is DeviceState.UNKNOWN
-    return replace(
-        device,
-        last_seen_at=sign.at,
-        last_published_at=sign.published_at,
-        last_event=sign.event,
-        firmware=sign.firmware or device.firmware,
-        product=sign.product or device.product,
-        gaps=gaps.add(device.gaps, sign.at - last, sign.at) if last else device.gaps,
-        state=DeviceState.FINE if unknown else device.state,
-        state_at=sign.at if unknown else device.state_at,
-    )
+    return {
+        "last_seen_at": sign.at,
+        "last_published_at": sign.published_at,
+        "last_event": sign.event,
+        "firmware": sign.firmware or device.firmware,
+        "product": sign.product or device.product,
+        "gaps": gaps.add(device.gaps, sign.at - last, sign.at) if last else device.gaps,
+        "state": DeviceState.FINE if unknown else device.state,
+        "state_at": sign.at if unknown else device.state_at,
+    }
 
 
 def _with_vitals(device: Device, said: Vitals, sign: Sign) -> Device:

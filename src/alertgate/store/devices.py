@@ -46,7 +46,8 @@ _READINGS = ("battery", "strength", "quality", "uptime", "memory")
 
 def _device(row: Row[Any]) -> Device:
     values = row._asdict()
-    return Device(**{**values, "outages": tuple(values["outages"] or ()), "resets": tuple(values["resets"] or ())})
+    values["outages"], values["resets"] = values["outages"] or (), values["resets"] or ()
+    return Device(**values)
 
 
 def learned(connection: Connection, ids: Collection[str]) -> dict[str, Device]:

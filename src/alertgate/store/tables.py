@@ -38,7 +38,7 @@ from alertgate.model import (
     Source,
 )
 from alertgate.proof import Proof
-from alertgate.store.column_types import MICROSECOND, AnyText, Instant, JsonText, Rank
+from alertgate.store.column_types import MICROSECOND, AnyText, Instant, JsonText, Rank, Times
 
 
 def _enum(enum: type[StrEnum]) -> Enum:
@@ -306,8 +306,8 @@ devices = Table(
     Column("strength", Float),
     Column("quality", Float),
     Column("vitals_at", Instant),
-    Column("outages", JsonText),
-    Column("resets", JsonText),
+    Column("outages", Times),
+    Column("resets", Times),
     Column("gaps", JsonText),
     Column("vitals", JsonText),  # large, and so the last: SQLite needn't read its pages for the others
     _partial_index("devices_due", "due_at", where="due_at IS NOT NULL"),
