@@ -11,7 +11,7 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, StrictBool
 
 from alertgate.characters import JOINERS
 from alertgate.model import Json, Severity, Signal, Source
@@ -99,7 +99,7 @@ class EventRule(BaseModel):
     """Whether the event is the end of its incident; None leaves that to the alert's own words."""
     severity: SeverityOrExpression | None = None
     ignore: Condition = False
-    vitals: bool = False
+    vitals: StrictBool = False
     """Whether the event is what a device says of itself: it goes to the device, and to no incident."""
     alarm: Condition | None = None
     """Which vitals are an alert too; None for none."""
