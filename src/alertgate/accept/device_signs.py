@@ -188,7 +188,7 @@ _DECIDES = ("offline_at", "outages", "battery", "resets")
 def _noticed(before: Device, after: Device, at: datetime) -> Device:
     """Return a device that the watch decides about at once, if there is something to decide."""
     is_new = before.first_seen_at is None
-    is_back = before.state in (DeviceState.LATE, DeviceState.SILENT) and before.last_seen_at != after.last_seen_at
+    is_back = before.state is not DeviceState.FINE and before.last_seen_at != after.last_seen_at
     if not is_new and not is_back and all(getattr(before, name) == getattr(after, name) for name in _DECIDES):
         return after
     return replace(after, due_at=min(after.due_at or at, at))
