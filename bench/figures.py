@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench.accept import accept, beside_bad_requests, grown
+from bench.accept import accept, beside_bad_requests, devices, grown
 from bench.burst import burst
 from bench.escalations import escalations
 from bench.figure import Figure
@@ -18,6 +18,7 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "burst": burst,
     "drain": drain,
     "grown": grown,
+    "devices": devices,
     "escalations": escalations,
     "bad": beside_bad_requests,
     "postgres": on_postgres,

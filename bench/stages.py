@@ -97,7 +97,7 @@ class Stages:
             self._recorder.record(connection, self._alerts(count))
 
     def _batches(self, size: int, times: int) -> list[tuple[str, float]]:
-        took = dict.fromkeys(("begin", "read", "decide", "write", "commit"), 0.0)
+        took = dict.fromkeys(("begin", "read", "decide", "write", "devices", "commit"), 0.0)
         for _ in range(times):
             batch = self._alerts(size)
             marks = [time.process_time()]
@@ -109,6 +109,8 @@ class Stages:
                     self._recorder.add(planned, alert)
                 marks.append(time.process_time())
                 planned.write(connection)
+                marks.append(time.process_time())
+                self._recorder.devices.record(connection, [each.sign for each in batch if each.sign])
                 marks.append(time.process_time())
             marks.append(time.process_time())
             for name, start, end in zip(took, marks, marks[1:], strict=False):

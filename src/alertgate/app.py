@@ -197,6 +197,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 await job.stop()
             await gate.own_alerts.close()
             await gate.deliverer.stop(gate.settings.shutdown_timeout)
+            await gate.recorder.devices.close(gate.store, gate.clock)
     finally:
         gate.store.close()
         log.info("service.stopped")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from alertgate.accept import own
+from alertgate.accept import device_register, own
 from alertgate.group import sweep
 from alertgate.periodic import Job, Periodic
 from alertgate.policy.keeper import FOLLOW_EVERY
@@ -54,6 +54,7 @@ def _always(gate: Gate) -> list[Periodic]:
         Periodic("own alerts", own.EVERY, gate.own_alerts.run),
         Periodic("audit", auditing.EVERY, audit),
         Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
+        Periodic("devices", device_register.SETTLE_EVERY, lambda: gate.recorder.devices.settle(store, clock)),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
         Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
     ]

@@ -51,6 +51,11 @@ class AlertStatus(StrEnum):
     ACCEPTED = "accepted"  # parsed
     QUARANTINED = "quarantined"  # authenticated but unreadable; the whole body is kept
     IGNORED = "ignored"  # parsed, and a rule says to ignore it: it belongs to no incident, and nobody is told
+    VITALS = "vitals"  # parsed: what a device says of itself, kept with it; it belongs to no incident either
+
+
+ASIDE = frozenset({AlertStatus.IGNORED, AlertStatus.VITALS})
+"""The states of alerts that were never meant for an incident."""
 
 
 class Signal(StrEnum):

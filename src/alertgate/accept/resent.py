@@ -19,7 +19,7 @@ UNREAD = "resolves nothing: its timestamp can't be read"
 def guarded(understood: Understood, timestamp: Json) -> Understood:
     """Return a generic alert so that it ends an incident once at most, if it is an all-clear with a `timestamp`."""
     alert = understood.alert
-    if alert.signal is not Signal.RESOLVED or understood.is_ignored:
+    if alert.signal is not Signal.RESOLVED or understood.is_aside:
         return understood
     if alert.published_at is not None:
         return understood._replace(alert=_once(alert))

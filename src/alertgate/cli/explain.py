@@ -49,18 +49,18 @@ def explain(
 
 
 def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
-    rules = read_policy(settings, surroundings(settings, {})).events
+    policy = read_policy(settings, surroundings(settings, {}))
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise NotFound(f"{file} can't be read: {error.strerror}. Name a file with a webhook's body.") from None
     now = SystemClock().now()
-    context = IntakeContext(new_id(now), now, settings.severities, rules=rules)
+    context = IntakeContext(new_id(now), now, settings.severities, rules=policy.events, devices=policy.devices)
     try:
         understood = tried.understand(body, context, is_generic=is_generic)
     except Rejected as error:
         raise Rejected("\n".join([str(error), *(f"  - {problem}" for problem in error.errors)])) from None
-    typer.echo(tried.tell(understood, rules))
+    typer.echo(tried.tell(understood, policy.events))
 
 
 def _explain(settings: Settings, given: str, env_file: Path) -> None:

@@ -7,6 +7,11 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 
 SHORTEST_GRACE = timedelta(minutes=1)
+STATUS = "spark/status"
+DIAGNOSTICS = "spark/device/diagnostics/update"
+LAST_RESET = "spark/device/last_reset"
+OF_THE_CLOUD = frozenset({STATUS, DIAGNOSTICS, LAST_RESET})
+"""What Particle's cloud says of a device: of one that has a table of its own, it goes to the device alone."""
 FLAPS = 6
 """Outages in a day that are told each by itself, unless a rule says another number."""
 _ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
@@ -64,13 +69,19 @@ def expected(rules: Sequence[DeviceRule], device: str, name: str | None) -> Expe
     grace = found.grace
     if grace is None:
         grace = max((found.expect_every or timedelta(0)) / 4, SHORTEST_GRACE)
-    named = any(rule.is_id and rule.matches(device, name) for rule in rules)
-    return Expected(found.expect_every, grace, found.battery, FLAPS if found.flaps is None else found.flaps, named)
+    flaps = FLAPS if found.flaps is None else found.flaps
+    return Expected(found.expect_every, grace, found.battery, flaps, is_named(rules, device))
 
 
 def _about(rules: Sequence[DeviceRule], device: str, name: str | None) -> Iterator[DeviceRule]:
     yield from (rule for rule in rules if rule.is_id and rule.matches(device, name))
     yield from (rule for rule in rules if not rule.is_id and rule.matches(device, name))
+
+
+def is_named(rules: Sequence[DeviceRule], device: str | None) -> bool:
+    """Return whether a rule names a device by its id: what the cloud says of it goes to the device alone."""
+    sought = (device or "").lower()
+    return any(rule.pattern.lower() == sought and rule.is_id for rule in rules)
 
 
 def name_of(rules: Sequence[DeviceRule], device: str) -> str | None:

@@ -81,9 +81,16 @@ CurrentGate = Annotated[Gate, Depends(_gate)]
 def intake(request: Request, gate: Gate) -> IntakeContext:
     """Return what is known about a webhook request before its body is parsed, with the policy's rules of now."""
     now = gate.clock.now()
-    rules = gate.policies.current.policy.events
-    state = request.state
-    return IntakeContext(gate.new_id(now), now, gate.settings.severities, state.request_id, state.let_in, rules)
+    policy, state = gate.policies.current.policy, request.state
+    return IntakeContext(
+        gate.new_id(now),
+        now,
+        gate.settings.severities,
+        state.request_id,
+        state.let_in,
+        policy.events,
+        policy.devices,
+    )
 
 
 def client_address(request: Request) -> str:

@@ -40,6 +40,7 @@ EVENTS = {
     Result.QUARANTINED: "alert.quarantined",
     Result.DUPLICATE: "alert.repeated",
     Result.IGNORED: "alert.ignored",
+    Result.VITALS: "alert.vitals",
 }
 """The log's event for each result."""
 
@@ -198,7 +199,7 @@ def _answer(recorded: Recorded, alert: Alert) -> Response:
     if recorded.result is Result.DUPLICATE:
         return _json({"status": recorded.result, "id": recorded.alert_id}, 200)
     answer: dict[str, Any] = {"status": recorded.result, "id": recorded.alert_id}
-    if recorded.result is Result.IGNORED:
+    if recorded.result in (Result.IGNORED, Result.VITALS):
         return _json(answer, 202)
     if alert.status is AlertStatus.QUARANTINED:
         answer["errors"] = _fit(answer, alert.errors)

@@ -33,11 +33,11 @@ def upgrade() -> None:
         sa.Column("battery_low", sa.Boolean, nullable=False),
         sa.Column("strength", sa.Float),
         sa.Column("quality", sa.Float),
-        sa.Column("vitals", sa.Text),
         sa.Column("vitals_at", sa.BigInteger),
         sa.Column("outages", sa.Text),
         sa.Column("resets", sa.Text),
         sa.Column("gaps", sa.Text),
+        sa.Column("vitals", sa.Text),
     )
     op.create_index("devices_due", "devices", ["due_at"], sqlite_where=IS_DUE, postgresql_where=IS_DUE)
     op.create_index("devices_seen", "devices", ["last_seen_at"])
