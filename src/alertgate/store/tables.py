@@ -300,6 +300,10 @@ devices = Table(
     Column("state_at", Instant),
     Column("watched_since", Instant),
     Column("due_at", Instant),
+    Column("silent_since", Instant),
+    Column("told_at", Instant),
+    Column("flapping", Boolean, nullable=False),
+    Column("resetting", Boolean, nullable=False),
     Column("battery", Float),
     Column("battery_at", Instant),
     Column("battery_low", Boolean, nullable=False),
@@ -311,6 +315,8 @@ devices = Table(
     Column("resets", JsonText),
     Column("gaps", JsonText),
     _partial_index("devices_due", "due_at", where="due_at IS NOT NULL"),
+    _partial_index("devices_overdue", "state", where="state IN ('late', 'silent')"),
+    _partial_index("devices_watched", "last_seen_at", where="watched_since IS NOT NULL"),
     Index("devices_seen", "last_seen_at"),
 )
 
@@ -344,5 +350,6 @@ watch = Table(
     Column("owner", AnyText),
     Column("lease_until", Instant),
     Column("ran_at", Instant),
+    Column("wide", JsonText),
 )
-"""One row: which replica watches, and when it last did."""
+"""One row: which replica watches, when it last did, and the wide silence that lasts, if one does."""
