@@ -71,7 +71,6 @@ class Device:
     gaps: Json = field(default=None, repr=False)
     """How long it was silent between two signs of life, over a fortnight (`devices --suggest`)."""
 
-
     @property
     def is_told(self) -> bool:
         """Whether its silence has an incident of its own."""

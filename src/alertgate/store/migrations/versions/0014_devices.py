@@ -47,7 +47,9 @@ def upgrade() -> None:
     )
     op.create_index("devices_due", "devices", ["due_at"], sqlite_where=IS_DUE, postgresql_where=IS_DUE)
     op.create_index("devices_overdue", "devices", ["state"], sqlite_where=IS_OVERDUE, postgresql_where=IS_OVERDUE)
-    op.create_index("devices_watched", "devices", ["last_seen_at"], sqlite_where=IS_WATCHED, postgresql_where=IS_WATCHED)
+    op.create_index(
+        "devices_watched", "devices", ["last_seen_at"], sqlite_where=IS_WATCHED, postgresql_where=IS_WATCHED
+    )
     op.create_index("devices_seen", "devices", ["last_seen_at"])
     op.create_table(
         "vitals",
