@@ -88,8 +88,10 @@ class Wide:
         if not stored:
             return None
         read = datetime.fromisoformat
-        values: dict[str, Any] = dict(stored)
-        return cls(**{name: read(value) if name in _TIMES and value else value for name, value in values.items()})
+        values: dict[str, Any] = {
+            name: read(value) if name in _TIMES and value else value for name, value in stored.items()
+        }
+        return cls(**values)
 
     def moved(self, by: timedelta) -> "Wide":
         """Return it with its times moved."""
