@@ -146,7 +146,7 @@ class Fleet:
 
         def find(connection: Any) -> datetime | None:
             due = connection.execute(select(func.min(devices.c.due_at))).scalar()
-            heard = (watch_rows.watching(connection).wide or {}).get("heard_at")
+            heard = (watch_rows.watching(connection).wide or {}).get("heard_last")
             ends = datetime.fromisoformat(heard) + RULES.interval if heard else None
             return min((at for at in (due, ends) if at), default=None)
 

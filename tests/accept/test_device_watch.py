@@ -1,5 +1,7 @@
 """The watch of the devices tells of silence, and of its end, on both databases."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,6 +9,10 @@ import pytest
 from alertgate.device import DeviceState, VitalsHour
 from alertgate.model import IncidentStatus, Severity, Signal
 from alertgate.policy.devices import DeviceRule
+from alertgate.policy.escalations import Escalation, Step
+from alertgate.policy.matchers import Matcher
+from alertgate.policy.policy import UTC
+from alertgate.policy.routes import Route
 from alertgate.store.engine import Store
 from tests.accept.device_fleet import DAY, HOUR, MINUTE, Fleet, device_id, rule
 from tests.fakes import START, FakeClock
@@ -282,3 +288,24 @@ async def test_one_replica_watches_and_another_takes_over_within_a_minute(store:
     assert one.watching().owner == "other"
     assert other.open() == [(SILENT, device_id(1)), (SILENT, device_id(2))]
     assert len(other.said()) == 2
+
+
+@pytest.mark.parametrize(
+    ("by_device", "told"),
+    [(True, {"home": None, "yard": device_id(4)}), (False, {"home": None})],
+)
+async def test_a_wide_silence_is_told_to_whom_the_single_ones_would_be(
+    fleet: Fleet, by_device: bool, told: dict[str, str | None]
+):
+    """It takes the routes of `device/silent`: one incident for each escalation to which one of them would go."""
+    yard = Route("yard", Matcher("device/*", device_id(4) if by_device else "shed"))
+    rest = (Route("home", Matcher("device/silent")), Route("office"))
+    steps = {name: Escalation(name, (Step(tuple(fleet.policy.people)),), UTC) for name in ("yard", "home", "office")}
+    fleet.policy = replace(fleet.policy, routes=(yard, *rest), escalations=steps)
+    fleet.expect(ALL)
+    fleet.hear(*range(5))
+    await fleet.passes(2 * HOUR)
+    assert {json.loads(each.key.partition(":")[2])[1]: each.device for each in fleet.incidents()} == told
+    fleet.hear(*range(5))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []

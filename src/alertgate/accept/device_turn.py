@@ -127,8 +127,8 @@ class Turn:
         """Note that a device of the wide silence was heard, if one lasts."""
         watching = rows.watching(connection)
         wide = Wide.of(watching.wide)
-        if wide and wide.heard_at is None:
-            rows.save_watching(connection, replace(watching, wide=replace(wide, heard_at=now).as_json()))
+        if wide:
+            rows.save_watching(connection, replace(watching, wide=wide.heard(now).as_json()))
 
     def _record(self, connection: Connection, alerts: list[Alert]) -> Told:
         recorded = self._reporter.record(connection, alerts)

@@ -33,7 +33,7 @@ class WideReason(StrEnum):
     WIDE = "wide"  # they are many: one incident tells of all
     LASTS = "lasts"  # one told already of those that began together; others are told each by itself
     OVER = "over"  # all were heard again
-    REMAINS = "remains"  # some were heard again some time ago: those that weren't are told each by itself
+    REMAINS = "remains"  # some were heard again, the last some time ago: the others are told each by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,8 @@ class Wide:
     """Whether at least half of all were overdue by then: so it was nobody's fault but Particle's or the line's."""
     heard_at: datetime | None = None
     """When the first of its devices was heard again; if it is total, any device."""
+    heard_last: datetime | None = None
+    """When the last of them was: while they come back one after the other, the others may still come."""
 
     def as_json(self) -> Json:
         """Return it as the store keeps it."""
@@ -105,7 +107,15 @@ class Wide:
 
     def may_end(self, last_heard: datetime | None, now: datetime, interval: timedelta) -> bool:
         """Return whether there may be more to decide than that it lasts."""
-        return self.is_quiet_over(last_heard) or (self.heard_at is not None and now - self.heard_at >= interval)
+        return self.is_quiet_over(last_heard) or self.is_settled(now, interval)
+
+    def is_settled(self, now: datetime, interval: timedelta) -> bool:
+        """Return whether devices were heard again, but none lately."""
+        return self.heard_last is not None and now - self.heard_last >= interval
+
+    def heard(self, now: datetime) -> "Wide":
+        """Return it after one of its devices was heard again."""
+        return replace(self, heard_at=self.heard_at or now, heard_last=now)
 
     def covers(self, overdue: Overdue) -> bool:
         """Return whether a device became late with the others; while nobody is heard at all, each one did."""
@@ -114,7 +124,7 @@ class Wide:
         return self.quiet_until is None or overdue.late_at <= max(self.at, self.quiet_until) + TOGETHER
 
 
-_TIMES = ("at", "since", "quiet_since", "quiet_until", "heard_at")
+_TIMES = ("at", "since", "quiet_since", "quiet_until", "heard_at", "heard_last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +204,7 @@ def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta, ne
     others = [each for each in fleet.overdue if each.is_untold and not wide.covers(each)]
     if not covered and not fleet.more:
         return WideDecision(WideReason.OVER, alone=others, outage=_outage(wide, new_id))
-    if wide.heard_at and now - wide.heard_at >= interval:
+    if wide.is_settled(now, interval):
         outage = _outage(wide, new_id)
         # Where nobody was heard, the deadlines move first, and whoever is silent by those is told.
         remain = () if outage else [each for each in covered if each.is_untold]
@@ -206,7 +216,7 @@ def _after_quiet(fleet: Fleet, wide: Wide, now: datetime) -> Wide:
     """Return a wide silence in which some device was heard: half of all must be overdue if that is to mean anything."""
     if len(fleet.overdue) * 2 < fleet.watched:
         return replace(wide, quiet_until=now)
-    return replace(wide, quiet_until=now, is_total=True, heard_at=wide.heard_at or now)
+    return replace(wide.heard(now), quiet_until=now, is_total=True)
 
 
 def _outage(wide: Wide, new_id: str) -> Downtime | None:

@@ -13,6 +13,7 @@ from alertgate.local_time import clock_time
 from alertgate.notify.context import duration
 from alertgate.policy.devices import Expected
 
+LONGEST_IN_HOURS = 48
 MOST_NAMED = 5
 """How many devices a sentence names."""
 DAY = timedelta(days=1)
@@ -42,7 +43,7 @@ def in_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
 
 def silent(about: About) -> str:
     """Return that a device says nothing, what it may mean, and what to do."""
-    device, every = about.device, duration(about.expected.every or timedelta())
+    device, every = about.device, _hours(about.expected.every or timedelta())
     if device.last_seen_at is None:
         since = about.time(device.watched_since or about.now)
         return (
@@ -56,6 +57,12 @@ def silent(about: About) -> str:
     if device.battery is not None:
         lines.append(f"Its battery was at {device.battery:g} %.")
     return "\n".join([*lines, "What to do: see whether it has power and a network; what it guards is unguarded."])
+
+
+def _hours(every: timedelta) -> str:
+    """Return a duration as people say how often something happens: `26 h`, not `1 d 2 h`."""
+    hours, rest = divmod(every, timedelta(hours=1))
+    return duration(every) if rest or hours > LONGEST_IN_HOURS else f"{hours} h"
 
 
 def silence_over(about: About, reason: SilenceReason) -> str:
