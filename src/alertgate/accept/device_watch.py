@@ -60,6 +60,8 @@ class Expectations:
             if rule.is_id:
                 self._by_id.setdefault(rule.pattern.lower(), []).append(rule)
         self._globs = tuple(rule for rule in rules if not rule.is_id)
+        self._known: dict[tuple[int, ...], Wanted] = {}
+        """What devices are wanted to do that the same rules are about."""
 
     @cached_property
     def awaited(self) -> Sequence[str]:
@@ -69,7 +71,12 @@ class Expectations:
     def of(self, device: str, name: str | None) -> Wanted:
         """Return what is expected of a device."""
         rules = [*self._by_id.get(device.lower(), ()), *(each for each in self._globs if each.matches(device, name))]
-        return Wanted(expected(rules, device, name), bool(rules)) if rules else NOTHING
+        if not rules:
+            return NOTHING
+        key = tuple(map(id, rules))  # the rules live as long as this
+        if key not in self._known:
+            self._known[key] = Wanted(expected(rules, device, name), any_rule=True)
+        return self._known[key]
 
 
 NOTHING = Wanted(Expected(), any_rule=False)

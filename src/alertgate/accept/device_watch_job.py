@@ -15,7 +15,7 @@ from alertgate.store.engine import Store
 
 EVERY = 5.0
 """Seconds between two looks."""
-EXPECT_EVERY = 3600.0
+EXPECT_EVERY = 86400.0
 """Seconds after which all devices are compared with the policy, though it didn't change: names may have."""
 
 log = structlog.stdlib.get_logger("alertgate.watch")
