@@ -22,6 +22,7 @@ from alertgate.store.engine import Store
 from alertgate.store.tables import devices
 from bench.figure import Figure
 
+TOKEN = "benchmark-token-0123456789"  # noqa: S105  (no door that anybody could come in by is open)
 DEVICES = 100_000
 MINUTES = 5
 START = datetime(2026, 11, 23, 14, 3, tzinfo=UTC)
@@ -56,7 +57,7 @@ async def watch(directory: Path) -> list[Figure]:
 
 
 async def _minutes(directory: Path, every: timedelta) -> tuple[list[float], float]:
-    settings = load(None, particle_webhook_secret="benchmark-token-0123456789", data_dir=directory)
+    settings = load(None, particle_webhook_secret=TOKEN, data_dir=directory)
     store = Store(settings)
     store.open(exclusive=True)
     try:
@@ -94,7 +95,7 @@ def _portions(every: timedelta) -> Iterable[list[Device]]:
 def _watch(store: Store, clock: MovedClock, every: timedelta) -> DeviceWatch:
     policy = Policy(devices=(DeviceRule("*", expect_every=every, battery=20),))
     directory, ids = Directory(lambda: policy, ()), Ids(None)
-    settings = load(None, particle_webhook_secret="benchmark-token-0123456789")
+    settings = load(None, particle_webhook_secret=TOKEN)
     recorder = Recorder(settings.grouping, directory, ids)
     reporter = DeviceReporter(recorder, directory, ids, settings.severities, lambda _: None)
     return DeviceWatch(

@@ -7,14 +7,15 @@ from datetime import timedelta
 import pytest
 
 from alertgate.device import DeviceState, VitalsHour
-from alertgate.model import IncidentStatus, Severity, Signal
+from alertgate.model import IncidentStatus, Resolution, Severity, Signal
 from alertgate.policy.devices import DeviceRule
 from alertgate.policy.escalations import Escalation, Step
 from alertgate.policy.matchers import Matcher
 from alertgate.policy.policy import UTC
 from alertgate.policy.routes import Route
+from alertgate.store import incidents
 from alertgate.store.engine import Store
-from tests.accept.device_fleet import DAY, HOUR, MINUTE, Fleet, device_id, rule
+from tests.accept.device_fleet import DAY, HOUR, MINUTE, RULES, Fleet, device_id, rule
 from tests.fakes import START, FakeClock
 
 EVERY = timedelta(hours=1)
@@ -309,3 +310,49 @@ async def test_a_wide_silence_is_told_to_whom_the_single_ones_would_be(
     fleet.hear(*range(5))
     await fleet.passes(MINUTE)
     assert fleet.open() == []
+
+
+async def test_a_silence_never_ends_because_no_alert_comes(fleet: Fleet):
+    """It is watched: RESOLVE_AFTER doesn't count for it, whether or not it was acknowledged."""
+    fleet.expect(rule(1, expect_every=EVERY))
+    fleet.hear(1)
+    await fleet.passes(2 * HOUR)
+    later = fleet.clock.now() + 30 * DAY
+    with fleet.store.transaction() as connection:
+        assert incidents.resolve_quiet(connection, RULES, later) == []
+
+
+async def test_those_told_just_before_are_counted_in_a_wide_silence(fleet: Fleet):
+    """Four silences are told in five minutes, then it turns out that there are more: one incident tells of the rest."""
+    fleet.expect(DeviceRule("*", expect_every=EVERY, grace=MINUTE))
+    for number in range(8):
+        fleet.hear(number)
+        await fleet.passes(90 * timedelta(seconds=1))
+    await fleet.passes(HOUR)
+    singles = [each for each in fleet.open() if each[0] == SILENT]
+    assert len(singles) == 3
+    [wide] = [each for each in fleet.said() if each.event == "gate/no-webhooks"]
+    assert "You were told of 3 of them before." in (wide.message or "")
+    fleet.hear(*range(8))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+
+
+async def test_a_person_who_ends_a_silence_isnt_told_of_it_again(fleet: Fleet):
+    """One that a person has resolved stays over until the device speaks and falls silent anew."""
+    fleet.expect(rule(1, expect_every=EVERY))
+    fleet.hear(1)
+    await fleet.passes(2 * HOUR)
+    [incident] = fleet.incidents()
+    over = replace(
+        incident, status=IncidentStatus.RESOLVED, resolution=Resolution.PERSON, resolved_at=incident.opened_at
+    )
+    with fleet.store.transaction() as connection:
+        incidents.save(connection, [over])
+    await fleet.passes(5 * HOUR)
+    assert fleet.open() == []
+    fleet.hear(1)
+    await fleet.passes(74 * MINUTE)
+    assert fleet.open() == []
+    await fleet.passes(MINUTE)
+    assert fleet.open() == [(SILENT, device_id(1))]
