@@ -43,7 +43,8 @@ class Device:
     watched_since: datetime | None = None
     """When it was first expected to say something; None while nobody expects that."""
     due_at: datetime | None = None
-    """When the watch decides about it next; None if it needn't. Whoever stores news of it sets it (`due_after`)."""
+    """When the watch decides about it next; None if it needn't. Whoever stores news of it (a sign of life while it
+    isn't fine, an outage, a reset, a battery's charge, a name) sets it to now."""
     silent_since: datetime | None = None
     """Since when it has said nothing, while it is silent."""
     told_at: datetime | None = None
@@ -75,22 +76,6 @@ class Device:
     def is_told(self) -> bool:
         """Whether its silence has an incident of its own."""
         return self.told_at is not None
-
-
-def due_after(before: Device | None, after: Device, now: datetime) -> datetime | None:
-    """Return when the watch has to look at a device after something came from it: at once if it may matter.
-
-    A device that speaks in time needn't be looked at: the watch finds that when its next word would be due.
-    """
-    if before is None:
-        return now
-    heard = after.last_seen_at != before.last_seen_at
-    has_news = any(getattr(after, name) != getattr(before, name) for name in _NEWS)
-    return now if has_news or (heard and before.state is not DeviceState.FINE) else after.due_at
-
-
-_NEWS = ("offline_at", "battery", "outages", "resets", "name")
-"""What changes only when something happened that the watch may have to tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from alertgate.accept.device_turn import LEASE, Turn
 from alertgate.accept.device_watch_job import DeviceWatch
 from alertgate.accept.record import Recorder
 from alertgate.config import Settings
-from alertgate.device import Device, DeviceState, VitalsHour, due_after
+from alertgate.device import Device, DeviceState, VitalsHour
 from alertgate.ids import Ids
 from alertgate.model import Alert, ChannelName, Incident, IncidentStatus, Source
 from alertgate.notify.directory import Directory
@@ -41,6 +41,16 @@ def device_id(number: int) -> str:
 def rule(number: int, **expected: Any) -> DeviceRule:
     """Return what is expected of one device, by its id."""
     return DeviceRule(device_id(number), **expected)
+
+
+def due_after(before: Device | None, after: Device, now: datetime) -> datetime | None:
+    """Return when the watch has to look at a device after something came from it, as accepting that says."""
+    if before is None:
+        return now
+    is_back = after.last_seen_at != before.last_seen_at and before.state is not DeviceState.FINE
+    news = ("offline_at", "battery", "outages", "resets")
+    has_news = any(getattr(after, name) != getattr(before, name) for name in news)
+    return now if has_news or is_back else after.due_at
 
 
 @dataclass
