@@ -10,6 +10,7 @@ from bench.figure import Figure
 from bench.messages import drain, latency
 from bench.postgres import fresh, on_postgres, pooled, replicas
 from bench.start import start
+from bench.watch import watch
 
 FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "accept": accept,
@@ -25,5 +26,6 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "pooled": pooled,
     "replicas": replicas,
     "fresh": fresh,
+    "watch": watch,
 }
 """Each measures in its own directory."""

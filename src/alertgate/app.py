@@ -117,6 +117,7 @@ def open_gate(
         recorder=recorder,
         own_alerts=own_alerts,
         watch=watch,
+        device_watch=assembly.device_watch(store, recorder, directory, settings, clock, ids, deliverer.wake),
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=actions,

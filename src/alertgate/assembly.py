@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from alertgate import __version__
-from alertgate.accept.record import Result
+from alertgate.accept.device_reports import DeviceReporter
+from alertgate.accept.device_turn import Turn
+from alertgate.accept.device_watch_job import DeviceWatch
+from alertgate.accept.record import Recorder, Result
 from alertgate.accept.watch import DiskUsage, Watched
 from alertgate.answers import Verdict
 from alertgate.clock import Clock
@@ -177,6 +180,21 @@ def escalations(
     escalator, interval = Escalator(directory, settings.device_name), settings.grouping.interval
     turns, releaser = TurnTaker(escalator, interval, ids), Releaser(escalator, interval, ids)
     return EscalationJob(store, escalator, turns, releaser, clock, metrics)
+
+
+def device_watch(
+    store: Store,
+    recorder: Recorder,
+    directory: Directory,
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    wake: Callable[[], None],
+) -> DeviceWatch:
+    """Return what watches the devices."""
+    reporter = DeviceReporter(recorder, directory, ids, settings.severities, settings.device_name)
+    turn = Turn(reporter, secrets.token_hex(8), settings.grouping.interval, ids)
+    return DeviceWatch(store, turn, directory, clock, wake=wake)
 
 
 def follower(

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from alertgate.accept import device_register, own
+from alertgate.accept import device_register, device_watch_job, own
 from alertgate.group import sweep
 from alertgate.periodic import Job, Periodic
 from alertgate.policy.keeper import FOLLOW_EVERY
@@ -51,6 +51,7 @@ def _always(gate: Gate) -> list[Periodic]:
         Periodic("follow", gate.poll_every, gate.follower.run),
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
         Periodic("watch", own.EVERY, gate.watch.run),
+        Periodic("devices", device_watch_job.EVERY, gate.device_watch.run),
         Periodic("own alerts", own.EVERY, gate.own_alerts.run),
         Periodic("audit", auditing.EVERY, audit),
         Periodic("policy", FOLLOW_EVERY, gate.policies.follow),

@@ -43,7 +43,16 @@ class Device:
     watched_since: datetime | None = None
     """When it was first expected to say something; None while nobody expects that."""
     due_at: datetime | None = None
-    """When the watch decides about it next; None if it needn't."""
+    """When the watch decides about it next; None if it needn't. Whoever stores news of it (a sign of life while it
+    isn't fine, an outage, a reset, a battery's charge, a name) sets it to now."""
+    silent_since: datetime | None = None
+    """Since when it has said nothing, while it is silent."""
+    told_at: datetime | None = None
+    """When its silence became an incident of its own; None while it is none, or one with others."""
+    flapping: bool = False
+    """Whether that it goes away again and again has an incident."""
+    resetting: bool = False
+    """Whether its resets have an incident."""
     battery: float | None = None
     """Per cent; None if it isn't known."""
     battery_at: datetime | None = None
@@ -62,6 +71,11 @@ class Device:
     """When it was reset by a brown-out or a watchdog lately, as ISO times, the latest last."""
     gaps: Json = field(default=None, repr=False)
     """How long it was silent between two signs of life, over a fortnight (`devices --suggest`)."""
+
+    @property
+    def is_told(self) -> bool:
+        """Whether its silence has an incident of its own."""
+        return self.told_at is not None
 
 
 @dataclass(frozen=True, slots=True)

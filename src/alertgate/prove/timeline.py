@@ -109,7 +109,7 @@ def _alert_events(trail: Trail) -> Iterator[Event]:
     how = (
         with_credential(alert.credential) if alert.source is Source.GENERIC else ""
     )  # Particle's webhook has one way in
-    if alert.source is Source.ALERTGATE:
+    if alert.source in (Source.ALERTGATE, Source.WATCH):
         yield Event(alert.received_at, "reported by alertgate itself")
     else:
         yield Event(alert.received_at, f"received by the {alert.source} webhook{how}{_delay(alert)}{request}")

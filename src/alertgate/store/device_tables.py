@@ -23,6 +23,10 @@ devices = Table(
     Column("state_at", Instant),
     Column("watched_since", Instant),
     Column("due_at", Instant),
+    Column("silent_since", Instant),
+    Column("told_at", Instant),
+    Column("flapping", Boolean, nullable=False),
+    Column("resetting", Boolean, nullable=False),
     Column("battery", Float),
     Column("battery_at", Instant),
     Column("battery_low", Boolean, nullable=False),
@@ -34,6 +38,8 @@ devices = Table(
     Column("gaps", JsonText),
     Column("vitals", JsonText),  # large, and so the last: SQLite needn't read its pages for the others
     partial_index("devices_due", "due_at", where="due_at IS NOT NULL"),
+    partial_index("devices_overdue", "state", where="state IN ('late', 'silent')"),
+    partial_index("devices_watched", "last_seen_at", where="watched_since IS NOT NULL"),
     Index("devices_seen", "last_seen_at"),
 )
 
@@ -67,5 +73,6 @@ watch = Table(
     Column("owner", AnyText),
     Column("lease_until", Instant),
     Column("ran_at", Instant),
+    Column("wide", JsonText),
 )
-"""One row: which replica watches, and when it last did."""
+"""One row: which replica watches, when it last did, and the wide silence that lasts, if one does."""

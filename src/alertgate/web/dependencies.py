@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from alertgate.accept.device_watch_job import DeviceWatch
 from alertgate.accept.failed_senders import FailedSenders
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.own import OwnAlerts
@@ -48,6 +49,7 @@ class Gate:
     recorder: Recorder
     own_alerts: OwnAlerts
     watch: Watch
+    device_watch: DeviceWatch
     volume: Volume
     failed_senders: FailedSenders
     actions: IncidentActions

@@ -9,6 +9,8 @@ branch_labels = None
 depends_on = None
 
 IS_DUE = sa.text("due_at IS NOT NULL")
+IS_OVERDUE = sa.text("state IN ('late', 'silent')")
+IS_WATCHED = sa.text("watched_since IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -28,6 +30,10 @@ def upgrade() -> None:
         sa.Column("state_at", sa.BigInteger),
         sa.Column("watched_since", sa.BigInteger),
         sa.Column("due_at", sa.BigInteger),
+        sa.Column("silent_since", sa.BigInteger),
+        sa.Column("told_at", sa.BigInteger),
+        sa.Column("flapping", sa.Boolean, nullable=False),
+        sa.Column("resetting", sa.Boolean, nullable=False),
         sa.Column("battery", sa.Float),
         sa.Column("battery_at", sa.BigInteger),
         sa.Column("battery_low", sa.Boolean, nullable=False),
@@ -40,6 +46,10 @@ def upgrade() -> None:
         sa.Column("vitals", sa.Text),
     )
     op.create_index("devices_due", "devices", ["due_at"], sqlite_where=IS_DUE, postgresql_where=IS_DUE)
+    op.create_index("devices_overdue", "devices", ["state"], sqlite_where=IS_OVERDUE, postgresql_where=IS_OVERDUE)
+    op.create_index(
+        "devices_watched", "devices", ["last_seen_at"], sqlite_where=IS_WATCHED, postgresql_where=IS_WATCHED
+    )
     op.create_index("devices_seen", "devices", ["last_seen_at"])
     op.create_table(
         "vitals",
@@ -66,6 +76,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text),
         sa.Column("lease_until", sa.BigInteger),
         sa.Column("ran_at", sa.BigInteger),
+        sa.Column("wide", sa.Text),
     )
 
 

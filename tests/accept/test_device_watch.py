@@ -1,0 +1,358 @@
+"""The watch of the devices tells of silence, and of its end, on both databases."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from alertgate.device import DeviceState, VitalsHour
+from alertgate.model import IncidentStatus, Resolution, Severity, Signal
+from alertgate.policy.devices import DeviceRule
+from alertgate.policy.escalations import Escalation, Step
+from alertgate.policy.matchers import Matcher
+from alertgate.policy.policy import UTC
+from alertgate.policy.routes import Route
+from alertgate.store import incidents
+from alertgate.store.engine import Store
+from tests.accept.device_fleet import DAY, HOUR, MINUTE, RULES, Fleet, device_id, rule
+from tests.fakes import START, FakeClock
+
+EVERY = timedelta(hours=1)
+ALL = DeviceRule("*", expect_every=EVERY)
+SILENT = "device/silent"
+
+
+@pytest.fixture
+def fleet(store: Store) -> Fleet:
+    """A fleet without devices."""
+    return Fleet(store, FakeClock(), names={device_id(1): "Front door"})
+
+
+async def test_a_silence_is_one_incident_ended_by_the_next_sign_of_life(fleet: Fleet):
+    """It is late after an hour, silent a quarter later, told once, and over with how long it was gone."""
+    fleet.expect(rule(1, expect_every=EVERY))
+    fleet.hear(1)
+    await fleet.passes(59 * MINUTE)
+    assert (fleet.state(1), fleet.said()) == (DeviceState.FINE, [])
+    await fleet.passes(15 * MINUTE)
+    assert (fleet.state(1), fleet.said()) == (DeviceState.LATE, [])
+    await fleet.passes(1 * MINUTE)
+    assert fleet.state(1) is DeviceState.SILENT
+    await fleet.passes(3 * HOUR)
+    fleet.hear(1)
+    await fleet.passes(MINUTE)
+    begin, end = fleet.said()
+    assert (begin.message or "").splitlines()[0] == "Front door has said nothing since 14:03; it should every 1 h."
+    assert (end.signal, end.message) == (Signal.RESOLVED, "Front door: heard again after 4 h 15 min.")
+    [incident] = fleet.incidents()
+    assert (incident.event, incident.severity, incident.status) == (SILENT, Severity.WARNING, IncidentStatus.RESOLVED)
+    assert fleet.state(1) is DeviceState.FINE
+    assert fleet.woken == 2
+
+
+async def test_offline_starts_the_clock_and_hides_nothing(fleet: Fleet):
+    """Until the cloud noticed that it is away it was there; who is late already isn't given more time."""
+    fleet.expect(rule(1, expect_every=EVERY), rule(2, expect_every=EVERY))
+    fleet.hear(1, 2)
+    await fleet.passes(46 * MINUTE)
+    fleet.goes_offline(1)
+    await fleet.passes(16 * MINUTE)
+    fleet.goes_offline(2)
+    await fleet.passes(13 * MINUTE)
+    assert fleet.open() == [(SILENT, device_id(2))]
+    await fleet.passes(45 * MINUTE)
+    assert fleet.state(1) is DeviceState.LATE
+    await fleet.passes(MINUTE)
+    assert fleet.open() == [(SILENT, device_id(1)), (SILENT, device_id(2))]
+    assert any("Particle noticed that it is offline at 14:49" in (each.message or "") for each in fleet.said())
+
+
+async def test_a_device_that_never_spoke_counts_from_the_first_load(fleet: Fleet):
+    """A named one is silent though nothing was ever heard of it; one that only a glob would match isn't known."""
+    fleet.expect(rule(1, expect_every=EVERY), ALL)
+    await fleet.passes(74 * MINUTE)
+    assert fleet.said() == []
+    await fleet.passes(MINUTE)
+    [said] = fleet.said()
+    assert (said.message or "").startswith("Front door was never heard; it has been expected since 14:03, every 1 h.")
+
+
+async def test_what_isnt_expected_any_more_is_over_with_a_reason(fleet: Fleet):
+    """A reload ends open incidents of what nobody asks for; a longer time between words ends them too."""
+    fleet.expect(*(rule(n, expect_every=EVERY, battery=20) for n in (1, 2)))
+    fleet.hear(1, 2, battery=10.0)
+    await fleet.passes(2 * HOUR)
+    assert len(fleet.open()) == 4
+    fleet.expect(rule(2, expect_every=DAY, battery=20))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == [("device/battery", device_id(2))]
+    ends = [each.message or "" for each in fleet.said() if each.signal is Signal.RESOLVED]
+    assert "Front door isn't expected to say anything any more, by alertgate.toml." in ends
+    assert "Front door: nobody asks for this any more, by alertgate.toml." in ends
+    assert any("isn't overdue by what counts now" in each for each in ends)
+    assert fleet.state(1) is DeviceState.FINE
+
+
+async def test_a_new_device_counts_from_the_reload(fleet: Fleet):
+    """One that was last heard days ago isn't silent at once when somebody begins to expect something."""
+    fleet.hear(1, at=START - 3 * DAY)
+    await fleet.passes(HOUR)
+    fleet.expect(ALL)
+    await fleet.passes(74 * MINUTE)
+    assert fleet.said() == []
+    await fleet.passes(MINUTE)
+    assert fleet.open() == [(SILENT, device_id(1))]
+
+
+async def test_deadlines_move_by_downtimes_alone(fleet: Fleet):
+    """Nightly restarts don't hide a dead device: an hour of downtime moves its deadline by an hour."""
+    fleet.expect(rule(1, expect_every=DAY, grace=HOUR))
+    fleet.hear(1)
+    await fleet.passes(10 * HOUR)
+    fleet.clock.time += HOUR
+    fleet.start()
+    await fleet.passes(10 * HOUR)
+    fleet.clock.time += timedelta(seconds=20)
+    fleet.start()
+    await fleet.passes(5 * HOUR - 21 * timedelta(seconds=1))
+    assert fleet.said() == []
+    await fleet.passes(timedelta(seconds=2))
+    assert fleet.open() == [(SILENT, device_id(1))]
+
+
+@pytest.mark.parametrize("hours", [3, -3])
+async def test_a_clock_change_neither_hides_nor_invents_a_silence(fleet: Fleet, hours: int):
+    """A clock that jumps by hours moves all deadlines with it."""
+    fleet.expect(rule(1, expect_every=EVERY), rule(2, expect_every=EVERY))
+    fleet.hear(1, 2)
+    await fleet.passes(30 * MINUTE)
+    fleet.clock.time += hours * HOUR
+    await fleet.passes(30 * MINUTE)
+    fleet.hear(2)
+    await fleet.passes(14 * MINUTE)
+    assert fleet.said() == []
+    await fleet.passes(2 * MINUTE)
+    assert fleet.open() == [(SILENT, device_id(1))]
+    fleet.hear(1)
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+
+
+async def test_many_that_fall_silent_together_are_one_incident(fleet: Fleet):
+    """Five of twelve lose their power: one incident; one comes back, and five minutes later the four are told."""
+    fleet.expect(ALL)
+    fleet.hear(*range(12))
+    await fleet.passes(50 * MINUTE)
+    fleet.hear(*range(5, 12))
+    await fleet.passes(40 * MINUTE)
+    fleet.hear(*range(5, 12))
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    [said] = fleet.said()
+    assert "Overdue: 000000000000000000000000, 000000000000000000000002, " in (said.message or "")
+    fleet.hear(0)
+    await fleet.passes(4 * MINUTE)
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    await fleet.passes(MINUTE)
+    assert fleet.open() == [(SILENT, device_id(n)) for n in (1, 2, 3, 4)]
+    for number in (1, 2, 3, 4):
+        fleet.hear(number)
+        await fleet.passes(10 * MINUTE)
+    assert fleet.open() == []
+    assert len(fleet.said()) == 2 + 4 + 4
+
+
+async def test_nothing_from_anybody_moves_the_deadlines(fleet: Fleet):
+    """Where nobody was heard at all, who hasn't had its turn since isn't called silent; who is dead is told later."""
+    fleet.expect(ALL)
+    for number in range(12):  # each at its own time; the fifth is late within a minute of the first silence
+        fleet.hear(number)
+        await fleet.passes(4 * MINUTE)
+    await fleet.passes(3 * HOUR)
+    [(event, device)] = fleet.open()
+    assert (event, device) == ("gate/no-webhooks", None)
+    assert (fleet.said()[-1].message or "").startswith("Nothing from Particle since 14:47, 5 devices: ")
+    for number in range(11):
+        fleet.hear(number)
+        await fleet.passes(4 * MINUTE)
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+    assert len(fleet.said()) == 2
+    for _ in range(3):
+        await fleet.passes(20 * MINUTE)
+        fleet.hear(*range(11))
+    assert fleet.open() == [(SILENT, device_id(11))]
+    assert len(fleet.said()) == 3
+
+
+async def test_who_falls_silent_later_is_told_beside_a_wide_silence(fleet: Fleet):
+    """A wide silence that lasts for days swallows nobody else."""
+    fleet.expect(ALL)
+    fleet.hear(*range(12))
+    for _ in range(6):
+        await fleet.passes(50 * MINUTE)
+        fleet.hear(*range(5, 12))
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    for _ in range(3):
+        await fleet.passes(50 * MINUTE)
+        fleet.hear(*range(6, 12))
+    assert fleet.open() == [(SILENT, device_id(5)), ("gate/no-webhooks", None)]
+
+
+async def test_a_device_that_flaps_is_one_incident(fleet: Fleet):
+    """More outages than `flaps` are one incident; then its silences aren't told, until it stays for a day."""
+    fleet.expect(rule(1, expect_every=EVERY, flaps=3))
+    for _ in range(4):
+        fleet.hear(1)
+        await fleet.passes(10 * MINUTE)
+        fleet.goes_offline(1)
+        await fleet.passes(10 * MINUTE)
+    assert fleet.open() == [("device/flapping", device_id(1))]
+    await fleet.passes(3 * HOUR)
+    assert fleet.state(1) is DeviceState.SILENT
+    assert fleet.open() == [("device/flapping", device_id(1))]
+    await fleet.passes(21 * HOUR)
+    assert fleet.open() == [(SILENT, device_id(1))]
+    fleet.hear(1)
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+
+
+async def test_silences_alone_make_a_device_flap(fleet: Fleet):
+    """Where the cloud says nothing of it, a silence counts as an outage."""
+    fleet.expect(rule(1, expect_every=10 * MINUTE, flaps=2))
+    for _ in range(4):
+        fleet.hear(1)
+        await fleet.passes(15 * MINUTE)
+    begun = [each.event for each in fleet.said() if each.signal is Signal.FIRING]
+    assert begun == [SILENT, SILENT, "device/flapping"]
+
+
+async def test_a_battery_is_low_until_it_is_ten_above(fleet: Fleet):
+    """Around the limit nothing is told twice, what is unknown changes nothing, and the pace is told."""
+    fleet.expect(rule(1, battery=20))
+    hours = [VitalsHour(f"{n}", device_id(1), START - n * HOUR, battery=20 + n / 12) for n in range(200)]
+    fleet.remember(hours)
+    for charge in (20.0, 19.5, 20.5, None, 18.0, 29.0, 30.0, 25.0):
+        fleet.hear(1, battery=charge)
+        await fleet.passes(HOUR)
+    begin, end = fleet.said()
+    assert (begin.message or "").splitlines()[
+        0
+    ] == "Front door: battery at 19.5 %, below 20 %; about 10 days left at this pace."
+    assert (end.signal, end.message) == (Signal.RESOLVED, "Front door: battery at 30 % again.")
+
+
+async def test_three_resets_in_a_day_are_an_incident(fleet: Fleet):
+    """It is over when there was none for a day."""
+    fleet.expect(rule(1, battery=20))
+    resets: tuple[str, ...] = ()
+    for _ in range(4):
+        resets = (*resets, fleet.clock.now().isoformat())
+        fleet.hear(1, resets=resets)
+        await fleet.passes(HOUR)
+    assert fleet.open() == [("device/resets", device_id(1))]
+    await fleet.passes(DAY)
+    assert fleet.open() == []
+    assert len(fleet.said()) == 2
+
+
+async def test_severity_rules_say_how_severe_a_silence_is(store: Store):
+    """A wide silence is as severe as that of one device, unless a rule says otherwise."""
+    fleet = Fleet(store, FakeClock(), severities=(("device/silent", Severity.CRITICAL),))
+    fleet.expect(ALL)
+    fleet.hear(*range(5))
+    await fleet.passes(2 * HOUR)
+    [incident] = fleet.incidents()
+    assert (incident.event, incident.severity) == ("gate/no-webhooks", Severity.CRITICAL)
+
+
+async def test_one_replica_watches_and_another_takes_over_within_a_minute(store: Store):
+    """While one runs the other does nothing; when it stops, the other goes on, and tells nothing twice."""
+    clock = FakeClock()
+    one, other = (Fleet(store, clock, owner=name) for name in ("one", "other"))
+    for each in (one, other):
+        each.expect(rule(1, expect_every=EVERY), rule(2, expect_every=2 * HOUR))
+    one.hear(1, 2)
+    await one.look()
+    await other.look()
+    assert one.watching().owner == "one"
+    await one.passes(76 * MINUTE)
+    await other.look()
+    assert one.open() == [(SILENT, device_id(1))]
+    for _ in range(12):
+        clock.move(seconds=5)
+        await other.look()
+    assert other.watching().owner == "other"
+    await other.passes(80 * MINUTE)
+    await one.look()
+    assert one.watching().owner == "other"
+    assert other.open() == [(SILENT, device_id(1)), (SILENT, device_id(2))]
+    assert len(other.said()) == 2
+
+
+@pytest.mark.parametrize(
+    ("by_device", "told"),
+    [(True, {"home": None, "yard": device_id(4)}), (False, {"home": None})],
+)
+async def test_a_wide_silence_is_told_to_whom_the_single_ones_would_be(
+    fleet: Fleet, by_device: bool, told: dict[str, str | None]
+):
+    """It takes the routes of `device/silent`: one incident for each escalation to which one of them would go."""
+    yard = Route("yard", Matcher("device/*", device_id(4) if by_device else "shed"))
+    rest = (Route("home", Matcher("device/silent")), Route("office"))
+    steps = {name: Escalation(name, (Step(tuple(fleet.policy.people)),), UTC) for name in ("yard", "home", "office")}
+    fleet.policy = replace(fleet.policy, routes=(yard, *rest), escalations=steps)
+    fleet.expect(ALL)
+    fleet.hear(*range(5))
+    await fleet.passes(2 * HOUR)
+    assert {json.loads(each.key.partition(":")[2])[1]: each.device for each in fleet.incidents()} == told
+    fleet.hear(*range(5))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+
+
+async def test_a_silence_never_ends_because_no_alert_comes(fleet: Fleet):
+    """It is watched: RESOLVE_AFTER doesn't count for it, whether or not it was acknowledged."""
+    fleet.expect(rule(1, expect_every=EVERY))
+    fleet.hear(1)
+    await fleet.passes(2 * HOUR)
+    later = fleet.clock.now() + 30 * DAY
+    with fleet.store.transaction() as connection:
+        assert incidents.resolve_quiet(connection, RULES, later) == []
+
+
+async def test_those_told_just_before_are_counted_in_a_wide_silence(fleet: Fleet):
+    """Four silences are told in five minutes, then it turns out that there are more: one incident tells of the rest."""
+    fleet.expect(DeviceRule("*", expect_every=EVERY, grace=MINUTE))
+    for number in range(8):
+        fleet.hear(number)
+        await fleet.passes(90 * timedelta(seconds=1))
+    await fleet.passes(HOUR)
+    singles = [each for each in fleet.open() if each[0] == SILENT]
+    assert len(singles) == 3
+    [wide] = [each for each in fleet.said() if each.event == "gate/no-webhooks"]
+    assert "You were told of 3 of them before." in (wide.message or "")
+    fleet.hear(*range(8))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+
+
+async def test_a_person_who_ends_a_silence_isnt_told_of_it_again(fleet: Fleet):
+    """One that a person has resolved stays over until the device speaks and falls silent anew."""
+    fleet.expect(rule(1, expect_every=EVERY))
+    fleet.hear(1)
+    await fleet.passes(2 * HOUR)
+    [incident] = fleet.incidents()
+    over = replace(
+        incident, status=IncidentStatus.RESOLVED, resolution=Resolution.PERSON, resolved_at=incident.opened_at
+    )
+    with fleet.store.transaction() as connection:
+        incidents.save(connection, [over])
+    await fleet.passes(5 * HOUR)
+    assert fleet.open() == []
+    fleet.hear(1)
+    await fleet.passes(74 * MINUTE)
+    assert fleet.open() == []
+    await fleet.passes(MINUTE)
+    assert fleet.open() == [(SILENT, device_id(1))]
