@@ -18,8 +18,8 @@ from alertgate.policy.devices import DeviceRule
 from alertgate.policy.policy import Policy
 from alertgate.settings_load import load
 from alertgate.store import rows
+from alertgate.store.device_tables import devices
 from alertgate.store.engine import Store
-from alertgate.store.tables import devices
 from bench.figure import Figure
 
 TOKEN = "benchmark-token-0123456789"  # noqa: S105  (no door that anybody could come in by is open)

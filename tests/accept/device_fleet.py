@@ -22,10 +22,10 @@ from alertgate.policy.policy import Policy
 from alertgate.rules import GroupingRules, SeverityRules
 from alertgate.store import alerts, incidents, rows
 from alertgate.store import device_watch as watch_rows
+from alertgate.store.device_tables import devices
 from alertgate.store.device_watch import Watching
 from alertgate.store.engine import Store
 from alertgate.store.pages import Wanted
-from alertgate.store.tables import devices
 from tests.fakes import FakeClock
 
 RULES = GroupingRules(interval=timedelta(minutes=5), resolve_after=timedelta(minutes=30))
@@ -120,7 +120,7 @@ class Fleet:
 
     def remember(self, hours: Sequence[VitalsHour]) -> None:
         """Store what devices said of themselves by the hour."""
-        from alertgate.store.tables import vitals  # noqa: PLC0415  (the field above has its name)
+        from alertgate.store.device_tables import vitals  # noqa: PLC0415  (the field above has its name)
 
         with self.store.transaction() as connection:
             rows.insert_rows(connection, vitals, hours)
