@@ -717,13 +717,6 @@ def test_devices_have_names(load_with, text):
     """Device names are pairs or JSON, and the case of a device id doesn't matter."""
     settings = load_with(DEVICES=text)
     assert settings.devices == {DOOR: "Front door", f"{DOOR[:-1]}1": "Cellar = cold"}
-    assert [settings.device_name(device) for device in (DOOR, DOOR.upper(), "another", "", None)] == [
-        "Front door",
-        "Front door",
-        None,
-        None,
-        None,
-    ]
 
 
 @pytest.mark.parametrize("text", ["alarm/*=critical, *=info", '{"alarm/*": "critical", "*": "info"}'])

@@ -33,6 +33,7 @@ from alertgate.notify.holds import Releaser
 from alertgate.notify.lane import DeliveryTimes
 from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.outstanding import FailureWatch
@@ -102,7 +103,15 @@ def watched(
     )
 
 
-def sender(store: Store, directory: Directory, settings: Settings, clock: Clock, metrics: Metrics, ids: Ids) -> Sender:
+def sender(
+    store: Store,
+    directory: Directory,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    ids: Ids,
+    device_name: DeviceNames,
+) -> Sender:
     """Return what renders and sends messages."""
     return Sender(
         store,
@@ -112,6 +121,7 @@ def sender(store: Store, directory: Directory, settings: Settings, clock: Clock,
         new_id=ids,
         chance=random.random,
         zone=lambda: directory.policy.readers_zone,
+        device_name=device_name,
         links=linking.links_of(settings),
     )
 
@@ -126,6 +136,7 @@ def deliverer(
     ids: Ids,
     times: DeliveryTimes,
     sends: Sender,
+    device_name: DeviceNames,
 ) -> Deliverer:
     """Return what delivers on all channels."""
     owner, made = secrets.token_hex(8), linking.links_of(settings)
@@ -140,7 +151,7 @@ def deliverer(
             directory,
             owner=owner,
             new_id=ids,
-            device_name=settings.device_name,
+            device_name=device_name,
             links=made,
         ),
         sends,
@@ -154,10 +165,16 @@ def deliverer(
 
 
 def escalations(
-    store: Store, directory: Directory, settings: Settings, clock: Clock, metrics: Metrics, ids: Ids
+    store: Store,
+    directory: Directory,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    ids: Ids,
+    device_name: DeviceNames,
 ) -> EscalationJob:
     """Return what takes the turns of escalations."""
-    escalator, interval = Escalator(directory, settings.device_name), settings.grouping.interval
+    escalator, interval = Escalator(directory, device_name), settings.grouping.interval
     turns, releaser = TurnTaker(escalator, interval, ids), Releaser(escalator, interval, ids)
     return EscalationJob(store, escalator, turns, releaser, clock, metrics)
 

@@ -195,17 +195,6 @@ class Settings(MailSettings, PhoneSettings, SecretSettings):
         """The SQLite file, or None on PostgreSQL."""
         return None if self.database_url else self.data_dir / "alertgate.db"
 
-    def device_name(self, device: str | None) -> str | None:
-        """Return the name that DEVICES gives to a device id, or None."""
-        return self.devices.get(device.lower()) if device else None
-
-    def device_and_name(self, given: str | None) -> tuple[str | None, str | None]:
-        """Return the id and the name of a device that is given by either; one that DEVICES lacks is both."""
-        if given is None:
-            return None, None
-        named = next((device for device, name in self.devices.items() if name.casefold() == given.casefold()), given)
-        return named, self.device_name(named) or given
-
     @property
     def must_have_policy(self) -> bool:
         """Whether the policy's file must exist, because the settings name it."""

@@ -73,7 +73,7 @@ def test_every_key_is_read():
         ('[devices."hall*"]\nflaps = 0', "flaps must be a whole number from 1 to 1000"),
         (
             '[devices."hall*"]\nexpct_every = "1h"',
-            "expct_every is unknown; did you mean expect_every? (known here: name, expect_every, grace, battery, flaps)",
+            "expct_every is unknown; did you mean expect_every? (known here: name, expect_every, grace, ba",
         ),
         ('[devices]\nhall = "1h"', "devices.hall must be a table: write its keys as in docs/devices.md"),
         ("[[devices]]", "devices must be tables: write [devices.NAME], and its keys below it"),

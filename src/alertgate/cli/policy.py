@@ -1,9 +1,9 @@
 """The policy's file as commands read it, and `alertgate policy forget`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
@@ -16,15 +16,18 @@ from alertgate.errors import AlertgateError, PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.registry import in_use, surroundings
 from alertgate.notify.directory import Directory
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.doubts import doubts, unreachable
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
 from alertgate.policy.load import FileState, PolicyFile, digest, parse, read_file, short
 from alertgate.policy.policy import UTC, Policy
 from alertgate.policy.surroundings import Surroundings
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
-from alertgate.store import policies
+from alertgate.store import Connection, device_lists, policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="Manage the policy that is kept in the database.")
 
@@ -60,13 +63,18 @@ def read_policy(settings: Settings, around: Surroundings) -> Policy:
 
 def stored_policy(settings: Settings) -> StoredPolicy | None:
     """Return the policy that is kept in the database; None if none is, or if there is no database to look into."""
+    return looked(settings, policies.get)
+
+
+def looked(settings: Settings, read: Callable[[Connection], T]) -> T | None:
+    """Return what is read from the database; None if there is no database to look into."""
     store = Store(settings)
     try:
         store.open_existing()
     except AlertgateError:
         return None
     try:
-        return store.read_now(policies.get)
+        return store.read_now(read)
     except AlertgateError:
         return None
     finally:
@@ -100,11 +108,26 @@ def readers_zone(settings: Settings, store: Store) -> ZoneInfo:
     """
     if settings.zone:
         return settings.zone
+    policy = in_force_or_none(settings, store)
+    return policy.readers_zone if policy else UTC
+
+
+def device_names(settings: Settings, store: Store) -> DeviceNames:
+    """Return what devices are called by the policy that services on a database go by.
+
+    A policy that can't be read keeps no command from its work.
+    """
+    policy = in_force_or_none(settings, store) or Policy()
+    return DeviceNames.of_policy(policy, settings.devices, store.read_now(device_lists.given_names))
+
+
+def in_force_or_none(settings: Settings, store: Store) -> Policy | None:
+    """Return the policy that services on a database go by; None if this version can't read it."""
     stored, around = store.read_now(policies.get), surroundings(settings, {})
     try:
-        return (read_policy(settings, around) if stored is None else parse(stored.text, around)).readers_zone
+        return read_policy(settings, around) if stored is None else parse(stored.text, around)
     except PolicyInvalid:
-        return UTC
+        return None
 
 
 def concealed(text: str, secrets: Mapping[str, str]) -> str:

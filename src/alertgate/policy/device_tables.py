@@ -1,4 +1,4 @@
-"""What is wrong or doubtful in the `[devices]` of alertgate.toml: ids that are nearly one, names that two have. Pure."""
+"""What is wrong or doubtful in `[devices]` of alertgate.toml: ids that are nearly one, names that two have. Pure."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

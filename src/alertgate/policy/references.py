@@ -57,8 +57,8 @@ def problems(found: Tables) -> Iterator[Problem]:
         for place, step in _listed(escalation, "steps"):
             yield from _unknown(("escalations", name, "steps", place, "notify"), step.get("notify"), known)
     yield from _routes(list(_listed(found, "routes")), known)
-    for place, text in device_tables.problems(dict(_named(found, "devices"))):
-        yield Problem(("devices", *place), text)
+    for keys, text in device_tables.problems(dict(_named(found, "devices"))):
+        yield Problem(("devices", *keys), text)
 
 
 def _routes(routes: Sequence[tuple[int, Tables]], known: _Known) -> Iterator[Problem]:
