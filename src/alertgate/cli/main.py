@@ -16,6 +16,7 @@ from alertgate.characters import escaped
 from alertgate.cli import check as checks
 from alertgate.cli import database, policy
 from alertgate.cli.database import EnvFile
+from alertgate.cli.devices import devices
 from alertgate.cli.explain import explain
 from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
@@ -60,6 +61,7 @@ app.command()(dismiss)
 app.command()(silence)
 app.command()(silences)
 app.command()(unsilence)
+app.command()(devices)
 app.add_typer(policy.app, name="policy")
 
 

@@ -16,6 +16,8 @@ AT_ONCE = 1000
 
 _d, _v = devices.c, vitals.c
 _COLUMNS = [_d[field.name] for field in fields(Device)]
+_OF_LISTS = [column for column in _COLUMNS if column.name != "vitals"]
+"""What a device said of itself is large, and of no use in a list."""
 _HOURS = [_v[field.name] for field in fields(VitalsHour)]
 
 
@@ -45,7 +47,7 @@ def page(
 ) -> list[Device]:
     """Return the first `limit` devices in the order of their ids, or those after an id."""
     if matches is None:
-        return [_device(row) for row in connection.execute(_wanted(select(*_COLUMNS), wanted, after).limit(limit))]
+        return [_device(row) for row in connection.execute(_wanted(select(*_OF_LISTS), wanted, after).limit(limit))]
     return _of_ids(connection, _matching(connection, wanted, after, limit, matches))
 
 
@@ -74,7 +76,7 @@ def _wanted(query: Select[Any], wanted: WantedDevices, after: str | None) -> Sel
 
 
 def _of_ids(connection: Connection, ids: Sequence[str]) -> list[Device]:
-    rows = connection.execute(select(*_COLUMNS).where(_d.id.in_(ids)).order_by(_d.id)) if ids else ()
+    rows = connection.execute(select(*_OF_LISTS).where(_d.id.in_(ids)).order_by(_d.id)) if ids else ()
     return [_device(row) for row in rows]
 
 
