@@ -246,6 +246,7 @@ PROBLEMS = [
     ("RATE_LIMIT", "lots", "'lots' is not a rate limit; write one like 20/minute;100/10 minutes"),
     ("PARTICLE_RATE_LIMIT", "600", "'600' is not a rate limit; write one like 20/minute;100/10 minutes"),
     ("DOCS_ENABLED", "2", "must be true or false"),
+    ("METRICS_DEVICES", "some", "must be true or false"),
     ("SHUTDOWN_TIMEOUT", "-0.1", "must be more than 0"),
     ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
     ("LOG_FORMAT", "xml", "must be auto, json or console"),

@@ -137,6 +137,11 @@ class Settings(MailSettings, PhoneSettings, SecretSettings):
     particle_rate_limit: RateLimit = Field(
         "600/minute", description="Limit of authenticated Particle requests per device."
     )
+    metrics_devices: bool = Field(
+        False,
+        description="Have `/metrics` say of each device when it was last heard. A fleet of thousands makes as many "
+        "series.",
+    )
     docs_enabled: bool = Field(True, description="Serve `/docs` and `/openapi.json`.")
     shutdown_timeout: Seconds = Field(
         10.0, description="Seconds to finish the notifications that are being sent when the service stops."

@@ -6,7 +6,11 @@ from typer.testing import CliRunner
 
 from alertgate import gaps
 from alertgate.cli.main import app
+from alertgate.cli.policy import unheard
 from alertgate.device import Device, DeviceState
+from alertgate.notify.channels.base import Level
+from alertgate.policy.load import read_file
+from alertgate.policy.surroundings import Surroundings
 from alertgate.store.engine import Store
 from tests.web.test_devices import store_devices
 
@@ -56,6 +60,12 @@ def test_devices_are_a_table_with_the_silent_ones_first(make_settings, database,
     assert len(run(settings, "leak", "--state", "silent")) == 2
     assert run(settings, "--limit", "1")[-1] == "More aren't listed; --limit lists more."
     assert run(settings, "nothing") == ["No device is like that."]
+    policy.write_text(policy.read_text() + '[devices."cellar*"]\nflaps = 3\n[devices."l?ak"]\nflaps = 3\n')
+    around = Surroundings()
+    found = list(unheard(read_file(policy, around), settings))
+    assert [(each.level, each.text) for each in found] == [
+        (Level.WARN, 'devices."cellar*" matches no device that was ever heard: compare `alertgate devices`')
+    ]
     suggested = run(settings, "--suggest")
     assert f'[devices."{DOOR}"]\nexpect_every = "1d6h"' in "\n".join(suggested)
     assert "# 1 device left out: expected already." in suggested

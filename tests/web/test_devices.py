@@ -14,6 +14,7 @@ from alertgate.store.rows import insert_rows
 from alertgate.store.tables import devices, vitals
 from tests.conftest import API_BEARER, Running, serving
 from tests.fakes import START, FakeClock
+from tests.scrape import Scrape, scrape
 
 DOOR, LEAK, SHED, TRACKER = (f"3f002b00000000000000000{number}" for number in range(4))
 HOUR = timedelta(hours=1)
@@ -206,3 +207,29 @@ async def test_names_count_for_silences_routes_and_whoever_is_told(gate):
         wanted = {"device": glob, "for": "1h", "by": "Anna"}
         made = await gate.client.post("/api/silences", json=wanted, headers=API_BEARER)
         assert (made.status_code, made.json()["open_incidents"]) == (201, 1)
+
+
+async def scraped(gate: Running) -> Scrape:
+    """Return the metrics."""
+    return scrape((await gate.client.get("/metrics")).text)
+
+
+async def test_metrics_and_status_say_how_many_stand_how(gate):
+    """Each device alone only where METRICS_DEVICES asks for it."""
+    found = await scraped(gate)
+    numbers = {state: found("alertgate_devices", state=state) for state in DeviceState}
+    assert numbers == {"fine": 2, "silent": 1, "unknown": 1, "late": 0}
+    assert found.series("alertgate_device_last_seen_seconds") == []
+    shown = (await gate.client.get("/status", headers=API_BEARER)).json()
+    assert shown["devices"] == numbers
+
+
+async def test_metrics_say_of_each_device_when_it_was_heard_if_asked(make_settings, database):
+    """One that was never heard has no series."""
+    settings = make_settings(metrics_devices=True, devices=f"{DOOR}=Front door", **database)
+    async with serving(settings, clock=FakeClock()) as service:
+        store_devices(service.gate.store, *KNOWN)
+        found = await scraped(service)
+        assert found("alertgate_device_last_seen_seconds", device=DOOR, name="Front door") == 3 * 3600
+        assert found("alertgate_device_last_seen_seconds", device=TRACKER, name="") == 0
+        assert len(found.series("alertgate_device_last_seen_seconds")) == 3

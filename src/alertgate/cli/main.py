@@ -24,7 +24,7 @@ from alertgate.cli.incidents import ack, list_incidents, resolve, snooze
 from alertgate.cli.init import write_env
 from alertgate.cli.reload import reload
 from alertgate.cli.silences import silence, silences, unsilence
-from alertgate.cli.template import particle_template, public_address
+from alertgate.cli.template import VITALS, particle_template, public_address
 from alertgate.cli.who import who
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
@@ -265,7 +265,10 @@ def _particle_secret(settings: Settings) -> str:
 @app.command("particle-template")
 def template(
     url: Annotated[str, typer.Option(help="The service's public address, such as https://alerts.example.org.")],
-    event: Annotated[str, typer.Option(help="The event to forward, or a prefix of its name.")],
+    event: Annotated[str | None, typer.Option(help="The event to forward, or a prefix of its name.")] = None,
+    vitals: Annotated[
+        bool, typer.Option("--vitals", help="The second webhook instead: what the cloud says of devices themselves.")
+    ] = False,
     show_secret: Annotated[bool, typer.Option("--show-secret", help="Include the real token.")] = False,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
@@ -274,10 +277,13 @@ def template(
         address = public_address(url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
-    if not event.strip():
+    if (event is None) is not vitals:
+        raise typer.BadParameter("give --event with an event to forward, or --vitals", param_hint="--event")
+    wanted = VITALS if event is None else event
+    if not wanted.strip():
         raise typer.BadParameter("Particle needs at least one character", param_hint="--event")
     token = _particle_secret(load(env_file)) if show_secret else "PARTICLE_WEBHOOK_SECRET"
-    typer.echo(particle_template(address, event, token))
+    typer.echo(particle_template(address, wanted, token))
 
 
 @app.command()

@@ -16,11 +16,13 @@ from alertgate.errors import AlertgateError, PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.registry import in_use, surroundings
 from alertgate.notify.directory import Directory
+from alertgate.policy import device_tables
 from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.doubts import doubts, unreachable
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
 from alertgate.policy.load import FileState, PolicyFile, digest, parse, read_file, short
 from alertgate.policy.policy import UTC, Policy
+from alertgate.policy.problem_words import key
 from alertgate.policy.surroundings import Surroundings
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
 from alertgate.store import Connection, device_lists, policies
@@ -142,10 +144,23 @@ def findings(file: PolicyFile, settings: Settings, around: Surroundings, now: da
     found = problems(file, named=settings.must_have_policy)
     yield from (Finding(Level.FAIL, "policy", problem) for problem in found)
     if file.policy and file.text is not None:
-        yield from (Finding(Level.FAIL, "policy", f"{key} {text}") for key, text in unreachable(file.policy, around))
+        yield from (
+            Finding(Level.FAIL, "policy", f"{where} {text}") for where, text in unreachable(file.policy, around)
+        )
         doubtful = doubts(file.policy, now)
-        yield from (Finding(Level.WARN, "policy", f"{key} {text}") for key, text in doubtful)
+        yield from (Finding(Level.WARN, "policy", f"{where} {text}") for where, text in doubtful)
         yield Finding(Level.OK, "policy", f"{file.path} has {_counts(file.policy)} ({short(digest(file.text))})")
+
+
+def unheard(file: PolicyFile, settings: Settings) -> Iterator[Finding]:
+    """Yield which tables of `[devices]` match no device that was ever heard, once some were."""
+    rules = file.policy.devices if file.policy else ()
+    known = looked(settings, device_lists.known) if any(not rule.is_id for rule in rules) else None
+    if not file.policy or not known:
+        return
+    names = DeviceNames.of_policy(file.policy, settings.devices, {device: name for device, name in known if name})
+    for glob, text in device_tables.unheard(rules, [(device, names(device)) for device, _ in known]):
+        yield Finding(Level.WARN, "policy", f"{key(('devices', glob))} {text}")
 
 
 def in_force(file: PolicyFile, settings: Settings) -> Iterator[Finding]:
@@ -166,6 +181,7 @@ def in_force(file: PolicyFile, settings: Settings) -> Iterator[Finding]:
 def _counts(policy: Policy) -> str:
     rules, people, routes = len(policy.events), len(policy.people), len(policy.routes)
     counted = f"{rules} [[events]] rule{'s' * (rules != 1)}"
+    counted += f", {len(policy.devices)} [devices] table{'s' * (len(policy.devices) != 1)}" * bool(policy.devices)
     if not (policy.has_people or routes):
         return counted
     return f"{counted}, {people} {'person' if people == 1 else 'people'} and {routes} [[routes]]"

@@ -16,6 +16,8 @@ def words(alert: Alert, longest: int) -> str | None:
 
 def is_table(alert: Alert) -> bool:
     """Return whether an alert's data is shown as a table instead of words."""
+    if alert.source is Source.WATCH:  # its data is for programs: the message says it
+        return False
     return isinstance(alert.data, dict | list) or blob(alert.data) is not None
 
 

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 
 from alertgate import __version__
 from alertgate.addresses import mask, mask_all
+from alertgate.device import DeviceState
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import ChannelState
-from alertgate.store import Connection, failures, silences
+from alertgate.store import Connection, device_lists, failures, silences
 from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, queues
 from alertgate.store.failures import Failure
 from alertgate.web.answers import AsciiJson, silence_view
@@ -93,6 +94,7 @@ class Status(BaseModel):
     channels: dict[str, ChannelView]
     outstanding_failures: OutstandingFailures
     silences: Silenced
+    devices: dict[str, int] = Field(description="How many are `unknown`, `fine`, `late` and `silent`")
     last_hour: Counts
     last_day: Counts
 
@@ -106,11 +108,12 @@ async def status(gate: CurrentGate) -> AsciiJson:
         return queues(connection), [
             _outstanding(connection),
             _silences(connection, now),
+            _devices(connection),
             _counts(connection, now - timedelta(hours=1)),
             _counts(connection, now - timedelta(days=1)),
         ]
 
-    waiting, (outstanding, silenced, hour, day) = await gate.store.read(ask)
+    waiting, (outstanding, silenced, devices, hour, day) = await gate.store.read(ask)
     return AsciiJson(
         {
             "version": __version__,
@@ -121,6 +124,7 @@ async def status(gate: CurrentGate) -> AsciiJson:
             "channels": _channels(gate, waiting),
             "outstanding_failures": outstanding,
             "silences": silenced,
+            "devices": devices,
             "last_hour": hour,
             "last_day": day,
         }
@@ -149,6 +153,11 @@ def _silences(connection: Connection, now: datetime) -> dict[str, Any]:
         "held": silences.number_held(connection),
         "latest": [silence_view(each, now) for each in latest],
     }
+
+
+def _devices(connection: Connection) -> dict[str, int]:
+    found = device_lists.numbers(connection)
+    return {state: found.get(state, 0) for state in DeviceState}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
