@@ -213,7 +213,7 @@ class Metrics:
         self._silences.set(silences)
         self._silenced.set(notifications)
 
-    def devices(self, numbers: Mapping[DeviceState, int]) -> None:
+    def devices(self, numbers: Mapping[DeviceState, float]) -> None:
         """So many devices are in each state, and none in the states left out."""
         for state in DeviceState:
             self._devices.labels(state).set(numbers.get(state, 0))

@@ -139,7 +139,7 @@ class DeviceStoryView(BaseModel):
     incidents: list[IncidentView] = Field(description="The newest 20, newest first")
 
 
-_SHOWN = [field.name for field in fields(Device) if field.name not in {"name", "vitals", "outages", "resets", "gaps"}]
+_SHOWN = [field.name for field in fields(Device) if field.name in DeviceView.model_fields]
 _OF_HOUR = [field.name for field in fields(VitalsHour) if field.name not in {"id", "device"}]
 
 
