@@ -25,9 +25,14 @@ expect_every = "1h"
 [devices."leak *"]
 expect_every = "1d"
 grace = "6h"
+[devices."{SHED}"]
+expect_every = "12h"
 """
-KNOWN = [
-    Device(DOOR, START - 9 * HOUR, START - 3 * HOUR, events=3, state=DeviceState.SILENT, battery=81.5, product="12"),
+SINCE = {"first_seen_at": START - 9 * HOUR, "watched_since": START - 9 * HOUR}
+KNOWN = [  # as the watch leaves them, which runs in a service
+    Device(
+        DOOR, **SINCE, last_seen_at=START - 3 * HOUR, events=3, state=DeviceState.SILENT, battery=81.5, product="12"
+    ),
     Device(LEAK, START - 9 * HOUR, START - 2 * HOUR, name="Leak cellar", state=DeviceState.FINE, battery=12.0),
     Device(SHED, watched_since=START - 5 * HOUR, state=DeviceState.UNKNOWN),
     Device(TRACKER, START - HOUR, START, state=DeviceState.FINE, vitals={"batt": 50}, battery=50.0),
@@ -77,7 +82,7 @@ async def test_a_device_says_what_is_known_and_expected_of_it(gate):
     assert {**door, **said, **seen} == door
     cellar = {"name": "Leak cellar", "given_name": "Leak cellar", "expect_every": 86400, "grace": 21600}
     assert {**leak, **cellar} == leak
-    unheard = {"name": "Shed", "state": "unknown", "silent_for": None, "expect_every": None, "grace": None}
+    unheard = {"name": "Shed", "state": "unknown", "silent_for": None, "expect_every": 43200, "grace": 10800}
     assert {**shed, **unheard} == shed
     assert (tracker["name"], tracker["silent_for"], "vitals" in tracker) == (None, 0, False)
 
@@ -152,6 +157,7 @@ async def test_a_device_is_named_and_loses_its_name(gate):
     [line] = [each for each in logs if each["event"] == "device.named"]
     assert (line["device"], line["by"], line["credential"]) == (TRACKER, "Anna", "api_token")
     assert gate.gate.device_names(TRACKER) == "Van"
+    assert answer.json()["due_at"] == START.isoformat()  # the watch looks at what is expected of it by this name
     assert await ids(gate, device="van") == [TRACKER]
     assert (await name(gate, TRACKER, name=None)).json()["name"] is None
     assert gate.gate.device_names(TRACKER) is None
@@ -204,7 +210,7 @@ async def test_names_count_for_silences_routes_and_whoever_is_told(gate):
     await name(gate, TRACKER, name="Van")
     for device, glob in ((DOOR, "front*"), (TRACKER, "van"), (SHED, "shed")):
         await gate.particle(event="alarm", coreid=device)
-        wanted = {"device": glob, "for": "1h", "by": "Anna"}
+        wanted = {"event": "alarm", "device": glob, "for": "1h", "by": "Anna"}
         made = await gate.client.post("/api/silences", json=wanted, headers=API_BEARER)
         assert (made.status_code, made.json()["open_incidents"]) == (201, 1)
 

@@ -115,6 +115,6 @@ def given_names(connection: Connection) -> dict[str, str]:
     return {row.id: row.name for row in connection.execute(query)}
 
 
-def give_name(connection: Connection, device_id: str, name: str | None) -> None:
-    """Name a device, or end that."""
-    connection.execute(update(devices).where(_d.id == device_id).values(name=name))
+def give_name(connection: Connection, device_id: str, name: str | None, now: datetime) -> None:
+    """Name a device, or end that. The watch looks at it: what is expected of it may depend on its name."""
+    connection.execute(update(devices).where(_d.id == device_id).values(name=name, due_at=now))

@@ -72,11 +72,11 @@ async def get_device(device_id: str, gate: CurrentGate, query: Annotated[StoryQu
 )
 async def name_device(device_id: str, body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Name a device that was heard, or take that name away; a name in alertgate.toml or DEVICES comes before it."""
-    wanted, known = NameRequest.read(body), device_id.lower()
+    wanted, known, now = NameRequest.read(body), device_id.lower(), gate.clock.now()
     _refuse_taken(wanted.name, known, gate)
 
     def give(connection: Connection) -> Device | None:
-        device_lists.give_name(connection, known, wanted.name)
+        device_lists.give_name(connection, known, wanted.name, now)
         return device_lists.get(connection, known)
 
     found = await gate.store.write(give)
@@ -84,7 +84,7 @@ async def name_device(device_id: str, body: ApiBody, gate: CurrentGate) -> Ascii
         raise _missing(device_id)
     await gate.device_names.follow(gate.store)
     log.info("device.named", device=known, name=wanted.name, by=wanted.by, credential=Credential.API_TOKEN)
-    return show_device(_finder(gate).known(found), gate.clock.now())
+    return show_device(_finder(gate).known(found), now)
 
 
 def _refuse_taken(name: str | None, device_id: str, gate: Gate) -> None:
