@@ -16,7 +16,7 @@ from alertgate.notify.context import MessageContext, duration, late
 from alertgate.notify.course import listed, ordinal
 from alertgate.notify.names import part_name
 from alertgate.notify.news import tells_who_pressed
-from alertgate.notify.render.content import essence
+from alertgate.notify.render.content import essence, gist
 from alertgate.notify.render.silence_words import who_silenced_it
 from alertgate.notify.render.text import one_line, shorten
 from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
@@ -336,7 +336,7 @@ def rest(context: MessageContext) -> str:
     if context.unreadable:
         return REMEDY
     if latest.message:
-        return essence(latest)
+        return gist(latest)
     if shown and not shown.field:
         return ""
     if isinstance(latest.data, dict):
