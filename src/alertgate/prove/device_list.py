@@ -48,7 +48,8 @@ class DeviceFinder:
 
     def __init__(self, names: DeviceNames, rules: Sequence[DeviceRule]) -> None:
         self._names = names
-        self._rules = rules
+        self._by_id = {rule.pattern.lower(): rule for rule in rules if rule.is_id}
+        self._globs = [rule for rule in rules if not rule.is_id]
 
     def page(
         self, connection: Connection, wanted: WantedDevices, after: str | None, limit: int, glob: str | None = None
@@ -71,8 +72,9 @@ class DeviceFinder:
 
     def known(self, device: Device) -> KnownDevice:
         """Return a device with what is said of it elsewhere."""
-        name = self._names(device.id)
-        return KnownDevice(device, name, expected(self._rules, device.id, name))
+        name, own = self._names(device.id), self._by_id.get(device.id.lower())
+        rules = [own, *self._globs] if own else self._globs
+        return KnownDevice(device, name, expected(rules, device.id, name))
 
     def _matcher(self, glob: str) -> Matches:
         fits = re.compile(translate(glob.casefold())).match
