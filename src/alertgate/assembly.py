@@ -41,6 +41,7 @@ from alertgate.notify.telegram_poll import TelegramPoll
 from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.periodic import Job
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.outstanding import FailureWatch
@@ -112,7 +113,15 @@ def watched(
     )
 
 
-def sender(store: Store, directory: Directory, settings: Settings, clock: Clock, metrics: Metrics, ids: Ids) -> Sender:
+def sender(
+    store: Store,
+    directory: Directory,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    ids: Ids,
+    device_name: DeviceNames,
+) -> Sender:
     """Return what renders and sends messages."""
     return Sender(
         store,
@@ -122,6 +131,7 @@ def sender(store: Store, directory: Directory, settings: Settings, clock: Clock,
         new_id=ids,
         chance=random.random,
         zone=lambda: directory.policy.readers_zone,
+        device_name=device_name,
         links=linking.links_of(settings),
         escalation=lambda name: directory.policy.escalation(name),  # noqa: PLW0108  (of the policy in force by then)
     )
@@ -137,6 +147,7 @@ def deliverer(
     ids: Ids,
     times: DeliveryTimes,
     sends: Sender,
+    device_name: DeviceNames,
 ) -> Deliverer:
     """Return what delivers on all channels."""
     owner, made = secrets.token_hex(8), linking.links_of(settings)
@@ -151,7 +162,7 @@ def deliverer(
             directory,
             owner=owner,
             new_id=ids,
-            device_name=settings.device_name,
+            device_name=device_name,
             links=made,
         ),
         sends,
@@ -174,10 +185,16 @@ def deliverer(
 
 
 def escalations(
-    store: Store, directory: Directory, settings: Settings, clock: Clock, metrics: Metrics, ids: Ids
+    store: Store,
+    directory: Directory,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    ids: Ids,
+    device_name: DeviceNames,
 ) -> EscalationJob:
     """Return what takes the turns of escalations."""
-    escalator, interval = Escalator(directory, settings.device_name), settings.grouping.interval
+    escalator, interval = Escalator(directory, device_name), settings.grouping.interval
     turns, releaser = TurnTaker(escalator, interval, ids), Releaser(escalator, interval, ids)
     return EscalationJob(store, escalator, turns, releaser, clock, metrics)
 
@@ -189,10 +206,11 @@ def device_watch(
     settings: Settings,
     clock: Clock,
     ids: Ids,
+    device_name: DeviceNames,
     wake: Callable[[], None],
 ) -> DeviceWatch:
     """Return what watches the devices."""
-    reporter = DeviceReporter(recorder, directory, ids, settings.severities, settings.device_name)
+    reporter = DeviceReporter(recorder, directory, ids, settings.severities, device_name)
     turn = Turn(reporter, secrets.token_hex(8), settings.grouping.interval, ids)
     return DeviceWatch(store, turn, directory, clock, wake=wake)
 

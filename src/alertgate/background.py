@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from alertgate.accept import device_register, device_watch_job, own
 from alertgate.group import sweep
 from alertgate.periodic import Job, Periodic
+from alertgate.policy import device_names
 from alertgate.policy.keeper import FOLLOW_EVERY
 from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
@@ -56,6 +57,7 @@ def _always(gate: Gate) -> list[Periodic]:
         Periodic("audit", auditing.EVERY, audit),
         Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
         Periodic("devices", device_register.SETTLE_EVERY, lambda: gate.recorder.devices.settle(store, clock)),
+        Periodic("device names", device_names.FOLLOW_EVERY, lambda: gate.device_names.follow(store)),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
         Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
     ]

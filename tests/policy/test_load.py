@@ -13,7 +13,7 @@ from alertgate.policy.load import LARGEST_FILE, FileState, parse, read_file
 from alertgate.policy.policy import Policy
 from tests.builders import for_any
 
-TABLES = "(known here: timezone, operator, people, schedules, escalations, routes, events)"
+TABLES = "(known here: timezone, operator, people, schedules, escalations, routes, events, devices)"
 KNOWN = "(known here: event, source, about, key, resolved, severity, ignore, vitals, alarm)"
 
 

@@ -6,6 +6,7 @@ import re
 from alertgate.model import Incident, Source
 from alertgate.notify.render.text import one_line
 from alertgate.own_events import WatchEvent
+from alertgate.prove import watch_words
 from alertgate.prove.trouble_words import title
 
 
@@ -43,6 +44,7 @@ def part_name(key: str) -> str | None:
 
 
 def event_name(incident: Incident) -> str:
-    """Return the event's name, or the title of an own trouble."""
+    """Return the event's name, or the title of what alertgate itself says."""
     own = incident.source is Source.ALERTGATE
-    return one_line(title(incident.event, incident.device) if own else incident.event, 80)
+    watched = watch_words.title(incident)
+    return one_line(title(incident.event, incident.device) if own else watched or incident.event, 80)

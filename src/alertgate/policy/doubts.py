@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from alertgate.local_time import differ
 from alertgate.model import Severity
-from alertgate.policy import events
+from alertgate.policy import device_tables, events
 from alertgate.policy.escalations import EVERYONE, SCHEDULE_MARK
 from alertgate.policy.matchers import is_any
 from alertgate.policy.people import Contact
@@ -25,6 +25,7 @@ Doubt = tuple[str, str]
 def doubts(policy: Policy, now: datetime) -> Iterator[Doubt]:
     """Yield what is doubtful; `now` is within the week that is looked at."""
     yield from events.doubts(policy.events)
+    yield from ((key_of(("devices", pattern)), text) for pattern, text in device_tables.doubts(policy.devices))
     yield from _two_zones(policy, now)
     yield from _gaps(policy)
     yield from _hidden_routes(policy.routes)

@@ -27,6 +27,7 @@ from alertgate.notify.directory import Directory
 from alertgate.notify.escalation_job import EscalationJob
 from alertgate.notify.follow import FollowJob
 from alertgate.periodic import Job
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
@@ -46,6 +47,7 @@ class Gate:
     store: Store
     policies: PolicyKeeper
     directory: Directory
+    device_names: DeviceNames
     recorder: Recorder
     own_alerts: OwnAlerts
     watch: Watch

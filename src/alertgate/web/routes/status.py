@@ -8,10 +8,11 @@ from pydantic import BaseModel, Field
 
 from alertgate import __version__
 from alertgate.addresses import mask, mask_all
+from alertgate.device import DeviceState
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import ChannelState
 from alertgate.proof import Proof
-from alertgate.store import Connection, failures, silences
+from alertgate.store import Connection, device_lists, failures, silences
 from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, proofs_since, queues
 from alertgate.store.failures import Failure
 from alertgate.web.answers import AsciiJson, silence_view
@@ -99,6 +100,7 @@ class Status(BaseModel):
     channels: dict[str, ChannelView]
     outstanding_failures: OutstandingFailures
     silences: Silenced
+    devices: dict[str, int] = Field(description="How many are `unknown`, `fine`, `late` and `silent`")
     last_hour: Counts
     last_day: Counts
 
@@ -117,12 +119,13 @@ async def status(gate: CurrentGate) -> AsciiJson:
             [
                 _outstanding(connection),
                 _silences(connection, now),
+                _devices(connection),
                 _counts(connection, now - timedelta(hours=1)),
                 _counts(connection, now - timedelta(days=1)),
             ],
         )
 
-    waiting, proved, (outstanding, silenced, hour, day) = await gate.store.read(ask)
+    waiting, proved, (outstanding, silenced, devices, hour, day) = await gate.store.read(ask)
     return AsciiJson(
         {
             "version": __version__,
@@ -134,6 +137,7 @@ async def status(gate: CurrentGate) -> AsciiJson:
             "channels": _channels(gate, waiting, proved),
             "outstanding_failures": outstanding,
             "silences": silenced,
+            "devices": devices,
             "last_hour": hour,
             "last_day": day,
         }
@@ -162,6 +166,11 @@ def _silences(connection: Connection, now: datetime) -> dict[str, Any]:
         "held": silences.number_held(connection),
         "latest": [silence_view(each, now) for each in latest],
     }
+
+
+def _devices(connection: Connection) -> dict[str, int]:
+    found = device_lists.numbers(connection)
+    return {state: found.get(state, 0) for state in DeviceState}
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
