@@ -20,7 +20,8 @@ from alertgate.accept.credentials import bearer
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.rulings import Understood
 from alertgate.ids import Ids
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.registry import targets

@@ -5,7 +5,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
 from alertgate.device import DeviceState
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import ChannelName, NotificationStatus
 from tests.fakes import START, FakeClock
 from tests.scrape import Scrape, scrape

@@ -20,7 +20,8 @@ from alertgate.group.answers import Answers
 from alertgate.group.by_link import Doer, LinkAct
 from alertgate.group.silencing import Silencer
 from alertgate.ids import Ids
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import ChannelName, Notification
 from alertgate.notify import linking
 from alertgate.notify.attempt import Sender

@@ -4,8 +4,7 @@ Every series that can be known in advance is exported from the start as 0: Prome
 increment of a counter that appears with it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from itertools import product
 from math import nan
@@ -18,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from alertgate.clock import Clock
 from alertgate.device import DeviceState
+from alertgate.metric_labels import LabelValues
 from alertgate.model import ChannelName, Kind, NotificationStatus, Source
 from alertgate.proof import Proof
 
@@ -37,19 +37,6 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 WEBHOOKS = frozenset({Source.PARTICLE, Source.GENERIC})
 ESCALATED = (Kind.OPENING, Kind.HANDOFF, Kind.REMINDER, Kind.UNANSWERED)
 _CHANNELS = frozenset(ChannelName)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelValues:
-    """The closed lists of label values that other stages define."""
-
-    channels: Collection[ChannelName]
-    """The channels that are in use."""
-    results: Iterable[str]
-    reasons: Iterable[str]
-    findings: Iterable[str]
-    guards: Iterable[str]
-    budgets: Iterable[str]
 
 
 class Metrics:

@@ -15,7 +15,8 @@ from alertgate.group.answers import Answers
 from alertgate.group.by_link import LinkAct
 from alertgate.ids import new_id
 from alertgate.marks import mark
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import ChannelName, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Severity
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Followed, Learned, Message, Outcome, Permanent, Reason, Sent, Transient

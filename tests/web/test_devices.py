@@ -9,9 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from alertgate.device import Device, DeviceState, VitalsHour
+from alertgate.store.device_tables import devices, vitals
 from alertgate.store.engine import Store
 from alertgate.store.rows import insert_rows
-from alertgate.store.device_tables import devices, vitals
 from tests.conftest import API_BEARER, Running, serving
 from tests.fakes import START, FakeClock
 from tests.scrape import Scrape, scrape
