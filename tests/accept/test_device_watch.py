@@ -185,6 +185,23 @@ async def test_nothing_from_anybody_moves_the_deadlines(fleet: Fleet):
     assert len(fleet.said()) == 3
 
 
+async def test_others_who_are_only_late_dont_end_a_wide_silence(fleet: Fleet):
+    """They were heard all the time: that they speak says nothing of those that lost their power."""
+    fleet.expect(ALL)
+    fleet.hear(*range(20))
+    await fleet.passes(50 * MINUTE)
+    fleet.hear(*range(6, 20))
+    await fleet.passes(50 * MINUTE)
+    for _ in range(3):
+        fleet.hear(*range(6, 20))
+        await fleet.passes(62 * MINUTE)
+    assert fleet.state(6) is DeviceState.LATE
+    fleet.hear(*range(6, 20))
+    await fleet.passes(30 * MINUTE)
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    assert len(fleet.said()) == 1
+
+
 async def test_who_falls_silent_later_is_told_beside_a_wide_silence(fleet: Fleet):
     """A wide silence that lasts for days swallows nobody else."""
     fleet.expect(ALL)

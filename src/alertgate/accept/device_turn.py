@@ -115,19 +115,19 @@ class Turn:
         downtimes = rows.known_downtimes(connection)
         looked = [look(each, self._wanted(expectations, each), downtimes, now) for each in devices]
         rows.save(connection, [each.device for each in looked if each.device != each.before])
-        if any(each.was_heard for each in looked):
-            self._heard_again(connection, now)
+        if heard := [each for each in looked if each.was_heard]:
+            self._heard_again(connection, [device_watch.was_overdue(each, downtimes) for each in heard], now)
         alerts = [alert for each in looked for alert in self._reporter.changes(connection, each, now)]
         return self._record(connection, alerts)
 
     def _wanted(self, expectations: Expectations, device: Device) -> device_watch.Wanted:
         return expectations.of(device.id, self._reporter.name(device))
 
-    def _heard_again(self, connection: Connection, now: datetime) -> None:
-        """Note that a device of the wide silence was heard, if one lasts."""
+    def _heard_again(self, connection: Connection, were: Sequence[Overdue | None], now: datetime) -> None:
+        """Note that a device of the wide silence was heard, if one lasts; that another one was late says nothing."""
         watching = rows.watching(connection)
         wide = Wide.of(watching.wide)
-        if wide:
+        if wide and any(each and wide.covers(each) for each in were):
             rows.save_watching(connection, replace(watching, wide=wide.heard(now).as_json()))
 
     def _record(self, connection: Connection, alerts: list[Alert]) -> Told:
