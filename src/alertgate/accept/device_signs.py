@@ -4,7 +4,7 @@ The order in which events arrive doesn't matter: they count in the order in whic
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,6 +26,9 @@ MOST_OUTAGES = 1000
 """How many are kept, of a day: as many as `flaps` may be."""
 MOST_RESETS = 100
 LONGEST_VERSION = 64
+FIRMWARE = ("version", "fw_version", "firmware_version", "product_version")
+"""What the version of the firmware is called: by Particle's whole event, by our template, and by others."""
+PRODUCT = ("productID", "product_id")
 
 
 class Presence(StrEnum):
@@ -80,8 +83,8 @@ def sign_of(alert: Alert, *, vitals: bool = False) -> Sign | None:
         alert.received_at,
         _published_at(alert),
         alert.event,
-        firmware=_version(alert.fields.get("version")),
-        product=_version(alert.fields.get("productID")),
+        firmware=_first(alert.fields, FIRMWARE),
+        product=_first(alert.fields, PRODUCT),
     )
     if alert.status is AlertStatus.QUARANTINED or not (vitals or alert.event in OF_THE_CLOUD):
         return sign
@@ -98,6 +101,11 @@ def _published_at(alert: Alert) -> datetime:
 def _presence(alert: Alert) -> Presence:
     word = read_word(alert.data) if alert.event == STATUS else None
     return Presence(word) if word in (Presence.ONLINE, Presence.OFFLINE) else Presence.UNSAID
+
+
+def _first(said: Mapping[str, Json], names: Sequence[str]) -> str | None:
+    """Return the first of some fields that says something."""
+    return next((text for name in names if (text := _version(said.get(name)))), None)
 
 
 def _version(value: Json) -> str | None:
