@@ -26,7 +26,10 @@ from alertgate.store import device_watch as rows
 
 
 class DeviceReporter:
-    """Makes and records the alerts. `name_of` returns the name of a device's id, if it has one."""
+    """Makes and records the alerts. `configured` returns the name of a device's id, unless the API alone gave it one.
+
+    That one is the device's own: what is remembered of it may be a minute old, and the watch looks again but once.
+    """
 
     def __init__(
         self,
@@ -34,17 +37,17 @@ class DeviceReporter:
         directory: Directory,
         new_id: Callable[[datetime], str],
         severities: SeverityRules,
-        name_of: Callable[[str | None], str | None],
+        configured: Callable[[str | None], str | None],
     ) -> None:
         self._recorder = recorder
         self._directory = directory
         self._new_id = new_id
         self._severities = severities
-        self._name_of = name_of
+        self._configured = configured
 
     def name(self, device: Device) -> str | None:
         """Return the name of a device, if it has one."""
-        return self._name_of(device.id) or device.name
+        return self._configured(device.id) or device.name
 
     @property
     def _zone(self) -> ZoneInfo:
