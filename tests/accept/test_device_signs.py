@@ -188,6 +188,15 @@ def test_a_device_that_is_away_for_days_is_away_since_it_went():
     assert len(device.outages) == 2, "of a day"
 
 
+def test_a_late_offline_is_the_outage_that_the_watch_saw_before():
+    """On cellular it comes 46 minutes late: what was silent by then went away once."""
+    heard = folded(sign(), sign(MINUTE))
+    silent = replace(heard, state=DeviceState.SILENT, outages=(heard.last_published_at.isoformat(),))
+    away = folded(sign(SECOND, HOUR), offline(HOUR), device=silent)
+    assert (away.outages, away.offline_at) == (((START + HOUR).isoformat(),), START + HOUR)
+    assert folded(sign(SECOND, HOUR), device=silent).offline_at is None, "the cloud said nothing of it"
+
+
 def test_outages_and_resets_are_bounded():
     """A device that flaps for ever takes no more room than one that did so for a day."""
     device = Device(DOOR)

@@ -225,14 +225,35 @@ async def test_a_device_that_flaps_is_one_incident(fleet: Fleet):
         fleet.goes_offline(1)
         await fleet.passes(10 * MINUTE)
     assert fleet.open() == [("device/flapping", device_id(1))]
-    await fleet.passes(3 * HOUR)
-    assert fleet.state(1) is DeviceState.SILENT
+    for _ in range(2):
+        await fleet.passes(3 * HOUR)
+        assert fleet.state(1) is DeviceState.SILENT
+        assert fleet.open() == [("device/flapping", device_id(1))]
+        fleet.hear(1)
+    for _ in range(26):
+        await fleet.passes(HOUR)
+        fleet.hear(1)
+    assert fleet.open() == []
+    assert fleet.said()[-1].message == "Front door hasn't gone away for a day."
+
+
+async def test_a_device_that_flaps_and_stays_away_is_told_as_silent(fleet: Fleet):
+    """Six hours after its last word, and not as if it stayed; when it is back, it doesn't flap for what was before."""
+    fleet.expect(rule(1, expect_every=EVERY, flaps=3))
+    for _ in range(4):
+        fleet.hear(1)
+        await fleet.passes(10 * MINUTE)
+        fleet.goes_offline(1)
+        await fleet.passes(10 * MINUTE)
+    await fleet.passes(349 * MINUTE)
     assert fleet.open() == [("device/flapping", device_id(1))]
-    await fleet.passes(21 * HOUR)
+    await fleet.passes(MINUTE)
     assert fleet.open() == [(SILENT, device_id(1))]
+    assert any("doesn't come and go any more: it stays away" in (each.message or "") for each in fleet.said())
     fleet.hear(1)
     await fleet.passes(MINUTE)
     assert fleet.open() == []
+    assert len(fleet.said()) == 4
 
 
 async def test_silences_alone_make_a_device_flap(fleet: Fleet):

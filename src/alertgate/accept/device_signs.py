@@ -117,7 +117,7 @@ def fold(device: Device, sign: Sign, count: int = 1) -> Device:
     """Return what is known of a device after a sign that stands for `count` events."""
     news: dict[str, Any] = {}
     if sign.presence is Presence.OFFLINE:
-        news = {"outages": _with(device.outages, sign.began_at, MOST_OUTAGES)}
+        news = {"outages": _with(_without_own(device, sign), sign.began_at, MOST_OUTAGES)}
     elif _is_later(sign, device):
         news = _heard(device, sign)
     first = min(device.first_seen_at or sign.at, sign.at)
@@ -174,6 +174,14 @@ def _with_vitals(device: Device, said: Vitals, sign: Sign) -> Device:
     read = {name: value for name in ("strength", "quality") if (value := getattr(said, name)) is not None}
     device = replace(device, **{n: v for n, v in read.items() if newest or getattr(device, n) is None})
     return replace(device, vitals=sign.whole, vitals_at=at) if newest else device
+
+
+def _without_own(device: Device, sign: Sign) -> Sequence[str]:
+    """Return the outages before the cloud noticed one: without that of the silence, which the watch saw sooner."""
+    last = device.last_published_at
+    if device.state is not DeviceState.SILENT or last is None or sign.began_at <= last:
+        return device.outages
+    return [each for each in device.outages if each != last.isoformat()]
 
 
 def _with(times: Sequence[str], at: datetime, most: int) -> tuple[str, ...]:

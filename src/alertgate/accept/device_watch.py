@@ -35,6 +35,7 @@ EVENTS: Mapping[HealthReason, WatchEvent] = MappingProxyType(
         HealthReason.BATTERY_NOT_WATCHED: WatchEvent.BATTERY,
         HealthReason.FLAPPING: WatchEvent.FLAPPING,
         HealthReason.STEADY: WatchEvent.FLAPPING,
+        HealthReason.GONE: WatchEvent.FLAPPING,
         HealthReason.FLAPPING_NOT_WATCHED: WatchEvent.FLAPPING,
         HealthReason.RESETTING: WatchEvent.RESETS,
         HealthReason.NO_RESETS: WatchEvent.RESETS,
