@@ -216,6 +216,29 @@ async def test_who_falls_silent_later_is_told_beside_a_wide_silence(fleet: Fleet
     assert fleet.open() == [(SILENT, device_id(5)), ("gate/no-webhooks", None)]
 
 
+async def test_a_second_wide_silence_is_one_message_too(fleet: Fleet):
+    """Six that are long gone don't make everything that happens later a message for each device."""
+    fleet.expect(ALL)
+    fleet.hear(*range(24))
+    for _ in range(6):
+        await fleet.passes(50 * MINUTE)
+        fleet.hear(*range(6, 24))
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    for _ in range(3):
+        await fleet.passes(25 * MINUTE)
+        fleet.hear(*range(16, 24))
+    await fleet.passes(25 * MINUTE)
+    fleet.hear(*range(16, 24))
+    assert fleet.open() == [("gate/no-webhooks", None)] * 2
+    assert len(fleet.said()) == 2
+    fleet.hear(*range(6, 24))
+    await fleet.passes(6 * MINUTE)
+    assert fleet.open() == [(SILENT, device_id(number)) for number in range(6)]
+    fleet.hear(*range(6))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+
+
 async def test_a_device_that_flaps_is_one_incident(fleet: Fleet):
     """More outages than `flaps` are one incident; then its silences aren't told, until it stays for a day."""
     fleet.expect(rule(1, expect_every=EVERY, flaps=3))

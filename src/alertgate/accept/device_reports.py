@@ -79,13 +79,19 @@ class DeviceReporter:
         said = device_words.silent(self._about(device, device, wanted, now))
         return self._alert(WatchEvent.SILENT, device.id, said, SilenceReason.SILENT, now, over=False)
 
-    def wide(self, wide: Wide, devices: Sequence[Device], watched: int, now: datetime) -> list[Alert]:
-        """Return that many are silent: one alert for each escalation to which the silence of any of them would go."""
+    def wide(
+        self, wide: Wide, devices: Sequence[Device], watched: int, now: datetime, *, again: bool = False
+    ) -> list[Alert]:
+        """Return that many are silent: one alert for each escalation to which the silence of any of them would go.
+
+        `again`: others are silent for longer, whose incident may be open; this one is told as one of its own.
+        """
+        since = f" {now.isoformat()}" if again else ""
         names = sorted(self.name(each) or each.id for each in devices)
         told = sum(each.is_told for each in devices)
         said = device_words.wide(wide, names, watched, told, now, self._zone)
         return [
-            self._alert(WatchEvent.NO_WEBHOOKS, stands_for, said, "wide", now, over=False, key=escalation)
+            self._alert(WatchEvent.NO_WEBHOOKS, stands_for, said, "wide", now, over=False, key=escalation + since)
             for escalation, stands_for in self._escalations(devices).items()
         ]
 
