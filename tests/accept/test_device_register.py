@@ -20,6 +20,7 @@ from alertgate.model import AlertStatus
 from alertgate.notify.directory import Directory
 from alertgate.prove.housekeeping import delete_expired
 from alertgate.rules import GroupingRules
+from alertgate.store import device_watch as watch_rows
 from alertgate.store import devices
 from alertgate.store.engine import Store
 from tests.builders import DOOR, alert, new_alert
@@ -253,9 +254,10 @@ async def test_old_hours_and_devices_that_spoke_once_are_deleted(store: Store):
     with store.transaction() as connection:
         connection.exec_driver_sql("UPDATE devices SET watched_since = 1 WHERE id = 'watched'")
         connection.exec_driver_sql("UPDATE devices SET name = 'Shed' WHERE id = 'named'")
+        watch_rows.add(connection, [Device("mistyped"), Device("awaited", watched_since=START)])
     await delete_expired(store, FakeClock(), 90)
-    names = ("once", "twice", "watched", "named", "young")
+    names = ("mistyped", "awaited", "once", "twice", "watched", "named", "young")
     left = store.read_now(lambda connection: {name for name in names if devices.get(connection, name)})
     hours = store.read_now(lambda c: {name: len(devices.history(c, name, START + 2 * old, 9)) for name in names})
-    assert left == {"twice", "watched", "named", "young"}
+    assert left == {"awaited", "twice", "watched", "named", "young"}
     assert {name for name, count in hours.items() if count} == {"young"}
