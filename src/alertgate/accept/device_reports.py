@@ -17,12 +17,16 @@ from alertgate.accept.severity import decide_severity
 from alertgate.device import Device
 from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
 from alertgate.notify.directory import Directory
+from alertgate.notify.render.text import one_line
 from alertgate.own_events import WatchEvent
 from alertgate.policy.matchers import Subject
 from alertgate.policy.routes import first
 from alertgate.rules import SeverityRules
 from alertgate.store import Connection
 from alertgate.store import device_watch as rows
+
+LONGEST = 80
+"""Characters of a device's name, or id, in a sentence."""
 
 
 class DeviceReporter:
@@ -53,8 +57,12 @@ class DeviceReporter:
     def _zone(self) -> ZoneInfo:
         return self._directory.policy.readers_zone
 
+    def _called(self, device: Device) -> str:
+        """Return what people read of a device, in one line, whatever its sender calls itself."""
+        return one_line(self.name(device) or device.id, LONGEST)
+
     def _about(self, device: Device, before: Device, wanted: Wanted, now: datetime) -> About:
-        return About(device, before, wanted.expected, self.name(device) or device.id, now, self._zone)
+        return About(device, before, wanted.expected, self._called(device), now, self._zone)
 
     def changes(self, connection: Connection, looked: Looked, now: datetime) -> list[Alert]:
         """Return what is said of a device that was looked at: a silence that is over, its battery, and so on."""
@@ -87,7 +95,7 @@ class DeviceReporter:
         `again`: others are silent for longer, whose incident may be open; this one is told as one of its own.
         """
         since = f" {now.isoformat()}" if again else ""
-        names = sorted(self.name(each) or each.id for each in devices)
+        names = sorted(map(self._called, devices))
         told = sum(each.is_told for each in devices)
         said = device_words.wide(wide, names, watched, told, now, self._zone)
         return [
