@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from alertgate.accept.device_register import APART, DeviceRegister
 from alertgate.accept.device_signs import Presence, Sign, sign_of
@@ -88,6 +88,28 @@ def test_a_device_in_a_storm_is_written_once_a_minute(store: Store):
         register.settle_in(connection, START + APART, every=False)
     device = stored(store)
     assert (device.last_seen_at, device.events) == (START + 59 * SECOND, 60)
+
+
+def test_what_was_held_is_kept_if_it_cant_be_written(store: Store):
+    """The transaction that was to write it fails, for whatever reason: the next one writes it, and counts it once."""
+    register = DeviceRegister()
+    record(store, register, sign())
+    record(store, register, sign(50 * SECOND))
+    record(store, register, sign(55 * SECOND, "recent"))
+
+    def fails(connection: Connection) -> None:
+        register.record(connection, [sign(57 * SECOND), sign(61 * SECOND, "new"), sign(62 * SECOND, "recent")])
+        raise RuntimeError
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError), store.transaction() as connection:
+            fails(connection)
+    with store.transaction() as connection:
+        register.settle_in(connection, START + 65 * SECOND, every=False)
+    assert (stored(store).last_seen_at, stored(store).events) == (START + 50 * SECOND, 2)
+    record(store, register, sign(66 * SECOND, "new"))
+    assert stored(store, "new").events == 1, "nobody believes that it was written before"
+    assert stored(store, "recent").events == 1
 
 
 def test_the_next_event_of_any_device_writes_what_was_held_for_a_minute(store: Store):
