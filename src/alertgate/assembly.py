@@ -211,7 +211,7 @@ def device_watch(
     wake: Callable[[], None],
 ) -> DeviceWatch:
     """Return what watches the devices."""
-    reporter = DeviceReporter(recorder, directory, ids, settings.severities, device_name)
+    reporter = DeviceReporter(recorder, directory, ids, settings.severities, device_name.configured)
     turn = Turn(reporter, secrets.token_hex(8), settings.grouping.interval, ids)
     return DeviceWatch(store, turn, directory, clock, wake=wake)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from alertgate.accept.device_register import APART, DeviceRegister
 from alertgate.accept.device_signs import Presence, Sign, sign_of
@@ -20,6 +20,7 @@ from alertgate.model import AlertStatus
 from alertgate.notify.directory import Directory
 from alertgate.prove.housekeeping import delete_expired
 from alertgate.rules import GroupingRules
+from alertgate.store import device_watch as watch_rows
 from alertgate.store import devices
 from alertgate.store.engine import Store
 from tests.builders import DOOR, alert, new_alert
@@ -87,6 +88,28 @@ def test_a_device_in_a_storm_is_written_once_a_minute(store: Store):
         register.settle_in(connection, START + APART, every=False)
     device = stored(store)
     assert (device.last_seen_at, device.events) == (START + 59 * SECOND, 60)
+
+
+def test_what_was_held_is_kept_if_it_cant_be_written(store: Store):
+    """The transaction that was to write it fails, for whatever reason: the next one writes it, and counts it once."""
+    register = DeviceRegister()
+    record(store, register, sign())
+    record(store, register, sign(50 * SECOND))
+    record(store, register, sign(55 * SECOND, "recent"))
+
+    def fails(connection: Connection) -> None:
+        register.record(connection, [sign(57 * SECOND), sign(61 * SECOND, "new"), sign(62 * SECOND, "recent")])
+        raise RuntimeError
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError), store.transaction() as connection:
+            fails(connection)
+    with store.transaction() as connection:
+        register.settle_in(connection, START + 65 * SECOND, every=False)
+    assert (stored(store).last_seen_at, stored(store).events) == (START + 50 * SECOND, 2)
+    record(store, register, sign(66 * SECOND, "new"))
+    assert stored(store, "new").events == 1, "nobody believes that it was written before"
+    assert stored(store, "recent").events == 1
 
 
 def test_the_next_event_of_any_device_writes_what_was_held_for_a_minute(store: Store):
@@ -253,9 +276,10 @@ async def test_old_hours_and_devices_that_spoke_once_are_deleted(store: Store):
     with store.transaction() as connection:
         connection.exec_driver_sql("UPDATE devices SET watched_since = 1 WHERE id = 'watched'")
         connection.exec_driver_sql("UPDATE devices SET name = 'Shed' WHERE id = 'named'")
+        watch_rows.add(connection, [Device("mistyped"), Device("awaited", watched_since=START)])
     await delete_expired(store, FakeClock(), 90)
-    names = ("once", "twice", "watched", "named", "young")
+    names = ("mistyped", "awaited", "once", "twice", "watched", "named", "young")
     left = store.read_now(lambda connection: {name for name in names if devices.get(connection, name)})
     hours = store.read_now(lambda c: {name: len(devices.history(c, name, START + 2 * old, 9)) for name in names})
-    assert left == {"twice", "watched", "named", "young"}
+    assert left == {"awaited", "twice", "watched", "named", "young"}
     assert {name for name, count in hours.items() if count} == {"young"}

@@ -1,5 +1,6 @@
 """What events say of their device, in whatever order they come."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from alertgate.accept.device_signs import MOST_OUTAGES, MOST_RESETS, Presence, Sign, fold, hour_of, sign_of
 from alertgate.accept.vitals import Vitals
+from alertgate.cli.template import particle_template
 from alertgate.device import Device, DeviceState
 from alertgate.model import AlertStatus, Source
 from tests.builders import DOOR, alert, for_any
@@ -75,6 +77,11 @@ def test_the_fields_of_a_whole_event_tell_firmware_and_product():
     found = sign_of(alert(fields={"version": "{{PRODUCT_VERSION}}", "productID": {"id": 1}}))
     assert (found.firmware, found.product) == (None, None)
     assert len(sign_of(alert(fields={"version": "9" * 10_000})).firmware) == 64
+    form = json.loads(particle_template("https://alerts.example.org", "", "secret"))["form"]
+    [firmware] = [name for name, value in form.items() if "PRODUCT_VERSION" in value]
+    [product] = [name for name, value in form.items() if "PRODUCT_ID" in value]
+    found = sign_of(alert(fields={"version": "", firmware: "7", product: "1234"}))
+    assert (found.firmware, found.product) == ("7", "1234"), "as our own template has them"
 
 
 def test_vitals_are_read_of_the_cloud_and_of_rules_alone():
@@ -179,6 +186,15 @@ def test_a_device_that_is_away_for_days_is_away_since_it_went():
     device = folded(sign(), *(offline(number * timedelta(hours=20)) for number in range(1, 5)))
     assert device.offline_at == START + timedelta(hours=20)
     assert len(device.outages) == 2, "of a day"
+
+
+def test_a_late_offline_is_the_outage_that_the_watch_saw_before():
+    """On cellular it comes 46 minutes late: what was silent by then went away once."""
+    heard = folded(sign(), sign(MINUTE))
+    silent = replace(heard, state=DeviceState.SILENT, outages=(heard.last_published_at.isoformat(),))
+    away = folded(sign(SECOND, HOUR), offline(HOUR), device=silent)
+    assert (away.outages, away.offline_at) == (((START + HOUR).isoformat(),), START + HOUR)
+    assert folded(sign(SECOND, HOUR), device=silent).offline_at is None, "the cloud said nothing of it"
 
 
 def test_outages_and_resets_are_bounded():

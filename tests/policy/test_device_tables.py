@@ -124,6 +124,31 @@ def test_sensible_tables_have_no_doubts():
     assert [each for each in doubts(parse(EVERY_KEY), NOW) if each[0].startswith("devices")] == []
 
 
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ('[[events]]\nevent = "spark/status"\nseverity = "critical"', ["events[1].event"]),
+        ('[[events]]\nevent = "spark/st*"\nresolved = "data == \'online\'"', ["events[1].event"]),
+        (
+            '[[routes]]\nevent = "spark/status"\nescalation = "everyone"\n[[routes]]\nescalation = "everyone"',
+            ["routes[1].event"],
+        ),
+        ('[[events]]\nevent = "spark/status"\nalarm = "data == \'offline\'"', []),
+        ('[[events]]\nevent = "spark/*"\nignore = true', []),
+        ('[[events]]\nevent = "*"\nseverity = "info"', []),
+        ('[[events]]\nevent = "spark/flash/status"\nseverity = "info"', []),
+    ],
+)
+def test_rules_and_routes_that_wait_for_what_goes_to_the_device_are_doubted(text, keys):
+    """Whoever relied on an alert for `offline` learns of it when the device gets a table."""
+    people = '[people.me]\ncontacts = ["email:me@example.com"]\n'
+    found = dict(doubts(parse(f'[devices."{DOOR}"]\nname = "Door"\n{people}{text}'), NOW))
+    said = [key for key, doubt in found.items() if "goes to the device" in doubt]
+    assert said == keys
+    globs = dict(doubts(parse(f'[devices."hall*"]\nexpect_every = "1h"\n{people}{text}'), NOW))
+    assert not any("goes to the device" in doubt for doubt in globs.values())
+
+
 def test_a_glob_that_matches_no_known_device_is_found():
     """By id and by name, in any case; with the name that may be meant."""
     rules = parse('[devices."FREEZER*"]\nflaps=2\n[devices."3f00*"]\nflaps=2\n[devices."celar*"]\nflaps=2').devices

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from alertgate.device import Device, DeviceState, VitalsHour
-from alertgate.store.device_tables import devices, vitals
+from alertgate.device import Device, DeviceState, Downtime, VitalsHour
+from alertgate.store.device_tables import devices, downtimes, vitals
 from alertgate.store.engine import Store
 from alertgate.store.rows import insert_rows
 from tests.conftest import API_BEARER, Running, serving
@@ -31,11 +31,27 @@ expect_every = "12h"
 SINCE = {"first_seen_at": START - 9 * HOUR, "watched_since": START - 9 * HOUR}
 KNOWN = [  # as the watch leaves them, which runs in a service
     Device(
-        DOOR, **SINCE, last_seen_at=START - 3 * HOUR, events=3, state=DeviceState.SILENT, battery=81.5, product="12"
+        DOOR,
+        **SINCE,
+        last_seen_at=START - 3 * HOUR,
+        silent_since=START - 3 * HOUR,
+        told_at=START - HOUR,
+        events=3,
+        state=DeviceState.SILENT,
+        battery=81.5,
+        product="12",
     ),
     Device(LEAK, START - 9 * HOUR, START - 2 * HOUR, name="Leak cellar", state=DeviceState.FINE, battery=12.0),
     Device(SHED, watched_since=START - 5 * HOUR, state=DeviceState.UNKNOWN),
-    Device(TRACKER, START - HOUR, START, state=DeviceState.FINE, vitals={"batt": 50}, battery=50.0),
+    Device(
+        TRACKER,
+        START - HOUR,
+        START,
+        state=DeviceState.FINE,
+        vitals={"batt": 50},
+        battery=50.0,
+        gaps={f"{START:%Y-%m-%d}": {"0": 8, "4": 2}},
+    ),
 ]
 
 
@@ -79,12 +95,14 @@ async def test_a_device_says_what_is_known_and_expected_of_it(gate):
     door, leak, shed, tracker = (await get(gate)).json()["items"]
     said = {"name": "Front door", "given_name": None, "state": "silent", "expect_every": 3600, "grace": 900}
     seen = {"last_seen_at": (START - 3 * HOUR).isoformat(), "silent_for": 10800, "battery": 81.5, "events": 3}
-    assert {**door, **said, **seen} == door
+    stands = {"silent_since": (START - 3 * HOUR).isoformat(), "flapping": False, "resetting": False}
+    assert {**door, **said, **seen, **stands} == door
     cellar = {"name": "Leak cellar", "given_name": "Leak cellar", "expect_every": 86400, "grace": 21600}
     assert {**leak, **cellar} == leak
     unheard = {"name": "Shed", "state": "unknown", "silent_for": None, "expect_every": 43200, "grace": 10800}
     assert {**shed, **unheard} == shed
     assert (tracker["name"], tracker["silent_for"], "vitals" in tracker) == (None, 0, False)
+    assert (tracker["silent_since"], tracker["flapping"]) == (None, False)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +159,7 @@ async def test_one_device_has_its_vitals_hours_and_incidents(gate):
         await gate.particle(event=event, coreid=device)
     shown = (await get(gate, f"/{TRACKER.upper()}")).json()
     assert (shown["device"]["id"], shown["vitals"]) == (TRACKER, {"batt": 50})
+    assert shown["pace"] == {"silences": 10, "half": 60, "most": 125, "longest": 125}
     assert [each["battery"] for each in shown["hours"]] == [49, 48]
     assert [each["event"] for each in shown["incidents"]] == ["two", "one"]
     assert len((await get(gate, f"/{TRACKER}", hours=1)).json()["hours"]) == 1
@@ -227,7 +246,12 @@ async def test_metrics_and_status_say_how_many_stand_how(gate):
     assert numbers == {"fine": 2, "silent": 1, "unknown": 1, "late": 0}
     assert found.series("alertgate_device_last_seen_seconds") == []
     shown = (await gate.client.get("/status", headers=API_BEARER)).json()
-    assert shown["devices"] == numbers
+    assert (shown["devices"], shown["downtimes"]) == (numbers, [])
+    ends = [START - number * HOUR for number in range(7)]
+    with gate.gate.store.transaction() as connection:
+        insert_rows(connection, downtimes, [Downtime(f"{end:%H}", end - HOUR / 2, end) for end in ends])
+    shown = (await gate.client.get("/status", headers=API_BEARER)).json()["downtimes"]
+    assert [each["ended_at"] for each in shown] == [end.isoformat() for end in ends[:5]]
 
 
 async def test_metrics_say_of_each_device_when_it_was_heard_if_asked(make_settings, database):

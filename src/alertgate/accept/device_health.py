@@ -14,6 +14,8 @@ RECOVERED = 10
 FULL = 100
 RESETS = 3
 """Brown-outs and watchdog resets in a day that are an incident."""
+GONE = DAY / 4
+"""A device that comes and goes, and then is silent for so long, is gone."""
 LEAST_ROWS = 24
 LEAST_SPAN = timedelta(days=2)
 """A slope is seen only over so many hours with a reading, which lie so far apart."""
@@ -31,6 +33,7 @@ class HealthReason(StrEnum):
     BATTERY_NOT_WATCHED = "battery_not_watched"
     FLAPPING = "flapping"  # it went away more often within a day than is told each time
     STEADY = "steady"  # it didn't go away for a day
+    GONE = "gone"  # it doesn't come back any more: that is told as a silence
     FLAPPING_NOT_WATCHED = "flapping_not_watched"
     RESETTING = "resetting"  # three times within a day
     NO_RESETS = "no_resets"  # not for a day
@@ -56,11 +59,19 @@ def judge_flapping(device: Device, expected: Expected, now: datetime) -> tuple[D
     lately = within_a_day(device.outages, now)
     if device.flapping and expected.every is None:
         return replace(device, flapping=False), HealthReason.FLAPPING_NOT_WATCHED
+    if device.flapping and is_gone(device, now):
+        # What it did before doesn't make it flap again as soon as it is back.
+        return replace(device, flapping=False, outages=()), HealthReason.GONE
     if device.flapping and not lately:
         return replace(device, flapping=False), HealthReason.STEADY
     if not device.flapping and expected.every and len(lately) > expected.flaps:
         return replace(device, flapping=True), HealthReason.FLAPPING
     return device, None
+
+
+def is_gone(device: Device, now: datetime) -> bool:
+    """Return whether a device is silent for so long that nobody would say that it comes and goes."""
+    return device.silent_since is not None and now - device.silent_since >= GONE
 
 
 def judge_resets(device: Device, now: datetime, *, watched: bool) -> tuple[Device, HealthReason | None]:
@@ -77,6 +88,8 @@ def judge_resets(device: Device, now: datetime, *, watched: bool) -> tuple[Devic
 
 def looks_again_at(device: Device, now: datetime) -> Iterable[datetime]:
     """Yield when what a day ends may be over."""
+    if device.flapping and device.silent_since:
+        yield device.silent_since + GONE
     for is_open, times in ((device.flapping, device.outages), (device.resetting, device.resets)):
         if is_open and (lately := within_a_day(times, now)):
             yield max(lately) + DAY

@@ -7,6 +7,7 @@ device are lost, and no alert.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from alertgate.errors import StoreError
 from alertgate.store import Connection
 from alertgate.store import devices as device_rows
 from alertgate.store.engine import Store
+from alertgate.store.undo import on_failure
 
 APART = timedelta(minutes=1)
 """Between two writes of a device that only shows that it lives."""
@@ -52,16 +54,20 @@ class DeviceRegister:
     def __init__(self) -> None:
         self._written: dict[str, _Written] = {}
         """By device, the one that was written first at the front."""
+        self._before: dict[str, _Written | None] = {}
+        """How those were before the open transaction that it changes."""
 
     def record(self, connection: Connection, signs: Sequence[Sign]) -> None:
         """Store what these signs say, or hold it for the rest of a device's minute."""
         if not signs:
             return
+        self._begin(connection)
         now = max(sign.at for sign in signs)
         due = self._over(now)
         for sign in signs:
             written = self._written.get(sign.device)
             if written and sign.is_plain and sign.device not in due and written.is_recent(sign.at):
+                self._note(sign.device)
                 written.hold(sign)
             else:
                 due.setdefault(sign.device, []).extend([*self._taken(sign.device), (sign, 1)])
@@ -69,6 +75,7 @@ class DeviceRegister:
 
     def settle_in(self, connection: Connection, now: datetime, *, every: bool) -> None:
         """Store what was held for a minute, or all that is held."""
+        self._begin(connection)
         due = self._over(now)
         for device in [*self._written] if every else ():
             due.setdefault(device, []).extend(self._taken(device))
@@ -85,6 +92,22 @@ class DeviceRegister:
             with suppress(StoreError):
                 await store.write(lambda connection: self.settle_in(connection, clock.now(), every=True))
 
+    def _begin(self, connection: Connection) -> None:
+        """Have all be as it was if this transaction fails: what was taken from memory isn't stored then."""
+        before: dict[str, _Written | None] = {}
+        self._before = before
+        on_failure(connection, lambda: self._restore(before))
+
+    def _note(self, device: str) -> None:
+        if device not in self._before:
+            written = self._written.get(device)
+            self._before[device] = written and copy(written)
+
+    def _restore(self, before: Mapping[str, _Written | None]) -> None:
+        found = {**self._written, **before}
+        known = [(device, written) for device, written in found.items() if written]
+        self._written = dict(sorted(known, key=lambda each: each[1].at))
+
     def _over(self, now: datetime) -> dict[str, list[Counted]]:
         """Return what devices said in their minutes that are over, and forget those."""
         found: dict[str, list[Counted]] = {}
@@ -98,6 +121,7 @@ class DeviceRegister:
 
     def _taken(self, device: str) -> list[Counted]:
         """Return what a device has said since it was written, and forget that."""
+        self._note(device)
         written = self._written.pop(device, None)
         return [(written.held, written.count)] if written and written.held else []
 
@@ -112,6 +136,7 @@ class DeviceRegister:
                 device = fold(device, sign, count)
             changed.append(device)
             if device.offline_at is None and device.state is DeviceState.FINE:  # else its next sign ends something
+                self._note(device_id)
                 self._written[device_id] = _Written(now)
         device_rows.learn(connection, changed)
         hours = (hour_of(sign) for signs in due.values() for sign, _ in signs)

@@ -17,6 +17,7 @@ from alertgate.accept.severity import decide_severity
 from alertgate.device import Device
 from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
 from alertgate.notify.directory import Directory
+from alertgate.notify.render.text import one_line
 from alertgate.own_events import WatchEvent
 from alertgate.policy.matchers import Subject
 from alertgate.policy.routes import first
@@ -24,9 +25,15 @@ from alertgate.rules import SeverityRules
 from alertgate.store import Connection
 from alertgate.store import device_watch as rows
 
+LONGEST = 80
+"""Characters of a device's name, or id, in a sentence."""
+
 
 class DeviceReporter:
-    """Makes and records the alerts. `name_of` returns the name of a device's id, if it has one."""
+    """Makes and records the alerts. `configured` returns the name of a device's id, unless the API alone gave it one.
+
+    That one is the device's own: what is remembered of it may be a minute old, and the watch looks again but once.
+    """
 
     def __init__(
         self,
@@ -34,24 +41,28 @@ class DeviceReporter:
         directory: Directory,
         new_id: Callable[[datetime], str],
         severities: SeverityRules,
-        name_of: Callable[[str | None], str | None],
+        configured: Callable[[str | None], str | None],
     ) -> None:
         self._recorder = recorder
         self._directory = directory
         self._new_id = new_id
         self._severities = severities
-        self._name_of = name_of
+        self._configured = configured
 
     def name(self, device: Device) -> str | None:
         """Return the name of a device, if it has one."""
-        return self._name_of(device.id) or device.name
+        return self._configured(device.id) or device.name
 
     @property
     def _zone(self) -> ZoneInfo:
         return self._directory.policy.readers_zone
 
+    def _called(self, device: Device) -> str:
+        """Return what people read of a device, in one line, whatever its sender calls itself."""
+        return one_line(self.name(device) or device.id, LONGEST)
+
     def _about(self, device: Device, before: Device, wanted: Wanted, now: datetime) -> About:
-        return About(device, before, wanted.expected, self.name(device) or device.id, now, self._zone)
+        return About(device, before, wanted.expected, self._called(device), now, self._zone)
 
     def changes(self, connection: Connection, looked: Looked, now: datetime) -> list[Alert]:
         """Return what is said of a device that was looked at: a silence that is over, its battery, and so on."""
@@ -76,13 +87,19 @@ class DeviceReporter:
         said = device_words.silent(self._about(device, device, wanted, now))
         return self._alert(WatchEvent.SILENT, device.id, said, SilenceReason.SILENT, now, over=False)
 
-    def wide(self, wide: Wide, devices: Sequence[Device], watched: int, now: datetime) -> list[Alert]:
-        """Return that many are silent: one alert for each escalation to which the silence of any of them would go."""
-        names = sorted(self.name(each) or each.id for each in devices)
+    def wide(
+        self, wide: Wide, devices: Sequence[Device], watched: int, now: datetime, *, again: bool = False
+    ) -> list[Alert]:
+        """Return that many are silent: one alert for each escalation to which the silence of any of them would go.
+
+        `again`: others are silent for longer, whose incident may be open; this one is told as one of its own.
+        """
+        since = f" {now.isoformat()}" if again else ""
+        names = sorted(map(self._called, devices))
         told = sum(each.is_told for each in devices)
         said = device_words.wide(wide, names, watched, told, now, self._zone)
         return [
-            self._alert(WatchEvent.NO_WEBHOOKS, stands_for, said, "wide", now, over=False, key=escalation)
+            self._alert(WatchEvent.NO_WEBHOOKS, stands_for, said, "wide", now, over=False, key=escalation + since)
             for escalation, stands_for in self._escalations(devices).items()
         ]
 

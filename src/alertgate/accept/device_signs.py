@@ -4,7 +4,7 @@ The order in which events arrive doesn't matter: they count in the order in whic
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -26,6 +26,9 @@ MOST_OUTAGES = 1000
 """How many are kept, of a day: as many as `flaps` may be."""
 MOST_RESETS = 100
 LONGEST_VERSION = 64
+FIRMWARE = ("version", "fw_version", "firmware_version", "product_version")
+"""What the version of the firmware is called: by Particle's whole event, by our template, and by others."""
+PRODUCT = ("productID", "product_id")
 
 
 class Presence(StrEnum):
@@ -80,8 +83,8 @@ def sign_of(alert: Alert, *, vitals: bool = False) -> Sign | None:
         alert.received_at,
         _published_at(alert),
         alert.event,
-        firmware=_version(alert.fields.get("version")),
-        product=_version(alert.fields.get("productID")),
+        firmware=_first(alert.fields, FIRMWARE),
+        product=_first(alert.fields, PRODUCT),
     )
     if alert.status is AlertStatus.QUARANTINED or not (vitals or alert.event in OF_THE_CLOUD):
         return sign
@@ -100,6 +103,11 @@ def _presence(alert: Alert) -> Presence:
     return Presence(word) if word in (Presence.ONLINE, Presence.OFFLINE) else Presence.UNSAID
 
 
+def _first(said: Mapping[str, Json], names: Sequence[str]) -> str | None:
+    """Return the first of some fields that says something."""
+    return next((text for name in names if (text := _version(said.get(name)))), None)
+
+
 def _version(value: Json) -> str | None:
     text = None if is_absent(value) or isinstance(value, bool | dict | list) else as_text(value)
     return shortened(text.strip(), LONGEST_VERSION) if text else None
@@ -109,7 +117,7 @@ def fold(device: Device, sign: Sign, count: int = 1) -> Device:
     """Return what is known of a device after a sign that stands for `count` events."""
     news: dict[str, Any] = {}
     if sign.presence is Presence.OFFLINE:
-        news = {"outages": _with(device.outages, sign.began_at, MOST_OUTAGES)}
+        news = {"outages": _with(_without_own(device, sign), sign.began_at, MOST_OUTAGES)}
     elif _is_later(sign, device):
         news = _heard(device, sign)
     first = min(device.first_seen_at or sign.at, sign.at)
@@ -166,6 +174,14 @@ def _with_vitals(device: Device, said: Vitals, sign: Sign) -> Device:
     read = {name: value for name in ("strength", "quality") if (value := getattr(said, name)) is not None}
     device = replace(device, **{n: v for n, v in read.items() if newest or getattr(device, n) is None})
     return replace(device, vitals=sign.whole, vitals_at=at) if newest else device
+
+
+def _without_own(device: Device, sign: Sign) -> Sequence[str]:
+    """Return the outages before the cloud noticed one: without that of the silence, which the watch saw sooner."""
+    last = device.last_published_at
+    if device.state is not DeviceState.SILENT or last is None or sign.began_at <= last:
+        return device.outages
+    return [each for each in device.outages if each != last.isoformat()]
 
 
 def _with(times: Sequence[str], at: datetime, most: int) -> tuple[str, ...]:

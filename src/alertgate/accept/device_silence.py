@@ -128,7 +128,9 @@ def _over(device: Device, found: Deadlines | None, now: datetime) -> SilenceReas
 def _silent(device: Device, found: Deadlines, now: datetime) -> Device:
     """Return a device that has become silent; where the cloud said nothing of it, that counts as an outage."""
     was_seen_off = device.offline_at is not None and device.offline_at >= found.since
-    outages = device.outages if was_seen_off else (*device.outages, now.isoformat())
+    # Of a device that was heard the stamp is its last word: if the cloud says `offline` late, it is the same outage.
+    stamp = (device.last_published_at or now).isoformat()
+    outages = device.outages if was_seen_off or stamp in device.outages else (*device.outages, stamp)
     silent = _in_state(device, DeviceState.SILENT, None, now)
     return replace(silent, silent_since=found.since, outages=outages)
 

@@ -115,19 +115,19 @@ class Turn:
         downtimes = rows.known_downtimes(connection)
         looked = [look(each, self._wanted(expectations, each), downtimes, now) for each in devices]
         rows.save(connection, [each.device for each in looked if each.device != each.before])
-        if any(each.was_heard for each in looked):
-            self._heard_again(connection, now)
+        if heard := [each for each in looked if each.was_heard]:
+            self._heard_again(connection, [device_watch.was_overdue(each, downtimes) for each in heard], now)
         alerts = [alert for each in looked for alert in self._reporter.changes(connection, each, now)]
         return self._record(connection, alerts)
 
     def _wanted(self, expectations: Expectations, device: Device) -> device_watch.Wanted:
         return expectations.of(device.id, self._reporter.name(device))
 
-    def _heard_again(self, connection: Connection, now: datetime) -> None:
-        """Note that a device of the wide silence was heard, if one lasts."""
+    def _heard_again(self, connection: Connection, were: Sequence[Overdue | None], now: datetime) -> None:
+        """Note that a device of the wide silence was heard, if one lasts; that another one was late says nothing."""
         watching = rows.watching(connection)
         wide = Wide.of(watching.wide)
-        if wide:
+        if wide and any(each and wide.covers(each) for each in were):
             rows.save_watching(connection, replace(watching, wide=wide.heard(now).as_json()))
 
     def _record(self, connection: Connection, alerts: list[Alert]) -> Told:
@@ -145,11 +145,11 @@ class Turn:
         if lasts and not untold:
             return Told()
         told_since = min(now - TOGETHER, wide.since) if wide else now - TOGETHER
-        devices = {each.id: each for each in (untold if lasts else rows.overdue(connection, told_since))}
+        devices = {each.id: each for each in rows.overdue(connection, told_since)}
         downtimes = rows.known_downtimes(connection)
         found = [device_watch.overdue(each, self._wanted(expectations, each), downtimes) for each in devices.values()]
         overdue = [each for each in found if each]
-        soon = rows.late_soon(connection, now, now + LOOK) if wide is None else 0
+        soon = rows.late_soon(connection, now, now + LOOK)
         fleet = Fleet(overdue, rows.count_watched(connection), last_heard, soon, more=lasts)
         decision = device_wide.decide(fleet, wide, now, self._interval, self._new_id(now))
         if decision.wide != wide:
@@ -162,7 +162,7 @@ class Turn:
         alerts = self._alone(connection, expectations, [devices[each.id] for each in alone], now)
         if decision.reason is WideReason.WIDE and decision.wide:
             members = [devices[each.id] for each in decision.together]
-            alerts += self._reporter.wide(decision.wide, members, fleet.watched, now)
+            alerts += self._reporter.wide(decision.wide, members, fleet.watched, now, again=wide is not None)
         if wide and decision.wide is None:
             still = sum(each.told_at is None for each in overdue)
             alerts += self._reporter.wide_over(connection, wide, still, now)

@@ -35,6 +35,7 @@ EVENTS: Mapping[HealthReason, WatchEvent] = MappingProxyType(
         HealthReason.BATTERY_NOT_WATCHED: WatchEvent.BATTERY,
         HealthReason.FLAPPING: WatchEvent.FLAPPING,
         HealthReason.STEADY: WatchEvent.FLAPPING,
+        HealthReason.GONE: WatchEvent.FLAPPING,
         HealthReason.FLAPPING_NOT_WATCHED: WatchEvent.FLAPPING,
         HealthReason.RESETTING: WatchEvent.RESETS,
         HealthReason.NO_RESETS: WatchEvent.RESETS,
@@ -124,6 +125,17 @@ def overdue(device: Device, wanted: Wanted, downtimes: Sequence[Downtime]) -> Ov
     since = device.silent_since or found.since
     may_tell = not device.flapping
     return Overdue(device.id, since, found.late_at, found.silent_at, device.state, device.told_at, may_tell)
+
+
+def was_overdue(looked: Looked, downtimes: Sequence[Downtime]) -> Overdue | None:
+    """Return how a device stood that was heard since: its last sign of life before that isn't stored any more."""
+    before, wanted = looked.before, looked.wanted
+    every, within = wanted.expected.every, wanted.expected.within
+    if every is None or within is None or before.state_at is None:
+        return None
+    since = before.silent_since or before.state_at - every
+    late_at = device_silence.moved(since, every, downtimes) if before.silent_since else before.state_at
+    return Overdue(before.id, since, late_at, device_silence.moved(since, within, downtimes), before.state)
 
 
 class Passed(NamedTuple):

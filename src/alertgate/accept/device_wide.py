@@ -159,12 +159,15 @@ class Fleet:
 
 def decide(fleet: Fleet, wide: Wide | None, now: datetime, interval: timedelta, new_id: str) -> WideDecision:
     """Decide what is told. `interval` is GROUP_INTERVAL; `new_id` is for the outage that may end."""
-    if wide:
-        return _while_wide(fleet, wide, now, interval, new_id)
-    untold = [each for each in fleet.overdue if each.is_untold]
+    return _while_wide(fleet, wide, now, interval, new_id) if wide else _beside(fleet.overdue, fleet, now)
+
+
+def _beside(overdue: Sequence[Overdue], fleet: Fleet, now: datetime) -> WideDecision:
+    """Return what is told of those of whom no wide silence tells."""
+    untold = [each for each in overdue if each.is_untold]
     if not untold:
         return WideDecision(WideReason.NOTHING)
-    together = [each for each in fleet.overdue if each.may_tell and _is_fresh(each, now)]
+    together = [each for each in overdue if each.may_tell and _is_fresh(each, now)]
     if _are_many(len(together), fleet.watched):
         heard = fleet.last_heard
         seems_total = _seems_total(together, heard)
@@ -201,20 +204,27 @@ def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta, ne
     if wide.is_quiet_over(fleet.last_heard):
         wide = _after_quiet(fleet, wide, now)
     covered = [each for each in fleet.overdue if each.told_at is None and wide.covers(each)]
-    others = [each for each in fleet.overdue if each.is_untold and not wide.covers(each)]
+    others = [each for each in fleet.overdue if each.told_at is not None or not wide.covers(each)]
+    beside = _beside(others, fleet, now)
+    if beside.wide:
+        return beside  # it covers those of the one before, too, which may be months ago and about devices long gone
     if not covered and not fleet.more:
-        return WideDecision(WideReason.OVER, alone=others, outage=_outage(wide, new_id))
+        return WideDecision(WideReason.OVER, alone=beside.alone, outage=_outage(wide, new_id))
     if wide.is_settled(now, interval):
         outage = _outage(wide, new_id)
         # Where nobody was heard, the deadlines move first, and whoever is silent by those is told.
         remain = () if outage else [each for each in covered if each.is_untold]
-        return WideDecision(WideReason.REMAINS, alone=(*others, *remain), outage=outage)
-    return WideDecision(WideReason.LASTS, wide, alone=others)
+        return WideDecision(WideReason.REMAINS, alone=(*beside.alone, *remain), outage=outage)
+    return WideDecision(WideReason.LASTS, wide, alone=beside.alone)
 
 
 def _after_quiet(fleet: Fleet, wide: Wide, now: datetime) -> Wide:
-    """Return a wide silence in which some device was heard: half of all must be overdue if that is to mean anything."""
-    if len(fleet.overdue) * 2 < fleet.watched:
+    """Return a wide silence in which some device was heard.
+
+    Half of all must have become overdue in the quiet if that is to mean anything; who was gone before doesn't count.
+    """
+    in_it = [each for each in fleet.overdue if wide.quiet_since is None or each.late_at > wide.quiet_since]
+    if len(in_it) * 2 < fleet.watched:
         return replace(wide, quiet_until=now)
     return replace(wide.heard(now), quiet_until=now, is_total=True)
 

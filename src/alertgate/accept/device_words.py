@@ -93,6 +93,7 @@ def health(about: About, reason: HealthReason, lasts: timedelta | None = None) -
         "Until it stays for a day, its silences aren't told one by one.\n"
         "What to do: see to its signal and its power. If it sleeps between its words, raise `flaps` in alertgate.toml.",
         HealthReason.STEADY: f"{name} hasn't gone away for a day.",
+        HealthReason.GONE: f"{name} doesn't come and go any more: it stays away, which is told as a silence.",
         HealthReason.RESETTING: f"{name} was reset {reset} times within a day, by brown-outs or by its watchdog.\n"
         "What to do: see to its power supply, then to what its firmware hangs on.",
         HealthReason.NO_RESETS: f"{name} wasn't reset by a brown-out or its watchdog for a day.",

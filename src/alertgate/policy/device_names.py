@@ -37,8 +37,12 @@ class DeviceNames:
         """Return the name of a device; None if it has none, or if there is no device."""
         if not device:
             return None
-        known = device.lower()
-        return self._of_policy().get(known) or self._settings.get(known) or self._given.get(known)
+        return self.configured(device) or self._given.get(device.lower())
+
+    def configured(self, device: str | None) -> str | None:
+        """Return the name that alertgate.toml or DEVICES has; whoever has read the device knows the one of the API."""
+        known = (device or "").lower()
+        return self._of_policy().get(known) or self._settings.get(known)
 
     def find(self, given: str | None) -> tuple[str | None, str | None]:
         """Return the id and the name of a device that is given by either; one that isn't known is both."""

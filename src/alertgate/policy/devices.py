@@ -7,6 +7,10 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 
 SHORTEST_GRACE = timedelta(minutes=1)
+SOONEST = timedelta(seconds=150)
+"""No device is silent sooner. Its last sign of life may be a minute older in the store than what was held beside it
+(`accept/device_register.py`), and whatever came within another minute is held for as long, and up to ten seconds more.
+"""
 STATUS = "spark/status"
 DIAGNOSTICS = "spark/device/diagnostics/update"
 LAST_RESET = "spark/device/last_reset"
@@ -57,7 +61,7 @@ class Expected:
     @property
     def within(self) -> timedelta | None:
         """After what time without a sign of life it is silent."""
-        return self.every + self.grace if self.every else None
+        return max(self.every + self.grace, SOONEST) if self.every else None
 
 
 def expected(rules: Sequence[DeviceRule], device: str, name: str | None) -> Expected:

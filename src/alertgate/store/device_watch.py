@@ -91,6 +91,12 @@ def is_due(connection: Connection, now: datetime) -> bool:
     return connection.execute(query).scalar() is not None
 
 
+def unwatched(connection: Connection, due_before: datetime, most: int) -> Sequence[str]:
+    """Return devices of which something is expected, and at which nobody looked though they were due by then."""
+    late = and_(_d.due_at.is_not(None), _d.due_at <= due_before, _d.watched_since.is_not(None))
+    return connection.execute(select(_d.id).where(late).order_by(_d.due_at).limit(most)).scalars().all()
+
+
 def due(connection: Connection, now: datetime, after: str, most: int) -> list[Device]:
     """Return devices to decide about now, with higher ids than `after`, in their order."""
     return [_device(row) for row in connection.execute(_DUE, {"now": now, "after": after, "most": most})]

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Row, bindparam, delete, func, select
+from sqlalchemy import Connection, Insert, Row, and_, bindparam, delete, func, or_, select
 
 from alertgate.device import Device, DeviceState, VitalsHour
 from alertgate.store.device_tables import devices, vitals
@@ -106,15 +106,16 @@ def delete_old(connection: Connection, before: datetime) -> int:
     """Delete a batch of hours that are older than that, and of devices that spoke once, before then; return how many.
 
     A device that spoke more often is kept however long ago that was, and so is one that is watched or has a name: it
-    may be the one that died. What spoke once is most likely an id that a template got wrong.
+    may be the one that died. What spoke once is most likely an id that a template got wrong; what was never heard, and
+    isn't expected any more, one that alertgate.toml got wrong.
     """
     hours = select(vitals.c.id).where(vitals.c.at < before).limit(AT_A_TIME)
+    spoke_once = and_(devices.c.last_seen_at < before, devices.c.events <= 1, devices.c.state == DeviceState.FINE)
+    never_spoke = and_(devices.c.last_seen_at.is_(None), devices.c.first_seen_at.is_(None), devices.c.due_at.is_(None))
     once = (
         select(devices.c.id)
         .where(
-            devices.c.last_seen_at < before,
-            devices.c.events <= 1,
-            devices.c.state == DeviceState.FINE,
+            or_(spoke_once, never_spoke),
             devices.c.watched_since.is_(None),
             devices.c.name.is_(None),
         )

@@ -7,7 +7,9 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from alertgate import gaps
 from alertgate.device import Device, DeviceState, VitalsHour
+from alertgate.model import Json
 from alertgate.policy.references import LONGEST_NAME as LONGEST_DEVICE_NAME
 from alertgate.policy.written import read_duration
 from alertgate.prove.device_list import MOST_HOURS, DeviceStory, KnownDevice
@@ -89,6 +91,9 @@ class DeviceView(BaseModel):
         "its grace is over too"
     )
     state_at: datetime | None = Field(description="When that began")
+    silent_since: datetime | None = Field(description="While it is silent: from when its time counted")
+    flapping: bool = Field(description="Whether an incident says that it goes away again and again")
+    resetting: bool = Field(description="Whether an incident says that it is reset again and again")
     first_seen_at: datetime | None
     last_seen_at: datetime | None = Field(description="Its last sign of life; of a device that storms, to the minute")
     silent_for: float | None = Field(description="Seconds since then")
@@ -128,11 +133,21 @@ class HourView(BaseModel):
     memory: float | None = Field(description="Per cent that is used")
 
 
+class PaceView(BaseModel):
+    """How regularly a device spoke in the last fortnight: lengths of its silences, each a fifth too long at most."""
+
+    silences: int = Field(description="How many there were between two signs of life")
+    half: float | None = Field(description="Seconds that half of them don't exceed")
+    most: float | None = Field(description="Seconds that 99 % of them don't exceed")
+    longest: float | None = Field(description="Seconds that none exceeded")
+
+
 class DeviceStoryView(BaseModel):
     """A device, with what it said of itself, and its incidents."""
 
     device: DeviceView
     vitals: Any = Field(description="The last that it said of itself, whole")
+    pace: PaceView
     outages: list[datetime] = Field(description="When it went offline lately")
     resets: list[datetime] = Field(description="When a brown-out or a watchdog reset it lately")
     hours: list[HourView] = Field(description="Hour by hour, newest first; hours in which it said nothing are missing")
@@ -160,12 +175,21 @@ def show_story(story: DeviceStory, now: datetime) -> AsciiJson:
         {
             "device": _view(story.known, now),
             "vitals": device.vitals,
+            "pace": _pace(device.gaps, now),
             "outages": device.outages,
             "resets": device.resets,
             "hours": [{name: getattr(hour, name) for name in _OF_HOUR} for hour in story.hours],
             "incidents": incident_views(story.incidents),
         }
     )
+
+
+def _pace(counted: Json, now: datetime) -> dict[str, float | None]:
+    today = now.date()
+    shares = {"half": 0.5, "most": 0.99, "longest": 1}
+    found = {name: gaps.quantile(counted, share, today) for name, share in shares.items()}
+    seconds = {name: length.total_seconds() if length else None for name, length in found.items()}
+    return {"silences": gaps.number(counted, today), **seconds}
 
 
 def _view(known: KnownDevice, now: datetime) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from alertgate.device import DeviceState
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import ChannelState
 from alertgate.proof import Proof
-from alertgate.store import Connection, device_lists, failures, silences
+from alertgate.store import Connection, device_lists, device_watch, failures, silences
 from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, proofs_since, queues
 from alertgate.store.failures import Failure
 from alertgate.web.answers import AsciiJson, silence_view
@@ -23,6 +23,7 @@ from alertgate.web.routes.ops import degraded
 from alertgate.web.views import SilenceView
 
 MOST = 20
+MOST_DOWNTIMES = 5
 """How many outstanding failures are listed."""
 
 router = APIRouter(tags=["health"], dependencies=[Depends(api_guard)], responses=GUARDED)
@@ -88,6 +89,13 @@ class Silenced(BaseModel):
     latest: list[SilenceView] = Field(description="With those that begin later, the latest first, at most 20")
 
 
+class DowntimeView(BaseModel):
+    """A time in which no device could be heard, or nobody watched: deadlines of devices moved by it."""
+
+    began_at: datetime
+    ended_at: datetime
+
+
 class Status(BaseModel):
     """How the gate is doing."""
 
@@ -101,6 +109,7 @@ class Status(BaseModel):
     outstanding_failures: OutstandingFailures
     silences: Silenced
     devices: dict[str, int] = Field(description="How many are `unknown`, `fine`, `late` and `silent`")
+    downtimes: list[DowntimeView] = Field(description="The last times in which nobody could hear devices, at most 5")
     last_hour: Counts
     last_day: Counts
 
@@ -112,7 +121,7 @@ async def status(gate: CurrentGate) -> AsciiJson:
 
     def ask(
         connection: Connection,
-    ) -> tuple[dict[ChannelName, Queue], dict[ChannelName, dict[str, int]], list[dict[str, Any]]]:
+    ) -> tuple[dict[ChannelName, Queue], dict[ChannelName, dict[str, int]], list[Any]]:
         return (
             queues(connection),
             proofs_since(connection, now - timedelta(days=1)),
@@ -120,12 +129,13 @@ async def status(gate: CurrentGate) -> AsciiJson:
                 _outstanding(connection),
                 _silences(connection, now),
                 _devices(connection),
+                _downtimes(connection),
                 _counts(connection, now - timedelta(hours=1)),
                 _counts(connection, now - timedelta(days=1)),
             ],
         )
 
-    waiting, proved, (outstanding, silenced, devices, hour, day) = await gate.store.read(ask)
+    waiting, proved, (outstanding, silenced, devices, downtimes, hour, day) = await gate.store.read(ask)
     return AsciiJson(
         {
             "version": __version__,
@@ -138,6 +148,7 @@ async def status(gate: CurrentGate) -> AsciiJson:
             "outstanding_failures": outstanding,
             "silences": silenced,
             "devices": devices,
+            "downtimes": downtimes,
             "last_hour": hour,
             "last_day": day,
         }
@@ -171,6 +182,11 @@ def _silences(connection: Connection, now: datetime) -> dict[str, Any]:
 def _devices(connection: Connection) -> dict[str, int]:
     found = device_lists.numbers(connection)
     return {state: found.get(state, 0) for state in DeviceState}
+
+
+def _downtimes(connection: Connection) -> list[dict[str, Any]]:
+    latest = device_watch.known_downtimes(connection)[: -MOST_DOWNTIMES - 1 : -1]
+    return [{"began_at": each.began_at, "ended_at": each.ended_at} for each in latest]
 
 
 def _failure(failure: Failure) -> dict[str, Any]:
