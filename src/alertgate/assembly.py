@@ -225,6 +225,7 @@ def follower(
     metrics: Metrics,
     ids: Ids,
     wake: Callable[[], None],
+    device_name: Callable[[str | None], str | None],
 ) -> FollowJob:
     """Return what asks services what became of messages."""
 
@@ -245,6 +246,7 @@ def follower(
         owner=secrets.token_hex(8),
         new_id=ids,
         wake=wake,
+        device_name=device_name,
     )
 
 

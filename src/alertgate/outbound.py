@@ -41,7 +41,7 @@ async def ask(
 
     The rest is never read, and its connection closed. Raises httpx.HTTPError.
     """
-    body = b""
+    body = bytearray()
     try:
         async with asyncio.timeout(within), client.stream(method, url, **sent) as answer:
             if most:
@@ -51,7 +51,7 @@ async def ask(
                         break
     except TimeoutError:
         raise httpx.ReadTimeout(f"no whole answer within {within:g} s") from None
-    return Answer(answer.status_code, body[:most], answer.headers)
+    return Answer(answer.status_code, bytes(body[:most]), answer.headers)
 
 
 def is_local(url: str) -> bool:

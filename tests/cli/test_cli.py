@@ -176,7 +176,10 @@ async def test_check_knows_the_token_for_senders_that_cannot_sign(tmp_path):
         (
             {},
             {
-                "fail  recipients: none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml",
+                (
+                    "fail  recipients: none is set: nobody is told; set RECIPIENT_EMAIL or RECIPIENT_PUSH, or people "
+                    "in alertgate.toml"
+                ),
                 NO_SERVER,
             },
         ),

@@ -194,6 +194,16 @@ async def test_a_bad_policy_is_named_with_every_problem(tmp_path, command):
     assert ("Fix them in alertgate.toml; `alertgate check` reads it again." in output) is (command != "check")
 
 
+async def test_a_contact_that_cannot_be_used_is_the_only_problem_of_its_file(tmp_path):
+    """Nothing is said of recipients or a mail server that the people in it don't need."""
+    written(tmp_path, '[people.anna]\ncontacts = ["ntfy:alarm-x7Kq", "call:+491701111111"]\n')
+    done = await alertgate("check", "--offline", cwd=tmp_path, env=GOOD)
+    failed = [line for line in done.stdout.splitlines() if line.startswith("fail")]
+    assert (done.returncode, len(failed)) == (2, 1), done.stdout
+    assert "people.anna.contacts" in failed[0]
+    assert "TWILIO_ACCOUNT_SID" in failed[0]
+
+
 async def test_forget_ends_the_stored_policy_of_a_running_service(make_settings, database, tmp_path):
     """The service drops it, and a start without the file is clean."""
     text = written(tmp_path, RULES)

@@ -105,11 +105,16 @@ async def test_recipients_of_the_settings_whom_people_replace_are_named(tmp_path
     """Nobody who was told yesterday is silently told nothing; who is somebody's contact is told."""
     (tmp_path / "alertgate.toml").write_text(RULES, encoding="utf-8")
     env = {**GOOD, **SECRET, "RECIPIENT_EMAIL": "boss@example.org, anna@example.org", "RECIPIENT_SMS": "5@gate.example"}
+    env["RECIPIENT_PUSH"] = "ntfy:alarm1"
     done = await alertgate("check", "--offline", cwd=tmp_path, env=env)
     assert [line for line in done.stdout.splitlines() if " RECIPIENT_" in line] == [
         f"warn  {name}: {who} isn't told, because alertgate.toml has people: make it a contact of one, or take it out "
         f"of {name}"
-        for name, who in (("RECIPIENT_EMAIL", "b***@example.org"), ("RECIPIENT_SMS", "5***@gate.example"))
+        for name, who in (
+            ("RECIPIENT_EMAIL", "b***@example.org"),
+            ("RECIPIENT_SMS", "5***@gate.example"),
+            ("RECIPIENT_PUSH", "a***"),
+        )
     ]
     (tmp_path / "alertgate.toml").unlink()
     without = await alertgate("check", "--offline", cwd=tmp_path, env=env)

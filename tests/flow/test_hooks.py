@@ -2,9 +2,10 @@
 
 from contextlib import AsyncExitStack
 
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
+from structlog.testing import capture_logs
 
-from tests.conftest import serving
+from tests.conftest import API_BEARER, serving
 from tests.fakes import FakeClock, until
 from tests.flow.test_nothing_is_lost import raise_alert
 from tests.services import hooks
@@ -55,8 +56,43 @@ async def test_each_service_hears_of_an_alarm(make_settings, database):
             assert "alarm" in one.body.decode()
         await service.settled()
         trail = await service.trail(alert_id)
-        states = {each["channel"]: each["status"] for each in trail["notifications"] if "away" not in each["address"]}
+        states = {each["channel"]: each["status"] for each in trail["notifications"] if ":9/" not in each["address"]}
         assert states == dict.fromkeys(fakes, "sent")
+
+
+async def test_an_address_that_is_a_secret_is_shown_nowhere(make_settings):
+    """Neither by the API nor in a log or a metric, though each service repeats all that it is sent."""
+
+    def repeat(asked):
+        return PlainTextResponse(f"{asked.path} {asked.headers} {asked.body.decode(errors='replace')}", 400)
+
+    secret = "s3cr3tOfHook"
+    async with serve(FakeService(repeat)) as fake:
+        hooked = [f"{name}:{fake.url}/api/webhooks/42/{secret}" for name in ("webhook", "slack", "discord", "teams")]
+        told = [
+            *hooked,
+            f"ntfy:{secret}",
+            f"ntfy:{fake.url.replace('//', f'//:tk_{secret}@')}/topic",
+            f"pushover:{'u' * 18}{secret}",
+            f"apprise:{fake.url.replace('http', 'json')}/{secret}",
+        ]
+        urls = {"ntfy_url": fake.url, "pushover_url": fake.url, "pushover_token": f"app-token-{secret}"}
+        settings = make_settings(recipient_push=",".join(told), channels_private=True, **urls)
+        with capture_logs() as lines:
+            async with serving(settings, clock=FakeClock()) as service:
+                alert_id = await raise_alert(service.client)
+                await service.settled()
+                shown = [(await service.client.post("/api/send-test", headers=API_BEARER)).text]
+                trail = await service.trail(alert_id)
+                incident = f"/api/incidents/{trail['incident']['id']}"
+                for path in ("/api/notifications", incident, "/api/who?event=x", "/status", "/metrics"):
+                    answer = await service.client.get(path, headers=API_BEARER)
+                    assert answer.status_code == 200
+                    shown.append(answer.text)
+    assert {each["address"] for each in trail["notifications"]} >= {"s***", f"{fake.url}/***"}
+    everything = "\n".join([*shown, str(trail), *map(str, lines)]).lower()
+    at = everything.find(secret.lower())
+    assert at < 0, everything[max(at - 200, 0) : at + 50]
 
 
 async def test_a_receiver_that_was_away_gets_the_message_again(make_settings):

@@ -127,6 +127,24 @@ async def test_a_reminder_rings_in_place_of_the_message_before_it(make_settings,
         assert [each.said["expire"] for each in (first, second)] == ["7200", "6900"]
 
 
+async def test_a_silence_ends_the_ringing(make_settings, database):
+    """Whoever silences the device doesn't have the phone ring on; the reminder after the silence rings again."""
+    async with phones(make_settings, database) as home:
+        await home.leak()
+        [emergency] = home.pushover.emergencies.values()
+        home.clock.move(seconds=11)
+        await home.service.gate.follower.run()
+        assert emergency.rings
+        asked = {"event": "leak", "for": "1h", "by": "owner"}
+        assert (await home.service.client.post("/api/silences", json=asked, headers=API_BEARER)).status_code == 201
+        home.clock.move(seconds=11)
+        await home.service.gate.follower.run()
+        assert not emergency.rings
+        home.clock.move(minutes=70)
+        await until(home.reminded)
+        assert [each.rings for each in home.pushover.emergencies.values()] == [False, True]
+
+
 async def test_somebody_else_has_it(make_settings, database):
     """Who acknowledges by the API ends the ringing on all phones."""
     async with phones(make_settings, database) as home:

@@ -28,6 +28,7 @@ class Pushes:
     capacity: int = 2
     repeats_safely: bool = False
     settles: bool = True
+    rings: bool = False
     sent: list[Message] = field(default_factory=list)
     settled: list[tuple[str, Message]] = field(default_factory=list)
 

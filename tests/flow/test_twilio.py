@@ -125,6 +125,18 @@ async def test_a_text_goes_out_arrives_and_is_answered(open_phone):
         assert trail["incident"]["acknowledged_with"] == "twilio"
 
 
+async def test_a_reply_answers_the_text_also_after_a_call(open_phone):
+    """Nothing is proved of a call that nobody took; words that mean nothing are told how to answer, once."""
+    async with open_phone(f"sms:{PHONE},call:{PHONE}") as phone:
+        await phone.alert()
+        [text], [call] = phone.account.texts, phone.account.calls
+        said = await phone.says("what?")
+        assert said.startswith("Nothing was done. Reply OK to say that you are on it: CRITICAL")
+        assert said.count("Reply") == 1
+        assert "You have it." in await phone.says("ok")
+        assert [(await phone.notification(each)).proof for each in (text, call)] == [Proof.ACKNOWLEDGED, Proof.SENT]
+
+
 async def test_without_a_public_url_the_status_is_asked_for(open_phone):
     """No callback, no words that nobody would hear; what became of it is known within seconds all the same."""
     async with open_phone(public_url=None, secret_key=None) as phone:
@@ -154,6 +166,17 @@ async def test_of_several_open_ones_a_reply_chooses_by_code(open_phone):
         assert "Nothing was done" in await phone.says("ok zz")
         assert "You have it." in await phone.says("ok"), "now only one is open"
         assert await phone.status(leak) == ACKNOWLEDGED
+
+
+async def test_an_answer_that_takes_nothing_is_no_acknowledgement(open_phone):
+    """What rose since is still open: the trail must not say that somebody acknowledged it."""
+    async with open_phone(f"call:{PHONE}") as phone:
+        incident = await phone.alert(data='{"severity":"warning"}')
+        [call] = phone.account.calls
+        await phone.alert()
+        assert "It changed after this message" in await phone.presses(call, "1")
+        assert (await phone.status(incident))[0] is IncidentStatus.OPEN
+        assert (await phone.notification(call)).proof is Proof.SEEN
 
 
 async def test_a_code_means_what_was_listed_and_no_more(open_phone):
@@ -191,6 +214,19 @@ async def test_a_reply_to_a_digest_takes_nothing_that_it_did_not_name(open_phone
         code = said.split("OK ")[1].split(" =")[0]
         assert "You have it." in await phone.says(f"ok {code}"), "the answer named it"
         assert await phone.status(several[0]) == ACKNOWLEDGED
+
+
+async def test_a_late_ok_takes_nothing_that_began_meanwhile(open_phone):
+    """The leak was over while the reply was on its way, and smoke came: the answer asks which of them is meant."""
+    async with open_phone() as phone:
+        await phone.alert("leak")
+        await phone.running.particle(event="leak", data='{"status":"resolved"}')
+        smoke = await phone.alert("smoke")
+        assert (await phone.says("ok")).startswith("Nothing was done yet.")
+        assert (await phone.status(smoke))[0] is IncidentStatus.OPEN
+        phone.clock.move(minutes=3)
+        assert "You have it." in await phone.says("ok")
+        assert await phone.status(smoke) == ACKNOWLEDGED
 
 
 async def test_what_is_not_ok_takes_nothing(open_phone):
@@ -279,6 +315,21 @@ async def test_a_text_that_did_not_arrive_is_sent_again_or_visible(open_phone):
         await phone.passes(minutes=10)
         found = await phone.notification(phone.account.texts[1])
         assert (found.status, len(phone.account.texts)) == (NotificationStatus.FAILED, 2)
+
+
+async def test_what_came_back_counts_against_the_daily_limit(open_phone):
+    """Twilio charges for a text that didn't arrive, so the third one isn't sent any more."""
+    async with open_phone(twilio_daily_limit=2, flood_limit=0) as phone:
+        await phone.alert()
+        await phone.ends(phone.account.texts[0], "undelivered", code=30003)
+        await phone.passes(seconds=61)
+        assert len(phone.account.texts) == 2
+        await phone.ends(phone.account.texts[1], "undelivered", code=30003)
+        phone.clock.move(seconds=61)
+        phone.running.gate.deliverer.wake()
+        budgets = phone.running.gate.deliverer.budgets
+        await until(lambda: asyncio.sleep(0.01, budgets["twilio"] is Budget.EXHAUSTED))
+        assert len(phone.account.texts) == 2
 
 
 async def test_nobody_is_called_again_for_what_somebody_has(open_phone):

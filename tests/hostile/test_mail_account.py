@@ -45,7 +45,7 @@ async def _at_rest(gates: list[Running], sink: MailSink, count: int) -> None:
 
 
 async def _is(gates: list[Running], level: Budget) -> bool:
-    return all(gate.gate.deliverer.budget is level for gate in gates)
+    return all(gate.gate.deliverer.budgets["mail"] is level for gate in gates)
 
 
 async def _attack(gates: list[Running], sink: MailSink) -> None:

@@ -236,6 +236,16 @@ def test_a_rehearsal_ends_only_a_pause_that_it_can_judge(reason, outcome, after_
     assert up or (state.probe_at is not None and state.probe_at > at and not state.is_probe_due(at))
 
 
+@pytest.mark.parametrize(("asked", "wait"), [(timedelta(hours=2), timedelta(hours=2)), (None, timedelta(minutes=5))])
+def test_a_wait_that_a_service_asked_for_counts_once(asked, wait):
+    """After a rehearsal the next probe waits as long as that was asked to, and not as long as the failure before it."""
+    spent = Transient(Reason.DAILY_LIMIT, "none left", retry_in=timedelta(hours=9))
+    state = attempted(ChannelState(), spent, START)
+    assert state.probe_at == (at := START + timedelta(hours=9))
+    said = replace(spent, retry_in=asked) if asked else Sent("100 are left")
+    assert rehearsed(state, said, at, 0.5).probe_at == at + wait
+
+
 def test_a_rehearsal_changes_nothing_once_the_channel_works():
     """A message was sent while it ran."""
     state = attempted(failing(Reason.CREDENTIALS, 1), Sent("250 OK"), START)

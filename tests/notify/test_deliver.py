@@ -184,10 +184,24 @@ async def test_a_failed_claim_leaves_nothing_behind(make_loop):
     assert sorted([*email.taken, *sms.taken]) == sorted(planned)
 
 
-@pytest.mark.parametrize("repeats_safely", [True, False])
-async def test_what_had_no_answer_may_come_twice_where_a_repeat_is_not_recognised(make_loop, repeats_safely):
+BROKEN = Transient(Reason.CONNECTION, "the connection broke", is_unanswered=True)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "repeats_safely", "twice"),
+    [
+        (Transient(Reason.TIMEOUT, "no answer"), False, True),
+        (Transient(Reason.TIMEOUT, "no answer"), True, False),
+        (BROKEN, False, True),
+        (BROKEN, True, False),
+        (Transient(Reason.CONNECTION, "refused"), False, False),
+    ],
+)
+async def test_what_had_no_answer_may_come_twice_where_a_repeat_is_not_recognised(
+    make_loop, outcome, repeats_safely, twice
+):
     """It is sent again all the same, and the trail says so."""
-    channel = Counted(ChannelName.TELEGRAM, Transient(Reason.TIMEOUT, "no answer"), repeats_safely=repeats_safely)
+    channel = Counted(ChannelName.TELEGRAM, outcome, repeats_safely=repeats_safely)
     loop = await make_loop(channel)
     [planned] = loop.plan(channel.name, 1)
     channel.allow(1)
@@ -195,7 +209,7 @@ async def test_what_had_no_answer_may_come_twice_where_a_repeat_is_not_recognise
     await until(lambda: asyncio.sleep(0, loop.stored([planned])[0].attempts))
     [waiting] = loop.stored([planned])
     assert waiting.status is NotificationStatus.PENDING
-    assert ("may have come twice" in waiting.reason) is not repeats_safely
+    assert ("may have come twice" in waiting.reason) is twice
 
 
 async def test_channels_on_which_nothing_is_due_cost_one_query_a_round(make_loop):

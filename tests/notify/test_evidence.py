@@ -154,6 +154,21 @@ def test_a_temporary_refusal_of_one_recipient_never_becomes_final():
     assert {(each.word, each.reason) for each in outcomes} == {("transient", Reason.RECIPIENT_BUSY)}
 
 
+@pytest.mark.parametrize(
+    ("second", "subject"),
+    [
+        ("https://nas.example/two", Subject.IN_DOUBT),
+        ("https://token@NAS.example/two", Subject.IN_DOUBT),
+        ("https://hooks.example/two", Subject.US),
+    ],
+)
+def test_two_addresses_at_one_dead_host_say_nothing_about_us(second, subject):
+    """A third one elsewhere must not wait because of them."""
+    server, away = Server(), alone(Transient(Reason.CONNECTION, "webhook: can't be reached"))
+    server.says(Tried("https://nas.example/one", "1"), away)
+    assert server.says(Tried(second, "2"), away).subject is subject
+
+
 def test_a_receiver_that_asks_to_wait_is_waited_for():
     """Also once it is known that it alone is away."""
     server, hour = Server(), timedelta(hours=1)

@@ -17,13 +17,22 @@ from alertgate.ids import new_id
 from alertgate.marks import mark
 from alertgate.metric_labels import LabelValues
 from alertgate.metrics import Metrics
-from alertgate.model import ChannelName, Incident, IncidentStatus, Kind, Notification, NotificationStatus, Severity
+from alertgate.model import (
+    ChannelName,
+    Incident,
+    IncidentStatus,
+    Kind,
+    Notification,
+    NotificationStatus,
+    Resolution,
+    Severity,
+)
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Followed, Learned, Message, Outcome, Permanent, Reason, Sent, Transient
 from alertgate.notify.directory import Directory
 from alertgate.notify.follow import MOST_TRIES, SENT_AGAIN_AFTER, SETTLE_AGAIN, SETTLED_WITHIN, SETTLES_FOR, FollowJob
 from alertgate.proof import Proof
-from alertgate.store import alerts, attempts, failures, follow, incidents, notifications, tables
+from alertgate.store import alerts, attempts, failures, follow, incidents, notifications, tables, untold
 from alertgate.store.engine import Store
 from alertgate.store.rows import update_rows
 from tests.builders import new_alert, new_incident, new_notification
@@ -47,6 +56,7 @@ class Service:
 
     name: ChannelName = ChannelName.PUSHOVER
     settles: bool = True
+    rings: bool = False
     capacity: int = 1
     repeats_safely: bool = False
     says: deque[Learned] = field(default_factory=deque)
@@ -286,6 +296,29 @@ async def test_what_can_never_arrive_has_failed_and_is_outstanding(world: World)
     assert world.attempts(push) == [("permanent", "no_such_recipient", "30005 unknown")]
 
 
+async def test_what_can_never_arrive_is_not_sent_again_as_after_an_outage(world: World):
+    """It was missed once, and sent when its channel worked again; that it didn't arrive is about itself."""
+    push = world.sent(missed_since=START)
+    world.service.says.append(Learned(failure=Permanent(Reason.NO_SUCH_RECIPIENT, "30005 unknown")))
+    await world.later(seconds=10)
+    assert world.now(push).status is FAILED
+    assert not world.store.read_now(lambda c: untold.any_missed(c, world.service.name))
+
+
+@pytest.mark.parametrize(("resolution", "status"), [(Resolution.ALERT, CANCELLED), (Resolution.SILENCE, PENDING)])
+async def test_what_is_over_is_sent_again_only_if_nobody_says_so(world: World, resolution, status):
+    """An incident that ended without an all-clear is news to whom the first message didn't reach."""
+    push = world.sent(follow_at=START)
+    world.service.says.append(Learned(failure=Transient(Reason.UNREACHABLE, "off")))
+    world.service.before_it_answers = asyncio.Event()
+    asking = asyncio.create_task(world.first.run())
+    await asyncio.wait_for(world.service.is_asked.wait(), 20)
+    world.becomes(push, OVER, resolution=resolution)
+    world.service.before_it_answers.set()
+    await asking
+    assert world.now(push).status is status
+
+
 @pytest.mark.parametrize("failure", [Transient(Reason.UNREACHABLE, "off"), Permanent(Reason.REFUSED, "blocked")])
 async def test_what_nobody_needs_to_hear_any_more_is_not_sent_again(world: World, failure):
     """Somebody has it meanwhile: the phone isn't rung once more for it, and nobody has to deal with a failure."""
@@ -427,6 +460,13 @@ async def test_a_digest_rings_until_all_that_it_tells_is_dealt_with(world: World
     world.becomes(second, OVER)
     await world.later(seconds=1)
     assert [receipt for receipt, _ in world.service.told] == ["r1"]
+
+
+async def test_a_process_without_a_channel_leaves_what_was_sent_on_it_to_others(world: World):
+    """Its token is set in another replica alone, or was taken out for a moment: who answers is still heard then."""
+    push = world.sent(channel=ChannelName.TELEGRAM)
+    await world.later(seconds=10)
+    assert (world.service.asked, world.now(push).follow_at) == ([], push.follow_at)
 
 
 async def test_messages_of_two_chats_are_not_confused(world: World):

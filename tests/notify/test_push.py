@@ -55,6 +55,24 @@ def test_a_title_says_what_it_is_about_and_the_text_what_happened():
     assert (message.to, message.html) == ("alarm1", None)
 
 
+def test_how_many_alerts_came_is_said_once():
+    """A lock screen has room for little."""
+    said = _message(about={"alert_count": 2, "last_alert_at": START + timedelta(minutes=2)}).text
+    assert said.split("\n") == [
+        "motion in the hall",
+        "2 alerts in 2 min, since 14:03. The latest is above.",
+        "2026-11-23 14:03:00 UTC",
+    ]
+
+
+def test_a_call_says_nothing_twice_and_nothing_that_only_readers_understand():
+    """Neither the value that its title has, nor what stands above, nor a date and seconds."""
+    many = {"alert_count": 2, "last_alert_at": START + timedelta(minutes=2)}
+    message = _message(ChannelName.CALL, about=many, said={"status": "firing", "celsius": -4.2, "door": "open"})
+    assert "\u22124.2" in (message.subject or "")
+    assert message.text.split("\n") == ["door: open", "2 alerts in 2 min, since 14:03.", "At 14:03"]
+
+
 @pytest.mark.parametrize(
     ("about", "kind", "tag", "asks", "over", "urgent"),
     [

@@ -12,6 +12,7 @@ from alertgate.notify.channels import outbox, smtp
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.outbox import NOBODY
 from alertgate.notify.channels.registry import PROVIDERS, findings, open_channels, pushed, targets
+from alertgate.policy.people import shown_address
 from tests.fakes import FakeClock
 
 EMAIL, SMS, OUTBOX = ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX
@@ -145,8 +146,8 @@ def test_recipients_of_any_channel_can_be_told(make_settings):
 @pytest.mark.parametrize(
     ("text", "lacks", "problem"),
     [
-        ("alarm1", None, "a*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, twilio: write one like ntfy:"),
-        ("fax:alarm1", None, "f*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, twilio: write one like ntfy:"),
+        ("alarm1", None, "a*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, sms: write one like ntfy:"),
+        ("fax:alarm1", None, "f*** isn't CHANNEL:ADDRESS, where CHANNEL is one of ntfy, sms: write one like ntfy:"),
         ("ntfy:my-topic", None, "n*** 'm***' is no topic: write letters and digits"),
         ("ntfy:", None, "n*** '' is no topic: write letters and digits"),
         ("ntfy:alarm1", "set NTFY_TOKEN", "n*** can't be told by ntfy yet: set NTFY_TOKEN"),
@@ -181,3 +182,18 @@ def test_a_mail_address_beside_a_topic_still_needs_a_server(make_settings):
 async def test_what_is_not_configured_is_not_checked(make_settings):
     """Without a mail server there is nothing to connect to."""
     assert not any([await provider.check(make_settings(), []) for provider in PROVIDERS])
+
+
+@pytest.mark.parametrize(
+    ("channel", "address", "shown"),
+    [
+        (ChannelName.NTFY, "owner-x7Kq", "o***"),
+        (ChannelName.SLACK, "https://hooks.example.org/secret", "https://hooks.example.org/***"),
+        (ChannelName.SLACK, "$CONTACT_TEAM", "$CONTACT_TEAM"),
+        (ChannelName.EMAIL, "me@example.org", "me@example.org"),
+        (ChannelName.TWILIO, "+491701111111", "+491701111111"),
+    ],
+)
+def test_an_address_is_shown_unless_it_is_a_secret(channel, address, shown):
+    """The name of a secret is none."""
+    assert shown_address(channel, address) == shown

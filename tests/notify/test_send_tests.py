@@ -28,6 +28,7 @@ class Service:
     capacity: int = 1
     repeats_safely: bool = True
     settles: bool = True
+    rings: bool = False
     sent: list[Message] = field(default_factory=list)
     asked: int = 0
 
@@ -71,6 +72,7 @@ async def test_an_app_is_given_a_title_a_text_and_what_it_needs_to_know(make_set
     assert message.brief is not None
     assert (message.brief.tag, message.brief.notification_id, message.brief.asks) == ("TEST", "id", False)
     assert message.brief.facts["kind"] == "test"
+    assert not message.brief.is_quiet  # or nobody would hear whether the phone makes a sound
     assert service.asked == 0
 
 

@@ -297,6 +297,25 @@ async def test_a_stored_policy_of_another_version_is_told_once(store: Store, pat
     )
 
 
+def test_a_channel_that_is_set_up_no_more_costs_no_other_contact(store: Store, path: Path):
+    """Its token was taken out, or its secret isn't mounted: everybody else is told as before, and somebody hears."""
+
+    def check(_address: str) -> None:
+        pass
+
+    channels = {ChannelName.EMAIL: check, ChannelName.PUSHOVER: check}
+    around = Surroundings(channels=channels)
+    path.write_text('[people.owner]\ncontacts = ["pushover:u", "email:owner@example.org"]\n')
+    PolicyKeeper(store, FakeClock(), path, lambda: around, named=False).start()
+    without = Surroundings(channels=channels, missing={ChannelName.PUSHOVER: "set PUSHOVER_TOKEN"})
+    again = PolicyKeeper(store, FakeClock(), path, lambda: without, named=False)
+    again.start()
+    assert (list(again.current.policy.people), again.current.reason) == (["owner"], PolicyReason.FILE_INVALID)
+    assert again.unreachable == [
+        ("people.owner.contacts[1]", "is pushover, and nobody is told by it yet: set PUSHOVER_TOKEN")
+    ]
+
+
 PEOPLE = '[people.owner]\ncontacts = ["email:owner@example.org"]\n'
 
 

@@ -203,7 +203,10 @@ async def test_check_reads_each_address(make_settings, fake):
     assert (fake.asked, SECRET in f"{found}") == ([], False)
 
 
-@pytest.mark.parametrize("address", ["", "json", "json://", "tgram://a b", "://x", "json://x\n"])
+@pytest.mark.parametrize(
+    "address",
+    ["", "json", "json://", "tgram://a b", "://x", "json://x\n", pytest.param("json://" + "x" * 10**7, id="long")],
+)
 def test_what_is_no_url_is_refused(address):
     """At once, without the package."""
     with pytest.raises(ValueError, match="address of Apprise"):

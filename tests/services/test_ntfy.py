@@ -321,6 +321,9 @@ def test_addresses_that_are_taken(address):
         "https://me@ntfy.example.org/a",
         "https://ntfy.example.org/\u00e4",
         "https://ntfy.example.org /a",
+        "https://:tk_%C3%A4@ntfy.example.org/a",
+        "https://:tk%0D%0AX-Evil:1@ntfy.example.org/a",
+        pytest.param(f"https://:{'x' * 3000}@ntfy.example.org/a", id="long"),
     ],
 )
 def test_addresses_that_are_refused(address):

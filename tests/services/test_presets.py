@@ -99,7 +99,7 @@ def test_slack_shows_text_as_it_is():
     """`<!channel>` would ring everybody, and `<url|text>` hides where a link goes."""
     body = slack.compose(message("https://x", HOSTILE))["json"]
     assert "<" not in body["text"].replace(LINK, "")
-    assert "&lt;!channel&gt; @everyone &lt;@123&gt;" in body["text"]
+    assert "&lt;!channel&gt; @\u2060everyone &lt;@\u2060123&gt;" in body["text"]
     assert (body["mrkdwn"], body["link_names"]) == (False, False)
     assert (body["unfurl_links"], body["unfurl_media"]) == (False, False)
 
@@ -261,6 +261,7 @@ def test_slack_says_how_long_to_wait():
         (404, {"code": 10003, "message": "Unknown Channel"}, P, GONE),
         (401, {"code": 50027, "message": "Invalid Webhook Token"}, P, GONE),
         (400, {"code": 50035, "message": "Invalid Form Body"}, P, FORMAT),
+        (400, {"code": [10015], "message": {}}, P, FORMAT),
         (413, {"code": 40005, "message": "Request entity too large"}, P, LARGE),
         (413, "", P, LARGE),
         (403, {"code": 50013}, T, REFUSED),

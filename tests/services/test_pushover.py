@@ -249,6 +249,22 @@ async def test_a_later_emergency_ends_the_earlier_one(channel, fake):
     assert (await channel.ask(first, soon())).proof is Proof.ACKNOWLEDGED
 
 
+async def test_what_went_out_is_known_though_the_earlier_one_cannot_be_ended(channel, fake):
+    """Forgotten, it would be sent again, and ring where nobody could end it."""
+    never = asyncio.Event()
+
+    async def hang(_):
+        await never.wait()
+
+    await channel.send(message(OWNER, brief=brief(notification_id="n1")), soon())
+    fake.script.extend([fake.usual, hang])
+    deadline = asyncio.get_running_loop().time() + 1.3
+    async with asyncio.timeout_at(deadline):
+        found = await channel.send(message(OWNER, brief=brief(notification_id="n2")), deadline)
+    assert isinstance(found, Sent)
+    never.set()
+
+
 async def test_the_earlier_one_rings_on_if_the_later_one_fails(channel, fake):
     """Silence is worse than two that ring."""
     await channel.send(message(OWNER, brief=brief(notification_id="n1")), soon())

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, StreamingResponse
 
 from alertgate.notify.channels.base import AttemptFailed, Reason
 from alertgate.notify.channels.pinned import is_public
-from alertgate.notify.channels.service import MOST_BYTES, Service, read_retry_after
+from alertgate.notify.channels.service import LONGEST_TEXT, MOST_BYTES, Service, read_retry_after
 from tests.services.server import Asked, FakeService, serve
 
 NOW = datetime(2026, 11, 25, 3, 0, tzinfo=UTC)
@@ -68,6 +68,27 @@ async def test_an_answer_that_does_not_come_ends_at_the_deadline(make_settings, 
     await client.close()
 
 
+async def test_a_connection_that_breaks_before_the_answer_leaves_it_open(make_settings):
+    """The service may have taken the message then; not so if there was no connection."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = Service(make_settings(channels_private=True), "ntfy", url=f"http://127.0.0.1:{port}")
+    found = []
+    for _ in range(2):
+        with pytest.raises(AttemptFailed) as failed:
+            await client.ask("POST", "/", soon(), json={})
+        found.append((failed.value.outcome.reason, failed.value.outcome.is_unanswered))
+        server.close()
+        await server.wait_closed()
+    assert found == [(Reason.CONNECTION, True), (Reason.CONNECTION, False)]
+    await client.close()
+
+
 async def test_a_secret_is_never_shown(make_settings, fake):
     """Neither the service's own nor an address that is one, whatever the service repeats."""
     client = Service(make_settings(channels_private=True), "telegram", ["123456:secret-of-bot"], url=fake.url)
@@ -83,6 +104,37 @@ async def test_a_secret_is_never_shown(make_settings, fake):
     assert "secret" not in failed.value.outcome.reply
     await client.close()
     await closed.close()
+
+
+async def test_what_is_no_http_is_told_in_a_line(make_settings):
+    """Whoever answers may send much that isn't HTTP, and repeat a secret in it."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 ok\r\nsecret-of-bot" + b"\xff " * 20_000 + b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    client = Service(
+        make_settings(channels_private=True), "telegram", ["secret-of-bot"], url=f"http://127.0.0.1:{port}"
+    )
+    with pytest.raises(AttemptFailed) as failed:
+        await client.ask("GET", "/", soon())
+    reply = failed.value.outcome.reply
+    assert (len(reply) <= LONGEST_TEXT, "secret" in reply) == (True, False)
+    await client.close()
+    server.close()
+
+
+async def test_a_proxy_that_cannot_be_used_is_named(make_settings, monkeypatch):
+    """It is a mistake of the environment, not a defect."""
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://user:secret@127.0.0.1")
+    client = Service(make_settings(http_proxy_for_channels=True), "Telegram", url="https://telegram.example.org")
+    with pytest.raises(AttemptFailed) as failed:
+        await client.ask("GET", "/", soon())
+    assert "HTTPS_PROXY" in failed.value.outcome.reply
+    assert "secret" not in failed.value.outcome.reply
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://localhost:9/", "http://[::1]:9/"])
@@ -110,6 +162,10 @@ async def test_private_networks_are_out_of_reach(make_settings, url):
         ("fd00::1", False),
         ("224.0.0.1", False),
         ("0.0.0.0", False),
+        ("::10.0.0.1", False),
+        ("::ffff:0:a00:1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("fec0::1", False),
     ],
 )
 def test_what_is_on_the_internet(address, expected):
@@ -127,6 +183,10 @@ def test_what_is_on_the_internet(address, expected):
         ("0", None),
         ("1e99", timedelta(days=1)),
         ("nan", None),
+        ("inf", timedelta(days=1)),
+        ("-inf", None),
+        ("-1e99", None),
+        ("Mon, 99999999999999999999 Jan 2020 00:00:00 GMT", None),
         ("Wed, 25 Nov 2026 03:02:00 GMT", timedelta(minutes=2)),
         ("Wed, 25 Nov 2026 02:00:00 GMT", None),
         ("soon", None),

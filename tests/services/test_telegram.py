@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -99,6 +100,8 @@ ROWS = [
     (error(429, SLOW, retry_after=7), Transient, Reason.RECIPIENT_BUSY, timedelta(seconds=7)),
     (error(429, SLOW, retry_after=3600), Transient, Reason.TRY_LATER, timedelta(hours=1)),
     (error(429, SLOW, retry_after=1e300), Transient, Reason.TRY_LATER, timedelta(days=1)),
+    (error(429, SLOW, retry_after=10**4000), Transient, Reason.TRY_LATER, timedelta(days=1)),
+    (error(429, SLOW, retry_after=float("nan")), Transient, Reason.RECIPIENT_BUSY, None),
     (error(429, SLOW, retry_after="soon"), Transient, Reason.RECIPIENT_BUSY, None),
     (error(429, SLOW, retry_after=-3), Transient, Reason.RECIPIENT_BUSY, None),
     (reply(429, "slow", {"retry-after": "9"}), Transient, Reason.RECIPIENT_BUSY, timedelta(seconds=9)),
@@ -190,6 +193,22 @@ async def test_what_asks_for_no_answer_has_no_buttons(channel, bot):
     assert [each.buttons for each in bot.sent] == [[], []]
 
 
+@pytest.mark.parametrize(
+    ("brief", "is_quiet"),
+    [
+        (ASKS, False),
+        (replace(ASKS, severity=Severity.WARNING, tag="WARNING"), False),
+        (replace(ASKS, severity=Severity.INFO, tag="INFO"), True),
+        (replace(ASKS, asks=False, tag="ACKNOWLEDGED"), True),
+        (replace(ASKS, asks=False, tag="RESOLVED", over=True), True),
+    ],
+)
+async def test_what_need_wake_nobody_makes_no_sound(channel, bot, brief, is_quiet):
+    """An all-clear at three in the morning, or that somebody else has it."""
+    await channel.send(message(brief=brief), soon())
+    assert bot.asked[0].json.get("disable_notification", False) is is_quiet
+
+
 async def test_a_picture_has_the_text_as_its_caption(channel, bot):
     """A long text is cut; the link and the buttons stay."""
     await channel.send(message(picture=PICTURE, text="🚿" * 2000), soon())
@@ -211,6 +230,12 @@ async def test_a_text_is_only_text(channel, bot):
     hostile = "<b>x</b> <a href='tg://user?id=1'>y</a> & &lt; @everyone a@b.example @"
     await channel.send(message(text=hostile), soon())
     assert bot.sent[0].text.splitlines()[1] == hostile.replace("@e", "@\u2060e").replace("@b", "@\u2060b")
+
+
+def test_no_touch_on_a_text_answers_it():
+    """Telegram makes commands of a text touchable, and a touch sends them."""
+    made = draft(message(text="write /ok or /SNOOZE, see /var/log and https://x.example/acknowledged"))
+    assert made.text == "write /\u2060ok or /\u2060SNOOZE, see /var/log and https://x.example/acknowledged"
 
 
 async def test_markup_that_is_not_understood_is_sent_as_text(channel, bot):

@@ -7,7 +7,9 @@ import pytest
 from starlette.responses import PlainTextResponse, StreamingResponse
 from structlog.testing import capture_logs
 
+from alertgate.notify.channels.telegram_bot import Bot
 from alertgate.notify.lane import DeliveryTimes
+from alertgate.notify.telegram_poll import TelegramPoll
 from alertgate.store import polls
 from tests.conftest import serving
 from tests.fakes import FakeClock, until
@@ -134,6 +136,20 @@ async def test_what_cannot_be_understood_is_passed_over(make_settings):
         assert said(lines, "telegram.defect") == []
         [line] = said(lines, "telegram.unsaid")  # Telegram doesn't know the query `q`
         assert "query is too old" in line["reply"]
+
+
+async def test_what_has_no_number_is_not_asked_for_without_a_pause(make_settings):
+    """It can't be confirmed, so it would come again at once, for ever."""
+    async with listening_gate(make_settings) as (bot, settings, _), serving(settings, times=QUICK) as service:
+        [listener] = service.gate.listeners
+        await listener.stop()
+        clock, answers = FakeClock(), listener._answers
+        another = TelegramPoll(
+            Bot(settings), service.gate.store, answers, clock, token="another", owner="another", pace=7.0
+        )
+        bot.script.append(PlainTextResponse('{"ok": true, "result": [{}, 1, null]}'))
+        assert await another._round() == 7.0
+        await another.stop()
 
 
 async def test_it_ends_at_once(make_settings):

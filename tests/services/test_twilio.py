@@ -308,6 +308,8 @@ def test_no_text_breaks_a_call(nasty):
         ("[CRITICAL] alarm/motion_hall", "critical alarm motion hall"),
         ("waterLevel 87 %", "water Level 87 percent"),
         ("-12 °C at 03:12", "minus 12 degrees Celsius at 03:12"),
+        ("freezer \u22124.2 °C", "freezer minus 4.2 degrees Celsius"),
+        ("open for 25 min, 2 h late", "open for 25 minutes, 2 hours late"),
         ("device 3f002b00000000000000a1c9: x", "device ending in A 1 C 9: x"),
         (f"look at {LINK}", "look at"),
         ("3.5 V, door-2", "3.5 V, door 2"),

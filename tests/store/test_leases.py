@@ -200,6 +200,19 @@ def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
     assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5, "i": 10, "j": 9}
 
 
+@pytest.mark.parametrize(("set_back", "late"), [(timedelta(0), 0), (timedelta(hours=1), 1)])
+def test_a_wait_that_a_service_asked_for_is_as_long_as_it_asked(store: Store, set_back, late):
+    """It is longer than the usual wait after one attempt; only if the clock was set back it is cut to that."""
+    incident = new_incident()
+    asked = new_notification(incident, due_at=START + timedelta(minutes=9), attempts=1, claimed_at=START)
+    now, waits = START + timedelta(seconds=5) - set_back, (timedelta(minutes=5), timedelta(seconds=6))
+    latest = [now + wait for wait in (*waits, timedelta(minutes=18))]
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [asked])
+        assert upkeep.clamp_due_times(connection, latest, latest[-1], latest[0], now) == late
+
+
 def test_a_channel_that_works_again_brings_retries_forward_but_not_what_is_held(store: Store):
     """A hold lasts for its time, also for what was attempted before it."""
     incident = new_incident()

@@ -601,7 +601,7 @@ def test_messages_of_an_older_schema_are_not_followed_and_can_be(first_schema, d
     [old, waiting] = store.read_now(lambda c: notifications.of_incident(c, "incident-4"))
     assert {(each.proof, each.receipt, each.shown, each.follow_at) for each in (old, waiting)} == {(None,) * 4}
     later = START + timedelta(days=9)
-    assert store.read_now(lambda c: follow.due(c, later, 10, list(ChannelName))) == []
+    assert store.read_now(lambda c: follow.due(c, later, 10, list(ChannelName), list(ChannelName))) == []
     with store.transaction() as connection:
         assert [each.id for each in follow.prove(connection, [old, waiting], Proof.SEEN, START, "Anna")] == ["n1"]
         links.keep_shown(connection, {"n1": "0123456789"})

@@ -124,6 +124,19 @@ def test_notifications_on_a_removed_channel_are_reassigned(store: Store):
     assert after[unknown.id].status is NotificationStatus.FAILED
 
 
+def test_what_nothing_reaches_any_more_fails_though_the_policy_names_it(store: Store):
+    """The channel's token was taken out, and the contact stays: nobody hears, so that must be seen."""
+    incident = builders.new_incident()
+    push = builders.new_notification(incident, channel=ChannelName.PUSHOVER, address="u")
+    with store.transaction() as connection:
+        incidents.add(connection, [incident])
+        notifications.add(connection, [push])
+        targets = [(ChannelName.PUSHOVER, "u")]
+        assert upkeep.reassign_orphaned(connection, {ChannelName.EMAIL}, targets, START) == ([], [push.id])
+        assert notifications.get(connection, push.id).status is NotificationStatus.FAILED
+        assert failures.ids(connection) == [push.id]
+
+
 def test_giving_up_goes_on_until_all_is_given_up(store: Store):
     """A thousand at a time: one statement can't name them all."""
     incident = builders.new_incident()

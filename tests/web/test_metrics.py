@@ -146,9 +146,10 @@ async def test_failed_authentication_and_spent_budgets_are_counted(make_settings
         assert (await service.particle()).status_code == 429
         found = await taken(service)
     failures = {guard: found("alertgate_auth_failures_total", guard=guard) for guard in Guard}
-    assert failures == {"particle": 1, "generic": 1, "api": 2, "metrics": 0}
+    assert failures == {"particle": 1, "generic": 1, "api": 2, "metrics": 0, "twilio": 0}
     limited = {budget: found("alertgate_rate_limited_total", budget=budget) for budget in RateBudget}
-    assert limited == {"failed": 1, "generic": 0, "device": 1, "stored": 0, "link_address": 0, "link": 0}
+    others = dict.fromkeys(("generic", "stored", "link_address", "link", "reply"), 0)
+    assert limited == {"failed": 1, "device": 1, **others}
 
 
 async def test_requests_are_counted_by_template(service: Running):

@@ -37,7 +37,9 @@ async def run(
 
     What is fine by the settings alone is left out where the mail server was asked about the same.
     """
-    told = policy.directory(file.policy or parse("", around), settings, around.secrets).targets
+    # Of a file with problems nobody knows whom it would tell: they are said, and nothing that follows from them.
+    known_people = () if file.problems else (file.policy or parse("", around),)
+    told = [each for one in known_people for each in policy.directory(one, settings, around.secrets).targets]
     findings = [
         *(Finding(Level.FAIL if doubt.is_wrong else Level.WARN, doubt.name, doubt.text) for doubt in doubts),
         *_secrets(settings),
@@ -114,9 +116,9 @@ def _unfit(name: str, secret: str) -> Finding:
 
 def _recipients(settings: Settings, file: PolicyFile) -> Iterator[Finding]:
     named = settings.recipient_email or settings.recipient_sms or settings.recipient_push
-    if named or (file.policy and file.policy.has_people):
+    if named or file.problems or (file.policy and file.policy.has_people):
         return
-    text = "none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml"
+    text = "none is set: nobody is told; set RECIPIENT_EMAIL or RECIPIENT_PUSH, or people in alertgate.toml"
     yield Finding(Level.FAIL, "recipients", text)
 
 

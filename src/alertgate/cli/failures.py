@@ -25,7 +25,8 @@ from alertgate.notify.directory import Directory
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
 from alertgate.policy.device_names import DeviceNames
-from alertgate.policy.people import Contact
+from alertgate.policy.people import Contact, shown_address
+from alertgate.prove.told_events import name_of
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import failures as failure_rows
 from alertgate.store.engine import Store
@@ -127,7 +128,8 @@ def _dismissed(store: Store, ids: Sequence[str], by: str, clock: Clock) -> Itera
 def _shown(done: Iterable[Replayed | Dismissed]) -> Iterator[ReplayResult | DismissResult]:
     """Print what was done, a line for each; yield the results."""
     for each in done:
-        to = f"{each.notification.channel:6} {each.notification.address}: " if each.notification else ""
+        told = each.notification
+        to = f"{told.channel:6} {shown_address(told.channel, told.address)}: " if told else ""
         typer.echo(f"{to}{each.reason}")
         yield each.result
 
@@ -151,7 +153,7 @@ def _lines(failure: Failure, settings: Settings, device_name: DeviceNames, zone:
     device = device_name(incident.device) or incident.device
     what = f"[{notification.severity.upper()}] {incident.event}" + (f" from {device}" if device else "")
     failed = (notification.finished_at or notification.created_at).astimezone(zone)
-    to = f"{notification.channel} to {notification.address}"
+    to = name_of(notification)
     yield f"{notification.id}  {to}, {failed:%Y-%m-%d %H:%M:%S}: {what}"
     reply = " ".join(attempt.reply.split()) if attempt else ""
     never = "it was never attempted"

@@ -23,6 +23,8 @@ METRICS_TOKEN={metrics}
 #RECIPIENT_EMAIL=you@example.org
 #SMTP_EMAIL=alerts@example.org
 #SMTP_PASSWORD=
+# Or a push to the app ntfy, which needs no mail account: a topic that nobody guesses (README, "A push to your phone").
+#RECIPIENT_PUSH=ntfy:alarm-x7KqPm2w9Rtz
 
 # Where phones reach this service: then each message has a link to answer by.
 #PUBLIC_URL=https://alerts.example.org

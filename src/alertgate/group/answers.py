@@ -15,6 +15,7 @@ from alertgate.group.transitions import TransitionResult
 from alertgate.marks import mark
 from alertgate.model import Incident, IncidentStatus, Notification
 from alertgate.notify.news import holder
+from alertgate.proof import Proof
 from alertgate.store import Connection, incidents
 
 ACTS = frozenset({LinkAct.ACKNOWLEDGE, LinkAct.SNOOZE})
@@ -28,6 +29,11 @@ class Answered:
     verdict: Verdict
     incident: Incident | None = None
     done: tuple[Action, Applied] | None = None
+
+    @property
+    def proof(self) -> Proof:
+        """How far it proves that its message arrived: what did nothing is no acknowledgement."""
+        return Proof.ACKNOWLEDGED if self.verdict is Verdict.DONE else Proof.SEEN
 
 
 class Answers:

@@ -16,19 +16,20 @@ from alertgate.group.answers import Answered, Answers
 from alertgate.marks import digest, mark
 from alertgate.model import ABOUT_OTHERS, ChannelName, Incident, IncidentStatus, Notification
 from alertgate.notify.names import event_name, where
+from alertgate.notify.news import holder
 from alertgate.notify.render.text import gsm7, short_ids, shorten
-from alertgate.proof import Proof
 from alertgate.store import Connection, follow, incidents
 
 LATELY = timedelta(days=1)
 """How old the message may be that a reply means."""
+MOMENT = timedelta(minutes=2)
+"""How long it takes to write a reply, and the carriers to bring it."""
 MOST_LISTED = 6
 LONGEST = 459
 """Septets of an answer: three segments."""
 ALPHABET = "23456789bcdfghjkmnpqrtvwxz"
 """Of codes: what is hard to mistake, and makes no word."""
 SHORTEST_CODE = 2
-HOW = "Reply OK to say that you are on it."
 
 _OK = re.compile(r"(?:ok|okay|ack)(?: +([0-9a-z]{2,6}))?")
 _NOISE = re.compile(r"[^0-9a-z]+")
@@ -40,11 +41,21 @@ class Told:
 
     notification: Notification
     incident: Incident
+    text: Notification | None = None
+    """The last one by text: that is what a reply answers, also after a call."""
 
     @property
     def is_open(self) -> bool:
         """Whether nobody has it, and it isn't over."""
         return self.incident.status is IncidentStatus.OPEN
+
+    def ended_since(self, at: datetime) -> bool:
+        """Return whether it ended, or somebody else took it, after a time."""
+        one = self.incident
+        if one.status is IncidentStatus.ACKNOWLEDGED and one.acknowledged_by == holder(self.notification):
+            return False
+        ended_at = one.resolved_at or one.acknowledged_at
+        return not self.is_open and ended_at is not None and ended_at > at
 
     @property
     def code(self) -> str:
@@ -81,17 +92,25 @@ class Replies:
             return Replied()
         code = understood(text)
         if code is None:
-            return Replied(f"{HOW}{self._listed(told)}")
-        chosen = choose(told, code)
+            return Replied(self._how(told, now))
+        chosen = choose(told, code, now)
         if chosen is None:
             return Replied(self._ask(told, code))
         answered = self._answers.answer(connection, chosen.notification, Credential.TWILIO, now)
-        follow.prove(connection, [chosen.notification], Proof.ACKNOWLEDGED, now, "a reply")
+        meant = chosen.text or chosen.notification
+        follow.prove(connection, [meant], answered.proof, now, "a reply")
         about = answered.incident or chosen.incident
         said = f"{self._name(about)} - {WORDS[answered.verdict]}"
         if answered.verdict is Verdict.CHANGED:
             said += self._listed(told)
         return Replied(gsm7(said, LONGEST), chosen.notification, answered)
+
+    def _how(self, told: Sequence[Told], now: datetime) -> str:
+        """Say how to answer what is open: by OK alone, where that is enough."""
+        only = choose(told, "", now)
+        if only and only.is_open:
+            return gsm7(f"Nothing was done. Reply OK to say that you are on it: {self._name(only.incident)}", LONGEST)
+        return gsm7(f"Nothing was done.{self._listed(told)}", LONGEST)
 
     def _ask(self, told: Sequence[Told], code: str) -> str:
         if code:
@@ -123,10 +142,13 @@ def told_lately(connection: Connection, number: str, now: datetime) -> list[Told
     ]
     sent.sort(key=lambda each: (each.finished_at or each.created_at, each.id), reverse=True)
     newest: dict[str, Notification] = {}
+    texts: dict[str, Notification] = {}
     for each in sent:
         newest.setdefault(each.incident_id, each)
+        if each.channel is ChannelName.TWILIO:
+            texts.setdefault(each.incident_id, each)
     about = incidents.by_id(connection, newest)
-    return [Told(each, about[each.incident_id]) for each in newest.values()]
+    return [Told(each, about[key], texts.get(key)) for key, each in newest.items()]
 
 
 def understood(text: str) -> str | None:
@@ -144,11 +166,12 @@ def code_length(told: Sequence[Told]) -> int:
     return 6
 
 
-def choose(told: Sequence[Told], code: str) -> Told | None:
+def choose(told: Sequence[Told], code: str, now: datetime) -> Told | None:
     """Return what a reply means, or None if that isn't sure. Pure.
 
     With a code it is the incident as it was listed, whatever its message showed. Without one, the only open one that
-    has a message of its own; if none is open, the last one, to say how that stands.
+    has a message of its own, unless another one ended a moment ago, which the reply may have meant; if none is open,
+    the last one, to say how that stands.
     """
     if code:
         found = [each for each in told if each.code.startswith(code)]
@@ -156,7 +179,9 @@ def choose(told: Sequence[Told], code: str) -> Told | None:
     going_on = [each for each in told if each.is_open]
     if not going_on:
         return told[0]
-    return going_on[0] if len(going_on) == 1 and not going_on[0].notification.digest_id else None
+    if len(going_on) > 1 or going_on[0].notification.digest_id or any(each.ended_since(now - MOMENT) for each in told):
+        return None
+    return going_on[0]
 
 
 def _as_listed(one: Told) -> Told:

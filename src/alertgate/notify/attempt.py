@@ -178,7 +178,7 @@ class Sender:
         others = () if is_probe else outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
         finishes = self._finishes(outgoing, attempted.outcome)
-        if attempted.outcome.reason is Reason.TIMEOUT and not channel.repeats_safely:
+        if _is_unanswered(attempted.outcome) and not channel.repeats_safely:
             finishes = tuple(replace(each, unsure=True) for each in finishes)
         end = _End((*attempted.attempts, *copies), finishes, attempted.outcome)
         await self._record(outgoing, end)
@@ -305,6 +305,11 @@ class Sender:
             log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours, restated=restated)
         else:
             log_attempts(outgoing.first, end.attempts, end.finishes[0], remedy, ours=ours, restated=restated)
+
+
+def _is_unanswered(outcome: Outcome) -> bool:
+    """Return whether a service may have taken a message, though it didn't say so."""
+    return outcome.reason is Reason.TIMEOUT or (isinstance(outcome, Transient) and outcome.is_unanswered)
 
 
 def _sent(snapshot: Snapshot, outcome: Sent, now: datetime) -> Finish:

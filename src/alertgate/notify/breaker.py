@@ -65,7 +65,7 @@ class ChannelState:
     reason: Reason | None = None
     reply: str = ""
     asked_to_wait: timedelta = timedelta(0)
-    """For how long at least, as the service asked with its last failure."""
+    """For how long at least, as the service asked with its last answer."""
     failed_at: datetime | None = None
     succeeded_at: datetime | None = None
     resumed_at: datetime | None = None
@@ -125,8 +125,9 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
     probed = replace(state, evidence=weighed.evidence, tried=_latest_last(state.tried, weighed.tried))
     if outcome.reason is Reason.INTERNAL:  # a defect in alertgate says nothing about the channel
         return state if state.up else _after_probe(probed, now, chance)
-    wait = (outcome.retry_in if isinstance(outcome, Transient) else None) or timedelta(0)
-    failed = replace(probed, reason=outcome.reason, reply=outcome.reply, failed_at=now, asked_to_wait=wait)
+    failed = replace(
+        probed, reason=outcome.reason, reply=outcome.reply, failed_at=now, asked_to_wait=_asked_to_wait(outcome)
+    )
     if outcome.reason in CHANNEL_WIDE:
         return _after_failure(state, failed, now, chance, in_doubt=weighed.subject is Subject.IN_DOUBT)
     if state.in_doubt:  # that it refuses one for its own sake doesn't tell why it refuses another
@@ -152,7 +153,7 @@ def rehearsed(state: ChannelState, outcome: Outcome, now: datetime, chance: floa
         return state
     # Not in the future, even if the clock was set back: the next probe would be due at once, again and again.
     failed_at = min(state.failed_at or now, now)
-    probed = replace(state, failures=state.failures + 1, failed_at=failed_at)
+    probed = replace(state, failures=state.failures + 1, failed_at=failed_at, asked_to_wait=_asked_to_wait(outcome))
     if outcome.reason in CHANNEL_WIDE:
         failed = replace(probed, reason=outcome.reason, reply=outcome.reply, failed_at=now)
         return _with_next_probe(failed, now, chance)
@@ -178,7 +179,13 @@ def _after_failure(
 
 def _after_probe(probed: ChannelState, now: datetime, chance: float) -> ChannelState:
     """Return the state after an attempt that doesn't change whether the channel is paused."""
-    return _with_next_probe(replace(probed, failed_at=now), now, chance) if probed.is_probe_due(now) else probed
+    if not probed.is_probe_due(now):
+        return probed
+    return _with_next_probe(replace(probed, failed_at=now, asked_to_wait=timedelta(0)), now, chance)
+
+
+def _asked_to_wait(outcome: Outcome) -> timedelta:
+    return (outcome.retry_in if isinstance(outcome, Transient) else None) or timedelta(0)
 
 
 def _with_next_probe(paused: ChannelState, now: datetime, chance: float) -> ChannelState:

@@ -29,6 +29,7 @@ SHORTLY = timedelta(minutes=10)
 REMEMBERED = timedelta(hours=1)
 """How long refusals count: twice as long as the longest wait between two tries, and more."""
 
+_WEB = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)", re.IGNORECASE)
 _NO_WORDS = re.compile(r"\S*[@\d]\S*|[^a-z\s]")
 
 
@@ -64,8 +65,9 @@ class Doubt:
 
     @property
     def domain(self) -> str:
-        """The recipient's domain."""
-        return self.tried.address.rpartition("@")[2].lower()
+        """The recipient's domain, of a web address the host: what one server says to two says nothing about us."""
+        where = _WEB.match(self.tried.address)
+        return (where[1] if where else self.tried.address).rpartition("@")[2].lower()
 
 
 @dataclass(frozen=True, slots=True)

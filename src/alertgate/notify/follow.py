@@ -20,11 +20,13 @@ from alertgate.model import (
     Kind,
     Notification,
     NotificationStatus,
+    Resolution,
 )
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
 from alertgate.notify.claim import with_contents
 from alertgate.notify.context import DigestContext, MessageContext
+from alertgate.notify.mute import is_silenced
 from alertgate.notify.render.message import render
 from alertgate.proof import Proof
 from alertgate.store import Connection, attempts, follow, incidents, leases, notifications
@@ -51,7 +53,10 @@ Acknowledge = Callable[[Notification, str | None, datetime], Awaitable[None]]
 
 
 class FollowJob:
-    """Asks and tells again and again. `owner` identifies this process; `new_id` returns an id for a time."""
+    """Asks and tells again and again. `owner` identifies this process; `new_id` returns an id for a time.
+
+    `device_name` returns the name of a device's id, if it has one, by which a silence may know it.
+    """
 
     def __init__(
         self,
@@ -65,7 +70,9 @@ class FollowJob:
         owner: str,
         new_id: Callable[[datetime], str],
         wake: Callable[[], None],
+        device_name: Callable[[str | None], str | None] = lambda _: None,
     ) -> None:
+        self._device_name = device_name
         self._store = store
         self._followers: dict[ChannelName, Follower] = {
             channel.name: channel for channel in channels if isinstance(channel, Follower)
@@ -84,7 +91,8 @@ class FollowJob:
         if not self._followers:
             return
         now = self._clock.now()
-        found = await self._store.read(partial(follow.due, now=now, most=MOST, settling=self._settling))
+        look = partial(follow.due, now=now, most=MOST, channels=list(self._followers), settling=self._settling)
+        found = await self._store.read(look)
         if not found:
             return
         taken = await self._store.write(partial(follow.take, found=found, owner=self._owner, now=now))
@@ -97,17 +105,25 @@ class FollowJob:
     async def _follow(self, members: Sequence[Due]) -> None:
         """Ask or tell about one message."""
         told = [each.notification for each in members]
-        follower = self._followers.get(told[0].channel)
-        if follower is None or told[0].receipt is None:
+        follower = self._followers[told[0].channel]
+        if told[0].receipt is None:
             await self._again(told, None)
-        elif all(each.is_ended for each in members) and follower.settles:
+        elif follower.settles and (all(each.is_ended for each in members) or await self._is_silenced(follower, told)):
             await self._settle(follower, told)
         else:
             deadline = asyncio.get_running_loop().time() + WITHIN
             await self.learn(told, await follower.ask(_followed(told[0]), deadline))
 
+    async def _is_silenced(self, follower: Follower, told: Sequence[Notification]) -> bool:
+        """Return whether a message rings of what is silenced by now: nobody is to hear of that meanwhile."""
+        return follower.rings and await self._store.read(partial(self._all_silenced, told=told, now=self._clock.now()))
+
+    def _all_silenced(self, connection: Connection, told: Sequence[Notification], now: datetime) -> bool:
+        about = incidents.by_id(connection, {each.incident_id for each in told}).values()
+        return all(is_silenced(connection, each, self._device_name, now) for each in about)
+
     async def _settle(self, follower: Follower, told: Sequence[Notification]) -> None:
-        """Tell a service that somebody has the incidents of a message, or that they are over."""
+        """Tell a service that somebody has the incidents of a message, or that they are over, or silenced."""
         [outgoing] = await self._store.read(lambda connection: with_contents(connection, [told]))
         message = render(_settled(self._sender.context(outgoing)), with_picture=False)
         deadline = asyncio.get_running_loop().time() + WITHIN
@@ -189,7 +205,7 @@ class FollowJob:
         self, connection: Connection, current: Notification, failure: Transient | Permanent, now: datetime
     ) -> Notification:
         ended = replace(current, finished_at=now, proof=None, proved_at=None, proved_by=None, follow_at=None)
-        ended = replace(ended, follow_owner=None)
+        ended = replace(ended, follow_owner=None, missed_since=None)  # no outage is what it waits for
         if reason := self._needless(connection, current):
             return replace(ended, status=NotificationStatus.CANCELLED, reason=reason)
         if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
@@ -203,7 +219,10 @@ class FollowJob:
         if reason := leases.needless(connection, current):
             return reason
         incident = incidents.get(connection, current.incident_id)
-        if incident and incident.status is IncidentStatus.RESOLVED and current.told is not IncidentStatus.RESOLVED:
+        is_over = (
+            incident and incident.status is IncidentStatus.RESOLVED and current.told is not IncidentStatus.RESOLVED
+        )
+        if incident and is_over and incident.resolution is not Resolution.SILENCE:  # of which nobody is told
             return "it is over, and another message says so"
         later = follow.newest_to(connection, current.channel, current.address, _sent_at(current))
         said = next((each for each in later if each.incident_id == current.incident_id and each.id > current.id), None)

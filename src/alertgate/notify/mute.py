@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 
 from alertgate.contact_state import Due
-from alertgate.model import Kind
+from alertgate.model import Incident, Kind
 from alertgate.policy.matchers import Subject
 from alertgate.policy.silences import Silences
 from alertgate.store import Connection, holds, incidents, silences
@@ -22,6 +22,14 @@ log = structlog.stdlib.get_logger("alertgate.silences")
 def in_force(connection: Connection, now: datetime) -> Silences:
     """Return the silences by which is decided what may be said now."""
     return Silences(silences.over_after(connection, now))
+
+
+def is_silenced(
+    connection: Connection, incident: Incident, device_name: Callable[[str | None], str | None], now: datetime
+) -> bool:
+    """Return whether a silence holds what would be said of an incident now."""
+    subject = Subject.of(incident, device_name(incident.device))
+    return in_force(connection, now).judge(subject, now).until is not None
 
 
 def without_silenced(

@@ -128,11 +128,12 @@ class TelegramPoll:
             return self._refused(reply)
         self._failures = 0
         await self._confirmed()
-        for update in found:
+        for update in found[:MOST]:
             if self._stop.is_set() or not await self._do(update):
                 break
         waited = asyncio.get_running_loop().time() - begun
-        return 0 if found or waited > self._pace else self._pace  # some servers don't wait for news
+        # Some servers don't wait for news, or hand out what has no number to confirm it by.
+        return 0 if self._poll.position or waited > self._pace else self._pace
 
     async def _keep(self) -> bool:
         """Take the poll, or keep it; False if another process has it."""

@@ -28,6 +28,8 @@ from alertgate.notify.render.message import BY_MAIL
 from alertgate.notify.render.push import VERSION
 from alertgate.proof import Proof
 
+LOUDNESS = Severity.WARNING
+"""Of a test: it makes a sound, as somebody sends it to hear it, and rings nobody out of bed."""
 ASK_EVERY = timedelta(seconds=2)
 """How often a service is asked what became of a test message, at most."""
 
@@ -48,6 +50,7 @@ class TestSend(NamedTuple):
     """The service's word on that, beyond its answer; None if it wasn't asked."""
 
 
+NO_MORE = "its service says no more"
 NO_WAY = frozenset({Reason.CREDENTIALS, Reason.TOO_MANY_LOGINS, Reason.CONNECTION, Reason.TLS, Reason.TIMEOUT})
 """Failures that all recipients of a channel would meet; after many refused logins, servers ban a machine."""
 
@@ -86,6 +89,8 @@ async def send_tests(
         if outcome.reason in NO_WAY:
             failed[name] = outcome.reason
         result = _result(settings, (name, address), outcome)
+        if wait and isinstance(outcome, Sent) and name not in BY_MAIL:
+            result = result._replace(proof_text=NO_MORE)
         if wait and isinstance(outcome, Sent) and outcome.receipt and isinstance(channel, Follower):
             sent = Followed(address, outcome.receipt, clock.now(), message.message_id, outcome.proof)
             result = await _followed(settings, channel, sent, result, outcome, wait, pause)
@@ -125,8 +130,8 @@ async def _followed(
             proof, by = learned.proof, f" (by {learned.by})" if learned.by else ""
         again = learned.again_in
     if proof is outcome.proof:
-        said = "says no more" if again is None else f"didn't say more within {wait.total_seconds():g} s"
-        return result._replace(proof_text=f"its service {said}")
+        late = f"its service didn't say more within {wait.total_seconds():g} s"
+        return result._replace(proof_text=NO_MORE if again is None else late)
     return result._replace(proof=proof, proof_text=f"its service says so{by}")
 
 
@@ -138,5 +143,5 @@ def _message(settings: Settings, target: Target, local: datetime, new_id: Callab
     text = f"Test of alertgate, {local:%Y-%m-%d %H:%M:%S} {zone_name(local)}. If you read this, alerts reach you."
     subject = None if is_text_message(channel, address) else "[TEST] alertgate reaches you"
     facts = {"version": VERSION, "id": test_id, "kind": "test", "incidents": [], "link": None}
-    brief = None if channel in BY_MAIL else Brief(test_id, "TEST", Severity.INFO, facts=facts)
+    brief = None if channel in BY_MAIL else Brief(test_id, "TEST", LOUDNESS, facts=facts)
     return Message(address, text, message_id, f"test.{message_id}", local, subject, brief=brief)

@@ -184,8 +184,8 @@ class NotificationUpkeep:
         if failed:
             log.error(
                 "notifications.failed",
-                detail="failed for good: their recipients are no longer in the settings; tell them yourself, then run "
-                "`alertgate dismiss ID`, or put the addresses back and run `alertgate retry ID`",
+                detail="failed for good: nothing that is set up reaches their recipients; tell them yourself, then run "
+                "`alertgate dismiss ID`, or put the address or its channel back and run `alertgate retry ID`",
                 number=len(failed),
                 ids=failed[:20],
             )

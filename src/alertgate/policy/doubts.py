@@ -80,19 +80,19 @@ def unreachable(policy: Policy, surroundings: Surroundings) -> Iterator[Doubt]:
     """Yield the contacts that nothing can reach as this process is set up."""
     for person in policy.people.values():
         for place, contact in enumerate(person.contacts):
-            if text := _unset(contact, surroundings):
+            if text := _lacks(contact, surroundings):
                 yield key_of(("people", person.name, "contacts", place)), text
 
 
-def _unset(contact: Contact, surroundings: Surroundings) -> str | None:
-    """Return what is wrong with the secret that holds an address; None if nothing is, or if there is none."""
+def _lacks(contact: Contact, surroundings: Surroundings) -> str | None:
+    """Return why nobody is told by a contact: its channel, or the secret that holds its address; None if they are."""
     name, address = contact.secret, contact.resolve(surroundings.secrets)
-    if name is None:
-        return None
-    if not address:
+    if name and not address:
         return f"is in ${name}, which isn't set, so nobody is told by it: set {name} in .env and reload"
-    if lacks := surroundings.missing.get(channel_of(contact.channel, address)):
-        return f"is in ${name}, and nobody is told by it yet: {lacks}"
+    if lacks := surroundings.missing.get(channel_of(contact.channel, address or "")):
+        return f"is {f'in ${name}' if name else contact.channel}, and nobody is told by it yet: {lacks}"
+    if name is None or address is None:
+        return None
     try:
         surroundings.check(contact.channel, address)
     except ValueError:

@@ -190,9 +190,12 @@ class PolicyKeeper:
         return _Choice(in_force, found, list(unreachable(policy, self._surroundings)), self._doubts(policy))
 
     def _known(self, stored: StoredPolicy) -> Policy:
-        """Return a stored policy. Raises PolicyInvalid if this version can't read it."""
+        """Return a stored policy. Raises PolicyInvalid if this version can't read it.
+
+        A contact of it whose channel isn't set up any more reaches nobody, but all the others stay in force.
+        """
         is_current = stored.digest == self.current.digest
-        return self.current.policy if is_current else parse(stored.text, self._surroundings)
+        return self.current.policy if is_current else parse(stored.text, replace(self._surroundings, missing={}))
 
     def _doubts(self, policy: Policy) -> Sequence[Doubt]:
         try:

@@ -17,6 +17,21 @@ from alertgate.policy.wall_clock import Hours
 SECRET_PREFIX = "$CONTACT_"  # noqa: S105  (the prefix of their names)
 """An address that begins with it is the name of a secret; no other setting can be named, so none can leak."""
 
+SECRET_ADDRESSES = frozenset(ChannelName) - {
+    ChannelName.EMAIL,
+    ChannelName.SMS,
+    ChannelName.OUTBOX,
+    ChannelName.TELEGRAM,
+    ChannelName.TWILIO,
+    ChannelName.CALL,
+}
+"""The channels where whoever knows an address can write to it, or read it."""
+
+
+def shown_address(channel: ChannelName, address: str) -> str:
+    """Return an address as those who run the gate may see it: masked where it is a secret, unless it only names one."""
+    return mask(address) if channel in SECRET_ADDRESSES and not address.startswith(SECRET_PREFIX) else address
+
 
 @dataclass(frozen=True, slots=True)
 class Contact:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from alertgate.credential import in_words as with_credential
 from alertgate.credential import signed
 from alertgate.model import Attempt, Notification, NotificationStatus
+from alertgate.policy.people import shown_address
 from alertgate.proof import Proof
 from alertgate.prove.history import Told
 
@@ -100,7 +101,7 @@ def _outcome(attempt: Attempt) -> str:
 
 def name_of(notification: Notification) -> str:
     """Return whom a notification is for, by which channel."""
-    return f"{notification.channel} to {notification.address}"
+    return f"{notification.channel} to {shown_address(notification.channel, notification.address)}"
 
 
 def span(span: timedelta) -> str:

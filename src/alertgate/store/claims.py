@@ -32,7 +32,7 @@ from alertgate.model import (
 )
 from alertgate.own_events import ABOUT_DELIVERY, CHANNEL_EVENT
 from alertgate.store.notifications import IS_PENDING, IS_RELEASED, IS_SENDING, IS_SENT
-from alertgate.store.tables import constant, incidents, notifications
+from alertgate.store.tables import attempts, constant, incidents, notifications
 
 _n = notifications.c
 _MESSAGE = func.coalesce(_n.digest_id, _n.id)
@@ -198,12 +198,34 @@ _MESSAGES_SENT = select(
     .scalar_subquery()
     + select(func.count(_MESSAGE.distinct())).where(IS_SENDING, _CHANNELS).scalar_subquery()
 )
+CHARGED = frozenset({ChannelName.TWILIO, ChannelName.CALL})
+"""The channels whose service charges for what it took, whether it arrived or not; it may be sent once more then."""
+_MESSAGES_CHARGED = select(
+    select(func.count())
+    .select_from(
+        select(_MESSAGE, attempts.c.started_at)
+        .join_from(notifications, attempts)
+        .where(
+            _CHANNELS,
+            _n.claimed_at > bindparam("since", type_=_finished),
+            attempts.c.outcome == literal_column("'sent'"),
+            attempts.c.started_at > bindparam("since", type_=_finished),
+            attempts.c.started_at <= bindparam("latest", type_=_finished),
+        )
+        .distinct()
+        .subquery()
+    )
+    .scalar_subquery()
+    + select(func.count(_MESSAGE.distinct())).where(IS_SENDING, _CHANNELS).scalar_subquery()
+)
 
 
 def messages_sent(connection: Connection, channels: Collection[ChannelName], now: datetime, period: timedelta) -> int:
     """Return how many messages were sent on these channels within a period, or are being sent now; a digest is one.
 
     What was sent in the future, before the clock was set back, counts too, unless that is further away than the period.
+    On CHARGED channels what was sent twice, because it didn't arrive, counts twice.
     """
     bound = {"channels": list(channels), "since": now - period, "latest": now + period}
-    return int(connection.execute(_MESSAGES_SENT, bound).scalar_one())
+    query = _MESSAGES_CHARGED if CHARGED.issuperset(channels) else _MESSAGES_SENT
+    return int(connection.execute(query, bound).scalar_one())

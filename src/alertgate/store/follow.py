@@ -26,6 +26,7 @@ _FIELDS = (
     "proved_by",
     "follow_at",
     "follow_owner",
+    "missed_since",
     "finished_at",
     "due_at",
     "receipt",
@@ -48,6 +49,7 @@ _DUE = (
     .where(
         IS_SENT,
         _n.follow_at.is_not(None),
+        _n.channel.in_(bindparam("channels", expanding=True)),
         # What its service is to hear of is told at once, unless a process is at it.
         or_(
             _n.follow_at <= _NOW,
@@ -69,12 +71,20 @@ class Due:
     """Whether somebody has each incident of the message, or it is over."""
 
 
-def due(connection: Connection, now: datetime, most: int, settling: Collection[ChannelName]) -> list[Due]:
-    """Return what is to be asked or told about now, the longest due first.
+def due(
+    connection: Connection,
+    now: datetime,
+    most: int,
+    channels: Collection[ChannelName],
+    settling: Collection[ChannelName],
+) -> list[Due]:
+    """Return what is to be asked or told about now on these channels, the longest due first.
 
-    The services of the channels in `settling` are told at once when nobody needs to answer any more.
+    The services of the channels in `settling` are told at once when nobody needs to answer any more. What was sent on
+    other channels waits for a process that has them.
     """
-    rows: Iterable[Any] = connection.execute(_DUE, {"now": now, "most": most, "settling": list(settling)})
+    bound = {"now": now, "most": most, "channels": list(channels), "settling": list(settling)}
+    rows: Iterable[Any] = connection.execute(_DUE, bound)
     return [Due(Notification(*values), bool(is_ended)) for *values, is_ended in rows]
 
 

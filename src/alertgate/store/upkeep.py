@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, case, exists, func, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, exists, false, func, literal, or_, select, update
 
 from alertgate.model import ChannelName, Hold, Kind, Notification, NotificationStatus, Severity, Target
 from alertgate.store import failures
@@ -39,7 +39,8 @@ def clamp_due_times(
     What waits for a time of day or a silence's end isn't late, also if it was attempted before. `latest_due` has the
     latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
     `latest_update` is that of an update before its first attempt: updates grow apart. One that was planned in what is
-    the future now doesn't wait for that. `latest_delayed` is that of a contact that is told after others.
+    the future now doesn't wait for that. `latest_delayed` is that of a contact that is told after others. What was last
+    attempted before now, by this clock, waits no longer than it was to: as long as its service asked, maybe.
     """
     planned_before = _n.created_at <= literal(now + CLOCK_SKEW, _n.created_at.type)
     is_update = and_(_n.kind == Kind.UPDATE, _n.attempts == 0, planned_before)
@@ -50,7 +51,8 @@ def clamp_due_times(
         *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
         else_=literal(latest_due[-1], _n.due_at.type),
     )
-    late = (IS_PENDING, IS_RELEASED, _n.due_at > latest)
+    attempted = and_(_n.attempts > 0, _n.claimed_at <= literal(now + CLOCK_SKEW, _n.claimed_at.type))
+    late = (IS_PENDING, IS_RELEASED, _n.due_at > latest, ~func.coalesce(attempted, false()))
     return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
 
 
@@ -154,9 +156,9 @@ def reassign_orphaned(
 ) -> tuple[list[str], list[str]]:
     """Move what is pending on channels outside `channels` to the target with its address; fail what has no target.
 
-    Returns the ids that moved and those that failed.
+    A target of a channel that isn't in use either is none. Returns the ids that moved and those that failed.
     """
-    by_address = {address: channel for channel, address in targets}
+    by_address = {address: channel for channel, address in targets if channel in channels}
     query = select(*COLUMNS).where(IS_PENDING, _n.channel.not_in(channels))
     moved: list[str] = []
     failed: list[Notification] = []

@@ -10,6 +10,7 @@ from fastapi import Response
 
 from alertgate.model import Alert, Attempt, Incident, Notification
 from alertgate.notify.test_send import TestSend
+from alertgate.policy.people import shown_address
 from alertgate.prove.history import IncidentTrail, Told, Trail
 from alertgate.silence import Silence
 from alertgate.store.escalations import StoredRun
@@ -115,7 +116,13 @@ def _listed(notification: Notification, last: Attempt | None) -> dict[str, Any]:
 def show_test_send(outcomes: Iterable[TestSend]) -> AsciiJson:
     """Return the outcomes of test messages as the API's answer."""
     items = [
-        {"channel": one.channel, "address": one.address, "sent": one.sent, "reply": one.text, "proof": one.proof}
+        {
+            "channel": one.channel,
+            "address": shown_address(one.channel, one.address),
+            "sent": one.sent,
+            "reply": one.text,
+            "proof": one.proof,
+        }
         for one in outcomes
     ]
     return AsciiJson({"ok": all(item["sent"] for item in items), "items": items})
@@ -132,7 +139,10 @@ _INNER = frozenset({"receipt", "shown", "follow_at", "follow_owner"})
 
 
 def _notification(notification: Notification) -> dict[str, Any]:
-    return {name: value for name, value in _facts(notification).items() if name not in _INNER}
+    shown = shown_address(notification.channel, notification.address)
+    address, facts = notification.address, _facts(notification)
+    # A recipient of the settings is a person whose name is the address.
+    return {name: shown if value == address else value for name, value in facts.items() if name not in _INNER}
 
 
 def _escalation(run: StoredRun | None) -> dict[str, Any] | None:

@@ -90,7 +90,7 @@ class NotificationFacts(BaseModel):
     id: str
     incident_id: str
     channel: str
-    address: str
+    address: str = Field(description="Masked where whoever knows it could write to it, or read it")
     kind: str
     status: str
     severity: str
@@ -227,7 +227,7 @@ class TestSendView(BaseModel):
     """The outcome of one test message."""
 
     channel: str
-    address: str
+    address: str = Field(description="Masked where whoever knows it could write to it, or read it")
     sent: bool
     reply: str = Field(description="The server's own words; of a failure with its reason before them")
     proof: str | None = Field(description="How far that proves its arrival: `sent` or `delivered`; null if not sent")

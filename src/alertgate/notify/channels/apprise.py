@@ -35,6 +35,7 @@ from alertgate.policy.surroundings import AddressCheck
 
 LONGEST = 2000
 """Characters of a message. Apprise cuts to what its service takes, which may be less."""
+LONGEST_ADDRESS = 4096
 MARGIN = 2.0
 """Seconds that Apprise has to say that its time is over, before nobody waits for it any more."""
 FEW = 5
@@ -54,7 +55,7 @@ def _library() -> Any:
 
 def check_address(address: str) -> None:
     """Raise ValueError unless an address looks like one of Apprise's; whether it is one is known once it is used."""
-    if not _URL.fullmatch(address) or not address.isprintable():
+    if len(address) > LONGEST_ADDRESS or not _URL.fullmatch(address) or not address.isprintable():
         raise ValueError(f"{mask(address)!r} is not an address of Apprise's: write one like tgram://TOKEN/CHAT")
 
 

@@ -97,6 +97,8 @@ class Transient:
     """As that of Permanent."""
     retry_in: timedelta | None = None
     """The shortest time to wait, as the service asks; None if it doesn't."""
+    is_unanswered: bool = False
+    """Whether the message may have been taken all the same: the connection broke before there was an answer."""
     word: ClassVar[str] = "transient"
 
 
@@ -160,6 +162,15 @@ class Brief:
     """For how long it does that; None as it likes."""
     facts: Mapping[str, Json] = field(default_factory=dict, repr=False)
     """What programs read (docs/channels/webhook.md)."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether it makes no sound: what is over, what somebody has done, and what is only worth knowing."""
+        return self.over or self.tag in QUIET or self.severity is Severity.INFO
+
+
+QUIET = frozenset({"ACKNOWLEDGED", "SNOOZED", "SILENCED"})
+"""The tags of what somebody has done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,12 +284,14 @@ class Follower(Protocol):
 
     settles: bool
     """Whether the service is told when nobody needs to answer any more."""
+    rings: bool
+    """Whether what it is asked about goes on ringing until somebody answers; a silence ends that too."""
 
     async def ask(self, sent: Followed, deadline: float) -> Learned:
         """Ask what became of a message. A failure to ask is `Learned(again_in=…)`, never an exception."""
 
     async def settle(self, sent: Followed, message: Message, deadline: float) -> Outcome:
-        """Tell the service that somebody has the message's incident, or that it is over.
+        """Tell the service that somebody has the message's incident, that it is over, or, if it rings, silenced.
 
         `message` says how it stands now. As `send` without exceptions; what fails for a while is told again later.
         """

@@ -69,8 +69,9 @@ def plain(message: Message) -> dict[str, Any]:
 
 def outcome(reply: Reply, now: datetime) -> Outcome:
     """Return what an answer means."""
-    said, code = reply.json, reply.json.get("code")
-    words = f"{code} {said.get('message', '')}" if said else None
+    said = reply.json
+    code = said["code"] if isinstance(said.get("code"), int) else None
+    words = f"{said.get('code')} {said.get('message', '')}" if said else None
     if reply.is_success:
         return _taken(reply)
     if reply.status == 429:

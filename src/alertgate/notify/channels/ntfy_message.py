@@ -17,7 +17,6 @@ LONGEST_MESSAGE = 4096
 """Bytes; what is longer becomes an attachment."""
 LONGEST_TITLE = 250
 """Bytes; a phone shows less."""
-QUIET = frozenset({"ACKNOWLEDGED", "SNOOZED", "SILENCED"})
 
 _TAGS = MappingProxyType(
     {
@@ -65,7 +64,7 @@ def priority(message: Message) -> int:
         return 5
     if brief is None:
         return 4
-    if brief.over or brief.tag in QUIET or brief.severity is Severity.INFO:
+    if brief.is_quiet:
         return 2
     return 4 if brief.asks or brief.severity is Severity.CRITICAL else 3
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit
 
 _TOPIC = re.compile(r"[-_A-Za-z0-9]{1,64}")
+LONGEST = 2048
+"""Characters of an address."""
 _PORTS = {"http": 80, "https": 443}
 WRITE = "write ntfy:TOPIC, or ntfy:https://HOST/TOPIC with a login, if it needs one, as https://:TOKEN@HOST/TOPIC"
 
@@ -42,6 +44,8 @@ def topic_of(address: str, own_url: str) -> Topic:
     is_own = own_url != "" and _origin(url) == _origin(urlsplit(own_url)) and not urlsplit(own_url).path
     user, password = unquote(url.username or ""), unquote(url.password or "")
     login = f"{user}:{password}" if user else password
+    if not user and not (login.isascii() and login.isprintable()):
+        raise ValueError(f"has a token that no header can hold: {WRITE}")
     return Topic(name, f"{url.scheme}://{host}", is_own, authorization(login), secrets_of(login))
 
 
@@ -63,7 +67,7 @@ def _split(address: str) -> SplitResult:
         host, _ = url.hostname, url.port
     except ValueError:
         host = None
-    right = host and url.scheme in _PORTS and not (url.query or url.fragment)
+    right = host and len(address) <= LONGEST and url.scheme in _PORTS and not (url.query or url.fragment)
     if not right or not address.isascii() or not address.isprintable() or " " in address:
         raise ValueError(f"isn't the address of a topic: {WRITE}")
     if url.username is not None and not url.password:

@@ -47,6 +47,9 @@ from alertgate.proof import Proof
 CONNECTIONS = 2
 """More at the same time are refused."""
 REMEMBERED = 1000
+TO_SAY = 1.0
+"""Seconds before the deadline at which an earlier emergency isn't cancelled any more: this one has gone out, and at the
+deadline that would be forgotten."""
 UNSURE = frozenset({Reason.TIMEOUT, Reason.CONNECTION, Reason.TRY_LATER})
 """After these Pushover may have taken the message all the same."""
 
@@ -65,6 +68,7 @@ class Pushover:
     capacity = CONNECTIONS
     repeats_safely = False
     settles = True
+    rings = True
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._token = settings.pushover_token.get_secret_value() if settings.pushover_token else ""
@@ -167,7 +171,7 @@ class Pushover:
         _remember(self._ringing, about, tag)
         if before != tag:
             with suppress(AttemptFailed):
-                if is_done(await self._cancel(before, message.to, deadline)):
+                if is_done(await self._cancel(before, message.to, deadline - TO_SAY)):
                     _remember(self._cancelled, before, None)
 
     async def _cancel(self, tag: str, to: str, deadline: float) -> Reply:

@@ -17,7 +17,6 @@ LONGEST_EXPIRE = 10_800
 MOST_REPEATS = 50
 USUAL_RETRY = timedelta(minutes=1)
 USUAL_EXPIRE = timedelta(hours=1)
-QUIET = frozenset({"ACKNOWLEDGED", "SNOOZED", "SILENCED"})
 
 
 def fully(message: Message) -> dict[str, str]:
@@ -56,8 +55,7 @@ def priority(message: Message) -> int:
         return 2
     if message.urgent:
         return 1
-    is_quiet = brief is not None and (brief.over or brief.tag in QUIET or brief.severity is Severity.INFO)
-    return -1 if is_quiet else 0
+    return -1 if brief is not None and brief.is_quiet else 0
 
 
 def rings(brief: Brief) -> tuple[int, int]:

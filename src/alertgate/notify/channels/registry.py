@@ -26,6 +26,7 @@ from alertgate.notify.channels import (
 )
 from alertgate.notify.channels.base import Channel, Finding, Level, Outcome, Provider
 from alertgate.notify.gateways import gateway_warning
+from alertgate.policy.people import SECRET_ADDRESSES, shown_address
 from alertgate.policy.surroundings import BY_MAIL, Surroundings, channel_of
 
 SERVICES: tuple[Provider, ...] = (
@@ -41,9 +42,6 @@ SERVICES: tuple[Provider, ...] = (
     matrix,
     apprise,
 )
-NO_SECRETS = frozenset({*BY_MAIL, ChannelName.OUTBOX, ChannelName.TELEGRAM, ChannelName.TWILIO, ChannelName.CALL})
-SECRET_ADDRESSES = frozenset(ChannelName) - NO_SECRETS
-"""The channels where whoever knows an address can write to it, or read it."""
 PROVIDERS: tuple[Provider, ...] = (smtp, outbox, *SERVICES)
 
 
@@ -76,7 +74,7 @@ def targets(settings: Settings) -> list[Target]:
 def pushed(settings: Settings, providers: Collection[Provider] = PROVIDERS) -> list[Target]:
     """Return the recipients that RECIPIENT_PUSH names. Raises ConfigError."""
     around, found, problems = _around(settings, providers), [], []
-    names = ", ".join(name for name in around.channels if name not in BY_MAIL)
+    names = ", ".join("sms" if name is ChannelName.TWILIO else name for name in around.channels if name not in BY_MAIL)
     for text in settings.recipient_push:
         channel, _, address = text.partition(":")
         if channel not in around.channels:
@@ -126,7 +124,12 @@ def about_recipients(settings: Settings, told: Collection[Target], today: date) 
 def _untold(settings: Settings, told: Collection[Target]) -> Iterator[Finding]:
     """Yield the recipients of the settings who aren't told, because the policy names people."""
     addresses = {address for _, address in told}
-    named = {"RECIPIENT_EMAIL": settings.recipient_email, "RECIPIENT_SMS": settings.recipient_sms}
+    pushed = [each.partition(":")[2] for each in settings.recipient_push]
+    named = {
+        "RECIPIENT_EMAIL": settings.recipient_email,
+        "RECIPIENT_SMS": settings.recipient_sms,
+        "RECIPIENT_PUSH": pushed,
+    }
     for name, address in ((name, address) for name, given in named.items() for address in given):
         if address not in addresses:
             text = "isn't told, because alertgate.toml has people: make it a contact of one, or take it out of"
@@ -137,5 +140,5 @@ def _about(target: Target, today: date) -> Finding:
     channel, address = target
     if warning := gateway_warning(address, today):
         return Finding(Level.FAIL if warning.dead else Level.WARN, f"recipient {address}", warning.text)
-    what = f"{channel} {mask(address)}" if channel in SECRET_ADDRESSES else f"recipient {address}"
+    what = f"{channel} {shown_address(*target)}" if channel in SECRET_ADDRESSES else f"recipient {address}"
     return Finding(Level.OK, what, f"is told by {channel}")

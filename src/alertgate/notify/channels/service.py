@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from alertgate.config import Settings
+from alertgate.errors import EnvironmentUnusable
 from alertgate.model import Json
 from alertgate.notify.channels.base import AttemptFailed, Reason, Transient
 from alertgate.notify.channels.hidden import Hide, Secrets
@@ -24,6 +25,8 @@ WITHIN = 20.0
 """Seconds for a whole answer, and never beyond the deadline."""
 LONGEST_TEXT = 300
 """Characters that are shown of what a service says."""
+UNANSWERED = (httpx.ReadError, httpx.RemoteProtocolError)
+"""How a connection breaks after the request was sent."""
 LONGEST_WAIT = timedelta(days=1)
 """What `Retry-After` may ask for."""
 
@@ -61,13 +64,18 @@ class Reply:
         return f"{self.status} {self.text if words is None else self._line(str(words))}".rstrip()
 
     def _line(self, text: str) -> str:
-        hidden = self.hide(text[: 10 * LONGEST_TEXT])  # before it is cut: half of a secret isn't found
-        printable = "".join(each if each.isprintable() else " " for each in hidden)
-        return " ".join(printable.split())[:LONGEST_TEXT]
+        return as_line(text, self.hide)
 
     def retry_after(self, now: datetime) -> timedelta | None:
         """Return what `Retry-After` asks for (RFC 9110, 10.2.3), or None."""
         return read_retry_after(self.headers.get("retry-after"), now)
+
+
+def as_line(text: str, hide: Hide) -> str:
+    """Return what somebody else says as one printable line without secrets, cut."""
+    hidden = hide(text[: 10 * LONGEST_TEXT])  # before it is cut: half of a secret isn't found
+    printable = "".join(each if each.isprintable() else " " for each in hidden)
+    return " ".join(printable.split())[:LONGEST_TEXT]
 
 
 def read_retry_after(value: str | None, now: datetime) -> timedelta | None:
@@ -75,14 +83,14 @@ def read_retry_after(value: str | None, now: datetime) -> timedelta | None:
     if not value:
         return None
     try:
-        wait = timedelta(seconds=min(float(value), LONGEST_WAIT.total_seconds()))
+        seconds = float(value)
     except ValueError:
         try:
             at = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
-        wait = (at if at.tzinfo else at.replace(tzinfo=UTC)) - now
-    return min(wait, LONGEST_WAIT) if wait > timedelta(0) else None
+        seconds = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
+    return timedelta(seconds=min(seconds, LONGEST_WAIT.total_seconds())) if seconds > 0 else None
 
 
 class Service:
@@ -126,12 +134,14 @@ class Service:
             answer = await ask(self._open(), method, url, within=within, most=most, headers=headers, **sent)
         except httpx.TimeoutException:
             failed = Transient(Reason.TIMEOUT, f"{self._name}: no answer within {within:.0f} s")
-        except Private as error:
-            failed = Transient(Reason.CONNECTION, f"{self._name}: {hide(str(error))}")
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+        except (Private, EnvironmentUnusable) as error:
+            failed = Transient(Reason.CONNECTION, as_line(f"{self._name}: {error}", hide))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError, OverflowError) as error:
             tls = tls_error(error)
             words = f"no secure connection: {tls}" if tls else f"can't be reached: {error or type(error).__name__}"
-            failed = Transient(Reason.TLS if tls else Reason.CONNECTION, f"{self._name}: {hide(words)}")
+            is_unanswered = isinstance(error, UNANSWERED)
+            reason = Reason.TLS if tls else Reason.CONNECTION
+            failed = Transient(reason, as_line(f"{self._name}: {words}", hide), is_unanswered=is_unanswered)
         else:
             return Reply(answer.status, answer.body, answer.headers, hide)
         raise AttemptFailed(failed)
@@ -142,8 +152,9 @@ class Service:
             if self._proxied:
                 options["trust_env"] = True
             if self._pinned and not (self._url and is_local(self._url)):
-                inner = httpx.AsyncHTTPTransport()
-                self._client = httpx.AsyncClient(transport=PinnedTransport(inner), **options)
+                context = httpx.create_ssl_context()
+                pinned = PinnedTransport(lambda: httpx.AsyncHTTPTransport(verify=context))
+                self._client = httpx.AsyncClient(transport=pinned, **options)
             else:
                 self._client = open_client(proxied=self._proxied, **options)
         return self._client

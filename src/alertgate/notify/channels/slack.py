@@ -10,6 +10,7 @@ from alertgate.model import ChannelName
 from alertgate.notify.channels.base import Message, Outcome, Permanent, Reason, Sent, Transient
 from alertgate.notify.channels.hook import Form, Hook, by_status, later, not_from, said_by
 from alertgate.notify.channels.service import Reply
+from alertgate.notify.render.text import unmentioned
 
 LONGEST = 3000
 """Characters, escaped. Slack cuts beyond 40,000."""
@@ -36,8 +37,8 @@ _LATER = frozenset({"rollup_error", "rate_limited", "ratelimited"})
 
 
 def escape(text: str) -> str:
-    """Return a text that mentions nobody and links nowhere: `<!channel>` would ring everybody."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return a text that mentions nobody and links nowhere: `<!channel>`, or Mattermost's `@all`, rings all."""
+    return unmentioned(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def compose(message: Message) -> dict[str, Any]:

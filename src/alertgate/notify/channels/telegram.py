@@ -71,6 +71,7 @@ class Telegram:
     capacity = 4
     repeats_safely = False
     settles = True
+    rings = False
 
     def __init__(self, bot: Bot, clock: Clock) -> None:
         self._bot = bot
@@ -97,6 +98,7 @@ class Telegram:
         chat = self._moved.get(message.to, message.to)
         picture, buttons = message.picture, keyboard(message.brief)
         more: dict[str, Json] = {"reply_markup": buttons} if buttons else {}
+        more |= {"disable_notification": True} if message.brief and message.brief.is_quiet else {}
         if picture and len(picture.content) <= LARGEST_PICTURE:
             said = _said("caption", message, LONGEST_CAPTION, plain=plain)
             return await self._bot.upload("sendPhoto", deadline, picture, chat_id=chat, **said, **more)

@@ -1,7 +1,6 @@
 """A Telegram bot over HTTP, and how to read what its service answers. The token is a part of every URL."""
 
 import json
-from math import isfinite
 from typing import Any
 from urllib.parse import quote
 
@@ -74,12 +73,9 @@ def moved_to(reply: Reply) -> str | None:
 def wait(reply: Reply) -> float | None:
     """Return for how many seconds Telegram asks to wait, a day at most; None if it doesn't."""
     found = mapping(reply.json.get("parameters")).get("retry_after")
-    seconds = float(found) if isinstance(found, int | float) and not isinstance(found, bool) and _fits(found) else 0.0
-    return min(seconds, DAY) if seconds > 0 else None
-
-
-def _fits(number: float) -> bool:
-    return number >= -DAY and ((isinstance(number, int) and number < 2**62) or isfinite(number))
+    if not isinstance(found, int | float) or isinstance(found, bool) or not found > 0:
+        return None
+    return float(min(found, DAY))
 
 
 def mapping(value: Any) -> dict[str, Json]:

@@ -10,11 +10,12 @@ from typing import NamedTuple
 from alertgate.characters import cut
 from alertgate.model import Json
 from alertgate.notify.channels.base import Brief, Message
+from alertgate.notify.render.text import unmentioned
 
 LONGEST = 4096
 LONGEST_CAPTION = 1024
 """UTF-16 code units, without markup: Telegram counts no more than these, and an emoji as two."""
-_MENTION = re.compile(r"@(?=\w)")
+_COMMAND = re.compile(r"/(?=(?:ok|ack|snooze)\b)", re.IGNORECASE)
 _LETTERS = {"acknowledge": "a", "snooze": "s"}
 _DATA = re.compile(r"([as]):([\w-]{1,36}):([0-9a-f]{10})")
 
@@ -64,8 +65,8 @@ def shorten(text: str, longest: int) -> str:
 
 
 def _harmless(text: str) -> str:
-    """Return a text whose `@name` is no mention: a word joiner, which nobody sees, follows the `@`."""
-    return _MENTION.sub("@\u2060", text)
+    """Return a text that mentions nobody, and in which no touch sends a command of ours."""
+    return _COMMAND.sub("/\u2060", unmentioned(text))
 
 
 def keyboard(brief: Brief | None) -> Json:

@@ -48,6 +48,7 @@ class Texts:
     capacity = CAPACITY
     repeats_safely = True
     settles = False
+    rings = False
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -139,7 +140,7 @@ def _at(resource: Mapping[str, Json]) -> datetime:
     """Return when a message was made at Twilio; long ago if it doesn't say."""
     try:
         at = parsedate_to_datetime(str(resource.get("date_created")))
-    except ValueError:
+    except (ValueError, OverflowError):
         return datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 

@@ -47,6 +47,7 @@ class Calls:
     capacity = CAPACITY
     repeats_safely = False
     settles = False
+    rings = False
 
     def __init__(self, account: Account) -> None:
         self._account = account

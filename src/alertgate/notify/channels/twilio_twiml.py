@@ -27,7 +27,9 @@ _SIGNS = (
     (re.compile(r"\s?°\s?F\b"), " degrees Fahrenheit"),
     (re.compile(r"\s?°"), " degrees"),
     (re.compile(r"(?<=\d)\s?%"), " percent"),
-    (re.compile(r"(?<![\w.])-(?=\d)"), "minus "),
+    (re.compile("(?<![\\w.])[-\u2212](?=\\d)"), "minus "),
+    (re.compile(r"(?<=\d) min\b"), " minutes"),
+    (re.compile(r"(?<=\d) h\b"), " hours"),
     (re.compile("\\s?[\u2013\u2014]\\s?"), ", "),
     (re.compile(r"[\[\]{}<>|*~^`\\\"\ufffd]"), " "),
 )

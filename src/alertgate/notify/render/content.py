@@ -1,5 +1,6 @@
 """What an alert says: its words, its data, the fields beside it. Pure."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
@@ -29,7 +30,8 @@ def essence(alert: Alert) -> str:
         return one_line(beginning(alert.raw or b"", 200), 200) or "empty body"
     if alert.message:
         return one_line(alert.message, LONGEST_ESSENCE)
-    return one_line(_short(alert.data, {"severity": alert.severity, "status": Signal.RESOLVED}), LONGEST_ESSENCE)
+    said = {"severity": (alert.severity,), "status": (Signal.RESOLVED, alert.signal)}
+    return one_line(_short(alert.data, said), LONGEST_ESSENCE)
 
 
 def gist(alert: Alert) -> str:
@@ -49,12 +51,12 @@ def beginning(raw: bytes, longest: int) -> str:
     return raw[:most].decode(errors="replace") + ("…" if len(raw) > most else "")
 
 
-def _short(data: Json, said: dict[str, Json]) -> str:
+def _short(data: Json, said: Mapping[str, Sequence[Json]]) -> str:
     """Return data in the shortest form, without the fields that the headline `said` already."""
     if not isinstance(data, dict | list) or blob(data):
         return "" if _is_empty(data) else say(data, LONGEST_ESSENCE)
     if isinstance(data, dict):
-        data = {name: value for name, value in with_values(data).items() if said.get(name) != value}
+        data = {name: value for name, value in with_values(data).items() if value not in said.get(name, ())}
     return ", ".join(f"{name}: {text}" for name, text in rows(data, most=8, longest=60)) if data else ""
 
 

@@ -30,7 +30,8 @@ def render(context: MessageContext | DigestContext, *, with_picture: bool = True
     title = subject(context)
     if notification.channel not in BY_MAIL:
         shown = picture if with_picture else None
-        return _message(context, text=push.text(context), subject=title, picture=shown, brief=push.brief(context))
+        text = push.spoken(context) if notification.channel is ChannelName.CALL else push.text(context)
+        return _message(context, text=text, subject=title, picture=shown, brief=push.brief(context))
     bodies = mail.bodies(context, title, picture=picture is not None and with_picture, left_out=picture is not None)
     return _message(
         context,

@@ -23,12 +23,29 @@ ACTS = (("acknowledge", "I'm on it"), ("snooze", "Snooze 1 h"))
 
 def text(context: MessageContext) -> str:
     """Return what happened beyond the title, each thing on a line of its own, what matters most first."""
-    details = [wording.short_count(context), wording.earlier_in_short(context), wording.how_late(context)]
+    lead = wording.lead(context)
+    details = [
+        count if (count := wording.short_count(context)) and count not in lead else None,
+        wording.earlier_in_short(context),
+        wording.how_late(context),
+    ]
     lines = [
         shorten(content.essence(context.latest), 300),
-        wording.lead(context),
+        lead,
         wording.when(context),
         ", ".join(filter(None, details)),
+    ]
+    return shorten_lines([line for line in lines if line], LONGEST)
+
+
+def spoken(context: MessageContext) -> str:
+    """Return what a call says after the title: nothing that the title has said, and the time to the minute."""
+    lines = [
+        shorten(wording.rest(context), 300),
+        wording.lead(context, above=False),
+        f"At {wording.short_time(context)}",
+        wording.earlier_in_short(context),
+        wording.how_late(context),
     ]
     return shorten_lines([line for line in lines if line], LONGEST)
 

@@ -25,6 +25,7 @@ GSM7_DOUBLE = frozenset("^{}\\[~]|€")
 SEGMENT = 160
 
 _BREAK = re.compile("\r\n?|[\u2028\u2029]")
+_MENTION = re.compile(r"@(?=\w)")
 _SPACE = re.compile(r"\s+")
 _DEVICE_ID = re.compile(r"(?<![0-9a-z])[0-9a-f]{24}(?![0-9a-z])", re.IGNORECASE)
 _DEGREES = re.compile(r"\s?[°º](?=[CF]\b)")
@@ -42,6 +43,11 @@ MOST_SHOWN = 4000
 def clean(text: str) -> str:
     """Return text with controls and all that deceives a reader replaced by U+FFFD; line breaks and tabs stay."""
     return replace_deceptive(_BREAK.sub("\n", text), lambda _: "\ufffd")
+
+
+def unmentioned(text: str) -> str:
+    """Return a text whose `@name` is no mention, which would ring somebody: a word joiner, unseen, follows the `@`."""
+    return _MENTION.sub("@\u2060", text)
 
 
 def clean_beginning(text: str, longest: int) -> str:

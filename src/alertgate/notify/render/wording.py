@@ -26,8 +26,8 @@ from alertgate.prove.hint_words import LEAD
 from alertgate.words import folded
 
 
-def lead(context: MessageContext) -> str:
-    """Return the first sentences: why this message is sent now."""
+def lead(context: MessageContext, *, above: bool = True) -> str:
+    """Return the first sentences: why this message is sent now. `above` says whether the alert stands over them."""
     incident = context.incident
     if context.resolved:
         return _end(context)
@@ -44,7 +44,7 @@ def lead(context: MessageContext) -> str:
         subject = "The latest alert" if incident.alert_count > 1 else "An alert arrived that"
         sentences.append(f"{subject} can't be read: {REMEDY} in Particle's console.")
         sentences.append("It is stored in full, and shown below as received.")
-    elif incident.alert_count > 1 and essence(context.latest):
+    elif above and incident.alert_count > 1 and essence(context.latest):
         sentences.append("The latest is above.")
     return " ".join(sentences) or "A new alert."
 

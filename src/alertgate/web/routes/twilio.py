@@ -12,7 +12,6 @@ from alertgate.model import ChannelName, Notification
 from alertgate.notify.channels.twilio_account import CALL_PATH, NUMBER, SMS_PATH, STATUS_PATH
 from alertgate.notify.channels.twilio_outcomes import Became, learned
 from alertgate.notify.channels.twilio_twiml import NOTHING, PRESS_1, asked_again, spoken, written
-from alertgate.proof import Proof
 from alertgate.store import Connection, follow, notifications
 from alertgate.web.acts import log_act
 from alertgate.web.dependencies import CurrentGate, Gate
@@ -38,7 +37,7 @@ async def status(fields: TwilioFields, gate: CurrentGate) -> Response:
 async def reply(fields: TwilioFields, gate: CurrentGate) -> Response:
     """Take a reply to a text. Twilio itself deals with STOP and START."""
     number, text = fields.get("From", ""), fields.get("Body", "")
-    if not NUMBER.fullmatch(number) or fields.get("OptOutType"):
+    if not NUMBER.fullmatch(number) or fields.get("OptOutType") or not _is_told(number, gate):
         return _twiml(NOTHING)
     replies, now = Replies(gate.answers, gate.device_names), gate.clock.now()
     try:
@@ -66,8 +65,10 @@ async def digit(notification_id: str, fields: TwilioFields, gate: CurrentGate) -
         told = notifications.get(connection, notification_id)
         if told is None or told.channel is not ChannelName.CALL or told.address != fields.get("To"):
             return None
+        if not _is_told(told.address, gate):
+            return None
         answered = gate.answers.answer(connection, told, Credential.TWILIO, now)
-        follow.prove(connection, [told], Proof.ACKNOWLEDGED, now, "a digit")
+        follow.prove(connection, [told], answered.proof, now, "a digit")
         return told, answered
 
     try:
@@ -78,6 +79,11 @@ async def digit(notification_id: str, fields: TwilioFields, gate: CurrentGate) -
         return _twiml(spoken(NOTHING_THERE))
     _note(*taken, gate)
     return _twiml(spoken(WORDS[taken[1].verdict]))
+
+
+def _is_told(number: str, gate: Gate) -> bool:
+    """Return whether a number is still somebody's: who isn't told any more doesn't answer for them either."""
+    return any(gate.directory.people((channel, number)) for channel in (ChannelName.TWILIO, ChannelName.CALL))
 
 
 def _note(told: Notification, answered: Answered, gate: Gate) -> None:
