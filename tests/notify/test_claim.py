@@ -12,6 +12,7 @@ from alertgate.contact_state import Recent
 from alertgate.credential import Credential
 from alertgate.ids import new_id
 from alertgate.model import (
+    Attempt,
     ChannelName,
     IncidentStatus,
     Kind,
@@ -25,7 +26,7 @@ from alertgate.notify.claim import Claim, Claimer, ClaimResult
 from alertgate.notify.context import Outgoing
 from alertgate.notify.directory import Directory
 from alertgate.notify.flood import FloodRules
-from alertgate.store import alerts, claims, incidents, leases, notifications
+from alertgate.store import alerts, attempts, claims, incidents, leases, notifications
 from alertgate.store.claims import Since
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
@@ -78,9 +79,16 @@ class Desk:
             assert all(leases.finish(connection, ends))
 
     def send(self, channel: ChannelName = EMAIL, **how: Any) -> list[int]:
-        """Claim, and record everything as sent; return the number of members of each message."""
+        """Claim, and record everything as sent, as one attempt; return the number of members of each message."""
         claimed = self.claim(channel, **how)
         self.end(claimed.messages)
+        made = [
+            Attempt(new_id(self.now), each.id, self.now, 0.0, "sent", "sent", "250 OK")
+            for message in claimed.messages
+            for each in message.notifications
+        ]
+        with self.store.transaction() as connection:
+            attempts.add(connection, made)
         return sizes(claimed)
 
     def recent(self, **changes: timedelta) -> dict[str, Recent]:
