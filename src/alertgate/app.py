@@ -129,9 +129,7 @@ def open_gate(
         silencer=silencer,
         escalations=assembly.escalations(store, directory, settings, clock, metrics, ids, names),
         answers=answers,
-        follower=assembly.follower(
-            store, opened, sends, answers, clock, metrics, ids, deliverer.wake, settings.device_name
-        ),
+        follower=assembly.follower(store, opened, sends, answers, clock, metrics, ids, deliverer.wake, names),
         listeners=assembly.listeners(store, directory, answers, settings, clock, deliverer.wake, times.poll_every),
         poll_every=times.poll_every,
         channels=opened,
