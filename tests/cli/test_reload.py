@@ -182,7 +182,8 @@ async def test_a_mail_server_needs_somebody_to_tell(tmp_path, policy, people):
     policy.write_text('[people.owner]\ncontacts = ["email:owner@example.org"]\n' if people else "")
     env = {**GOOD, "SMTP_EMAIL": "alerts@example.net", "SMTP_HOST": "127.0.0.1", "DATA_DIR": str(tmp_path / "data")}
     checked = await alertgate("check", "--offline", cwd=tmp_path, env=env)
-    line = "fail  recipients: none is set: nobody is told; set RECIPIENT_EMAIL, or people in alertgate.toml"
+    said = "none is set: nobody is told; set RECIPIENT_EMAIL or RECIPIENT_PUSH, or people in alertgate.toml"
+    line = f"fail  recipients: {said}"
     assert (line in checked.stdout.splitlines()) is not people
     if people:
         async with process(tmp_path, smtp_email="alerts@example.net", smtp_host="127.0.0.1") as running:
