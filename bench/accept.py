@@ -12,7 +12,7 @@ from torture.gate import free_port
 from bench import processor, sides
 from bench.figure import Figure
 from bench.load import ROUNDS, SECONDS, Measured, alerts, rates, ratios, warm
-from bench.seed import seeded
+from bench.seed import registered, seeded
 
 
 async def accept(directory: Path) -> list[Figure]:
@@ -106,6 +106,27 @@ async def grown(directory: Path) -> list[Figure]:
             rates(waiting, nothing),
         ),
     ]
+
+
+async def devices(directory: Path) -> list[Figure]:
+    """Measure accept with 100,000 registered devices against 200; the same 200 speak."""
+    few: list[Measured] = []
+    many: list[Measured] = []
+    await registered(directory / "many", devices=100_000)
+    async with (
+        sides.sink() as smtp,
+        sides.gate(directory / "few", smtp) as small,
+        sides.gate(directory / "many", smtp) as large,
+    ):
+        await warm(small.port, Books(small.database))
+        await warm(large.port, Books(large.database))
+        turns = [(small, few), (large, many)]
+        for _ in range(ROUNDS):
+            for gate, measured in turns:
+                measured.append(await alerts(gate.port, connections=32))
+            turns.reverse()  # neither side comes second each time
+    what = "accept with 100,000 registered devices"
+    return [Figure(what, "the same with 200", "≥ 0.95", ratios(many, few), rates(many, few))]
 
 
 async def beside_bad_requests(directory: Path) -> list[Figure]:

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from bench.accept import accept, beside_bad_requests, grown
+from bench.accept import accept, beside_bad_requests, devices, grown
 from bench.burst import burst
 from bench.escalations import escalations
 from bench.figure import Figure
 from bench.messages import drain, latency
 from bench.postgres import fresh, on_postgres, pooled, replicas
 from bench.start import start
+from bench.watch import watch
 
 FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "accept": accept,
@@ -18,11 +19,13 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "burst": burst,
     "drain": drain,
     "grown": grown,
+    "devices": devices,
     "escalations": escalations,
     "bad": beside_bad_requests,
     "postgres": on_postgres,
     "pooled": pooled,
     "replicas": replicas,
     "fresh": fresh,
+    "watch": watch,
 }
 """Each measures in its own directory."""

@@ -34,6 +34,15 @@ INSERT INTO notifications (id, incident_id, channel, address, kind, status, seve
 SELECT printf('01900000-0000-7002-8000-%012x', i), printf('01900000-0000-7000-8000-%012x', i), 'email',
        'me@example.com', 'opening', 'pending', 1, 'nothing was said about this incident yet', {at}, {at}, {at}, 0 FROM n
 """
+_DEVICES = """
+INSERT INTO devices (id, first_seen_at, last_seen_at, last_published_at, last_event, events, state, state_at,
+                     battery, battery_at, battery_low, strength, quality, vitals_at, gaps, vitals)
+{numbers}
+SELECT printf('%024x', i), {at}, {at} + i, {at} + i, 'alarm/motion', 100, 'fine', {at}, 80.5, {at}, 0, 70, 60, {at},
+       '{{"2026-11-25":{{"3":20,"4":7}},"2026-11-26":{{"3":18,"5":2}}}}',
+       '{{"event":"loc","data":"' || printf('%.*c', 400, 'x') || '"}}' FROM n
+"""
+"""As the register has them, each with half a kilobyte of vitals."""
 
 
 def seed(file: Path, now: float, *, incidents: int, each: int, pending: bool = False) -> None:
@@ -55,10 +64,28 @@ def seed(file: Path, now: float, *, incidents: int, each: int, pending: bool = F
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
+def seed_devices(file: Path, now: float, devices: int) -> None:
+    """Add devices to the register: the first ids are those that speak (`bench.load`)."""
+    with closing(sqlite3.connect(file, timeout=60)) as connection:
+        connection.execute(_DEVICES.format(numbers=_NUMBERS.format(count=devices), at=int((now - 3600) * 1e6)))
+        connection.commit()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 async def seeded(directory: Path, *, incidents: int, each: int, pending: bool = False) -> None:
     """Make a service's directory with such a database; the service itself makes the schema."""
+    file = await _made(directory)
+    await asyncio.to_thread(seed, file, time.time(), incidents=incidents, each=each, pending=pending)
+
+
+async def registered(directory: Path, *, devices: int) -> None:
+    """Make a service's directory whose database has so many devices."""
+    await asyncio.to_thread(seed_devices, await _made(directory), time.time(), devices)
+
+
+async def _made(directory: Path) -> Path:
     directory.mkdir(parents=True)
     gate = Gate(directory, {"smtp_port": 1})
     await gate.start()
     await gate.stop()
-    await asyncio.to_thread(seed, gate.database, time.time(), incidents=incidents, each=each, pending=pending)
+    return gate.database

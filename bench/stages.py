@@ -20,7 +20,8 @@ from alertgate.accept.credentials import bearer
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.rulings import Understood
 from alertgate.ids import Ids
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
 from alertgate.notify.channels.mail import compose
 from alertgate.notify.channels.registry import targets
@@ -97,7 +98,7 @@ class Stages:
             self._recorder.record(connection, self._alerts(count))
 
     def _batches(self, size: int, times: int) -> list[tuple[str, float]]:
-        took = dict.fromkeys(("begin", "read", "decide", "write", "commit"), 0.0)
+        took = dict.fromkeys(("begin", "read", "decide", "write", "devices", "commit"), 0.0)
         for _ in range(times):
             batch = self._alerts(size)
             marks = [time.process_time()]
@@ -109,6 +110,8 @@ class Stages:
                     self._recorder.add(planned, alert)
                 marks.append(time.process_time())
                 planned.write(connection)
+                marks.append(time.process_time())
+                self._recorder.devices.record(connection, [each.sign for each in batch if each.sign])
                 marks.append(time.process_time())
             marks.append(time.process_time())
             for name, start, end in zip(took, marks, marks[1:], strict=False):

@@ -14,7 +14,7 @@ class Scrape:
     types: dict[str, str]
     """The types of the metrics, by name as in the text format."""
 
-    def __call__(self, name: str, **labels: str) -> float | None:
+    def __call__(self, name: str, /, **labels: str) -> float | None:
         return self.values.get((name, frozenset(labels.items())))
 
     def series(self, name: str) -> list[dict[str, str]]:

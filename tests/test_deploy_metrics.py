@@ -42,8 +42,8 @@ def _used(expression: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 @pytest.fixture
 async def scraped(make_settings) -> Scrape:
     """A scrape of a running service that has delivered something, so that every series is there."""
-    async with serving(make_settings()) as service:
-        await service.particle()
+    async with serving(make_settings(metrics_devices=True)) as service:
+        await service.particle(coreid="3f002b000000000000000000")
 
         async def handed_over() -> Scrape | None:
             found = scrape((await service.client.get("/metrics")).text)

@@ -15,7 +15,8 @@ from alertgate.accept.repeats import ID_ALONE, WITH_TIME, WITHOUT_ID
 from alertgate.cli.main import app
 from alertgate.config import Settings
 from alertgate.errors import ConfigError
-from alertgate.model import IdKind, Kind
+from alertgate.id_kind import IdKind
+from alertgate.model import Kind
 from alertgate.notify.channels.base import CHANNEL_WIDE, Reason
 from alertgate.own_events import Hint
 from alertgate.prove.troubles import Trouble

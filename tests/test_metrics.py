@@ -4,7 +4,9 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.device import DeviceState
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import ChannelName, NotificationStatus
 from tests.fakes import START, FakeClock
 from tests.scrape import Scrape, scrape
@@ -64,6 +66,8 @@ def test_each_method_updates_its_series(metrics: Metrics):
     metrics.digest_sent("email", 195)
     metrics.daily_limit_used("mail", 0.8)
     metrics.daily_limit_used("twilio", 0.5)
+    metrics.devices({DeviceState.FINE: 7, DeviceState.SILENT: 2})
+    metrics.devices_last_seen({("3f00", "Door"): 90.0})
     metrics.failed("sms")
     metrics.channel_state("sms", up=False)
     metrics.audit({"overdue": 3})
@@ -84,6 +88,9 @@ def test_each_method_updates_its_series(metrics: Metrics):
     assert found("alertgate_digest_notifications_count", channel="email") == 1
     assert found("alertgate_mail_daily_limit_used_ratio") == 0.8
     assert found("alertgate_twilio_daily_limit_used_ratio") == 0.5
+    assert found("alertgate_devices", state="silent") == 2
+    assert found("alertgate_devices", state="late") == 0
+    assert found("alertgate_device_last_seen_seconds", device="3f00", name="Door") == 90
     assert found("alertgate_notifications_failed_total", channel="sms") == 1
     assert found("alertgate_channel_up", channel="sms") == 0
     assert found("alertgate_audit_findings", kind="overdue") == 3

@@ -31,6 +31,7 @@ from alertgate.notify.context import DigestContext, DigestItem, MessageContext
 from alertgate.notify.course import Course
 from alertgate.notify.missed import Untold
 from alertgate.notify.render.message import render
+from alertgate.own_events import WatchEvent
 from alertgate.prove.trouble_words import message
 from alertgate.prove.troubles import Cause, Subject, Tally, Trouble
 from alertgate.silence import Silence
@@ -104,6 +105,8 @@ def samples() -> list[Sample]:
         Sample("words", "a generic alert, in its sender's words", _words()),
         Sample("large", "more data than a mail shows", _large()),
         Sample("refused", "alertgate itself has refused alerts", _refused()),
+        Sample("device-silent", "a device says nothing, though it should", _device_silent()),
+        Sample("device-heard", "it is heard again", _device_heard()),
         Sample("digest", "many incidents at once", _digest()),
         Sample("missed", "what was missed while mail was away", _missed()),
     ]
@@ -335,6 +338,28 @@ def _digest() -> DigestContext:
         message_domain="example.com",
         link=LINKS.url(_id(0x2001)),
     )
+
+
+SILENT = """Cellar door has said nothing since 02:38; it should every 15 min.
+Its battery was at 81 %.
+What to do: see whether it has power and a network; what it guards is unguarded."""
+
+
+def _device_silent() -> MessageContext:
+    return _context([_watched(80, SILENT)], name="Cellar door")
+
+
+def _device_heard() -> MessageContext:
+    heard = timedelta(hours=2, minutes=4)
+    over = _watched(81, "Cellar door: heard again after 2 h 29 min.", after=heard, signal=Signal.RESOLVED)
+    context = _context([_watched(80, SILENT), over], Kind.RESOLUTION, name="Cellar door")
+    ended = {"status": IncidentStatus.RESOLVED, "resolution": Resolution.ALERT, "resolved_at": over.received_at}
+    return replace(context, incident=replace(context.incident, **ended))
+
+
+def _watched(number: int, message: str, **changes: Any) -> Alert:
+    own = {"source": Source.WATCH, "event": str(WatchEvent.SILENT), "published_at": None, "fields": {}}
+    return _alert(number, message=message, **own, **changes)
 
 
 def _missed() -> DigestContext:

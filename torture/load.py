@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from alertgate.accept import repeats
-from alertgate.model import IdKind
+from alertgate.id_kind import IdKind
 
 TOKEN = "particle-token-0123456789abcdef"  # noqa: S105  (made up)
 ANSWER_WITHIN = 30.0

@@ -32,11 +32,13 @@ from alertgate.notify.channels.base import Channel, Level
 from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.directory import Directory, no_secrets
 from alertgate.notify.lane import DeliveryTimes
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.policy.policy import Policy
 from alertgate.policy.surroundings import Surroundings
 from alertgate.prove.health import Health
 from alertgate.prove.outstanding import FailureWatch
+from alertgate.store import device_lists
 from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
 from alertgate.store.private import open_to_others
@@ -45,7 +47,7 @@ from alertgate.web.dependencies import Gate
 from alertgate.web.limits import Limits
 from alertgate.web.middleware import RequestIds, RequestMiddleware
 from alertgate.web.network import with_mapped
-from alertgate.web.routes import api, docs, links, ops, silences, status, twilio, webhooks, who
+from alertgate.web.routes import api, devices, docs, links, ops, silences, status, twilio, webhooks, who
 from alertgate.web.unverified import UnverifiedBodies
 
 DESCRIPTION = """Particle webhooks and signed webhooks come in; email and text messages go out.
@@ -94,12 +96,13 @@ def open_gate(
     in_force = policy or (lambda: policies.current.policy)
     directory = Directory(in_force, [channel.name for channel in opened], lambda: policies.secrets)
     times = times or DeliveryTimes()
-    sends = assembly.sender(store, directory, settings, clock, metrics, ids)
-    deliverer = assembly.deliverer(store, opened, directory, settings, clock, metrics, ids, times, sends)
-    recorder = Recorder(settings.grouping, directory, ids, settings.device_name)
+    names = DeviceNames(in_force, settings.devices, store.read_now(device_lists.given_names))
+    sends = assembly.sender(store, directory, settings, clock, metrics, ids, names)
+    deliverer = assembly.deliverer(store, opened, directory, settings, clock, metrics, ids, times, sends, names)
+    recorder = Recorder(settings.grouping, directory, ids, names)
     reporter = Reporter(recorder, ids, lambda: directory.policy.readers_zone)
-    actions = IncidentActions(directory, ids, settings.device_name)
-    silencer = Silencer(ids, settings.device_name, actions.tell_silenced)
+    actions = IncidentActions(directory, ids, names)
+    silencer = Silencer(ids, names, actions.tell_silenced)
     doers = assembly.doers(actions, silencer)
     answers = Answers({act: doers[act] for act in ACTS})
     own_alerts = OwnAlerts(store, reporter, clock, metrics, settings.grouping.interval, wake=deliverer.wake)
@@ -114,19 +117,19 @@ def open_gate(
         store=store,
         policies=policies,
         directory=directory,
+        device_names=names,
         recorder=recorder,
         own_alerts=own_alerts,
         watch=watch,
+        device_watch=assembly.device_watch(store, recorder, directory, settings, clock, ids, names, deliverer.wake),
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=actions,
         link_actions=LinkActions(linking.links_of(settings), doers, actions.go_together),
         silencer=silencer,
-        escalations=assembly.escalations(store, directory, settings, clock, metrics, ids),
+        escalations=assembly.escalations(store, directory, settings, clock, metrics, ids, names),
         answers=answers,
-        follower=assembly.follower(
-            store, opened, sends, answers, clock, metrics, ids, deliverer.wake, settings.device_name
-        ),
+        follower=assembly.follower(store, opened, sends, answers, clock, metrics, ids, deliverer.wake, names),
         listeners=assembly.listeners(store, directory, answers, settings, clock, deliverer.wake, times.poll_every),
         poll_every=times.poll_every,
         channels=opened,
@@ -167,6 +170,7 @@ def create_app(gate: Gate) -> FastAPI:
         status.router,
         api.router,
         silences.router,
+        devices.router,
         who.router,
         links.router,
         twilio.router,
@@ -199,6 +203,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 await job.stop()
             await gate.own_alerts.close()
             await gate.deliverer.stop(gate.settings.shutdown_timeout)
+            await gate.recorder.devices.close(gate.store, gate.clock)
     finally:
         gate.store.close()
         log.info("service.stopped")

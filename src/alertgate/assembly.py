@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from alertgate import __version__
-from alertgate.accept.record import Result
+from alertgate.accept.device_reports import DeviceReporter
+from alertgate.accept.device_turn import Turn
+from alertgate.accept.device_watch_job import DeviceWatch
+from alertgate.accept.record import Recorder, Result
 from alertgate.accept.watch import DiskUsage, Watched
 from alertgate.answers import Verdict
 from alertgate.clock import Clock
@@ -17,7 +20,8 @@ from alertgate.group.answers import Answers
 from alertgate.group.by_link import Doer, LinkAct
 from alertgate.group.silencing import Silencer
 from alertgate.ids import Ids
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import ChannelName, Notification
 from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
@@ -38,6 +42,7 @@ from alertgate.notify.telegram_poll import TelegramPoll
 from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.periodic import Job
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.outstanding import FailureWatch
@@ -109,7 +114,15 @@ def watched(
     )
 
 
-def sender(store: Store, directory: Directory, settings: Settings, clock: Clock, metrics: Metrics, ids: Ids) -> Sender:
+def sender(
+    store: Store,
+    directory: Directory,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    ids: Ids,
+    device_name: DeviceNames,
+) -> Sender:
     """Return what renders and sends messages."""
     return Sender(
         store,
@@ -119,6 +132,7 @@ def sender(store: Store, directory: Directory, settings: Settings, clock: Clock,
         new_id=ids,
         chance=random.random,
         zone=lambda: directory.policy.readers_zone,
+        device_name=device_name,
         links=linking.links_of(settings),
         escalation=lambda name: directory.policy.escalation(name),  # noqa: PLW0108  (of the policy in force by then)
     )
@@ -134,6 +148,7 @@ def deliverer(
     ids: Ids,
     times: DeliveryTimes,
     sends: Sender,
+    device_name: DeviceNames,
 ) -> Deliverer:
     """Return what delivers on all channels."""
     owner, made = secrets.token_hex(8), linking.links_of(settings)
@@ -148,7 +163,7 @@ def deliverer(
             directory,
             owner=owner,
             new_id=ids,
-            device_name=settings.device_name,
+            device_name=device_name,
             links=made,
         ),
         sends,
@@ -171,12 +186,34 @@ def deliverer(
 
 
 def escalations(
-    store: Store, directory: Directory, settings: Settings, clock: Clock, metrics: Metrics, ids: Ids
+    store: Store,
+    directory: Directory,
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    ids: Ids,
+    device_name: DeviceNames,
 ) -> EscalationJob:
     """Return what takes the turns of escalations."""
-    escalator, interval = Escalator(directory, settings.device_name), settings.grouping.interval
+    escalator, interval = Escalator(directory, device_name), settings.grouping.interval
     turns, releaser = TurnTaker(escalator, interval, ids), Releaser(escalator, interval, ids)
     return EscalationJob(store, escalator, turns, releaser, clock, metrics)
+
+
+def device_watch(
+    store: Store,
+    recorder: Recorder,
+    directory: Directory,
+    settings: Settings,
+    clock: Clock,
+    ids: Ids,
+    device_name: DeviceNames,
+    wake: Callable[[], None],
+) -> DeviceWatch:
+    """Return what watches the devices."""
+    reporter = DeviceReporter(recorder, directory, ids, settings.severities, device_name.configured)
+    turn = Turn(reporter, secrets.token_hex(8), settings.grouping.interval, ids)
+    return DeviceWatch(store, turn, directory, clock, wake=wake)
 
 
 def follower(

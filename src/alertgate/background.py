@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from alertgate.accept import own
+from alertgate.accept import device_register, device_watch_job, own
 from alertgate.group import sweep
 from alertgate.periodic import Job, Periodic
+from alertgate.policy import device_names
 from alertgate.policy.keeper import FOLLOW_EVERY
 from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
@@ -51,9 +52,12 @@ def _always(gate: Gate) -> list[Periodic]:
         Periodic("follow", gate.poll_every, gate.follower.run),
         Periodic("sweep", sweep.EVERY, lambda: sweep.resolve_quiet(store, settings.grouping, clock)),
         Periodic("watch", own.EVERY, gate.watch.run),
+        Periodic("device watch", device_watch_job.EVERY, gate.device_watch.run),
         Periodic("own alerts", own.EVERY, gate.own_alerts.run),
         Periodic("audit", auditing.EVERY, audit),
         Periodic("policy", FOLLOW_EVERY, gate.policies.follow),
+        Periodic("device register", device_register.SETTLE_EVERY, lambda: gate.recorder.devices.settle(store, clock)),
+        Periodic("device names", device_names.FOLLOW_EVERY, lambda: gate.device_names.follow(store)),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
         Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
     ]

@@ -137,6 +137,11 @@ class Settings(PhoneSettings, MailSettings, SecretSettings):
     particle_rate_limit: RateLimit = Field(
         "600/minute", description="Limit of authenticated Particle requests per device."
     )
+    metrics_devices: bool = Field(
+        False,
+        description="Have `/metrics` say of each device when it was last heard. A fleet of thousands makes as many "
+        "series.",
+    )
     docs_enabled: bool = Field(True, description="Serve `/docs` and `/openapi.json`.")
     shutdown_timeout: Seconds = Field(
         10.0, description="Seconds to finish the notifications that are being sent when the service stops."
@@ -194,17 +199,6 @@ class Settings(PhoneSettings, MailSettings, SecretSettings):
     def sqlite_file(self) -> Path | None:
         """The SQLite file, or None on PostgreSQL."""
         return None if self.database_url else self.data_dir / "alertgate.db"
-
-    def device_name(self, device: str | None) -> str | None:
-        """Return the name that DEVICES gives to a device id, or None."""
-        return self.devices.get(device.lower()) if device else None
-
-    def device_and_name(self, given: str | None) -> tuple[str | None, str | None]:
-        """Return the id and the name of a device that is given by either; one that DEVICES lacks is both."""
-        if given is None:
-            return None, None
-        named = next((device for device, name in self.devices.items() if name.casefold() == given.casefold()), given)
-        return named, self.device_name(named) or given
 
     @property
     def must_have_policy(self) -> bool:

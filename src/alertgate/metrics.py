@@ -4,8 +4,7 @@ Every series that can be known in advance is exported from the start as 0: Prome
 increment of a counter that appears with it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from itertools import product
 from math import nan
@@ -17,6 +16,8 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
 
 from alertgate.clock import Clock
+from alertgate.device import DeviceState
+from alertgate.metric_labels import LabelValues
 from alertgate.model import ChannelName, Kind, NotificationStatus, Source
 from alertgate.proof import Proof
 
@@ -33,22 +34,9 @@ PATIENT = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400, 43200, 
 """Seconds, for notifications, which are retried for a day."""
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
-WEBHOOKS = frozenset(Source) - {Source.ALERTGATE}
+WEBHOOKS = frozenset({Source.PARTICLE, Source.GENERIC})
 ESCALATED = (Kind.OPENING, Kind.HANDOFF, Kind.REMINDER, Kind.UNANSWERED)
 _CHANNELS = frozenset(ChannelName)
-
-
-@dataclass(frozen=True, slots=True)
-class LabelValues:
-    """The closed lists of label values that other stages define."""
-
-    channels: Collection[ChannelName]
-    """The channels that are in use."""
-    results: Iterable[str]
-    reasons: Iterable[str]
-    findings: Iterable[str]
-    guards: Iterable[str]
-    budgets: Iterable[str]
 
 
 class Metrics:
@@ -139,6 +127,16 @@ class Metrics:
                 "Share of TWILIO_DAILY_LIMIT that was sent in the last 24 hours; 0 without a limit.",
             ),
         }
+        self._devices = gauge(
+            "alertgate_devices",
+            "Devices by how they stand, in the whole database; every replica reports the same.",
+            ["state"],
+        )
+        self._device_last_seen = gauge(
+            "alertgate_device_last_seen_seconds",
+            "Seconds since a device's last sign of life; only with METRICS_DEVICES.",
+            ["device", "name"],
+        )
         self._depth = gauge(
             "alertgate_queue_depth",
             "Notifications that aren't sent yet, in the whole database, so every replica reports the same.",
@@ -219,6 +217,17 @@ class Metrics:
         self._silences.set(silences)
         self._silenced.set(notifications)
 
+    def devices(self, numbers: Mapping[DeviceState, float]) -> None:
+        """So many devices are in each state, and none in the states left out."""
+        for state in DeviceState:
+            self._devices.labels(state).set(numbers.get(state, 0))
+
+    def devices_last_seen(self, seconds: Mapping[tuple[str, str], float]) -> None:
+        """Each device, by its id and name, was last heard so many seconds ago."""
+        self._device_last_seen.clear()
+        for (device, name), age in seconds.items():
+            self._device_last_seen.labels(device, name).set(max(0.0, age))
+
     def daily_limit_used(self, account: str, share: float) -> None:
         """This share of an account's daily limit is used."""
         self._daily_limit_used[account].set(share)
@@ -252,6 +261,8 @@ class Metrics:
         self._depth.clear()
         self._oldest.clear()
         self.silenced(nan, nan)
+        self.devices(dict.fromkeys(DeviceState, nan))
+        self.devices_last_seen({})
 
     def audit(self, findings: Mapping[str, int]) -> None:
         """The audit found this many of each kind, and none of the kinds left out."""

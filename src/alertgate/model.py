@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from alertgate.credential import Credential
+from alertgate.id_kind import IdKind
 from alertgate.own_events import UNWATCHED
 from alertgate.proof import Proof
 
@@ -41,6 +42,7 @@ class Source(StrEnum):
     PARTICLE = "particle"
     GENERIC = "generic"
     ALERTGATE = "alertgate"  # one of its own troubles (`prove/troubles.py`), or a Hint
+    WATCH = "watch"  # alertgate, which watches the devices: one is silent, or its battery is low
 
 
 class AlertStatus(StrEnum):
@@ -49,15 +51,11 @@ class AlertStatus(StrEnum):
     ACCEPTED = "accepted"  # parsed
     QUARANTINED = "quarantined"  # authenticated but unreadable; the whole body is kept
     IGNORED = "ignored"  # parsed, and a rule says to ignore it: it belongs to no incident, and nobody is told
+    VITALS = "vitals"  # parsed: what a device says of itself, kept with it; it belongs to no incident either
 
 
-class IdKind(StrEnum):
-    """What a sender calls its own id of an event; each is a repeat for another time (`accept/repeats.py`)."""
-
-    EVENT_ID = "event_id"  # Particle's, or the firmware's own number
-    IDEMPOTENCY_KEY = "idempotency_key"
-    WEBHOOK_ID = "webhook_id"  # Standard Webhooks: signed
-    OWN_TIME = "own_time"  # none of the sender's: the content and time of an all-clear whose id isn't signed
+ASIDE = frozenset({AlertStatus.IGNORED, AlertStatus.VITALS})
+"""The states of alerts that were never meant for an incident."""
 
 
 class Signal(StrEnum):
@@ -248,6 +246,8 @@ class Incident:
     @property
     def is_watched(self) -> bool:
         """Whether alertgate itself says when it is over: nearly all of its own troubles are, its hints aren't."""
+        if self.source is Source.WATCH:
+            return True
         return self.source is Source.ALERTGATE and self.event not in UNWATCHED
 
 

@@ -23,3 +23,13 @@ CREDENTIALS_EVENT = "alertgate/credentials"
 """The event of its own alert that a sender's credential is wrong."""
 UNWATCHED = HINTS | {CREDENTIALS_EVENT}
 """Events of own alerts of which nobody says that they are over: their incidents end in silence."""
+
+
+class WatchEvent(StrEnum):
+    """What the watch of the devices says; the value is the event of its alerts."""
+
+    SILENT = "device/silent"  # one says nothing, though it should
+    FLAPPING = "device/flapping"  # one goes away again and again
+    BATTERY = "device/battery"  # its battery is low
+    RESETS = "device/resets"  # brown-outs or its watchdog reset it again and again
+    NO_WEBHOOKS = "gate/no-webhooks"  # many say nothing at once

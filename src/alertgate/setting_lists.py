@@ -66,20 +66,23 @@ def device_names(value: object) -> object:
     return {device.lower(): name for device, name in names.items()}
 
 
-def doubtful_device(device: str) -> str | None:
-    """Return why a device's name may never be shown, if its id is nearly one of Particle's; else None.
+def is_nearly_an_id(device: str) -> bool:
+    """Return whether a name, in lower case, is meant to be the id of a Particle device and isn't.
 
     Other senders name their devices as they like, also by the hexadecimal numbers of network cards and UUIDs.
     """
     bare = re.sub(r"[\s:._-]", "", device)
     digits = sum(character in "0123456789abcdef" for character in bare)
     if bare != device:
-        is_near = DEVICE_ID.fullmatch(bare) is not None
-    elif digits == len(bare):
-        is_near = len(bare) >= SHORTEST_NEAR and len(bare) not in OTHER_IDS and not bare.isalpha()
-    else:
-        is_near = bare.isalnum() and abs(len(bare) - 24) <= 2 and digits >= 20
-    if not is_near:
+        return DEVICE_ID.fullmatch(bare) is not None
+    if digits == len(bare):
+        return len(bare) >= SHORTEST_NEAR and len(bare) not in OTHER_IDS and not bare.isalpha()
+    return bare.isalnum() and abs(len(bare) - 24) <= 2 and digits >= 20
+
+
+def doubtful_device(device: str) -> str | None:
+    """Return why a device's name may never be shown, if its id is nearly one of Particle's; else None."""
+    if not is_nearly_an_id(device):
         return None
     return (
         f"has {device!r}, which isn't the id of a Particle device: that is 24 of the characters 0-9 and a-f, and this "

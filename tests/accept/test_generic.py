@@ -12,7 +12,8 @@ from alertgate.accept.generic import understand
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.repeats import SenderId
 from alertgate.errors import FieldError, Invalid, Malformed, Rejected
-from alertgate.model import Alert, AlertStatus, IdKind, Severity, Signal, Source
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
 from alertgate.rules import SeverityRules
 from tests.builders import for_any
 from tests.fakes import START

@@ -20,7 +20,8 @@ from alertgate.accept.own_report import Reporter
 from alertgate.accept.record import Recorder
 from alertgate.errors import StoreUnavailable
 from alertgate.ids import Ids
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import Alert, ChannelName, Incident, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.notify.directory import Directory
 from alertgate.prove.troubles import Cause, Trouble, read_tally

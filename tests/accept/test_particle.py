@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.particle import FORM, MOST_FIELDS, read_data, understand
 from alertgate.accept.repeats import content_digest
-from alertgate.model import Alert, AlertStatus, IdKind, Severity, Signal, Source
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
 from alertgate.rules import SeverityRules
 from tests.builders import for_any
 from tests.fakes import START

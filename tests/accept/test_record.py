@@ -9,8 +9,9 @@ from alertgate.accept.record import Recorder, Result
 from alertgate.accept.rulings import Understood
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, IncidentActions
+from alertgate.id_kind import IdKind
 from alertgate.ids import Ids
-from alertgate.model import ChannelName, IdKind, IncidentStatus, Kind, NotificationStatus, Resolution, Severity, Signal
+from alertgate.model import ChannelName, IncidentStatus, Kind, NotificationStatus, Resolution, Severity, Signal
 from alertgate.notify.directory import Directory
 from alertgate.rules import GroupingRules
 from alertgate.store import incidents, leases, notifications

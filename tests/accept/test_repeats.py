@@ -7,7 +7,8 @@ import pytest
 
 from alertgate.accept.keys import LONGEST_KEY
 from alertgate.accept.repeats import RepeatReason, content_digest, find_repeat, repeat_key, without_metadata
-from alertgate.model import Alert, IdKind, Incident, IncidentStatus, Resolution, Signal
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, Incident, IncidentStatus, Resolution, Signal
 from alertgate.rules import GroupingRules
 from alertgate.seen import Seen
 from tests.builders import alert, incident

@@ -356,6 +356,10 @@ async def test_particle_template_is_what_the_console_takes(tmp_path):
     assert template["url"] == "https://alerts.example.org/webhook/particle"
     assert template["headers"] == {"Authorization": "Bearer PARTICLE_WEBHOOK_SECRET"}
     assert template["form"]["event_id"] == "{{{PARTICLE_EVENT_ID}}}"
+    vitals = json.loads((await alertgate(*arguments[:3], "--vitals", cwd=tmp_path, env=GOOD)).stdout)
+    assert (vitals["event"], vitals["form"]) == ("spark/", template["form"])
+    for wrong in (arguments[:3], (*arguments, "--vitals")):
+        assert (await alertgate(*wrong, cwd=tmp_path, env=GOOD)).returncode == 2
     shown = json.loads((await alertgate(*arguments, "--show-secret", cwd=tmp_path, env=GOOD)).stdout)
     assert shown["headers"] == {"Authorization": f"Bearer {PARTICLE}"}
 

@@ -37,6 +37,7 @@ ARGUMENTS = {
     "simulate": ["simulate", "--yes"],
     "silence": ["silence", "door/*", "--for", "2h"],
     "silences": ["silences"],
+    "devices": ["devices"],
     "unsilence": ["unsilence", NOWHERE],
     "particle-template": ["particle-template", "--url", "https://gate.example.net", "--event", "x", "--show-secret"],
     "backup": ["backup", "copy.db"],

@@ -34,6 +34,8 @@ def by_link(incident_id: str, lasting: timedelta = HOUR, after: timedelta = time
         ({"status": IncidentStatus.RESOLVED}, "the incident is over: there is nothing to silence"),
         ({"device": None}, "the incident names no device"),
         ({"source": Source.ALERTGATE}, "it is about alertgate itself, which can't be silenced"),
+        ({"source": Source.WATCH, "event": "gate/no-webhooks"}, "it is about many devices, and not about one"),
+        ({"source": Source.WATCH, "event": "device/silent"}, None),
         ({"device": "x" * 300}, "device: has more than 200 characters"),
         ({"device": "a\u202eb"}, "device: is blank, or holds a character that can't be shown, such as a line break"),
     ],

@@ -19,8 +19,9 @@ from alertgate.accept.record import Recorder
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
 from alertgate.errors import Rejected
+from alertgate.id_kind import IdKind
 from alertgate.ids import Ids
-from alertgate.model import AlertStatus, ChannelName, IdKind, Severity
+from alertgate.model import AlertStatus, ChannelName, Severity
 from alertgate.notify.directory import Directory
 from alertgate.policy.events import EventRule
 from alertgate.rules import GroupingRules, SeverityRules

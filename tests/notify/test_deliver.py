@@ -14,7 +14,8 @@ from sqlalchemy import Engine, event
 
 from alertgate.errors import StoreUnavailable
 from alertgate.ids import new_id
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import daily_limits

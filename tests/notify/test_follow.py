@@ -15,7 +15,8 @@ from alertgate.group.answers import Answers
 from alertgate.group.by_link import LinkAct
 from alertgate.ids import new_id
 from alertgate.marks import mark
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import (
     ChannelName,
     Incident,

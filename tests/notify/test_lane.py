@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alertgate.ids import new_id
-from alertgate.metrics import LabelValues, Metrics
+from alertgate.metric_labels import LabelValues
+from alertgate.metrics import Metrics
 from alertgate.model import ChannelName, Notification, NotificationStatus
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient

@@ -282,7 +282,7 @@ async def test_a_stored_policy_of_another_version_is_told_once(store: Store, pat
     path.write_text(ONE)
     one = started(store, path)
     with store.transaction() as connection:
-        policies.save(connection, StoredPolicy("[devices.door]", digest("[devices.door]"), START))
+        policies.save(connection, StoredPolicy("[sirens.door]", digest("[sirens.door]"), START))
     with structlog.testing.capture_logs() as logged:
         await one.follow()
         await one.follow()

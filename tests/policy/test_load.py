@@ -13,8 +13,8 @@ from alertgate.policy.load import LARGEST_FILE, FileState, parse, read_file
 from alertgate.policy.policy import Policy
 from tests.builders import for_any
 
-TABLES = "(known here: timezone, operator, people, schedules, escalations, routes, events)"
-KNOWN = "(known here: event, source, about, key, resolved, severity, ignore)"
+TABLES = "(known here: timezone, operator, people, schedules, escalations, routes, events, devices)"
+KNOWN = "(known here: event, source, about, key, resolved, severity, ignore, vitals, alarm)"
 
 
 def problems(text: str) -> list[str]:
@@ -35,6 +35,8 @@ key      = "data.door"
 resolved = "data.state == 'closed'"
 severity = "Crit"
 ignore   = false
+vitals   = true
+alarm    = "data.hot"
 [[events]]
 event = "leak"
 """).events
@@ -46,9 +48,11 @@ event = "leak"
         "resolved": compile_expression("data.state == 'closed'"),
         "severity": Severity.CRITICAL,
         "ignore": False,
+        "vitals": True,
+        "alarm": compile_expression("data.hot"),
     }
-    nothing = {"source": None, "about": None, "key": None, "resolved": None, "severity": None, "ignore": False}
-    assert dict(empty) == {"event": "leak", **nothing}
+    unsaid = dict.fromkeys(("source", "about", "key", "resolved", "severity", "alarm"))
+    assert dict(empty) == {"event": "leak", **unsaid, "ignore": False, "vitals": False}
 
 
 @pytest.mark.parametrize("text", ["", "# nothing yet\n", "events = []"])
@@ -80,6 +84,8 @@ def test_an_empty_file_is_a_policy(text):
             for source in ('"mqtt"', '"alertgate"', "1", "[]")
         ),
         ('[[events]]\nevent = "x"\nresolved = 1', "events[1].resolved must be true, false, or an expression in quotes"),
+        ('[[events]]\nevent = "x"\nvitals = "yes"', "events[1].vitals can't be used: Input should be a valid boolean"),
+        ('[[events]]\nevent = "x"\nalarm = 1', "events[1].alarm must be true, false, or an expression in quotes"),
         ('[[events]]\nevent = "x"\nkey = true', "events[1].key must be an expression in quotes"),
         ('[[events]]\nevent = "x"\nkey = "data door"', "events[1].key can't be read at character 6 of 9 (door)"),
         ('[[events]]\nevent = "x"\nkey = ""', "events[1].key is empty: leave the key out, or write an expression"),

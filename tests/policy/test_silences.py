@@ -16,6 +16,8 @@ from tests.fakes import START
 from tests.policies import BERLIN, anything
 
 HOUR = timedelta(hours=1)
+MANY = "gate/no-webhooks"
+"""About many devices, of which it names one."""
 
 
 def silence(begin: float = 0, end: float = 8, **changes: object) -> Silence:
@@ -44,6 +46,15 @@ def silence(begin: float = 0, end: float = 8, **changes: object) -> Silence:
         ({"begins_at": START + HOUR}, {}, SilenceReason.NOT_NOW),
         ({"removed_at": START}, {}, SilenceReason.NOT_NOW),
         ({"event": "*", "source": "*"}, {"source": Source.ALERTGATE}, SilenceReason.OWN_TROUBLE),
+        ({"event": "device/*"}, {"source": Source.WATCH, "event": "device/silent"}, SilenceReason.SILENCED),
+        (
+            {"event": None, "device": "front*"},
+            {"source": Source.WATCH, "event": "device/silent"},
+            SilenceReason.SILENCED,
+        ),
+        ({"event": None, "device": "front*"}, {"source": Source.WATCH, "event": MANY}, SilenceReason.UNMATCHED),
+        ({"event": None, "device": "front*"}, {"event": MANY}, SilenceReason.SILENCED),
+        ({"event": "gate/*"}, {"source": Source.WATCH, "event": MANY}, SilenceReason.SILENCED),
         ({"event": "door/[", "device": "*?*"}, {"event": "door/["}, SilenceReason.SILENCED),
         ({"event": "<b>*</b>"}, {"event": "<b>\u202e\x07</b>"}, SilenceReason.SILENCED),
     ],

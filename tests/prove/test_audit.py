@@ -11,10 +11,11 @@ import uvicorn
 from sqlalchemy import text
 
 from alertgate.app import open_gate
+from alertgate.device import Device
 from alertgate.model import IncidentStatus, NotificationStatus, Resolution, Severity
 from alertgate.prove.audit import AuditFinding
 from alertgate.prove.heartbeat import Heartbeat
-from alertgate.store import failures, incidents, notifications
+from alertgate.store import device_watch, failures, incidents, notifications
 from tests import builders
 from tests.conftest import API_BEARER, serving
 from tests.fakes import START, FakeClock, until
@@ -136,6 +137,26 @@ async def test_one_of_several_who_was_not_told_is_no_finding(gate):
     clock.move(seconds=60)
     assert (await opened.auditor.run()).passed
     assert opened.store.read_now(failures.ids) == [planted]
+
+
+async def test_a_watch_that_doesnt_run_is_found(gate):
+    """A device of which something is expected is a finding a minute after somebody should have looked at it."""
+    opened, clock = gate
+    due = [
+        Device("d1", watched_since=START, due_at=START),
+        Device("d2", due_at=START),
+        Device("d3", watched_since=START),
+    ]
+    with opened.store.transaction() as connection:
+        device_watch.add(connection, due)
+    clock.move(seconds=59)
+    assert (await opened.auditor.run()).passed
+    clock.move(seconds=1)
+    audit = await opened.auditor.run()
+    assert audit.found[AuditFinding.UNWATCHED] == ["d1"]
+    assert "nobody watches the devices" in audit.say()[0]
+    await opened.device_watch.run()
+    assert (await opened.auditor.run()).passed
 
 
 async def test_an_unreadable_store_is_found(make_settings):

@@ -4,6 +4,7 @@ import httpx
 
 from alertgate import __version__
 from alertgate.accept.record import Result
+from alertgate.device import DeviceState
 from alertgate.metrics import ESCALATED, METHODS, OUTCOMES
 from alertgate.model import ChannelName, NotificationStatus, Source
 from alertgate.notify.channels.base import Reason
@@ -219,6 +220,7 @@ async def test_every_label_is_from_a_closed_list(service: Running):
         "budget": set(RateBudget),
         "method": {*METHODS, "other"},
         "route": {*paths, "/a/{token}", "none"},
+        "state": set(DeviceState),
         "status": {*NotificationStatus, *map(str, range(200, 600))},
         "version": {__version__},
     }

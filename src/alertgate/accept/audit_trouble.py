@@ -18,6 +18,7 @@ CAUSES: Mapping[AuditFinding, Cause] = MappingProxyType(
         AuditFinding.OVERDUE: Cause.AUDIT_OVERDUE,
         AuditFinding.LEASE_EXPIRED: Cause.AUDIT_LEASES,
         AuditFinding.NOBODY_TOLD: Cause.AUDIT_NOBODY_TOLD,
+        AuditFinding.UNWATCHED: Cause.AUDIT_UNWATCHED,
         AuditFinding.UNREADABLE: Cause.AUDIT_UNREADABLE,
     }
 )
@@ -47,6 +48,10 @@ class Concern(NamedTuple):
 
 UNREADABLE = Concern(Severity.WARNING, "")
 """Nothing can be told before it is over. The database's error stays in the log: it may name hosts and users."""
+
+
+UNWATCHED = Concern(Severity.CRITICAL, "")
+"""Any of them may be dead, and nobody would hear of it."""
 
 
 def weigh(severities: Mapping[str, Severity]) -> Concern | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alertgate.credential import Credential
+from alertgate.policy.devices import DeviceRule
 from alertgate.policy.events import EventRule
 from alertgate.rules import SeverityRules
 
@@ -21,3 +22,5 @@ class IntakeContext:
     """What let the request in."""
     rules: Sequence[EventRule] = ()
     """The policy's `[[events]]`, in order."""
+    devices: Sequence[DeviceRule] = ()
+    """The policy's `[devices]`."""

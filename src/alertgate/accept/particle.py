@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import from_json
 
 from alertgate.accept.all_clear import decide_signal, doubt
+from alertgate.accept.device_signs import sign_of
 from alertgate.accept.fields import LONGEST_EVENT, LONGEST_NAME, as_text, field_errors, finite, read_data
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import incident_key, part_of
@@ -25,7 +26,9 @@ from alertgate.accept.severity import decide_severity
 from alertgate.accept.spellings import joined, respell_both
 from alertgate.accept.times import TIME_SCHEMA, read_time
 from alertgate.errors import FieldError
-from alertgate.model import Alert, AlertStatus, IdKind, Json, Signal, Source
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, AlertStatus, Json, Signal, Source
+from alertgate.policy.devices import OF_THE_CLOUD, is_named
 from alertgate.words import is_absent, is_variable, values_of
 
 UNREADABLE = "unreadable"
@@ -89,7 +92,8 @@ def understand(body: bytes, content_type: str | None, context: IntakeContext, qu
         errors = (FieldError("", str(error)),)
     except Exception as error:  # noqa: BLE001  (whatever fails here, the alert mustn't be lost)
         errors = (FieldError("", f"reading it failed: {type(error).__name__}"),)
-    return Understood(_quarantined(body, query, errors, context))
+    alert = _quarantined(body, query, errors, context)
+    return Understood(alert, sign=sign_of(alert))
 
 
 def _found(body: bytes, query: bytes) -> tuple[dict[str, Json], Salvage]:
@@ -166,7 +170,9 @@ def _accepted(asked: dict[str, Json], said: dict[str, Json], context: IntakeCont
         credential=context.credential,
         reason=doubt(signal),
     )
-    return ruled(alert, own, ruling, key.whole)
+    named = alert.event in OF_THE_CLOUD and is_named(context.devices, alert.device)
+    sign = sign_of(alert, vitals=ruling is not None and ruling.rule.vitals)
+    return ruled(alert, own, ruling, key.whole, named=named)._replace(sign=sign)
 
 
 def _unread(fields: dict[str, Json]) -> dict[str, Json]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from alertgate.accept.device_register import DeviceRegister
 from alertgate.accept.hints import Occasion, doubtful_all_clear, shared_part
 from alertgate.accept.keys import parts_prefix, shared_key
 from alertgate.accept.parts import MOST_PARTS, SHARES, WITHIN, PartReason, is_known, place
@@ -18,7 +19,7 @@ from alertgate.accept.rulings import Understood
 from alertgate.accept.volume import bytes_beside, bytes_of
 from alertgate.group import decide as grouping
 from alertgate.group.decide import Decision, GroupReason, Known, decide
-from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Resolution, Signal
+from alertgate.model import ASIDE, Alert, AlertStatus, Incident, IncidentStatus, Resolution, Signal
 from alertgate.notify.batch import REMEMBERED, NotificationBatch
 from alertgate.notify.directory import Directory
 from alertgate.notify.escalator import Escalator
@@ -38,6 +39,7 @@ class Result(StrEnum):
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"
     IGNORED = "ignored"
+    VITALS = "vitals"
     DUPLICATE = "duplicate"
 
 
@@ -167,12 +169,15 @@ class Recorder:
         self._device_name = device_name
         self._escalator = Escalator(directory, device_name)
         self._planner = AlertPlanner(self._escalator, rules.interval)
+        self.devices = DeviceRegister()
 
     def record(self, connection: Connection, understood: Sequence[Understood]) -> list[Recorded]:
         """Store alerts in the open transaction; `Store.write_batch` calls it."""
         batch = self.read(connection, understood)
         results = [self.add(batch, each) for each in understood]
         batch.write(connection)
+        told = zip(understood, results, strict=True)
+        self.devices.record(connection, [e.sign for e, done in told if e.sign and done.result is not Result.DUPLICATE])
         return results
 
     def read(self, connection: Connection, understood: Sequence[Understood]) -> AlertBatch:
@@ -204,9 +209,9 @@ class Recorder:
     def add(self, batch: AlertBatch, understood: Understood) -> Recorded:
         """Decide about one alert, and add the results to the batch, with what alertgate says because of it."""
         alert, whole = understood.alert, understood.whole
-        if alert.status is AlertStatus.IGNORED:
+        if alert.status in ASIDE:
             batch.alerts.append(alert)
-            return Recorded(Result.IGNORED, alert.id, None, reason=alert.reason)
+            return Recorded(Result(alert.status), alert.id, None, reason=alert.reason)
         place_reason = batch.place(understood, self._rules)
         if place_reason is PartReason.SHARED and whole:
             reason = "; ".join(filter(None, (alert.reason, SHARES)))

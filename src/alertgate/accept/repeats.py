@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from alertgate.accept.keys import bounded_key
 from alertgate.group.order import is_same, stamp
-from alertgate.model import Alert, IdKind, Incident, IncidentStatus, Json, Signal
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, Incident, IncidentStatus, Json, Signal
 from alertgate.rules import GroupingRules
 from alertgate.seen import Seen
 

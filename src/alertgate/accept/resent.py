@@ -10,7 +10,8 @@ from alertgate.accept.keys import incident_key
 from alertgate.accept.repeats import repeat_key
 from alertgate.accept.rulings import Understood
 from alertgate.accept.times import says_time
-from alertgate.model import Alert, IdKind, Json, Signal
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, Json, Signal
 
 UNREAD = "resolves nothing: its timestamp can't be read"
 
@@ -18,7 +19,7 @@ UNREAD = "resolves nothing: its timestamp can't be read"
 def guarded(understood: Understood, timestamp: Json) -> Understood:
     """Return a generic alert so that it ends an incident once at most, if it is an all-clear with a `timestamp`."""
     alert = understood.alert
-    if alert.signal is not Signal.RESOLVED or understood.is_ignored:
+    if alert.signal is not Signal.RESOLVED or understood.is_aside:
         return understood
     if alert.published_at is not None:
         return understood._replace(alert=_once(alert))

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from alertgate.accept.device_signs import Sign
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import EventKey, event_key, incident_key
-from alertgate.model import Alert, AlertStatus, Json, Signal, Source
+from alertgate.accept.vitals import SENTENCES, decide_vitals
+from alertgate.model import ASIDE, Alert, AlertStatus, Json, Signal, Source
 from alertgate.policy.events import RuleReason, Ruling, apply_rules, sentence
 from alertgate.words import DOUBTFUL_WORDS, read_word
 
@@ -34,11 +36,13 @@ class Understood(NamedTuple):
     """What it says of itself; None for one that can't be read or is ignored, and for alertgate's own."""
     whole: str | None = None
     """The incident key of its device and event as a whole, if its own key names a part."""
+    sign: Sign | None = None
+    """What it says of its device; None if it has none."""
 
     @property
-    def is_ignored(self) -> bool:
-        """Whether a rule says to ignore it."""
-        return self.alert.status is AlertStatus.IGNORED
+    def is_aside(self) -> bool:
+        """Whether it was never meant for an incident."""
+        return self.alert.status in ASIDE
 
     @property
     def doubtful_word(self) -> str | None:
@@ -72,30 +76,20 @@ def is_unclear(signal: Signal, ruling: Ruling) -> bool:
     return signal is Signal.RESOLVED and ruling.failed("key")
 
 
-def ruled(alert: Alert, said: Said, ruling: Ruling | None, whole: str | None) -> Understood:
-    """Return an alert as its rule has it.
+def ruled(alert: Alert, said: Said, ruling: Ruling | None, whole: str | None, *, named: bool = False) -> Understood:
+    """Return an alert as its rule has it; `named`: [devices] has its device's id.
 
     If the rule failed to say whether it is over, it isn't. If it failed to say which part it is about, an all-clear
     ends nothing.
     """
+    what = sentence(ruling) if ruling else ""
+    if ruling and ruling.reason is RuleReason.IGNORED:
+        return Understood(_aside(alert, AlertStatus.IGNORED, what), ruling)
+    device = alert.device if alert.source is Source.PARTICLE else None
+    if why := SENTENCES.get(decide_vitals(alert.event, device, ruling, named=named)):
+        return Understood(_aside(alert, AlertStatus.VITALS, "; ".join(filter(None, (what, why)))), ruling)
     if ruling is None:
         return Understood(alert, None, said, whole)
-    what = sentence(ruling)
-    if ruling.reason is RuleReason.IGNORED:
-        # A key and an identity of its own: it is no repeat, no all-clear and no sign of life of anything.
-        key = incident_key("ignored", alert.id)
-        return Understood(
-            replace(
-                alert,
-                status=AlertStatus.IGNORED,
-                incident_key=key,
-                repeat_key=None,
-                id_kind=None,
-                content=None,
-                reason=what,
-            ),
-            ruling,
-        )
     own_words = Signal.FIRING if ruling.failed("resolved") else alert.signal
     reasons = [what, alert.reason if ruling.signal is None else None]
     signal = ruling.signal or own_words
@@ -109,3 +103,12 @@ def ruled(alert: Alert, said: Said, ruling: Ruling | None, whole: str | None) ->
         reason="; ".join(filter(None, reasons)) or None,
     )
     return Understood(decided, ruling, said, None if unclear else whole)
+
+
+def _aside(alert: Alert, status: AlertStatus, reason: str) -> Alert:
+    """Return an alert that is kept without an incident.
+
+    Its key and identity are its own: in no incident it is a repeat, an all-clear or a sign of life of anything.
+    """
+    key = incident_key(status.value, alert.id)
+    return replace(alert, status=status, incident_key=key, repeat_key=None, id_kind=None, content=None, reason=reason)

@@ -165,5 +165,7 @@ class Watch:
     async def _concern(self, finding: AuditFinding, latest: Audit) -> audit_trouble.Concern | None:
         if finding is AuditFinding.UNREADABLE:
             return audit_trouble.UNREADABLE
+        if finding is AuditFinding.UNWATCHED:
+            return audit_trouble.UNWATCHED
         severities = await self._store.read(partial(audit.concern, ids=latest.found[finding]))
         return audit_trouble.weigh(severities)

@@ -51,6 +51,7 @@ async def run(
         *registry.findings(settings, told, now.date()),
         *policy.findings(file, settings, around, now),
         *policy.in_force(file, settings),
+        *policy.unheard(file, settings),
         _store(settings),
         *([Finding(Level.WARN, "DATA_DIR", is_open)] if (is_open := open_to_others(settings.data_dir)) else []),
     ]

@@ -8,7 +8,7 @@ import typer
 
 from alertgate.accept.intake import IntakeContext
 from alertgate.cli import database, tried
-from alertgate.cli.policy import read_policy, readers_zone
+from alertgate.cli.policy import device_names, read_policy, readers_zone
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import NotFound, Rejected
@@ -49,23 +49,24 @@ def explain(
 
 
 def _try(settings: Settings, file: Path, *, is_generic: bool) -> None:
-    rules = read_policy(settings, surroundings(settings, {})).events
+    policy = read_policy(settings, surroundings(settings, {}))
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise NotFound(f"{file} can't be read: {error.strerror}. Name a file with a webhook's body.") from None
     now = SystemClock().now()
-    context = IntakeContext(new_id(now), now, settings.severities, rules=rules)
+    context = IntakeContext(new_id(now), now, settings.severities, rules=policy.events, devices=policy.devices)
     try:
         understood = tried.understand(body, context, is_generic=is_generic)
     except Rejected as error:
         raise Rejected("\n".join([str(error), *(f"  - {problem}" for problem in error.errors)])) from None
-    typer.echo(tried.tell(understood, rules))
+    typer.echo(tried.tell(understood, policy.events))
 
 
 def _explain(settings: Settings, given: str, env_file: Path) -> None:
     with database.existing(settings, env_file) as store:
-        found = store.read_now(lambda connection: _found(connection, given.strip().lower(), settings.device_name))
+        names = device_names(settings, store)
+        found = store.read_now(lambda connection: _found(connection, given.strip().lower(), names))
         newest, zone = database.content(store), readers_zone(settings, store)
     if found is None and newest is None:
         raise NotFound(f"There is no alert {given}: this database holds no alerts at all. Is it the service's?")
@@ -76,9 +77,9 @@ def _explain(settings: Settings, given: str, env_file: Path) -> None:
         )
     now = SystemClock().now()
     if isinstance(found, Trail):
-        typer.echo(tell(found, settings.device_name(found.alert.device), zone, now))
+        typer.echo(tell(found, names(found.alert.device), zone, now))
     else:
-        typer.echo(tell_incident(found, settings.device_name(found.incident.device), zone, now))
+        typer.echo(tell_incident(found, names(found.incident.device), zone, now))
 
 
 def _found(connection: Connection, given: str, device_name: DeviceName) -> Trail | IncidentTrail | None:

@@ -12,7 +12,7 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
-from alertgate.cli.policy import directory_in_force, readers_zone
+from alertgate.cli.policy import device_names, directory_in_force, readers_zone
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
@@ -24,6 +24,7 @@ from alertgate.notify.channels.registry import advice
 from alertgate.notify.directory import Directory
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.people import Contact, shown_address
 from alertgate.prove.told_events import name_of
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
@@ -48,9 +49,9 @@ def failures(
         newest = _newest(store)
         number = store.read_now(failure_rows.number)
         found = store.read_now(lambda connection: failure_rows.latest(connection, most))
-        zone = readers_zone(settings, store)
+        zone, names = readers_zone(settings, store), device_names(settings, store)
     for failure in found:
-        for line in _lines(failure, settings, zone):
+        for line in _lines(failure, settings, names, zone):
             typer.echo(escaped(line))
     if not number:
         typer.echo(NOTHING.format(newest))
@@ -146,10 +147,10 @@ def _finish(
         raise typer.Exit(1)
 
 
-def _lines(failure: Failure, settings: Settings, zone: ZoneInfo) -> Iterator[str]:
+def _lines(failure: Failure, settings: Settings, device_name: DeviceNames, zone: ZoneInfo) -> Iterator[str]:
     """Yield a failure in two lines: what wasn't told to whom, and why."""
     notification, incident, attempt = failure.notification, failure.incident, failure.attempt
-    device = settings.device_name(incident.device) or incident.device
+    device = device_name(incident.device) or incident.device
     what = f"[{notification.severity.upper()}] {incident.event}" + (f" from {device}" if device else "")
     failed = (notification.finished_at or notification.created_at).astimezone(zone)
     to = name_of(notification)

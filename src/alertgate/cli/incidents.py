@@ -12,14 +12,14 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
-from alertgate.cli.policy import directory_in_force, readers_zone
+from alertgate.cli.policy import device_names, directory_in_force, readers_zone
 from alertgate.clock import SystemClock
-from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied, IncidentActions
 from alertgate.group.transitions import TransitionResult
 from alertgate.ids import new_id
 from alertgate.model import Incident, IncidentStatus, Resolution
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.written import read_duration
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import Connection, alerts, incidents
@@ -43,9 +43,10 @@ def list_incidents(
     wanted = tuple(IncidentStatus) if all_ else UNRESOLVED
     with database.existing(settings, env_file) as store:
         newest, zone = database.content(store), readers_zone(settings, store)
+        names = device_names(settings, store)
         found = store.read_now(lambda connection: _newest(connection, wanted, most + 1))
     for incident in found[:most]:
-        for line in _lines(incident, settings, zone):
+        for line in _lines(incident, names, zone):
             typer.echo(escaped(line))
     if not found:
         of = f"the newest alert is of {newest}" if newest else "this database holds no alerts at all"
@@ -92,7 +93,8 @@ def _act(env_file: Path, ids: list[str], by: str, act: Act, lasting: timedelta |
     """Act on each in a short transaction of its own; exit with 1 if one of them isn't as it was to be."""
     good, settings = True, load(env_file)
     with database.existing(settings, env_file) as store:
-        actions = IncidentActions(directory_in_force(settings, env_file, store), new_id, settings.device_name)
+        told, names = directory_in_force(settings, env_file, store), device_names(settings, store)
+        actions = IncidentActions(told, new_id, names)
         for given in ids:
             with store.transaction() as connection:
                 incident_id = _incident_id(connection, given.strip().lower())
@@ -133,9 +135,9 @@ def _newest(connection: Connection, wanted: tuple[IncidentStatus, ...], most: in
     return sorted(found, key=lambda incident: incident.id, reverse=True)[:most]
 
 
-def _lines(incident: Incident, settings: Settings, zone: ZoneInfo) -> Iterator[str]:
+def _lines(incident: Incident, device_name: DeviceNames, zone: ZoneInfo) -> Iterator[str]:
     """Yield an incident in two lines: what it is, and how it stands."""
-    device = settings.device_name(incident.device) or incident.device
+    device = device_name(incident.device) or incident.device
     what = f"[{incident.severity.upper()}] {incident.event}" + (f" from {device}" if device else "")
     opened, last = (at.astimezone(zone) for at in (incident.opened_at, incident.last_alert_at))
     count = "1 alert" if incident.alert_count == 1 else f"{incident.alert_count:,} alerts"

@@ -16,6 +16,7 @@ from alertgate.characters import escaped
 from alertgate.cli import check as checks
 from alertgate.cli import database, policy
 from alertgate.cli.database import EnvFile
+from alertgate.cli.devices import devices
 from alertgate.cli.explain import explain
 from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
@@ -24,7 +25,7 @@ from alertgate.cli.init import write_env
 from alertgate.cli.reload import reload
 from alertgate.cli.send_test import send_test
 from alertgate.cli.silences import silence, silences, unsilence
-from alertgate.cli.template import particle_template, public_address
+from alertgate.cli.template import VITALS, particle_template, public_address
 from alertgate.cli.who import who
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
@@ -59,6 +60,7 @@ app.command()(dismiss)
 app.command()(silence)
 app.command()(silences)
 app.command()(unsilence)
+app.command()(devices)
 app.add_typer(policy.app, name="policy")
 
 
@@ -227,7 +229,10 @@ def _particle_secret(settings: Settings) -> str:
 @app.command("particle-template")
 def template(
     url: Annotated[str, typer.Option(help="The service's public address, such as https://alerts.example.org.")],
-    event: Annotated[str, typer.Option(help="The event to forward, or a prefix of its name.")],
+    event: Annotated[str | None, typer.Option(help="The event to forward, or a prefix of its name.")] = None,
+    vitals: Annotated[
+        bool, typer.Option("--vitals", help="The second webhook instead: what the cloud says of devices themselves.")
+    ] = False,
     show_secret: Annotated[bool, typer.Option("--show-secret", help="Include the real token.")] = False,
     env_file: EnvFile = DEFAULT_ENV_FILE,
 ) -> None:
@@ -236,10 +241,13 @@ def template(
         address = public_address(url)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--url") from None
-    if not event.strip():
+    if (event is None) is not vitals:
+        raise typer.BadParameter("give --event with an event to forward, or --vitals", param_hint="--event")
+    wanted = VITALS if event is None else event
+    if not wanted.strip():
         raise typer.BadParameter("Particle needs at least one character", param_hint="--event")
     token = _particle_secret(load(env_file)) if show_secret else "PARTICLE_WEBHOOK_SECRET"
-    typer.echo(particle_template(address, event, token))
+    typer.echo(particle_template(address, wanted, token))
 
 
 @app.command()

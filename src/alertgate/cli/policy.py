@@ -1,9 +1,9 @@
 """The policy's file as commands read it, and `alertgate policy forget`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo
 
 import typer
@@ -16,15 +16,20 @@ from alertgate.errors import AlertgateError, PolicyInvalid
 from alertgate.notify.channels.base import Finding, Level
 from alertgate.notify.channels.registry import in_use, surroundings
 from alertgate.notify.directory import Directory
+from alertgate.policy import device_tables
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.doubts import doubts, unreachable
 from alertgate.policy.keeper import FOLLOW_EVERY, forget, problems
 from alertgate.policy.load import FileState, PolicyFile, digest, parse, read_file, short
 from alertgate.policy.policy import UTC, Policy
+from alertgate.policy.problem_words import key
 from alertgate.policy.surroundings import Surroundings
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
-from alertgate.store import policies
+from alertgate.store import Connection, device_lists, policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
+
+T = TypeVar("T")
 
 app = typer.Typer(no_args_is_help=True, help="Manage the policy that is kept in the database.")
 
@@ -60,13 +65,18 @@ def read_policy(settings: Settings, around: Surroundings) -> Policy:
 
 def stored_policy(settings: Settings) -> StoredPolicy | None:
     """Return the policy that is kept in the database; None if none is, or if there is no database to look into."""
+    return looked(settings, policies.get)
+
+
+def looked(settings: Settings, read: Callable[[Connection], T]) -> T | None:
+    """Return what is read from the database; None if there is no database to look into."""
     store = Store(settings)
     try:
         store.open_existing()
     except AlertgateError:
         return None
     try:
-        return store.read_now(policies.get)
+        return store.read_now(read)
     except AlertgateError:
         return None
     finally:
@@ -100,11 +110,26 @@ def readers_zone(settings: Settings, store: Store) -> ZoneInfo:
     """
     if settings.zone:
         return settings.zone
+    policy = in_force_or_none(settings, store)
+    return policy.readers_zone if policy else UTC
+
+
+def device_names(settings: Settings, store: Store) -> DeviceNames:
+    """Return what devices are called by the policy that services on a database go by.
+
+    A policy that can't be read keeps no command from its work.
+    """
+    policy = in_force_or_none(settings, store) or Policy()
+    return DeviceNames.of_policy(policy, settings.devices, store.read_now(device_lists.given_names))
+
+
+def in_force_or_none(settings: Settings, store: Store) -> Policy | None:
+    """Return the policy that services on a database go by; None if this version can't read it."""
     stored, around = store.read_now(policies.get), surroundings(settings, {})
     try:
-        return (read_policy(settings, around) if stored is None else parse(stored.text, around)).readers_zone
+        return read_policy(settings, around) if stored is None else parse(stored.text, around)
     except PolicyInvalid:
-        return UTC
+        return None
 
 
 def concealed(text: str, secrets: Mapping[str, str]) -> str:
@@ -119,10 +144,23 @@ def findings(file: PolicyFile, settings: Settings, around: Surroundings, now: da
     found = problems(file, named=settings.must_have_policy)
     yield from (Finding(Level.FAIL, "policy", problem) for problem in found)
     if file.policy and file.text is not None:
-        yield from (Finding(Level.FAIL, "policy", f"{key} {text}") for key, text in unreachable(file.policy, around))
+        yield from (
+            Finding(Level.FAIL, "policy", f"{where} {text}") for where, text in unreachable(file.policy, around)
+        )
         doubtful = doubts(file.policy, now)
-        yield from (Finding(Level.WARN, "policy", f"{key} {text}") for key, text in doubtful)
+        yield from (Finding(Level.WARN, "policy", f"{where} {text}") for where, text in doubtful)
         yield Finding(Level.OK, "policy", f"{file.path} has {_counts(file.policy)} ({short(digest(file.text))})")
+
+
+def unheard(file: PolicyFile, settings: Settings) -> Iterator[Finding]:
+    """Yield which tables of `[devices]` match no device that was ever heard, once some were."""
+    rules = file.policy.devices if file.policy else ()
+    known = looked(settings, device_lists.known) if any(not rule.is_id for rule in rules) else None
+    if not file.policy or not known:
+        return
+    names = DeviceNames.of_policy(file.policy, settings.devices, {device: name for device, name in known if name})
+    for glob, text in device_tables.unheard(rules, [(device, names(device)) for device, _ in known]):
+        yield Finding(Level.WARN, "policy", f"{key(('devices', glob))} {text}")
 
 
 def in_force(file: PolicyFile, settings: Settings) -> Iterator[Finding]:
@@ -143,6 +181,7 @@ def in_force(file: PolicyFile, settings: Settings) -> Iterator[Finding]:
 def _counts(policy: Policy) -> str:
     rules, people, routes = len(policy.events), len(policy.people), len(policy.routes)
     counted = f"{rules} [[events]] rule{'s' * (rules != 1)}"
+    counted += f", {len(policy.devices)} [devices] table{'s' * (len(policy.devices) != 1)}" * bool(policy.devices)
     if not (policy.has_people or routes):
         return counted
     return f"{counted}, {people} {'person' if people == 1 else 'people'} and {routes} [[routes]]"

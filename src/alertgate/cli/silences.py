@@ -11,7 +11,7 @@ from alertgate.characters import escaped
 from alertgate.cli import database
 from alertgate.cli.database import EnvFile
 from alertgate.cli.person import By, checked
-from alertgate.cli.policy import readers_zone
+from alertgate.cli.policy import device_names, readers_zone
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.credential import Credential
@@ -111,7 +111,7 @@ def unsilence(
 
 
 def _silencer(store: Store, settings: Settings) -> Silencer:
-    return Silencer(Ids(store.read_now(newest_id)), settings.device_name)
+    return Silencer(Ids(store.read_now(newest_id)), device_names(settings, store))
 
 
 def _ended(silence_id: str, done: Silenced | None, zone: ZoneInfo) -> str:

@@ -46,6 +46,10 @@ def _is_public(host: str) -> bool:
         return is_name and "." in host.strip(".") and not host.endswith((".localhost", ".local", ".internal"))
 
 
+VITALS = "spark/"
+"""The prefix of what Particle's cloud itself says of devices."""
+
+
 def particle_template(url: str, event: str, token: str) -> str:
     """Return the webhook as Particle's JSON. `url` is the service's address, from `public_address`."""
     return json.dumps(

@@ -6,11 +6,11 @@ from alertgate.accept import generic, particle
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.rulings import Understood, is_unclear
 from alertgate.characters import escaped
-from alertgate.model import Alert, AlertStatus
+from alertgate.model import ASIDE, Alert, AlertStatus
 from alertgate.policy.events import EventRule, Outcome, Ruling, failure_sentence
 from alertgate.policy.expressions import Expression, shown
 
-KEYS = ("ignore", "about", "key", "resolved", "severity")
+KEYS = ("ignore", "vitals", "alarm", "about", "key", "resolved", "severity")
 """A rule's keys, in the order in which they count."""
 
 
@@ -75,7 +75,7 @@ def _meaning(alert: Alert, ruling: Ruling | None) -> Iterator[str]:
     own = "its own words"
     by = f"[[events]] {ruling.number}" if ruling else own
     yield f"status    {alert.status}"
-    if alert.status is AlertStatus.IGNORED:
+    if alert.status in ASIDE:
         yield f"reason    {alert.reason}; it is stored, and nobody is told"
         return
     if ruling and ruling.failed("resolved"):

@@ -7,7 +7,7 @@ import typer
 
 from alertgate.characters import escaped
 from alertgate.cli.database import EnvFile
-from alertgate.cli.policy import stored_policy
+from alertgate.cli.policy import looked, stored_policy
 from alertgate.clock import SystemClock
 from alertgate.config import Settings
 from alertgate.errors import PolicyInvalid
@@ -15,12 +15,14 @@ from alertgate.model import Severity, Source
 from alertgate.notify.channels.registry import surroundings
 from alertgate.notify.forecast import forecast
 from alertgate.notify.forecast_words import lines
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import problems
 from alertgate.policy.load import FileState, digest, parse, read_file, short
 from alertgate.policy.matchers import Subject
 from alertgate.policy.policy import Policy
 from alertgate.policy.written import read_moment
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
+from alertgate.store import device_lists
 from alertgate.words import read_severity
 
 
@@ -77,6 +79,7 @@ def who(
         opens_at = read_moment(at, SystemClock().now(), policy.zone)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--at") from None
-    subject = Subject(event, severity, source, *settings.device_and_name(device))
+    names = DeviceNames.of_policy(policy, settings.devices, looked(settings, device_lists.given_names) or {})
+    subject = Subject(event, severity, source, *names.find(device))
     for each in lines(forecast(policy, subject, opens_at), policy):
         typer.echo(escaped(each))

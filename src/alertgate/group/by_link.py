@@ -120,7 +120,7 @@ def groups(linked: Linked) -> list[LinkGroup]:
     """Return the groups of a message's incidents: what nobody has first, of that the worst; what is over last."""
 
     def event(incident: Incident) -> tuple[str, str]:
-        is_own = incident.source is Source.ALERTGATE
+        is_own = incident.source in (Source.ALERTGATE, Source.WATCH)
         return event_name(incident) if is_own else incident.event, incident.source
 
     found = []

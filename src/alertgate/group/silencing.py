@@ -17,6 +17,7 @@ from alertgate.group.transitions import Transition, TransitionResult
 from alertgate.model import Incident, IncidentStatus, Severity, Source
 from alertgate.policy.matchers import Subject
 from alertgate.policy.silences import by_link, matches
+from alertgate.prove import watch_words
 from alertgate.silence import Silence
 from alertgate.store import Connection, incidents, silences
 
@@ -239,6 +240,8 @@ def why_not(incident: Incident) -> str | None:
         return "the incident is over: there is nothing to silence"
     if incident.source is Source.ALERTGATE:
         return "it is about alertgate itself, which can't be silenced"
+    if watch_words.is_of_many(incident):
+        return "it is about many devices, and not about one"
     if not incident.device:
         return "the incident names no device"
     return next(map(str, _text("device", _glob(incident), LONGEST_GLOB)), None)

@@ -85,8 +85,8 @@ class _End:
 class Sender:
     """Sends messages.
 
-    `new_id` returns an id for a time, `chance` a random number from 0 to 1, and `zone` the time zone of the readers,
-    `escalation` that of a name, if the policy has it.
+    `new_id` returns an id for a time, `chance` a random number from 0 to 1, `zone` the time zone of the readers,
+    `escalation` that of a name, if the policy has it, and `device_name` the name of a device's id, if it has one.
     """
 
     def __init__(
@@ -99,6 +99,7 @@ class Sender:
         new_id: Callable[[datetime], str],
         chance: Callable[[], float],
         zone: Callable[[], ZoneInfo],
+        device_name: Callable[[str | None], str | None] = lambda _: None,
         links: Links | None = None,
         escalation: Callable[[str], Escalation | None] = lambda _: None,
     ) -> None:
@@ -111,12 +112,13 @@ class Sender:
         self._new_id = new_id
         self._chance = chance
         self._zone = zone
+        self._device_name = device_name
 
     def context(self, outgoing: Outgoing) -> MessageContext | DigestContext:
         """Return the context for rendering a message that is sent now."""
-        settings, now, domain = self._settings, self._clock.now(), self._settings.mail_from.rpartition("@")[2]
+        now, domain = self._clock.now(), self._settings.mail_from.rpartition("@")[2]
         link = self._links.url(outgoing.first.id) if self._links else None
-        names = [settings.device_name(snapshot.incident.device) for snapshot in outgoing.snapshots]
+        names = [self._device_name(snapshot.incident.device) for snapshot in outgoing.snapshots]
         if outgoing.is_digest:
             first = outgoing.first
             items = tuple(

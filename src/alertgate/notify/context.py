@@ -269,8 +269,8 @@ class MessageContext(LocalTimes):
 
     @property
     def own(self) -> bool:
-        """Whether it is about one of alertgate's own troubles."""
-        return self.incident.source is Source.ALERTGATE
+        """Whether alertgate itself says it: it is about its own troubles, or about devices that it watches."""
+        return self.incident.source in (Source.ALERTGATE, Source.WATCH)
 
     @property
     def where(self) -> str:

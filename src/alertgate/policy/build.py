@@ -3,6 +3,7 @@
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from alertgate.policy.devices import DeviceRule
 from alertgate.policy.document import Document, EscalationTable, PersonTable, RouteTable, ScheduleTable, TurnTable
 from alertgate.policy.escalations import AGAIN_AFTER_ACK, STOP_AFTER, Escalation, Step
 from alertgate.policy.matchers import Matcher
@@ -30,6 +31,7 @@ def build(document: Document, surroundings: Surroundings) -> Policy:
         ),
         routes=tuple(_route(table) for table in document.routes),
         operator=document.operator or (),
+        devices=tuple(DeviceRule(pattern, **dict(table)) for pattern, table in document.devices.items()),
     )
 
 

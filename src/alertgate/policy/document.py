@@ -32,6 +32,9 @@ from alertgate.words import read_severity
 
 MOST_RULES = 500
 """Tables of `[[events]]` and of `[[routes]]`."""
+MOST_DEVICES = 5000
+SHORTEST_EXPECTED = timedelta(minutes=1)
+"""The watch looks every few seconds, and devices that storm are noted once a minute."""
 MOST_PEOPLE = 1000
 MOST_ESCALATIONS = 100
 """And schedules."""
@@ -253,6 +256,32 @@ class RouteTable(Table):
     wait: Span = timedelta(0)
 
 
+def _expectable(value: timedelta) -> timedelta:
+    if value < SHORTEST_EXPECTED:
+        raise ValueError('is shorter than a minute, and the watch is no finer: write "1m" or more')
+    return value
+
+
+def _number(value: Any, least: int, most: int, example: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ValueError(f"must be a whole number from {least} to {most}, as in {example}")
+    return value
+
+
+Percent = Annotated[int, BeforeValidator(lambda value: _number(value, 1, 90, "battery = 20"))]
+Outages = Annotated[int, BeforeValidator(lambda value: _number(value, 1, 1000, "flaps = 6"))]
+
+
+class DeviceTable(Table):
+    """`[devices."ID or glob of names"]`."""
+
+    name: Name | None = None
+    expect_every: Annotated[Span, AfterValidator(_expectable)] | None = None
+    grace: Period | None = None
+    battery: Percent | None = None
+    flaps: Outages | None = None
+
+
 class Document(Table):
     """The whole file."""
 
@@ -263,3 +292,4 @@ class Document(Table):
     escalations: Mapping[EscalationName, EscalationTable] = Field(default_factory=dict, max_length=MOST_ESCALATIONS)
     routes: tuple[RouteTable, ...] = Field((), max_length=MOST_RULES)
     events: tuple[EventRule, ...] = Field((), max_length=MOST_RULES)
+    devices: Mapping[EventName, DeviceTable] = Field(default_factory=dict, max_length=MOST_DEVICES)

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
 
 from alertgate.local_time import differ
 from alertgate.model import Severity
-from alertgate.policy import events
+from alertgate.policy import device_tables, events
+from alertgate.policy.devices import OF_THE_CLOUD
 from alertgate.policy.escalations import EVERYONE, SCHEDULE_MARK
 from alertgate.policy.matchers import is_any
 from alertgate.policy.people import Contact
@@ -16,6 +18,7 @@ from alertgate.policy.sampled_week import ALWAYS, SampledWeek
 from alertgate.policy.surroundings import Surroundings, channel_of
 from alertgate.policy.written import show_duration
 
+OF_CLOUD_ALONE = "spark/"
 HALF_A_YEAR = timedelta(days=182)
 
 Doubt = tuple[str, str]
@@ -25,6 +28,8 @@ Doubt = tuple[str, str]
 def doubts(policy: Policy, now: datetime) -> Iterator[Doubt]:
     """Yield what is doubtful; `now` is within the week that is looked at."""
     yield from events.doubts(policy.events)
+    yield from ((key_of(("devices", pattern)), text) for pattern, text in device_tables.doubts(policy.devices))
+    yield from _of_the_cloud(policy)
     yield from _two_zones(policy, now)
     yield from _gaps(policy)
     yield from _hidden_routes(policy.routes)
@@ -34,6 +39,28 @@ def doubts(policy: Policy, now: datetime) -> Iterator[Doubt]:
     week = SampledWeek(policy, now)
     yield from _deaf_hours(policy, week)
     yield from _no_time(policy, week)
+
+
+def _of_the_cloud(policy: Policy) -> Iterator[Doubt]:
+    """Yield what waits for alerts that go to the device instead, since [devices] names it: nobody would hear of it."""
+    if not any(rule.is_id for rule in policy.devices):
+        return
+    text = (
+        "is for no alert of a device that [devices] names by its id: what Particle's cloud says of it goes to the "
+        "device; {}, or have the watch tell you (expect_every)"
+    )
+    about = [rule for rule in policy.events if _is_of_the_cloud(rule.event) and rule.ignore is not True]
+    for number, rule in enumerate(policy.events, 1):
+        if rule in about and not rule.vitals and rule.alarm is None:
+            yield f"events[{number}].event", text.format("add `alarm` to the rule for those that are one")
+    for number, route in enumerate(policy.routes, 1):
+        if route.matcher.event and _is_of_the_cloud(route.matcher.event) and not about:
+            yield f"routes[{number}].event", text.format("add an [[events]] rule with `alarm`")
+
+
+def _is_of_the_cloud(glob: str) -> bool:
+    """Return whether a glob is meant for what goes to the devices that are named."""
+    return glob.startswith(OF_CLOUD_ALONE) and any(fnmatchcase(event, glob) for event in OF_THE_CLOUD)
 
 
 def _two_zones(policy: Policy, now: datetime) -> Iterator[Doubt]:

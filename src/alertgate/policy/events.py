@@ -11,11 +11,12 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, StrictBool
 
 from alertgate.characters import JOINERS
 from alertgate.model import Json, Severity, Signal, Source
 from alertgate.policy.bounds import EVENT_FIELDS, LARGEST_EVENT, did_you_mean, size
+from alertgate.policy.devices import OF_THE_CLOUD
 from alertgate.policy.expressions import Expression, Failure, Value, compile_expression, evaluate, type_name
 from alertgate.setting_types import invisible
 from alertgate.words import SEVERITY_WORDS, folded, read_severity
@@ -98,6 +99,10 @@ class EventRule(BaseModel):
     """Whether the event is the end of its incident; None leaves that to the alert's own words."""
     severity: SeverityOrExpression | None = None
     ignore: Condition = False
+    vitals: StrictBool = False
+    """Whether the event is what a device says of itself: it goes to the device, and to no incident."""
+    alarm: Condition | None = None
+    """Which vitals are an alert too; None for none."""
 
     def matches(self, event: str, source: Source) -> bool:
         """Return whether the rule decides about an event."""
@@ -106,13 +111,13 @@ class EventRule(BaseModel):
     @property
     def expressions(self) -> Iterator[tuple[str, Expression]]:
         """The expressions, by their keys."""
-        for name in ("ignore", "key", "resolved", "severity"):
+        for name in ("ignore", "alarm", "key", "resolved", "severity"):
             if isinstance(value := getattr(self, name), Expression):
                 yield name, value
 
 
 class Outcome(NamedTuple):
-    """What one key of a rule gave; `name` is `ignore`, `key`, `resolved` or `severity`."""
+    """What one key of a rule gave; `name` is `ignore`, `alarm`, `key`, `resolved` or `severity`."""
 
     name: str
     value: Value
@@ -129,6 +134,7 @@ class Ruling:
     signal: Signal | None = None
     severity: Severity | None = None
     part: tuple[str, ...] | None = None
+    alarm: bool | None = None
     outcomes: tuple[Outcome, ...] = ()
 
     @property
@@ -154,19 +160,28 @@ def apply_rules(rules: Sequence[EventRule], event: Mapping[str, Json], source: S
     ignore = _outcome("ignore", rule.ignore, event, too_large=too_large)
     if ignore.value == Value(value=True):
         return Ruling(number, rule, RuleReason.IGNORED, outcomes=(ignore,))
-    key, resolved, severity = (
-        _outcome(name, getattr(rule, name), event, too_large=too_large) for name in ("key", "resolved", "severity")
+    alarm, key, resolved, severity = (
+        _outcome(name, getattr(rule, name), event, too_large=too_large)
+        for name in ("alarm", "key", "resolved", "severity")
     )
-    outcomes = tuple(one for one in (ignore, key, resolved, severity) if one.value != _UNSAID)
+    outcomes = tuple(one for one in (ignore, alarm, key, resolved, severity) if one.value != _UNSAID)
     return Ruling(
         number,
         rule,
         RuleReason.FAILED if any(one.value.failure for one in outcomes) else RuleReason.DECIDED,
-        signal=None if resolved.value.value is None else Signal.RESOLVED if resolved.value.value else Signal.FIRING,
+        signal=_signal(resolved.value.value, alarm.value.value),
         severity=severity.value.value,
         part=key.value.value,
+        alarm=alarm.value.value,
         outcomes=outcomes,
     )
+
+
+def _signal(resolved: Json, alarm: Json) -> Signal | None:
+    """Return what a rule says: `resolved` first, and what is an alarm fires."""
+    if resolved is None:
+        return Signal.FIRING if alarm else None
+    return Signal.RESOLVED if resolved else Signal.FIRING
 
 
 def sentence(ruling: Ruling) -> str:
@@ -190,6 +205,7 @@ def failure_sentence(outcome: Outcome) -> str:
 
 _WITHOUT: Mapping[str, str] = {
     "ignore": "so it isn't ignored",
+    "alarm": "so it counts as an alarm",
     "key": "so its own fields say which part is firing, and it can't end an incident",
     "resolved": "so it fires, whatever its own words say",
     "severity": "so its own words decide how severe it is",
@@ -213,8 +229,17 @@ def doubts(rules: Sequence[EventRule]) -> Iterator[tuple[str, str]]:
     for number, rule in enumerate(rules, 1):
         for name, expression in rule.expressions:
             yield from ((f"events[{number}].{name}", doubt) for doubt in expression.doubts)
+        yield from ((f"events[{number}].{key}", doubt) for key, doubt in _of_vitals(rule))
         if hiding := next((n for n, other in enumerate(rules[: number - 1], 1) if _hides(other, rule)), None):
             yield f"events[{number}].event", f"is never reached: rule {hiding} matches the same events, and comes first"
+
+
+def _of_vitals(rule: EventRule) -> Iterator[tuple[str, str]]:
+    """Yield what of a rule's vitals is for no event, each with its key."""
+    if rule.vitals and rule.source is Source.GENERIC:
+        yield "vitals", "counts for nothing: only Particle's events are about a device"
+    if rule.alarm is not None and not rule.vitals and not any(rule.matches(e, Source.PARTICLE) for e in OF_THE_CLOUD):
+        yield "alarm", "has no use without `vitals = true`: what isn't vitals is an alert anyway"
 
 
 def _hides(earlier: EventRule, later: EventRule) -> bool:
@@ -269,6 +294,7 @@ def _read_part(value: Json) -> str | None:
 
 _READERS: Mapping[str, Any] = {
     "ignore": (_read_boolean, "true or false"),
+    "alarm": (_read_boolean, "true or false"),
     "resolved": (_read_boolean, "true or false"),
     "severity": (read_severity, "a word for a severity"),
     "key": (
@@ -282,6 +308,8 @@ def _said(outcome: Outcome) -> str:
     if outcome.value.failure:
         return ""
     match outcome.name, outcome.value.value:
+        case "alarm", value:
+            return "an alarm" if value else "no alarm"
         case "resolved", value:
             return "resolved" if value else "firing"
         case "severity", value:

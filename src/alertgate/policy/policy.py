@@ -10,6 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from alertgate.policy.devices import DeviceRule
 from alertgate.policy.escalations import EVERYONE, OPERATOR, SCHEDULE_MARK, Escalation, Step
 from alertgate.policy.events import EventRule
 from alertgate.policy.people import Person
@@ -42,6 +43,7 @@ class Policy:
     routes: tuple[Route, ...] = ()
     operator: tuple[str, ...] = ()
     """Who hears of alertgate's own troubles; everyone if it is empty."""
+    devices: tuple[DeviceRule, ...] = ()
     readers_zone: ZoneInfo = UTC
     """Of the times in messages, pages, trails and commands: the one that the settings name, else the file's."""
 

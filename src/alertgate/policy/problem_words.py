@@ -28,6 +28,7 @@ _TABLES: Mapping[int | str, type[BaseModel]] = {
     "week": document.TurnTable,
     "overrides": document.OverrideTable,
     "steps": document.StepTable,
+    "devices": document.DeviceTable,
 }
 """The table that stands under each key."""
 _EXAMPLES: Mapping[str, str] = {
@@ -89,10 +90,10 @@ def _no_list(detail: ErrorDetails, name: str) -> str:
     return f"must be a list{_EXAMPLES.get(name, ': write [ and ] around it')}"
 
 
-def _no_table(detail: ErrorDetails, name: str) -> str:  # noqa: ARG001  (the same signature for all)
+def _no_table(detail: ErrorDetails, name: str) -> str:
     if name in LISTS:
         return f"must be a table: write [[{name}]], and its keys below it"
-    return "must be a table: write its keys as in docs/people.md"
+    return f"must be a table: write its keys as in docs/{'devices' if 'devices' in detail['loc'] else 'people'}.md"
 
 
 _WORDS: Mapping[str, Callable[[ErrorDetails, str], str]] = {

@@ -6,6 +6,7 @@ It looks at the TOML itself, and passes over what pydantic refuses, so that ever
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from alertgate.policy import device_tables
 from alertgate.policy.bounds import did_you_mean
 from alertgate.policy.escalations import RESERVED, SCHEDULE_MARK
 
@@ -56,6 +57,8 @@ def problems(found: Tables) -> Iterator[Problem]:
         for place, step in _listed(escalation, "steps"):
             yield from _unknown(("escalations", name, "steps", place, "notify"), step.get("notify"), known)
     yield from _routes(list(_listed(found, "routes")), known)
+    for keys, text in device_tables.problems(dict(_named(found, "devices"))):
+        yield Problem(("devices", *keys), text)
 
 
 def _routes(routes: Sequence[tuple[int, Tables]], known: _Known) -> Iterator[Problem]:

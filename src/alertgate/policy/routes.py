@@ -1,11 +1,12 @@
 """Which escalation an incident goes to: the first route that matches. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
 from alertgate.model import Source
+from alertgate.own_events import WatchEvent
 from alertgate.policy.escalations import AT_ONCE, EVERYONE, OPERATOR
 from alertgate.policy.matchers import Matcher, Subject
 
@@ -39,13 +40,20 @@ class Routed:
 
 
 def first(routes: Sequence[Route], subject: Subject) -> Routed:
-    """Return where an incident goes."""
+    """Return where an incident goes. That many devices say nothing goes where the silence of one of them would, too."""
     if subject.source is Source.ALERTGATE:
         return Routed(OPERATOR, RouteReason.OWN_TROUBLE)
     for number, route in enumerate(routes, 1):
-        if route.matcher.matches(subject):
+        if any(route.matcher.matches(each) for each in _as(subject)):
             return Routed(route.escalation, RouteReason.MATCHED, route.wait, number)
     return Routed(EVERYONE, RouteReason.UNMATCHED if routes else RouteReason.NO_ROUTES)
+
+
+def _as(subject: Subject) -> tuple[Subject, ...]:
+    """Return what an incident is matched as: a wide silence also as that of a device."""
+    if subject.source is Source.WATCH and subject.event == WatchEvent.NO_WEBHOOKS:
+        return subject, replace(subject, event=WatchEvent.SILENT)
+    return (subject,)
 
 
 def sentence(routed: Routed) -> str:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from alertgate.credential import Credential
 from alertgate.local_time import day_and_time
 from alertgate.model import Incident, Source
+from alertgate.own_events import WatchEvent
 from alertgate.policy.matchers import Matcher, Subject
 from alertgate.silence import Silence
 
@@ -69,10 +70,14 @@ def lasting(known: Iterable[Silence], at: datetime) -> Silence | None:
 def _is_about(silence: Silence, subject: Subject) -> bool:
     """Return whether a silence is about what is like this, however severe it is.
 
-    One that was begun by link is about one device, by its id alone: another device may have that as its name.
+    One that was begun by link is about one device, by its id alone: another device may have that as its name. That many
+    devices say nothing is about none of them: whoever silences one mustn't miss that all are gone.
     """
-    by_id = replace(subject, device_name=None) if silence.credential is Credential.LINK else subject
-    return matcher_of(silence).matches(by_id)
+    if subject.source is Source.WATCH and subject.event == WatchEvent.NO_WEBHOOKS:
+        subject = replace(subject, device=None, device_name=None)
+    elif silence.credential is Credential.LINK:
+        subject = replace(subject, device_name=None)
+    return matcher_of(silence).matches(subject)
 
 
 def _refusal(silence: Silence, subject: Subject) -> SilenceReason | None:

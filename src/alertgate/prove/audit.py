@@ -11,7 +11,7 @@ import structlog
 from alertgate.clock import Clock
 from alertgate.metrics import Metrics
 from alertgate.model import ChannelName
-from alertgate.store import Connection, audit
+from alertgate.store import Connection, audit, device_watch
 from alertgate.store.audit import MayWait
 from alertgate.store.engine import Store
 
@@ -31,6 +31,7 @@ class AuditFinding(StrEnum):
     OVERDUE = "overdue"  # due for over a minute on a channel that is up, not claimed, and not held back on purpose
     LEASE_EXPIRED = "lease_expired"  # its lease expired over a minute ago and was not released
     NOBODY_TOLD = "nobody_told"  # an incident about which nobody was or will be notified, open or over
+    UNWATCHED = "unwatched"  # the watch of the devices should have looked at one over a minute ago
     UNREADABLE = "unreadable"  # the store can't be read
 
 
@@ -41,6 +42,8 @@ ADVICE = MappingProxyType(
         "persists, restart the service",
         AuditFinding.NOBODY_TOLD: "nobody was or will be notified about an incident; find out why its notifications "
         "failed (`alertgate failures`), and retry or dismiss them",
+        AuditFinding.UNWATCHED: "nobody watches the devices, so no silence is told; look for job.defect and job.failed "
+        "of the device watch in the log, and restart the service",
         AuditFinding.UNREADABLE: "the store can't be read; the log says why",
     }
 )
@@ -116,4 +119,5 @@ class Auditor:
             AuditFinding.OVERDUE: audit.overdue(connection, late_since, self._working(), waits),
             AuditFinding.LEASE_EXPIRED: audit.expired(connection, late_since),
             AuditFinding.NOBODY_TOLD: audit.untold(connection, late_since),
+            AuditFinding.UNWATCHED: device_watch.unwatched(connection, late_since, audit.MOST),
         }

@@ -169,6 +169,11 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "Look at that incident in the API or with `alertgate explain ID`, and tell people yourself. Fix why its "
             "notifications failed, and run `alertgate retry --all`.",
         ),
+        Cause.AUDIT_UNWATCHED: CauseWords(
+            "nobody watches the devices, so no silence is told",
+            "Look for job.defect and job.failed of the device watch in the log, and restart alertgate. Until this is "
+            "over, `alertgate devices` shows when each was heard.",
+        ),
         Cause.AUDIT_UNREADABLE: CauseWords(
             "the database couldn't be read", "Look for audit.found and store.failed in the log: they have its error."
         ),

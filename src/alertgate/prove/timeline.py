@@ -12,6 +12,7 @@ from alertgate.credential import in_words as with_credential
 from alertgate.credential import signed
 from alertgate.local_time import clock_time, zone_name
 from alertgate.model import (
+    ASIDE,
     Alert,
     AlertStatus,
     Hold,
@@ -108,14 +109,14 @@ def _alert_events(trail: Trail) -> Iterator[Event]:
     how = (
         with_credential(alert.credential) if alert.source is Source.GENERIC else ""
     )  # Particle's webhook has one way in
-    if alert.source is Source.ALERTGATE:
+    if alert.source in (Source.ALERTGATE, Source.WATCH):
         yield Event(alert.received_at, "reported by alertgate itself")
     else:
         yield Event(alert.received_at, f"received by the {alert.source} webhook{how}{_delay(alert)}{request}")
     if alert.status is AlertStatus.QUARANTINED:
         yield Event(alert.received_at, f"quarantined, because it can't be read: {'; '.join(alert.errors)}")
-    if alert.status is AlertStatus.IGNORED:
-        yield Event(alert.received_at, alert.reason or "ignored")
+    if alert.status in ASIDE:
+        yield Event(alert.received_at, alert.reason or alert.status)
     elif alert.reason:
         yield Event(alert.received_at, f"grouped: {alert.reason}")
 

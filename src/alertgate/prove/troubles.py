@@ -100,6 +100,7 @@ class Cause(StrEnum):
     AUDIT_OVERDUE = "audit_overdue"
     AUDIT_LEASES = "audit_leases"
     AUDIT_NOBODY_TOLD = "audit_nobody_told"
+    AUDIT_UNWATCHED = "audit_unwatched"
     AUDIT_UNREADABLE = "audit_unreadable"
     RECIPIENT_REFUSED = "recipient_refused"
     RECIPIENT_REMOVED = "recipient_removed"

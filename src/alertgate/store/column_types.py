@@ -76,6 +76,18 @@ class JsonText(PortableType):
     from_database = staticmethod(json.loads)
 
 
+class Times(PortableType):
+    """A few times as ISO texts: a tuple, which is NULL while it is empty, and then read as None."""
+
+    cache_ok = True
+    from_database = staticmethod(lambda value: tuple(json.loads(value)))
+
+    @staticmethod
+    def to_database(value: tuple[str, ...]) -> str | None:
+        """Turn times into a JSON list."""
+        return json.dumps(value) if value else None
+
+
 class Rank(PortableType):
     """A severity as its rank, so that the database can order by it."""
 

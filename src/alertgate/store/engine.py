@@ -20,6 +20,7 @@ from alertgate.store.backup import back_up
 from alertgate.store.errors import committing, translated
 from alertgate.store.postgresql import postgresql_engine, through_pooler
 from alertgate.store.private import make_private, make_private_dir
+from alertgate.store.undo import undone
 from alertgate.store.writer import In, Out, Writer
 
 READERS = 4
@@ -137,7 +138,7 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Open the only write transaction; commits on exit. Raises StoreUnavailable or StoreRefused."""
-        with translated(), self._write_engine.connect() as connection, connection.begin() as change:
+        with translated(), self._write_engine.connect() as connection, undone(connection), connection.begin() as change:
             if self.dialect == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.WRITE_LOCK})
             yield connection

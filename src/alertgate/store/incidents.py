@@ -119,7 +119,7 @@ def resolve_quiet(connection: Connection, rules: GroupingRules, now: datetime) -
         .where(
             incidents.c.status != constant(IncidentStatus.RESOLVED),
             or_(
-                incidents.c.source != constant(Source.ALERTGATE),
+                incidents.c.source.not_in([constant(Source.ALERTGATE), constant(Source.WATCH)]),
                 incidents.c.event.in_([str(event) for event in UNWATCHED]),
             ),
             incidents.c.last_alert_at <= before,

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, exists, select
 
 from alertgate.model import NotificationStatus
-from alertgate.store import silences
+from alertgate.store import devices, silences
 from alertgate.store.notifications import IS_OUTSTANDING
 from alertgate.store.tables import alerts, attempts, escalations, incidents, notifications
 
@@ -14,7 +14,7 @@ INCIDENTS_AT_A_TIME = 50
 
 
 def delete_old(connection: Connection, before: datetime) -> int:
-    """Delete a batch of what ended before then; return how many alerts, incidents and silences, 0 when nothing is left.
+    """Delete a batch of what ended before then; return how many rows, 0 when nothing is left.
 
     An incident with an outstanding failure stays until somebody has dealt with it, or nobody would ever hear of it.
     """
@@ -35,7 +35,8 @@ def delete_old(connection: Connection, before: datetime) -> int:
     deleted = connection.execute(
         delete(alerts).where(alerts.c.id.in_(connection.execute(old).scalars().all()))
     ).rowcount
-    deleted += _without_incident(connection, before) + silences.delete_old(connection, before)
+    deleted += _without_incident(connection, before)
+    deleted += silences.delete_old(connection, before) + devices.delete_old(connection, before)
     if deleted or not ids:
         return deleted
     told = select(notifications.c.id).where(notifications.c.incident_id.in_(ids))

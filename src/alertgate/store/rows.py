@@ -17,7 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 AT_ONCE = 1000
 """How many ids one statement has at most. SQLite takes 32,766 values in one, PostgreSQL 65,535."""
-_UPSERTS: Mapping[str, Any] = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.insert})
+UPSERTS: Mapping[str, Any] = MappingProxyType({"sqlite": sqlite.insert, "postgresql": postgresql.insert})
+"""The INSERT of each database that has `on_conflict_do_update`."""
 
 
 def portions(ids: Collection[str]) -> Iterator[list[str]]:
@@ -29,20 +30,20 @@ def portions(ids: Collection[str]) -> Iterator[list[str]]:
 def insert_rows(connection: Connection, table: Table, new: Sequence[Any]) -> None:
     """Store new dataclass instances whose fields are named like the table's columns. Raises IntegrityError."""
     if new:
-        connection.execute(_insert(table), _parameters(new))
+        connection.execute(_insert(table), parameters(new))
 
 
 def insert_new_rows(connection: Connection, table: Table, rows: Sequence[Any]) -> Sequence[str]:
     """Store the rows whose ids aren't stored yet; return those ids."""
     if not rows:
         return []
-    return connection.execute(_insert_new(table, connection.dialect.name), _parameters(rows)).scalars().all()
+    return connection.execute(_insert_new(table, connection.dialect.name), parameters(rows)).scalars().all()
 
 
 def update_rows(connection: Connection, table: Table, changed: Sequence[Any], columns: Collection[str]) -> None:
     """Update these columns of stored rows; `changed` are whole dataclass instances."""
     if changed:
-        connection.execute(_upsert(table, connection.dialect.name, tuple(columns)), _parameters(changed))
+        connection.execute(_upsert(table, connection.dialect.name, tuple(columns)), parameters(changed))
 
 
 @cache
@@ -52,19 +53,20 @@ def _insert(table: Table) -> Insert:
 
 @cache
 def _insert_new(table: Table, dialect: str) -> Insert:
-    statement: Insert = _UPSERTS[dialect](table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
+    statement: Insert = UPSERTS[dialect](table).on_conflict_do_nothing(index_elements=["id"]).returning(table.c.id)
     return statement
 
 
 @cache
 def _upsert(table: Table, dialect: str, columns: tuple[str, ...]) -> Insert:
     """An INSERT whose rows all exist, so that each becomes an UPDATE: one statement for many rows in both databases."""
-    statement = _UPSERTS[dialect](table)
+    statement = UPSERTS[dialect](table)
     new_values = {name: statement.excluded[name] for name in columns}
     upsert: Insert = statement.on_conflict_do_update(index_elements=["id"], set_=new_values).returning(table.c.id)
     return upsert
 
 
-def _parameters(instances: Sequence[Any]) -> list[dict[str, Any]]:
+def parameters(instances: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return dataclass instances as the parameters of one INSERT."""
     names = [field.name for field in fields(instances[0])]
     return [{name: getattr(instance, name) for name in names} for instance in instances]

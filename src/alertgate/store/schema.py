@@ -5,7 +5,22 @@ from sqlalchemy import Connection, Engine, inspect, text
 from alertgate.errors import StoreMissing, StoreOutdated, StoreTooNew
 from alertgate.store.errors import translated
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012", "0013")
+VERSIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0013",
+    "0014",
+)
 """Every version of the schema, as the migrations name them; the newest last."""
 MIGRATE_LOCK = 0x616C657275
 """The advisory lock that lets one process at a time migrate on PostgreSQL."""

@@ -24,11 +24,11 @@ from sqlalchemy import (
 
 from alertgate.clock import AHEAD
 from alertgate.credential import Credential
+from alertgate.id_kind import IdKind
 from alertgate.model import (
     AlertStatus,
     ChannelName,
     Hold,
-    IdKind,
     IncidentStatus,
     Kind,
     NotificationStatus,
@@ -40,7 +40,7 @@ from alertgate.proof import Proof
 from alertgate.store.column_types import MICROSECOND, AnyText, Instant, JsonText, Rank
 
 
-def _enum(enum: type[StrEnum]) -> Enum:
+def enum_type(enum: type[StrEnum]) -> Enum:
     """An enum, stored as text."""
     return Enum(
         enum, native_enum=False, create_constraint=False, length=16, values_callable=lambda e: [m.value for m in e]
@@ -52,7 +52,7 @@ def constant(value: StrEnum) -> ColumnElement[Any]:
     return literal_column(f"'{value.value}'")
 
 
-def _partial_index(name: str, *columns: str | TextClause, where: str, unique: bool = False) -> Index:
+def partial_index(name: str, *columns: str | TextClause, where: str, unique: bool = False) -> Index:
     """An index of the rows that fulfil a condition."""
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
@@ -68,9 +68,9 @@ alerts = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("received_at", Instant, nullable=False, index=True),
-    Column("source", _enum(Source), nullable=False),
-    Column("status", _enum(AlertStatus), nullable=False),
-    Column("signal", _enum(Signal), nullable=False),
+    Column("source", enum_type(Source), nullable=False),
+    Column("status", enum_type(AlertStatus), nullable=False),
+    Column("signal", enum_type(Signal), nullable=False),
     Column("event", AnyText, nullable=False),
     Column("severity", Rank, nullable=False),
     Column("incident_key", AnyText, nullable=False),
@@ -80,19 +80,19 @@ alerts = Table(
     Column("fields", JsonText, nullable=False),
     Column("published_at", Instant),
     Column("repeat_key", AnyText),
-    Column("id_kind", _enum(IdKind)),
+    Column("id_kind", enum_type(IdKind)),
     Column("content", String(32)),
     Column("errors", JsonText, nullable=False),
     Column("raw", LargeBinary),
     Column("request_id", AnyText),
-    Column("credential", _enum(Credential)),
+    Column("credential", enum_type(Credential)),
     Column("incident_id", _ID, ForeignKey("incidents.id")),
     Column("reason", AnyText),
     Index("alerts_repeat_key", "repeat_key", "id"),
     Index("alerts_same_event", "repeat_key", "content", "published_at", "id"),
     Index("alerts_incident", "incident_id", "id"),
-    _partial_index("alerts_without_incident", "incident_key", "id", where="incident_id IS NULL"),
-    _partial_index(
+    partial_index("alerts_without_incident", "incident_key", "id", where="incident_id IS NULL"),
+    partial_index(
         "alerts_without_incident_published",
         "incident_key",
         "published_at",
@@ -107,8 +107,8 @@ incidents = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("key", AnyText, nullable=False),
-    Column("status", _enum(IncidentStatus), nullable=False),
-    Column("source", _enum(Source), nullable=False),
+    Column("status", enum_type(IncidentStatus), nullable=False),
+    Column("source", enum_type(Source), nullable=False),
     Column("event", AnyText, nullable=False),
     Column("device", AnyText),
     Column("severity", Rank, nullable=False),
@@ -123,20 +123,20 @@ incidents = Table(
     Column("first_firing_at", Instant),
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", AnyText),
-    Column("acknowledged_with", _enum(Credential)),
+    Column("acknowledged_with", enum_type(Credential)),
     Column("acknowledged_changes", Integer),
     Column("snoozed_until", Instant),
     Column("resolved_at", Instant),
     Column("ended_at", Instant),
-    Column("resolution", _enum(Resolution)),
+    Column("resolution", enum_type(Resolution)),
     Column("resolved_by", AnyText),
-    Column("resolved_with", _enum(Credential)),
+    Column("resolved_with", enum_type(Credential)),
     Index("incidents_status", "status", "id"),
     Index("incidents_key", "key", "id"),
     Index("incidents_device", "device", "id"),
-    _partial_index("incidents_unresolved", "key", where="status <> 'resolved'", unique=True),
+    partial_index("incidents_unresolved", "key", where="status <> 'resolved'", unique=True),
     # No index on last_alert_at: each alert that joins changes it, and would rewrite all indexes of its incident.
-    _partial_index("incidents_resolved_at", "resolved_at", where="resolved_at IS NOT NULL"),
+    partial_index("incidents_resolved_at", "resolved_at", where="resolved_at IS NOT NULL"),
 )
 
 OUTSTANDING = (
@@ -153,10 +153,10 @@ notifications = Table(
     metadata,
     Column("id", _ID, primary_key=True),
     Column("incident_id", _ID, ForeignKey("incidents.id"), nullable=False, index=True),
-    Column("channel", _enum(ChannelName), nullable=False),
+    Column("channel", enum_type(ChannelName), nullable=False),
     Column("address", AnyText, nullable=False),
-    Column("kind", _enum(Kind), nullable=False),
-    Column("status", _enum(NotificationStatus), nullable=False),
+    Column("kind", enum_type(Kind), nullable=False),
+    Column("status", enum_type(NotificationStatus), nullable=False),
     Column("severity", Rank, nullable=False),
     Column("reason", AnyText, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -167,45 +167,45 @@ notifications = Table(
     Column("lease_until", Instant),
     Column("claimed_at", Instant),
     Column("finished_at", Instant),
-    Column("told", _enum(IncidentStatus)),
+    Column("told", enum_type(IncidentStatus)),
     Column("digest_id", _ID),
     Column("held_until", Instant),
     Column("dismissed_at", Instant),
     Column("dismissed_by", AnyText),
-    Column("dismissed_with", _enum(Credential)),
-    Column("retried_with", _enum(Credential)),
+    Column("dismissed_with", enum_type(Credential)),
+    Column("retried_with", enum_type(Credential)),
     Column("superseded_by", _ID),
     Column("missed_since", Instant),
     Column("person", AnyText),
     Column("via", AnyText),
-    Column("hold", _enum(Hold)),
+    Column("hold", enum_type(Hold)),
     Column("released_at", Instant),
     Column("link_hash", String(64)),
     Column("receipt", AnyText),
-    Column("proof", _enum(Proof)),
+    Column("proof", enum_type(Proof)),
     Column("proved_at", Instant),
     Column("proved_by", AnyText),
     Column("shown", String(16)),
     Column("follow_at", Instant),
     Column("follow_owner", AnyText),
-    _partial_index(
+    partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
-    _partial_index("notifications_due", "channel", text("severity DESC"), "due_at", where="status = 'pending'"),
-    _partial_index("notifications_sent", "finished_at", where="status = 'sent'"),
-    _partial_index(
+    partial_index("notifications_due", "channel", text("severity DESC"), "due_at", where="status = 'pending'"),
+    partial_index("notifications_sent", "finished_at", where="status = 'sent'"),
+    partial_index(
         "notifications_outstanding",
         "channel",
         "id",
         where=OUTSTANDING,
     ),
-    _partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
-    _partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
-    _partial_index("notifications_link", "link_hash", where="link_hash IS NOT NULL"),
-    _partial_index("notifications_missed", "channel", "status", where="missed_since IS NOT NULL"),
-    _partial_index("notifications_held", "due_at", where=HELD),
-    _partial_index("notifications_followed", "follow_at", where="follow_at IS NOT NULL"),
-    _partial_index("notifications_receipt", "channel", "receipt", where="receipt IS NOT NULL"),
+    partial_index("notifications_leased", "lease_until", where="status = 'sending'"),
+    partial_index("notifications_claimed", "channel", "address", "claimed_at", where="claimed_at IS NOT NULL"),
+    partial_index("notifications_link", "link_hash", where="link_hash IS NOT NULL"),
+    partial_index("notifications_missed", "channel", "status", where="missed_since IS NOT NULL"),
+    partial_index("notifications_held", "due_at", where=HELD),
+    partial_index("notifications_followed", "follow_at", where="follow_at IS NOT NULL"),
+    partial_index("notifications_receipt", "channel", "receipt", where="receipt IS NOT NULL"),
 )
 
 escalations = Table(
@@ -225,7 +225,7 @@ escalations = Table(
     Column("told", JsonText, nullable=False),
     Column("reason", String(32)),
     Column("next_at", Instant),
-    _partial_index("escalations_running", "next_at", where="next_at IS NOT NULL"),
+    partial_index("escalations_running", "next_at", where="next_at IS NOT NULL"),
 )
 """How far the escalation of each incident is that goes on, or went on, after its first notifications."""
 
@@ -241,12 +241,12 @@ silences = Table(
     Column("begins_at", Instant, nullable=False),
     Column("ends_at", Instant, nullable=False),
     Column("author", AnyText, nullable=False),
-    Column("credential", _enum(Credential), nullable=False),
+    Column("credential", enum_type(Credential), nullable=False),
     Column("note", AnyText),
     Column("created_at", Instant, nullable=False),
     Column("removed_at", Instant),
     Column("removed_by", AnyText),
-    Column("removed_with", _enum(Credential)),
+    Column("removed_with", enum_type(Credential)),
     Index("silences_ends_at", "ends_at"),
 )
 """Each holds what is to be said of the incidents that it matches, until `ends_at` or `removed_at`."""

@@ -88,6 +88,11 @@ def show_incidents(page: Iterable[Incident], next_cursor: str | None) -> AsciiJs
     return AsciiJson({"items": [_facts(incident) for incident in page], "next": next_cursor})
 
 
+def incident_views(incidents: Iterable[Incident]) -> list[dict[str, Any]]:
+    """Return incidents as a part of an answer."""
+    return [_facts(incident) for incident in incidents]
+
+
 def show_incident(incident: Incident) -> AsciiJson:
     """Return an incident as the API's answer."""
     return AsciiJson(_facts(incident))

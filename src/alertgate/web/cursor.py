@@ -35,6 +35,25 @@ def unseal(listing: str, cursor: str, key: SecretStr | None) -> str:
     return str(identity)
 
 
+def seal_text(listing: str, last: str, key: SecretStr | None) -> str:
+    """Return the cursor that continues `listing` after a row whose id is any text."""
+    identity = last.encode(errors="surrogatepass")
+    return urlsafe_b64encode(_mac(listing, identity, key) + identity).rstrip(b"=").decode()
+
+
+def unseal_text(listing: str, cursor: str, key: SecretStr | None) -> str:
+    """Return the id after which `listing` continues. Raises Invalid for a cursor that `seal_text` didn't make."""
+    length = len(_mac(listing, b"", key))
+    try:
+        raw = b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        last = raw[length:].decode(errors="surrogatepass")
+    except ValueError:
+        raise _bad() from None
+    if not hmac.compare_digest(raw[:length], _mac(listing, raw[length:], key)):
+        raise _bad()
+    return last
+
+
 def _mac(listing: str, identity: bytes, key: SecretStr | None) -> bytes:
     if key is None:
         return b""

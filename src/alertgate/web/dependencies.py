@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from alertgate.accept.device_watch_job import DeviceWatch
 from alertgate.accept.failed_senders import FailedSenders
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.own import OwnAlerts
@@ -26,6 +27,7 @@ from alertgate.notify.directory import Directory
 from alertgate.notify.escalation_job import EscalationJob
 from alertgate.notify.follow import FollowJob
 from alertgate.periodic import Job
+from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
@@ -45,9 +47,11 @@ class Gate:
     store: Store
     policies: PolicyKeeper
     directory: Directory
+    device_names: DeviceNames
     recorder: Recorder
     own_alerts: OwnAlerts
     watch: Watch
+    device_watch: DeviceWatch
     volume: Volume
     failed_senders: FailedSenders
     actions: IncidentActions
@@ -81,9 +85,16 @@ CurrentGate = Annotated[Gate, Depends(_gate)]
 def intake(request: Request, gate: Gate) -> IntakeContext:
     """Return what is known about a webhook request before its body is parsed, with the policy's rules of now."""
     now = gate.clock.now()
-    rules = gate.policies.current.policy.events
-    state = request.state
-    return IntakeContext(gate.new_id(now), now, gate.settings.severities, state.request_id, state.let_in, rules)
+    policy, state = gate.policies.current.policy, request.state
+    return IntakeContext(
+        gate.new_id(now),
+        now,
+        gate.settings.severities,
+        state.request_id,
+        state.let_in,
+        policy.events,
+        policy.devices,
+    )
 
 
 def client_address(request: Request) -> str:

@@ -292,7 +292,7 @@ def _how(incident: Incident) -> str:
         case Resolution.SILENCE:
             return ", because no more alerts came"
         case Resolution.ALERT:
-            return ", by its sender" if incident.source is not Source.ALERTGATE else ""
+            return "" if incident.source in (Source.ALERTGATE, Source.WATCH) else ", by its sender"
         case Resolution.PERSON:
             return f", by {one_line(incident.resolved_by or 'somebody', 60)}"
         case None:

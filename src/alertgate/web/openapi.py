@@ -29,6 +29,13 @@ class Ignored(BaseModel):
     id: str
 
 
+class Vitals(BaseModel):
+    """The event is on disk: what a device says of itself is kept with the device, and nobody is told."""
+
+    status: Literal["vitals"]
+    id: str
+
+
 class Duplicate(BaseModel):
     """The same event came before; nothing new was stored."""
 
@@ -116,11 +123,12 @@ PARTICLE_ANSWERS: Answers = {
     **PARTICLE_PROBLEMS,
     200: DUPLICATE,
     202: stored(
-        Accepted | Quarantined | Ignored,
+        Accepted | Quarantined | Ignored | Vitals,
         "On disk",
         accepted={"incident": _INCIDENT_ID},
         quarantined={"errors": ["Invalid JSON: expected `,` or `}` at line 1 column 36"]},
         ignored={},
+        vitals={},
     ),
 }
 # A form is what Particle sends by default.

@@ -189,6 +189,15 @@ NOT_RETRIED = _conflict(
     f"Notification {_OTHER_ID} to the same address about the same incident is pending and will say it.",
 )
 NOT_DISMISSED = _conflict(f"Notification {_ID} is sent; only a failed one can be dismissed.")
+NAME_TAKEN = _conflict(
+    "Nothing was changed: 3f002b000000000000000000 is called Front door already. Choose another name."
+)
+NO_DEVICE: Answers = {
+    404: problem_answer(
+        "There is no such device",
+        NotFound("There is no device 3f002b000000000000000000; nothing of it was ever received."),
+    )
+}
 SILENCE_OVER = _conflict(f"Silence {_ID} came to its end at 2026-11-23 06:30:00 UTC.")
 NOT_SILENCED: Answers = {
     422: problem_answer(

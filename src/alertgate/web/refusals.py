@@ -110,5 +110,5 @@ def readable(body: bytes, request: Request, gate: Gate) -> Alert | None:
 def _sender(request: Request, gate: Gate, webhook: Source, alert: Alert | None) -> str:
     """Return whom to look for: Particle's addresses are those of all devices, other senders have their own."""
     if webhook is Source.PARTICLE and alert and alert.device:
-        return gate.settings.device_name(alert.device) or alert.device
+        return gate.device_names(alert.device) or alert.device
     return client_address(request)

@@ -1,6 +1,7 @@
 """What an alert says: its words, its data, the fields beside it. Pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from alertgate.model import Alert, AlertStatus, Json, Signal, Source
 from alertgate.notify.render.reading import words_of
@@ -18,6 +19,8 @@ def words(alert: Alert, longest: int) -> str | None:
 
 def is_table(alert: Alert) -> bool:
     """Return whether an alert's data is shown as a table instead of words."""
+    if alert.source is Source.WATCH:  # its data is for programs: the message says it
+        return False
     return isinstance(alert.data, dict | list) or blob(alert.data) is not None
 
 
@@ -29,6 +32,13 @@ def essence(alert: Alert) -> str:
         return one_line(alert.message, LONGEST_ESSENCE)
     said = {"severity": (alert.severity,), "status": (Signal.RESOLVED, alert.signal)}
     return one_line(_short(alert.data, said), LONGEST_ESSENCE)
+
+
+def gist(alert: Alert) -> str:
+    """Return what an alert's message says, or of the watch's its first line: what to do is no text message's matter."""
+    if alert.source is Source.WATCH and alert.message:
+        return essence(replace(alert, message=alert.message.partition("\n")[0]))
+    return essence(alert)
 
 
 LONGEST_ESSENCE = 300

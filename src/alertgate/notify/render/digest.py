@@ -25,6 +25,8 @@ MOST_FIT = 20
 SHORT_NAMES = 3
 """Names of one group in a summary."""
 
+OF_DEVICES = frozenset({Source.PARTICLE, Source.WATCH})
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -110,7 +112,7 @@ def _group(items: Sequence[DigestItem]) -> Group:
         incidents=len(items),
         alerts=sum(item.alerts for item in items),
         names=tuple(sorted((name for _, name in names), key=_natural)),
-        noun="device" if all(incident.source is Source.PARTICLE for incident in incidents) else "source",
+        noun="device" if all(incident.source in OF_DEVICES for incident in incidents) else "source",
         since=min(item.since for item in items),
         until=max((over and each.resolved_at) or each.last_alert_at for each in incidents),
     )

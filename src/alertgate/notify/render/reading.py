@@ -24,6 +24,7 @@ LARGEST = 10**7
 SWITCH = frozenset({"0", "1"})
 """Without a unit they may be the state of a switch."""
 
+_OWN = frozenset({Source.ALERTGATE, Source.WATCH})
 _SPELLINGS = (
     *("°C c celsius centigrade °c ºc degc", "°F f fahrenheit °f ºf degf", "K k kelvin", "% % percent pct percentage"),
     *(
@@ -143,7 +144,7 @@ def reading(alert: Alert, event: str, part: str | None = None) -> Reading | None
     only if the event names it.
     """
     words = words_of(event)
-    if alert.status is AlertStatus.QUARANTINED or alert.source is Source.ALERTGATE or any(map(_is_secret, words)):
+    if alert.status is AlertStatus.QUARANTINED or alert.source in _OWN or any(map(_is_secret, words)):
         return None
     data = alert.data if isinstance(alert.data, dict) else {"value": alert.data}
     if len(data) > MOST_FIELDS:

@@ -16,13 +16,13 @@ from alertgate.notify.context import MessageContext, duration, late
 from alertgate.notify.course import listed, ordinal
 from alertgate.notify.names import part_name
 from alertgate.notify.news import tells_who_pressed
-from alertgate.notify.render.content import essence
+from alertgate.notify.render.content import essence, gist
 from alertgate.notify.render.silence_words import who_silenced_it
 from alertgate.notify.render.text import one_line, shorten
 from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
 from alertgate.own_events import HINTS
+from alertgate.prove import watch_words
 from alertgate.prove.hint_words import LEAD
-from alertgate.prove.trouble_words import lead as trouble_lead
 from alertgate.words import folded
 
 
@@ -155,7 +155,7 @@ def _own_lead(context: MessageContext) -> str:
     if context.incident.event in HINTS:
         return LEAD
     begins = context.notification.kind in BEGINNINGS
-    return trouble_lead(context.incident.event) if begins else "It goes on."
+    return watch_words.lead(context.incident) if begins else "It goes on."
 
 
 def _end(context: MessageContext) -> str:
@@ -271,10 +271,9 @@ def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
     """Return the rows that identify the device, event, alert and incident."""
     incident, latest = context.incident, context.latest
     found = [("Severity", str(incident.severity))]
-    if incident.device:
-        label = _LABELS[incident.source]
+    if incident.device and not watch_words.is_of_many(incident):
         named = f"{context.device_name} ({incident.device})" if context.device_name else incident.device
-        found.append((label, one_line(named, longest)))
+        found.append((_LABELS[incident.source], one_line(named, longest)))
     return [
         *found,
         ("Event", one_line(incident.event, longest)),
@@ -284,7 +283,7 @@ def facts(context: MessageContext, longest: int) -> list[tuple[str, str]]:
     ]
 
 
-_LABELS = {Source.PARTICLE: "Device", Source.GENERIC: "Source", Source.ALERTGATE: "Part"}
+_LABELS = {Source.PARTICLE: "Device", Source.GENERIC: "Source", Source.ALERTGATE: "Part", Source.WATCH: "Device"}
 
 
 def how_late(context: MessageContext) -> str | None:
@@ -337,7 +336,7 @@ def rest(context: MessageContext) -> str:
     if context.unreadable:
         return REMEDY
     if latest.message:
-        return essence(latest)
+        return gist(latest)
     if shown and not shown.field:
         return ""
     if isinstance(latest.data, dict):

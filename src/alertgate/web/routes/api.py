@@ -79,7 +79,7 @@ async def list_alerts(gate: CurrentGate, query: Annotated[AlertQuery, Query()]) 
 @router.get("/alerts/{alert_id}", response_model=AlertTrail, responses={**missing("alert"), **WRONG_ID})
 async def get_alert(alert_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one alert's trail: received, grouped, each notification, each attempt."""
-    now, device_name = gate.clock.now(), gate.settings.device_name
+    now, device_name = gate.clock.now(), gate.device_names
 
     def read(connection: Connection) -> AsciiJson | None:
         found = trail(connection, str(alert_id), device_name)
@@ -103,7 +103,7 @@ async def list_incidents(gate: CurrentGate, query: Annotated[IncidentQuery, Quer
 @router.get("/incidents/{incident_id}", response_model=IncidentTrailView, responses={**missing("incident"), **WRONG_ID})
 async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Return one incident with its latest alerts, each notification, each attempt."""
-    now, device_name = gate.clock.now(), gate.settings.device_name
+    now, device_name = gate.clock.now(), gate.device_names
 
     def read(connection: Connection) -> AsciiJson | None:
         found = incident_trail(connection, str(incident_id), device_name)

@@ -274,9 +274,8 @@ def _pressed(body: bytes, gate: Gate) -> Pressed:
 
 
 def _made(shown: Story, gate: Gate) -> LinkPage:
-    settings = gate.settings
     zone = gate.directory.policy.readers_zone
-    return LinkPage(shown, gate.link_actions.offered, settings.device_name, zone, gate.clock.now())
+    return LinkPage(shown, gate.link_actions.offered, gate.device_names, zone, gate.clock.now())
 
 
 def _page(shown: Story, gate: Gate, *, notice: str = "", done: bool = False, status: int = 200) -> Response:

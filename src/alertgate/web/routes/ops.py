@@ -12,7 +12,7 @@ from alertgate.errors import StoreUnavailable
 from alertgate.model import ChannelName, NotificationStatus
 from alertgate.notify.budget import Budget, daily_limits
 from alertgate.prove.health import OK
-from alertgate.store import silences
+from alertgate.store import device_lists, silences
 from alertgate.store.counts import queues
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.guards import KnowsToken, metrics_guard
@@ -149,6 +149,8 @@ async def _look_at_queue(gate: Gate) -> None:
         waiting = await gate.store.read(queues)
         active = await gate.store.read(lambda connection: silences.number_lasting(connection, now))
         held = await gate.store.read(silences.number_held)
+        standing = await gate.store.read(device_lists.numbers)
+        last_seen = await gate.store.read(device_lists.last_seen) if gate.settings.metrics_devices else {}
     except StoreUnavailable:
         gate.metrics.queue_unknown()
         return
@@ -163,3 +165,7 @@ async def _look_at_queue(gate: Gate) -> None:
     }
     gate.metrics.queue(depths, oldest)
     gate.metrics.silenced(active, held)
+    gate.metrics.devices(standing)
+    gate.metrics.devices_last_seen(
+        {(device, gate.device_names(device) or ""): (now - at).total_seconds() for device, at in last_seen.items()}
+    )

@@ -8,10 +8,11 @@ from pydantic import BaseModel, Field
 
 from alertgate import __version__
 from alertgate.addresses import mask, mask_all
+from alertgate.device import DeviceState
 from alertgate.model import ChannelName
 from alertgate.notify.breaker import ChannelState
 from alertgate.proof import Proof
-from alertgate.store import Connection, failures, silences
+from alertgate.store import Connection, device_lists, device_watch, failures, silences
 from alertgate.store.counts import Queue, alerts_since, attempts_since, failed_since, proofs_since, queues
 from alertgate.store.failures import Failure
 from alertgate.web.answers import AsciiJson, silence_view
@@ -22,6 +23,7 @@ from alertgate.web.routes.ops import degraded
 from alertgate.web.views import SilenceView
 
 MOST = 20
+MOST_DOWNTIMES = 5
 """How many outstanding failures are listed."""
 
 router = APIRouter(tags=["health"], dependencies=[Depends(api_guard)], responses=GUARDED)
@@ -87,6 +89,13 @@ class Silenced(BaseModel):
     latest: list[SilenceView] = Field(description="With those that begin later, the latest first, at most 20")
 
 
+class DowntimeView(BaseModel):
+    """A time in which no device could be heard, or nobody watched: deadlines of devices moved by it."""
+
+    began_at: datetime
+    ended_at: datetime
+
+
 class Status(BaseModel):
     """How the gate is doing."""
 
@@ -99,6 +108,8 @@ class Status(BaseModel):
     channels: dict[str, ChannelView]
     outstanding_failures: OutstandingFailures
     silences: Silenced
+    devices: dict[str, int] = Field(description="How many are `unknown`, `fine`, `late` and `silent`")
+    downtimes: list[DowntimeView] = Field(description="The last times in which nobody could hear devices, at most 5")
     last_hour: Counts
     last_day: Counts
 
@@ -110,19 +121,21 @@ async def status(gate: CurrentGate) -> AsciiJson:
 
     def ask(
         connection: Connection,
-    ) -> tuple[dict[ChannelName, Queue], dict[ChannelName, dict[str, int]], list[dict[str, Any]]]:
+    ) -> tuple[dict[ChannelName, Queue], dict[ChannelName, dict[str, int]], list[Any]]:
         return (
             queues(connection),
             proofs_since(connection, now - timedelta(days=1)),
             [
                 _outstanding(connection),
                 _silences(connection, now),
+                _devices(connection),
+                _downtimes(connection),
                 _counts(connection, now - timedelta(hours=1)),
                 _counts(connection, now - timedelta(days=1)),
             ],
         )
 
-    waiting, proved, (outstanding, silenced, hour, day) = await gate.store.read(ask)
+    waiting, proved, (outstanding, silenced, devices, downtimes, hour, day) = await gate.store.read(ask)
     return AsciiJson(
         {
             "version": __version__,
@@ -134,6 +147,8 @@ async def status(gate: CurrentGate) -> AsciiJson:
             "channels": _channels(gate, waiting, proved),
             "outstanding_failures": outstanding,
             "silences": silenced,
+            "devices": devices,
+            "downtimes": downtimes,
             "last_hour": hour,
             "last_day": day,
         }
@@ -162,6 +177,16 @@ def _silences(connection: Connection, now: datetime) -> dict[str, Any]:
         "held": silences.number_held(connection),
         "latest": [silence_view(each, now) for each in latest],
     }
+
+
+def _devices(connection: Connection) -> dict[str, int]:
+    found = device_lists.numbers(connection)
+    return {state: found.get(state, 0) for state in DeviceState}
+
+
+def _downtimes(connection: Connection) -> list[dict[str, Any]]:
+    latest = device_watch.known_downtimes(connection)[: -MOST_DOWNTIMES - 1 : -1]
+    return [{"began_at": each.began_at, "ended_at": each.ended_at} for each in latest]
 
 
 def _failure(failure: Failure) -> dict[str, Any]:

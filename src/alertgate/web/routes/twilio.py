@@ -39,7 +39,7 @@ async def reply(fields: TwilioFields, gate: CurrentGate) -> Response:
     number, text = fields.get("From", ""), fields.get("Body", "")
     if not NUMBER.fullmatch(number) or fields.get("OptOutType") or not _is_told(number, gate):
         return _twiml(NOTHING)
-    replies, now = Replies(gate.answers, gate.settings.device_name), gate.clock.now()
+    replies, now = Replies(gate.answers, gate.device_names), gate.clock.now()
     try:
         replied = await gate.store.write(lambda connection: replies.reply(connection, number, text, now))
     except StoreError:

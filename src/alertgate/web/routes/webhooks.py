@@ -14,7 +14,8 @@ from alertgate.accept.record import Recorded, Result
 from alertgate.accept.repeats import SenderId
 from alertgate.accept.rulings import Understood
 from alertgate.errors import FieldError, Invalid, StoreError, StoreRefused, StoreTooSlow, WrongContentType
-from alertgate.model import Alert, AlertStatus, IdKind, Source
+from alertgate.id_kind import IdKind
+from alertgate.model import Alert, AlertStatus, Source
 from alertgate.notify.render.text import one_line
 from alertgate.web.body import media_type
 from alertgate.web.dependencies import CurrentGate, Gate, intake
@@ -39,6 +40,7 @@ EVENTS = {
     Result.QUARANTINED: "alert.quarantined",
     Result.DUPLICATE: "alert.repeated",
     Result.IGNORED: "alert.ignored",
+    Result.VITALS: "alert.vitals",
 }
 """The log's event for each result."""
 
@@ -197,7 +199,7 @@ def _answer(recorded: Recorded, alert: Alert) -> Response:
     if recorded.result is Result.DUPLICATE:
         return _json({"status": recorded.result, "id": recorded.alert_id}, 200)
     answer: dict[str, Any] = {"status": recorded.result, "id": recorded.alert_id}
-    if recorded.result is Result.IGNORED:
+    if recorded.result in (Result.IGNORED, Result.VITALS):
         return _json(answer, 202)
     if alert.status is AlertStatus.QUARANTINED:
         answer["errors"] = _fit(answer, alert.errors)

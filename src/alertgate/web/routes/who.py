@@ -68,7 +68,7 @@ async def who(gate: CurrentGate, query: Annotated[WhoQuery, Query()]) -> AsciiJs
         opens_at = read_moment(query.at, gate.clock.now(), policy.zone)
     except ValueError as error:
         raise Invalid("The time can't be read.", (FieldError("at", str(error)),)) from None
-    subject = Subject(query.event, query.severity, query.source, *gate.settings.device_and_name(query.device))
+    subject = Subject(query.event, query.severity, query.source, *gate.device_names.find(query.device))
     found = await asyncio.to_thread(forecast, policy, subject, opens_at)  # seconds, if a step names a hundred schedules
     return AsciiJson(_shown(found, gate.policies.current.name))
 

@@ -1,0 +1,236 @@
+"""Take the watch's turn within transactions: read the devices that are due, decide, store and record.
+
+What is told is recorded in the transaction that stores that it is told: a crash neither loses nor doubles an incident.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from alertgate.accept import device_health, device_watch, device_wide
+from alertgate.accept.device_reports import DeviceReporter
+from alertgate.accept.device_watch import Expectations, Looked, look
+from alertgate.accept.device_wide import LOOK, TOGETHER, Fleet, Overdue, Wide, WideReason
+from alertgate.device import Device, DeviceState, Downtime
+from alertgate.model import Alert
+from alertgate.store import Connection
+from alertgate.store import device_watch as rows
+from alertgate.store.device_watch import Watching
+
+AT_ONCE = 500
+"""How many devices one transaction decides about: requests wait for it."""
+LEASE = timedelta(seconds=30)
+RENEW = timedelta(seconds=10)
+"""How old it may be, when the watch ran last, before that is written again."""
+SKEW = timedelta(minutes=1)
+"""A lease that ends later than this after its length was stamped by a clock that was wrong, and doesn't count."""
+KEPT = timedelta(days=400)
+"""How long downtimes are kept; nothing is expected less often than that."""
+
+log = structlog.stdlib.get_logger("alertgate.watch")
+
+
+@dataclass(slots=True)
+class Told:
+    """What one turn told."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    due: int = 0
+    """How many notifications it made due."""
+
+
+def is_others(watching: Watching, owner: str, now: datetime) -> bool:
+    """Return whether another replica watches now."""
+    until = watching.lease_until
+    return watching.owner not in (None, owner) and until is not None and now < until <= now + LEASE + SKEW
+
+
+class Turn:
+    """Decides by what is expected. `owner` is this replica; `interval` is GROUP_INTERVAL."""
+
+    def __init__(
+        self, reporter: DeviceReporter, owner: str, interval: timedelta, new_id: Callable[[datetime], str]
+    ) -> None:
+        self._reporter = reporter
+        self._owner = owner
+        self._interval = interval
+        self._new_id = new_id
+
+    def needed(self, connection: Connection, now: datetime) -> bool:
+        """Return whether anything is to be done: most looks find nothing, and write nothing."""
+        watching = rows.watching(connection)
+        if is_others(watching, self._owner, now):
+            return False
+        ran_at, wide = watching.ran_at, Wide.of(watching.wide)
+        if watching.owner != self._owner or ran_at is None or not timedelta(0) <= now - ran_at < RENEW:
+            return True
+        return wide is not None or rows.is_due(connection, now)
+
+    def is_mine(self, connection: Connection, now: datetime) -> bool:
+        """Return whether this replica watches, or may."""
+        return not is_others(rows.watching(connection), self._owner, now)
+
+    def begin(self, connection: Connection, now: datetime) -> bool:
+        """Take or renew the lease, and see what the time since the last turn was; False if another replica watches."""
+        watching = rows.watching(connection)
+        if is_others(watching, self._owner, now):
+            return False
+        passed = device_watch.passed(watching.ran_at, now)
+        wide = watching.wide
+        if passed.set_back:
+            rows.set_back(connection, passed.set_back, now)
+            found = Wide.of(wide)
+            wide = found.moved(-passed.set_back).as_json() if found else None
+            log.warning("watch.set_back", detail="deadlines of devices moved with the clock", by=str(passed.set_back))
+        if passed.downtime:
+            self._missed(connection, *passed.downtime)
+        rows.save_watching(connection, Watching(self._owner, now + LEASE, now, wide))
+        return True
+
+    def _missed(self, connection: Connection, began_at: datetime, ended_at: datetime) -> None:
+        rows.add_downtime(connection, Downtime(self._new_id(ended_at), began_at, ended_at))
+        rows.forget_downtimes(connection, ended_at - KEPT)
+        log.warning(
+            "watch.missed",
+            detail="nobody watched the devices: their deadlines move by this time, and what they sent then is lost "
+            "unless it is sent again",
+            since=began_at.isoformat(),
+            until=ended_at.isoformat(),
+            seconds=round((ended_at - began_at).total_seconds()),
+        )
+
+    def look(
+        self, connection: Connection, expectations: Expectations, after: str, now: datetime
+    ) -> tuple[Told, str | None]:
+        """Decide about some devices that are due; return the id after which to go on, or None if these were all."""
+        due = rows.due(connection, now, after, AT_ONCE)
+        told = self._look_at(connection, expectations, due, now)
+        return told, due[-1].id if len(due) == AT_ONCE else None
+
+    def _look_at(
+        self, connection: Connection, expectations: Expectations, devices: Sequence[Device], now: datetime
+    ) -> Told:
+        downtimes = rows.known_downtimes(connection)
+        looked = [look(each, self._wanted(expectations, each), downtimes, now) for each in devices]
+        rows.save(connection, [each.device for each in looked if each.device != each.before])
+        if heard := [each for each in looked if each.was_heard]:
+            self._heard_again(connection, [device_watch.was_overdue(each, downtimes) for each in heard], now)
+        alerts = [alert for each in looked for alert in self._reporter.changes(connection, each, now)]
+        return self._record(connection, alerts)
+
+    def _wanted(self, expectations: Expectations, device: Device) -> device_watch.Wanted:
+        return expectations.of(device.id, self._reporter.name(device))
+
+    def _heard_again(self, connection: Connection, were: Sequence[Overdue | None], now: datetime) -> None:
+        """Note that a device of the wide silence was heard, if one lasts; that another one was late says nothing."""
+        watching = rows.watching(connection)
+        wide = Wide.of(watching.wide)
+        if wide and any(each and wide.covers(each) for each in were):
+            rows.save_watching(connection, replace(watching, wide=wide.heard(now).as_json()))
+
+    def _record(self, connection: Connection, alerts: list[Alert]) -> Told:
+        recorded = self._reporter.record(connection, alerts)
+        return Told(alerts, sum(each.due for each in recorded))
+
+    def tell(self, connection: Connection, expectations: Expectations, now: datetime) -> Told:
+        """Decide which silences are told, each by itself or together."""
+        watching = rows.watching(connection)
+        wide, untold = Wide.of(watching.wide), rows.untold(connection, now)
+        if not untold and wide is None:
+            return Told()
+        last_heard = rows.last_heard(connection)
+        lasts = wide is not None and not wide.may_end(last_heard, now, self._interval) and rows.has_overdue(connection)
+        if lasts and not untold:
+            return Told()
+        told_since = min(now - TOGETHER, wide.since) if wide else now - TOGETHER
+        devices = {each.id: each for each in rows.overdue(connection, told_since)}
+        downtimes = rows.known_downtimes(connection)
+        found = [device_watch.overdue(each, self._wanted(expectations, each), downtimes) for each in devices.values()]
+        overdue = [each for each in found if each]
+        soon = rows.late_soon(connection, now, now + LOOK)
+        fleet = Fleet(overdue, rows.count_watched(connection), last_heard, soon, more=lasts)
+        decision = device_wide.decide(fleet, wide, now, self._interval, self._new_id(now))
+        if decision.wide != wide:
+            json = decision.wide.as_json() if decision.wide else None
+            rows.save_watching(connection, replace(watching, wide=json))
+        alone = list(decision.alone)
+        if decision.outage:
+            rows.add_downtime(connection, decision.outage)
+            alone += self._after_outage(connection, expectations, overdue, devices, now)
+        alerts = self._alone(connection, expectations, [devices[each.id] for each in alone], now)
+        if decision.reason is WideReason.WIDE and decision.wide:
+            members = [devices[each.id] for each in decision.together]
+            alerts += self._reporter.wide(decision.wide, members, fleet.watched, now, again=wide is not None)
+        if wide and decision.wide is None:
+            still = sum(each.told_at is None for each in overdue)
+            alerts += self._reporter.wide_over(connection, wide, still, now)
+        if decision.wide:
+            covered = (devices[each.id] for each in overdue if each.is_untold and decision.wide.covers(each))
+            self._cover(connection, covered, now)
+        return self._record(connection, alerts)
+
+    def _after_outage(
+        self,
+        connection: Connection,
+        expectations: Expectations,
+        overdue: Sequence[Overdue],
+        devices: dict[str, Device],
+        now: datetime,
+    ) -> list[Overdue]:
+        """Have the deadlines of all that are overdue moved by an outage that is over; return who is silent even so."""
+        downtimes = rows.known_downtimes(connection)
+        rows.look_again(connection, [each.id for each in overdue], now)
+        moved = (
+            device_watch.overdue(devices[each.id], self._wanted(expectations, devices[each.id]), downtimes)
+            for each in overdue
+            if each.is_untold
+        )
+        return [each for each in moved if each and now >= each.silent_at]
+
+    def _alone(
+        self, connection: Connection, expectations: Expectations, devices: Sequence[Device], now: datetime
+    ) -> list[Alert]:
+        told = [replace(each, told_at=now, due_at=_next(each, now)) for each in devices]
+        rows.save(connection, told)
+        return [self._reporter.silence(each, self._wanted(expectations, each), now) for each in told]
+
+    def _cover(self, connection: Connection, devices: Iterable[Device], now: datetime) -> None:
+        """Decide no more about who is silent with the others, until something comes from it."""
+        covered = [replace(each, due_at=_next(each, now)) for each in devices]
+        rows.save(connection, [each for each in covered if each.due_at is None or each.due_at > now])
+
+    def expect(
+        self, connection: Connection, expectations: Expectations, changed: Collection[str], now: datetime
+    ) -> Told:
+        """Decide about devices of which something else is expected than before; those never heard of are added."""
+        new = [Device(each, state=DeviceState.UNKNOWN, watched_since=now, due_at=now) for each in expectations.awaited]
+        rows.add(connection, new)
+        return self._look_at(connection, expectations, rows.by_id(connection, changed), now)
+
+    def unlike(
+        self, connection: Connection, expectations: Expectations, after: str, now: datetime
+    ) -> tuple[list[str], str | None]:
+        """Return which of some devices aren't looked at when they should be, and the id after which to go on."""
+        downtimes = rows.known_downtimes(connection)
+        devices = rows.page(connection, after, AT_ONCE * 4)
+        looked = (look(each, self._wanted(expectations, each), downtimes, now) for each in devices)
+        changed = [each.device.id for each in looked if _differs(each)]
+        return changed, devices[-1].id if devices else None
+
+
+def _next(device: Device, now: datetime) -> datetime | None:
+    return min(device_health.looks_again_at(device, now), default=None)
+
+
+def _differs(looked: Looked) -> bool:
+    """Return whether the store says something else of a device than what counts now; to be looked at early is none."""
+    before, after = looked.before, looked.device
+    if looked.health or looked.over or before.state is not after.state:
+        return True
+    if (before.watched_since is None) is not (after.watched_since is None):
+        return True
+    if after.due_at is None:
+        return False
+    return before.due_at is None or before.due_at > after.due_at

@@ -1,0 +1,101 @@
+"""Watch the devices, every few seconds: one replica does, by a lease in the store, and another takes over from it."""
+
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from alertgate.accept.device_turn import Told, Turn
+from alertgate.accept.device_watch import Expectations
+from alertgate.clock import Clock
+from alertgate.notify.directory import Directory
+from alertgate.notify.render.text import one_line
+from alertgate.policy.policy import Policy
+from alertgate.store.engine import Store
+
+EVERY = 5.0
+"""Seconds between two looks."""
+EXPECT_EVERY = 86400.0
+"""Seconds after which all devices are compared with the policy, though it didn't change: names may have."""
+
+log = structlog.stdlib.get_logger("alertgate.watch")
+
+
+class DeviceWatch:
+    """Takes its turn where no other replica does. `wake` is called when a notification has become due."""
+
+    def __init__(
+        self, store: Store, turn: Turn, directory: Directory, clock: Clock, *, wake: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._turn = turn
+        self._directory = directory
+        self._clock = clock
+        self._wake = wake
+        self._expected: tuple[Policy, float] | None = None
+        """By which policy the devices were compared last, and when, in monotonic seconds."""
+        self._expectations = Expectations(())
+
+    async def run(self) -> None:
+        """Decide about the devices that are due. Raises StoreUnavailable."""
+        now = self._clock.now()
+        to_compare = self._is_to_compare()
+        needed = await self._store.read(lambda connection: self._turn.needed(connection, now))
+        if not needed and not (to_compare and await self._store.read(lambda c: self._turn.is_mine(c, now))):
+            return
+        if not await self._store.write(lambda connection: self._turn.begin(connection, now)):
+            self._expected = None  # another replica watches; whatever it expects, it is compared anew after it
+            return
+        if to_compare:
+            await self._expect()
+        await self._look()
+
+    def _is_to_compare(self) -> bool:
+        policy, moment = self._directory.policy, self._clock.monotonic()
+        expected = self._expected
+        return expected is None or expected[0] is not policy or moment - expected[1] >= EXPECT_EVERY
+
+    async def _expect(self) -> None:
+        """Compare all devices with what the policy says of them."""
+        policy, moment = self._directory.policy, self._clock.monotonic()
+        self._expectations = Expectations(policy.devices)
+        now, after = self._clock.now(), ""
+        await self._change(partial(self._turn.expect, expectations=self._expectations, changed=[], now=now))
+        while True:
+            unlike = partial(self._turn.unlike, expectations=self._expectations, after=after, now=now)
+            changed, last = await self._store.read(unlike)
+            if changed:
+                await self._change(
+                    partial(self._turn.expect, expectations=self._expectations, changed=changed, now=now)
+                )
+            if last is None:
+                break
+            after = last
+        self._expected = policy, moment
+
+    async def _look(self) -> None:
+        now, expectations = self._clock.now(), self._expectations
+        after: str | None = ""
+        while after is not None:
+            told, after = await self._store.write(
+                partial(self._turn.look, expectations=expectations, after=after, now=now)
+            )
+            self._after(told)
+        await self._change(partial(self._turn.tell, expectations=expectations, now=now))
+
+    async def _change(self, act: Callable[..., Told]) -> None:
+        self._after(await self._store.write(act))
+
+    def _after(self, told: Told) -> None:
+        """Log what was told, and have it sent."""
+        if told.due:
+            self._wake()
+        for alert in told.alerts:
+            log.warning(
+                "watch.reported",
+                detail=one_line(alert.message or "", 200),
+                alert_id=alert.id,
+                event_name=alert.event,
+                signal=alert.signal,
+                device=alert.device,
+            )

@@ -1,0 +1,235 @@
+"""Decide whether many devices fall silent together, and which silences are told each by itself. Pure.
+
+One incident says that nothing comes from many, rather than one for each. Who is late counts too: where all devices lost
+their way to the gate at once, their grace ends one after the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from alertgate.device import DeviceState, Downtime
+from alertgate.model import Json
+
+LEAST = 5
+PART = 4
+"""Silence is wide if so many devices are overdue, and a quarter of those of which something is expected."""
+TOGETHER = timedelta(minutes=5)
+"""A silence that was told longer ago than this began by itself."""
+JITTER = 10
+"""A tenth of the time between two words is how regularly devices are thought to speak, five minutes at the most."""
+LOOK = timedelta(minutes=1)
+"""How long the first silences wait where it may turn out within that time that there are many."""
+
+
+class WideReason(StrEnum):
+    """What is done about the silences that nobody has been told of, and why."""
+
+    NOTHING = "nothing"  # there is nothing to tell
+    ALONE = "alone"  # they are few: each is told by itself
+    WAIT = "wait"  # within a minute it may turn out that they are many
+    WIDE = "wide"  # they are many: one incident tells of all
+    LASTS = "lasts"  # one told already of those that began together; others are told each by itself
+    OVER = "over"  # all were heard again
+    REMAINS = "remains"  # some were heard again, the last some time ago: the others are told each by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """A device that is late or silent."""
+
+    id: str
+    since: datetime
+    """When its deadlines began to count: its last sign of life, mostly."""
+    late_at: datetime
+    silent_at: datetime
+    state: DeviceState
+    told_at: datetime | None = None
+    may_tell: bool = True
+    """Whether its silence is told at all: not while it flaps."""
+
+    @property
+    def is_untold(self) -> bool:
+        """Whether it is silent, and that is still to be told."""
+        return self.state is DeviceState.SILENT and self.told_at is None and self.may_tell
+
+
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """The wide silence that lasts."""
+
+    at: datetime
+    """When it was recognised."""
+    since: datetime
+    """When the last of its devices was heard; if `seems_total`, when any device was."""
+    count: int
+    """How many devices it was then."""
+    seems_total: bool
+    """Whether most of those should have spoken since anything was heard at all: so people look at the gate first."""
+    quiet_since: datetime | None = None
+    """When any device was last heard before it was recognised."""
+    quiet_until: datetime | None = None
+    """When any device was heard then; None while nobody was."""
+    is_total: bool = False
+    """Whether at least half of all were overdue by then: so it was nobody's fault but Particle's or the line's."""
+    heard_at: datetime | None = None
+    """When the first of its devices was heard again; if it is total, any device."""
+    heard_last: datetime | None = None
+    """When the last of them was: while they come back one after the other, the others may still come."""
+
+    def as_json(self) -> Json:
+        """Return it as the store keeps it."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value.isoformat() if name in _TIMES and value else value for name, value in values.items()}
+
+    @classmethod
+    def of(cls, stored: Json) -> "Wide | None":
+        """Return what the store kept, or None if it kept nothing."""
+        if not stored:
+            return None
+        read = datetime.fromisoformat
+        values: dict[str, Any] = {
+            name: read(value) if name in _TIMES and value else value for name, value in stored.items()
+        }
+        return cls(**values)
+
+    def moved(self, by: timedelta) -> "Wide":
+        """Return it with its times moved."""
+        times: dict[str, Any] = {name: at + by for name in _TIMES if (at := getattr(self, name))}
+        return replace(self, **times)
+
+    def is_quiet_over(self, last_heard: datetime | None) -> bool:
+        """Return whether it is to be judged what the quiet was, because some device was heard."""
+        is_news = last_heard is not None and (self.quiet_since is None or last_heard > self.quiet_since)
+        return self.quiet_until is None and is_news
+
+    def may_end(self, last_heard: datetime | None, now: datetime, interval: timedelta) -> bool:
+        """Return whether there may be more to decide than that it lasts."""
+        return self.is_quiet_over(last_heard) or self.is_settled(now, interval)
+
+    def is_settled(self, now: datetime, interval: timedelta) -> bool:
+        """Return whether devices were heard again, but none lately."""
+        return self.heard_last is not None and now - self.heard_last >= interval
+
+    def heard(self, now: datetime) -> "Wide":
+        """Return it after one of its devices was heard again."""
+        return replace(self, heard_at=self.heard_at or now, heard_last=now)
+
+    def covers(self, overdue: Overdue) -> bool:
+        """Return whether a device became late with the others; while nobody is heard at all, each one did."""
+        if overdue.since > self.at:
+            return False
+        return self.quiet_until is None or overdue.late_at <= max(self.at, self.quiet_until) + TOGETHER
+
+
+_TIMES = ("at", "since", "quiet_since", "quiet_until", "heard_at", "heard_last")
+
+
+@dataclass(frozen=True, slots=True)
+class WideDecision:
+    """What is done now."""
+
+    reason: WideReason
+    wide: Wide | None = None
+    """The wide silence from now on."""
+    alone: Sequence[Overdue] = ()
+    """Those whose silences are told now, each by itself."""
+    together: Sequence[Overdue] = ()
+    """Those that the wide silence began with, if it begins now."""
+    outage: Downtime | None = None
+    """The time in which nobody could be heard, if that ends now: deadlines move by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What is known of all devices of which something is expected."""
+
+    overdue: Sequence[Overdue]
+    watched: int
+    """How many there are."""
+    last_heard: datetime | None
+    """When any device at all was last heard."""
+    soon: int = 0
+    """How many more become late within LOOK, unless they speak."""
+    more: bool = False
+    """Whether there are more overdue, which the wide silence covers."""
+
+
+def decide(fleet: Fleet, wide: Wide | None, now: datetime, interval: timedelta, new_id: str) -> WideDecision:
+    """Decide what is told. `interval` is GROUP_INTERVAL; `new_id` is for the outage that may end."""
+    return _while_wide(fleet, wide, now, interval, new_id) if wide else _beside(fleet.overdue, fleet, now)
+
+
+def _beside(overdue: Sequence[Overdue], fleet: Fleet, now: datetime) -> WideDecision:
+    """Return what is told of those of whom no wide silence tells."""
+    untold = [each for each in overdue if each.is_untold]
+    if not untold:
+        return WideDecision(WideReason.NOTHING)
+    together = [each for each in overdue if each.may_tell and _is_fresh(each, now)]
+    if _are_many(len(together), fleet.watched):
+        heard = fleet.last_heard
+        seems_total = _seems_total(together, heard)
+        since = heard if seems_total and heard else max(each.since for each in together)
+        begun = Wide(now, since, len(together), seems_total, quiet_since=heard)
+        return WideDecision(WideReason.WIDE, begun, together=together)
+    if _are_many(len(together) + fleet.soon, fleet.watched):
+        waited = [each for each in untold if now >= each.silent_at + LOOK]
+        return WideDecision(WideReason.ALONE if waited else WideReason.WAIT, alone=waited)
+    return WideDecision(WideReason.ALONE, alone=untold)
+
+
+def _are_many(count: int, watched: int) -> bool:
+    return count >= LEAST and count * PART >= watched
+
+
+def _is_fresh(overdue: Overdue, now: datetime) -> bool:
+    return overdue.told_at is None or now - overdue.told_at <= TOGETHER
+
+
+def _seems_total(together: Sequence[Overdue], last_heard: datetime | None) -> bool:
+    """Return whether most of these should have spoken since any device was heard at all, rather than just before."""
+    if last_heard is None:
+        return True
+    since_then = [each for each in together if each.late_at > last_heard + min(TOGETHER, _every(each) / JITTER)]
+    return len(since_then) * 2 >= len(together)
+
+
+def _every(overdue: Overdue) -> timedelta:
+    return overdue.late_at - overdue.since
+
+
+def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta, new_id: str) -> WideDecision:
+    if wide.is_quiet_over(fleet.last_heard):
+        wide = _after_quiet(fleet, wide, now)
+    covered = [each for each in fleet.overdue if each.told_at is None and wide.covers(each)]
+    others = [each for each in fleet.overdue if each.told_at is not None or not wide.covers(each)]
+    beside = _beside(others, fleet, now)
+    if beside.wide:
+        return beside  # it covers those of the one before, too, which may be months ago and about devices long gone
+    if not covered and not fleet.more:
+        return WideDecision(WideReason.OVER, alone=beside.alone, outage=_outage(wide, new_id))
+    if wide.is_settled(now, interval):
+        outage = _outage(wide, new_id)
+        # Where nobody was heard, the deadlines move first, and whoever is silent by those is told.
+        remain = () if outage else [each for each in covered if each.is_untold]
+        return WideDecision(WideReason.REMAINS, alone=(*beside.alone, *remain), outage=outage)
+    return WideDecision(WideReason.LASTS, wide, alone=beside.alone)
+
+
+def _after_quiet(fleet: Fleet, wide: Wide, now: datetime) -> Wide:
+    """Return a wide silence in which some device was heard.
+
+    Half of all must have become overdue in the quiet if that is to mean anything; who was gone before doesn't count.
+    """
+    in_it = [each for each in fleet.overdue if wide.quiet_since is None or each.late_at > wide.quiet_since]
+    if len(in_it) * 2 < fleet.watched:
+        return replace(wide, quiet_until=now)
+    return replace(wide.heard(now), quiet_until=now, is_total=True)
+
+
+def _outage(wide: Wide, new_id: str) -> Downtime | None:
+    if not (wide.is_total and wide.quiet_since and wide.quiet_until and wide.quiet_until > wide.quiet_since):
+        return None
+    return Downtime(new_id, wide.quiet_since, wide.quiet_until)

@@ -1,0 +1,164 @@
+"""Many devices that fall silent together are one incident, on both databases."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from alertgate.device import DeviceState
+from alertgate.policy.devices import DeviceRule
+from alertgate.policy.escalations import Escalation, Step
+from alertgate.policy.matchers import Matcher
+from alertgate.policy.policy import UTC
+from alertgate.policy.routes import Route
+from alertgate.store.engine import Store
+from tests.accept.device_fleet import HOUR, MINUTE, Fleet, device_id
+from tests.fakes import FakeClock
+
+EVERY = timedelta(hours=1)
+ALL = DeviceRule("*", expect_every=EVERY)
+SILENT = "device/silent"
+
+
+@pytest.fixture
+def fleet(store: Store) -> Fleet:
+    """A fleet without devices."""
+    return Fleet(store, FakeClock(), names={device_id(1): "Front door"})
+
+
+async def test_many_that_fall_silent_together_are_one_incident(fleet: Fleet):
+    """Five of twelve lose their power: one incident; one comes back, and five minutes later the four are told."""
+    fleet.expect(ALL)
+    fleet.hear(*range(12))
+    await fleet.passes(50 * MINUTE)
+    fleet.hear(*range(5, 12))
+    await fleet.passes(40 * MINUTE)
+    fleet.hear(*range(5, 12))
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    [said] = fleet.said()
+    assert "Overdue: 000000000000000000000000, 000000000000000000000002, " in (said.message or "")
+    fleet.hear(0)
+    await fleet.passes(4 * MINUTE)
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    await fleet.passes(MINUTE)
+    assert fleet.open() == [(SILENT, device_id(n)) for n in (1, 2, 3, 4)]
+    for number in (1, 2, 3, 4):
+        fleet.hear(number)
+        await fleet.passes(10 * MINUTE)
+    assert fleet.open() == []
+    assert len(fleet.said()) == 2 + 4 + 4
+
+
+async def test_nothing_from_anybody_moves_the_deadlines(fleet: Fleet):
+    """Where nobody was heard at all, who hasn't had its turn since isn't called silent; who is dead is told later."""
+    fleet.expect(ALL)
+    for number in range(12):  # each at its own time; the fifth is late within a minute of the first silence
+        fleet.hear(number)
+        await fleet.passes(4 * MINUTE)
+    await fleet.passes(3 * HOUR)
+    [(event, device)] = fleet.open()
+    assert (event, device) == ("gate/no-webhooks", None)
+    assert (fleet.said()[-1].message or "").startswith("Nothing from Particle since 14:47, 5 devices: ")
+    for number in range(11):
+        fleet.hear(number)
+        await fleet.passes(4 * MINUTE)
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+    assert len(fleet.said()) == 2
+    for _ in range(3):
+        await fleet.passes(20 * MINUTE)
+        fleet.hear(*range(11))
+    assert fleet.open() == [(SILENT, device_id(11))]
+    assert len(fleet.said()) == 3
+
+
+async def test_others_who_are_only_late_dont_end_a_wide_silence(fleet: Fleet):
+    """They were heard all the time: that they speak says nothing of those that lost their power."""
+    fleet.expect(ALL)
+    fleet.hear(*range(20))
+    await fleet.passes(50 * MINUTE)
+    fleet.hear(*range(6, 20))
+    await fleet.passes(50 * MINUTE)
+    for _ in range(3):
+        fleet.hear(*range(6, 20))
+        await fleet.passes(62 * MINUTE)
+    assert fleet.state(6) is DeviceState.LATE
+    fleet.hear(*range(6, 20))
+    await fleet.passes(30 * MINUTE)
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    assert len(fleet.said()) == 1
+
+
+async def test_who_falls_silent_later_is_told_beside_a_wide_silence(fleet: Fleet):
+    """A wide silence that lasts for days swallows nobody else."""
+    fleet.expect(ALL)
+    fleet.hear(*range(12))
+    for _ in range(6):
+        await fleet.passes(50 * MINUTE)
+        fleet.hear(*range(5, 12))
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    for _ in range(3):
+        await fleet.passes(50 * MINUTE)
+        fleet.hear(*range(6, 12))
+    assert fleet.open() == [(SILENT, device_id(5)), ("gate/no-webhooks", None)]
+
+
+async def test_a_second_wide_silence_is_one_message_too(fleet: Fleet):
+    """Six that are long gone don't make everything that happens later a message for each device."""
+    fleet.expect(ALL)
+    fleet.hear(*range(24))
+    for _ in range(6):
+        await fleet.passes(50 * MINUTE)
+        fleet.hear(*range(6, 24))
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    for _ in range(3):
+        await fleet.passes(25 * MINUTE)
+        fleet.hear(*range(16, 24))
+    await fleet.passes(25 * MINUTE)
+    fleet.hear(*range(16, 24))
+    assert fleet.open() == [("gate/no-webhooks", None)] * 2
+    assert len(fleet.said()) == 2
+    fleet.hear(*range(6, 24))
+    await fleet.passes(6 * MINUTE)
+    assert fleet.open() == [(SILENT, device_id(number)) for number in range(6)]
+    fleet.hear(*range(6))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+
+
+@pytest.mark.parametrize(
+    ("by_device", "told"),
+    [(True, {"home": None, "yard": device_id(4)}), (False, {"home": None})],
+)
+async def test_a_wide_silence_is_told_to_whom_the_single_ones_would_be(
+    fleet: Fleet, by_device: bool, told: dict[str, str | None]
+):
+    """It takes the routes of `device/silent`: one incident for each escalation to which one of them would go."""
+    yard = Route("yard", Matcher("device/*", device_id(4) if by_device else "shed"))
+    rest = (Route("home", Matcher("device/silent")), Route("office"))
+    steps = {name: Escalation(name, (Step(tuple(fleet.policy.people)),), UTC) for name in ("yard", "home", "office")}
+    fleet.policy = replace(fleet.policy, routes=(yard, *rest), escalations=steps)
+    fleet.expect(ALL)
+    fleet.hear(*range(5))
+    await fleet.passes(2 * HOUR)
+    assert {json.loads(each.key.partition(":")[2])[1]: each.device for each in fleet.incidents()} == told
+    fleet.hear(*range(5))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+
+
+async def test_those_told_just_before_are_counted_in_a_wide_silence(fleet: Fleet):
+    """Four silences are told in five minutes, then it turns out that there are more: one incident tells of the rest."""
+    fleet.expect(DeviceRule("*", expect_every=EVERY, grace=MINUTE))
+    for number in range(8):
+        fleet.hear(number)
+        await fleet.passes(90 * timedelta(seconds=1))
+    await fleet.passes(HOUR)
+    singles = [each for each in fleet.open() if each[0] == SILENT]
+    assert len(singles) == 3
+    [wide] = [each for each in fleet.said() if each.event == "gate/no-webhooks"]
+    assert "You were told of 3 of them before." in (wide.message or "")
+    fleet.hear(*range(8))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
