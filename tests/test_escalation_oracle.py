@@ -47,7 +47,7 @@ def test_what_is_as_promised_is_good(story, mails):
         (UNANSWERED, RIGHT[:-1], "third@example.net wasn't told that nobody answered"),
         (UNANSWERED, [RIGHT[0], (SECOND, "handoff", 140.0), *RIGHT[2:]], "second@example.net was told of incident 0 3"),
         (UNANSWERED, [*RIGHT, (FIRST, "opening", 107.0)], "first@example.net was told too often"),
-        (UNANSWERED, [*RIGHT, *[(FIRST, "reminder", 108.0)] * 3], "first@example.net was told too often"),
+        (UNANSWERED, [*RIGHT, *[(FIRST, "reminder", 108.0)] * 4], "first@example.net was told too often"),
         (UNANSWERED, [*RIGHT[:1], (SECOND, "handoff", 101.0), *RIGHT[2:]], "before the step was due"),
         (ACKNOWLEDGED, [*ANSWERED, (FIRST, "reminder", 108.2)], "after it was acknowledged"),
         (ACKNOWLEDGED, ANSWERED[:-1], "second@example.net wasn't told that incident 1 is acknowledged"),

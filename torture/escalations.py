@@ -198,7 +198,7 @@ def _too_much(story: Story, told: Told) -> list[str]:
     lines = []
     for number, address in enumerate(STEPS):
         counts = Counter({kind: len(told.of(story, address, frozenset({kind}))) for kind in NAGGING})
-        most = STOP / REPEAT
+        most = (STOP + GRACE) / REPEAT  # reminders end that long after the first message, which may be late itself
         if counts["opening"] + counts["handoff"] > 1 or counts["unanswered"] > 1 or counts["reminder"] > most:
             lines.append(f"{address} was told too often of incident {story.number}: {dict(counts)}")
         if len(told.of_the_end(story, address)) > 1:

@@ -1,9 +1,8 @@
 """The commands."""
 
 import asyncio
-import gc
-import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,6 @@ import structlog
 import typer
 
 from alertgate import __version__
-from alertgate.app import create_app, open_gate
 from alertgate.characters import escaped
 from alertgate.cli import check as checks
 from alertgate.cli import database, policy
@@ -37,9 +35,7 @@ from alertgate.policy.keeper import problems
 from alertgate.policy.load import read_file
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, doubts, load
 from alertgate.telemetry import configure_logging
-from alertgate.web.server import Server, allow_many_files, listen, server_config
 from alertgate.web.signals import Signals
-from alertgate.web.state import log_state
 
 log = structlog.stdlib.get_logger("alertgate")
 app = typer.Typer(
@@ -100,27 +96,17 @@ def serve(
     configure_logging(settings.log_level, settings.log_format)
     for doubt in doubts(env_file):
         log.warning("settings.doubtful", detail=doubt.text, what=doubt.name)
-    allow_many_files()
-    listener = listen(settings.host, settings.port)
-    gate = open_gate(settings, secrets_of_contacts=lambda: contact_secrets(env_file))
-    show_curl = first_steps and settings.particle_webhook_secret is not None
-    config = server_config(create_app(gate), settings)
-    server = Server(
-        config,
-        gate.health,
-        on_listening=_show_first_steps if show_curl else None,
-        signals=signals,
-        acts={signal.SIGHUP: gate.policies.reload, signal.SIGUSR1: lambda: log_state(gate)},
-    )
-    # No full garbage collection walks through the modules again: p99 of a burst is half of what it is without.
-    gc.freeze()
-    server.run(sockets=[listener])
-    if not server.started:
+    from alertgate.cli.serving import run  # noqa: PLC0415  (the web's libraries, which no other command needs)
+
+    if not run(settings, env_file, signals, on_listening=_first_steps(settings) if first_steps else None):
         sys.exit(1)
 
 
-def _show_first_steps(url: str) -> None:
-    typer.echo(_FIRST_STEPS.format(url=url))
+def _first_steps(settings: Settings) -> Callable[[str], None] | None:
+    """Return what prints a curl, once the address is known; None without the secret that it takes."""
+    if settings.particle_webhook_secret is None:
+        return None
+    return lambda url: typer.echo(_FIRST_STEPS.format(url=url))
 
 
 @app.command()
