@@ -20,8 +20,8 @@ from alertgate.model import AlertStatus
 from alertgate.notify.directory import Directory
 from alertgate.prove.housekeeping import delete_expired
 from alertgate.rules import GroupingRules
+from alertgate.store import device_lists, devices
 from alertgate.store import device_watch as watch_rows
-from alertgate.store import devices
 from alertgate.store.engine import Store
 from tests.builders import DOOR, alert, new_alert
 from tests.fakes import START, FakeClock
@@ -44,7 +44,7 @@ def record(store: Store, register: DeviceRegister, *signs: Sign) -> None:
 
 def stored(store: Store, device: str = DOOR) -> Device:
     """Return a device as it is stored."""
-    found = store.read_now(lambda connection: devices.get(connection, device))
+    found = store.read_now(lambda connection: device_lists.get(connection, device))
     assert found is not None
     return found
 
@@ -193,7 +193,7 @@ def test_an_hour_of_vitals_is_one_row(store: Store):
     record(store, register, sign(1 * SECOND, vitals=Vitals(battery=99, strength=1)))
     record(store, register, sign(20 * SECOND, vitals=Vitals(uptime=7)))
     record(store, register, sign(HOUR, vitals=Vitals(battery=70)))
-    rows = store.read_now(lambda connection: devices.history(connection, DOOR, START, 10))
+    rows = store.read_now(lambda connection: device_lists.hours(connection, DOOR, START, 10))
     assert [(row.at - START, row.battery, row.strength, row.uptime) for row in rows] == [
         (HOUR, 70, None, None),
         (20 * SECOND, 79, 50, 7),
@@ -279,7 +279,7 @@ async def test_old_hours_and_devices_that_spoke_once_are_deleted(store: Store):
         watch_rows.add(connection, [Device("mistyped"), Device("awaited", watched_since=START)])
     await delete_expired(store, FakeClock(), 90)
     names = ("mistyped", "awaited", "once", "twice", "watched", "named", "young")
-    left = store.read_now(lambda connection: {name for name in names if devices.get(connection, name)})
-    hours = store.read_now(lambda c: {name: len(devices.history(c, name, START + 2 * old, 9)) for name in names})
+    left = store.read_now(lambda connection: {name for name in names if device_lists.get(connection, name)})
+    hours = store.read_now(lambda c: {name: len(device_lists.hours(c, name, START + 2 * old, 9)) for name in names})
     assert left == {"awaited", "twice", "watched", "named", "young"}
     assert {name for name, count in hours.items() if count} == {"young"}

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from alertgate.device import Device
-from alertgate.store import devices
+from alertgate.store import device_lists
 from tests.conftest import API_BEARER, BEARER, Running, serving
 from tests.fakes import FakeClock, mail_sink
 from tests.flow.test_event_rules import form, subjects
@@ -26,7 +26,7 @@ severity = "critical"
 
 async def device(service: Running, name: str) -> Device:
     """Return a device as the register has it."""
-    found = await service.gate.store.read(lambda connection: devices.get(connection, name))
+    found = await service.gate.store.read(lambda connection: device_lists.get(connection, name))
     assert found is not None
     return found
 
@@ -90,4 +90,4 @@ async def test_every_request_that_is_let_in_is_a_sign_of_life(make_settings):
         assert (await device(service, OTHER)).last_event == "leak"
         refused = await service.client.post("/webhook/particle", json={"event": "x", "coreid": TRACKER})
         assert refused.status_code == 401
-        assert await service.gate.store.read(lambda connection: devices.get(connection, TRACKER)) is None
+        assert await service.gate.store.read(lambda connection: device_lists.get(connection, TRACKER)) is None

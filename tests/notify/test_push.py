@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alertgate.channel_kinds import AS_MAIL
 from alertgate.marks import mark
 from alertgate.model import ChannelName, IncidentStatus, Kind, Resolution, Severity
 from alertgate.notify.context import DigestContext, DigestItem, MessageContext
-from alertgate.notify.render.message import BY_MAIL, render
+from alertgate.notify.render.message import render
 from alertgate.notify.render.push import LONGEST, shorten_lines
 from tests.builders import DOOR, alert, for_any, incident, notification
 from tests.fakes import START
 
 LINK = "https://gate.example.org/a/token"
 HOSTILE = "\r\nBcc: evil@example.org\r\n<!channel> @everyone <script>\u202e\u2066\x00\x1b[31m"
-PUSHED = sorted(set(ChannelName) - BY_MAIL)
+PUSHED = sorted(set(ChannelName) - AS_MAIL)
 
 
 def _message(channel: ChannelName = ChannelName.NTFY, about: dict | None = None, said: Any = None, **changes: Any):

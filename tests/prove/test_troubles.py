@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from tools.settings_table import ROOT
 
 from alertgate.model import Severity, Source
 from alertgate.own_events import Hint
@@ -333,6 +334,17 @@ def test_without_a_tally_the_message_still_makes_sense():
     """An incident of another version may hold none that can be read."""
     assert message(GENERIC, None, START, over=True).startswith("None was refused since.")
     assert message(GENERIC, None, START, over=False).startswith("Nobody is told")
+
+
+@pytest.mark.parametrize(("channel", "page"), [("pushover", "pushover"), ("call", "twilio"), ("webhook", "webhook")])
+def test_a_paused_service_has_a_page_and_none_of_the_mail_servers_settings(channel, page):
+    """Whoever reads that Pushover refuses the login at night must not look for the mail account's password."""
+    told = once(START, Cause.CHANNEL_LOGIN, "", "401 application token is invalid")
+    said = message(Subject(Trouble.CHANNEL, channel), told, at(180), over=False)
+    assert "SMTP" not in said
+    assert f"docs/channels/{page}.md" in said
+    assert (ROOT / "docs" / "channels" / f"{page}.md").exists()
+    assert "SMTP_PASSWORD" in message(Subject(Trouble.CHANNEL, "email"), told, at(180), over=False)
 
 
 OF = {

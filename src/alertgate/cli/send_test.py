@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from alertgate.addresses import mask
+from alertgate.channel_kinds import AS_MAIL
 from alertgate.characters import escaped
 from alertgate.cli import database, policy
 from alertgate.cli.database import EnvFile
@@ -18,7 +19,6 @@ from alertgate.ids import new_id
 from alertgate.model import Target
 from alertgate.notify.channels.registry import open_channels
 from alertgate.notify.directory import Directory
-from alertgate.notify.render.message import BY_MAIL
 from alertgate.notify.test_send import TestSend, send_tests
 from alertgate.policy.bounds import did_you_mean
 from alertgate.proof import Proof
@@ -62,7 +62,7 @@ def send_test(
         typer.echo(escaped(line))
     for name in unset:
         typer.echo(escaped(f"FAILED {name}: not tried, because it isn't set"))
-    if settings.mail_host and any(result.sent and result.channel in BY_MAIL for result in results):
+    if settings.mail_host and any(result.sent and result.channel in AS_MAIL for result in results):
         typer.echo(_ACCEPTED)
     if unset or not all(result.sent for result in results):
         raise typer.Exit(1)
@@ -83,7 +83,7 @@ def _contacts(directory: Directory, name: str) -> tuple[list[Target], list[str]]
 def _lines(results: list[TestSend], secrets: Mapping[str, str]) -> Iterator[str]:
     for result in results:
         word = "sent" if result.sent else "FAILED"
-        shown = result.address if result.channel in BY_MAIL else mask(result.address)
+        shown = result.address if result.channel in AS_MAIL else mask(result.address)
         yield policy.concealed(f"{word:6} {result.channel:6} {shown}: {result.text}", secrets)
         if result.proof_text:
             yield policy.concealed(f"{'':13} {_proof(result)}", secrets)

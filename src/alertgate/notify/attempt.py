@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from alertgate.channel_kinds import AS_MAIL
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
@@ -38,7 +39,7 @@ from alertgate.notify.context import DigestContext, DigestItem, MessageContext, 
 from alertgate.notify.course import Course
 from alertgate.notify.delivery_log import log_attempts, log_digest
 from alertgate.notify.parts import part_ids
-from alertgate.notify.render.message import BY_MAIL, render
+from alertgate.notify.render.message import render
 from alertgate.notify.retry import LAST_DELAY, Again, next_attempt, spread
 from alertgate.policy.escalations import Escalation
 from alertgate.proof import Proof
@@ -299,7 +300,7 @@ class Sender:
                 )
             await asyncio.sleep(RECORD_AGAIN)
         remedy = self.advise(outgoing.first.channel, end.outcome) if end.outcome else None
-        by_mail = outgoing.first.channel in BY_MAIL
+        by_mail = outgoing.first.channel in AS_MAIL
         restated = by_mail and end.outcome is not None and restates(self._settings, end.outcome)
         if outgoing.is_digest:
             log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours, restated=restated)

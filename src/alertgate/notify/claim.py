@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from alertgate.addresses import mask
+from alertgate.channel_kinds import AS_MAIL
 from alertgate.contact_state import Due, Recent
 from alertgate.links import Links, fingerprint
 from alertgate.marks import ANSWERED_BY_SERVICE, mark
@@ -27,7 +28,6 @@ from alertgate.notify.flood import MINUTE, REMEMBERED, Dispatch, FloodRules, cho
 from alertgate.notify.hours import may_hold, without_untimely
 from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.mute import in_force, without_silenced
-from alertgate.notify.render.message import BY_MAIL
 from alertgate.policy.silences import by_link, lasting
 from alertgate.silence import Silence
 from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, silences, untold
@@ -274,7 +274,7 @@ def _courses(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, Cou
 
 def _running(connection: Connection, alone: Sequence[Outgoing]) -> dict[str, StoredRun]:
     """Return the escalation of each incident whose message isn't a mail: a service may ring as often as it says."""
-    ids = {each.first.incident_id for each in alone if each.first.channel not in BY_MAIL}
+    ids = {each.first.incident_id for each in alone if each.first.channel not in AS_MAIL}
     return escalations.of_incidents(connection, ids) if ids else {}
 
 

@@ -5,23 +5,17 @@ import re
 
 from alertgate.model import Incident, Source
 from alertgate.notify.render.text import one_line
-from alertgate.own_events import WatchEvent
 from alertgate.prove import watch_words
 from alertgate.prove.trouble_words import title
 
 
 def where(incident: Incident, device_name: str | None) -> str:
     """Return the device's name, or else its id, or else the alert's source; with the part of it, such as a door."""
-    if incident.source is Source.ALERTGATE or _is_of_many(incident):
+    if incident.source is Source.ALERTGATE or watch_words.is_of_many(incident):
         return str(Source.ALERTGATE)
     name = one_line(device_name or incident.device or incident.source, 60)
     part = part_name(incident.key)
     return f"{name} ({one_line(part, 40)})" if part else name
-
-
-def _is_of_many(incident: Incident) -> bool:
-    """Return whether it is about many devices: one of them stands in it only so that it takes the routes of theirs."""
-    return incident.source is Source.WATCH and incident.event == WatchEvent.NO_WEBHOOKS
 
 
 _DIGEST = re.compile(r"#[0-9a-f]{64}")

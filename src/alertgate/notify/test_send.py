@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from alertgate.channel_kinds import AS_MAIL
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.local_time import zone_name
@@ -24,7 +25,6 @@ from alertgate.notify.channels.base import (
 )
 from alertgate.notify.channels.registry import advice
 from alertgate.notify.gateways import is_text_message
-from alertgate.notify.render.message import BY_MAIL
 from alertgate.notify.render.push import VERSION
 from alertgate.proof import Proof
 
@@ -89,7 +89,7 @@ async def send_tests(
         if outcome.reason in NO_WAY:
             failed[name] = outcome.reason
         result = _result(settings, (name, address), outcome)
-        if wait and isinstance(outcome, Sent) and name not in BY_MAIL:
+        if wait and isinstance(outcome, Sent) and name not in AS_MAIL:
             result = result._replace(proof_text=NO_MORE)
         if wait and isinstance(outcome, Sent) and outcome.receipt and isinstance(channel, Follower):
             sent = Followed(address, outcome.receipt, clock.now(), message.message_id, outcome.proof)
@@ -143,5 +143,5 @@ def _message(settings: Settings, target: Target, local: datetime, new_id: Callab
     text = f"Test of alertgate, {local:%Y-%m-%d %H:%M:%S} {zone_name(local)}. If you read this, alerts reach you."
     subject = None if is_text_message(channel, address) else "[TEST] alertgate reaches you"
     facts = {"version": VERSION, "id": test_id, "kind": "test", "incidents": [], "link": None}
-    brief = None if channel in BY_MAIL else Brief(test_id, "TEST", LOUDNESS, facts=facts)
+    brief = None if channel in AS_MAIL else Brief(test_id, "TEST", LOUDNESS, facts=facts)
     return Message(address, text, message_id, f"test.{message_id}", local, subject, brief=brief)

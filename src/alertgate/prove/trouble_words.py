@@ -5,7 +5,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
+from alertgate.channel_kinds import AS_MAIL
 from alertgate.local_time import clock_time
+from alertgate.model import ChannelName
 from alertgate.prove.cause_words import CAUSES
 from alertgate.prove.hint_words import TITLES
 from alertgate.prove.troubles import BEGIN_ONCE, OTHERS, Cause, Subject, Tally, Trouble
@@ -151,8 +153,18 @@ def message(subject: Subject, tally: Tally | None, now: datetime, *, over: bool)
         return "\n".join([*lines, words.over])
     if tally.detail:
         lines.append(words.detail.format(detail=tally.detail))
-    remedies = " ".join(CAUSES[cause].remedy for cause in _by_count(tally.causes))
-    return "\n".join([*lines, words.means, f"What to do: {remedies}"])
+    return "\n".join([*lines, words.means, f"What to do: {_remedies(subject, tally)}"])
+
+
+def _remedies(subject: Subject, tally: Tally) -> str:
+    """Return what to do. The settings of a service are other ones than the mail server's, and its page has them."""
+    if subject.trouble is Trouble.CHANNEL and subject.about not in AS_MAIL:
+        page = ChannelName.TWILIO if subject.about == ChannelName.CALL else subject.about
+        return (
+            "Run `alertgate check`, which asks the service and names what to correct; the table in "
+            f"docs/channels/{page}.md has each failure. alertgate tries again by itself."
+        )
+    return " ".join(CAUSES[cause].remedy for cause in _by_count(tally.causes))
 
 
 def _when(tally: Tally, now: datetime, *, over: bool, lasting: bool) -> str:

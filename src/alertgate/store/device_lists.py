@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, select, update
 
 from alertgate.device import Device, DeviceState, VitalsHour
 from alertgate.store.device_tables import devices, vitals
+from alertgate.store.devices import device_of
 
 AT_ONCE = 1000
 """Rows that are fetched at a time while names are compared."""
@@ -39,7 +40,7 @@ Matches = Callable[[str], bool]
 def get(connection: Connection, device_id: str) -> Device | None:
     """Return one device, or None."""
     row = connection.execute(select(*_COLUMNS).where(_d.id == device_id)).one_or_none()
-    return _device(row) if row else None
+    return device_of(row) if row else None
 
 
 def page(
@@ -47,7 +48,7 @@ def page(
 ) -> list[Device]:
     """Return the first `limit` devices in the order of their ids, or those after an id."""
     if matches is None:
-        return [_device(row) for row in connection.execute(_wanted(select(*_OF_LISTS), wanted, after).limit(limit))]
+        return [device_of(row) for row in connection.execute(_wanted(select(*_OF_LISTS), wanted, after).limit(limit))]
     return _of_ids(connection, _matching(connection, wanted, after, limit, matches))
 
 
@@ -77,13 +78,7 @@ def _wanted(query: Select[Any], wanted: WantedDevices, after: str | None) -> Sel
 
 def _of_ids(connection: Connection, ids: Sequence[str]) -> list[Device]:
     rows = connection.execute(select(*_OF_LISTS).where(_d.id.in_(ids)).order_by(_d.id)) if ids else ()
-    return [_device(row) for row in rows]
-
-
-def _device(row: Any) -> Device:
-    """Return a row as a device: lists of JSON are tuples there."""
-    found = row._asdict()
-    return Device(**{**found, "outages": tuple(found["outages"] or ()), "resets": tuple(found["resets"] or ())})
+    return [device_of(row) for row in rows]
 
 
 def hours(connection: Connection, device_id: str, since: datetime, most: int) -> list[VitalsHour]:

@@ -1,7 +1,6 @@
 """Queries on devices, and on what they said of themselves."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -14,7 +13,6 @@ from alertgate.store.rows import UPSERTS, parameters, portions, update_rows
 
 AT_A_TIME = 500
 """How many old rows are deleted in one transaction."""
-_COLUMNS = [devices.c[field.name] for field in fields(Device)]
 LEARNED = (
     "first_seen_at",
     "last_seen_at",
@@ -44,7 +42,8 @@ _LEARNED = select(devices.c.id, *(devices.c[name] for name in LEARNED)).where(
 _READINGS = ("battery", "strength", "quality", "uptime", "memory")
 
 
-def _device(row: Row[Any]) -> Device:
+def device_of(row: Row[Any]) -> Device:
+    """Return a row as a device: empty lists are NULL in the store."""
     values = row._asdict()
     values["outages"], values["resets"] = values["outages"] or (), values["resets"] or ()
     return Device(**values)
@@ -53,7 +52,7 @@ def _device(row: Row[Any]) -> Device:
 def learned(connection: Connection, ids: Collection[str]) -> dict[str, Device]:
     """Return what events taught of devices, by id: all but what LEARNED hasn't."""
     found = (row for some in portions(ids) for row in connection.execute(_LEARNED, {"ids": some}).all())
-    return {device.id: device for device in map(_device, found)}
+    return {device.id: device for device in map(device_of, found)}
 
 
 def learn(connection: Connection, changed: Sequence[Device]) -> None:
@@ -61,12 +60,6 @@ def learn(connection: Connection, changed: Sequence[Device]) -> None:
     with_vitals = [device for device in changed if device.vitals is not None]
     update_rows(connection, devices, [device for device in changed if device.vitals is None], LEARNED)
     update_rows(connection, devices, with_vitals, (*LEARNED, "vitals"))
-
-
-def get(connection: Connection, device_id: str) -> Device | None:
-    """Return one device whole, or None."""
-    row = connection.execute(select(*_COLUMNS).where(devices.c.id == device_id)).one_or_none()
-    return _device(row) if row else None
 
 
 def add_hours(connection: Connection, hours: Iterable[VitalsHour]) -> None:
@@ -93,13 +86,6 @@ def _hours(dialect: str) -> Insert:
         index_elements=["id"], set_={"at": statement.excluded.at, **new}, where=later
     ).returning(vitals.c.id)
     return upsert
-
-
-def history(connection: Connection, device_id: str, since: datetime, most: int) -> list[VitalsHour]:
-    """Return what a device said of itself since then, an hour each, newest first."""
-    columns = [vitals.c[field.name] for field in fields(VitalsHour)]
-    query = select(*columns).where(vitals.c.device == device_id, vitals.c.at >= since)
-    return [VitalsHour(*row) for row in connection.execute(query.order_by(vitals.c.at.desc()).limit(most))]
 
 
 def delete_old(connection: Connection, before: datetime) -> int:

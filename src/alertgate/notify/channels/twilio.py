@@ -13,14 +13,12 @@ from alertgate.notify.channels.base import (
     AttemptFailed,
     Channel,
     Finding,
-    Followed,
-    Learned,
     Level,
     Message,
     Outcome,
     Sent,
 )
-from alertgate.notify.channels.twilio_account import CAPACITY, SMS_PATH, Account, check_number, deadline_in, sent_as
+from alertgate.notify.channels.twilio_account import SMS_PATH, Account, Line, check_number, deadline_in, sent_as
 from alertgate.notify.channels.twilio_advice import advice
 from alertgate.notify.channels.twilio_outcomes import FAILED, SID
 from alertgate.notify.render.text import SEGMENT, gsm7, septets
@@ -41,17 +39,12 @@ SKEW = timedelta(minutes=1)
 missing = twilio_account.missing
 
 
-class Texts:
+class Texts(Line):
     """Sends text messages, and asks what became of them."""
 
     name = ChannelName.TWILIO
-    capacity = CAPACITY
     repeats_safely = True
-    settles = False
-    rings = False
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    resource = "Messages"
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Send a text, unless an attempt before has done it already."""
@@ -70,14 +63,14 @@ class Texts:
             "Body": body,
             "ValidityPeriod": f"{VALID_FOR.total_seconds():.0f}",
         }
-        return await self._account.send("Messages", fields, self._account.callback(), deadline)
+        return await self._account.send(self.resource, fields, self._account.callback(), deadline)
 
     async def _sent_before(self, message: Message, body: str, since: datetime, deadline: float) -> str | None:
         """Return the text that an attempt before has sent, or None. Raises AttemptFailed."""
         # What waits at Twilio has no time of sending yet: so the latest are looked at too.
         day = {"DateSent>": f"{since - timedelta(days=1):%Y-%m-%d}"}
-        by_day = await self._account.listed("Messages", message.to, deadline, **day)
-        queued = await self._account.listed("Messages", message.to, deadline)
+        by_day = await self._account.listed(self.resource, message.to, deadline, **day)
+        queued = await self._account.listed(self.resource, message.to, deadline)
         link = message.brief.link if message.brief else None
         for each in (*by_day, *queued):
             sid, text = each.get("sid"), each.get("body")
@@ -87,22 +80,6 @@ class Texts:
             if is_ours and _at(each) >= since - SKEW and is_same(text, body, link):
                 return sid
         return None
-
-    async def rehearse(self, to: str | None, deadline: float) -> Outcome:  # noqa: ARG002  (Twilio says nothing of it)
-        """Log in, and send nothing."""
-        return await self._account.rehearse(deadline)
-
-    async def ask(self, sent: Followed, deadline: float) -> Learned:
-        """Ask what became of a text."""
-        return await self._account.ask("Messages", sent, deadline)
-
-    async def settle(self, sent: Followed, message: Message, deadline: float) -> Outcome:  # noqa: ARG002
-        """Do nothing: a text can't be taken back."""
-        return Sent("a text can't be taken back")
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._account.close()
 
 
 def text_of(message: Message, *, answers: bool) -> str:

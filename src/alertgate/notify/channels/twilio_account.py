@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from alertgate.addresses import mask
 from alertgate.clock import Clock
@@ -14,6 +14,7 @@ from alertgate.notify.channels.base import (
     AttemptFailed,
     Followed,
     Learned,
+    Message,
     Outcome,
     Permanent,
     Reason,
@@ -161,3 +162,32 @@ def sent_as(sid: str | None, reply: str, *, called_back: bool) -> Sent:
 def deadline_in(seconds: float) -> float:
     """Return the event loop's time in so many seconds."""
     return asyncio.get_running_loop().time() + seconds
+
+
+class Line:
+    """One of the two things that an account does: texts, or calls. What was sent can't be taken back."""
+
+    resource: ClassVar[str]
+    """What Twilio's API calls it."""
+    capacity = CAPACITY
+    settles = False
+    rings = False
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    async def rehearse(self, to: str | None, deadline: float) -> Outcome:  # noqa: ARG002  (Twilio says nothing of it)
+        """Log in, and send nothing."""
+        return await self._account.rehearse(deadline)
+
+    async def ask(self, sent: Followed, deadline: float) -> Learned:
+        """Ask what became of a text or a call."""
+        return await self._account.ask(self.resource, sent, deadline)
+
+    async def settle(self, sent: Followed, message: Message, deadline: float) -> Outcome:  # noqa: ARG002
+        """Do nothing: it can't be taken back."""
+        return Sent("it can't be taken back")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._account.close()

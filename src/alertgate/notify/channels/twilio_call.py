@@ -11,15 +11,12 @@ from alertgate.notify.channels.base import (
     AttemptFailed,
     Channel,
     Finding,
-    Followed,
-    Learned,
     Message,
     Outcome,
     Reason,
-    Sent,
     Transient,
 )
-from alertgate.notify.channels.twilio_account import CALL_PATH, CAPACITY, Account, check_number
+from alertgate.notify.channels.twilio_account import CALL_PATH, Account, Line, check_number
 from alertgate.notify.channels.twilio_advice import advice
 from alertgate.notify.channels.twilio_twiml import call
 from alertgate.policy.surroundings import AddressCheck
@@ -40,23 +37,18 @@ def missing(settings: Settings) -> str | None:
     return "set TWILIO_FROM to a number: a messaging service can't call" if is_service else None
 
 
-class Calls:
+class Calls(Line):
     """Makes calls, and asks what became of them."""
 
     name = ChannelName.CALL
-    capacity = CAPACITY
     repeats_safely = False
-    settles = False
-    rings = False
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    resource = "Calls"
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Call, unless the call of an attempt before may still be going on."""
         if message.repeats_since:
             try:
-                calls = await self._account.listed("Calls", message.to, deadline)
+                calls = await self._account.listed(self.resource, message.to, deadline)
             except AttemptFailed as failed:
                 return failed.outcome
             if any(each.get("status") in GOING_ON for each in calls):
@@ -71,29 +63,13 @@ class Calls:
         callback = self._account.callback()
         if callback:
             callback |= {"StatusCallbackEvent": "completed"}
-        return await self._account.send("Calls", fields, callback, deadline)
+        return await self._account.send(self.resource, fields, callback, deadline)
 
     def _action(self, message: Message) -> str | None:
         """Return where a digit goes, if the message asks for one and Twilio can reach us."""
         if not (self._account.public_url and message.brief and message.brief.asks):
             return None
         return f"{self._account.public_url}{CALL_PATH}/{message.brief.notification_id}"
-
-    async def rehearse(self, to: str | None, deadline: float) -> Outcome:  # noqa: ARG002  (Twilio says nothing of it)
-        """Log in, and call nobody."""
-        return await self._account.rehearse(deadline)
-
-    async def ask(self, sent: Followed, deadline: float) -> Learned:
-        """Ask what became of a call."""
-        return await self._account.ask("Calls", sent, deadline)
-
-    async def settle(self, sent: Followed, message: Message, deadline: float) -> Outcome:  # noqa: ARG002
-        """Do nothing: a call is over in a minute."""
-        return Sent("a call is over by itself")
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._account.close()
 
 
 def from_settings(settings: Settings, clock: Clock) -> list[Channel]:

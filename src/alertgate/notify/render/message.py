@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 
+from alertgate.channel_kinds import AS_MAIL
 from alertgate.model import ChannelName, Severity
 from alertgate.notify.channels.base import Brief, Message, Picture
 from alertgate.notify.context import DigestContext, MessageContext
@@ -9,9 +10,6 @@ from alertgate.notify.gateways import is_text_message
 from alertgate.notify.render import digest, mail, push
 from alertgate.notify.render.sms import sms
 from alertgate.notify.render.subject import subject
-
-BY_MAIL = frozenset({ChannelName.EMAIL, ChannelName.SMS, ChannelName.OUTBOX})
-"""The channels whose messages are mails."""
 
 
 def render(context: MessageContext | DigestContext, *, with_picture: bool = True) -> Message:
@@ -24,11 +22,11 @@ def render(context: MessageContext | DigestContext, *, with_picture: bool = True
         return _digest(context)
     notification = context.notification
     if is_text_message(notification.channel, notification.address):
-        by_service = notification.channel not in BY_MAIL
+        by_service = notification.channel not in AS_MAIL
         return _message(context, text=sms(context), brief=push.brief(context) if by_service else None)
     picture = mail.picture(context.latest)
     title = subject(context)
-    if notification.channel not in BY_MAIL:
+    if notification.channel not in AS_MAIL:
         shown = picture if with_picture else None
         text = push.spoken(context) if notification.channel is ChannelName.CALL else push.text(context)
         return _message(context, text=text, subject=title, picture=shown, brief=push.brief(context))
@@ -45,7 +43,7 @@ def render(context: MessageContext | DigestContext, *, with_picture: bool = True
 def _digest(context: DigestContext) -> Message:
     found = digest.groups(context)
     subject, html, brief = None, None, None
-    if context.channel not in BY_MAIL:
+    if context.channel not in AS_MAIL:
         brief = push.digest_brief(context, found, digest.tag(found))
     if is_text_message(context.channel, context.address):
         text = digest.sms(context, found)
