@@ -56,14 +56,14 @@ class Page(HTMLParser):
         if tag == "form":
             self.forms.append(Form(given["method"], given["action"]))
         elif tag == "input":
-            self.forms[-1].fields[given["name"]] = given["value"]
+            self.forms[-1].fields[given["name"]] = given.get("value") or ""
         elif tag == "button":
-            self._button = {given["name"]: given["value"]}
+            self._button = {given["name"]: given["value"]} if "name" in given else {}
         elif tag == "a":
             self._href = given["href"]
 
     def handle_endtag(self, tag: str) -> None:
-        if tag == "button" and self._button:
+        if tag == "button" and self._button is not None:
             self.forms[-1].buttons[self._said.strip()] = self._button
         elif tag == "a" and self._href:
             self.links[self._said.strip()] = self._href

@@ -43,6 +43,7 @@ from alertgate.store.alerts import newest_id
 from alertgate.store.engine import Store
 from alertgate.store.private import open_to_others
 from alertgate.web import problems
+from alertgate.web.console import routes as console
 from alertgate.web.dependencies import Gate
 from alertgate.web.limits import Limits
 from alertgate.web.middleware import RequestIds, RequestMiddleware
@@ -177,6 +178,8 @@ def create_app(gate: Gate) -> FastAPI:
     ]
     if settings.docs_enabled:
         routers.append(docs.router)
+    if settings.console_enabled:
+        routers += console.ROUTERS
     problems.install(app, routers)
     for router in routers:
         app.include_router(router)

@@ -143,6 +143,7 @@ class Settings(PhoneSettings, MailSettings, SecretSettings):
         "series.",
     )
     docs_enabled: bool = Field(True, description="Serve `/docs` and `/openapi.json`.")
+    console_enabled: bool = Field(True, description="Serve the console at `/`: pages for people (docs/console.md).")
     shutdown_timeout: Seconds = Field(
         10.0, description="Seconds to finish the notifications that are being sent when the service stops."
     )

@@ -9,6 +9,8 @@ class Credential(StrEnum):
 
     API_TOKEN = "api_token"  # noqa: S105  (a setting's name, as the others are)
     COMMAND_LINE = "command_line"  # nothing is checked: whoever can read the settings on the service's machine
+    CONSOLE = "console"  # a session, begun by a link that was sent to the person's own contact
+    CONSOLE_TOKEN = "console_token"  # noqa: S105  (a session, begun with API_TOKEN)
     LINK = "link"
     PUSHOVER = "pushover"  # its receipt
     TELEGRAM = "telegram"  # a button, or a reply, in the chat
@@ -23,6 +25,8 @@ _WORDS = MappingProxyType(
     {
         Credential.API_TOKEN: " with API_TOKEN",
         Credential.COMMAND_LINE: " on the command line",
+        Credential.CONSOLE: " in the console",
+        Credential.CONSOLE_TOKEN: " in the console with API_TOKEN",
         Credential.LINK: " with a message's link",
         Credential.PUSHOVER: " in Pushover",
         Credential.TELEGRAM: " in Telegram",

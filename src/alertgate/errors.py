@@ -6,6 +6,7 @@ r"""Everything that alertgate raises on purpose.
      ├── EnvironmentUnusable    a variable of the environment keeps HTTP calls from working
      ├── RequestError           the caller must change the request
      │    ├── Unauthenticated       no credential, or a wrong one
+     │    ├── Forbidden             the credential is right, but doesn't allow this
      │    ├── NotFound              no such resource
      │    ├── Conflict              not possible in the current state
      │    ├── BodyTooLarge          over MAX_BODY_BYTES
@@ -72,6 +73,10 @@ class Unauthenticated(RequestError):
     def __init__(self, detail: str, *, scheme: str) -> None:
         super().__init__(detail)
         self.scheme = scheme
+
+
+class Forbidden(RequestError):
+    """The credential is right, but doesn't allow this, or not from there."""
 
 
 class NotFound(RequestError):

@@ -41,6 +41,7 @@ class Guard(StrEnum):
     API = "api"
     METRICS = "metrics"
     TWILIO = "twilio"
+    CONSOLE = "console"
 
 
 _WEBHOOKS = {Guard.PARTICLE: Source.PARTICLE, Guard.GENERIC: Source.GENERIC}

@@ -21,6 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 
 PROBLEMS: dict[type[errors.AlertgateError], tuple[int, str, str]] = {
     errors.Unauthenticated: (401, "unauthenticated", "Not authenticated"),
+    errors.Forbidden: (403, "forbidden", "Not allowed"),
     errors.NotFound: (404, "not-found", "Not found"),
     errors.Conflict: (409, "conflict", "Not possible in its present state"),
     errors.BodyTooSlow: (408, "body-too-slow", "The body took too long"),

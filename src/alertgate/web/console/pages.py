@@ -1,0 +1,143 @@
+"""The console's pages: their templates, their policy, and their errors, which are pages too."""
+
+import hashlib
+from collections.abc import Callable, Coroutine, Mapping
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from alertgate.errors import AlertgateError, FieldError, Invalid, Unauthenticated
+from alertgate.web.console.viewer import Viewer
+from alertgate.web.pages import ROBOTS
+from alertgate.web.problems import describe
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": POLICY,
+    "X-Robots-Tag": ROBOTS,
+    "Referrer-Policy": "same-origin",
+}
+NAVIGATION = (
+    ("/", "Now"),
+    ("/incidents", "Incidents"),
+    ("/devices", "Devices"),
+    ("/people", "People"),
+    ("/silences", "Silences"),
+    ("/channels", "Channels"),
+    ("/alerts", "Alerts"),
+    ("/quarantine", "Quarantine"),
+    ("/plots", "Plots"),
+)
+LIVE = "x-live"
+"""The header with which a page's script asks for the page without its frame."""
+
+
+class Notice(StrEnum):
+    """What a page says was done, after the redirect that follows a form; the value stands in its address."""
+
+    SIGNED_OUT = "signed-out"
+
+    @property
+    def text(self) -> str:
+        """The sentence."""
+        return _NOTICES[self]
+
+
+_NOTICES = {Notice.SIGNED_OUT: "You are signed out."}
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("alertgate.web.console"),
+        autoescape=select_autoescape(["html", "svg"]),
+        undefined=StrictUndefined,
+        auto_reload=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(navigation=NAVIGATION, static=static_url)
+    return environment
+
+
+@cache
+def static_file(name: str) -> bytes:
+    """Return one of the console's own files. Raises FileNotFoundError."""
+    return (files("alertgate.web.console") / "static" / name).read_bytes()
+
+
+@cache
+def static_url(name: str) -> str:
+    """Return a file's path, which changes with its content, so that browsers may keep it for ever."""
+    return f"/static/{name}?v={hashlib.sha256(static_file(name)).hexdigest()[:12]}"
+
+
+def shown(request: Request, viewer: Viewer, template: str, values: Mapping[str, object], status: int = 200) -> Response:
+    """Return a page for somebody who has signed in. `values` are what its template shows.
+
+    A template also has `viewer`, `t` (its times), `path` and `notice`, and extends `frame`.
+    """
+    said = request.query_params.get("said", "")
+    context = {
+        "viewer": viewer,
+        "t": viewer.times,
+        "path": request.url.path,
+        "query": request.url.query,
+        "notice": Notice(said).text if said in set(Notice) else "",
+        "frame": "piece.html" if LIVE in request.headers else "frame.html",
+        **values,
+    }
+    return HTMLResponse(_environment().get_template(template).render(context), status, dict(HEADERS))
+
+
+def plain(
+    template: str, values: Mapping[str, object], status: int = 200, more: Mapping[str, str] | None = None
+) -> Response:
+    """Return a page for anybody: the sign-in, or an error."""
+    return HTMLResponse(_environment().get_template(template).render(values), status, {**HEADERS, **(more or {})})
+
+
+def done(path: str, notice: Notice, **query: str) -> Response:
+    """Return the redirect to the page that says what was done, so that loading it again does nothing."""
+    return RedirectResponse(f"{path}?{urlencode({'said': notice, **query})}", 303, dict(HEADERS))
+
+
+class ConsoleRoute(APIRoute):
+    """A route whose errors are pages: who isn't signed in gets the sign-in, and comes back afterwards."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, around FastAPI's own."""
+        handle = super().get_route_handler()
+
+        async def handle_for_people(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except AlertgateError as error:
+                return refused(request, error)
+            except RequestValidationError as error:
+                problems = tuple(FieldError(".".join(map(str, e["loc"][1:])), e["msg"]) for e in error.errors())
+                return refused(request, Invalid("What the address or the form says can't be used.", problems))
+
+        return handle_for_people
+
+
+def refused(request: Request, error: AlertgateError) -> Response:
+    """Return the page for an error."""
+    problem, headers = describe(request, error)
+    if isinstance(error, Unauthenticated):
+        there = request.url.path if request.method == "GET" else "/"
+        back = f"{there}?{request.url.query}" if request.url.query and request.method == "GET" else there
+        values = {"to": back, "wrong": str(error) if request.url.path == "/sign-in" else "", "plain_http": False}
+        return plain("sign_in.html", values, problem["status"], headers)
+    return plain("refused.html", problem, problem["status"], headers)

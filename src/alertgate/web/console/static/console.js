@@ -1,0 +1,21 @@
+"use strict";
+
+// The sign-in says which time zone this browser is in: all times are written there.
+for (const field of document.querySelectorAll("[data-zone]")) {
+  field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+}
+
+// Relative times stay true while the page is open, as `times.py` writes them.
+const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
+function roughly(seconds) {
+  const found = UNITS.find(([unit]) => seconds >= unit);
+  return found ? `${Math.round(seconds / found[0])} ${found[1]}` : "now";
+}
+function tick() {
+  for (const time of document.querySelectorAll("time[data-ago]")) {
+    const gone = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    const said = roughly(Math.abs(gone));
+    time.textContent = said === "now" ? said : gone >= 0 ? `${said} ago` : `in ${said}`;
+  }
+}
+setInterval(tick, 10_000);

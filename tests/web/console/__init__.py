@@ -1,0 +1,1 @@
+"""The console, from its requests to what its pages say."""
