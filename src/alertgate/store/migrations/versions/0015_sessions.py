@@ -36,8 +36,21 @@ def upgrade() -> None:
     )
     op.create_index("sign_ins_hash", "sign_ins", ["hash"], unique=True)
     op.create_index("sign_ins_ends_at", "sign_ins", ["ends_at"])
+    # What a console counts by hour and severity, and shows first.
+    op.drop_index("ix_alerts_received_at", "alerts")
+    op.create_index("alerts_received_at", "alerts", ["received_at", "severity"])
+    op.create_index(
+        "incidents_worst",
+        "incidents",
+        [sa.text("severity DESC"), sa.text("status DESC"), "id"],
+        sqlite_where=sa.text("status <> 'resolved'"),
+        postgresql_where=sa.text("status <> 'resolved'"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("incidents_worst", "incidents")
+    op.drop_index("alerts_received_at", "alerts")
+    op.create_index("ix_alerts_received_at", "alerts", ["received_at"])
     for table in ("sign_ins", "sessions"):
         op.drop_table(table)
