@@ -115,12 +115,6 @@ def get(connection: Connection, alert_id: str) -> Alert | None:
     return _alert(row._asdict()) if row else None
 
 
-def by_ids(connection: Connection, ids: Collection[str]) -> list[Alert]:
-    """Return the alerts with these ids, newest first."""
-    query = select(*_COLUMNS).where(alerts.c.id.in_(list(ids))).order_by(alerts.c.id.desc())
-    return [_alert(row._asdict()) for row in connection.execute(query)] if ids else []
-
-
 def newest_id(connection: Connection) -> str | None:
     """Return the id of the newest alert, or None."""
     return connection.execute(select(func.max(alerts.c.id))).scalar()

@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Severity
-from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
 from alertgate.store.column_types import AnyText
+from alertgate.store.open_incidents import alerts_of
 from alertgate.store.pages import Between, first_id
 from alertgate.store.tables import alerts, constant, incidents
 
@@ -91,7 +91,8 @@ def find_alerts(
     examined = _examined(select(*columns), alerts, index, sought, before, reach.alerts if sought.text else reach.rows)
     said = [_says(examined.c, sought.text)] if sought.text else []
     ids, older, is_cut = _page(connection, examined, [*_rules(examined, sought), *said], limit)
-    return Found(alert_rows.by_ids(connection, ids), older, is_cut)
+    by_id = alerts_of(connection, ids)
+    return Found([by_id[each] for each in ids if each in by_id], older, is_cut)
 
 
 def find_incidents(
