@@ -47,6 +47,9 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
+    SILENCE_BEGUN = "silence-begun"
+    SILENCE_ENDED = "silence-ended"
+    SILENCE_WAS_OVER = "silence-was-over"
 
     @property
     def text(self) -> str:
@@ -54,7 +57,12 @@ class Notice(StrEnum):
         return _NOTICES[self]
 
 
-_NOTICES = {Notice.SIGNED_OUT: "You are signed out."}
+_NOTICES = {
+    Notice.SIGNED_OUT: "You are signed out.",
+    Notice.SILENCE_BEGUN: "The silence is stored.",
+    Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
+    Notice.SILENCE_WAS_OVER: "That silence was over already.",
+}
 
 
 @cache
