@@ -59,6 +59,9 @@ class Notice(StrEnum):
     HAD_BEFORE = "had-before"
     SILENCED_BEFORE = "silenced-before"
     OVER_BEFORE = "over-before"
+    SILENCE_BEGUN = "silence-begun"
+    SILENCE_ENDED = "silence-ended"
+    SILENCE_WAS_OVER = "silence-was-over"
 
     @property
     def text(self) -> str:
@@ -80,6 +83,9 @@ _NOTICES = {
     Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
     Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
+    Notice.SILENCE_BEGUN: "The silence is stored.",
+    Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
+    Notice.SILENCE_WAS_OVER: "That silence was over already.",
 }
 
 
