@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -51,6 +51,17 @@ class Notice(StrEnum):
     SIGNED_OUT_EVERYWHERE = "signed-out-everywhere"
     SESSION_ENDED = "session-ended"
     LINK_ASKED = "link-asked"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    RESOLVED = "resolved"
+    SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
+    HAD_BEFORE = "had-before"
+    SILENCED_BEFORE = "silenced-before"
+    OVER_BEFORE = "over-before"
+    SILENCE_BEGUN = "silence-begun"
+    SILENCE_ENDED = "silence-ended"
+    SILENCE_WAS_OVER = "silence-was-over"
 
     @property
     def text(self) -> str:
@@ -64,6 +75,17 @@ _NOTICES = {
     Notice.SESSION_ENDED: "That browser isn't signed in any more.",
     Notice.LINK_ASKED: "If there is a person of that name with contacts of their own, a link is on its way to these. "
     "It works once, within ten minutes. Nobody gets more than three links an hour: look for one that came before, too.",
+    Notice.ACKNOWLEDGED: "You have it. Nobody is told any more, unless it gets worse or begins again.",
+    Notice.SNOOZED: "You have it for now. If it isn't over by the end of that, everything starts anew.",
+    Notice.RESOLVED: "It is over. Everybody who was told hears that.",
+    Notice.SILENCED: "The device is silenced. What is open at the end of that is told then.",
+    Notice.UNSILENCED: "The silence is over. What it held is told now.",
+    Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
+    Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
+    Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
+    Notice.SILENCE_BEGUN: "The silence is stored.",
+    Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
+    Notice.SILENCE_WAS_OVER: "That silence was over already.",
 }
 
 
@@ -124,8 +146,14 @@ def plain(
 
 
 def done(path: str, notice: Notice, **query: str) -> Response:
-    """Return the redirect to the page that says what was done, so that loading it again does nothing."""
-    return RedirectResponse(f"{path}?{urlencode({'said': notice, **query})}", 303, dict(HEADERS))
+    """Return the redirect to the page that says what was done, so that loading it again does nothing.
+
+    A query that the path has already is kept.
+    """
+    path, _, before = path.partition("?")
+    kept = [each for each in parse_qsl(before) if each[0] not in {"said", *query}]
+    said = urlencode([("said", notice), *query.items(), *kept])
+    return RedirectResponse(f"{path}?{said}", 303, dict(HEADERS))
 
 
 class ConsoleRoute(APIRoute):
