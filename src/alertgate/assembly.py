@@ -48,7 +48,9 @@ from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.outstanding import FailureWatch
 from alertgate.store import Connection
 from alertgate.store.engine import Store
+from alertgate.topic import Topic
 from alertgate.web.acts import log_act
+from alertgate.web.console.lookout import Lookout
 from alertgate.web.guards import Guard
 from alertgate.web.limits import RateBudget
 
@@ -112,6 +114,25 @@ def watched(
         disk=settings.data_dir if is_on_disk else None,
         disk_usage=disk_usage,
     )
+
+
+def lookout(
+    store: Store,
+    clock: Clock,
+    metrics: Metrics,
+    deliverer: Deliverer,
+    auditor: Auditor,
+    policies: PolicyKeeper,
+    directory: Directory,
+) -> Lookout:
+    """Return what tells those who look at the console what has changed."""
+
+    def states() -> dict[Topic, object]:
+        channels = [(name, state.paused_at, state.reason, state.reply) for name, state in deliverer.states.items()]
+        found = auditor.latest.found if auditor.latest else None
+        return {Topic.CHANNELS: (channels, found), Topic.PEOPLE: policies.current.digest}
+
+    return Lookout(store, clock, metrics, states, lambda session: session.is_known(directory.policy.people))
 
 
 def sender(

@@ -1,5 +1,6 @@
 """A session of the console: who has signed in, and until when. Pure."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -28,3 +29,7 @@ class Session:
     ends_at: datetime
     seen_at: datetime
     """When it was last used, to the hour."""
+
+    def is_known(self, people: Container[str]) -> bool:
+        """Tell whether its person is still one of the policy's; the bearer of API_TOKEN needn't be."""
+        return self.person is None or self.person in people

@@ -5,12 +5,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from alertgate.model import ChannelName, NotificationStatus, Severity, Source, worst
+from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Severity, Source, worst
 from alertgate.proof import Proof
 from alertgate.store.notifications import IS_RELEASED, IS_SENT
 from alertgate.store.tables import alerts, attempts, constant, incidents, notifications
 
 _n = notifications.c
+MOST_OPEN = 1000
+"""How far open incidents are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ def worst_waiting(connection: Connection, channel: ChannelName) -> Severity | No
     waiting = (NotificationStatus.PENDING, NotificationStatus.SENDING)  # each has its own small index
     found = [connection.execute(query.where(_n.status == constant(status))).scalar() for status in waiting]
     return worst(*found) if any(found) else None
+
+
+def open_incidents(connection: Connection) -> int:
+    """Return how many incidents nobody has acknowledged or resolved, at most MOST_OPEN."""
+    some = select(incidents.c.id).where(incidents.c.status == constant(IncidentStatus.OPEN)).limit(MOST_OPEN)
+    return connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
 
 
 def alerts_since(connection: Connection, since: datetime) -> dict[str, int]:

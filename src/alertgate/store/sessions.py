@@ -1,5 +1,6 @@
 """Queries on the sessions of the console."""
 
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import datetime
 
@@ -23,6 +24,12 @@ def find(connection: Connection, hash_: str, now: datetime) -> Session | None:
     """Return the session of a cookie with this hash, if there is one that lasts."""
     row = connection.execute(_LASTING, {"hash": hash_, "now": now}).one_or_none()
     return Session(*row) if row else None
+
+
+def lasting(connection: Connection, ids: Collection[str], now: datetime) -> set[str]:
+    """Return which of these sessions last."""
+    query = select(_s.id).where(_s.id.in_(ids), _s.ends_at > now)
+    return set(connection.execute(query).scalars())
 
 
 def end(connection: Connection, session_id: str) -> bool:

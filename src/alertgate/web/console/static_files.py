@@ -9,6 +9,7 @@ from alertgate.web.console.pages import static_file
 _TYPES = {
     "console.css": "text/css",
     "console.js": "text/javascript",
+    "live.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "manifest.webmanifest": "application/manifest+json",
 }

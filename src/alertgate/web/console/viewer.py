@@ -95,17 +95,12 @@ async def _viewer(request: Request, gate: CurrentGate) -> Viewer:
     if secret:
         hash_ = fingerprint(secret)
         found = await gate.store.read(lambda connection: sessions.find(connection, hash_, now))
-    if found is None or not _is_known(found, gate):
+    if found is None or not found.is_known(gate.directory.policy.people):
         raise Unauthenticated("You aren't signed in, or not any more.", scheme="Session")
     setattr(request.state, LET_IN, found.credential)
     if request.method not in _SAFE:
         require_same_origin(request, gate)
     return Viewer(found, Times(zone_of(found, gate), now))
-
-
-def _is_known(session: Session, gate: Gate) -> bool:
-    """Tell whether the policy still knows the person; the bearer of API_TOKEN needs none."""
-    return session.person is None or session.person in gate.directory.policy.people
 
 
 def zone_of(session: Session, gate: Gate) -> ZoneInfo:

@@ -1,4 +1,4 @@
-"""Store who may look at the console: sessions, and the links that begin one."""
+"""Store who may look at the console: sessions, and the links that begin one; count what changes while they look."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -35,8 +35,13 @@ def upgrade() -> None:
     )
     op.create_index("sign_ins_hash", "sign_ins", ["hash"], unique=True)
     op.create_index("sign_ins_ends_at", "sign_ins", ["ends_at"])
+    op.create_table(
+        "changes",
+        sa.Column("topic", sa.String(16), primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+    )
 
 
 def downgrade() -> None:
-    for table in ("sign_ins", "sessions"):
+    for table in ("changes", "sign_ins", "sessions"):
         op.drop_table(table)
