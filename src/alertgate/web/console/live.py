@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -51,7 +51,7 @@ class _Events(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, lookout: Lookout, stream: Stream, woken: asyncio.Event) -> None:
-        super().__init__(events(lookout, stream, woken), headers=_HEADERS)
+        super().__init__(events(lambda: lookout.open_incidents, stream, woken), headers=_HEADERS)
         self._lookout, self._stream = lookout, stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,7 +62,7 @@ class _Events(StreamingResponse):
 
 
 async def events(
-    lookout: Lookout, stream: Stream, woken: asyncio.Event, keep_alive: float = KEEP_ALIVE
+    open_incidents: Callable[[], int], stream: Stream, woken: asyncio.Event, keep_alive: float = KEEP_ALIVE
 ) -> AsyncIterator[bytes]:
     """Yield what a stream is told. Only what a reader has taken is followed by more."""
     yield format_sse_event(retry=random.randint(*_RETRY))  # noqa: S311  (no secret)
@@ -75,4 +75,4 @@ async def events(
             continue
         woken.clear()
         if topics := stream.take():
-            yield format_sse_event(data_str=json.dumps({"topics": topics, "open": lookout.open_incidents}))
+            yield format_sse_event(data_str=json.dumps({"topics": topics, "open": open_incidents()}))
