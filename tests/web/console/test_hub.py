@@ -17,7 +17,17 @@ EVERYTHING = frozenset(Topic)
 def session(id_: str = "s", person: str | None = None) -> Session:
     """Return a session that lasts."""
     return Session(
-        id_, "hash", person, "Ada", Credential.CONSOLE_TOKEN, None, "", START, START + timedelta(days=1), START
+        id=id_,
+        hash="hash",
+        person=person,
+        name="Ada",
+        credential=Credential.CONSOLE_TOKEN,
+        token_mark=None,
+        zone=None,
+        agent="",
+        created_at=START,
+        ends_at=START + timedelta(days=1),
+        seen_at=START,
     )
 
 
