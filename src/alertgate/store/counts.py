@@ -5,15 +5,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, Connection, func, literal, literal_column, select, type_coerce
 
-from alertgate.model import ChannelName, IncidentStatus, NotificationStatus, Severity, Source, worst
+from alertgate.model import ChannelName, NotificationStatus, Severity, Source, worst
 from alertgate.proof import Proof
 from alertgate.store.column_types import MICROSECOND, Instant
 from alertgate.store.notifications import IS_RELEASED, IS_SENT
 from alertgate.store.tables import alerts, attempts, constant, incidents, notifications
 
 _n = notifications.c
-MOST_OPEN = 1000
-"""How far open incidents are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,6 @@ def worst_waiting(connection: Connection, channel: ChannelName) -> Severity | No
     waiting = (NotificationStatus.PENDING, NotificationStatus.SENDING)  # each has its own small index
     found = [connection.execute(query.where(_n.status == constant(status))).scalar() for status in waiting]
     return worst(*found) if any(found) else None
-
-
-def open_incidents(connection: Connection) -> int:
-    """Return how many incidents nobody has acknowledged or resolved, at most MOST_OPEN."""
-    some = select(incidents.c.id).where(incidents.c.status == constant(IncidentStatus.OPEN)).limit(MOST_OPEN)
-    return connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
 
 
 def alerts_since(connection: Connection, since: datetime) -> dict[str, int]:

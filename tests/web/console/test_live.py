@@ -104,7 +104,7 @@ async def test_a_page_is_told_of_a_webhook_and_of_what_follows(make_settings, da
             assert (await page.told("incidents", after=1))["open"] == 1
             await service.settled()
             before = len(page.hints)
-            await service.client.post(f"/api/incidents/{incident}/acknowledge", headers=API_BEARER, json={})
+            await service.client.post(f"/api/incidents/{incident}/resolve", headers=API_BEARER, json={})
             assert (await page.told("incidents", after=before))["open"] == 0
         await until(lambda: none_open(service))
 

@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from alertgate.clock import Clock
 from alertgate.metrics import Metrics
 from alertgate.session import Session
-from alertgate.store import counts, sessions
+from alertgate.store import open_incidents, sessions
 from alertgate.store.engine import Store
 from alertgate.topic import Topic
 from alertgate.web.console.hub import Hub, Stream
 
 EVERY = 1.0
 """Seconds between two looks, and so between two hints to one viewer."""
+MOST_OPEN = 1000
+"""How far open incidents are counted."""
 SESSIONS_EVERY = 30.0
 """Seconds after which sessions are looked at even if none was changed: they end by themselves."""
 
@@ -41,7 +43,7 @@ class Lookout:
         self._marks: Mapping[Topic, object] = {}
         self._sessions_at = 0.0
         self.open_incidents = 0
-        """How many incidents nobody has acknowledged or resolved, as of the last look; at most `counts.MOST_OPEN`."""
+        """How many incidents aren't over, as of the last look; at most MOST_OPEN."""
 
     def join(self, session: Session, about: frozenset[Topic], wake: Callable[[], None]) -> Stream:
         """Open a stream. Raises RateLimited, TooManyStreams."""
@@ -65,7 +67,7 @@ class Lookout:
             return
         changed = await self._changed()
         if Topic.INCIDENTS in changed:
-            self.open_incidents = await self._store.read(counts.open_incidents)
+            self.open_incidents = await self._store.read(lambda connection: open_incidents.number(connection, MOST_OPEN))
         if Topic.SESSIONS in changed or self._clock.monotonic() - self._sessions_at >= SESSIONS_EVERY:
             await self._end_sessions()
         self._hub.changed(changed)

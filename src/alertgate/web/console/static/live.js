@@ -114,7 +114,7 @@ if (state) {
       const there = focused.isConnected ? focused : document.getElementById(focused.id);
       there?.focus({ preventScroll: true });
     }
-    title = fresh.title || title;
+    title = unnumbered(fresh.title) || title;
     number(open);
     tick();
   }
@@ -169,7 +169,8 @@ if (state) {
   announcer.className = "unseen";
   announcer.setAttribute("role", "status");
   document.body.append(announcer);
-  let title = document.title;
+  const unnumbered = (text) => text.replace(/^\(\S+\) /, ""); // a page may count by itself
+  let title = unnumbered(document.title);
   let open = null;
   let announcement = 0;
   let announcedAt = 0;
