@@ -37,10 +37,10 @@ def strip(counts: Sequence[HourCount], times: Times) -> Strip:
     by_hour: dict[int, dict[Severity, int]] = {}
     for each in counts:
         by_hour.setdefault(min(each.hour, HOURS - 1), {})[each.severity] = each.number
-    bars = [_bar(times.minute(since + _HOUR * hour), by_hour.get(hour, {})) for hour in range(HOURS)]
+    bars = [_bar(times.day_minute(since + _HOUR * hour), by_hour.get(hour, {})) for hour in range(HOURS)]
     text = _text(bars)
     plot = stacked_bars(bars, "Alerts of the last 24 hours, by hour", text)
-    marks = tuple(times.minute(since + _HOUR * hour) for hour in (0, 8, 16))
+    marks = tuple(times.day_minute(since + _HOUR * hour) for hour in (0, 8, 16))
     return Strip(plot, (*marks, "now"), text)
 
 
