@@ -101,6 +101,7 @@ alerts = Table(
     ),
     Index("alerts_device", "device", "id"),
     Index("alerts_event", "event", "id"),
+    partial_index("alerts_quarantined", "id", where="status = 'quarantined'"),
 )
 
 incidents = Table(
@@ -154,7 +155,7 @@ notifications = Table(
     "notifications",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("incident_id", _ID, ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("incident_id", _ID, ForeignKey("incidents.id"), nullable=False),
     Column("channel", enum_type(ChannelName), nullable=False),
     Column("address", AnyText, nullable=False),
     Column("kind", enum_type(Kind), nullable=False),
@@ -190,6 +191,7 @@ notifications = Table(
     Column("shown", String(16)),
     Column("follow_at", Instant),
     Column("follow_owner", AnyText),
+    Index("notifications_incident", "incident_id", "id"),
     partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),
