@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from alertgate.errors import AlertgateError, FieldError, Invalid, Unauthenticated
+from alertgate.errors import AlertgateError, FieldError, Invalid, StoreError, Unauthenticated
 from alertgate.web.console.entrance import sign_in_values
 from alertgate.web.console.viewer import Viewer
 from alertgate.web.pages import ROBOTS
@@ -175,12 +175,21 @@ class ConsoleRoute(APIRoute):
         return handle_for_people
 
 
+_UNREAD = {
+    "title": "The database can't be read",
+    "detail": "So neither who you are nor what is going on is known. The log says why; see to the database and its "
+    "disk, and then load this page again.",
+}
+
+
 def refused(request: Request, error: AlertgateError) -> Response:
     """Return the page for an error."""
     problem, headers = describe(request, error)
     if isinstance(error, Unauthenticated):
         values = sign_in_values(request, request.app.state.gate, to=_back(request))
         return plain("sign_in.html", values, problem["status"], headers)
+    if isinstance(error, StoreError) and request.method in ("GET", "HEAD"):
+        problem = {**problem, **_UNREAD}
     return plain("refused.html", problem, problem["status"], headers)
 
 
