@@ -69,12 +69,13 @@ def number(connection: Connection, most: int) -> int:
 def told(connection: Connection, incident_ids: Collection[str]) -> list[Telling]:
     """Return how far each contact has been told about each of these incidents."""
     rows = (row for some in portions(incident_ids) for row in connection.execute(_TOLD, {"ids": some}))
-    return [_telling(*row) for row in rows]
+    return [_telling(row) for row in rows]
 
 
-def _telling(*values: Any) -> Telling:
-    *others, rank = values
-    return Telling(*others, None if rank is None else list(Proof)[rank])
+def _telling(row: Any) -> Telling:
+    values = list(row)
+    rank = values.pop()
+    return Telling(*values, proof=None if rank is None else list(Proof)[rank])
 
 
 def alerts_of(connection: Connection, alert_ids: Collection[str]) -> dict[str, Alert]:

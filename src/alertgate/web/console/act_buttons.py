@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from alertgate.answers import Verdict
 from alertgate.group.by_link import SILENCES, SNOOZE, before
-from alertgate.group.silencing import why_not
+from alertgate.group.silencing import is_of_device, why_not
 from alertgate.marks import digest, mark
 from alertgate.model import Incident, IncidentStatus
 from alertgate.notify.names import event_name, where
@@ -115,16 +115,18 @@ def _offered(incident: Incident) -> list[ConsoleAct]:
 
 
 def _button(incident: Incident, act: ConsoleAct) -> ActButton:
-    path = f"/incidents/{incident.id}/{act}"
+    path = f"/incidents/{incident.id}/acts/{act}"
     is_first = act is ConsoleAct.ACKNOWLEDGE and incident.status is IncidentStatus.OPEN
     return ActButton(act, path, _LABELS[act], act in ASKED_FIRST, is_first)
 
 
 def _ending(incident: Incident, silence: Silence) -> ActButton:
-    label = f"End {one_line(silence.author, 40)}'s silence"
-    return ActButton(
-        ConsoleAct.UNSILENCE, f"/incidents/{incident.id}/{ConsoleAct.UNSILENCE}", label, silence=silence.id
+    """Return the button that ends a silence; one that holds more than the device is asked about first."""
+    label, path = (
+        f"End {one_line(silence.author, 40)}'s silence",
+        f"/incidents/{incident.id}/acts/{ConsoleAct.UNSILENCE}",
     )
+    return ActButton(ConsoleAct.UNSILENCE, path, label, not is_of_device(silence, incident), silence=silence.id)
 
 
 def seen(incident: Incident) -> str:
@@ -139,6 +141,8 @@ def _held(incident: Incident) -> str:
 
 def judge(act: ConsoleAct, incident: Incident, shown: Collection[str], by: str) -> Verdict:
     """Decide what becomes of a button that `by` pressed on a page that showed the incident as these marks say."""
+    if act is ConsoleAct.UNSILENCE:
+        return Verdict.DONE  # whatever was shown, more is told then
     if incident.status is IncidentStatus.RESOLVED:
         return Verdict.OVER
     has_it = incident.status is IncidentStatus.ACKNOWLEDGED

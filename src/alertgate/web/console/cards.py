@@ -132,7 +132,7 @@ class Cards:
             return said
         if each.channel in self.paused:
             return f"{said}: {each.channel} is paused"
-        if each.hold in _HELD:
+        if each.hold:
             return f"{said} ({_HELD[each.hold]})"
         return f"{said}, in a digest" if each.digest_id else said
 
@@ -161,8 +161,8 @@ class Cards:
             key=lambda each: each.due_at,
         )
         for (at, hold), together in groupby(waits, key=lambda each: (each.due_at, each.hold)):
-            names = list(dict.fromkeys(one_line(each.person or named(each), 60) for each in together))
-            yield Coming(_listed(names), at, f"({_HELD[hold]})" if hold in _HELD else "")
+            names = list(dict.fromkeys(_who(each) for each in together))
+            yield Coming(_listed(names), at, f"({_HELD[hold]})" if hold else "")
 
 
 _HELD = MappingProxyType(
@@ -175,34 +175,38 @@ _HELD = MappingProxyType(
 )
 
 
+def _who(each: Telling) -> str:
+    """Return whom it tells: by name, or by the contact where the policy has given none."""
+    return named(each) if each.person in (None, each.address) else str(each.person)
+
+
 def _listed(names: list[str]) -> str:
     shown = tuple(one_line(name, 60) for name in names[:MOST_NAMES])
     more = len(names) - len(shown)
     return f"{', '.join(shown)} and {more} more" if more else listed(shown) if shown else "nobody"
 
 
+_NEXT = MappingProxyType(
+    {
+        StepReason.SILENCED: ("what is still to be said is said", "when the silence ends"),
+        StepReason.SNOOZE_OVER: ("it starts anew with {who}", "unless it is over by then"),
+        StepReason.FORGOTTEN: ("it starts anew with {who}", "because alerts go on"),
+        StepReason.REMINDER: ("reminder {number} to {who}", "unless acknowledged"),
+        StepReason.NOBODY_ANSWERED: ("reminders end, which {who} hear", "unless acknowledged"),
+        StepReason.FIRST_STEP: ("{who}", "unless it is over by then"),
+        StepReason.ALL_QUIET: ("{who}", "unless acknowledged, because all before have quiet hours"),
+        StepReason.NOBODY_ON_CALL: ("{who}", "unless acknowledged, because nobody is on call before"),
+    }
+)
+"""What is said before and after the time at which an escalation does something next."""
+
+
 def _in_words(found: Upcoming) -> Coming:
     """Return what an escalation does next as a sentence."""
-    who = _listed(list(found.who))
+    usual = ("{who}", "unless acknowledged") if found.kind else ("what comes next is decided", "")
+    before, after = _NEXT.get(found.reason, usual)
     held = " (held until then)" if found.hold else ""
-    match found.reason:
-        case StepReason.SILENCED:
-            return Coming("what is still to be said is said", found.at, "when the silence ends")
-        case StepReason.SNOOZE_OVER:
-            return Coming(f"it starts anew with {who}", found.at, "unless it is over by then")
-        case StepReason.FORGOTTEN:
-            return Coming(f"it starts anew with {who}", found.at, "because alerts go on")
-        case StepReason.REMINDER:
-            return Coming(f"reminder {found.number} to {who}", found.at, "unless acknowledged")
-        case StepReason.NOBODY_ANSWERED:
-            return Coming(f"reminders end, and {who} hear that nobody answered", found.at, "unless acknowledged")
-        case StepReason.FIRST_STEP:
-            return Coming(who, found.at, f"unless it is over by then{held}")
-    if found.kind is None:
-        return Coming("what comes next is decided", found.at)
-    because = {StepReason.ALL_QUIET: ", because all before have quiet hours"}.get(found.reason, "")
-    because = {StepReason.NOBODY_ON_CALL: ", because nobody is on call before"}.get(found.reason, because)
-    return Coming(who, found.at, f"unless acknowledged{because}{held}")
+    return Coming(before.format(who=_listed(list(found.who)), number=found.number), found.at, f"{after}{held}")
 
 
 def _alarm(incident: Incident, told: list[Telling], coming: tuple[Coming, ...]) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -47,6 +47,14 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    RESOLVED = "resolved"
+    SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
+    HAD_BEFORE = "had-before"
+    SILENCED_BEFORE = "silenced-before"
+    OVER_BEFORE = "over-before"
 
     @property
     def text(self) -> str:
@@ -54,7 +62,17 @@ class Notice(StrEnum):
         return _NOTICES[self]
 
 
-_NOTICES = {Notice.SIGNED_OUT: "You are signed out."}
+_NOTICES = {
+    Notice.SIGNED_OUT: "You are signed out.",
+    Notice.ACKNOWLEDGED: "You have it. Nobody is told any more, unless it gets worse or begins again.",
+    Notice.SNOOZED: "You have it for now. If it isn't over by the end of that, everything starts anew.",
+    Notice.RESOLVED: "It is over. Everybody who was told hears that.",
+    Notice.SILENCED: "The device is silenced. What is open at the end of that is told then.",
+    Notice.UNSILENCED: "The silence is over. What it held is told now.",
+    Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
+    Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
+    Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
+}
 
 
 @cache
@@ -109,8 +127,14 @@ def plain(
 
 
 def done(path: str, notice: Notice, **query: str) -> Response:
-    """Return the redirect to the page that says what was done, so that loading it again does nothing."""
-    return RedirectResponse(f"{path}?{urlencode({'said': notice, **query})}", 303, dict(HEADERS))
+    """Return the redirect to the page that says what was done, so that loading it again does nothing.
+
+    A query that the path has already is kept.
+    """
+    path, _, before = path.partition("?")
+    kept = [each for each in parse_qsl(before) if each[0] not in {"said", *query}]
+    said = urlencode([("said", notice), *query.items(), *kept])
+    return RedirectResponse(f"{path}?{said}", 303, dict(HEADERS))
 
 
 class ConsoleRoute(APIRoute):
