@@ -57,6 +57,8 @@ class Sought(Between):
     """What is looked for; None means any."""
 
     device: str | None = None
+    incident: str | None = None
+    """The incident of an alert."""
     event: str | None = None
     """The event's whole name, or a pattern: `*` stands for anything, `?` for one character, and case doesn't matter."""
     severity: Severity | None = None
@@ -124,6 +126,7 @@ class Examined(NamedTuple):
 
 
 def _indexed_alerts(sought: Sought) -> Iterator[Rule | None]:
+    yield alerts.c.incident_id == sought.incident if sought.incident else None
     yield alerts.c.device == sought.device if sought.device else None
     yield alerts.c.event == sought.event if sought.event and not sought.pattern else None
     # As literal SQL: the index has quarantined alerts alone.

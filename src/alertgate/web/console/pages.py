@@ -55,6 +55,9 @@ class Notice(StrEnum):
     HAD_BEFORE = "had-before"
     SILENCED_BEFORE = "silenced-before"
     OVER_BEFORE = "over-before"
+    RETRIED = "retried"
+    DISMISSED = "dismissed"
+    NOT_FAILED = "not-failed"
 
     @property
     def text(self) -> str:
@@ -72,6 +75,9 @@ _NOTICES = {
     Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
     Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
+    Notice.RETRIED: "It is sent again now. What becomes of it stands below.",
+    Notice.DISMISSED: "It is dismissed: nothing more is done about this failure.",
+    Notice.NOT_FAILED: "Nothing was done: it isn't a failure any more. How it stands is below.",
 }
 
 
