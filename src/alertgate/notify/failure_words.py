@@ -18,7 +18,8 @@ def why(failure: Failure, settings: Settings) -> Iterator[str]:
     if Contact(notification.channel, notification.address).secret:
         never = f"{never}: {UNKNOWN}; set it, run `alertgate reload`, and retry it"
     yield f"{attempt.reason}: {reply}" if attempt else never
-    if attempt and (remedy := advice(settings, notification.channel, Transient(Reason(attempt.reason), reply))):
+    known = Reason(attempt.reason) if attempt and attempt.reason in set(Reason) else None
+    if known and (remedy := advice(settings, notification.channel, Transient(known, reply))):
         yield f"What to do: {remedy}"
     if notification.missed_since:
         yield "It is sent by itself once its channel works."

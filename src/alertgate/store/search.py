@@ -180,7 +180,7 @@ def _quoted(text: str) -> str:
 
 def _is_said(examined: Examined, text: str) -> Rule:
     """Return whether an incident's event, or one of its latest alerts, says a text."""
-    words = select(*(alerts.c[name] for name in _WORDS)).where(alerts.c.incident_id == examined.c.id)
+    words = select(*(alerts.c[name] for name in ("event", *_WORDS))).where(alerts.c.incident_id == examined.c.id)
     newest = words.order_by(alerts.c.id.desc()).limit(LATEST).correlate(examined.rows).subquery("newest")
     is_named = _contains(examined.c.event, text, AnyText.to_database)
     return or_(is_named, exists(select(1).select_from(newest).where(_says(newest.c, text)).correlate(examined.rows)))
@@ -189,7 +189,7 @@ def _is_said(examined: Examined, text: str) -> Rule:
 def _says(columns: Any, text: str) -> Rule:
     """Return whether an alert says a text: its data and its other fields are JSON in ASCII."""
     in_json = (_contains(columns[name], text, _json) for name in ("data", "fields"))
-    return or_(_contains(columns.message, text, AnyText.to_database), *in_json)
+    return or_(*(_contains(columns[name], text, AnyText.to_database) for name in ("event", "message")), *in_json)
 
 
 def _json(text: str) -> str:

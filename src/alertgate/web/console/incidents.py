@@ -28,7 +28,7 @@ from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.link_page import state
 
 ON_A_PAGE = 30
-MOST = Most(notifications=60, attempts=200)
+MOST = Most(notifications=40, attempts=120)
 """How much of what was sent about an incident its page tells."""
 MOST_FAILURES = 20
 

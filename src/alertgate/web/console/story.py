@@ -18,11 +18,12 @@ from alertgate.notify.render.text import rows
 from alertgate.prove.told_events import Event
 from alertgate.store.failures import Failure
 
-LONGEST_LINE = 1000
+LONGEST_LINE = 500
 MOST_SHOWN = 16_384
 """Characters of what was received, and bytes of what is no text."""
 MOST_DUMPED = 2048
-_WEB = re.compile(r"https?://[^\s\"'<>\\^`{|}]{3,1000}", re.IGNORECASE)
+_WEB = re.compile(r"https?://[!#-&(-;=?-\[\]_a-z~]{3,1000}", re.IGNORECASE)
+"""A web address, whole and in ASCII."""
 
 
 class Happening(NamedTuple):
@@ -82,7 +83,7 @@ def line(text: str, longest: int = LONGEST_LINE) -> str:
 def table(value: Json, *, most: int = 40, room: int = 4000) -> list[Cell]:
     """Return a JSON value as the rows of a table."""
     found = rows(value, most=most, room=room)
-    return [Cell(name, text, text if _WEB.fullmatch(text) and escaped(text) == text else None) for name, text in found]
+    return [Cell(name, text, text if _WEB.fullmatch(text) else None) for name, text in found]
 
 
 def words_and_data(alert: Alert, *, room: int = 4000) -> tuple[str, list[Cell]]:
