@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from alertgate.errors import AlertgateError, FieldError, Invalid, Unauthenticated
+from alertgate.web.console.entrance import sign_in_values
 from alertgate.web.console.viewer import Viewer
 from alertgate.web.pages import ROBOTS
 from alertgate.web.problems import describe
@@ -47,6 +48,9 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
+    SIGNED_OUT_EVERYWHERE = "signed-out-everywhere"
+    SESSION_ENDED = "session-ended"
+    LINK_ASKED = "link-asked"
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
     RESOLVED = "resolved"
@@ -58,6 +62,9 @@ class Notice(StrEnum):
     RETRIED = "retried"
     DISMISSED = "dismissed"
     NOT_FAILED = "not-failed"
+    SILENCE_BEGUN = "silence-begun"
+    SILENCE_ENDED = "silence-ended"
+    SILENCE_WAS_OVER = "silence-was-over"
 
     @property
     def text(self) -> str:
@@ -67,6 +74,10 @@ class Notice(StrEnum):
 
 _NOTICES = {
     Notice.SIGNED_OUT: "You are signed out.",
+    Notice.SIGNED_OUT_EVERYWHERE: "You are signed out everywhere.",
+    Notice.SESSION_ENDED: "That browser isn't signed in any more.",
+    Notice.LINK_ASKED: "If there is a person of that name with contacts of their own, a link is on its way to these. "
+    "It works once, within ten minutes. Nobody gets more than three links an hour: look for one that came before, too.",
     Notice.ACKNOWLEDGED: "You have it. Nobody is told any more, unless it gets worse or begins again.",
     Notice.SNOOZED: "You have it for now. If it isn't over by the end of that, everything starts anew.",
     Notice.RESOLVED: "It is over. Everybody who was told hears that.",
@@ -78,6 +89,9 @@ _NOTICES = {
     Notice.RETRIED: "It is sent again now. What becomes of it stands below.",
     Notice.DISMISSED: "It is dismissed: nothing more is done about this failure.",
     Notice.NOT_FAILED: "Nothing was done: it isn't a failure any more. How it stands is below.",
+    Notice.SILENCE_BEGUN: "The silence is stored.",
+    Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
+    Notice.SILENCE_WAS_OVER: "That silence was over already.",
 }
 
 
@@ -112,17 +126,22 @@ def shown(request: Request, viewer: Viewer, template: str, values: Mapping[str, 
 
     A template also has `viewer`, `t` (its times), `path` and `notice`, and extends `frame`.
     """
-    said = request.query_params.get("said", "")
     context = {
         "viewer": viewer,
         "t": viewer.times,
         "path": request.url.path,
         "query": request.url.query,
-        "notice": Notice(said).text if said in set(Notice) else "",
+        "notice": said(request),
         "frame": "piece.html" if LIVE in request.headers else "frame.html",
         **values,
     }
     return HTMLResponse(_environment().get_template(template).render(context), status, dict(HEADERS))
+
+
+def said(request: Request) -> str:
+    """Return what a page's address says was done."""
+    name = request.query_params.get("said", "")
+    return Notice(name).text if name in set(Notice) else ""
 
 
 def plain(
@@ -166,8 +185,13 @@ def refused(request: Request, error: AlertgateError) -> Response:
     """Return the page for an error."""
     problem, headers = describe(request, error)
     if isinstance(error, Unauthenticated):
-        there = request.url.path if request.method == "GET" else "/"
-        back = f"{there}?{request.url.query}" if request.url.query and request.method == "GET" else there
-        values = {"to": back, "wrong": str(error) if request.url.path == "/sign-in" else "", "plain_http": False}
+        values = sign_in_values(request, request.app.state.gate, to=_back(request))
         return plain("sign_in.html", values, problem["status"], headers)
     return plain("refused.html", problem, problem["status"], headers)
+
+
+def _back(request: Request) -> str:
+    """Return the page to come back to after signing in."""
+    if request.method != "GET":
+        return "/"
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("person", sa.Text),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("credential", sa.String(16), nullable=False),
+        sa.Column("token_mark", sa.String(32)),
         sa.Column("zone", sa.Text),
         sa.Column("agent", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
