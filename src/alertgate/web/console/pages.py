@@ -59,6 +59,9 @@ class Notice(StrEnum):
     HAD_BEFORE = "had-before"
     SILENCED_BEFORE = "silenced-before"
     OVER_BEFORE = "over-before"
+    RETRIED = "retried"
+    DISMISSED = "dismissed"
+    NOT_FAILED = "not-failed"
     SILENCE_BEGUN = "silence-begun"
     SILENCE_ENDED = "silence-ended"
     SILENCE_WAS_OVER = "silence-was-over"
@@ -83,6 +86,9 @@ _NOTICES = {
     Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
     Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
+    Notice.RETRIED: "It is sent again now. What becomes of it stands below.",
+    Notice.DISMISSED: "It is dismissed: nothing more is done about this failure.",
+    Notice.NOT_FAILED: "Nothing was done: it isn't a failure any more. How it stands is below.",
     Notice.SILENCE_BEGUN: "The silence is stored.",
     Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
     Notice.SILENCE_WAS_OVER: "That silence was over already.",
