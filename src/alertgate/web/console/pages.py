@@ -47,6 +47,10 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
+    RETRIED = "retried"
+    DISMISSED = "dismissed"
+    ALL_DISMISSED = "all-dismissed"
+    NOT_OUTSTANDING = "not-outstanding"
     SILENCE_BEGUN = "silence-begun"
     SILENCE_ENDED = "silence-ended"
     SILENCE_WAS_OVER = "silence-was-over"
@@ -59,6 +63,10 @@ class Notice(StrEnum):
 
 _NOTICES = {
     Notice.SIGNED_OUT: "You are signed out.",
+    Notice.RETRIED: "It is sent again now.",
+    Notice.DISMISSED: "It is dismissed.",
+    Notice.ALL_DISMISSED: "They are dismissed.",
+    Notice.NOT_OUTSTANDING: "Nothing was left to do: it was dealt with already.",
     Notice.SILENCE_BEGUN: "The silence is stored.",
     Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
     Notice.SILENCE_WAS_OVER: "That silence was over already.",
