@@ -157,9 +157,10 @@ class Silencer:
         return Silenced(SilenceResult.ENDED, silences.get(connection, silence_id))
 
     def silence_device(self, connection: Connection, action: Action) -> Applied | None:
-        """Silence the device of an incident, as the page of a message's link does; None if there is no such incident.
+        """Silence the device of an incident, as the buttons of pages do; None if there is no such incident.
 
-        Only while the incident is open, and for LONGEST_BY_LINK at most: who holds a link has no other credential.
+        Only while the incident is open, and for LONGEST_BY_LINK at most: who holds a link has no other credential, and
+        for longer there are the API and the console's page of silences.
         What is critical is told all the same, unless the incident is: then its reader knew what they silenced.
         """
         incident, now = incidents.get(connection, action.incident_id), action.now
@@ -266,6 +267,11 @@ def held_unless(incident: Incident) -> Severity | None:
 def _glob(incident: Incident) -> str:
     """Return what matches an incident's device alone: its special characters stand for themselves."""
     return _SPECIAL.sub(r"[\1]", incident.device or "")
+
+
+def is_of_device(silence: Silence, incident: Incident) -> bool:
+    """Return whether a silence holds what one device reports, that of an incident, and nothing else."""
+    return silence.device is not None and silence.device == _glob(incident)
 
 
 def why_not(incident: Incident) -> str | None:
