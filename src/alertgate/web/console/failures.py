@@ -21,7 +21,7 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 async def retry(notification_id: UUID, request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
     """Send a failed notification again. Raises NotFound, Conflict, which says why nothing would come of it."""
     fields = form(await read_body(request, gate))
-    replayed = await failure_acts.retry(gate, str(notification_id), viewer.credential, viewer.by)
+    replayed = await failure_acts.retry(gate, str(notification_id), viewer.by, viewer.credential)
     if replayed.result is ReplayResult.UNKNOWN:
         raise NotFound(replayed.reason)
     if replayed.result in (ReplayResult.UNREACHABLE, ReplayResult.SAID_ALREADY):

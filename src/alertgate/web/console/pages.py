@@ -48,6 +48,10 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
+    RETRIED = "retried"
+    DISMISSED = "dismissed"
+    ALL_DISMISSED = "all-dismissed"
+    NOT_OUTSTANDING = "not-outstanding"
     SIGNED_OUT_EVERYWHERE = "signed-out-everywhere"
     SESSION_ENDED = "session-ended"
     LINK_ASKED = "link-asked"
@@ -74,6 +78,10 @@ class Notice(StrEnum):
 
 _NOTICES = {
     Notice.SIGNED_OUT: "You are signed out.",
+    Notice.RETRIED: "It is sent again now.",
+    Notice.DISMISSED: "It is dismissed.",
+    Notice.ALL_DISMISSED: "They are dismissed.",
+    Notice.NOT_OUTSTANDING: "Nothing was left to do: it was dealt with already.",
     Notice.SIGNED_OUT_EVERYWHERE: "You are signed out everywhere.",
     Notice.SESSION_ENDED: "That browser isn't signed in any more.",
     Notice.LINK_ASKED: "If there is a person of that name with contacts of their own, a link is on its way to these. "
