@@ -1,4 +1,4 @@
-"""Store who may look at the console: sessions, and the links that begin one."""
+"""Store who may look at the console: sessions, and the links that begin one; and find what its pages show."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,8 @@ revision = "0015"
 down_revision = "0014"
 branch_labels = None
 depends_on = None
+
+QUARANTINED = sa.text("status = 'quarantined'")
 
 
 def upgrade() -> None:
@@ -17,6 +19,7 @@ def upgrade() -> None:
         sa.Column("person", sa.Text),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("credential", sa.String(16), nullable=False),
+        sa.Column("token_mark", sa.String(32)),
         sa.Column("zone", sa.Text),
         sa.Column("agent", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
@@ -35,8 +38,28 @@ def upgrade() -> None:
     )
     op.create_index("sign_ins_hash", "sign_ins", ["hash"], unique=True)
     op.create_index("sign_ins_ends_at", "sign_ins", ["ends_at"])
+    # What a console counts by hour and severity, and shows first.
+    op.drop_index("ix_alerts_received_at", "alerts")
+    op.create_index("alerts_received_at", "alerts", ["received_at", "severity"])
+    op.create_index(
+        "incidents_worst",
+        "incidents",
+        [sa.text("severity DESC"), sa.text("status DESC"), "id"],
+        sqlite_where=sa.text("status <> 'resolved'"),
+        postgresql_where=sa.text("status <> 'resolved'"),
+    )
+    op.create_index("alerts_quarantined", "alerts", ["id"], sqlite_where=QUARANTINED, postgresql_where=QUARANTINED)
+    # The newest notifications of an incident that has thousands.
+    op.create_index("notifications_incident", "notifications", ["incident_id", "id"])
+    op.drop_index("ix_notifications_incident_id", "notifications")
 
 
 def downgrade() -> None:
+    op.create_index("ix_notifications_incident_id", "notifications", ["incident_id"])
+    op.drop_index("notifications_incident", "notifications")
+    op.drop_index("alerts_quarantined", "alerts")
+    op.drop_index("incidents_worst", "incidents")
+    op.drop_index("alerts_received_at", "alerts")
+    op.create_index("ix_alerts_received_at", "alerts", ["received_at"])
     for table in ("sign_ins", "sessions"):
         op.drop_table(table)
