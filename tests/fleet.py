@@ -64,9 +64,8 @@ async def fleet(directory: Path, **overrides: Any) -> AsyncIterator[House]:
     """Run the house's service, with nothing in its past; its clock stands 26 hours before `NOW`."""
     (directory / "policy.toml").write_text(POLICY, encoding="utf-8")
     clock = FakeClock(NOW - DAY)
-    async with mail_sink() as sink:
-        async with serving(_settings(directory, sink, **overrides), clock=clock) as service:
-            yield House(service, sink, clock)
+    async with mail_sink() as sink, serving(_settings(directory, sink, **overrides), clock=clock) as service:
+        yield House(service, sink, clock)
 
 
 def _settings(directory: Path, sink: MailSink, **overrides: Any) -> Settings:
