@@ -139,6 +139,7 @@ def open_gate(
         auditor=auditor,
         failures=failures,
         limits=Limits(settings, clock, metrics),
+        lookout=assembly.lookout(store, clock, metrics, deliverer, auditor, policies, directory),
         unverified=UnverifiedBodies(metrics, patience=settings.body_timeout / 2),
         metrics=metrics,
     )

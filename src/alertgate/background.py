@@ -10,6 +10,7 @@ from alertgate.policy import device_names
 from alertgate.policy.keeper import FOLLOW_EVERY
 from alertgate.prove import audit as auditing
 from alertgate.prove import housekeeping
+from alertgate.web.console import lookout
 from alertgate.web.dependencies import Gate
 
 
@@ -65,5 +66,6 @@ def _always(gate: Gate) -> list[Periodic]:
         Periodic("device register", device_register.SETTLE_EVERY, lambda: gate.recorder.devices.settle(store, clock)),
         Periodic("device names", device_names.FOLLOW_EVERY, lambda: gate.device_names.follow(store)),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
+        Periodic("console", lookout.EVERY, gate.lookout.look),
         Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
     ]

@@ -33,6 +33,7 @@ from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
 from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.engine import Store
+from alertgate.web.console.lookout import Lookout
 from alertgate.web.limits import Limits
 from alertgate.web.unverified import UnverifiedBodies
 
@@ -70,6 +71,8 @@ class Gate:
     auditor: Auditor
     failures: FailureWatch
     limits: Limits
+    lookout: Lookout
+    """Who looks at the console, and what they are to be told."""
     unverified: UnverifiedBodies
     metrics: Metrics
 
