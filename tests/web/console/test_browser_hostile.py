@@ -63,6 +63,7 @@ DECEPTIVE = r"""() => [...document.body.innerText.matchAll(
 async def _store(home: House) -> None:
     """Store every text wherever it goes."""
     client = home.service.client
+    home.sink.answer("RCPT", *(f"550 5.1.1 {text}" for text in MARKUP))
     for number, text in enumerate(TEXTS):
         data = {"status": "firing", "message": text, text: text, "nested": {text: [text]}, "url": text}
         body = {"event": f"hostile/{number}/{text}", "coreid": text, "data": data}
@@ -81,8 +82,6 @@ async def _store(home: House) -> None:
             await other.post("/sign-in", data={"token": API, "name": text}, headers=headers)
     for body in (*READABLE.values(), *ODD.values(), *UNREADABLE.values(), "".join(MARKUP).encode()):
         await client.post("/webhook/particle", content=body, headers={**BEARER, "Content-Type": "application/json"})
-    home.sink.answer("RCPT", *(f"550 5.7.1 {text}".encode("ascii", "replace").decode() for text in MARKUP))
-    await client.post("/webhook/particle", json={"event": "leak/hostile", "coreid": "x"}, headers=BEARER)
     await home.service.settled()
 
 
