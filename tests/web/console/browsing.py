@@ -25,7 +25,7 @@ MOST_ALIKE = 2
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
   const wide = [...document.body.querySelectorAll("*")].filter(one => {
-    if (one.closest(".scroll, .top nav, pre, svg, .skip, .away")) return false;
+    if (one.closest(".scroll, .top nav, pre, svg, .skip, .unseen")) return false;
     const box = one.getBoundingClientRect();
     return box.width > 0 && (box.right > width + 1 || box.left < -1);
   });

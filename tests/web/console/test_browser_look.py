@@ -1,5 +1,6 @@
 """Every page of the console in a real browser: usable by everybody, on any screen, and small."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,8 @@ async def _violations(look: Look) -> list[str]:
 async def test_axe_finds_nothing_wrong(console: Console, scheme: str, viewport: dict[str, int]):
     """On no page: contrast, names, headings, landmarks, and whatever else its rules are about."""
     async with looking(console.browser, console.service, viewport=viewport, color_scheme=scheme) as look:
-        assert await of_each(console.pages, look, lambda: _violations(look)) == {}
+        found = await of_each(console.pages, look, lambda: _violations(look))
+        assert found == {}, json.dumps(found, indent=1)
         assert (look.said, look.asked) == ([], [])
         for path in ("/sign-in", "/incidents/none"):
             await look.page.goto(look.origin + path)
