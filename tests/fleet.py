@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alertgate.config import Settings
-from tests.conftest import API_BEARER, BEARER, Running, load, serving
+from tests.conftest import API_BEARER, BEARER, load, serving
 from tests.fakes import FakeClock, MailSink, mail_sink
 from tests.flow.test_stories import House
 from tests.pages import KEY
@@ -90,15 +90,16 @@ def _settings(directory: Path, sink: MailSink, **overrides: Any) -> Settings:
 
 async def live(home: House) -> None:
     """Let a day and half a night pass, until `NOW`."""
-    for ago, name, event, data in sorted(_events(), reverse=True):
+    await _unreadable(home)
+    for ago, name, event, data in sorted(_events(), key=lambda each: -each[0]):
         await _until(home, NOW - timedelta(minutes=ago))
         body = {"event": event, "coreid": DEVICES[name], "data": data}
         answer = await home.service.client.post("/webhook/particle", json=body, headers=BEARER)
         assert answer.status_code in (200, 202), answer.text
-        if event in _ACTS:
+        if event in _ACTS and data["status"] == "firing":
             await _act(home, answer.json()["incident"], *_ACTS[event])
     await _until(home, NOW)
-    await _unreadable(home.service)
+    await home.service.gate.auditor.run()
 
 
 async def _until(home: House, moment: datetime) -> None:
@@ -127,7 +128,9 @@ def _events() -> Iterable[tuple[float, str, str, dict[str, Any]]]:
     yield 1075, "Freezer garage", "freezer/temperature", {"status": "firing", "celsius": -9.5, "limit": -15}
     yield 1040, "Freezer garage", "freezer/temperature", {"status": "resolved", "celsius": -18.0, "limit": -15}
     yield 880, "Boiler", "boiler/pressure", {"status": "firing", "bar": 0.9}
+    yield 790, "Boiler", "boiler/pressure", {"status": "resolved", "bar": 1.4}
     yield 300, "Greenhouse", "frost", {"status": "firing", "celsius": 1.5}
+    yield 170, "Greenhouse", "frost", {"status": "resolved", "celsius": 3.5}
     yield 9, "Window bath", "window/open", {"status": "firing", "since": "rain began"}
     yield 4, "Leak cellar", "leak/cellar", {"status": "firing", "millimetres": 12, "pump": "off", "battery": 83}
     yield 3, "Leak cellar", "leak/cellar", {"status": "firing", "millimetres": 19, "pump": "off", "battery": 83}
@@ -141,12 +144,15 @@ async def _act(home: House, incident: str, act: str, by: str) -> None:
     assert answer.status_code == 200, answer.text
 
 
-async def _unreadable(service: Running) -> None:
-    """Send what can't be read, and begin a silence."""
+async def _unreadable(home: House) -> None:
+    """Send what can't be read, which somebody looks after, and begin a silence."""
+    client = home.service.client
     headers = {**BEARER, "Content-Type": "application/json"}
     for body in (b'{"event": "pump/state", "data": {"on": tru', b"\xff\xfe not text"):
-        answer = await service.client.post("/webhook/particle", content=body, headers=headers)
+        answer = await client.post("/webhook/particle", content=body, headers=headers)
         assert answer.status_code == 202, answer.text
-    silence = {"device": "Sump pump", "for": "6h", "note": "the pump is being replaced", "by": "Ben"}
-    answer = await service.client.post("/api/silences", json=silence, headers=API_BEARER)
+    for incident in (await client.get("/api/incidents", headers=API_BEARER)).json()["items"]:
+        await _act(home, incident["id"], "resolve", "Ben")
+    silence = {"device": "Sump pump", "for": "40h", "note": "the pump is being replaced", "by": "Ben"}
+    answer = await client.post("/api/silences", json=silence, headers=API_BEARER)
     assert answer.status_code == 201, answer.text
