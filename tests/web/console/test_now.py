@@ -6,6 +6,7 @@ from datetime import datetime
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from alertgate.model import Severity
 from alertgate.policy.escalations import Step
@@ -99,7 +100,7 @@ async def test_acknowledging_ends_what_comes_next_and_pressing_twice_is_once(mak
         assert "neighbour in" not in words(page)
         assert "Nobody is told any more, unless it gets worse or begins again." in words(page)
         assert "I'm on it" not in page.buttons
-        assert await home.passes(15) == []
+        assert await home.sleeps(15) == []
 
 
 async def test_who_comes_second_learns_that_somebody_has_it(make_settings, database):
@@ -171,7 +172,7 @@ async def test_silencing_asks_first_holds_what_comes_and_ends_by_a_button(make_s
         page = await looked(home, client)
         assert "Silenced by owner until 11:00: nothing is said of it before, unless it is critical." in words(page)
         assert "GOING ON 1 incident is going on, and somebody has it, or has silenced it." in words(page)
-        assert await home.passes(15) == []
+        assert await home.sleeps(15) == []
         page = await looked(home, client)
         assert (await press(client, page, "End owner's silence")).headers["location"] == "/?said=unsilenced"
         assert (await press(client, page, "End owner's silence")).headers["location"] == "/?said=silenced-before"
@@ -311,3 +312,36 @@ async def test_a_critical_incident_that_nobody_has_is_not_well(make_settings, da
         await home.says(CRITICAL)
         assert "NOT WELL 1 incident is going on, and nobody has it." in words(await looked(home, client))
         assert Severity.CRITICAL.upper() in words(await looked(home, client))
+
+
+async def test_a_database_that_cannot_be_read_is_said_and_no_page_is_an_error(make_settings):
+    """What is going on isn't known then, and the page says nothing else of it."""
+    async with night(make_settings, {}) as (home, client):
+        await home.says({"temp": 2})
+        await looked(home, client)
+        with home.service.gate.store.transaction() as connection:
+            connection.execute(text("ALTER TABLE incidents RENAME TO gone"))
+        said = words(await seen(client, "/"))
+        assert "NOT WELL The database can't be read, so what is going on isn't known." in said
+        assert "What is open isn't known" in said
+        assert "ALL IS WELL" not in said
+        with home.service.gate.store.transaction() as connection:
+            connection.execute(text("ALTER TABLE sessions RENAME TO away"))
+        page = await seen(client, "/", 503)
+        assert "The database can't be read" in words(page)
+        assert "text/html" in page.answer.headers["content-type"]
+
+
+async def test_a_store_without_the_auditor_is_never_well(make_settings):
+    """After a start nobody knows yet whether everybody was told."""
+    async with (
+        household(make_settings, HOME, NIGHT, {}) as home,
+        home.running() as service,
+        signed_in(service) as client,
+    ):
+        await home.says({"status": "ok"})
+        if service.gate.auditor.latest is None:
+            assert "NOT KNOWN The auditor hasn't looked yet" in words(await seen(client, "/"))
+        await service.gate.auditor.run()
+        home.clock.move(minutes=3)
+        assert "NOT KNOWN The auditor last looked 3 min ago" in words(await seen(client, "/"))

@@ -45,6 +45,11 @@ class Lookout:
         self.open_incidents = 0
         """How many incidents aren't over, as of the last look; at most MOST_OPEN."""
 
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._hub)
+
     def join(self, session: Session, about: frozenset[Topic], wake: Callable[[], None]) -> Stream:
         """Open a stream. Raises RateLimited, TooManyStreams."""
         stream = self._hub.join(session, about, wake)
@@ -67,7 +72,9 @@ class Lookout:
             return
         changed = await self._changed()
         if Topic.INCIDENTS in changed:
-            self.open_incidents = await self._store.read(lambda connection: open_incidents.number(connection, MOST_OPEN))
+            self.open_incidents = await self._store.read(
+                lambda connection: open_incidents.number(connection, MOST_OPEN)
+            )
         if Topic.SESSIONS in changed or self._clock.monotonic() - self._sessions_at >= SESSIONS_EVERY:
             await self._end_sessions()
         self._hub.changed(changed)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from alertgate.addresses import mask
 from alertgate.device import DeviceState
-from alertgate.errors import StoreUnavailable
+from alertgate.errors import StoreError
 from alertgate.model import IncidentStatus, Source
 from alertgate.notify.course import listed
 from alertgate.notify.render.text import one_line
@@ -61,7 +61,7 @@ async def now(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Res
 
     try:
         found = await gate.store.read(read)
-    except StoreUnavailable:
+    except StoreError:
         found = None
     shown_cards = cards(found.going_on, viewer, gate).all("/") if found else []
     said = judge(_facts(gate, health["store"], health["delivery"], found, shown_cards), viewer.now)

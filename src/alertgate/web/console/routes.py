@@ -1,14 +1,5 @@
 """All routes of the console."""
 
-from alertgate.web.console import incident_acts, live, now, sessions, sign_in, sign_in_links, silences, static_files
+from alertgate.web.console import alerts, export, failures, incident_acts, incidents, live, now, sessions, sign_in, sign_in_links, silences, static_files
 
-ROUTERS = (
-    static_files.router,
-    sign_in.router,
-    incident_acts.router,
-    live.router,
-    now.router,
-    sessions.router,
-    sign_in_links.router,
-    silences.router,
-)
+ROUTERS = (static_files.router, sign_in.router, alerts.router, export.router, failures.router, incident_acts.router, incidents.router, live.router, now.router, sessions.router, sign_in_links.router, silences.router)

@@ -15,7 +15,6 @@ if (state) {
   let stream = null;
   let heardAt = Date.now();
   let triedAt = 0;
-  let isOld = false; // the page couldn't be fetched
   let timer = 0;
 
   function connect() {
@@ -24,13 +23,12 @@ if (state) {
     triedAt = Date.now();
     const asked = new URLSearchParams([...about, "incidents"].map((topic) => ["about", topic]));
     stream = new EventSource(`/live?${asked}`);
-    stream.onopen = heard;
-    stream.addEventListener("alive", heard);
-    stream.onmessage = (event) => {
-      heard();
+    stream.addEventListener("alive", () => { heardAt = Date.now(); });
+    stream.onmessage = (event) => { // the first one is of everything, so that the page catches up
       const hint = JSON.parse(event.data);
       count(hint.open);
       if (hint.topics.some((topic) => about.has(topic))) refresh();
+      else heard();
     };
     stream.onerror = () => {
       lost();
@@ -46,11 +44,11 @@ if (state) {
   }
   function reconnect() {
     disconnect();
-    connect(); // a new stream is told of everything, and so the page catches up
+    connect();
   }
   function heard() {
     heardAt = Date.now();
-    if (!isOld) say("Live.");
+    say("Live.");
   }
   function lost() {
     const since = new Date(heardAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -78,10 +76,8 @@ if (state) {
         if (!answer.ok) throw new Error(`${answer.status}`);
         take(new DOMParser().parseFromString(await answer.text(), "text/html"));
       }
-      isOld = false;
       if (stream?.readyState === EventSource.OPEN) heard();
     } catch {
-      isOld = true;
       lost();
       clearTimeout(timer);
       timer = setTimeout(reconnect, AGAIN_AFTER);
