@@ -47,6 +47,8 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
+    DEVICE_NAMED = "device-named"
+    DEVICE_UNNAMED = "device-unnamed"
 
     @property
     def text(self) -> str:
@@ -54,7 +56,11 @@ class Notice(StrEnum):
         return _NOTICES[self]
 
 
-_NOTICES = {Notice.SIGNED_OUT: "You are signed out."}
+_NOTICES = {
+    Notice.SIGNED_OUT: "You are signed out.",
+    Notice.DEVICE_NAMED: "The device has its name now.",
+    Notice.DEVICE_UNNAMED: "The device has no name any more that was given here.",
+}
 
 
 @cache

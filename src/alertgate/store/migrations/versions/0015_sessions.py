@@ -8,6 +8,10 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
+IS_OFFLINE = sa.text("offline_at IS NOT NULL")
+IS_LOW = sa.text("(battery_low OR battery < 20)")
+IS_UNRESOLVED = sa.text("status <> 'resolved'")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -35,8 +39,21 @@ def upgrade() -> None:
     )
     op.create_index("sign_ins_hash", "sign_ins", ["hash"], unique=True)
     op.create_index("sign_ins_ends_at", "sign_ins", ["ends_at"])
+    op.create_index("devices_state", "devices", ["state", "id"])
+    op.create_index("devices_offline", "devices", ["id"], sqlite_where=IS_OFFLINE, postgresql_where=IS_OFFLINE)
+    op.create_index("devices_low", "devices", ["id"], sqlite_where=IS_LOW, postgresql_where=IS_LOW)
+    op.create_index(
+        "incidents_unresolved_device",
+        "incidents",
+        ["device", "id"],
+        sqlite_where=IS_UNRESOLVED,
+        postgresql_where=IS_UNRESOLVED,
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("incidents_unresolved_device", "incidents")
+    for index in ("devices_low", "devices_offline", "devices_state"):
+        op.drop_index(index, "devices")
     for table in ("sign_ins", "sessions"):
         op.drop_table(table)
