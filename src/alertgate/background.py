@@ -38,7 +38,13 @@ async def _beats(gate: Gate) -> AsyncIterator[list[Periodic]]:
 def _always(gate: Gate) -> list[Periodic]:
     settings, store, clock = gate.settings, gate.store, gate.clock
 
-    retention = housekeeping.Retention(store, clock, settings.retention_days, lambda: gate.watch.is_disk_low)
+    retention = housekeeping.Retention(
+        store,
+        clock,
+        settings.retention_days,
+        lambda: gate.watch.is_disk_low,
+        lambda: gate.directory.policy.people,
+    )
 
     async def audit() -> None:
         await gate.auditor.run()

@@ -87,6 +87,17 @@ class Silenced:
     """How many incidents that aren't over it matches now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a silence would be and hold."""
+
+    silence: Silence | None = None
+    """None if something is wrong with it, which `errors` say."""
+    alike: tuple[tuple[incidents.Alike, int], ...] = ()
+    """The kinds of incidents that aren't over and that it matches now, with their numbers."""
+    errors: tuple[FieldError, ...] = ()
+
+
 class Silencer:
     """Begins and ends silences. `new_id` returns an id for a time, `device_name` the name of a device's id.
 
@@ -110,23 +121,27 @@ class Silencer:
             found = (FieldError("", f"there are {MOST} silences that aren't over: end some of them first"),)
         if found:
             return Silenced(SilenceResult.REFUSED, errors=found)
-        begins_at, ends_at = wanted.span(now)
-        new = Silence(
-            id=self._new_id(now),
-            event=wanted.event,
-            device=wanted.device,
-            source=wanted.source,
-            min_severity=wanted.min_severity,
-            unless=wanted.unless,
-            begins_at=begins_at,
-            ends_at=ends_at,
-            author=wanted.by,
-            credential=wanted.credential,
-            note=wanted.note,
-            created_at=now,
-        )
+        new = _silence(self._new_id(now), wanted, now)
         silences.add(connection, new)
-        return Silenced(SilenceResult.BEGUN, new, open_incidents=self._matching(connection, new))
+        alike = self.matching(connection, new)
+        return Silenced(SilenceResult.BEGUN, new, open_incidents=sum(number for _, number in alike))
+
+    def preview(self, connection: Connection, wanted: Wanted, now: datetime) -> Preview:
+        """Return what a silence would hold, and store nothing."""
+        found = tuple(problems(wanted, now))
+        if found:
+            return Preview(errors=found)
+        new = _silence("", wanted, now)
+        return Preview(new, tuple(self.matching(connection, new)))
+
+    def begin_once(self, connection: Connection, wanted: Wanted, now: datetime) -> Silenced:
+        """Store a silence, unless the same person began the same one just now: a button was pressed twice."""
+        begins_at, ends_at = wanted.span(now)
+        for each in silences.over_after(connection, now):
+            apart = max(now - each.created_at, abs(each.begins_at - begins_at), abs(each.ends_at - ends_at))
+            if _is_alike(each, wanted) and each.author == wanted.by and apart < PRESSED_TWICE:
+                return Silenced(SilenceResult.ALREADY, each)
+        return self.begin(connection, wanted, now)
 
     def end(
         self, connection: Connection, silence_id: str, by: str, credential: Credential, now: datetime
@@ -142,9 +157,10 @@ class Silencer:
         return Silenced(SilenceResult.ENDED, silences.get(connection, silence_id))
 
     def silence_device(self, connection: Connection, action: Action) -> Applied | None:
-        """Silence the device of an incident, as the page of a message's link does; None if there is no such incident.
+        """Silence the device of an incident, as the buttons of pages do; None if there is no such incident.
 
-        Only while the incident is open, and for LONGEST_BY_LINK at most: who holds a link has no other credential.
+        Only while the incident is open, and for LONGEST_BY_LINK at most: who holds a link has no other credential, and
+        for longer there are the API and the console's page of silences.
         What is critical is told all the same, unless the incident is: then its reader knew what they silenced.
         """
         incident, now = incidents.get(connection, action.incident_id), action.now
@@ -185,14 +201,33 @@ class Silencer:
                 return Silenced(SilenceResult.BEGUN, replace(each, ends_at=ends_at))
         return None
 
-    def _matching(self, connection: Connection, silence: Silence) -> int:
-        """Return how many incidents that aren't over a silence matches."""
+    def matching(self, connection: Connection, silence: Silence) -> Iterator[tuple[incidents.Alike, int]]:
+        """Yield the kinds of incidents that aren't over and that a silence matches, with their numbers."""
         alike = incidents.unresolved_alike(connection)
-        return sum(number for one, number in alike if matches(silence, self._subject(one)))
+        return ((one, number) for one, number in alike if matches(silence, self.subject(one)))
 
-    def _subject(self, incident: incidents.Alike) -> Subject:
+    def subject(self, incident: incidents.Alike) -> Subject:
+        """Return what a silence looks at."""
         name = self._device_name(incident.device)
         return Subject(incident.event, incident.severity, incident.source, incident.device, name)
+
+
+def _silence(silence_id: str, wanted: Wanted, now: datetime) -> Silence:
+    begins_at, ends_at = wanted.span(now)
+    return Silence(
+        id=silence_id,
+        event=wanted.event,
+        device=wanted.device,
+        source=wanted.source,
+        min_severity=wanted.min_severity,
+        unless=wanted.unless,
+        begins_at=begins_at,
+        ends_at=ends_at,
+        author=wanted.by,
+        credential=wanted.credential,
+        note=wanted.note,
+        created_at=now,
+    )
 
 
 def _as_wanted(known: Iterable[Silence], wanted: Wanted, now: datetime) -> Silence | None:
@@ -232,6 +267,11 @@ def held_unless(incident: Incident) -> Severity | None:
 def _glob(incident: Incident) -> str:
     """Return what matches an incident's device alone: its special characters stand for themselves."""
     return _SPECIAL.sub(r"[\1]", incident.device or "")
+
+
+def is_of_device(silence: Silence, incident: Incident) -> bool:
+    """Return whether a silence holds what one device reports, that of an incident, and nothing else."""
+    return silence.device is not None and silence.device == _glob(incident)
 
 
 def why_not(incident: Incident) -> str | None:

@@ -15,6 +15,14 @@ LATEST = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Most:
+    """How much of what was sent about an incident is read, the newest."""
+
+    notifications: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A notification with its attempts, oldest first."""
 
@@ -32,6 +40,8 @@ class Trail:
     escalation: StoredRun | None = None
     """How far the incident's escalation is; None if all people were told at once, and that is all."""
     silences: tuple[Silence, ...] = ()
+    left_out: int = 0
+    """How many older notifications of the incident aren't in `told`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +53,50 @@ class IncidentTrail:
     told: tuple[Told, ...]
     escalation: StoredRun | None = None
     silences: tuple[Silence, ...] = ()
+    left_out: int = 0
+    """How many older notifications aren't in `told`."""
 
 
 DeviceName = Callable[[str | None], str | None]
 """Returns the name of a device's id, if it has one: silences match that too."""
 
 
-def trail(connection: Connection, alert_id: str, device_name: DeviceName = lambda _: None) -> Trail | None:
+def trail(
+    connection: Connection, alert_id: str, device_name: DeviceName = lambda _: None, most: Most | None = None
+) -> Trail | None:
     """Return an alert's trail, or None."""
     alert = alerts.get(connection, alert_id)
     if alert is None:
         return None
-    if alert.incident_id is None:
+    incident = incidents.get(connection, alert.incident_id) if alert.incident_id else None
+    if incident is None:
         return Trail(alert, None, ())
-    planned = notifications.of_incident(connection, alert.incident_id)
-    incident, run = incidents.get(connection, alert.incident_id), escalations.get(connection, alert.incident_id)
-    silenced = _silenced(connection, incident, device_name) if incident else ()
-    return Trail(alert, incident, told(connection, planned), run, silenced)
+    sent, left_out = _sent(connection, incident.id, most)
+    run, silenced = escalations.get(connection, incident.id), _silenced(connection, incident, device_name)
+    return Trail(alert, incident, sent, run, silenced, left_out)
 
 
 def incident_trail(
-    connection: Connection, incident_id: str, device_name: DeviceName = lambda _: None
+    connection: Connection, incident_id: str, device_name: DeviceName = lambda _: None, most: Most | None = None
 ) -> IncidentTrail | None:
     """Return an incident's trail, or None."""
     incident = incidents.get(connection, incident_id)
     if incident is None:
         return None
     latest = alerts.latest(connection, incident_id, LATEST)
-    planned = notifications.of_incident(connection, incident_id)
-    run = escalations.get(connection, incident_id)
-    silenced = _silenced(connection, incident, device_name)
-    return IncidentTrail(incident, tuple(latest), told(connection, planned), run, silenced)
+    sent, left_out = _sent(connection, incident_id, most)
+    run, silenced = escalations.get(connection, incident_id), _silenced(connection, incident, device_name)
+    return IncidentTrail(incident, tuple(latest), sent, run, silenced, left_out)
+
+
+def _sent(connection: Connection, incident_id: str, most: Most | None) -> tuple[tuple[Told, ...], int]:
+    """Return an incident's notifications, and how many older ones are left out."""
+    if most is None:
+        return told(connection, notifications.of_incident(connection, incident_id)), 0
+    newest = notifications.newest_of(connection, incident_id, most.notifications)
+    left_out = notifications.number_of(connection, incident_id) - len(newest)
+    made = attempts.newest_of(connection, [each.id for each in newest], most.attempts)
+    return _with_attempts(newest, made), left_out
 
 
 def _silenced(connection: Connection, incident: Incident, device_name: DeviceName) -> tuple[Silence, ...]:
@@ -86,7 +109,11 @@ def _silenced(connection: Connection, incident: Incident, device_name: DeviceNam
 
 def told(connection: Connection, planned: list[Notification]) -> tuple[Told, ...]:
     """Return notifications with their attempts, in the same order."""
+    return _with_attempts(planned, attempts.of_notifications(connection, [each.id for each in planned]))
+
+
+def _with_attempts(planned: list[Notification], made: list[Attempt]) -> tuple[Told, ...]:
     by_notification: dict[str, list[Attempt]] = {notification.id: [] for notification in planned}
-    for attempt in attempts.of_notifications(connection, list(by_notification)):
+    for attempt in made:
         by_notification[attempt.notification_id].append(attempt)
     return tuple(Told(notification, tuple(by_notification[notification.id])) for notification in planned)

@@ -1,11 +1,12 @@
 """Background jobs that keep the store small and its write-ahead log short."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 import structlog
 
 from alertgate.clock import Clock
+from alertgate.store import sessions
 from alertgate.store.engine import Store
 from alertgate.store.retention import delete_old
 
@@ -25,13 +26,24 @@ log = structlog.stdlib.get_logger("alertgate.housekeeping")
 
 
 class Retention:
-    """Deletes what ended `days` ago (0: nothing); sooner and more while `is_low` says that the disk is almost full."""
+    """Deletes what ended `days` ago (0: nothing); sooner and more while `is_low` says that the disk is almost full.
 
-    def __init__(self, store: Store, clock: Clock, days: int, is_low: Callable[[], bool]) -> None:
+    Sessions of the console are deleted once they are over, or their person isn't one of `people` any more.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        days: int,
+        is_low: Callable[[], bool],
+        people: Callable[[], Collection[str]],
+    ) -> None:
         self._store = store
         self._clock = clock
         self._days = days
         self._is_low = is_low
+        self._people = people
         self._last_run = float("-inf")
 
     async def run(self) -> None:
@@ -39,6 +51,8 @@ class Retention:
         moment, low = self._clock.monotonic(), self._is_low()
         if moment - self._last_run >= (EARLY_EVERY if low else RETENTION_EVERY):
             self._last_run = moment
+            people, now = self._people(), self._clock.now()
+            await self._store.write(lambda connection: sessions.delete_over(connection, now, people))
             await delete_expired(self._store, self._clock, fewer(self._days) if low else self._days)
 
 

@@ -1,7 +1,7 @@
 """Render an alert's trail as text: what happened when, and the current state. Pure."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -27,6 +27,7 @@ from alertgate.policy.silences import in_words
 from alertgate.proof import Proof
 from alertgate.prove.history import IncidentTrail, Told, Trail
 from alertgate.prove.told_events import Event, name_of, span, told_events
+from alertgate.silence import Silence
 
 LONGEST_QUOTE = 200
 """Characters of the alert's content."""
@@ -37,24 +38,40 @@ def tell(trail: Trail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
 
     The last line is the state at `now`. Control characters are escaped.
     """
-    events = [*_alert_events(trail), *_incident_events(trail, zone), *_silence_events(trail, zone, now)]
-    events += [event for told in trail.told for event in told_events(told)]
-    events.sort(key=attrgetter("at"))  # stable: events at the same time stay in causal order
-    lines = [*_heading(trail, name), *_timeline(events, zone), "", _current_state(trail, zone, now)]
+    lines = [
+        *_heading(trail, name),
+        *_timeline(events_of(trail, zone, now), zone),
+        "",
+        _current_state(trail, zone, now),
+    ]
     return "\n".join(escaped(line) for line in lines)
+
+
+def events_of(trail: Trail, zone: ZoneInfo, now: datetime) -> list[Event]:
+    """Return what happened to an alert, oldest first. Texts are as devices and servers wrote them."""
+    events = [*_alert_events(trail), *_incident_events(trail, zone), *_silence_events(trail.silences, zone, now)]
+    events += [event for told in trail.told for event in told_events(told)]
+    return sorted(events, key=attrgetter("at"))  # stable: events at the same time stay in causal order
 
 
 def tell_incident(trail: IncidentTrail, name: str | None, zone: ZoneInfo, now: datetime) -> str:
     """Return the timeline of an incident, as `tell` does for an alert: its latest alerts, and whoever was told."""
     incident, newest = trail.incident, trail.latest[0]
-    of_newest = Trail(newest, incident, trail.told)
+    of_newest = Trail(newest, incident, trail.told, trail.escalation)
+    events = events_of_incident(trail, zone, now)
+    lines = [*_incident_heading(trail, name), *_timeline(events, zone), "", _current_state(of_newest, zone, now)]
+    return "\n".join(escaped(line) for line in lines)
+
+
+def events_of_incident(trail: IncidentTrail, zone: ZoneInfo, now: datetime) -> list[Event]:
+    """Return what happened to an incident, oldest first, as far as the trail has it; texts as in `events_of`."""
+    incident = trail.incident
     events = [Event(incident.opened_at, "the incident was opened")]
     events += [event for alert in reversed(trail.latest) for event in _of_alert(alert)]
-    events += [*_ends(incident, zone), *(event for told in trail.told for event in told_events(told))]
-    events.sort(key=attrgetter("at"))
-    heading = _incident_heading(trail, name)
-    lines = [*heading, *_timeline(events, zone), "", _current_state(of_newest, zone, now)]
-    return "\n".join(escaped(line) for line in lines)
+    events += [*_escalation_events(trail), *_ends(incident, zone)]
+    events += [*_silence_events(trail.silences, zone, now)]
+    events += [event for told in trail.told for event in told_events(told)]
+    return sorted(events, key=attrgetter("at"))
 
 
 def _incident_heading(trail: IncidentTrail, name: str | None) -> Iterator[str]:
@@ -66,7 +83,8 @@ def _incident_heading(trail: IncidentTrail, name: str | None) -> Iterator[str]:
 
 def _of_alert(alert: Alert) -> Iterator[Event]:
     content = _content(alert)
-    yield Event(alert.received_at, f"alert {alert.id} received" + (f": {content}" if content else ""))
+    said = f": {content}" if content else ""
+    yield Event(alert.received_at, f"alert {alert.id} received{said}", alert.id)
     if alert.reason:
         yield Event(alert.received_at, f"grouped: {alert.reason}")
 
@@ -106,9 +124,7 @@ def _alert_events(trail: Trail) -> Iterator[Event]:
         yield Event(alert.published_at, "published, according to the sender")
     request = f" (request {alert.request_id})" if alert.request_id else ""
     # Particle's webhook has one way in.
-    how = (
-        with_credential(alert.credential) if alert.source is Source.GENERIC else ""
-    )  # Particle's webhook has one way in
+    how = with_credential(alert.credential) if alert.source is Source.GENERIC else ""
     if alert.source in (Source.ALERTGATE, Source.WATCH):
         yield Event(alert.received_at, "reported by alertgate itself")
     else:
@@ -136,9 +152,13 @@ def _incident_events(trail: Trail, zone: ZoneInfo) -> Iterator[Event]:
         return
     if incident.opened_at < trail.alert.received_at:
         yield Event(incident.opened_at, "the incident was opened by an earlier alert")
+    yield from _escalation_events(trail)
+    yield from _ends(incident, zone)
+
+
+def _escalation_events(trail: Trail | IncidentTrail) -> Iterator[Event]:
     if run := trail.escalation:
         yield Event(run.begun_at, f"escalation {run.escalation} began: {run.route}")
-    yield from _ends(incident, zone)
 
 
 def _ends(incident: Incident, zone: ZoneInfo) -> Iterator[Event]:
@@ -155,9 +175,9 @@ def _ends(incident: Incident, zone: ZoneInfo) -> Iterator[Event]:
         yield Event(incident.resolved_at, f"the incident was resolved{how}")
 
 
-def _silence_events(trail: Trail, zone: ZoneInfo, now: datetime) -> Iterator[Event]:
+def _silence_events(silences: Sequence[Silence], zone: ZoneInfo, now: datetime) -> Iterator[Event]:
     """Yield when silences began and ended, as far as that is past."""
-    for silence in trail.silences:
+    for silence in silences:
         how = with_credential(silence.credential)
         said = f"{in_words(silence, silence.ends_at, now, zone)}, asked for{how}: {silence.id}"
         if silence.begins_at <= now:

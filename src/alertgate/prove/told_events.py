@@ -23,6 +23,8 @@ class Event(NamedTuple):
 
     at: datetime
     text: str
+    alert_id: str | None = None
+    """The alert that it is about, if that has a page of its own."""
 
 
 def told_events(told: Told) -> Iterator[Event]:

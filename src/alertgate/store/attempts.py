@@ -23,6 +23,13 @@ def of_notifications(connection: Connection, notification_ids: Collection[str]) 
     return sorted(found, key=lambda attempt: attempt.id)
 
 
+def newest_of(connection: Connection, notification_ids: Collection[str], most: int) -> list[Attempt]:
+    """Return the newest attempts of these notifications, which are few, oldest first, at most so many."""
+    query = select(attempts).where(attempts.c.notification_id.in_(list(notification_ids)))
+    rows = connection.execute(query.order_by(attempts.c.id.desc()).limit(most))
+    return [Attempt(**row._asdict()) for row in rows][::-1]
+
+
 def last(connection: Connection, notification_ids: Collection[str]) -> dict[str, Attempt]:
     """Return the last attempt of each of these notifications that was attempted, by the notification's id."""
     found: dict[str, Attempt] = {}

@@ -1,12 +1,13 @@
 """Counts: the queue of each channel, and recent alerts, attempts and failures."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Connection, func, literal, literal_column, select, type_coerce
 
 from alertgate.model import ChannelName, NotificationStatus, Severity, Source, worst
 from alertgate.proof import Proof
+from alertgate.store.column_types import MICROSECOND, Instant
 from alertgate.store.notifications import IS_RELEASED, IS_SENT
 from alertgate.store.tables import alerts, attempts, constant, incidents, notifications
 
@@ -59,6 +60,39 @@ def alerts_since(connection: Connection, since: datetime) -> dict[str, int]:
     """Return how many alerts were received since then, by status."""
     query = select(alerts.c.status, func.count()).where(alerts.c.received_at >= since).group_by(alerts.c.status)
     return {str(status): number for status, number in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True)
+class HourCount:
+    """How many alerts of one severity were received in one hour."""
+
+    hour: int
+    """From the time on since which is counted: 0 is the first one."""
+    severity: Severity
+    number: int
+
+
+def alerts_by_hour(connection: Connection, since: datetime, most: int) -> list[HourCount]:
+    """Return how many alerts were received in each hour since then, by severity; of the newest `most` at most."""
+    newest = (
+        select(alerts.c.received_at, alerts.c.severity)
+        .where(alerts.c.received_at >= since)
+        .order_by(alerts.c.received_at.desc())
+        .limit(most)
+        .subquery()
+    )
+    after = type_coerce(newest.c.received_at, BigInteger) - literal(Instant.to_database(since), BigInteger)
+    hour = (after // literal_column(str(timedelta(hours=1) // MICROSECOND), BigInteger)).label("hour")
+    query = select(hour, newest.c.severity, func.count()).group_by(hour, newest.c.severity)
+    return [HourCount(int(hour), severity, number) for hour, severity, number in connection.execute(query)]
+
+
+def last_webhook(connection: Connection) -> tuple[Source, datetime] | None:
+    """Return which webhook last brought an alert, and when; None if there is no alert of any."""
+    own = [constant(Source.ALERTGATE), constant(Source.WATCH)]
+    query = select(alerts.c.source, alerts.c.received_at).where(alerts.c.source.not_in(own))
+    row = connection.execute(query.order_by(alerts.c.id.desc()).limit(1)).first()
+    return (row.source, row.received_at) if row else None
 
 
 def attempts_since(connection: Connection, since: datetime) -> dict[str, int]:

@@ -15,11 +15,12 @@ from alertgate.store.tables import notifications
 
 _n = notifications.c
 _FIND = select(*COLUMNS).where(_n.link_hash == bindparam("link_hash"))
-_FURTHEST = func.max(case({proof: proof.rank for proof in Proof}, value=_n.proof))
+FURTHEST = func.max(case({proof: proof.rank for proof in Proof}, value=_n.proof))
+"""The rank of the highest proof."""
 _TOLD = (
     select(
         *(_n.channel, _n.address, _n.status),
-        *(func.max(_n.finished_at), func.min(_n.due_at), func.max(_n.person), _FURTHEST),
+        *(func.max(_n.finished_at), func.min(_n.due_at), func.max(_n.person), FURTHEST),
     )
     .where(_n.incident_id.in_(bindparam("ids", expanding=True)))
     .group_by(_n.channel, _n.address, _n.status)

@@ -190,6 +190,18 @@ def of_incident(connection: Connection, incident_id: str) -> list[Notification]:
     return [notification_of(row) for row in connection.execute(query)]
 
 
+def newest_of(connection: Connection, incident_id: str, most: int) -> list[Notification]:
+    """Return an incident's newest notifications, oldest first, at most so many."""
+    query = select(*COLUMNS).where(_n.incident_id == incident_id).order_by(_n.id.desc()).limit(most)
+    return [notification_of(row) for row in connection.execute(query)][::-1]
+
+
+def number_of(connection: Connection, incident_id: str) -> int:
+    """Return how many notifications an incident has."""
+    query = select(func.count()).select_from(notifications).where(_n.incident_id == incident_id)
+    return int(connection.execute(query).scalar_one())
+
+
 def page(
     connection: Connection, wanted: WantedNotifications, before: str | None, limit: int, *, outstanding: bool = False
 ) -> list[Notification]:

@@ -14,6 +14,7 @@ sessions = Table(
     Column("person", AnyText),
     Column("name", AnyText, nullable=False),
     Column("credential", enum_type(Credential), nullable=False),
+    Column("token_mark", String(32)),
     Column("zone", AnyText),
     Column("agent", AnyText, nullable=False),
     Column("created_at", Instant, nullable=False),

@@ -4,14 +4,15 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, not_, or_, select, update
 
 from alertgate.credential import Credential
 from alertgate.model import Hold
 from alertgate.silence import Silence
+from alertgate.store.incidents import Alike
 from alertgate.store.notifications import IS_PENDING
 from alertgate.store.rows import insert_rows
-from alertgate.store.tables import constant, escalations, notifications, silences
+from alertgate.store.tables import constant, escalations, incidents, notifications, silences
 
 _s, _n = silences.c, notifications.c
 _NAMES = [field.name for field in fields(Silence)]
@@ -27,6 +28,8 @@ def _over_after(at: str) -> tuple[ColumnElement[bool], ...]:
 _OVER_AFTER = select(*_COLUMNS).where(*_over_after("at")).order_by(_s.id)
 _NOT_OVER = select(func.count()).select_from(silences).where(*_over_after("at"))
 _LASTING = _NOT_OVER.where(_s.begins_at <= bindparam("at"))
+
+_IS_OVER = not_(and_(*_over_after("at")))
 
 
 def add(connection: Connection, new: Silence) -> None:
@@ -65,6 +68,23 @@ def number_held(connection: Connection) -> int:
     """Return how many notifications silences hold; incidents that haven't spoken yet have none."""
     held = (IS_PENDING, _n.hold.is_not(None), _n.hold == constant(Hold.SILENCED))
     return connection.execute(select(func.count()).select_from(notifications).where(*held)).scalar_one()
+
+
+def pending_alike(connection: Connection, *, silenced: bool) -> list[tuple[Alike, int]]:
+    """Return how many notifications wait about incidents that are alike; `silenced`: only what silences hold."""
+    alike = [incidents.c[name] for name in Alike._fields]
+    query = select(*alike, func.count()).join_from(notifications, incidents).where(IS_PENDING).group_by(*alike)
+    if silenced:
+        query = query.where(_n.hold.is_not(None), _n.hold == constant(Hold.SILENCED))
+    return [(Alike(*row[:-1]), row[-1]) for row in connection.execute(query)]
+
+
+def over(connection: Connection, now: datetime, before: str | None, limit: int) -> list[Silence]:
+    """Return the newest `limit` silences that are over, newest first; with `before`, those older than that id."""
+    query = select(*_COLUMNS).where(_IS_OVER).order_by(_s.id.desc()).limit(limit)
+    if before:
+        query = query.where(_s.id < before)
+    return [Silence(*row) for row in connection.execute(query, {"at": now})]
 
 
 def page(connection: Connection, over_after: datetime | None, before: str | None, limit: int) -> list[Silence]:

@@ -67,7 +67,7 @@ alerts = Table(
     "alerts",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("received_at", Instant, nullable=False, index=True),
+    Column("received_at", Instant, nullable=False),
     Column("source", enum_type(Source), nullable=False),
     Column("status", enum_type(AlertStatus), nullable=False),
     Column("signal", enum_type(Signal), nullable=False),
@@ -88,6 +88,7 @@ alerts = Table(
     Column("credential", enum_type(Credential)),
     Column("incident_id", _ID, ForeignKey("incidents.id")),
     Column("reason", AnyText),
+    Index("alerts_received_at", "received_at", "severity"),
     Index("alerts_repeat_key", "repeat_key", "id"),
     Index("alerts_same_event", "repeat_key", "content", "published_at", "id"),
     Index("alerts_incident", "incident_id", "id"),
@@ -100,6 +101,7 @@ alerts = Table(
     ),
     Index("alerts_device", "device", "id"),
     Index("alerts_event", "event", "id"),
+    partial_index("alerts_quarantined", "id", where="status = 'quarantined'"),
 )
 
 incidents = Table(
@@ -136,6 +138,7 @@ incidents = Table(
     Index("incidents_device", "device", "id"),
     partial_index("incidents_unresolved", "key", where="status <> 'resolved'", unique=True),
     partial_index("incidents_unresolved_device", "device", "id", where="status <> 'resolved'"),
+    partial_index("incidents_worst", text("severity DESC"), text("status DESC"), "id", where="status <> 'resolved'"),
     # No index on last_alert_at: each alert that joins changes it, and would rewrite all indexes of its incident.
     partial_index("incidents_resolved_at", "resolved_at", where="resolved_at IS NOT NULL"),
 )
@@ -153,7 +156,7 @@ notifications = Table(
     "notifications",
     metadata,
     Column("id", _ID, primary_key=True),
-    Column("incident_id", _ID, ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("incident_id", _ID, ForeignKey("incidents.id"), nullable=False),
     Column("channel", enum_type(ChannelName), nullable=False),
     Column("address", AnyText, nullable=False),
     Column("kind", enum_type(Kind), nullable=False),
@@ -189,6 +192,7 @@ notifications = Table(
     Column("shown", String(16)),
     Column("follow_at", Instant),
     Column("follow_owner", AnyText),
+    Index("notifications_incident", "incident_id", "id"),
     partial_index(
         "notifications_one_pending", "incident_id", "channel", "address", where="status = 'pending'", unique=True
     ),

@@ -30,6 +30,7 @@ from alertgate.policy.silences import Silences, matches
 from alertgate.proof import Proof
 from alertgate.prove.linked import Story
 from alertgate.store.links import ToldContact
+from alertgate.store.open_incidents import Telling
 
 MOST_GROUPS = 20
 """Events of a digest that are shown; when somebody has these, the next ones are."""
@@ -58,7 +59,7 @@ LABELS = MappingProxyType(
 )
 
 
-_SHOWN = (
+SHOWN = (
     NotificationStatus.SENT,
     NotificationStatus.SENDING,
     NotificationStatus.PENDING,
@@ -148,24 +149,11 @@ class LinkPage(LocalTimes):
     def _states(self, group: LinkGroup) -> list[str]:
         """Return how a group stands: the sentences that a reader looks for."""
         if len(group.incidents) == 1:
-            return [self._state(group.incidents[0])]
+            return [state(group.incidents[0], self)]
         by_state = Counter(_state_of_many(incident) for incident in group.incidents)
         first = [f"{number:,} {state}" for state, number in sorted(by_state.items())[:MOST_STATES]]
         left_out = by_state.total() - sum(number for _, number in sorted(by_state.items())[:MOST_STATES])
         return [*first, *([f"{left_out:,} more"] if left_out else [])]
-
-    def _state(self, incident: Incident) -> str:
-        match incident.status:
-            case IncidentStatus.ACKNOWLEDGED:
-                at = f" (taken at {self.minute(incident.acknowledged_at)})" if incident.acknowledged_at else ""
-                if incident.snoozed_until:
-                    until = self.minute(incident.snoozed_until)
-                    return f"{_taker(incident)} has snoozed it until {until}. Then it starts anew."
-                return f"{_taker(incident)} has it{at}."
-            case IncidentStatus.RESOLVED:
-                return f"Over at {self.minute(incident.resolved_at or incident.last_alert_at)}{_how(incident)}."
-            case _:
-                return "Nobody has it yet."
 
     def _silenced(self, group: LinkGroup) -> list[str]:
         """Return until when a silence holds what would be said, if that is so for all of a group."""
@@ -198,22 +186,10 @@ class LinkPage(LocalTimes):
     def _told(self, statuses: list[ToldContact]) -> tuple[str, str]:
         """Return a contact, and how far it was told."""
         contact, by_status = statuses[0], {each.status: each for each in statuses}
-        said = [self._progress(by_status[status]) for status in _SHOWN if status in by_status]
+        said = [progress(by_status[status], self) for status in SHOWN if status in by_status]
         mine = self.story.linked.notification
         own = " (this message)" if _contact(contact) == (mine.channel, mine.address) else ""
-        return f"{one_line(_named(contact), 80)}{own}", ", ".join(said) or "not told, as it wasn't needed"
-
-    def _progress(self, each: ToldContact) -> str:
-        match each.status:
-            case NotificationStatus.SENT:
-                proved = "" if each.proof in (None, Proof.SENT) else f" ({each.proof})"
-                return f"told at {self.minute(each.finished_at or each.due_at)}{proved}"
-            case NotificationStatus.SENDING:
-                return "being told right now"
-            case NotificationStatus.PENDING:
-                return f"to be told at {self.minute(each.due_at)}" if each.due_at > self.now else "to be told next"
-            case _:
-                return "couldn't be told"
+        return f"{one_line(named(contact), 80)}{own}", ", ".join(said) or "not told, as it wasn't needed"
 
     def _details(self) -> dict[str, object]:
         """Return the story of an only incident."""
@@ -243,7 +219,7 @@ class LinkPage(LocalTimes):
             happened.append((incident.opened_at, "it began"))
         if incident.acknowledged_at:
             did = "snoozed" if incident.snoozed_until else "took"
-            took = f"{_taker(incident)} {did} it{in_words(incident.acknowledged_with)}"
+            took = f"{taker(incident)} {did} it{in_words(incident.acknowledged_with)}"
             happened.append((incident.acknowledged_at, took))
         if incident.resolved_at and incident.status is IncidentStatus.RESOLVED:
             happened.append((incident.resolved_at, f"over{_how(incident)}{in_words(incident.resolved_with)}"))
@@ -264,6 +240,35 @@ class LinkPage(LocalTimes):
                 yield each.removed_at, f"{ended_by} ended the silence{in_words(each.removed_with)}"
 
 
+def progress(each: ToldContact | Telling, times: LocalTimes) -> str:
+    """Return how far what a contact is told has got."""
+    match each.status:
+        case NotificationStatus.SENT:
+            proved = "" if each.proof in (None, Proof.SENT) else f" ({each.proof})"
+            return f"told at {times.minute(each.finished_at or each.due_at)}{proved}"
+        case NotificationStatus.SENDING:
+            return "being told right now"
+        case NotificationStatus.PENDING:
+            return f"to be told at {times.minute(each.due_at)}" if each.due_at > times.now else "to be told next"
+        case _:
+            return "couldn't be told"
+
+
+def state(incident: Incident, times: LocalTimes) -> str:
+    """Return who has an incident, or that it is over."""
+    match incident.status:
+        case IncidentStatus.ACKNOWLEDGED:
+            at = f" (taken at {times.minute(incident.acknowledged_at)})" if incident.acknowledged_at else ""
+            if incident.snoozed_until:
+                until = times.minute(incident.snoozed_until)
+                return f"{taker(incident)} has snoozed it until {until}. Then it starts anew."
+            return f"{taker(incident)} has it{at}."
+        case IncidentStatus.RESOLVED:
+            return f"Over at {times.minute(incident.resolved_at or incident.last_alert_at)}{_how(incident)}."
+        case _:
+            return "Nobody has it yet."
+
+
 def _left_out(groups_left: Sequence[LinkGroup]) -> str:
     """Return how much isn't shown, or nothing."""
     if not groups_left:
@@ -273,14 +278,15 @@ def _left_out(groups_left: Sequence[LinkGroup]) -> str:
     return f"and {events} with {incidents:,} incidents: shown here once somebody has some of these."
 
 
-def _taker(incident: Incident) -> str:
+def taker(incident: Incident) -> str:
+    """Return who has an incident, or had it."""
     return one_line(incident.acknowledged_by or "Somebody", 60)
 
 
 def _state_of_many(incident: Incident) -> str:
     match incident.status:
         case IncidentStatus.ACKNOWLEDGED:
-            return f"{'snoozed' if incident.snoozed_until else 'taken'} by {_taker(incident)}"
+            return f"{'snoozed' if incident.snoozed_until else 'taken'} by {taker(incident)}"
         case IncidentStatus.RESOLVED:
             return "over"
         case _:
@@ -299,7 +305,7 @@ def _how(incident: Incident) -> str:
             return ""
 
 
-def _named(each: ToldContact) -> str:
+def named(each: ToldContact | Telling) -> str:
     """Return a contact with the name of its person, if the policy has given one."""
     masked = mask(each.address)
     return masked if each.person in (None, each.address) else f"{each.person}, {each.channel} {masked}"

@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from alertgate.errors import AlertgateError, FieldError, Invalid, Unauthenticated
+from alertgate.web.console.entrance import sign_in_values
 from alertgate.web.console.viewer import Viewer
 from alertgate.web.pages import ROBOTS
 from alertgate.web.problems import describe
@@ -49,6 +50,20 @@ class Notice(StrEnum):
     SIGNED_OUT = "signed-out"
     DEVICE_NAMED = "device-named"
     DEVICE_UNNAMED = "device-unnamed"
+    SIGNED_OUT_EVERYWHERE = "signed-out-everywhere"
+    SESSION_ENDED = "session-ended"
+    LINK_ASKED = "link-asked"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    RESOLVED = "resolved"
+    SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
+    HAD_BEFORE = "had-before"
+    SILENCED_BEFORE = "silenced-before"
+    OVER_BEFORE = "over-before"
+    SILENCE_BEGUN = "silence-begun"
+    SILENCE_ENDED = "silence-ended"
+    SILENCE_WAS_OVER = "silence-was-over"
 
     @property
     def text(self) -> str:
@@ -60,6 +75,21 @@ _NOTICES = {
     Notice.SIGNED_OUT: "You are signed out.",
     Notice.DEVICE_NAMED: "The device has its name now.",
     Notice.DEVICE_UNNAMED: "The device has no name any more that was given here.",
+    Notice.SIGNED_OUT_EVERYWHERE: "You are signed out everywhere.",
+    Notice.SESSION_ENDED: "That browser isn't signed in any more.",
+    Notice.LINK_ASKED: "If there is a person of that name with contacts of their own, a link is on its way to these. "
+    "It works once, within ten minutes. Nobody gets more than three links an hour: look for one that came before, too.",
+    Notice.ACKNOWLEDGED: "You have it. Nobody is told any more, unless it gets worse or begins again.",
+    Notice.SNOOZED: "You have it for now. If it isn't over by the end of that, everything starts anew.",
+    Notice.RESOLVED: "It is over. Everybody who was told hears that.",
+    Notice.SILENCED: "The device is silenced. What is open at the end of that is told then.",
+    Notice.UNSILENCED: "The silence is over. What it held is told now.",
+    Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
+    Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
+    Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
+    Notice.SILENCE_BEGUN: "The silence is stored.",
+    Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
+    Notice.SILENCE_WAS_OVER: "That silence was over already.",
 }
 
 
@@ -94,17 +124,22 @@ def shown(request: Request, viewer: Viewer, template: str, values: Mapping[str, 
 
     A template also has `viewer`, `t` (its times), `path` and `notice`, and extends `frame`.
     """
-    said = request.query_params.get("said", "")
     context = {
         "viewer": viewer,
         "t": viewer.times,
         "path": request.url.path,
         "query": request.url.query,
-        "notice": Notice(said).text if said in set(Notice) else "",
+        "notice": said(request),
         "frame": "piece.html" if LIVE in request.headers else "frame.html",
         **values,
     }
     return HTMLResponse(_environment().get_template(template).render(context), status, dict(HEADERS))
+
+
+def said(request: Request) -> str:
+    """Return what a page's address says was done."""
+    name = request.query_params.get("said", "")
+    return Notice(name).text if name in set(Notice) else ""
 
 
 def plain(
@@ -115,8 +150,14 @@ def plain(
 
 
 def done(path: str, notice: Notice, **query: str) -> Response:
-    """Return the redirect to the page that says what was done, so that loading it again does nothing."""
-    return RedirectResponse(f"{path}?{urlencode({'said': notice, **query})}", 303, dict(HEADERS))
+    """Return the redirect to the page that says what was done, so that loading it again does nothing.
+
+    A query that the path has already is kept.
+    """
+    path, _, before = path.partition("?")
+    kept = [each for each in parse_qsl(before) if each[0] not in {"said", *query}]
+    said = urlencode([("said", notice), *query.items(), *kept])
+    return RedirectResponse(f"{path}?{said}", 303, dict(HEADERS))
 
 
 class ConsoleRoute(APIRoute):
@@ -142,8 +183,13 @@ def refused(request: Request, error: AlertgateError) -> Response:
     """Return the page for an error."""
     problem, headers = describe(request, error)
     if isinstance(error, Unauthenticated):
-        there = request.url.path if request.method == "GET" else "/"
-        back = f"{there}?{request.url.query}" if request.url.query and request.method == "GET" else there
-        values = {"to": back, "wrong": str(error) if request.url.path == "/sign-in" else "", "plain_http": False}
+        values = sign_in_values(request, request.app.state.gate, to=_back(request))
         return plain("sign_in.html", values, problem["status"], headers)
     return plain("refused.html", problem, problem["status"], headers)
+
+
+def _back(request: Request) -> str:
+    """Return the page to come back to after signing in."""
+    if request.method != "GET":
+        return "/"
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path

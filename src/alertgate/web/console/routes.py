@@ -1,5 +1,14 @@
 """All routes of the console."""
 
-from alertgate.web.console import devices, now, sign_in, static_files
+from alertgate.web.console import devices, incident_acts, now, sessions, sign_in, sign_in_links, silences, static_files
 
-ROUTERS = (static_files.router, sign_in.router, now.router, devices.router)
+ROUTERS = (
+    static_files.router,
+    sign_in.router,
+    incident_acts.router,
+    now.router,
+    sessions.router,
+    sign_in_links.router,
+    silences.router,
+    devices.router,
+)

@@ -1,6 +1,7 @@
 """Who looks at the console: the dependency that lets a request in by its session, or doesn't."""
 
-import hashlib
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -10,17 +11,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from fastapi import Depends, Request
 
 from alertgate.credential import Credential
-from alertgate.errors import Forbidden, Unauthenticated
-from alertgate.session import Session
+from alertgate.errors import Forbidden, StoreError, SwitchedOff, Unauthenticated
+from alertgate.session import Session, fingerprint, token_mark
 from alertgate.store import sessions
 from alertgate.web.console.times import Times
 from alertgate.web.dependencies import CurrentGate, Gate
-from alertgate.web.middleware import LET_IN
+from alertgate.web.guards import api_guard, let_in
 
 COOKIE = "__Host-alertgate"
 LOCAL_COOKIE = "alertgate"
 """At a loopback address without https, where a browser takes no cookie with the prefix `__Host-`."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+"""Headers that a browser doesn't send."""
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -52,14 +55,15 @@ class Viewer:
         return self.times.now
 
 
-def fingerprint(secret: str) -> str:
-    """Return what the store keeps of a cookie."""
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
-
-
 def is_loopback(request: Request) -> bool:
-    """Tell whether the browser calls this machine itself; `make run` is opened so."""
-    return request.url.hostname in _LOOPBACK
+    """Tell whether the browser calls this machine itself; `make run` is opened so. A proxy may say that it did."""
+    return request.url.hostname in _LOOPBACK and not any(name in request.headers for name in _OF_PROXIES)
+
+
+def is_named_otherwise(request: Request) -> bool:
+    """Tell whether a page of ours, by its own word, is called by another name than loopback: a proxy changed `Host`."""
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site", "same-origin")
+    return is_loopback(request) and origin is not None and site == "same-origin" and _host(origin) not in _LOOPBACK
 
 
 def cookie_name(request: Request) -> str | None:
@@ -67,6 +71,12 @@ def cookie_name(request: Request) -> str | None:
     if request.url.scheme == "https":
         return COOKIE
     return LOCAL_COOKIE if is_loopback(request) else None
+
+
+def cookie(request: Request) -> str | None:
+    """Return what the session's cookie holds, if the browser sent one."""
+    name = cookie_name(request)
+    return request.cookies.get(name) or None if name else None
 
 
 def require_same_origin(request: Request, gate: Gate) -> None:
@@ -83,29 +93,53 @@ def require_same_origin(request: Request, gate: Gate) -> None:
 
 
 def _origin(url: str | None) -> str | None:
-    parts = urlsplit(url or "")
-    return f"{parts.scheme}://{parts.netloc}" if url else None
+    """Return the origin of PUBLIC_URL as browsers write it: without what is usual."""
+    if url is None:
+        return None
+    parts = urlsplit(url.lower())
+    usual = ":443" if parts.scheme == "https" else ":80"
+    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
+
+
+def _host(origin: str) -> str | None:
+    with suppress(ValueError):
+        return urlsplit(origin).hostname
+    return None
 
 
 async def _viewer(request: Request, gate: CurrentGate) -> Viewer:
     """Return who has signed in. Raises Unauthenticated, Forbidden."""
-    name, now = cookie_name(request), gate.clock.now()
-    secret = request.cookies.get(name) if name else None
+    secret, now = cookie(request), gate.clock.now()
     found = None
     if secret:
         hash_ = fingerprint(secret)
         found = await gate.store.read(lambda connection: sessions.find(connection, hash_, now))
-    if found is None or not _is_known(found, gate):
+    if found is None or not _counts(found, gate):
         raise Unauthenticated("You aren't signed in, or not any more.", scheme="Session")
-    setattr(request.state, LET_IN, found.credential)
+    let_in(request, found.credential)
     if request.method not in _SAFE:
         require_same_origin(request, gate)
+    if found.is_to_be_seen(now):
+        await _see(found, gate, now)
     return Viewer(found, Times(zone_of(found, gate), now))
 
 
-def _is_known(session: Session, gate: Gate) -> bool:
-    """Tell whether the policy still knows the person; the bearer of API_TOKEN needs none."""
-    return session.person is None or session.person in gate.directory.policy.people
+async def _see(session: Session, gate: Gate, now: datetime) -> None:
+    """Note that a session is used. While nothing can be stored, pages are looked at all the same."""
+    with suppress(StoreError):
+        await gate.store.write(lambda connection: sessions.see(connection, session.id, now))
+
+
+def _counts(session: Session, gate: Gate) -> bool:
+    marks = token_marks(gate) if session.person is None else ()
+    return session.counts(gate.directory.policy.people, marks)
+
+
+def token_marks(gate: Gate) -> Collection[str]:
+    """Return the marks of the values of API_TOKEN that are valid now."""
+    with suppress(SwitchedOff):
+        return frozenset(map(token_mark, api_guard.secrets(gate)))
+    return ()
 
 
 def zone_of(session: Session, gate: Gate) -> ZoneInfo:

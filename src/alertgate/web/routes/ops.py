@@ -107,24 +107,34 @@ def _shown(troubles: list[str], *, knows_token: bool) -> list[str]:
 
 def degraded(gate: Gate) -> list[str]:
     """Return what doesn't work as it should while alerts are still accepted, so that no load balancer turns away."""
-    paused = [
-        f"channel {name} is paused: {state.reason}" for name, state in gate.deliverer.states.items() if not state.up
-    ]
-    audit = gate.auditor.latest
-    budgets = gate.deliverer.budgets
-    limits = [(each, budgets[each.account]) for each in daily_limits(gate.settings)]
-    limit = [_LIMITED[level].format(**each._asdict()) for each, level in limits if level in _LIMITED]
-    policy = gate.policies.trouble
-    outstanding = gate.failures.latest
+    audit, outstanding = gate.auditor.latest, gate.failures.latest
     return [
-        *paused,
-        *limit,
-        *([policy] if policy else []),
-        *(f"{key} {text}" for key, text in gate.policies.unreachable),
+        *paused_channels(gate),
+        *limits_near(gate),
+        *policy_problems(gate),
         *(audit.say() if audit else []),
         *(outstanding.say() if outstanding else []),
         *gate.own_alerts.degraded(),
     ]
+
+
+def paused_channels(gate: Gate) -> list[str]:
+    """Return a line for each channel that can't send now."""
+    states = gate.deliverer.states
+    return [f"channel {name} is paused: {state.reason}" for name, state in states.items() if not state.up]
+
+
+def limits_near(gate: Gate) -> list[str]:
+    """Return a line for each daily limit that holds something back, or nearly does."""
+    budgets = gate.deliverer.budgets
+    limits = [(each, budgets[each.account]) for each in daily_limits(gate.settings)]
+    return [_LIMITED[level].format(**each._asdict()) for each, level in limits if level in _LIMITED]
+
+
+def policy_problems(gate: Gate) -> list[str]:
+    """Return a line for each thing that is wrong with the policy's file."""
+    trouble = gate.policies.trouble
+    return [*([trouble] if trouble else []), *(f"{key} {text}" for key, text in gate.policies.unreachable)]
 
 
 _LIMITED = {

@@ -1,4 +1,4 @@
-"""Store who may look at the console: sessions, and the links that begin one."""
+"""Store who may look at the console: sessions, and the links that begin one; and find what its pages show."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,6 +11,7 @@ depends_on = None
 IS_OFFLINE = sa.text("offline_at IS NOT NULL")
 IS_LOW = sa.text("(battery_low OR battery < 20)")
 IS_UNRESOLVED = sa.text("status <> 'resolved'")
+QUARANTINED = sa.text("status = 'quarantined'")
 
 
 def upgrade() -> None:
@@ -21,6 +22,7 @@ def upgrade() -> None:
         sa.Column("person", sa.Text),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("credential", sa.String(16), nullable=False),
+        sa.Column("token_mark", sa.String(32)),
         sa.Column("zone", sa.Text),
         sa.Column("agent", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
@@ -50,10 +52,31 @@ def upgrade() -> None:
         postgresql_where=IS_UNRESOLVED,
     )
 
+    # What a console counts by hour and severity, and shows first.
+    op.drop_index("ix_alerts_received_at", "alerts")
+    op.create_index("alerts_received_at", "alerts", ["received_at", "severity"])
+    op.create_index(
+        "incidents_worst",
+        "incidents",
+        [sa.text("severity DESC"), sa.text("status DESC"), "id"],
+        sqlite_where=sa.text("status <> 'resolved'"),
+        postgresql_where=sa.text("status <> 'resolved'"),
+    )
+    op.create_index("alerts_quarantined", "alerts", ["id"], sqlite_where=QUARANTINED, postgresql_where=QUARANTINED)
+    # The newest notifications of an incident that has thousands.
+    op.create_index("notifications_incident", "notifications", ["incident_id", "id"])
+    op.drop_index("ix_notifications_incident_id", "notifications")
+
 
 def downgrade() -> None:
     op.drop_index("incidents_unresolved_device", "incidents")
     for index in ("devices_low", "devices_offline", "devices_state"):
         op.drop_index(index, "devices")
+    op.create_index("ix_notifications_incident_id", "notifications", ["incident_id"])
+    op.drop_index("notifications_incident", "notifications")
+    op.drop_index("alerts_quarantined", "alerts")
+    op.drop_index("incidents_worst", "incidents")
+    op.drop_index("alerts_received_at", "alerts")
+    op.create_index("ix_alerts_received_at", "alerts", ["received_at"])
     for table in ("sign_ins", "sessions"):
         op.drop_table(table)
