@@ -1,6 +1,16 @@
 """All routes of the console."""
 
-from alertgate.web.console import devices, incident_acts, now, sessions, sign_in, sign_in_links, silences, static_files
+from alertgate.web.console import (
+    devices,
+    incident_acts,
+    now,
+    plots,
+    sessions,
+    sign_in,
+    sign_in_links,
+    silences,
+    static_files,
+)
 
 ROUTERS = (
     static_files.router,
@@ -11,4 +21,5 @@ ROUTERS = (
     sign_in_links.router,
     silences.router,
     devices.router,
+    plots.router,
 )

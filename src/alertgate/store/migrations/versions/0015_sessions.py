@@ -41,6 +41,12 @@ def upgrade() -> None:
     )
     op.create_index("sign_ins_hash", "sign_ins", ["hash"], unique=True)
     op.create_index("sign_ins_ends_at", "sign_ins", ["ends_at"])
+    op.create_table(
+        "hourly",
+        sa.Column("id", sa.String(13), primary_key=True),
+        sa.Column("counts", sa.Text, nullable=False),
+        sa.Column("counted_at", sa.BigInteger, nullable=False),
+    )
     op.create_index("devices_state", "devices", ["state", "id"])
     op.create_index("devices_offline", "devices", ["id"], sqlite_where=IS_OFFLINE, postgresql_where=IS_OFFLINE)
     op.create_index("devices_low", "devices", ["id"], sqlite_where=IS_LOW, postgresql_where=IS_LOW)
@@ -78,5 +84,5 @@ def downgrade() -> None:
     op.drop_index("incidents_worst", "incidents")
     op.drop_index("alerts_received_at", "alerts")
     op.create_index("ix_alerts_received_at", "alerts", ["received_at"])
-    for table in ("sign_ins", "sessions"):
+    for table in ("hourly", "sign_ins", "sessions"):
         op.drop_table(table)
