@@ -48,10 +48,8 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
-    RETRIED = "retried"
-    DISMISSED = "dismissed"
-    ALL_DISMISSED = "all-dismissed"
-    NOT_OUTSTANDING = "not-outstanding"
+    DEVICE_NAMED = "device-named"
+    DEVICE_UNNAMED = "device-unnamed"
     SIGNED_OUT_EVERYWHERE = "signed-out-everywhere"
     SESSION_ENDED = "session-ended"
     LINK_ASKED = "link-asked"
@@ -65,6 +63,7 @@ class Notice(StrEnum):
     OVER_BEFORE = "over-before"
     RETRIED = "retried"
     DISMISSED = "dismissed"
+    ALL_DISMISSED = "all-dismissed"
     NOT_FAILED = "not-failed"
     SILENCE_BEGUN = "silence-begun"
     SILENCE_ENDED = "silence-ended"
@@ -78,10 +77,8 @@ class Notice(StrEnum):
 
 _NOTICES = {
     Notice.SIGNED_OUT: "You are signed out.",
-    Notice.RETRIED: "It is sent again now.",
-    Notice.DISMISSED: "It is dismissed.",
-    Notice.ALL_DISMISSED: "They are dismissed.",
-    Notice.NOT_OUTSTANDING: "Nothing was left to do: it was dealt with already.",
+    Notice.DEVICE_NAMED: "The device has its name now.",
+    Notice.DEVICE_UNNAMED: "The device has no name any more that was given here.",
     Notice.SIGNED_OUT_EVERYWHERE: "You are signed out everywhere.",
     Notice.SESSION_ENDED: "That browser isn't signed in any more.",
     Notice.LINK_ASKED: "If there is a person of that name with contacts of their own, a link is on its way to these. "
@@ -96,6 +93,7 @@ _NOTICES = {
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
     Notice.RETRIED: "It is sent again now. What becomes of it stands below.",
     Notice.DISMISSED: "It is dismissed: nothing more is done about this failure.",
+    Notice.ALL_DISMISSED: "They are dismissed: nothing more is done about these failures.",
     Notice.NOT_FAILED: "Nothing was done: it isn't a failure any more. How it stands is below.",
     Notice.SILENCE_BEGUN: "The silence is stored.",
     Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
