@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import Response
 from structlog.testing import capture_logs
 
 from alertgate.model import ChannelName, Target
@@ -27,7 +28,7 @@ from tests.policies import BERLIN
 from tests.scrape import scrape
 from tests.services import pushover, twilio
 from tests.services.ntfy import NtfyServer
-from tests.services.server import serve
+from tests.services.server import Asked, serve
 from tests.services.telegram import TOKEN as BOT_TOKEN
 from tests.services.telegram import TelegramFake
 
@@ -201,6 +202,37 @@ async def test_strangers_do_not_learn_who_exists(home: Home):
     page = await seen(home.service.client, "/sign-in?said=link-asked")
     assert "If there is a person of that name" in page.text
     await home.got(6)
+
+
+async def test_the_answer_does_not_wait_for_a_server(home: Home):
+    """It comes while a service hasn't answered yet, so that its time says nothing either."""
+    answered = asyncio.Event()
+
+    async def late(asked: Asked) -> Response:
+        await answered.wait()
+        return home.ntfy.reply(asked)
+
+    home.ntfy.script.append(late)
+    assert (await home.ask("Anna")).status_code == 303
+    assert (await home.service.client.get("/health/live")).status_code == 200  # on the same connection
+    assert home.links == []
+    answered.set()
+    await home.got(2)
+
+
+async def test_a_link_that_cannot_be_stored_is_not_sent(make_settings):
+    """The answer is the same; the log says why."""
+    async with homes(make_settings) as home:
+        with home.service.gate.store.transaction() as connection:
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+        with capture_logs() as logs:
+            assert (await home.ask("Anna")).status_code == 303
+
+            async def is_said() -> bool:
+                return any(line["event"] == "console.link_not_sent" for line in logs)
+
+            await until(is_said)
+        assert home.links == []
 
 
 async def test_nobody_gets_more_than_a_few(home: Home):
