@@ -138,6 +138,7 @@ incidents = Table(
     Index("incidents_key", "key", "id"),
     Index("incidents_device", "device", "id"),
     partial_index("incidents_unresolved", "key", where="status <> 'resolved'", unique=True),
+    partial_index("incidents_unresolved_device", "device", "id", where="status <> 'resolved'"),
     partial_index("incidents_worst", text("severity DESC"), text("status DESC"), "id", where="status <> 'resolved'"),
     # No index on last_alert_at: each alert that joins changes it, and would rewrite all indexes of its incident.
     partial_index("incidents_resolved_at", "resolved_at", where="resolved_at IS NOT NULL"),
