@@ -10,6 +10,7 @@ from bench.figure import Figure
 from bench.messages import drain, latency
 from bench.postgres import fresh, on_postgres, pooled, replicas
 from bench.start import start
+from bench.viewers import viewers
 from bench.watch import watch
 
 FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
@@ -27,5 +28,6 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "replicas": replicas,
     "fresh": fresh,
     "watch": watch,
+    "viewers": viewers,
 }
 """Each measures in its own directory."""
