@@ -35,6 +35,12 @@ CARRIED = (
 )
 PARTS = "SELECT DISTINCT key FROM incidents WHERE device = 'd' AND id >= '01' AND substr(key, 1, 3) = 'abc' LIMIT 32"
 UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
+QUARANTINED = "SELECT id FROM alerts WHERE status = 'quarantined' AND id < '02' ORDER BY id DESC LIMIT 31"
+NEWEST_SENT = "SELECT id FROM notifications WHERE incident_id = 'i' ORDER BY id DESC LIMIT 40"
+EXPORTED = (
+    "SELECT id FROM notifications WHERE incident_id BETWEEN 'a' AND 'b' AND (incident_id, id) > ('a', 'x')"
+    " ORDER BY incident_id, id LIMIT 1000"
+)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +56,9 @@ UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
         (OUTSTANDING, "notifications_outstanding"),
         (LINK, "notifications_link"),
         (CARRIED, "notifications_claimed"),
+        (QUARANTINED, "alerts_quarantined"),
+        (NEWEST_SENT, "notifications_incident"),
+        (EXPORTED, "notifications_incident"),
     ],
 )
 def test_queries_use_their_indexes(store: Store, query, index):
