@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from alertgate.errors import AlertgateError, FieldError, Invalid, Unauthenticated
+from alertgate.errors import AlertgateError, FieldError, Invalid, StoreError, Unauthenticated
 from alertgate.web.console.entrance import sign_in_values
 from alertgate.web.console.viewer import Viewer
 from alertgate.web.pages import ROBOTS
@@ -48,6 +48,8 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
+    DEVICE_NAMED = "device-named"
+    DEVICE_UNNAMED = "device-unnamed"
     SIGNED_OUT_EVERYWHERE = "signed-out-everywhere"
     SESSION_ENDED = "session-ended"
     LINK_ASKED = "link-asked"
@@ -61,6 +63,7 @@ class Notice(StrEnum):
     OVER_BEFORE = "over-before"
     RETRIED = "retried"
     DISMISSED = "dismissed"
+    ALL_DISMISSED = "all-dismissed"
     NOT_FAILED = "not-failed"
     SILENCE_BEGUN = "silence-begun"
     SILENCE_ENDED = "silence-ended"
@@ -74,6 +77,8 @@ class Notice(StrEnum):
 
 _NOTICES = {
     Notice.SIGNED_OUT: "You are signed out.",
+    Notice.DEVICE_NAMED: "The device has its name now.",
+    Notice.DEVICE_UNNAMED: "The device has no name any more that was given here.",
     Notice.SIGNED_OUT_EVERYWHERE: "You are signed out everywhere.",
     Notice.SESSION_ENDED: "That browser isn't signed in any more.",
     Notice.LINK_ASKED: "If there is a person of that name with contacts of their own, a link is on its way to these. "
@@ -88,6 +93,7 @@ _NOTICES = {
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
     Notice.RETRIED: "It is sent again now. What becomes of it stands below.",
     Notice.DISMISSED: "It is dismissed: nothing more is done about this failure.",
+    Notice.ALL_DISMISSED: "They are dismissed: nothing more is done about these failures.",
     Notice.NOT_FAILED: "Nothing was done: it isn't a failure any more. How it stands is below.",
     Notice.SILENCE_BEGUN: "The silence is stored.",
     Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
@@ -181,12 +187,21 @@ class ConsoleRoute(APIRoute):
         return handle_for_people
 
 
+_UNREAD = {
+    "title": "The database can't be read",
+    "detail": "So neither who you are nor what is going on is known. The log says why; see to the database and its "
+    "disk, and then load this page again.",
+}
+
+
 def refused(request: Request, error: AlertgateError) -> Response:
     """Return the page for an error."""
     problem, headers = describe(request, error)
     if isinstance(error, Unauthenticated):
         values = sign_in_values(request, request.app.state.gate, to=_back(request))
         return plain("sign_in.html", values, problem["status"], headers)
+    if isinstance(error, StoreError) and request.method in ("GET", "HEAD"):
+        problem = {**problem, **_UNREAD}
     return plain("refused.html", problem, problem["status"], headers)
 
 

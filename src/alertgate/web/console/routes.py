@@ -1,14 +1,16 @@
 """All routes of the console."""
 
-from fastapi import APIRouter
-
 from alertgate.web.console import (
     alerts,
+    channels,
+    devices,
     export,
     failures,
     incident_acts,
     incidents,
+    live,
     now,
+    plots,
     sessions,
     sign_in,
     sign_in_links,
@@ -16,16 +18,20 @@ from alertgate.web.console import (
     static_files,
 )
 
-ROUTERS: tuple[APIRouter, ...] = (
+ROUTERS = (
     static_files.router,
     sign_in.router,
+    alerts.router,
+    channels.router,
+    devices.router,
+    export.router,
+    failures.router,
     incident_acts.router,
+    incidents.router,
+    live.router,
     now.router,
+    plots.router,
     sessions.router,
     sign_in_links.router,
     silences.router,
-    incidents.router,
-    export.router,
-    failures.router,
-    alerts.router,
 )
