@@ -138,6 +138,7 @@ def open_gate(
         health=Health(store, clock, lambda: deliverer.last_round),
         auditor=auditor,
         failures=failures,
+        tester=assembly.tester(opened, directory, settings, clock, ids),
         limits=Limits(settings, clock, metrics),
         unverified=UnverifiedBodies(metrics, patience=settings.body_timeout / 2),
         metrics=metrics,

@@ -48,6 +48,10 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
+    TESTED = "tested"
+    TEST_FAILED = "test-failed"
+    TESTED_BEFORE = "tested-before"
+    TESTED_IN_PART = "tested-in-part"
     RETRIED = "retried"
     DISMISSED = "dismissed"
     ALL_DISMISSED = "all-dismissed"
@@ -75,6 +79,11 @@ class Notice(StrEnum):
 
 _NOTICES = {
     Notice.SIGNED_OUT: "You are signed out.",
+    Notice.TESTED: "The test was sent; what the server said stands beside each contact.",
+    Notice.TEST_FAILED: "Not every test could be sent; why, and what to do, stands beside each contact.",
+    Notice.TESTED_BEFORE: "Nothing was sent again: the last test was just now. Its result stands beside each contact.",
+    Notice.TESTED_IN_PART: "Some contacts weren't tested, so that no server takes offence at too many messages. "
+    "Press again in a minute: those that were tested just now are left out.",
     Notice.RETRIED: "It is sent again now.",
     Notice.DISMISSED: "It is dismissed.",
     Notice.ALL_DISMISSED: "They are dismissed.",

@@ -4,11 +4,13 @@ from alertgate.web.console import (
     channels,
     incident_acts,
     now,
+    people,
     sessions,
     sign_in,
     sign_in_links,
     silences,
     static_files,
+    who,
 )
 
 ROUTERS = (
@@ -20,4 +22,6 @@ ROUTERS = (
     sign_in_links.router,
     silences.router,
     channels.router,
+    people.router,
+    who.router,
 )
