@@ -100,7 +100,7 @@ async def test_a_paused_channel_says_why_and_what_to_do(make_settings):
         await until(is_paused)
         clock.move(minutes=0.5)
         page = await seen(client, "/channels")
-        for said in ("paused", "credentials", "535", "What to do:", "SMTP_PASSWORD", "1; the oldest is due"):
+        for said in ("paused", "credentials", "535", "What to do:", "SMTP_PASSWORD", "1; the first is due"):
             assert said in page.text, said
         assert "me@example.com" not in page.answer.text
 

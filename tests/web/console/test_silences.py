@@ -81,7 +81,7 @@ async def test_what_is_held_is_counted_and_told_at_its_end(gate):
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"event": ""}, "says nothing of event, device or source"),
+        ({"event": ""}, "is missing, and so are device and source"),
         ({"lasting": "soon"}, "is no duration"),
         ({"lasting": ""}, "say how long, as in 2h, or until when"),
         ({"until": "08:00"}, "leave one of them out"),
