@@ -37,6 +37,7 @@ from alertgate.policy.keeper import PolicyKeeper
 from alertgate.policy.policy import Policy
 from alertgate.policy.surroundings import Surroundings
 from alertgate.prove.health import Health
+from alertgate.prove.hourly import HourlyCounter
 from alertgate.prove.outstanding import FailureWatch
 from alertgate.store import device_lists
 from alertgate.store.alerts import newest_id
@@ -139,7 +140,9 @@ def open_gate(
         auditor=auditor,
         failures=failures,
         tester=assembly.tester(opened, directory, settings, clock, ids),
+        hourly=HourlyCounter(store, clock),
         limits=Limits(settings, clock, metrics),
+        lookout=assembly.lookout(store, clock, metrics, deliverer, auditor, policies, directory),
         unverified=UnverifiedBodies(metrics, patience=settings.body_timeout / 2),
         metrics=metrics,
     )

@@ -9,7 +9,8 @@ from alertgate.periodic import Job, Periodic
 from alertgate.policy import device_names
 from alertgate.policy.keeper import FOLLOW_EVERY
 from alertgate.prove import audit as auditing
-from alertgate.prove import housekeeping
+from alertgate.prove import hourly, housekeeping
+from alertgate.web.console import lookout
 from alertgate.web.dependencies import Gate
 
 
@@ -65,5 +66,7 @@ def _always(gate: Gate) -> list[Periodic]:
         Periodic("device register", device_register.SETTLE_EVERY, lambda: gate.recorder.devices.settle(store, clock)),
         Periodic("device names", device_names.FOLLOW_EVERY, lambda: gate.device_names.follow(store)),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
+        Periodic("console", lookout.EVERY, gate.lookout.look),
+        *([Periodic("hourly", hourly.EVERY, gate.hourly.run)] if settings.console_enabled else []),
         Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
     ]

@@ -70,6 +70,15 @@ class DeviceFinder:
         of_device = incidents.page(connection, Wanted(device=device_id), None, MOST_INCIDENTS)
         return DeviceStory(self.known(found), hours, of_device)
 
+    def containing(self, text: str) -> Matches:
+        """Return what tells whether an id or a name contains a text, in any case."""
+        sought = text.casefold()
+
+        def matches(device: str) -> bool:
+            return sought in device.casefold() or sought in (self._names(device) or "").casefold()
+
+        return matches
+
     def known(self, device: Device) -> KnownDevice:
         """Return a device with what is said of it elsewhere."""
         name, own = self._names(device.id), self._by_id.get(device.id.lower())

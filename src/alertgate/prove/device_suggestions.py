@@ -105,11 +105,17 @@ def lines(devices: Iterable[KnownDevice], named: frozenset[str], now: datetime) 
             left_out[found.verdict] += 1
             continue
         number += 1
-        yield from _evidence(known, found, now)
-        yield from _table(known, found.every, has_table=known.device.id in named)
+        yield from table(known, found, named, now)
         yield ""
     yield f"# {_counted(number)} could be watched like this; nothing is, unless alertgate.toml says so."
     yield from (f"# {_counted(count)} left out: {WHY[verdict]}." for verdict, count in sorted(left_out.items()))
+
+
+def table(known: KnownDevice, found: Suggestion, named: frozenset[str], now: datetime) -> Iterator[str]:
+    """Yield what can be pasted for one device, with its evidence; nothing if nothing is suggested."""
+    if found.every:
+        yield from _evidence(known, found, now)
+        yield from _table(known, found.every, has_table=known.device.id in named)
 
 
 def _evidence(known: KnownDevice, found: Suggestion, now: datetime) -> Iterator[str]:

@@ -49,7 +49,7 @@ def page(
     """Return the first `limit` devices in the order of their ids, or those after an id."""
     if matches is None:
         return [device_of(row) for row in connection.execute(_wanted(select(*_OF_LISTS), wanted, after).limit(limit))]
-    return _of_ids(connection, _matching(connection, wanted, after, limit, matches))
+    return of_ids(connection, _matching(connection, wanted, after, limit, matches))
 
 
 def _matching(
@@ -76,7 +76,8 @@ def _wanted(query: Select[Any], wanted: WantedDevices, after: str | None) -> Sel
     return query
 
 
-def _of_ids(connection: Connection, ids: Sequence[str]) -> list[Device]:
+def of_ids(connection: Connection, ids: Sequence[str]) -> list[Device]:
+    """Return the devices with these ids, in their order."""
     rows = connection.execute(select(*_OF_LISTS).where(_d.id.in_(ids)).order_by(_d.id)) if ids else ()
     return [device_of(row) for row in rows]
 

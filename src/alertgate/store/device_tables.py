@@ -6,6 +6,10 @@ from alertgate.device import DeviceState
 from alertgate.store.column_types import AnyText, Instant, JsonText, Times
 from alertgate.store.tables import enum_type, metadata, partial_index
 
+LOW = "(battery_low OR battery < 20)"
+"""A battery of which an incident says that it is low, or that is low by itself, whatever is expected of it. Migration
+0015 has the same text in an index."""
+
 devices = Table(
     "devices",
     metadata,
@@ -41,6 +45,9 @@ devices = Table(
     partial_index("devices_overdue", "state", where="state IN ('late', 'silent')"),
     partial_index("devices_watched", "last_seen_at", where="watched_since IS NOT NULL"),
     Index("devices_seen", "last_seen_at"),
+    Index("devices_state", "state", "id"),
+    partial_index("devices_offline", "id", where="offline_at IS NOT NULL"),
+    partial_index("devices_low", "id", where=LOW),
 )
 
 vitals = Table(

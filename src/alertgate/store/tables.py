@@ -38,6 +38,7 @@ from alertgate.model import (
 )
 from alertgate.proof import Proof
 from alertgate.store.column_types import MICROSECOND, AnyText, Instant, JsonText, Rank
+from alertgate.topic import Topic
 
 
 def enum_type(enum: type[StrEnum]) -> Enum:
@@ -137,6 +138,7 @@ incidents = Table(
     Index("incidents_key", "key", "id"),
     Index("incidents_device", "device", "id"),
     partial_index("incidents_unresolved", "key", where="status <> 'resolved'", unique=True),
+    partial_index("incidents_unresolved_device", "device", "id", where="status <> 'resolved'"),
     partial_index("incidents_worst", text("severity DESC"), text("status DESC"), "id", where="status <> 'resolved'"),
     # No index on last_alert_at: each alert that joins changes it, and would rewrite all indexes of its incident.
     partial_index("incidents_resolved_at", "resolved_at", where="resolved_at IS NOT NULL"),
@@ -287,6 +289,14 @@ polls = Table(
     Column("position", AnyText),
 )
 """Who polls a service for answers, until when, and up to where all was done."""
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("topic", enum_type(Topic), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+"""How often each topic was changed, on PostgreSQL."""
 
 write_probe = Table(
     "write_probe",

@@ -32,8 +32,10 @@ from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import Auditor
 from alertgate.prove.health import Health
+from alertgate.prove.hourly import HourlyCounter
 from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.engine import Store
+from alertgate.web.console.lookout import Lookout
 from alertgate.web.limits import Limits
 from alertgate.web.unverified import UnverifiedBodies
 
@@ -71,7 +73,10 @@ class Gate:
     auditor: Auditor
     failures: FailureWatch
     tester: Tester
+    hourly: HourlyCounter
     limits: Limits
+    lookout: Lookout
+    """Who looks at the console, and what they are to be told."""
     unverified: UnverifiedBodies
     metrics: Metrics
 

@@ -46,14 +46,14 @@ async def test_failures_are_shown_in_the_servers_words_and_dealt_with(make_setti
         sink.refused.clear()
         with capture_logs() as logs:
             for notice in ("retried", "not-outstanding"):
-                answer = await sent(client, f"/channels/failures/{first}/retry")
+                answer = await sent(client, f"/notifications/{first}/retry", to="/channels")
                 assert answer.headers["location"] == f"/channels?said={notice}"
         [line] = [each for each in logs if each["event"] == "notification.retried"]
         assert (line["by"], line["credential"]) == ("Ada", "console_token")
         await service.settled()
         assert len([mail for mail in sink.messages if mail.to == BAD]) == 1
         for notice in ("dismissed", "not-outstanding"):
-            answer = await sent(client, f"/channels/failures/{second}/dismiss")
+            answer = await sent(client, f"/notifications/{second}/dismiss", to="/channels")
             assert answer.headers["location"] == f"/channels?said={notice}"
         dismissed = (await service.client.get("/api/notifications", headers=API_BEARER)).json()["items"]
         by = {each["id"]: (each["dismissed_by"], each["dismissed_with"]) for each in dismissed}
@@ -73,13 +73,13 @@ async def test_dismissing_all_leaves_what_failed_since(make_settings):
         clock.move(minutes=1)
         await service.particle(event="later", coreid="d9")
         await service.settled()
-        answer = await sent(client, "/channels/failures/dismiss", **page.filled(button))
+        answer = await sent(client, "/notifications/dismiss", **page.filled(button))
         assert answer.headers["location"] == "/channels?said=all-dismissed"
         left = await seen(client, "/channels")
         assert "1 notification failed" in left.text
         assert "later" in left.text
         for given in ({}, {"until": "soon"}):
-            assert (await sent(client, "/channels/failures/dismiss", **given)).status_code == 422
+            assert (await sent(client, "/notifications/dismiss", **given)).status_code == 422
         assert "1 notification failed" in (await seen(client, "/channels")).text
 
 

@@ -1,22 +1,15 @@
 """Channels: how each is doing, what waits, and what failed: to be retried, or dismissed."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from alertgate.errors import Conflict, FieldError, Invalid, NotFound
 from alertgate.notify.budget import daily_limits, limit_of
 from alertgate.notify.channels import registry
-from alertgate.notify.dismiss import DismissResult
-from alertgate.notify.replay import ReplayResult
 from alertgate.store import Connection, counts, failures
-from alertgate.web import failure_acts
-from alertgate.web.body import read_body
 from alertgate.web.console import channel_view
-from alertgate.web.console.pages import ConsoleRoute, Notice, done, shown
-from alertgate.web.console.sign_in import form
+from alertgate.web.console.pages import ConsoleRoute, shown
 from alertgate.web.console.viewer import CurrentViewer
 from alertgate.web.dependencies import CurrentGate, Gate
 
@@ -64,38 +57,3 @@ async def _look(gate: Gate, now: datetime) -> tuple[channel_view.Facts, list[cha
 
     facts, found = await gate.store.read(read)
     return facts, channel_view.failure_rows(found, gate.device_names)
-
-
-@router.post("/channels/failures/{notification_id}/retry")
-async def retry(notification_id: UUID, gate: CurrentGate, viewer: CurrentViewer) -> Response:
-    """Send a failed notification again. Raises NotFound, Conflict."""
-    again = await failure_acts.retry(gate, str(notification_id), viewer.by, viewer.credential)
-    if again.notification is None:
-        raise NotFound(again.reason)
-    if again.result is ReplayResult.NOT_FAILED:
-        return done(PATH, Notice.NOT_OUTSTANDING)
-    if again.result is not ReplayResult.PENDING:
-        raise Conflict(again.reason)
-    return done(PATH, Notice.RETRIED)
-
-
-@router.post("/channels/failures/{notification_id}/dismiss")
-async def dismiss(notification_id: UUID, gate: CurrentGate, viewer: CurrentViewer) -> Response:
-    """Say that nothing more need be done about a failed notification. Raises NotFound."""
-    dismissed = await failure_acts.dismiss_one(gate, str(notification_id), viewer.by, viewer.credential)
-    if dismissed.notification is None:
-        raise NotFound(dismissed.reason)
-    return done(PATH, Notice.DISMISSED if dismissed.result is DismissResult.DISMISSED else Notice.NOT_OUTSTANDING)
-
-
-@router.post("/channels/failures/dismiss")
-async def dismiss_all(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
-    """Dismiss all failures that were outstanding when the page was made: none that nobody has seen. Raises Invalid."""
-    given = form(await read_body(request, gate)).get("until", "")
-    try:
-        until = datetime.fromisoformat(given).astimezone(UTC)
-    except (ValueError, OverflowError):
-        problem = FieldError("until", "is no time")
-        raise Invalid("The form can't be read, so nothing was done. Open the page again.", (problem,)) from None
-    number = await failure_acts.dismiss_all(gate, viewer.by, viewer.credential, until)
-    return done(PATH, Notice.ALL_DISMISSED if number else Notice.NOT_OUTSTANDING)

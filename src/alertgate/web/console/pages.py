@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from alertgate.errors import AlertgateError, FieldError, Invalid, Unauthenticated
+from alertgate.errors import AlertgateError, FieldError, Invalid, StoreError, Unauthenticated
 from alertgate.web.console.entrance import sign_in_values
 from alertgate.web.console.viewer import Viewer
 from alertgate.web.pages import ROBOTS
@@ -55,7 +55,8 @@ class Notice(StrEnum):
     RETRIED = "retried"
     DISMISSED = "dismissed"
     ALL_DISMISSED = "all-dismissed"
-    NOT_OUTSTANDING = "not-outstanding"
+    DEVICE_NAMED = "device-named"
+    DEVICE_UNNAMED = "device-unnamed"
     SIGNED_OUT_EVERYWHERE = "signed-out-everywhere"
     SESSION_ENDED = "session-ended"
     LINK_ASKED = "link-asked"
@@ -67,6 +68,7 @@ class Notice(StrEnum):
     HAD_BEFORE = "had-before"
     SILENCED_BEFORE = "silenced-before"
     OVER_BEFORE = "over-before"
+    NOT_FAILED = "not-failed"
     SILENCE_BEGUN = "silence-begun"
     SILENCE_ENDED = "silence-ended"
     SILENCE_WAS_OVER = "silence-was-over"
@@ -75,6 +77,11 @@ class Notice(StrEnum):
     def text(self) -> str:
         """The sentence."""
         return _NOTICES[self]
+
+    @property
+    def color(self) -> str:
+        """A class of the style sheet: `done`, or none if somebody has to look further."""
+        return "" if self in (Notice.TEST_FAILED, Notice.TESTED_IN_PART) else "done"
 
 
 _NOTICES = {
@@ -87,7 +94,8 @@ _NOTICES = {
     Notice.RETRIED: "It is sent again now.",
     Notice.DISMISSED: "It is dismissed.",
     Notice.ALL_DISMISSED: "They are dismissed.",
-    Notice.NOT_OUTSTANDING: "Nothing was left to do: it was dealt with already.",
+    Notice.DEVICE_NAMED: "The device has its name now.",
+    Notice.DEVICE_UNNAMED: "The device has no name any more that was given here.",
     Notice.SIGNED_OUT_EVERYWHERE: "You are signed out everywhere.",
     Notice.SESSION_ENDED: "That browser isn't signed in any more.",
     Notice.LINK_ASKED: "If there is a person of that name with contacts of their own, a link is on its way to these. "
@@ -100,6 +108,7 @@ _NOTICES = {
     Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
     Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
+    Notice.NOT_FAILED: "Nothing was done: it isn't a failure any more. How it stands is below.",
     Notice.SILENCE_BEGUN: "The silence is stored.",
     Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
     Notice.SILENCE_WAS_OVER: "That silence was over already.",
@@ -192,12 +201,21 @@ class ConsoleRoute(APIRoute):
         return handle_for_people
 
 
+_UNREAD = {
+    "title": "The database can't be read",
+    "detail": "So neither who you are nor what is going on is known. The log says why; see to the database and its "
+    "disk, and then load this page again.",
+}
+
+
 def refused(request: Request, error: AlertgateError) -> Response:
     """Return the page for an error."""
     problem, headers = describe(request, error)
     if isinstance(error, Unauthenticated):
         values = sign_in_values(request, request.app.state.gate, to=_back(request))
         return plain("sign_in.html", values, problem["status"], headers)
+    if isinstance(error, StoreError) and request.method in ("GET", "HEAD"):
+        problem = {**problem, **_UNREAD}
     return plain("refused.html", problem, problem["status"], headers)
 
 

@@ -4,14 +4,13 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
-import structlog
 from fastapi import APIRouter, Depends, Query
 
 from alertgate.credential import Credential
-from alertgate.device import Device
-from alertgate.errors import Conflict, NotFound
+from alertgate.errors import NotFound
 from alertgate.prove.device_list import DeviceFinder
-from alertgate.store import Connection, device_lists
+from alertgate.store import Connection
+from alertgate.web import device_naming as naming
 from alertgate.web.answers import AsciiJson
 from alertgate.web.cursor import seal_text, unseal_text
 from alertgate.web.dependencies import CurrentGate, Gate
@@ -32,7 +31,6 @@ from alertgate.web.problem_answers import API_BODY, GUARDED, NAME_TAKEN, NO_DEVI
 
 LISTING = "devices"
 
-log = structlog.stdlib.get_logger("alertgate.api")
 router = APIRouter(prefix="/api/devices", tags=["api"], dependencies=[Depends(api_guard)], responses=GUARDED)
 
 
@@ -72,28 +70,11 @@ async def get_device(device_id: str, gate: CurrentGate, query: Annotated[StoryQu
 )
 async def name_device(device_id: str, body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Name a device that was heard, or take that name away; a name in alertgate.toml or DEVICES comes before it."""
-    wanted, known, now = NameRequest.read(body), device_id.lower(), gate.clock.now()
-    _refuse_taken(wanted.name, known, gate)
-
-    def give(connection: Connection) -> Device | None:
-        device_lists.give_name(connection, known, wanted.name, now)
-        return device_lists.get(connection, known)
-
-    found = await gate.store.write(give)
+    wanted = NameRequest.read(body)
+    found = await naming.name_device(gate, device_id.lower(), wanted.name, wanted.by, Credential.API_TOKEN)
     if found is None:
         raise _missing(device_id)
-    await gate.device_names.follow(gate.store)
-    log.info("device.named", device=known, name=wanted.name, by=wanted.by, credential=Credential.API_TOKEN)
-    return show_device(_finder(gate).known(found), now)
-
-
-def _refuse_taken(name: str | None, device_id: str, gate: Gate) -> None:
-    """Raise Conflict if another device has a name: nobody could tell which of the two is meant."""
-    if name is None:
-        return
-    other, _ = gate.device_names.find(name)
-    if other not in (name, device_id):
-        raise Conflict(f"Nothing was changed: {other} is called {name} already. Choose another name.")
+    return show_device(_finder(gate).known(found), gate.clock.now())
 
 
 def _finder(gate: Gate) -> DeviceFinder:

@@ -15,7 +15,6 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
-from starlette.convertors import Convertor, register_url_convertor
 
 from alertgate.answers import Verdict
 from alertgate.credential import Credential
@@ -37,6 +36,7 @@ from alertgate.prove.linked import Story, story
 from alertgate.store import Connection
 from alertgate.web.acts import log_act
 from alertgate.web.body import read_body
+from alertgate.web.convertors import ANYTHING
 from alertgate.web.dependencies import CurrentGate, Gate, client_address
 from alertgate.web.link_page import LinkPage
 from alertgate.web.middleware import LET_IN
@@ -73,26 +73,11 @@ class PageRoute(APIRoute):
         return handle_for_people
 
 
-class Anything(Convertor[str]):
-    """The rest of a path, whatever it is: Starlette's own `path` ends at a line break."""
-
-    regex = "(?s:.*)"
-
-    def convert(self, value: str) -> str:
-        """Return it as it is."""
-        return value
-
-    def to_string(self, value: str) -> str:
-        """Return it as it is."""
-        return value
-
-
-register_url_convertor("anything", Anything())
 _Found = TypeVar("_Found")
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
-@router.api_route("/a/{token:anything}", methods=["GET", "HEAD"])
+@router.api_route(f"/a/{{token:{ANYTHING}}}", methods=["GET", "HEAD"])
 async def show(token: str, request: Request, gate: CurrentGate) -> Response:
     """Show what a link is about, or ask before an act that tells others something. Changes nothing."""
     await _let_in(token, request, gate)
@@ -119,7 +104,7 @@ def _asked(shown: Story, asked: Mapping[str, str], gate: Gate) -> Response:
     return _page(shown, gate)
 
 
-@router.post("/a/{token:anything}")
+@router.post(f"/a/{{token:{ANYTHING}}}")
 async def press(token: str, request: Request, gate: CurrentGate) -> Response:
     """Do what a button of the page says, if what it is about is still as the page showed it. Doing it twice is once.
 

@@ -1,4 +1,4 @@
-"""Store who may look at the console: sessions, and the links that begin one; and find what its pages show."""
+"""Store who may look at the console, and the links that let people in; find, and count changes of, what it shows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,9 @@ down_revision = "0014"
 branch_labels = None
 depends_on = None
 
+IS_OFFLINE = sa.text("offline_at IS NOT NULL")
+IS_LOW = sa.text("(battery_low OR battery < 20)")
+IS_UNRESOLVED = sa.text("status <> 'resolved'")
 QUARANTINED = sa.text("status = 'quarantined'")
 
 
@@ -38,6 +41,28 @@ def upgrade() -> None:
     )
     op.create_index("sign_ins_hash", "sign_ins", ["hash"], unique=True)
     op.create_index("sign_ins_ends_at", "sign_ins", ["ends_at"])
+    op.create_table(
+        "changes",
+        sa.Column("topic", sa.String(16), primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "hourly",
+        sa.Column("id", sa.String(13), primary_key=True),
+        sa.Column("counts", sa.Text, nullable=False),
+        sa.Column("counted_at", sa.BigInteger, nullable=False),
+    )
+    op.create_index("devices_state", "devices", ["state", "id"])
+    op.create_index("devices_offline", "devices", ["id"], sqlite_where=IS_OFFLINE, postgresql_where=IS_OFFLINE)
+    op.create_index("devices_low", "devices", ["id"], sqlite_where=IS_LOW, postgresql_where=IS_LOW)
+    op.create_index(
+        "incidents_unresolved_device",
+        "incidents",
+        ["device", "id"],
+        sqlite_where=IS_UNRESOLVED,
+        postgresql_where=IS_UNRESOLVED,
+    )
+
     # What a console counts by hour and severity, and shows first.
     op.drop_index("ix_alerts_received_at", "alerts")
     op.create_index("alerts_received_at", "alerts", ["received_at", "severity"])
@@ -55,11 +80,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index("incidents_unresolved_device", "incidents")
+    for index in ("devices_low", "devices_offline", "devices_state"):
+        op.drop_index(index, "devices")
     op.create_index("ix_notifications_incident_id", "notifications", ["incident_id"])
     op.drop_index("notifications_incident", "notifications")
     op.drop_index("alerts_quarantined", "alerts")
     op.drop_index("incidents_worst", "incidents")
     op.drop_index("alerts_received_at", "alerts")
     op.create_index("ix_alerts_received_at", "alerts", ["received_at"])
-    for table in ("sign_ins", "sessions"):
+    for table in ("hourly", "changes", "sign_ins", "sessions"):
         op.drop_table(table)
