@@ -78,12 +78,9 @@ class Notice(StrEnum):
         """The sentence."""
         return _NOTICES[self]
 
-    @property
-    def color(self) -> str:
-        """A class of the style sheet: `done`, or none if somebody has to look further."""
-        return "" if self in (Notice.TEST_FAILED, Notice.TESTED_IN_PART) else "done"
 
-
+_LOOK_FURTHER = frozenset({Notice.TEST_FAILED, Notice.TESTED_IN_PART})
+"""What doesn't say that all is done."""
 _NOTICES = {
     Notice.SIGNED_OUT: "You are signed out.",
     Notice.TESTED: "The test was sent; what the server said stands beside each contact.",
@@ -152,6 +149,7 @@ def shown(request: Request, viewer: Viewer, template: str, values: Mapping[str, 
         "path": request.url.path,
         "query": request.url.query,
         "notice": said(request),
+        "notice_color": "" if request.query_params.get("said") in _LOOK_FURTHER else "done",
         "frame": "piece.html" if LIVE in request.headers else "frame.html",
         **values,
     }
