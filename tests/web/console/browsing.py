@@ -114,7 +114,7 @@ class _Links(HTMLParser):
 
 
 async def every_page(service: Running, of_a_kind: int = 1) -> list[str]:
-    """Follow all links of the console; return the pages, of each kind (such as an incident's) the first few, as paths."""
+    """Follow all links of the console; return the pages' paths, of each kind the first few."""
     kinds: dict[str, int] = {}
     pages: list[str] = []
     waiting = ["/", "/sessions"]
