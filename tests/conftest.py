@@ -239,6 +239,7 @@ class QuickServer(Server):
         watcher.cancel()
 
     async def shutdown(self, sockets: Any = None) -> None:  # noqa: ARG002  (as uvicorn calls it)
+        self.end_streams()
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
@@ -253,7 +254,8 @@ class QuickServer(Server):
 async def listening(app: FastAPI, *, most_waiting: int = MOST_WAITING, host: str = "127.0.0.1") -> AsyncIterator[int]:
     """Run an application on a real uvicorn and a real socket, and give its port."""
     gate: Gate = app.state.gate
-    server = QuickServer(server_config(app, gate.settings), gate.health, most_waiting=most_waiting)
+    config = server_config(app, gate.settings)
+    server = QuickServer(config, gate.health, most_waiting=most_waiting, on_stop=gate.lookout.close)
     task = asyncio.create_task(server.serve(sockets=[listen(host, 0)]))
     while not server.started:
         if task.done():

@@ -1,5 +1,6 @@
 """A person with a browser that has signed in to the console, without the browser."""
 
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import httpx
 from sqlalchemy import Engine, event
 
+from alertgate.session import LINK_LASTS, SignIn, fingerprint
+from alertgate.store import sessions
 from tests.conftest import API, Running
 from tests.pages import Page
 
@@ -22,6 +25,26 @@ async def signed_in(service: Running, name: str = "Ada", *, zone: str = "") -> A
         answer = await client.post("/sign-in", data=fields, headers=SAME_ORIGIN)
         assert answer.status_code == 303, answer.text
         yield client
+
+
+@asynccontextmanager
+async def signed_in_by_link(service: Running, person: str, *, agent: str = "") -> AsyncIterator[httpx.AsyncClient]:
+    """Sign in as a person of the policy, by a link that was not sent; give a client of its own."""
+    path = await link_for(service, person)
+    headers = {"User-Agent": agent} if agent else {}
+    async with httpx.AsyncClient(base_url=service.client.base_url, headers=headers, timeout=30) as client:
+        answer = await client.post(path, headers=SAME_ORIGIN)
+        assert answer.status_code == 303, answer.text
+        yield client
+
+
+async def link_for(service: Running, person: str) -> str:
+    """Return the path of a new link that signs a person in."""
+    gate, token = service.gate, secrets.token_urlsafe(16)
+    now = gate.clock.now()
+    link = SignIn(gate.new_id(now), fingerprint(token), person, now, now + LINK_LASTS)
+    await gate.store.write(lambda connection: sessions.add_link(connection, link))
+    return f"/sign-in/{token}"
 
 
 async def seen(client: httpx.AsyncClient, path: str, status: int = 200) -> Page:

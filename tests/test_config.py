@@ -256,6 +256,7 @@ PROBLEMS = [
     ("PARTICLE_RATE_LIMIT", "600", "'600' is not a rate limit; write one like 20/minute;100/10 minutes"),
     ("DOCS_ENABLED", "2", "must be true or false"),
     ("METRICS_DEVICES", "some", "must be true or false"),
+    ("CONSOLE_ENABLED", "on please", "must be true or false"),
     ("SHUTDOWN_TIMEOUT", "-0.1", "must be more than 0"),
     ("NTFY_URL", "ntfy.example.org", NO_SERVICE),
     ("NTFY_URL", "https://me:word@ntfy.example.org", NO_SERVICE),

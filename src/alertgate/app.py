@@ -141,6 +141,7 @@ def open_gate(
         failures=failures,
         hourly=HourlyCounter(store, clock),
         limits=Limits(settings, clock, metrics),
+        lookout=assembly.lookout(store, clock, metrics, deliverer, auditor, policies, directory),
         unverified=UnverifiedBodies(metrics, patience=settings.body_timeout / 2),
         metrics=metrics,
     )

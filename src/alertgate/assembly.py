@@ -46,9 +46,12 @@ from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import PolicyKeeper
 from alertgate.prove.audit import AuditFinding, Auditor
 from alertgate.prove.outstanding import FailureWatch
+from alertgate.session import Session
 from alertgate.store import Connection
 from alertgate.store.engine import Store
+from alertgate.topic import Topic
 from alertgate.web.acts import log_act
+from alertgate.web.console.lookout import Lookout
 from alertgate.web.guards import Guard
 from alertgate.web.limits import RateBudget
 
@@ -112,6 +115,28 @@ def watched(
         disk=settings.data_dir if is_on_disk else None,
         disk_usage=disk_usage,
     )
+
+
+def lookout(
+    store: Store,
+    clock: Clock,
+    metrics: Metrics,
+    deliverer: Deliverer,
+    auditor: Auditor,
+    policies: PolicyKeeper,
+    directory: Directory,
+) -> Lookout:
+    """Return what tells those who look at the console what has changed."""
+
+    def states() -> dict[Topic, object]:
+        channels = [(name, state.paused_at, state.reason, state.reply) for name, state in deliverer.states.items()]
+        found = auditor.latest.found if auditor.latest else None
+        return {Topic.CHANNELS: (channels, found), Topic.PEOPLE: policies.current.digest}
+
+    def lets_in(session: Session) -> bool:  # API_TOKEN, by which the others were let in, is the same until a restart
+        return session.person is None or session.person in directory.policy.people
+
+    return Lookout(store, clock, metrics, states, lets_in)
 
 
 def sender(

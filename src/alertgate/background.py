@@ -10,6 +10,7 @@ from alertgate.policy import device_names
 from alertgate.policy.keeper import FOLLOW_EVERY
 from alertgate.prove import audit as auditing
 from alertgate.prove import hourly, housekeeping
+from alertgate.web.console import lookout
 from alertgate.web.dependencies import Gate
 
 
@@ -66,5 +67,6 @@ def _always(gate: Gate) -> list[Periodic]:
         Periodic("device names", device_names.FOLLOW_EVERY, lambda: gate.device_names.follow(store)),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
         *([Periodic("hourly", hourly.EVERY, gate.hourly.run)] if settings.console_enabled else []),
+        Periodic("console", lookout.EVERY, gate.lookout.look),
         Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
     ]

@@ -156,6 +156,7 @@ class Metrics:
         self._audit = gauge(
             "alertgate_audit_findings", "Findings of the last audit, at most 20 of each kind.", ["kind"]
         )
+        self._console_streams = gauge("alertgate_console_streams", "Pages of the console that this process keeps live.")
         self._store_up = gauge("alertgate_store_up", "1 while the database accepts writes, else 0.")
         self._commit_seconds = histogram(
             "alertgate_store_commit_seconds", "Seconds of one write transaction, including its commit.", buckets=QUICK
@@ -268,6 +269,10 @@ class Metrics:
         """The audit found this many of each kind, and none of the kinds left out."""
         for kind in self._findings:
             self._audit.labels(kind).set(findings.get(kind, 0))
+
+    def console_streams(self, number: int) -> None:
+        """So many pages of the console are open and told of changes."""
+        self._console_streams.set(number)
 
     def store_state(self, up: bool) -> None:
         """The store accepts writes, or doesn't."""

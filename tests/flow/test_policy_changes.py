@@ -1,7 +1,7 @@
 """The policy changes while something goes on: who hears of it from then on. From the webhook to the mail."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import pytest
@@ -19,6 +19,7 @@ OWNER = policy((person("owner"), person("partner")), (BY_OWNER,))
 SETTINGS = Policy(people=MappingProxyType(dict(recipients([(ChannelName.EMAIL, "ann@example.com")], BERLIN))))
 """Without a file, who is told is in the settings."""
 MOVED = Person("owner", (Contact(ChannelName.EMAIL, "moved@example.com"),), BERLIN)
+AT_NIGHT = datetime(2026, 11, 23, 23, tzinfo=BERLIN)
 PARTNER = policy((person("partner"),), (escalation("home", step("partner")),))
 
 
@@ -105,3 +106,18 @@ async def test_that_nobody_has_answered_is_said_once_though_the_policy_changes(m
         assert sum("Nobody has answered" in each for each in told) == 1
         home.policy = policy(people, (escalation("other", *steps, **more),))
         assert await home.passes(30) == []
+
+
+async def test_what_is_over_is_not_open_again_because_a_sleeper_is_gone(make_settings, database):
+    """What was held for the partner's night is for nobody else who was awake: they have heard that it is over."""
+    owner, partner = person("owner"), person("partner", "22:00-06:00", unless=None)
+    house = policy((owner, partner), (escalation("home", step("owner", "partner")),))
+    async with household(make_settings, house, AT_NIGHT, database) as home, home.running():
+        leak = await home.says({"status": "firing"})
+        assert [each.split()[:2] for each in await home.heard()] == [["owner:", "WARNING"]]
+        home.clock.move(minutes=1)
+        await home.post(f"incidents/{leak['incident']}/resolve", by="Ada")
+        assert [each.split()[:2] for each in await home.heard()] == [["owner:", "RESOLVED"]]
+        home.policy = policy((owner,), (escalation("home", step("owner")),))
+        assert await home.passes(5) == []
+        assert await home.sleeps(600) == []

@@ -5,6 +5,7 @@ import gc
 import hashlib
 import re
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -16,12 +17,16 @@ from starlette.routing import BaseRoute, Route
 from alertgate.accept.credentials import CredentialCheck, bearer, hub_signature, standard_webhook, twilio_signature
 from alertgate.app import create_app
 from alertgate.errors import RateLimited, TooManyUnfinished
+from alertgate.session import Session, fingerprint, token_mark
+from alertgate.store import sessions
 from alertgate.web.body import SMALL
+from alertgate.web.console.routes import ROUTERS
 from alertgate.web.limit_storage import MOST_KEYS
 from alertgate.web.limits import Limits
 from alertgate.web.unverified import MOST_LARGE, MOST_UNFINISHED, UnverifiedBodies
 from tests.builders import for_any
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
+from tests.console import SAME_ORIGIN, signed_in
 from tests.fakes import START, FakeClock, until
 from tests.scrape import scrape
 from tests.services.twilio import SETTINGS as TWILIO
@@ -40,8 +45,15 @@ PUBLIC = {
     "/docs/start.js",
     "/docs/swagger-ui-bundle.js",
     "/docs/swagger-ui.css",
+    "/sign-in",
+    "/sign-in-link",
+    "/static/{name}",
 }
 """Everything that anybody may ask. A path isn't added here without a reason."""
+ASKS_IN_ITS_FORM = ("POST", "/sign-in")
+"""Its credential is a field of what it is sent."""
+BY_LINK = ("/a/", "/sign-in/")
+"""Below these a link is its own credential, and what is none leads nowhere."""
 METHODS = [
     *("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"),
     *("PROPFIND", "MKCOL", "COPY", "MOVE", "LOCK", "SEARCH", "PURGE", "M-SEARCH", "LINK"),
@@ -62,7 +74,7 @@ def _flat(routes: list[BaseRoute]) -> list[Route]:
 
 
 def _path(template: str) -> str:
-    return re.sub(r"\{[^}]*\}", UUID, template)
+    return re.sub(r"\{[^}]*\}", UUID, template.replace("/static/{name}", "/static/console.css"))
 
 
 @pytest.fixture
@@ -89,7 +101,10 @@ def _operations(running: Running) -> set[tuple[str, str]]:
 
 
 async def test_every_path_but_the_public_ones_wants_its_credential(closed: Running):
-    """Each route of the real table: 401 without a credential, and 401 with every credential but its own."""
+    """Each route of the real table: 401 without a credential, and 401 with every credential but its own.
+
+    The console's have none among these: not even API_TOKEN opens them by itself.
+    """
     others = {
         "none": {},
         "particle": BEARER,
@@ -100,16 +115,104 @@ async def test_every_path_but_the_public_ones_wants_its_credential(closed: Runni
         "webhook token and another signature": {"Authorization": f"Bearer {TOKEN}", "svix-signature": "v1,AAAA"},
         "signature": {"X-Hub-Signature-256": sign(b"other")},
         "basic": {"Authorization": "Basic " + API},
+        "a session that is none": {"Cookie": f"alertgate={API}; __Host-alertgate={API}"},
     }
     own = {"/webhook/particle": "particle", "/metrics": "metrics", "/webhook/generic": "webhook token"}
     own |= {path: "" for _, path in _operations(closed) if path.startswith("/twilio/")}  # a signature of their own
+    own |= dict.fromkeys(_console(closed), "")
     for method, template in sorted(_operations(closed)):
         for name, headers in others.items():
             if name == own.get(template, "api"):
                 continue
-            answer = await closed.client.request(method, _path(template), headers=headers)
-            refused = answer.status_code == (404 if template.startswith("/a/") else 401)  # a link is its own credential
-            assert refused != (template in PUBLIC), (method, template, name)
+            answer = await closed.client.request(method, _path(template), headers=headers | SAME_ORIGIN)
+            refused = answer.status_code == (404 if template.startswith(BY_LINK) else 401)
+            is_public = template in PUBLIC and (method, template) != ASKS_IN_ITS_FORM
+            assert refused != is_public, (method, template, name)
+
+
+def _console(running: Running) -> set[str]:
+    """Return the paths that want a session of the console."""
+    paths = {route.path for router in ROUTERS for route in _flat(list(router.routes))}
+    assert {"/", "/sessions", "/sign-out"} <= paths <= {path for _, path in _operations(running)}
+    return {path for path in paths - PUBLIC if not path.startswith(BY_LINK)}
+
+
+async def test_no_session_but_one_that_lasts_opens_the_console(closed: Running):
+    """Each page, each form: 401 with a cookie that is wrong, cut, another's name, expired, revoked, or of nobody."""
+    paths = sorted((method, path) for method, path in _operations(closed) if path in _console(closed))
+    store, now = closed.gate.store, closed.gate.clock.now()
+
+    async def stored(secret: str) -> Session:
+        found = await store.read(lambda connection: sessions.find(connection, fingerprint(secret), now))
+        assert found
+        return found
+
+    async with signed_in(closed) as client, signed_in(closed) as revoked, signed_in(closed) as expired:
+        good, ended, late = (each.cookies["alertgate"] for each in (client, revoked, expired))
+        await revoked.post("/sign-out", headers=SAME_ORIGIN)
+        someone, over = await stored(good), await stored(late)
+        await store.write(lambda connection: sessions.end(connection, over.id))
+        await store.write(lambda connection: sessions.add(connection, replace(over, ends_at=now)))
+        forged = {
+            "of a person who was never there": {"person": "Mallory", "token_mark": someone.token_mark},
+            "of a token that was changed": {"token_mark": token_mark("x" * 32)},
+            "of no token": {"token_mark": None},
+        }
+        secrets = dict.fromkeys(forged, "")
+        for number, (name, changes) in enumerate(forged.items()):
+            secrets[name] = f"forged-{number}"
+            made = replace(someone, id=closed.gate.new_id(now), hash=fingerprint(secrets[name]), **changes)
+            await store.write(lambda c, made=made: sessions.add(c, made))
+        cookies = {name: f"alertgate={secret}" for name, secret in secrets.items()}
+        cookies |= {
+            "the other name": f"__Host-alertgate={good}",
+            "another name": f"session={good}",
+            "in capitals": f"ALERTGATE={good}",
+            "cut": f"alertgate={good[:-1]}",
+            "longer": f"alertgate={good}=",
+            "its hash": f"alertgate={fingerprint(good)}",
+            "its id": f"alertgate={someone.id}",
+            "empty": "alertgate=",
+            "nothing": "alertgate",
+            "huge": "alertgate=" + "x" * 20_000,
+            "wildcard": "alertgate=%",
+            "quoted": "alertgate=' OR ''='",
+            "revoked": f"alertgate={ended}",
+            "expired": f"alertgate={late}",
+        }
+        for name, cookie in cookies.items():
+            for method, template in paths:
+                headers = {"Cookie": cookie, **SAME_ORIGIN, **API_BEARER}
+                answer = await closed.client.request(method, _path(template), headers=headers)
+                assert answer.status_code == 401, (name, method, template)
+        assert (await client.get("/")).status_code == 200
+
+
+async def test_no_form_of_another_site_reaches_the_console(closed: Running):
+    """Each unsafe route of the console, with a session that is right: 403, and nothing is done."""
+    others = [
+        *({}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "none"}),
+        *(
+            {"Origin": "null"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "https://alerts.example.org.evil.example"},
+        ),
+        {"Sec-Fetch-Site": "cross-site", "Origin": "https://alerts.example.org"},
+    ]
+    unsafe = {
+        (method, route.path)
+        for router in ROUTERS
+        for route in _flat(list(router.routes))
+        for method in (route.methods or set()) - {"GET", "HEAD"}
+    }
+    assert len(unsafe) >= 6
+    async with signed_in(closed) as client:
+        for method, template in sorted(unsafe):
+            for headers in others:
+                answer = await client.request(method, _path(template), headers=headers)
+                assert answer.status_code == 403, (method, template, headers)
+                assert not answer.headers.get("set-cookie")
+        assert (await client.get("/")).status_code == 200
 
 
 async def test_slashes_too_many_get_around_no_guard(closed: Running):

@@ -147,9 +147,10 @@ async def test_failed_authentication_and_spent_budgets_are_counted(make_settings
         assert (await service.particle()).status_code == 429
         found = await taken(service)
     failures = {guard: found("alertgate_auth_failures_total", guard=guard) for guard in Guard}
-    assert failures == {"particle": 1, "generic": 1, "api": 2, "metrics": 0, "twilio": 0}
+    assert failures == {"particle": 1, "generic": 1, "api": 2, "metrics": 0, "twilio": 0, "console": 0}
     limited = {budget: found("alertgate_rate_limited_total", budget=budget) for budget in RateBudget}
-    others = dict.fromkeys(("generic", "stored", "link_address", "link", "reply"), 0)
+    links = ("link_address", "link", "sign_in", "sign_in_asker", "sign_in_link", "sign_in_account")
+    others = dict.fromkeys(("generic", "stored", "reply", *links), 0)
     assert limited == {"failed": 1, "device": 1, **others}
 
 

@@ -18,14 +18,12 @@ from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.errors import NotFound
 from alertgate.notify import dismiss as dismissing
-from alertgate.notify.batch import UNKNOWN
-from alertgate.notify.channels.base import Reason, Transient
-from alertgate.notify.channels.registry import advice
 from alertgate.notify.directory import Directory
 from alertgate.notify.dismiss import Dismissal, Dismissed, DismissResult
+from alertgate.notify.failure_words import why
 from alertgate.notify.replay import Replay, Replayed, ReplayResult, replay
 from alertgate.policy.device_names import DeviceNames
-from alertgate.policy.people import Contact, shown_address
+from alertgate.policy.people import shown_address
 from alertgate.prove.told_events import name_of
 from alertgate.settings_load import DEFAULT_ENV_FILE, load
 from alertgate.store import failures as failure_rows
@@ -149,18 +147,10 @@ def _finish(
 
 def _lines(failure: Failure, settings: Settings, device_name: DeviceNames, zone: ZoneInfo) -> Iterator[str]:
     """Yield a failure in two lines: what wasn't told to whom, and why."""
-    notification, incident, attempt = failure.notification, failure.incident, failure.attempt
+    notification, incident = failure.notification, failure.incident
     device = device_name(incident.device) or incident.device
     what = f"[{notification.severity.upper()}] {incident.event}" + (f" from {device}" if device else "")
     failed = (notification.finished_at or notification.created_at).astimezone(zone)
     to = name_of(notification)
     yield f"{notification.id}  {to}, {failed:%Y-%m-%d %H:%M:%S}: {what}"
-    reply = " ".join(attempt.reply.split()) if attempt else ""
-    never = "it was never attempted"
-    if Contact(notification.channel, notification.address).secret:
-        never = f"{never}: {UNKNOWN}; set it, run `alertgate reload`, and retry it"
-    yield f"    {attempt.reason}: {reply}" if attempt else f"    {never}"
-    if attempt and (remedy := advice(settings, failure.notification.channel, Transient(Reason(attempt.reason), reply))):
-        yield f"    What to do: {remedy}"
-    if notification.missed_since:
-        yield "    It is sent by itself once its channel works."
+    yield from (f"    {each}" for each in why(failure, settings))

@@ -27,6 +27,7 @@ def run(
         server_config(create_app(gate), settings),
         gate.health,
         on_listening=on_listening,
+        on_stop=gate.lookout.close,
         signals=signals,
         acts={signal.SIGHUP: gate.policies.reload, signal.SIGUSR1: lambda: log_state(gate)},
     )

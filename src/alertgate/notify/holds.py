@@ -205,9 +205,11 @@ class Releaser:
         announcements: Sequence[Announcement],
         now: datetime,
     ) -> None:
-        """Tell whoever doesn't know yet."""
+        """Tell whoever doesn't know yet; who was told of what is over by now has heard that, too."""
 
         def choose(state: ContactState) -> Choice:
+            if incident.status is IncidentStatus.RESOLVED and state.told_at and not state.pending_id:
+                return plan.Skip(plan.PlanReason.ALREADY_TOLD)
             return plan.on_step(Kind.OPENING, state, now, self._interval)
 
         about = About(incident, self._escalator.escalation_of(incident, runs))

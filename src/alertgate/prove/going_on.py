@@ -21,6 +21,8 @@ class GoingOn:
     incidents: tuple[Incident, ...]
     number: int
     """How many aren't over, up to MOST_COUNTED."""
+    untaken: int
+    """How many of them nobody has, up to as many."""
     alerts: Mapping[str, Alert]
     """The newest alert of each, by its id."""
     told: Mapping[str, Sequence[Telling]]
@@ -50,6 +52,7 @@ def _read(connection: Connection, about: list[Incident], now: datetime) -> Going
     return GoingOn(
         tuple(about),
         open_incidents.number(connection, MOST_COUNTED),
+        open_incidents.number_untaken(connection, MOST_COUNTED),
         open_incidents.alerts_of(connection, [each.last_alert_id for each in about if each.last_alert_id]),
         told,
         escalations.of_incidents(connection, ids),

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, RootTransaction, create_engine, event, text
 from sqlalchemy.pool import QueuePool
 
 from alertgate import database_url
 from alertgate.config import Settings
 from alertgate.errors import StoreError, StoreMissing, StoreTooSlow, StoreUnavailable
-from alertgate.store import lock, schema
+from alertgate.store import changes, lock, schema
 from alertgate.store.backup import back_up
 from alertgate.store.errors import committing, translated
 from alertgate.store.postgresql import postgresql_engine, through_pooler
@@ -59,6 +59,8 @@ class Store:
         self._lock: IO[str] | None = None
         self._write_engine = _engine(self._url, self._log_limits, writing=True)  # connects when first used
         self._read_engine = _engine(self._url, self._log_limits, writing=False)
+        self._own_changes = changes.OwnChanges()
+        changes.watch(self._write_engine)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
 
     @property
@@ -141,10 +143,18 @@ class Store:
         with translated(), self._write_engine.connect() as connection, undone(connection), connection.begin() as change:
             if self.dialect == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": schema.WRITE_LOCK})
+            changes.begin(connection)
             yield connection
             if change.is_active:  # else it was rolled back on purpose
-                with committing():
-                    change.commit()
+                self._commit(connection, change)
+
+    def _commit(self, connection: Connection, change: RootTransaction) -> None:
+        changed = changes.made(connection)
+        if self.dialect == "postgresql":
+            changes.count(connection, changed)
+        with committing():
+            change.commit()
+        self._own_changes.count(changed)
 
     async def read(self, act: Callable[[Connection], T]) -> T:
         """Run `act` with a read connection in another thread; return its result. Raises StoreUnavailable."""
@@ -181,6 +191,15 @@ class Store:
         know best how long to wait.
         """
         return await self.writer.do(act, item)
+
+    async def marks(self) -> changes.Marks:
+        """Return marks that differ from those of before for each topic that was changed, by any process.
+
+        Where SQLite's file was changed by another one, all topics are.
+        """
+        if self.dialect == "postgresql":
+            return await self.read(changes.counted)
+        return self._own_changes.marks(elsewhere=await self.write(changes.version))
 
     async def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file, in another thread; PostgreSQL does it itself."""

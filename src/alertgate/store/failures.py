@@ -8,9 +8,9 @@ many incidents how many contacts weren't told of, and retrying each once tells e
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, func, select, update
+from sqlalchemy import Connection, Select, bindparam, case, func, select, update
 
 from alertgate.credential import Credential
 from alertgate.model import Attempt, ChannelName, Incident, Notification, NotificationStatus, Severity, Source
@@ -133,6 +133,16 @@ class Failure:
 def latest(connection: Connection, most: int) -> list[Failure]:
     """Return the outstanding failures, the latest first, at most this many."""
     query = select(*COLUMNS).where(IS_OUTSTANDING).order_by(_FAILED_AT.desc(), _n.id.desc()).limit(most)
+    return _failures(connection, query)
+
+
+def of_incident(connection: Connection, incident_id: str, most: int) -> list[Failure]:
+    """Return the outstanding failures about an incident, the newest first, at most this many."""
+    query = select(*COLUMNS).where(_n.incident_id == incident_id, IS_OUTSTANDING).order_by(_n.id.desc()).limit(most)
+    return _failures(connection, query)
+
+
+def _failures(connection: Connection, query: Select[Any]) -> list[Failure]:
     found = [notification_of(row) for row in connection.execute(query)]
     about = by_id(connection, {each.incident_id for each in found})
     last = attempts.last(connection, [each.id for each in found])

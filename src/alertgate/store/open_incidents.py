@@ -23,6 +23,9 @@ _WORST = (
     .limit(bindparam("most"))
 )
 _NUMBER = select(func.count()).select_from(select(_i.id).where(_IS_OPEN).limit(bindparam("most")).subquery())
+_UNTAKEN = select(func.count()).select_from(
+    select(_i.id).where(_i.status == constant(IncidentStatus.OPEN)).limit(bindparam("most")).subquery()
+)
 _TOLD = (
     select(
         *(_n.incident_id, _n.channel, _n.address, _n.status, func.max(_n.person)),
@@ -66,6 +69,11 @@ def number(connection: Connection, most: int) -> int:
     return int(connection.execute(_NUMBER, {"most": most}).scalar_one())
 
 
+def number_untaken(connection: Connection, most: int) -> int:
+    """Return how many incidents nobody has; `most` are enough."""
+    return int(connection.execute(_UNTAKEN, {"most": most}).scalar_one())
+
+
 def told(connection: Connection, incident_ids: Collection[str]) -> list[Telling]:
     """Return how far each contact has been told about each of these incidents."""
     rows = (row for some in portions(incident_ids) for row in connection.execute(_TOLD, {"ids": some}))
@@ -73,9 +81,8 @@ def told(connection: Connection, incident_ids: Collection[str]) -> list[Telling]
 
 
 def _telling(row: Any) -> Telling:
-    values = list(row)
-    rank = values.pop()
-    return Telling(*values, proof=None if rank is None else list(Proof)[rank])
+    *values, rank = row
+    return Telling(*[*values, None if rank is None else list(Proof)[rank]])
 
 
 def alerts_of(connection: Connection, alert_ids: Collection[str]) -> dict[str, Alert]:

@@ -57,6 +57,8 @@ class Sought(Between):
     """What is looked for; None means any."""
 
     device: str | None = None
+    incident: str | None = None
+    """The incident of an alert."""
     event: str | None = None
     """The event's whole name, or a pattern: `*` stands for anything, `?` for one character, and case doesn't matter."""
     severity: Severity | None = None
@@ -124,6 +126,7 @@ class Examined(NamedTuple):
 
 
 def _indexed_alerts(sought: Sought) -> Iterator[Rule | None]:
+    yield alerts.c.incident_id == sought.incident if sought.incident else None
     yield alerts.c.device == sought.device if sought.device else None
     yield alerts.c.event == sought.event if sought.event and not sought.pattern else None
     # As literal SQL: the index has quarantined alerts alone.
@@ -177,7 +180,7 @@ def _quoted(text: str) -> str:
 
 def _is_said(examined: Examined, text: str) -> Rule:
     """Return whether an incident's event, or one of its latest alerts, says a text."""
-    words = select(*(alerts.c[name] for name in _WORDS)).where(alerts.c.incident_id == examined.c.id)
+    words = select(*(alerts.c[name] for name in ("event", *_WORDS))).where(alerts.c.incident_id == examined.c.id)
     newest = words.order_by(alerts.c.id.desc()).limit(LATEST).correlate(examined.rows).subquery("newest")
     is_named = _contains(examined.c.event, text, AnyText.to_database)
     return or_(is_named, exists(select(1).select_from(newest).where(_says(newest.c, text)).correlate(examined.rows)))
@@ -186,7 +189,7 @@ def _is_said(examined: Examined, text: str) -> Rule:
 def _says(columns: Any, text: str) -> Rule:
     """Return whether an alert says a text: its data and its other fields are JSON in ASCII."""
     in_json = (_contains(columns[name], text, _json) for name in ("data", "fields"))
-    return or_(_contains(columns.message, text, AnyText.to_database), *in_json)
+    return or_(*(_contains(columns[name], text, AnyText.to_database) for name in ("event", "message")), *in_json)
 
 
 def _json(text: str) -> str:

@@ -27,6 +27,12 @@ def find(connection: Connection, hash_: str, now: datetime) -> Session | None:
     return Session(*row) if row else None
 
 
+def lasting(connection: Connection, ids: Collection[str], now: datetime) -> set[str]:
+    """Return which of these sessions last."""
+    query = select(_s.id).where(_s.id.in_(ids), _s.ends_at > now)
+    return set(connection.execute(query).scalars())
+
+
 def see(connection: Connection, session_id: str, now: datetime) -> None:
     """Note that a session is used."""
     connection.execute(update(sessions).where(_s.id == session_id, _s.seen_at < now).values(seen_at=now))

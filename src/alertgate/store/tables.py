@@ -38,6 +38,7 @@ from alertgate.model import (
 )
 from alertgate.proof import Proof
 from alertgate.store.column_types import MICROSECOND, AnyText, Instant, JsonText, Rank
+from alertgate.topic import Topic
 
 
 def enum_type(enum: type[StrEnum]) -> Enum:
@@ -288,6 +289,14 @@ polls = Table(
     Column("position", AnyText),
 )
 """Who polls a service for answers, until when, and up to where all was done."""
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("topic", enum_type(Topic), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+"""How often each topic was changed, on PostgreSQL."""
 
 write_probe = Table(
     "write_probe",

@@ -34,6 +34,7 @@ from alertgate.prove.health import Health
 from alertgate.prove.hourly import HourlyCounter
 from alertgate.prove.outstanding import FailureWatch
 from alertgate.store.engine import Store
+from alertgate.web.console.lookout import Lookout
 from alertgate.web.limits import Limits
 from alertgate.web.unverified import UnverifiedBodies
 
@@ -72,6 +73,8 @@ class Gate:
     failures: FailureWatch
     hourly: HourlyCounter
     limits: Limits
+    lookout: Lookout
+    """Who looks at the console, and what they are to be told."""
     unverified: UnverifiedBodies
     metrics: Metrics
 

@@ -97,7 +97,8 @@ def _is_waiting(connection: Connection) -> bool:
 class Server(uvicorn.Server):
     """uvicorn's server, with the watcher. Calls `on_listening` with its URL.
 
-    `health` turns not ready at a stop. `acts` are what `signals` run while it serves.
+    `health` turns not ready at a stop. `on_stop` ends answers that would go on for ever.
+    `acts` are what `signals` run while it serves.
     """
 
     def __init__(
@@ -107,12 +108,14 @@ class Server(uvicorn.Server):
         *,
         most_waiting: int = MOST_WAITING,
         on_listening: Callable[[str], None] | None = None,
+        on_stop: Callable[[], None] | None = None,
         signals: Signals | None = None,
         acts: Mapping[int, Act] | None = None,
     ) -> None:
         super().__init__(config)
         self._health = health
         self._on_listening = on_listening
+        self._on_stop = on_stop
         self._signals = signals
         self._acts = acts or {}
         self._waiting = WaitingConnections(min(most_waiting, _file_limit() // 2))
@@ -147,6 +150,16 @@ class Server(uvicorn.Server):
             self._signals.attach(self._acts)
         if self._on_listening:
             self._on_listening(f"http://{host}:{port}")
+
+    def end_streams(self) -> None:
+        """End answers that would go on for ever."""
+        if self._on_stop:
+            self._on_stop()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Wait for the answers in progress, then stop the application."""
+        self.end_streams()
+        await super().shutdown(sockets)
 
     async def main_loop(self) -> None:
         """Serve until a stop is asked for."""

@@ -10,10 +10,10 @@ from alertgate.model import Alert, Json, Severity
 from alertgate.notify.channels.base import PICTURE_ID, Picture
 from alertgate.notify.context import MessageContext
 from alertgate.notify.render import content, wording
+from alertgate.notify.render.pictures import PICTURES
 from alertgate.notify.render.text import Blob, aligned, blob, clean_beginning, one_line, rows, shorten
 from alertgate.notify.sender_clock import happened
 
-PICTURES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 LARGEST = 18_000
 """Maximum bytes of text and HTML together, encoded. With headers, but without a picture, a mail stays under 20 kB."""
 ROOMS = (4000, 2000, 1000, 500, 250, 100)

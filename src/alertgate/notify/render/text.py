@@ -138,11 +138,12 @@ _MAGIC = (
 def blob(value: Json) -> Blob | None:
     """Decode a `data:` URL or a buffer, the forms of binary data in Particle's typed publish; None for others."""
     found = _buffer(value) if isinstance(value, dict) else data_url(value)
-    return found._replace(media_type=_media_type(found.content)) if found and found.media_type == BINARY else found
+    return found._replace(media_type=media_type(found.content)) if found and found.media_type == BINARY else found
 
 
-def _media_type(content: bytes) -> str:
-    return next((media_type for magic, media_type in _MAGIC if magic.match(content)), BINARY)
+def media_type(content: bytes) -> str:
+    """Return which picture some bytes are, by their beginning; of others that they are binary."""
+    return next((kind for magic, kind in _MAGIC if magic.match(content)), BINARY)
 
 
 def data_url(value: Json) -> Blob | None:

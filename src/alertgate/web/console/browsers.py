@@ -10,7 +10,7 @@ _BROWSERS = (
     ("Opera", re.compile(r"\bOPR/")),
     ("Samsung Internet", re.compile(r"\bSamsungBrowser/")),
     ("Firefox", re.compile(r"\b(?:Firefox|FxiOS)/")),
-    ("Chrome", re.compile(r"\b(?:Chrome|CriOS)/")),
+    ("Chrome", re.compile(r"(?:Chrome|CriOS)/")),
     ("Safari", re.compile(r"\bVersion/.*\bSafari/")),
 )
 """Most name others beside themselves, so the first that is found counts."""

@@ -153,7 +153,7 @@ class Cards:
         elif run and run.gave_up:
             yield Coming("Nobody has answered, and reminders have ended: nobody is told any more, but of changes.")
         elif told and not any(each.status is NotificationStatus.PENDING for each in told):
-            yield Coming("Nobody else is told, unless something changes: nobody comes after those who were told.")
+            yield Coming("Nobody else is told, unless something changes.")
 
     def _waiting(self, told: list[Telling]) -> Iterable[Coming]:
         waits = sorted(

@@ -276,9 +276,7 @@ def _released(silence: Silence, viewer: Viewer) -> str:
     globs = {"event": silence.event, "device": silence.device, "source": silence.source}
     what = " and ".join(f"{name} {one_line(glob, 60)}" for name, glob in globs.items() if glob)
     by, until = one_line(silence.author, 60), viewer.times.minute(silence.ends_at)
-    return (
-        f"{by} silenced all with {what} until {until}: ending it ends it for all of that, and what it held is told now."
-    )
+    return f"{by} silenced all with {what} until {until}. That ends for all of it, and what was held is told now."
 
 
 def _missing(incident_id: object) -> NotFound:

@@ -1,15 +1,122 @@
 """What is going on: the console's first page."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
 from fastapi import APIRouter, Request, Response
 
+from alertgate.addresses import mask
+from alertgate.device import DeviceState
+from alertgate.errors import StoreError
+from alertgate.model import IncidentStatus, Source
+from alertgate.notify.course import listed
+from alertgate.notify.render.text import one_line
+from alertgate.policy.policy import Policy
+from alertgate.policy.schedules import on_call
+from alertgate.prove.going_on import GoingOn, read_open
+from alertgate.prove.health import OK
+from alertgate.store import Connection, counts, device_lists
+from alertgate.store.counts import HourCount
+from alertgate.web.console.cards import Card
+from alertgate.web.console.incident_acts import cards
 from alertgate.web.console.pages import ConsoleRoute, shown
+from alertgate.web.console.strip import MOST, begins_at, strip
+from alertgate.web.console.verdict import Facts, Known, judge
 from alertgate.web.console.viewer import CurrentViewer
-from alertgate.web.dependencies import CurrentGate
+from alertgate.web.dependencies import CurrentGate, Gate
+from alertgate.web.routes.ops import limits_near, paused_channels, policy_problems
+
+MOST_SHOWN = 50
+"""Incidents; the others are counted."""
+MOST_NAMES = 8
+_WEBHOOKS = {Source.PARTICLE: "Particle's webhook", Source.GENERIC: "the generic webhook"}
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one transaction has read."""
+
+    going_on: GoingOn
+    silent: int
+    heard: tuple[Source, datetime] | None
+    by_hour: Sequence[HourCount]
+
+
 @router.api_route("/", methods=["GET", "HEAD"])
 async def now(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
-    """Show what is going on."""
-    return shown(request, viewer, "now.html", {"version": gate.settings.console_enabled})
+    """Show whether all is well, and what is going on. What can't be known is said, and nothing hidden for it."""
+    health = await gate.health.ready()
+    since = begins_at(viewer.times)
+
+    def read(connection: Connection) -> Read:
+        return Read(
+            read_open(connection, viewer.now, MOST_SHOWN),
+            device_lists.numbers(connection).get(DeviceState.SILENT, 0),
+            counts.last_webhook(connection),
+            counts.alerts_by_hour(connection, since, MOST),
+        )
+
+    try:
+        found = await gate.store.read(read)
+    except StoreError:
+        found = None
+    shown_cards = cards(found.going_on, viewer, gate).all("/") if found else []
+    said = judge(_facts(gate, health["store"], health["delivery"], found, shown_cards), viewer.now)
+    values = {
+        "said": said,
+        "on_call": on_call_now(gate.directory.policy, viewer.now),
+        "heard": (_WEBHOOKS[found.heard[0]], found.heard[1]) if found and found.heard else None,
+        "audited_at": gate.auditor.latest.at if gate.auditor.latest else None,
+        "known": found is not None,
+        "cards": shown_cards,
+        "number": found.going_on.number if found else 0,
+        "more": max(found.going_on.number - len(shown_cards), 0) if found else 0,
+        "strip": strip(found.by_hour, viewer.times) if found else None,
+    }
+    return shown(request, viewer, "now.html", values)
+
+
+def _facts(gate: Gate, stored: str, delivery: str, found: Read | None, shown_cards: Sequence[Card]) -> Facts:
+    outstanding = gate.failures.latest
+    return Facts(
+        stored="" if stored == OK else stored,
+        delivery="" if delivery == OK else delivery,
+        can_tell=bool(gate.directory.targets),
+        paused=paused_channels(gate),
+        limits=limits_near(gate),
+        policy=policy_problems(gate),
+        own=gate.own_alerts.degraded(),
+        failures=outstanding.say() if outstanding else None,
+        audit=gate.auditor.latest,
+        known=_known(found, shown_cards) if found else None,
+    )
+
+
+def _known(found: Read, shown_cards: Sequence[Card]) -> Known:
+    going_on = found.going_on
+    quiet = {card.id for card in shown_cards if card.quiet}
+    untaken = [each for each in going_on.incidents if each.status is IncidentStatus.OPEN]
+    silenced = [each for each in untaken if each.id in quiet]
+    speaking = [each.severity for each in untaken if each.id not in quiet]
+    worst = max(speaking, key=lambda severity: severity.rank, default=None)
+    return Known(going_on.number, going_on.untaken - len(silenced), worst, found.silent, found.heard)
+
+
+def on_call_now(policy: Policy, at: datetime) -> list[tuple[str, str]]:
+    """Return who is on call by each schedule of the policy; without schedules, whoever is told."""
+    if policy.schedules:
+        return [(name, _names(on_call(each, at).who) or "nobody") for name, each in policy.schedules.items()]
+    if not policy.people:
+        return [("", "nobody: there are no recipients")]
+    if not policy.has_people:
+        return [("", f"everyone: {_names([mask(name) for name in policy.people])}")]
+    return [("", f"everyone: {_names(list(policy.people))}")]
+
+
+def _names(names: Sequence[str]) -> str:
+    shown_names = tuple(one_line(name, 60) for name in names[:MOST_NAMES])
+    more = len(names) - len(shown_names)
+    return f"{', '.join(shown_names)} and {more} more" if more else listed(shown_names) if shown_names else ""

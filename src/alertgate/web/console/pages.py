@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from alertgate.errors import AlertgateError, FieldError, Invalid, Unauthenticated
+from alertgate.errors import AlertgateError, FieldError, Invalid, StoreError, Unauthenticated
 from alertgate.web.console.entrance import sign_in_values
 from alertgate.web.console.viewer import Viewer
 from alertgate.web.pages import ROBOTS
@@ -61,6 +61,9 @@ class Notice(StrEnum):
     HAD_BEFORE = "had-before"
     SILENCED_BEFORE = "silenced-before"
     OVER_BEFORE = "over-before"
+    RETRIED = "retried"
+    DISMISSED = "dismissed"
+    NOT_FAILED = "not-failed"
     SILENCE_BEGUN = "silence-begun"
     SILENCE_ENDED = "silence-ended"
     SILENCE_WAS_OVER = "silence-was-over"
@@ -87,6 +90,9 @@ _NOTICES = {
     Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
     Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
+    Notice.RETRIED: "It is sent again now. What becomes of it stands below.",
+    Notice.DISMISSED: "It is dismissed: nothing more is done about this failure.",
+    Notice.NOT_FAILED: "Nothing was done: it isn't a failure any more. How it stands is below.",
     Notice.SILENCE_BEGUN: "The silence is stored.",
     Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
     Notice.SILENCE_WAS_OVER: "That silence was over already.",
@@ -179,12 +185,21 @@ class ConsoleRoute(APIRoute):
         return handle_for_people
 
 
+_UNREAD = {
+    "title": "The database can't be read",
+    "detail": "So neither who you are nor what is going on is known. The log says why; see to the database and its "
+    "disk, and then load this page again.",
+}
+
+
 def refused(request: Request, error: AlertgateError) -> Response:
     """Return the page for an error."""
     problem, headers = describe(request, error)
     if isinstance(error, Unauthenticated):
         values = sign_in_values(request, request.app.state.gate, to=_back(request))
         return plain("sign_in.html", values, problem["status"], headers)
+    if isinstance(error, StoreError) and request.method in ("GET", "HEAD"):
+        problem = {**problem, **_UNREAD}
     return plain("refused.html", problem, problem["status"], headers)
 
 

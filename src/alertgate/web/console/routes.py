@@ -1,8 +1,13 @@
 """All routes of the console."""
 
 from alertgate.web.console import (
+    alerts,
     devices,
+    export,
+    failures,
     incident_acts,
+    incidents,
+    live,
     now,
     plots,
     sessions,
@@ -15,11 +20,16 @@ from alertgate.web.console import (
 ROUTERS = (
     static_files.router,
     sign_in.router,
+    alerts.router,
+    devices.router,
+    export.router,
+    failures.router,
     incident_acts.router,
+    incidents.router,
+    live.router,
     now.router,
+    plots.router,
     sessions.router,
     sign_in_links.router,
     silences.router,
-    devices.router,
-    plots.router,
 )

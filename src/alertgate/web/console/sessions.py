@@ -6,7 +6,7 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Query, Request, Response
 
-from alertgate.credential import in_words
+from alertgate.credential import signed
 from alertgate.notify.render.text import one_line
 from alertgate.session import LASTS, Session
 from alertgate.store import sessions
@@ -39,7 +39,7 @@ async def show(
     rows = [*first, *(each for each in listed if each.id != own.id)]
     values = {
         "rows": [_row(each, own) for each in rows],
-        "older": listed[-1].id if len(found) > AT_ONCE else "",
+        "older": f"/sessions?before={listed[-1].id}" if len(found) > AT_ONCE else "",
         "days": LASTS.days,
     }
     return shown(request, viewer, "sessions.html", values)
@@ -50,8 +50,7 @@ def _row(session: Session, own: Session) -> dict[str, object]:
         "id": session.id,
         "own": session.id == own.id,
         "browser": browser(session.agent),
-        "who": one_line(session.name, 60),
-        "how": in_words(session.credential),
+        "who": signed(one_line(session.name, 60), session.credential),
         "created_at": session.created_at,
         "seen_at": session.seen_at,
         "ends_at": session.ends_at,

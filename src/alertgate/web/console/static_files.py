@@ -9,6 +9,7 @@ from alertgate.web.console.pages import static_file, static_url
 _TYPES = {
     "console.css": "text/css",
     "console.js": "text/javascript",
+    "live.js": "text/javascript",
     "icon.svg": "image/svg+xml",
     "icon-180.png": "image/png",
     "icon-192.png": "image/png",

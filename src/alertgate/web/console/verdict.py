@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from alertgate.model import Source
+from alertgate.model import Severity, Source
 from alertgate.prove.audit import Audit
 from alertgate.prove.going_on import MOST_COUNTED
 from alertgate.web.console.times import roughly
@@ -27,6 +27,7 @@ class Reason(StrEnum):
     NOBODY = "nobody"  # there is nobody who could be told
     AUDIT_FOUND = "audit_found"
     PAUSED = "paused"
+    CRITICAL = "critical"  # a critical incident is open, and nobody has it
     NOBODY_HAS_IT = "nobody_has_it"  # incidents are open
     FAILURES = "failures"  # notifications failed, and nobody has dealt with that
     POLICY = "policy"
@@ -59,6 +60,7 @@ _LEVELS = MappingProxyType(
         Reason.NOBODY: Level.CRITICAL,
         Reason.AUDIT_FOUND: Level.CRITICAL,
         Reason.PAUSED: Level.CRITICAL,
+        Reason.CRITICAL: Level.CRITICAL,
         Reason.NOBODY_HAS_IT: Level.WARNING,
         Reason.FAILURES: Level.WARNING,
         Reason.POLICY: Level.WARNING,
@@ -90,8 +92,10 @@ class Known:
 
     number: int
     """Of the incidents that aren't over."""
-    worst_taken: bool
-    """Whether somebody has each of those that are shown."""
+    untaken: int
+    """How many of them nobody has, or has silenced."""
+    worst: Severity | None
+    """Of those."""
     silent: int
     """Devices that are silent."""
     heard: tuple[Source, datetime] | None
@@ -194,25 +198,30 @@ def _stands(known: Known | None) -> Iterator[Verdict]:
     if known.number:
         yield _open(known)
     if known.silent:
-        are = "1 device is" if known.silent == 1 else f"{known.silent:,} devices are"
-        yield Verdict(Reason.SILENT, f"{are} silent for longer than expected.", link="/devices")
+        yield Verdict(
+            Reason.SILENT, f"{_number(known.silent, 'device')} silent for longer than expected.", link="/devices"
+        )
     if known.heard is None:
         said = "No webhook has come yet, so nothing is known of any device."
         yield Verdict(Reason.UNHEARD, said, "Publish an event, and see it arrive here.", "/alerts")
 
 
 def _open(known: Known) -> Verdict:
-    more = f"more than {MOST_COUNTED:,} incidents are" if known.number >= MOST_COUNTED else ""
-    are = more or ("1 incident is" if known.number == 1 else f"{known.number:,} incidents are")
-    if known.worst_taken:
-        return Verdict(Reason.GOING_ON, _sentence(f"{are} going on, and somebody has {_each(known.number)}"))
-    return Verdict(Reason.NOBODY_HAS_IT, _sentence(f"{are} going on, and nobody has {_each(known.number, 'all')}"))
+    are = _number(known.number, "incident")
+    if not known.untaken:
+        has = "it" if known.number == 1 else "each of them"
+        return Verdict(Reason.GOING_ON, f"{are} going on, and somebody has {has}, or has silenced it.")
+    reason = Reason.CRITICAL if known.worst is Severity.CRITICAL else Reason.NOBODY_HAS_IT
+    nobody = (
+        "it" if known.number == 1 else "any of them" if known.untaken == known.number else f"{known.untaken:,} of them"
+    )
+    return Verdict(reason, f"{are} going on, and nobody has {nobody}.", "Press “I'm on it” below, and look after it.")
 
 
-def _each(number: int, whole: str = "each") -> str:
+def _number(number: int, noun: str) -> str:
     if number == 1:
-        return "it"
-    return "each of them" if whole == "each" else "some of them yet"
+        return f"1 {noun} is"
+    return f"More than {MOST_COUNTED:,} {noun}s are" if number >= MOST_COUNTED else f"{number:,} {noun}s are"
 
 
 def _well(facts: Facts, now: datetime) -> Verdict:

@@ -14,11 +14,12 @@ from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
 from alertgate.model import Attempt, Notification
-from alertgate.notify.dismiss import AT_A_TIME, Dismissal, DismissResult, dismiss
-from alertgate.notify.replay import Replay, ReplayResult, replay
+from alertgate.notify.dismiss import AT_A_TIME, DismissResult
+from alertgate.notify.replay import ReplayResult
 from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
 from alertgate.store import Connection, alerts, attempts, failures, incidents, notifications
+from alertgate.web import failure_acts
 from alertgate.web.acts import log_act
 from alertgate.web.answers import (
     AlertPage,
@@ -177,17 +178,12 @@ async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQue
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
-    told = gate.directory
-    wanted = Replay(str(notification_id), Credential.API_TOKEN, gate.clock.now(), told.targets, told.meant)
-    done = await gate.store.write(lambda connection: replay(connection, wanted))
+    done = await failure_acts.retry(gate, str(notification_id), Credential.API_TOKEN)
     if done.notification is None:
         raise NotFound(done.reason)
     if done.result is not ReplayResult.PENDING:
         raise Conflict(done.reason)
-    gate.deliverer.wake()
-    again = done.notification
-    log.info("notification.retried", notification_id=again.id, incident_id=again.incident_id, to=mask(again.address))
-    return await _shown(again, gate)
+    return await _shown(done.notification, gate)
 
 
 @router.post(
@@ -198,16 +194,12 @@ async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
 )
 async def dismiss_notification(notification_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Say that nothing more need be done about a failed notification: it is no longer outstanding."""
-    wanted = Dismissal(str(notification_id), By.read(body).by, Credential.API_TOKEN, gate.clock.now())
-    done = await gate.store.write(lambda connection: dismiss(connection, wanted))
+    by = By.read(body).by
+    done = await failure_acts.dismiss_one(gate, str(notification_id), by, Credential.API_TOKEN)
     if done.notification is None:
         raise NotFound(done.reason)
     if done.result is DismissResult.NOT_FAILED:
         raise Conflict(done.reason)
-    if done.result is DismissResult.DISMISSED:
-        one = done.notification
-        facts = {"notification_id": one.id, "incident_id": one.incident_id, "to": mask(one.address)}
-        log.info("notification.dismissed", by=wanted.by, credential=wanted.credential, **facts)
     return await _shown(done.notification, gate)
 
 
@@ -265,8 +257,7 @@ def _answer(applied: Applied | None, action: Action, gate: Gate) -> AsciiJson:
 
 
 async def _shown(notification: Notification, gate: Gate) -> AsciiJson:
-    """Answer with a notification that was changed, once `/health` knows of it too."""
-    await gate.failures.look()
+    """Answer with a notification that was changed."""
     [shown] = await gate.store.read(lambda connection: told(connection, [notification]))
     return show_notification(shown)
 

@@ -1,4 +1,4 @@
-"""Store who may look at the console: sessions, and the links that begin one; and find what its pages show."""
+"""Store who may look at the console, and the links that let people in; find, and count changes of, what it shows."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -57,7 +57,11 @@ def upgrade() -> None:
         sqlite_where=IS_UNRESOLVED,
         postgresql_where=IS_UNRESOLVED,
     )
-
+    op.create_table(
+        "changes",
+        sa.Column("topic", sa.String(16), primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+    )
     # What a console counts by hour and severity, and shows first.
     op.drop_index("ix_alerts_received_at", "alerts")
     op.create_index("alerts_received_at", "alerts", ["received_at", "severity"])
@@ -84,5 +88,5 @@ def downgrade() -> None:
     op.drop_index("incidents_worst", "incidents")
     op.drop_index("alerts_received_at", "alerts")
     op.create_index("ix_alerts_received_at", "alerts", ["received_at"])
-    for table in ("hourly", "sign_ins", "sessions"):
+    for table in ("changes", "hourly", "sign_ins", "sessions"):
         op.drop_table(table)

@@ -1,0 +1,143 @@
+"""The list of incidents, and the page of each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+
+from alertgate.errors import NotFound
+from alertgate.model import Incident, IncidentStatus, Severity
+from alertgate.notify.failure_words import why
+from alertgate.notify.names import event_name, where
+from alertgate.prove.going_on import GoingOn, read_one
+from alertgate.prove.history import IncidentTrail, Most, incident_trail
+from alertgate.prove.timeline import events_of_incident
+from alertgate.prove.told_events import name_of
+from alertgate.store import Connection, failures, search
+from alertgate.store.failures import Failure
+from alertgate.web.console import story
+from alertgate.web.console.filters import FilterReader
+from alertgate.web.console.incident_acts import cards
+from alertgate.web.console.lists import Older, older
+from alertgate.web.console.pages import ConsoleRoute, shown
+from alertgate.web.console.times import Times
+from alertgate.web.console.viewer import CurrentViewer, Viewer
+from alertgate.web.dependencies import CurrentGate, Gate
+from alertgate.web.link_page import state
+
+ON_A_PAGE = 30
+MOST = Most(notifications=40, attempts=120)
+"""How much of what was sent about an incident its page tells."""
+MOST_FAILURES = 20
+
+router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An incident in the list."""
+
+    id: str
+    tag: str
+    color: str
+    name: str
+    event: str
+    opened_at: datetime
+    last_at: datetime
+    alerts: str
+    state: str
+
+
+@router.api_route("/incidents", methods=["GET", "HEAD"])
+async def list_incidents(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
+    """Show the newest incidents, or those that are looked for."""
+    filters = FilterReader(request.query_params.multi_items(), viewer.times, gate.device_names).read(IncidentStatus)
+    lines: list[Line] = []
+    then: Older | None = None
+    if not filters.problems:
+        found = await gate.store.read(
+            lambda connection: search.find_incidents(connection, filters.sought, filters.before, ON_A_PAGE)
+        )
+        lines = [_line(each, gate, viewer.times) for each in found.items]
+        then = older(found, "/incidents", filters)
+    values = {
+        "filters": filters,
+        "statuses": list(IncidentStatus),
+        "severities": list(Severity),
+        "lines": lines,
+        "older": then,
+        "latest": search.LATEST,
+    }
+    return shown(request, viewer, "incidents.html", values, 422 if filters.problems else 200)
+
+
+def _line(incident: Incident, gate: Gate, times: Times) -> Line:
+    over = incident.status is IncidentStatus.RESOLVED
+    return Line(
+        id=incident.id,
+        tag="OVER" if over else incident.severity.upper(),
+        color="over" if over else incident.severity,
+        name=where(incident, gate.device_names(incident.device)),
+        event=event_name(incident),
+        opened_at=incident.opened_at,
+        last_at=incident.last_alert_at,
+        alerts="1 alert" if incident.alert_count == 1 else f"{incident.alert_count:,} alerts",
+        state=f"{'It was ' + incident.severity + '. ' if over else ''}{state(incident, times)}",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one transaction has read of an incident."""
+
+    going_on: GoingOn
+    trail: IncidentTrail
+    failures: list[Failure]
+
+
+@router.api_route("/incidents/{incident_id}", methods=["GET", "HEAD"])
+async def show_incident(
+    incident_id: UUID,
+    request: Request,
+    gate: CurrentGate,
+    viewer: CurrentViewer,
+    order: Annotated[str, Query()] = "newest",
+) -> Response:
+    """Show an incident and its story. Raises NotFound."""
+    now = viewer.now
+
+    def read(connection: Connection) -> Known | None:
+        going_on = read_one(connection, str(incident_id), now)
+        trail = incident_trail(connection, str(incident_id), gate.device_names, MOST)
+        if going_on is None or trail is None:
+            return None
+        return Known(going_on, trail, failures.of_incident(connection, str(incident_id), MOST_FAILURES))
+
+    known = await gate.store.read(read)
+    if known is None:
+        raise NotFound(f"There is no incident {incident_id}; it was never stored, or retention deleted it.")
+    return shown(request, viewer, "incident.html", _values(known, gate, viewer, oldest_first=order == "oldest"))
+
+
+def _values(known: Known, gate: Gate, viewer: Viewer, *, oldest_first: bool) -> dict[str, object]:
+    """Return what an incident's page shows."""
+    trail, incident, times = known.trail, known.trail.incident, viewer.times
+    latest = trail.latest[0] if trail.latest else None
+    words, data = story.words_and_data(latest) if latest else ("", [])
+    failed = [(each, name_of(each.notification), list(why(each, gate.settings))) for each in known.failures]
+    events = events_of_incident(trail, times.zone, times.now)
+    return {
+        "card": cards(known.going_on, viewer, gate).card(incident, to=f"/incidents/{incident.id}"),
+        "incident": incident,
+        "failures": story.failed(failed),
+        "latest": latest,
+        "words": words,
+        "data": data,
+        "pictures": story.shots(latest) if latest else [],
+        "story": story.happenings(events, oldest_first=oldest_first),
+        "oldest_first": oldest_first,
+        "left_out_alerts": max(incident.alert_count - len(trail.latest), 0),
+        "left_out_told": trail.left_out,
+    }
