@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.accept import accept, beside_bad_requests, devices, grown
 from bench.burst import burst
+from bench.console import console
 from bench.escalations import escalations
 from bench.figure import Figure
 from bench.messages import drain, latency
@@ -27,5 +28,6 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "replicas": replicas,
     "fresh": fresh,
     "watch": watch,
+    "console": console,
 }
 """Each measures in its own directory."""
