@@ -54,10 +54,12 @@ SELECT {attempt_id}, {notification_id}, {told_at}, 0.3, CASE WHEN i % 50 = 0 THE
 """,
     """
 INSERT INTO devices (id, first_seen_at, last_seen_at, last_published_at, last_event, events, state, state_at, battery,
-                     battery_at, battery_low, strength, quality, vitals_at, gaps, vitals, offline_at, flapping, resetting)
+                     battery_at, battery_low, strength, quality, vitals_at, gaps, vitals, offline_at, flapping,
+                     resetting)
 {devices}
-SELECT {device}, {now} - {span}, {now} - i % 3600 * 1000000, {now}, 'door/1', 100,
-       CASE i % 500 WHEN 0 THEN 'silent' WHEN 1 THEN 'late' WHEN 2 THEN 'unknown' ELSE 'fine' END, {now}, i % 100, {now},
+SELECT {device}, {now} - {span}, {now} - CAST(i % 3600 AS BIGINT) * 1000000, {now}, 'door/1', 100,
+       CASE i % 500 WHEN 0 THEN 'silent' WHEN 1 THEN 'late' WHEN 2 THEN 'unknown' ELSE 'fine' END, {now}, i % 100,
+       {now},
        {false}, 70, 60, {now}, '{{"2026-11-25":{{"3":20,"4":7}}}}', '{{"device":{{"power":1}}}}',
        CASE WHEN i % 700 = 0 THEN {now} END, {false}, {false} FROM n
 """,
