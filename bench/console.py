@@ -87,10 +87,10 @@ async def _measured(directory: Path, address: str | None) -> list[list[Opened]]:
     store.open(exclusive=True)
     store.close()
     await asyncio.to_thread(fleet.fill, address or settings.data_dir / "alertgate.db", time.time())
-    async with _client(settings) as (gate, client):
+    async with opened_console(settings) as (gate, client):
         await gate.hourly.run()
-        paths = _paths(Books(address or settings.data_dir / "alertgate.db"))
-        return [[await _open(client, path) for path in paths] for _ in range(ROUNDS)]
+        paths = pages(Books(address or settings.data_dir / "alertgate.db"))
+        return [[await measure(client, path) for path in paths] for _ in range(ROUNDS)]
 
 
 def _settings(directory: Path, address: str | None) -> Settings:
@@ -99,7 +99,7 @@ def _settings(directory: Path, address: str | None) -> Settings:
 
 
 @asynccontextmanager
-async def _client(settings: Settings) -> AsyncIterator[tuple[Gate, httpx.AsyncClient]]:
+async def opened_console(settings: Settings) -> AsyncIterator[tuple[Gate, httpx.AsyncClient]]:
     """Give a gate without its jobs, and somebody who has signed in to its console."""
     gate = open_gate(settings)
     try:
@@ -114,7 +114,7 @@ async def _client(settings: Settings) -> AsyncIterator[tuple[Gate, httpx.AsyncCl
         gate.store.close()
 
 
-def _paths(books: Books) -> list[str]:
+def pages(books: Books) -> list[str]:
     """Return the pages: each of the navigation, the lists with their dearest filters, and one of each kind of thing."""
     [(newest, device)] = books.ask("SELECT id, device FROM incidents ORDER BY id DESC LIMIT 1")
     [(alert,)] = books.ask("SELECT id FROM alerts ORDER BY id DESC LIMIT 1")
@@ -153,7 +153,7 @@ def _paths(books: Books) -> list[str]:
     ]
 
 
-async def _open(client: httpx.AsyncClient, path: str) -> Opened:
+async def measure(client: httpx.AsyncClient, path: str, times: int = TIMES) -> Opened:
     """Open a page again and again. Raises RuntimeError unless it is one."""
     statements: list[str] = []
 
@@ -168,7 +168,7 @@ async def _open(client: httpx.AsyncClient, path: str) -> Opened:
     if answer.status_code != httpx.codes.OK:
         raise RuntimeError(f"{path} was answered {answer.status_code}")
     took = []
-    for _ in range(TIMES):
+    for _ in range(times):
         begun = time.perf_counter()
         await client.get(path)
         took.append(1000 * (time.perf_counter() - begun))

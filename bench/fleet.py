@@ -13,6 +13,8 @@ DEVICES = 10_000
 OPEN = 200
 """The newest incidents, which aren't over."""
 DAYS = 30
+HOURS = 60
+"""Of what each device said of itself, every third hour."""
 _MICRO = 1_000_000
 _SPAN = DAYS * 86400 * _MICRO
 
@@ -73,18 +75,18 @@ SELECT {vital_device} || '@' || (i / {count_devices}), {vital_device},
 )
 
 
-def fill(place: Path | str, now: float) -> None:
+def fill(place: Path | str, now: float, *, alerts: int = ALERTS, devices: int = DEVICES) -> None:
     """Fill a migrated, empty store: an SQLite file, or PostgreSQL by its address."""
     at = int(now * _MICRO)
     if isinstance(place, str):
         with psycopg.connect(place, autocommit=True) as connection:
-            for statement in _statements(at, _POSTGRESQL):
+            for statement in _statements(at, _POSTGRESQL, alerts, devices):
                 connection.execute(statement.encode())
             connection.execute("VACUUM ANALYZE")
         return
     with closing(sqlite3.connect(place, timeout=60)) as file:
         file.execute("PRAGMA cache_size=-400000")
-        for statement in _statements(at, _SQLITE):
+        for statement in _statements(at, _SQLITE, alerts, devices):
             file.execute(statement)
         file.commit()
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -100,12 +102,14 @@ _POSTGRESQL = {
 }
 
 
-def _statements(now: int, dialect: Mapping[str, str]) -> list[str]:
+def _statements(now: int, dialect: Mapping[str, str], alerts: int, devices: int) -> list[str]:
+    incidents = alerts // EACH
+
     def hexadecimal(value: str, width: int) -> str:
         return dialect["hex"].format(value=f"CAST({value} AS BIGINT)", width=width)
 
     def at(step: int, number: str = "i") -> str:
-        return f"({now} - {_SPAN} + CAST({number} AS BIGINT) * {_SPAN // ALERTS * step})"
+        return f"({now} - {_SPAN} + CAST({number} AS BIGINT) * {_SPAN // alerts * step})"
 
     def made(kind: int, when: str, number: str = "i") -> str:
         """Return SQL for an id of a time, as the service makes them: sorted by it."""
@@ -114,17 +118,17 @@ def _statements(now: int, dialect: Mapping[str, str]) -> list[str]:
         return f"({parts} || '-7000-8{kind:03}-' || {hexadecimal(number, 12)})"
 
     def device(number: str) -> str:
-        return hexadecimal(f"({number} % {DEVICES})", 24)
+        return hexadecimal(f"({number} % {devices})", 24)
 
     values = {
         **{
             name: _NUMBERS.format(count=count)
             for name, count in {
-                "incidents": INCIDENTS,
-                "alerts": ALERTS,
-                "notifications": 2 * INCIDENTS,
-                "devices": DEVICES,
-                "hours": 60 * DEVICES,
+                "incidents": incidents,
+                "alerts": alerts,
+                "notifications": 2 * incidents,
+                "devices": devices,
+                "hours": HOURS * devices,
             }.items()
         },
         "incident_id": made(0, at(EACH)),
@@ -141,12 +145,12 @@ def _statements(now: int, dialect: Mapping[str, str]) -> list[str]:
         "alert_device": device(f"(i / {EACH})"),
         "vital_device": device("i"),
         "content": hexadecimal("i", 32),
-        "closed": str(INCIDENTS - OPEN),
+        "closed": str(incidents - min(OPEN, incidents // 2)),
         "each": str(EACH),
         "now": str(now),
         "span": str(_SPAN),
         "hour": str(3600 * _MICRO),
-        "count_devices": str(DEVICES),
+        "count_devices": str(devices),
         "false": dialect["false"],
     }
     return [statement.format(**values) for statement in _STATEMENTS]
