@@ -149,11 +149,12 @@ def _failures(connection: Connection, query: Select[Any]) -> list[Failure]:
     return [Failure(each, about[each.incident_id], last.get(each.id)) for each in found]
 
 
-def ids(connection: Connection) -> list[str]:
-    """Return the ids of the outstanding failures, the latest first."""
-    return list(
-        connection.execute(select(_n.id).where(IS_OUTSTANDING).order_by(_FAILED_AT.desc(), _n.id.desc())).scalars()
-    )
+def ids(connection: Connection, until: datetime | None = None) -> list[str]:
+    """Return the ids of the outstanding failures, the latest first; with `until`, of those that had failed by then."""
+    query = select(_n.id).where(IS_OUTSTANDING).order_by(_FAILED_AT.desc(), _n.id.desc())
+    if until:
+        query = query.where(until >= _FAILED_AT)
+    return list(connection.execute(query).scalars())
 
 
 def dismiss(connection: Connection, which: Collection[str], by: str, credential: Credential, now: datetime) -> int:

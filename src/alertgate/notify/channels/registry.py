@@ -107,6 +107,12 @@ def _around(settings: Settings, providers: Collection[Provider] = PROVIDERS) -> 
     return Surroundings(zone=settings.zone, channels=checks, missing=missing)
 
 
+def missing(settings: Settings) -> Mapping[ChannelName, str]:
+    """Return what to set before each of the channels that the settings don't configure can be used."""
+    by_mail = {} if settings.mail_host else dict.fromkeys(BY_MAIL, "set SMTP_EMAIL or SMTP_HOST (docs/mail.md)")
+    return {**by_mail, **_around(settings).missing}
+
+
 def findings(settings: Settings, told: Collection[Target], today: date) -> list[Finding]:
     """Return what an operator should know about the addresses that are told, and about the channels."""
     written = any(channel is ChannelName.OUTBOX for channel, _ in told)  # else nobody is told by mail

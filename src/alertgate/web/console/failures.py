@@ -1,10 +1,11 @@
-"""The buttons of a failed notification: send it again, or say that nothing more need be done."""
+"""The buttons of failed notifications: send one again, or say that nothing more need be done."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from alertgate.errors import Conflict, NotFound
+from alertgate.errors import Conflict, FieldError, Invalid, NotFound
 from alertgate.notify.dismiss import DismissResult
 from alertgate.notify.replay import ReplayResult
 from alertgate.web import failure_acts
@@ -14,6 +15,9 @@ from alertgate.web.console.sign_in import form, local
 from alertgate.web.console.viewer import CurrentViewer
 from alertgate.web.dependencies import CurrentGate
 
+CHANNELS = "/channels"
+"""Where all failures are listed."""
+
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 
@@ -21,7 +25,7 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 async def retry(notification_id: UUID, request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
     """Send a failed notification again. Raises NotFound, Conflict, which says why nothing would come of it."""
     fields = form(await read_body(request, gate))
-    replayed = await failure_acts.retry(gate, str(notification_id), viewer.credential, viewer.by)
+    replayed = await failure_acts.retry(gate, str(notification_id), viewer.by, viewer.credential)
     if replayed.result is ReplayResult.UNKNOWN:
         raise NotFound(replayed.reason)
     if replayed.result in (ReplayResult.UNREACHABLE, ReplayResult.SAID_ALREADY):
@@ -39,3 +43,16 @@ async def dismiss(notification_id: UUID, request: Request, gate: CurrentGate, vi
         raise NotFound(dismissed.reason)
     is_failed = dismissed.result is not DismissResult.NOT_FAILED
     return done(local(fields.get("to", "/")), Notice.DISMISSED if is_failed else Notice.NOT_FAILED)
+
+
+@router.post("/notifications/dismiss")
+async def dismiss_all(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
+    """Dismiss all failures that were outstanding when the page was made: none that nobody has seen. Raises Invalid."""
+    given = form(await read_body(request, gate)).get("until", "")
+    try:
+        until = datetime.fromisoformat(given).astimezone(UTC)
+    except (ValueError, OverflowError):
+        problem = FieldError("until", "is no time")
+        raise Invalid("The form can't be read, so nothing was done. Open the page again.", (problem,)) from None
+    number = await failure_acts.dismiss_all(gate, viewer.by, viewer.credential, until)
+    return done(CHANNELS, Notice.ALL_DISMISSED if number else Notice.NOT_FAILED)

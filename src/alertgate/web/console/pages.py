@@ -63,6 +63,7 @@ class Notice(StrEnum):
     OVER_BEFORE = "over-before"
     RETRIED = "retried"
     DISMISSED = "dismissed"
+    ALL_DISMISSED = "all-dismissed"
     NOT_FAILED = "not-failed"
     SILENCE_BEGUN = "silence-begun"
     SILENCE_ENDED = "silence-ended"
@@ -92,6 +93,7 @@ _NOTICES = {
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
     Notice.RETRIED: "It is sent again now. What becomes of it stands below.",
     Notice.DISMISSED: "It is dismissed: nothing more is done about this failure.",
+    Notice.ALL_DISMISSED: "They are dismissed: nothing more is done about these failures.",
     Notice.NOT_FAILED: "Nothing was done: it isn't a failure any more. How it stands is below.",
     Notice.SILENCE_BEGUN: "The silence is stored.",
     Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",

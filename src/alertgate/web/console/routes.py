@@ -2,6 +2,7 @@
 
 from alertgate.web.console import (
     alerts,
+    channels,
     devices,
     export,
     failures,
@@ -21,6 +22,7 @@ ROUTERS = (
     static_files.router,
     sign_in.router,
     alerts.router,
+    channels.router,
     devices.router,
     export.router,
     failures.router,

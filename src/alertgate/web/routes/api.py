@@ -1,7 +1,6 @@
 """The API for people and programs that hold the token."""
 
 from datetime import timedelta
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -14,11 +13,11 @@ from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
 from alertgate.model import Attempt, Notification
-from alertgate.notify.dismiss import AT_A_TIME, DismissResult
+from alertgate.notify.dismiss import DismissResult
 from alertgate.notify.replay import ReplayResult
 from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
-from alertgate.store import Connection, alerts, attempts, failures, incidents, notifications
+from alertgate.store import Connection, alerts, attempts, incidents, notifications
 from alertgate.web import failure_acts
 from alertgate.web.acts import log_act
 from alertgate.web.answers import (
@@ -178,7 +177,7 @@ async def list_notifications(gate: CurrentGate, query: Annotated[NotificationQue
 )
 async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
     """Send a failed notification again: it is due now, and GIVE_UP_AFTER counts from now."""
-    done = await failure_acts.retry(gate, str(notification_id), Credential.API_TOKEN)
+    done = await failure_acts.retry(gate, str(notification_id), By().by, Credential.API_TOKEN)
     if done.notification is None:
         raise NotFound(done.reason)
     if done.result is not ReplayResult.PENDING:
@@ -194,8 +193,7 @@ async def retry(notification_id: UUID, gate: CurrentGate) -> AsciiJson:
 )
 async def dismiss_notification(notification_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Say that nothing more need be done about a failed notification: it is no longer outstanding."""
-    by = By.read(body).by
-    done = await failure_acts.dismiss_one(gate, str(notification_id), by, Credential.API_TOKEN)
+    done = await failure_acts.dismiss_one(gate, str(notification_id), By.read(body).by, Credential.API_TOKEN)
     if done.notification is None:
         raise NotFound(done.reason)
     if done.result is DismissResult.NOT_FAILED:
@@ -206,16 +204,7 @@ async def dismiss_notification(notification_id: UUID, body: ApiBody, gate: Curre
 @router.post("/notifications/dismiss", response_model=DismissedCount, responses=API_BODY, openapi_extra=BY)
 async def dismiss_all(body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Dismiss all failures that are outstanding now."""
-    by, now, number = By.read(body).by, gate.clock.now(), 0
-    ids = await gate.store.read(failures.ids)
-    for start in range(0, len(ids), AT_A_TIME):
-        some = ids[start : start + AT_A_TIME]
-        number += await gate.store.write(
-            partial(failures.dismiss, which=some, by=by, credential=Credential.API_TOKEN, now=now)
-        )
-    if number:
-        log.info("notifications.dismissed", by=by, credential=Credential.API_TOKEN, number=number)
-    await gate.failures.look()
+    number = await failure_acts.dismiss_all(gate, By.read(body).by, Credential.API_TOKEN)
     return AsciiJson({"dismissed": number})
 
 

@@ -42,6 +42,11 @@ def upgrade() -> None:
     op.create_index("sign_ins_hash", "sign_ins", ["hash"], unique=True)
     op.create_index("sign_ins_ends_at", "sign_ins", ["ends_at"])
     op.create_table(
+        "changes",
+        sa.Column("topic", sa.String(16), primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "hourly",
         sa.Column("id", sa.String(13), primary_key=True),
         sa.Column("counts", sa.Text, nullable=False),
@@ -57,11 +62,7 @@ def upgrade() -> None:
         sqlite_where=IS_UNRESOLVED,
         postgresql_where=IS_UNRESOLVED,
     )
-    op.create_table(
-        "changes",
-        sa.Column("topic", sa.String(16), primary_key=True),
-        sa.Column("number", sa.BigInteger, nullable=False),
-    )
+
     # What a console counts by hour and severity, and shows first.
     op.drop_index("ix_alerts_received_at", "alerts")
     op.create_index("alerts_received_at", "alerts", ["received_at", "severity"])
@@ -88,5 +89,5 @@ def downgrade() -> None:
     op.drop_index("incidents_worst", "incidents")
     op.drop_index("alerts_received_at", "alerts")
     op.create_index("ix_alerts_received_at", "alerts", ["received_at"])
-    for table in ("changes", "hourly", "sign_ins", "sessions"):
+    for table in ("hourly", "changes", "sign_ins", "sessions"):
         op.drop_table(table)
