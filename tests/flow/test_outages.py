@@ -39,11 +39,8 @@ class Outage:
 
     async def round(self) -> None:
         """Try all that is due, let the gate look at itself, and end what is quiet."""
-        gate = self.service.gate
-        await tried(self.service)
-        await gate.watch.run()
-        await gate.own_alerts.run()
-        await resolve_quiet(gate.store, gate.settings.grouping, self.clock)
+        await settled(self.service)
+        await looks(self.service)
 
     async def ends(self) -> list[str]:
         """Start the mail server again; return the subjects of the mails of the next half an hour."""
@@ -51,7 +48,7 @@ class Outage:
         await self.passes(times=15, minutes=2)  # so that the gate sees that it is over before it tells
         for _ in range(4):
             self.clock.move(seconds=4)
-            await tried(self.service)
+            await settled(self.service)
         return self.subjects()
 
     def subjects(self) -> list[str]:
@@ -68,10 +65,12 @@ class Outage:
         return Counter(each["status"] for trail in trails for each in trail)
 
 
-async def tried(service: Running) -> None:
-    """Wait until what is due was tried: a round after the one that claimed it begins once that has ended."""
-    await settled(service)
-    await settled(service)
+async def looks(service: Running) -> None:
+    """Let the gate look at itself, and end what is quiet."""
+    gate = service.gate
+    await gate.watch.run()
+    await gate.own_alerts.run()
+    await resolve_quiet(gate.store, gate.settings.grouping, gate.clock)
 
 
 def text(mail: Received) -> str:
@@ -199,18 +198,21 @@ async def test_two_replicas_send_one_mail(make_settings, postgres_database):
     async with mail_sink() as sink, AsyncExitStack() as stack:
         first = await stack.enter_async_context(outage(make_settings, clock, sink, **people))
         second = await stack.enter_async_context(outage(make_settings, clock, sink, **people))
+        both = (first.service, second.service)
         ids = await publish(first, 20) + await publish(second, 20, 20)
         for _ in range(26):
             clock.move(hours=1)
-            await asyncio.gather(tried(first.service), tried(second.service))
+            await settled(*both)
         ids += await publish(second, 5, 40)
         clock.move(minutes=2)
-        await asyncio.gather(tried(first.service), tried(second.service))
+        await settled(*both)
         assert await first.statuses(ids) == {"failed": 80, "pending": 10}
         await sink.start()
         for _ in range(15):
             clock.move(minutes=2)
-            await asyncio.gather(first.round(), second.round())
+            await settled(*both)
+            await asyncio.gather(*(looks(service) for service in both))
+            await settled(*both)  # what that made due, too
         assert await first.statuses(ids) == {"sent": 90}
     subject = "[WARNING] 45 alerts while mail was away, since Monday 15:03"
     assert sorted((each.to, each.mail["Subject"]) for each in sink.messages) == [(one, subject) for one in PEOPLE]
@@ -232,7 +234,7 @@ async def test_who_was_never_told_hears_so_with_the_next_alert(make_settings):
         await away.passes(times=2)
         for _ in range(2):
             clock.move(minutes=6)
-            await tried(away.service)
+            await settled(away.service)
         assert await away.statuses(ids) == {"sent": 1}
         await publish(away, 1, event="door", data="once more")
         await away.passes(times=1)
@@ -303,7 +305,7 @@ async def test_a_digest_that_is_too_large_is_told_in_parts(make_settings):
         await sink.start()
         away.clock.move(minutes=16)
         for _ in range(8):
-            await tried(away.service)
+            await settled(away.service)
             away.clock.move(seconds=4)
         assert away.subjects() == ["[WARNING] 5 alerts while mail was away, since 15:03"] * 4
         assert await away.statuses(ids) == {"sent": 20}
