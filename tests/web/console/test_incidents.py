@@ -109,7 +109,7 @@ async def test_a_search_that_was_cut_says_how_far_it_got_and_goes_on(service: Ru
     rare = await stored(service, 0, event="rare")
     many = [
         new_incident(id=new_id(at + timedelta(seconds=n)), opened_at=at, last_alert_at=at, key=f"m{n}")
-        for n in range(1, 502)
+        for n in range(1, 302)
     ]
     await service.gate.store.write(lambda connection: incidents.add(connection, many))
     async with signed_in(service) as client:
