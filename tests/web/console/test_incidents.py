@@ -135,7 +135,8 @@ async def test_an_incidents_page_tells_its_story(make_settings):
             assert "opening planned as outbox to me@example.com" in page.text
             assert "sent in" in page.text
             form = next(form for form in page.forms if "I'm on it" in form.buttons)
-            answered = await client.post(form.action, data=form.fields, headers={"Sec-Fetch-Site": "same-origin"})
+            pressed = {**form.fields, **form.buttons["I'm on it"]}
+            answered = await client.post(form.action, data=pressed, headers={"Sec-Fetch-Site": "same-origin"})
             assert answered.headers["location"].startswith(f"{path}?said=")
             after = await seen(client, path)
             assert 'acknowledged by "Ada"' in after.text
