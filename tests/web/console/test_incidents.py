@@ -98,7 +98,7 @@ async def test_filters_that_cannot_be_used_are_named_and_kept(service: Running, 
                 continue
             page = await seen(client, f"{path}?{query}", 422)
             assert why in page.text, query
-            assert page.tags.count("script") == 1, query
+            assert page.tags.count("script") == page.answer.text.count('<script src="/static/'), query
         page = await seen(client, "/incidents?since=yesterday&device=d", 422)
         assert (page.forms[1].fields["since"], page.forms[1].fields["device"]) == ("yesterday", "d")
 
