@@ -5,11 +5,13 @@ from pathlib import Path
 
 from bench.accept import accept, beside_bad_requests, devices, grown
 from bench.burst import burst
+from bench.console import console
 from bench.escalations import escalations
 from bench.figure import Figure
 from bench.messages import drain, latency
 from bench.postgres import fresh, on_postgres, pooled, replicas
 from bench.start import start
+from bench.viewers import viewers
 from bench.watch import watch
 
 FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
@@ -27,5 +29,7 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "replicas": replicas,
     "fresh": fresh,
     "watch": watch,
+    "viewers": viewers,
+    "console": console,
 }
 """Each measures in its own directory."""
