@@ -11,6 +11,7 @@ from bench.figure import Figure
 from bench.messages import drain, latency
 from bench.postgres import fresh, on_postgres, pooled, replicas
 from bench.start import start
+from bench.viewers import viewers
 from bench.watch import watch
 
 FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
@@ -28,6 +29,7 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "replicas": replicas,
     "fresh": fresh,
     "watch": watch,
+    "viewers": viewers,
     "console": console,
 }
 """Each measures in its own directory."""

@@ -39,6 +39,12 @@ WORST = "SELECT id FROM incidents WHERE status <> 'resolved' ORDER BY severity D
 UNTAKEN = "SELECT count(*) FROM (SELECT id FROM incidents WHERE status = 'open' LIMIT 50) AS found"
 BY_HOUR = "SELECT received_at, severity FROM alerts WHERE received_at >= 1 ORDER BY received_at DESC LIMIT 50"
 UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
+QUARANTINED = "SELECT id FROM alerts WHERE status = 'quarantined' AND id < '02' ORDER BY id DESC LIMIT 31"
+NEWEST_SENT = "SELECT id FROM notifications WHERE incident_id = 'i' ORDER BY id DESC LIMIT 40"
+EXPORTED = (
+    "SELECT id FROM notifications WHERE incident_id BETWEEN 'a' AND 'b' AND (incident_id, id) > ('a', 'x')"
+    " ORDER BY incident_id, id LIMIT 1000"
+)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +60,9 @@ UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
         (OUTSTANDING, "notifications_outstanding"),
         (LINK, "notifications_link"),
         (CARRIED, "notifications_claimed"),
+        (QUARANTINED, "alerts_quarantined"),
+        (NEWEST_SENT, "notifications_incident"),
+        (EXPORTED, "notifications_incident"),
         (WORST, "incidents_worst"),
         (UNTAKEN, "incidents_status"),
         (BY_HOUR, "alerts_received_at"),

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from alertgate.app import create_app, open_gate
+from alertgate.errors import StoreUnavailable
 from alertgate.store import sessions
 from alertgate.store.engine import Store
 from alertgate.topic import Topic
@@ -232,14 +233,18 @@ async def test_a_reader_that_never_reads_is_forgotten_when_it_goes(service: Runn
 
 
 async def test_a_silent_stream_says_that_it_is_alive():
-    """Proxies cut what is silent, and the page's script knows by it that the connection lives."""
+    """Proxies cut what is silent, and the page's script knows by it that the connection lives. A number is told too."""
     hub, woken = Hub(), asyncio.Event()
     stream = hub.join(session(), frozenset(Topic), woken.set)
-    said = events(lambda: 7, stream, woken, keep_alive=0)
+    number = 7
+    said = events(lambda: number, stream, woken, keep_alive=0)
     assert (await anext(said)).startswith(b"retry: ")
     assert await anext(said) == b"event: alive\ndata: 1\n\n"
     hub.turn()
     assert json.loads((await anext(said)).decode().removeprefix("data: ")) == {"topics": EVERYTHING, "open": 7}
+    woken.set()
+    number = 8
+    assert json.loads((await anext(said)).decode().removeprefix("data: ")) == {"topics": [], "open": 8}
     hub.close()
     assert [more async for more in said] == []
 
@@ -253,3 +258,51 @@ async def test_nothing_is_asked_while_nobody_watches(service: Running):
 
     nobody = Lookout(Untouchable(), service.gate.clock, service.gate.metrics, dict, lambda _: True)
     await nobody.look()
+
+
+async def test_everybody_hears_the_number_at_once(service: Running):
+    """Even of very many: it costs no page. What to fetch they hear in turns."""
+    gate, heard = service.gate, []
+    lasting = replace(session(), ends_at=gate.clock.now() + timedelta(days=1))
+    await gate.store.write(lambda connection: sessions.add(connection, lasting))
+    lookout = Lookout(gate.store, gate.clock, gate.metrics, dict, lambda _: True, Hub(most_hints=1))
+    streams = [lookout.join(lasting, frozenset(Topic), lambda number=number: heard.append(number)) for number in (0, 1)]
+    await lookout.look()
+    assert (heard, lookout.open_incidents) == ([0], 0)
+    await service.particle()
+    await lookout.look()
+    assert (heard, lookout.open_incidents) == ([0, 1, 0, 1], 1)
+    assert [bool(stream.take()) for stream in streams] == [True, True]
+
+
+async def test_a_look_that_failed_is_made_again(service: Running):
+    """A database that doesn't answer for a moment loses no change."""
+    gate = service.gate
+
+    class Failing:
+        """The store, whose first reads fail."""
+
+        fails = 0
+
+        async def marks(self) -> Any:
+            return await gate.store.marks()
+
+        async def read(self, act: Any) -> Any:
+            if self.fails:
+                self.fails -= 1
+                raise StoreUnavailable("gone")
+            return await gate.store.read(act)
+
+    store: Any = Failing()
+    lasting = replace(session(), ends_at=gate.clock.now() + timedelta(days=1))
+    await gate.store.write(lambda connection: sessions.add(connection, lasting))
+    lookout = Lookout(store, gate.clock, gate.metrics, dict, lambda _: True)
+    stream = lookout.join(lasting, frozenset(Topic), lambda: None)
+    await lookout.look()
+    stream.take()
+    await service.particle()
+    store.fails = 1
+    with pytest.raises(StoreUnavailable):
+        await lookout.look()
+    await lookout.look()
+    assert ("incidents" in stream.take(), lookout.open_incidents) == (True, 1)

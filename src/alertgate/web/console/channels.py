@@ -28,8 +28,10 @@ async def channels(request: Request, gate: CurrentGate, viewer: CurrentViewer) -
     limits = daily_limits(gate.settings)
     accounts = {limit_of(name, limits).account for name in facts.states}
     found = registry.findings(gate.settings, gate.directory.targets, viewer.now.date())
+    cards = channel_view.cards(facts)
     values = {
-        "cards": channel_view.cards(facts),
+        "cards": [card for card in cards if not card.is_idle],
+        "idle": [card.name for card in cards if card.is_idle],
         "limits": channel_view.limits(limits, gate.deliverer.usage, accounts),
         "failures": rows,
         "outstanding": sum(facts.outstanding.values()),

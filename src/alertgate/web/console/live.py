@@ -65,6 +65,7 @@ async def events(
     open_incidents: Callable[[], int], stream: Stream, woken: asyncio.Event, keep_alive: float = KEEP_ALIVE
 ) -> AsyncIterator[bytes]:
     """Yield what a stream is told. Only what a reader has taken is followed by more."""
+    said = None
     yield format_sse_event(retry=random.randint(*_RETRY))  # noqa: S311  (no secret)
     while not stream.over:
         try:
@@ -74,5 +75,7 @@ async def events(
             yield _ALIVE
             continue
         woken.clear()
-        if topics := stream.take():
-            yield format_sse_event(data_str=json.dumps({"topics": topics, "open": open_incidents()}))
+        topics, number = stream.take(), open_incidents()
+        if topics or number != said:
+            said = number
+            yield format_sse_event(data_str=json.dumps({"topics": topics, "open": number}))

@@ -70,23 +70,25 @@ class Lookout:
         if not len(self._hub):
             self._marks = {}  # whoever comes next is told of everything anyway
             return
-        changed = await self._changed()
+        marks = await self._look_at_marks()
+        changed = {topic for topic, mark in marks.items() if self._marks.get(topic) != mark}
+        self._hub.changed(changed)
         if Topic.INCIDENTS in changed:
-            self.open_incidents = await self._store.read(
-                lambda connection: open_incidents.number(connection, MOST_OPEN)
-            )
+            await self._count()
         if Topic.SESSIONS in changed or self._clock.monotonic() - self._sessions_at >= SESSIONS_EVERY:
             await self._end_sessions()
-        self._hub.changed(changed)
+        self._marks = marks  # not sooner: a look that failed is made again
         self._hub.turn()
 
-    async def _changed(self) -> set[Topic]:
-        marks = dict(await self._store.marks())
-        for topic, state in self._states().items():
-            marks[topic] = (marks[topic], state)
-        changed = {topic for topic, mark in marks.items() if self._marks.get(topic) != mark}
-        self._marks = marks
-        return changed
+    async def _look_at_marks(self) -> dict[Topic, object]:
+        stored, known = await self._store.marks(), self._states()
+        return {topic: (mark, known.get(topic)) for topic, mark in stored.items()}
+
+    async def _count(self) -> None:
+        before = self.open_incidents
+        self.open_incidents = await self._store.read(lambda each: open_incidents.number(each, MOST_OPEN))
+        if self.open_incidents != before:  # nobody need fetch anything for that, and so all hear it at once
+            self._hub.wake()
 
     async def _end_sessions(self) -> None:
         """Close the streams of sessions that are over, or were revoked."""

@@ -28,7 +28,8 @@ if (state) {
       const hint = JSON.parse(event.data);
       count(hint.open);
       if (hint.topics.some((topic) => about.has(topic))) refresh();
-      else heard();
+      else if (hint.topics.length) heard();
+      else heardAt = Date.now();
     };
     stream.onerror = () => {
       lost();
