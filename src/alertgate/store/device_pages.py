@@ -127,7 +127,7 @@ def _matching(
     """Return those whose names are wanted, which only the caller knows: the ids of all are read, from an index."""
     wanted = or_(*(and_(*_is_shown(shown, state, after)) for state in states))
     query = select(type_coerce(_d.state, String), type_coerce(_d.id, Text)).where(wanted)
-    found = connection.execute(query).tuples().all()
+    found = connection.execute(query).all()
     return [(_RANKS[state], device) for state, raw in found if matches(device := AnyText.from_database(raw))]
 
 

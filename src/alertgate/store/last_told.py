@@ -13,7 +13,7 @@ from alertgate.store.notifications import COLUMNS, notification_of
 from alertgate.store.rows import portions
 from alertgate.store.tables import constant, notifications
 
-LOOKED_AT = 50
+LOOKED_AT = 20
 """The last messages to a contact among which one that was proved is looked for: a contact may have had very many."""
 _n = notifications.c
 _LOOKED = (_n.id, _n.status, _n.proof, _n.attempts, _n.claimed_at)

@@ -31,7 +31,7 @@ async def test_every_page_asks_as_much_for_many_rows_as_for_few(make_settings, t
     """An installation that grows stays fast: nothing is asked for each row."""
     few = await asked(make_settings(data_dir=tmp_path / "few"), 500, 20)
     many = await asked(make_settings(data_dir=tmp_path / "many"), 5000, 300)
-    assert few == many
+    assert {path: number for path, number in many.items() if number > few[path]} == {}
 
 
 async def test_no_page_asks_more_than_twenty_questions(make_settings, database):

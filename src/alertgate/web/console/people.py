@@ -22,7 +22,7 @@ from alertgate.web.console.viewer import CurrentOperator, CurrentViewer, Viewer
 from alertgate.web.dependencies import CurrentGate, Gate
 
 MOST_PEOPLE = 50
-MOST_CONTACTS = 100
+MOST_CONTACTS = 60
 """On one page; a person's are never on two."""
 PATH = "/people"
 
