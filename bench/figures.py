@@ -5,6 +5,7 @@ from pathlib import Path
 
 from bench.accept import accept, beside_bad_requests, devices, grown
 from bench.burst import burst
+from bench.console import console
 from bench.escalations import escalations
 from bench.figure import Figure
 from bench.messages import drain, latency
@@ -29,5 +30,6 @@ FIGURES: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
     "fresh": fresh,
     "watch": watch,
     "viewers": viewers,
+    "console": console,
 }
 """Each measures in its own directory."""

@@ -262,7 +262,7 @@ class Stream(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize("path", ["/live", "/export/incidents.csv"])
+@pytest.mark.parametrize("path", ["/live", "/incidents.csv"])
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 def test_the_edge_neither_keeps_back_nor_cuts_a_stream(tmp_path: Path, path: str, version: str):
     """Each event passes at once, and the stream lives longer than a request may take to arrive."""

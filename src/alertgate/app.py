@@ -139,6 +139,7 @@ def open_gate(
         health=Health(store, clock, lambda: deliverer.last_round),
         auditor=auditor,
         failures=failures,
+        tester=assembly.tester(opened, directory, settings, clock, ids),
         hourly=HourlyCounter(store, clock),
         limits=Limits(settings, clock, metrics),
         lookout=assembly.lookout(store, clock, metrics, deliverer, auditor, policies, directory),

@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alertgate import __version__
 from alertgate.accept.device_reports import DeviceReporter
@@ -22,7 +22,7 @@ from alertgate.group.silencing import Silencer
 from alertgate.ids import Ids
 from alertgate.metric_labels import LabelValues
 from alertgate.metrics import Metrics
-from alertgate.model import ChannelName, Notification
+from alertgate.model import ChannelName, Notification, Target
 from alertgate.notify import linking
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import Budget, channels_at, daily_limits
@@ -39,6 +39,8 @@ from alertgate.notify.holds import Releaser
 from alertgate.notify.lane import DeliveryTimes
 from alertgate.notify.telegram_answers import TelegramAnswers
 from alertgate.notify.telegram_poll import TelegramPoll
+from alertgate.notify.test_send import TestSend, send_tests
+from alertgate.notify.tester import Tester
 from alertgate.notify.turns import TurnTaker
 from alertgate.notify.upkeep import NotificationUpkeep
 from alertgate.periodic import Job
@@ -314,3 +316,17 @@ ANSWERED_WITH = {
     ChannelName.CALL: Credential.TWILIO,
 }
 """By what whoever answers on a channel is let in."""
+
+
+PROOF_WAIT = timedelta(seconds=5)
+"""For how long a service that knows more later is asked how far a test got, while somebody waits for the page."""
+
+
+def tester(channels: Sequence[Channel], directory: Directory, settings: Settings, clock: Clock, ids: Ids) -> Tester:
+    """Return what sends test messages at somebody's request."""
+
+    async def send(targets: Sequence[Target]) -> Sequence[TestSend]:
+        zone = directory.policy.readers_zone
+        return await send_tests(settings, targets, channels, zone, clock, ids, wait=PROOF_WAIT)
+
+    return Tester(send, clock)

@@ -38,7 +38,18 @@ PARTS = "SELECT DISTINCT key FROM incidents WHERE device = 'd' AND id >= '01' AN
 WORST = "SELECT id FROM incidents WHERE status <> 'resolved' ORDER BY severity DESC, status DESC, id LIMIT 50"
 UNTAKEN = "SELECT count(*) FROM (SELECT id FROM incidents WHERE status = 'open' LIMIT 50) AS found"
 BY_HOUR = "SELECT received_at, severity FROM alerts WHERE received_at >= 1 ORDER BY received_at DESC LIMIT 50"
+SILENT = "SELECT state, id FROM devices WHERE state = 'silent' AND id > 'x' ORDER BY id LIMIT 31"
+LOW = "SELECT count(*) FROM devices WHERE (battery_low OR battery < 20)"
+OFFLINE = "SELECT count(*) FROM devices WHERE offline_at IS NOT NULL"
+OPEN_OF_DEVICES = "SELECT device, count(*), max(id) FROM incidents WHERE device IN ('a', 'b') AND status <> 'resolved' GROUP BY device"
+HOUR = "SELECT severity, count(*) FROM alerts WHERE received_at >= 1 AND received_at < 2 GROUP BY severity"
 UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
+QUARANTINED = "SELECT id FROM alerts WHERE status = 'quarantined' AND id < '02' ORDER BY id DESC LIMIT 31"
+NEWEST_SENT = "SELECT id FROM notifications WHERE incident_id = 'i' ORDER BY id DESC LIMIT 40"
+EXPORTED = (
+    "SELECT id FROM notifications WHERE incident_id BETWEEN 'a' AND 'b' AND (incident_id, id) > ('a', 'x')"
+    " ORDER BY incident_id, id LIMIT 1000"
+)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +65,16 @@ UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
         (OUTSTANDING, "notifications_outstanding"),
         (LINK, "notifications_link"),
         (CARRIED, "notifications_claimed"),
+        (SILENT, "devices_state"),
+        (LOW, "devices_low"),
+        (OFFLINE, "devices_offline"),
+        (OPEN_OF_DEVICES, "incidents_unresolved_device"),
+        (HOUR, "alerts_received_at"),
+        (QUARANTINED, "alerts_quarantined"),
+        (NEWEST_SENT, "notifications_incident"),
+        (EXPORTED, "notifications_incident"),
         (WORST, "incidents_worst"),
-        (UNTAKEN, "incidents_status"),
+        (UNTAKEN, "incidents_(status|worst)"),
         (BY_HOUR, "alerts_received_at"),
     ],
 )

@@ -46,17 +46,29 @@ def lines(found: Forecast, policy: Policy) -> Iterator[str]:
     if not policy.people:
         yield NO_PEOPLE
         return
-    wait = f" after a wait of {show_duration(found.routed.wait)}" if found.routed.wait else ""
-    yield f"{sentence(found.routed)}{wait}"
+    yield where(found)
     if not found.told:
         yield NOBODY
         return
     yield "Until somebody acknowledges it, or it is over:"
     for each in found.told:
         yield f"{_moment(each.at, found.opens_at, zone)}  {line(each)}"
+    if said := reminders(found, policy):
+        yield said
+
+
+def where(found: Forecast) -> str:
+    """Return where the incident goes, why, and after what wait."""
+    wait = f" after a wait of {show_duration(found.routed.wait)}" if found.routed.wait else ""
+    return f"{sentence(found.routed)}{wait}"
+
+
+def reminders(found: Forecast, policy: Policy) -> str:
+    """Return how the reminders that aren't listed go on; empty if there are none."""
     escalation = policy.escalation(found.routed.escalation)
-    if escalation and escalation.repeat_every:
-        yield _reminders(found, escalation.repeat_every, escalation.stop_after)
+    if not found.told or escalation is None or escalation.repeat_every is None:
+        return ""
+    return _reminders(found, escalation.repeat_every, escalation.stop_after)
 
 
 def _reminders(found: Forecast, repeat_every: timedelta, stop_after: timedelta) -> str:

@@ -52,6 +52,11 @@ class DeviceNames:
         found = next((device for device in self._all() if (self(device) or "").casefold() == wanted), given)
         return found, self(found) or given
 
+    def containing(self, text: str) -> frozenset[str]:
+        """Return the ids of all devices whose name contains a text, in any case."""
+        sought = text.casefold()
+        return frozenset(device for device in self._all() if sought in (self(device) or "").casefold())
+
     async def follow(self, store: Store) -> None:
         """Read again which names were given by the API. Raises StoreUnavailable."""
         self._given = await store.read(device_lists.given_names)

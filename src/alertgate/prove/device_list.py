@@ -71,13 +71,9 @@ class DeviceFinder:
         return DeviceStory(self.known(found), hours, of_device)
 
     def containing(self, text: str) -> Matches:
-        """Return what tells whether an id or a name contains a text, in any case."""
-        sought = text.casefold()
-
-        def matches(device: str) -> bool:
-            return sought in device.casefold() or sought in (self._names(device) or "").casefold()
-
-        return matches
+        """Return what tells whether an id, which is in lower case, or a name contains a text, in any case."""
+        sought, named = text.casefold(), self._names.containing(text)
+        return lambda device: sought in device or device in named
 
     def known(self, device: Device) -> KnownDevice:
         """Return a device with what is said of it elsewhere."""

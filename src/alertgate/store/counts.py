@@ -107,11 +107,16 @@ def failed_since(connection: Connection, since: datetime) -> int:
     return connection.execute(select(func.count()).select_from(notifications).where(*failed)).scalar_one()
 
 
-def proofs_since(connection: Connection, since: datetime) -> dict[ChannelName, dict[str, int]]:
-    """Return how many notifications were sent since then, by channel and by how far it is proved that they arrived."""
-    query = select(_n.channel, _n.proof, func.count()).where(IS_SENT, _n.finished_at >= since)
+def proofs_since(connection: Connection, since: datetime, most: int | None = None) -> dict[ChannelName, dict[str, int]]:
+    """Return how many notifications were sent since then, by channel and by how far it is proved that they arrived.
+
+    With `most`, of the latest so many.
+    """
+    sent = select(_n.channel, _n.proof).where(IS_SENT, _n.finished_at >= since)
+    some = (sent.order_by(_n.finished_at.desc()).limit(most) if most else sent).subquery()
+    query = select(some.c.channel, some.c.proof, func.count())
     found: dict[ChannelName, dict[str, int]] = {}
-    for channel, proof, number in connection.execute(query.group_by(_n.channel, _n.proof)):
+    for channel, proof, number in connection.execute(query.group_by(some.c.channel, some.c.proof)):
         of_channel = found.setdefault(channel, dict.fromkeys(map(str, Proof), 0))
         of_channel[str(proof or Proof.SENT)] += number
     return found

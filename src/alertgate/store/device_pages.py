@@ -3,6 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from heapq import nsmallest
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -11,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     String,
+    Text,
     and_,
     func,
     literal,
@@ -31,6 +34,7 @@ from alertgate.store.lookups import find_ids, first_of_each, newest_of
 from alertgate.store.tables import alerts, constant, incidents
 
 WORST_FIRST = (DeviceState.SILENT, DeviceState.LATE, DeviceState.UNKNOWN, DeviceState.FINE)
+_RANKS: Mapping[str, int] = MappingProxyType({state: rank for rank, state in enumerate(WORST_FIRST)})
 
 _d, _v, _i = devices.c, vitals.c, incidents.c
 _IS_OFFLINE = _d.offline_at.is_not(None)
@@ -96,37 +100,35 @@ def worst_first(
     """Return the first `limit` devices of those that are shown, the silent ones first, then by id."""
     states = [state for state in WORST_FIRST if shown.state in (None, state)]
     if after:
-        states = [state for state in states if _rank(state) >= _rank(after.state)]
+        states = [state for state in states if _RANKS[state] >= _RANKS[after.state]]
     if matches:
         found = _matching(connection, shown, states, after, matches)
     else:
         found = _first_of_each_state(connection, shown, states, after, limit)
-    ids = [each.id for each in sorted(found, key=lambda each: (_rank(each.state), each.id))[:limit]]
+    ids = [device for _, device in nsmallest(limit, found)]
     by_id = {each.id: each for each in of_ids(connection, ids)}
     return [by_id[each] for each in ids]
 
 
-def _rank(state: DeviceState) -> int:
-    return WORST_FIRST.index(state)
-
-
 def _first_of_each_state(
     connection: Connection, shown: Shown, states: Sequence[DeviceState], after: Place | None, limit: int
-) -> list[Place]:
-    """Return more than enough, in one statement: of each state so many as a page has."""
+) -> list[tuple[int, str]]:
+    """Return more than enough, in one statement: of each state so many as a page has. Each has the state's rank."""
     parts = [
         select(select(_d.state, _d.id).where(*_is_shown(shown, state, after)).order_by(_d.id).limit(limit).subquery())
         for state in states
     ]
-    return [Place(DeviceState(state), device) for state, device in connection.execute(union_all(*parts))]
+    return [(_RANKS[state], device) for state, device in connection.execute(union_all(*parts))]
 
 
 def _matching(
     connection: Connection, shown: Shown, states: Sequence[DeviceState], after: Place | None, matches: Matches
-) -> list[Place]:
+) -> list[tuple[int, str]]:
     """Return those whose names are wanted, which only the caller knows: the ids of all are read, from an index."""
-    query = select(_d.state, _d.id).where(or_(*(and_(*_is_shown(shown, state, after)) for state in states)))
-    return [Place(state, device) for state, device in connection.execute(query).all() if matches(device)]
+    wanted = or_(*(and_(*_is_shown(shown, state, after)) for state in states))
+    query = select(type_coerce(_d.state, String), type_coerce(_d.id, Text)).where(wanted)
+    found = connection.execute(query).all()
+    return [(_RANKS[state], device) for state, raw in found if matches(device := AnyText.from_database(raw))]
 
 
 def _is_shown(shown: Shown, state: DeviceState, after: Place | None) -> list[ColumnElement[Any]]:

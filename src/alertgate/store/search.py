@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     Select,
     Subquery,
-    Table,
     Text,
     exists,
     func,
@@ -40,10 +39,10 @@ LATEST = 5
 class Reach:
     """How many rows are read for one page at most."""
 
-    rows: int = 5000
-    alerts: int = 2000
+    rows: int = 3000
+    alerts: int = 1500
     """Where a text is looked for in their words."""
-    incidents: int = 500
+    incidents: int = 300
     """Where it is looked for in the words of their alerts."""
 
 
@@ -87,10 +86,10 @@ def find_alerts(
     connection: Connection, sought: Sought, before: str | None, limit: int, reach: Reach = REACH
 ) -> Found[Alert]:
     """Return a page of alerts."""
-    words = _WORDS if sought.text else ()
-    columns = [alerts.c[name] for name in ("id", "device", "event", "severity", "status", *words)]
-    index = next((rule for rule in _indexed_alerts(sought) if rule is not None), None)
-    examined = _examined(select(*columns), alerts, index, sought, before, reach.alerts if sought.text else reach.rows)
+    columns = [alerts.c[name] for name in ("id", "device", "event", "severity", "status")]
+    columns += [alerts.c[name] for name in _WORDS if sought.text]
+    most = reach.alerts if sought.text else reach.rows
+    examined = _examined(select(*columns), _indexed_alerts(sought), sought, before, most)
     said = [_says(examined.c, sought.text)] if sought.text else []
     ids, older, is_cut = _page(connection, examined, [*_rules(examined, sought), *said], limit)
     by_id = alerts_of(connection, ids)
@@ -102,10 +101,8 @@ def find_incidents(
 ) -> Found[Incident]:
     """Return a page of incidents. A text is looked for in their events and in the words of their latest alerts."""
     columns = [incidents.c[name] for name in ("id", "device", "event", "severity", "status")]
-    index = next((rule for rule in _indexed_incidents(sought) if rule is not None), None)
-    examined = _examined(
-        select(*columns), incidents, index, sought, before, reach.incidents if sought.text else reach.rows
-    )
+    most = reach.incidents if sought.text else reach.rows
+    examined = _examined(select(*columns), _indexed_incidents(sought), sought, before, most)
     said = [_is_said(examined, sought.text)] if sought.text else []
     ids, older, is_cut = _page(connection, examined, [*_rules(examined, sought), *said], limit)
     by_id = incident_rows.by_id(connection, ids)
@@ -120,29 +117,38 @@ _WORDS = ("message", "data", "fields")
 class Examined(NamedTuple):
     """The newest rows that an index finds, and how many there can be."""
 
-    c: Any
+    query: Select[Any]
+    """Of all of them, newest first."""
     rows: Subquery
+    c: Any
+    by: str | None
+    """The filter that the index has."""
     most: int
 
 
-def _indexed_alerts(sought: Sought) -> Iterator[Rule | None]:
-    yield alerts.c.incident_id == sought.incident if sought.incident else None
-    yield alerts.c.device == sought.device if sought.device else None
-    yield alerts.c.event == sought.event if sought.event and not sought.pattern else None
-    # As literal SQL: the index has quarantined alerts alone.
-    is_rare = sought.status is AlertStatus.QUARANTINED
-    yield alerts.c.status == constant(AlertStatus.QUARANTINED) if is_rare else None
+def _indexed_alerts(sought: Sought) -> Iterator[tuple[str, Rule]]:
+    """Yield what an index finds, the best one first."""
+    if sought.incident:
+        yield "incident", alerts.c.incident_id == sought.incident
+    if sought.device:
+        yield "device", alerts.c.device == sought.device
+    if sought.status is AlertStatus.QUARANTINED:  # as literal SQL: the index has these alone
+        yield "status", alerts.c.status == constant(AlertStatus.QUARANTINED)
+    if sought.event and not sought.pattern:
+        yield "event", alerts.c.event == sought.event
 
 
-def _indexed_incidents(sought: Sought) -> Iterator[Rule | None]:
-    yield incidents.c.device == sought.device if sought.device else None
-    yield incidents.c.status == constant(sought.status) if sought.status else None
+def _indexed_incidents(sought: Sought) -> Iterator[tuple[str, Rule]]:
+    if sought.device:
+        yield "device", incidents.c.device == sought.device
+    if sought.status:
+        yield "status", incidents.c.status == constant(sought.status)
 
 
 def _examined(
-    query: Select[Any], table: Table, index: Rule | None, sought: Sought, before: str | None, most: int
+    query: Select[Any], indexed: Iterator[tuple[str, Rule]], sought: Sought, before: str | None, most: int
 ) -> Examined:
-    row_id = table.c.id
+    row_id, (by, index) = query.selected_columns.id, next(indexed, (None, None))
     if index is not None:
         query = query.where(index)
     if sought.since:
@@ -151,22 +157,24 @@ def _examined(
         query = query.where(row_id < first_id(sought.until))
     if before:
         query = query.where(row_id < before)
-    rows = query.order_by(row_id.desc()).limit(most).subquery("examined")
-    return Examined(rows.c, rows, most)
+    query = query.order_by(row_id.desc())
+    rows = query.limit(most).subquery("examined")
+    return Examined(query, rows, rows.c, by, most)
 
 
 def _rules(examined: Examined, sought: Sought) -> Iterator[Rule]:
-    """Yield what else must hold; what an index has found already holds again, and costs nothing."""
-    if sought.device:
-        yield examined.c.device == sought.device
+    """Yield what else must hold than what the index has found."""
+    columns, by = examined.c, examined.by
+    if sought.device and by != "device":
+        yield columns.device == sought.device
     if sought.pattern:
-        yield func.lower(type_coerce(examined.c.event, Text)).like(_like(sought.pattern), escape="\\")
-    elif sought.event:
-        yield examined.c.event == sought.event
+        yield func.lower(type_coerce(columns.event, Text)).like(_like(sought.pattern), escape="\\")
+    elif sought.event and by != "event":
+        yield columns.event == sought.event
     if sought.severity:
-        yield examined.c.severity == sought.severity
-    if sought.status:
-        yield examined.c.status == sought.status
+        yield columns.severity == sought.severity
+    if sought.status and by != "status":
+        yield columns.status == sought.status
 
 
 def _like(pattern: str) -> str:
@@ -212,13 +220,13 @@ def _page(
     connection: Connection, examined: Examined, rules: Sequence[Rule], limit: int
 ) -> tuple[list[str], str | None, bool]:
     """Return the ids of a page, where the next one begins, and whether the search ended before the page was full."""
+    if not rules:  # all that an index finds: no row is read in vain
+        every = list(connection.execute(examined.query.limit(limit + 1)).scalars())
+        return every[:limit], every[limit - 1] if len(every) > limit else None, False
     row_id = examined.c.id
-    query = select(row_id).where(*rules).order_by(row_id.desc()).limit(limit + 1)
-    ids = list(connection.execute(query).scalars())
+    ids = list(connection.execute(select(row_id).where(*rules).order_by(row_id.desc()).limit(limit + 1)).scalars())
     if len(ids) > limit:
         return ids[:limit], ids[limit - 1], False
-    if not rules:
-        return ids, None, False
     oldest, number = connection.execute(select(func.min(row_id), func.count(row_id))).one()
     is_cut = number == examined.most
     return ids, oldest if is_cut else None, is_cut

@@ -1,10 +1,15 @@
 """The log's lines about what people did, whichever way they came."""
 
+from collections.abc import Iterable
+
 import structlog
 
+from alertgate.addresses import mask, mask_all
+from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied
 from alertgate.group.transitions import TransitionResult
 from alertgate.model import Incident, IncidentStatus
+from alertgate.notify.test_send import TestSend
 from alertgate.silence import Silence
 
 EVENTS = {
@@ -63,3 +68,10 @@ def log_silence(new: Silence) -> None:
 def log_silence_end(ended: Silence) -> None:
     """Log that somebody has ended a silence."""
     log.info("silence.ended", detail="what it held is released", id=ended.id, by=ended.removed_by)
+
+
+def log_tests(sent: Iterable[TestSend], by: str, credential: Credential) -> None:
+    """Log the test messages that somebody has sent."""
+    for one in sent:
+        facts = {"to": mask(one.address), "sent": one.sent, "reply": mask_all(one.text)}
+        log.info("test.sent", channel=one.channel, by=by, credential=credential, **facts)

@@ -26,6 +26,7 @@ from alertgate.notify.deliver import Deliverer
 from alertgate.notify.directory import Directory
 from alertgate.notify.escalation_job import EscalationJob
 from alertgate.notify.follow import FollowJob
+from alertgate.notify.tester import Tester
 from alertgate.periodic import Job
 from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.keeper import PolicyKeeper
@@ -71,6 +72,7 @@ class Gate:
     health: Health
     auditor: Auditor
     failures: FailureWatch
+    tester: Tester
     hourly: HourlyCounter
     limits: Limits
     lookout: Lookout

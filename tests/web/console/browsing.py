@@ -20,8 +20,6 @@ PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1280, "height": 800}
 WALL = {"width": 3840, "height": 2160}
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{24}")
-MOST_ALIKE = 2
-"""Pages of one kind that are looked at, such as incidents."""
 TOO_WIDE = """() => {
   const width = document.documentElement.clientWidth;
   const wide = [...document.body.querySelectorAll("*")].filter(one => {
@@ -115,17 +113,17 @@ class _Links(HTMLParser):
             self.found.append(href)
 
 
-async def every_page(service: Running, starts: Iterable[str] = ("/", "/sessions")) -> list[str]:
-    """Follow all links of the console; return the pages, of each kind the first few, as paths."""
+async def every_page(service: Running, of_a_kind: int = 1) -> list[str]:
+    """Follow all links of the console; return the pages' paths, of each kind the first few."""
     kinds: dict[str, int] = {}
     pages: list[str] = []
-    waiting = list(starts)
+    waiting = ["/", "/sessions"]
     seen = set(waiting)
     async with signed_in(service) as client:
         while waiting:
             path = waiting.pop(0)
             kind = _kind(path)
-            if kinds.get(kind, 0) >= MOST_ALIKE or (answer := await _page(client, path)) is None:
+            if kinds.get(kind, 0) >= of_a_kind or (answer := await _page(client, path)) is None:
                 continue
             kinds[kind] = kinds.get(kind, 0) + 1
             pages.append(path)

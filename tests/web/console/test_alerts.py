@@ -48,7 +48,7 @@ async def test_pictures_are_served_as_what_their_bytes_are(service: Running):
         assert answer.headers["content-security-policy"] == "sandbox; default-src 'none'"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-disposition"].startswith("inline; filename=")
-    assert [value for name, value in page.attributes if name == "src"][1:] == [
+    assert [value for name, value in page.attributes if name == "src" and "/static/" not in (value or "")] == [
         f"/alerts/{found}/picture/{number}" for number in range(4)
     ]
     assert (await service.client.get(f"/alerts/{found}/picture/0")).status_code == 401
@@ -120,7 +120,7 @@ TAGS = {"i", "b", "iframe", "base", "style", "object"}
 
 def assert_inert(page: Page) -> None:
     """Require that a page has its own markup alone, and that nothing in it turns text around or hides it."""
-    assert page.tags.count("script") == 1
+    assert page.tags.count("script") == page.answer.text.count('<script src="/static/')
     assert not TAGS & set(page.tags)
     assert not [
         name for name, _ in page.attributes if name.startswith("on") or name in {"style", "srcdoc", "http-equiv"}

@@ -33,11 +33,11 @@ async def test_an_incident_appears_by_itself_and_is_acknowledged(place: Place):
     home, browser = place
     async with looking(browser, home.service) as look:
         await look.page.evaluate("window.loadedOnce = true")
-        await look.page.wait_for_function("document.getElementById('live').textContent.startsWith('Live')")
+        await look.page.wait_for_function("() => document.getElementById('live').textContent.startsWith('Live')")
         incident = await _alarm(home, "leak/live")
         card = look.page.locator(f"#incident-{incident}")
         await card.wait_for()
-        await look.page.wait_for_function("document.title.startsWith('(1)')")
+        await look.page.wait_for_function("() => document.title.startsWith('(1)')")
         assert "to be told" in await card.inner_text()
         assert await look.page.evaluate("window.loadedOnce")
         await card.get_by_role("button", name="I'm on it").click()

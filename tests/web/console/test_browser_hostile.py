@@ -91,7 +91,7 @@ async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[
     directory: Path = tmp_path_factory.mktemp("hostile")
     async with fleet(directory, flood_limit=0) as made, chromium() as browser:
         await _store(made)
-        yield made, browser, await every_page(made.service)
+        yield made, browser, await every_page(made.service, of_a_kind=3)
 
 
 async def test_text_stays_text(home):

@@ -98,7 +98,7 @@ async def test_filters_that_cannot_be_used_are_named_and_kept(service: Running, 
                 continue
             page = await seen(client, f"{path}?{query}", 422)
             assert why in page.text, query
-            assert page.tags.count("script") == 1, query
+            assert page.tags.count("script") == page.answer.text.count('<script src="/static/'), query
         page = await seen(client, "/incidents?since=yesterday&device=d", 422)
         assert (page.forms[1].fields["since"], page.forms[1].fields["device"]) == ("yesterday", "d")
 
@@ -109,7 +109,7 @@ async def test_a_search_that_was_cut_says_how_far_it_got_and_goes_on(service: Ru
     rare = await stored(service, 0, event="rare")
     many = [
         new_incident(id=new_id(at + timedelta(seconds=n)), opened_at=at, last_alert_at=at, key=f"m{n}")
-        for n in range(1, 502)
+        for n in range(1, 302)
     ]
     await service.gate.store.write(lambda connection: incidents.add(connection, many))
     async with signed_in(service) as client:
@@ -135,7 +135,8 @@ async def test_an_incidents_page_tells_its_story(make_settings):
             assert "opening planned as outbox to me@example.com" in page.text
             assert "sent in" in page.text
             form = next(form for form in page.forms if "I'm on it" in form.buttons)
-            answered = await client.post(form.action, data=form.fields, headers={"Sec-Fetch-Site": "same-origin"})
+            pressed = {**form.fields, **form.buttons["I'm on it"]}
+            answered = await client.post(form.action, data=pressed, headers={"Sec-Fetch-Site": "same-origin"})
             assert answered.headers["location"].startswith(f"{path}?said=")
             after = await seen(client, path)
             assert 'acknowledged by "Ada"' in after.text

@@ -1,5 +1,6 @@
 """Signing in by a link to one's own contact: who gets one, what it does, how often, and what strangers learn of it."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.responses import Response
 from structlog.testing import capture_logs
 
 from alertgate.model import ChannelName, Target
@@ -24,8 +26,11 @@ from tests.fakes import START, FakeClock, MailSink, mail_sink, until
 from tests.pages import PUBLIC_URL
 from tests.policies import BERLIN
 from tests.scrape import scrape
+from tests.services import pushover, twilio
 from tests.services.ntfy import NtfyServer
-from tests.services.server import serve
+from tests.services.server import Asked, serve
+from tests.services.telegram import TOKEN as BOT_TOKEN
+from tests.services.telegram import TelegramFake
 
 EMAIL, NTFY = ChannelName.EMAIL, ChannelName.NTFY
 ANNA = Person("Anna", (Contact(NTFY, "anna-x7KqPm2w"), Contact(EMAIL, "anna@example.com")), BERLIN)
@@ -126,6 +131,47 @@ async def _sessions(service: Running) -> list[dict[str, Any]]:
     return await service.gate.store.read(rows)
 
 
+async def test_whoever_presses_first_is_signed_in_and_nobody_else(make_settings, database):
+    """Of ten who use one link at once, one gets a session."""
+    async with homes(make_settings, **database) as home:
+        path = await link_for(home.service, "Anna")
+        answers = await asyncio.gather(*(sent(home.service.client, path) for _ in range(10)))
+        assert sorted(answer.status_code for answer in answers) == [303] + [404] * 9
+        assert len(await _sessions(home.service)) == 1
+
+
+async def test_every_phone_gets_the_link_and_none_rings(make_settings):
+    """By Pushover, Telegram and a text, without a sound where that can be said; nobody is called."""
+    account = twilio.Account()
+    contacts = (
+        Contact(ChannelName.PUSHOVER, pushover.OWNER),
+        Contact(ChannelName.TELEGRAM, "42"),
+        Contact(ChannelName.TWILIO, twilio.PHONE),
+        Contact(ChannelName.CALL, twilio.PHONE),
+    )
+    dora = Policy(people=MappingProxyType({"Dora": Person("Dora", contacts, BERLIN)}))
+    async with (
+        serve(pushover.PushoverServer()) as app,
+        serve(TelegramFake()) as bot,
+        serve(twilio.service(account)) as texts,
+    ):
+        assert isinstance(app, pushover.PushoverServer)
+        assert isinstance(bot, TelegramFake)
+        own = {"pushover_url": app.url, "telegram_url": bot.url, "twilio_url": texts.url, "public_url": PUBLIC_URL}
+        tokens = {"pushover_token": pushover.TOKEN, "telegram_token": BOT_TOKEN, **twilio.SETTINGS}
+        async with serving(make_settings(**own, **tokens), policy=lambda: dora) as service:
+            await service.client.post("/sign-in-link", data={"person": "Dora"}, headers=SAME_ORIGIN)
+
+            async def all_have_it() -> bool:
+                return bool(app.messages and bot.sent and account.texts)
+
+            await until(all_have_it)
+            told = [app.messages[0]["url"], bot.sent[0].text, account.texts[0].fields["Body"]]
+            paths = {path for text in told for path in _LINK.findall(text)}
+            assert (len(paths), app.messages[0]["priority"], account.calls) == (1, "-1", [])
+            await bot.end_polls()
+
+
 async def test_a_link_counts_for_ten_minutes(home: Home):
     """Then it leads nowhere, and says what to do."""
     path = await link_for(home.service, "Anna")
@@ -156,6 +202,37 @@ async def test_strangers_do_not_learn_who_exists(home: Home):
     page = await seen(home.service.client, "/sign-in?said=link-asked")
     assert "If there is a person of that name" in page.text
     await home.got(6)
+
+
+async def test_the_answer_does_not_wait_for_a_server(home: Home):
+    """It comes while a service hasn't answered yet, so that its time says nothing either."""
+    answered = asyncio.Event()
+
+    async def late(asked: Asked) -> Response:
+        await answered.wait()
+        return home.ntfy.reply(asked)
+
+    home.ntfy.script.append(late)
+    assert (await home.ask("Anna")).status_code == 303
+    assert (await home.service.client.get("/health/live")).status_code == 200  # on the same connection
+    assert home.links == []
+    answered.set()
+    await home.got(2)
+
+
+async def test_a_link_that_cannot_be_stored_is_not_sent(make_settings):
+    """The answer is the same; the log says why."""
+    async with homes(make_settings) as home:
+        with home.service.gate.store.transaction() as connection:
+            connection.exec_driver_sql("PRAGMA query_only=ON")
+        with capture_logs() as logs:
+            assert (await home.ask("Anna")).status_code == 303
+
+            async def is_said() -> bool:
+                return any(line["event"] == "console.link_not_sent" for line in logs)
+
+            await until(is_said)
+        assert home.links == []
 
 
 async def test_nobody_gets_more_than_a_few(home: Home):

@@ -26,7 +26,7 @@ SNOOZES = (1, 2, 4, 8, 24)
 
 
 class ConsoleAct(StrEnum):
-    """What the buttons of an incident do; also the last part of their paths."""
+    """What the buttons of an incident do."""
 
     ACKNOWLEDGE = "acknowledge"
     SNOOZE = "snooze"
@@ -62,7 +62,6 @@ class ActButton:
     """One button, or a link to a page that asks first."""
 
     act: ConsoleAct
-    path: str
     label: str
     asks: bool = False
     first: bool = False
@@ -75,8 +74,8 @@ class ActButton:
 class Acts:
     """The buttons of one incident, for the macro `acts` of `incident_macros.html`."""
 
-    name: str
-    """What the incident is called, for readers who hear a button without what stands around it."""
+    path: str
+    """Where they are sent, and asked about."""
     color: str
     seen: str
     """What the page shows of it: sent back with each button."""
@@ -92,7 +91,7 @@ def acts(incident: Incident, device_name: str | None, silences: Sequence[Silence
     else:
         made = [_button(incident, act) for act in _offered(incident)]
         made += [_ending(incident, each) for each in holding(incident, device_name, silences, now)]
-    return Acts(called(incident, device_name), incident.severity, seen(incident), to, tuple(made))
+    return Acts(f"/incidents/{incident.id}/acts", incident.severity, seen(incident), to, tuple(made))
 
 
 def called(incident: Incident, device_name: str | None) -> str:
@@ -115,18 +114,14 @@ def _offered(incident: Incident) -> list[ConsoleAct]:
 
 
 def _button(incident: Incident, act: ConsoleAct) -> ActButton:
-    path = f"/incidents/{incident.id}/acts/{act}"
     is_first = act is ConsoleAct.ACKNOWLEDGE and incident.status is IncidentStatus.OPEN
-    return ActButton(act, path, _LABELS[act], act in ASKED_FIRST, is_first)
+    return ActButton(act, _LABELS[act], act in ASKED_FIRST, is_first)
 
 
 def _ending(incident: Incident, silence: Silence) -> ActButton:
     """Return the button that ends a silence; one that holds more than the device is asked about first."""
-    label, path = (
-        f"End {one_line(silence.author, 40)}'s silence",
-        f"/incidents/{incident.id}/acts/{ConsoleAct.UNSILENCE}",
-    )
-    return ActButton(ConsoleAct.UNSILENCE, path, label, not is_of_device(silence, incident), silence=silence.id)
+    label, asks = f"End {one_line(silence.author, 40)}'s silence", not is_of_device(silence, incident)
+    return ActButton(ConsoleAct.UNSILENCE, label, asks, silence=silence.id)
 
 
 def seen(incident: Incident) -> str:

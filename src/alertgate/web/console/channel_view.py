@@ -66,6 +66,12 @@ class ChannelCard:
     proofs: tuple[tuple[str, int], ...]
     outstanding: int
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is told by it, and there is nothing to say of it."""
+        known = self.contacts or self.pending or self.sending or self.proofs or self.outstanding
+        return not known and self.color == "over" and self.succeeded_at is None and self.failed_at is None
+
 
 @dataclass(frozen=True, slots=True)
 class LimitCard:

@@ -16,6 +16,8 @@ from alertgate.web.dependencies import CurrentGate, Gate
 MOST_FAILURES = 20
 """Outstanding failures that are listed; when these are dealt with, the next ones are."""
 DAY = timedelta(days=1)
+MOST_PROOFS = 2000
+"""Messages of the last day that are counted, the latest: after a storm there are very many."""
 PATH = "/channels"
 
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
@@ -28,10 +30,14 @@ async def channels(request: Request, gate: CurrentGate, viewer: CurrentViewer) -
     limits = daily_limits(gate.settings)
     accounts = {limit_of(name, limits).account for name in facts.states}
     found = registry.findings(gate.settings, gate.directory.targets, viewer.now.date())
+    cards = channel_view.cards(facts)
     values = {
-        "cards": channel_view.cards(facts),
+        "cards": [card for card in cards if not card.is_idle],
+        "idle": [card.name for card in cards if card.is_idle],
         "limits": channel_view.limits(limits, gate.deliverer.usage, accounts),
         "failures": rows,
+        "counted_all": sum(number for each in facts.proofs.values() for number in each.values()) < MOST_PROOFS,
+        "most_proofs": MOST_PROOFS,
         "outstanding": sum(facts.outstanding.values()),
         "findings": channel_view.finding_rows(found),
         "missing": channel_view.missing_rows(registry.missing(gate.settings)),
@@ -46,7 +52,7 @@ async def _look(gate: Gate, now: datetime) -> tuple[channel_view.Facts, list[cha
         facts = channel_view.Facts(
             states=gate.deliverer.states,
             queues=counts.queues(connection),
-            proofs=counts.proofs_since(connection, now - DAY),
+            proofs=counts.proofs_since(connection, now - DAY, MOST_PROOFS),
             outstanding=outstanding,
             targets=gate.directory.targets,
             advise=partial(registry.advice, gate.settings),

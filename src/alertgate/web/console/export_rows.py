@@ -35,7 +35,10 @@ _NOTIFICATION = (
 )
 HEADER = (*_INCIDENT, *_NOTIFICATION)
 
-Cell = str | int | datetime | None
+_PLAIN = re.compile(r"[0-9A-Za-z][ -:<-~]{0,998}")
+"""What needs no cleaning, as most cells."""
+
+Cell = str | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +115,6 @@ def _cell(value: Cell) -> str | int:
     """Return a cell that no spreadsheet computes, without what could deceive a reader."""
     if value is None or isinstance(value, int):
         return "" if value is None else value
-    return _COMPUTED.sub(r"\1\2'\3", one_line(str(value), LONGEST))
+    if _PLAIN.fullmatch(value):
+        return value
+    return _COMPUTED.sub(r"\1\2'\3", one_line(value, LONGEST))

@@ -36,7 +36,9 @@ CHANGED = (
     "mean it."
 )
 
-router = APIRouter(prefix="/incidents/{incident_id}/acts", include_in_schema=False, route_class=ConsoleRoute)
+NO_BUTTON = "No button of the console says that, so nothing was done"
+PATH = "/incidents/{incident_id}/acts"
+router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 
 class Question(NamedTuple):
@@ -75,24 +77,20 @@ class Done(NamedTuple):
     applied: Applied | None = None
 
 
-@router.api_route("/{act}", methods=["GET", "HEAD"])
-async def ask(
-    incident_id: UUID, act: ConsoleAct, request: Request, gate: CurrentGate, viewer: CurrentViewer
-) -> Response:
-    """Ask before an act that tells others something, or for how long it is to last. Raises NotFound."""
-    pressed = Pressed(act, request.query_params)
+@router.api_route(PATH, methods=["GET", "HEAD"])
+async def ask(incident_id: UUID, request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
+    """Ask before an act that tells others something, or for how long it is to last. Raises NotFound, Invalid."""
+    pressed = _pressed(request.query_params)
     return _page(request, viewer, gate, await _read(str(incident_id), viewer, gate), pressed)
 
 
-@router.post("/{act}")
-async def press(
-    incident_id: UUID, act: ConsoleAct, request: Request, gate: CurrentGate, viewer: CurrentViewer
-) -> Response:
+@router.post(PATH)
+async def press(incident_id: UUID, request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
     """Do what a button says, if the incident is still as its page showed it. Doing it twice is once.
 
     Raises NotFound, Conflict, Invalid.
     """
-    pressed = Pressed(act, form(await read_body(request, gate)))
+    pressed = _pressed(form(await read_body(request, gate)))
     action = _action(str(incident_id), pressed, viewer)
     found = await gate.store.write(partial(_do, pressed=pressed, action=action, gate=gate))
     if found is None:
@@ -104,7 +102,7 @@ async def press(
         await _tell(action, found.applied, gate)
     if found.verdict is Verdict.REFUSED and found.applied:
         raise Conflict(f"Nothing was done: {found.applied.transition.reason}.")
-    return done(pressed.to, _notice(found, act, viewer))
+    return done(pressed.to, _notice(found, pressed.act, viewer))
 
 
 def _do(connection: Connection, pressed: Pressed, action: Action, gate: Gate) -> Done | None:
@@ -190,12 +188,20 @@ _NOTICES = MappingProxyType(
 )
 
 
+def _pressed(fields: Mapping[str, str]) -> Pressed:
+    """Return what an address or a form asks for. Raises Invalid for what no button says."""
+    act = fields.get("act", "")
+    if act not in set(ConsoleAct):
+        raise Invalid(f"{NO_BUTTON}.")
+    return Pressed(ConsoleAct(act), fields)
+
+
 def _action(incident_id: str, pressed: Pressed, viewer: Viewer) -> Action:
     """Return what is to be done, by whom. Raises Invalid for what no button says."""
     try:
         lasts = lasting(pressed.act, pressed.fields.get("hours", ""))
     except ValueError as error:
-        raise Invalid(f"No button of the console says that, as {error}; nothing was done.") from None
+        raise Invalid(f"{NO_BUTTON}: {error}.") from None
     return Action(incident_id, viewer.by, viewer.credential, viewer.now, lasts)
 
 
@@ -232,7 +238,7 @@ def _page(
         "notice": notice,
         "card": cards(read, viewer, gate).card(incident, pressed.to),
         "asked": None if is_over else asked,
-        "action": request.url.path,
+        "act": pressed.act,
         "silence": silence.id if silence else "",
         "to": pressed.to,
     }

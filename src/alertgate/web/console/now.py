@@ -27,7 +27,7 @@ from alertgate.web.console.viewer import CurrentViewer
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.routes.ops import limits_near, paused_channels, policy_problems
 
-MOST_SHOWN = 50
+MOST_SHOWN = 25
 """Incidents; the others are counted."""
 MOST_NAMES = 8
 _WEBHOOKS = {Source.PARTICLE: "Particle's webhook", Source.GENERIC: "the generic webhook"}

@@ -50,6 +50,13 @@ class Notice(StrEnum):
     """What a page says was done, after the redirect that follows a form; the value stands in its address."""
 
     SIGNED_OUT = "signed-out"
+    TESTED = "tested"
+    TEST_FAILED = "test-failed"
+    TESTED_BEFORE = "tested-before"
+    TESTED_IN_PART = "tested-in-part"
+    RETRIED = "retried"
+    DISMISSED = "dismissed"
+    ALL_DISMISSED = "all-dismissed"
     DEVICE_NAMED = "device-named"
     DEVICE_UNNAMED = "device-unnamed"
     SIGNED_OUT_EVERYWHERE = "signed-out-everywhere"
@@ -63,9 +70,6 @@ class Notice(StrEnum):
     HAD_BEFORE = "had-before"
     SILENCED_BEFORE = "silenced-before"
     OVER_BEFORE = "over-before"
-    RETRIED = "retried"
-    DISMISSED = "dismissed"
-    ALL_DISMISSED = "all-dismissed"
     NOT_FAILED = "not-failed"
     SILENCE_BEGUN = "silence-begun"
     SILENCE_ENDED = "silence-ended"
@@ -77,8 +81,18 @@ class Notice(StrEnum):
         return _NOTICES[self]
 
 
+_LOOK_FURTHER = frozenset({Notice.TEST_FAILED, Notice.TESTED_IN_PART})
+"""What doesn't say that all is done."""
 _NOTICES = {
     Notice.SIGNED_OUT: "You are signed out.",
+    Notice.TESTED: "The test was sent; what the server said stands beside each contact.",
+    Notice.TEST_FAILED: "Not every test could be sent; why, and what to do, stands beside each contact.",
+    Notice.TESTED_BEFORE: "Nothing was sent again: the last test was just now. Its result stands beside each contact.",
+    Notice.TESTED_IN_PART: "Some contacts weren't tested, so that no server takes offence at too many messages. "
+    "Press again in a minute: those that were tested just now are left out.",
+    Notice.RETRIED: "It is sent again now.",
+    Notice.DISMISSED: "It is dismissed.",
+    Notice.ALL_DISMISSED: "They are dismissed.",
     Notice.DEVICE_NAMED: "The device has its name now.",
     Notice.DEVICE_UNNAMED: "The device has no name any more that was given here.",
     Notice.SIGNED_OUT_EVERYWHERE: "You are signed out everywhere.",
@@ -93,9 +107,6 @@ _NOTICES = {
     Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
     Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",
-    Notice.RETRIED: "It is sent again now. What becomes of it stands below.",
-    Notice.DISMISSED: "It is dismissed: nothing more is done about this failure.",
-    Notice.ALL_DISMISSED: "They are dismissed: nothing more is done about these failures.",
     Notice.NOT_FAILED: "Nothing was done: it isn't a failure any more. How it stands is below.",
     Notice.SILENCE_BEGUN: "The silence is stored.",
     Notice.SILENCE_ENDED: "The silence is ended; what it held is told now.",
@@ -140,6 +151,7 @@ def shown(request: Request, viewer: Viewer, template: str, values: Mapping[str, 
         "path": request.url.path,
         "query": request.url.query,
         "notice": said(request),
+        "notice_color": "" if request.query_params.get("said") in _LOOK_FURTHER else "done",
         "frame": "piece.html" if LIVE in request.headers else "frame.html",
         **values,
     }

@@ -10,12 +10,14 @@ from alertgate.web.console import (
     incidents,
     live,
     now,
+    people,
     plots,
     sessions,
     sign_in,
     sign_in_links,
     silences,
     static_files,
+    who,
 )
 
 ROUTERS = (
@@ -34,4 +36,6 @@ ROUTERS = (
     sessions.router,
     sign_in_links.router,
     silences.router,
+    people.router,
+    who.router,
 )

@@ -103,8 +103,7 @@ async def send(gate: Gate, asked: str) -> None:
     except StoreError as error:
         log.warning("console.link_not_sent", person=person_called(person), detail=f"it can't be stored: {error}")
         return
-    for channel, target in contacts:
-        await _send(gate, person, url, channel, target)
+    await asyncio.gather(*(_send(gate, person, url, channel, target) for channel, target in contacts))
 
 
 NO_CONTACT = (

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from alertgate.credential import Credential
 from alertgate.errors import FieldError
-from alertgate.group.silencing import LONGEST_GLOB, LONGEST_NOTE, Wanted
+from alertgate.group.silencing import GLOBS, LONGEST_GLOB, LONGEST_NOTE, Wanted
 from alertgate.model import Severity
 from alertgate.web.console.fields import Fields
 
 NAMES = ("event", "device", "source", "min_severity", "unless", "begin", "lasting", "until", "note")
-_FORM = {"": "event", "begins_at": "begin", "for": "lasting", "ends_at": "until"}
+_FORM = {"begins_at": "begin", "for": "lasting", "ends_at": "until"}
 """The form's names for those that `problems` gives."""
 
 
@@ -43,6 +43,8 @@ def read(given: Mapping[str, str], asked: Asked) -> tuple[Fields, Wanted]:
         lasting=fields.duration("lasting"),
         ends_at=fields.moment("until", (begins_at or now) + timedelta.resolution, zone),
     )
+    if not any(fields.values[name] for name in GLOBS):
+        fields.wrong.setdefault("event", "is missing, and so are device and source; * is everything")
     _check_end(fields)
     return fields, wanted
 

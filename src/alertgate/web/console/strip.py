@@ -1,5 +1,6 @@
 """The strip of the last day: alerts by hour, by severity. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -38,10 +39,12 @@ def begins_at(times: Times) -> datetime:
 
 def strip(counts: Sequence[HourCount], times: Times) -> Strip:
     """Return the strip of what was counted from its beginning on."""
-    numbers = {(min(max(each.hour, 0), HOURS - 1), each.severity): each.number for each in counts}
+    numbers: Counter[tuple[int, Severity]] = Counter()
+    for each in counts:
+        numbers[min(max(each.hour, 0), HOURS - 1), each.severity] += each.number
     labels = [times.day_minute(begins_at(times) + _HOUR * hour) for hour in range(HOURS)]
-    series = [Series(one, one, [numbers.get((hour, one), 0) for hour in range(HOURS)]) for one in _WORST_FIRST]
-    totals = [sum(numbers.get((hour, one), 0) for one in Severity) for hour in range(HOURS)]
+    series = [Series(one, one, [numbers[hour, one] for hour in range(HOURS)]) for one in _WORST_FIRST]
+    totals = [sum(numbers[hour, one] for one in Severity) for hour in range(HOURS)]
     text = _text(series, labels, totals)
     came = [hour for hour in range(HOURS) if totals[hour]]
     return Strip(

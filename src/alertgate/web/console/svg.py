@@ -79,7 +79,7 @@ def _pile(stack: Sequence[Value], css: Sequence[str], top: float, height: float)
 def lines(series: Sequence[Series], title: str, described: str, *, top: float, height: int = HEIGHT) -> Markup:
     """Return lines between nothing at the bottom and `top`; a line has a gap where nothing is known."""
     drawn = Markup().join(_line(each, top, height) for each in series)
-    return _picture(drawn, title, described, height, "lines")
+    return _picture(drawn, title, described, height, "graph")
 
 
 def sparkline(values: Sequence[Value], css: str, title: str, *, top: float = 100.0, height: int = 24) -> Markup:

@@ -7,7 +7,6 @@ from uuid import UUID
 import structlog
 from fastapi import APIRouter, Depends, Query
 
-from alertgate.addresses import mask, mask_all
 from alertgate.credential import Credential
 from alertgate.errors import Conflict, NotFound
 from alertgate.group.actions import Action, Applied
@@ -19,7 +18,7 @@ from alertgate.notify.test_send import send_tests
 from alertgate.prove.history import incident_trail, told, trail
 from alertgate.store import Connection, alerts, attempts, incidents, notifications
 from alertgate.web import failure_acts
-from alertgate.web.acts import log_act
+from alertgate.web.acts import log_act, log_tests
 from alertgate.web.answers import (
     AlertPage,
     AsciiJson,
@@ -215,8 +214,7 @@ async def send_test(gate: CurrentGate) -> AsciiJson:
     outcomes = await send_tests(
         gate.settings, told.targets, gate.channels, told.policy.readers_zone, gate.clock, gate.new_id
     )
-    for one in outcomes:
-        log.info("test.sent", channel=one.channel, to=mask(one.address), sent=one.sent, reply=mask_all(one.text))
+    log_tests(outcomes, By().by, Credential.API_TOKEN)
     return show_test_send(outcomes)
 
 

@@ -19,3 +19,13 @@ function tick() {
   }
 }
 setInterval(tick, 10_000);
+
+// A form whose link works once isn't sent twice by a second touch: the answer to the first one has the session.
+for (const form of document.querySelectorAll("form[data-once]")) {
+  let isSent = false;
+  form.addEventListener("submit", (event) => {
+    if (isSent) event.preventDefault();
+    isSent = true;
+  });
+  addEventListener("pageshow", () => { isSent = false; });
+}
