@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,9 +11,10 @@ from urllib.parse import urlencode
 from torture.books import Books
 from torture.gate import API
 
-from bench import sides
+from bench import processor, sides
 from bench.figure import Figure
 from bench.load import ROUNDS, SECONDS, Measured, alerts, rates, ratios, warm
+from bench.posts import alert, post
 
 VIEWERS = 200
 OF_A_SESSION = 10
@@ -23,10 +25,11 @@ ABOUT = "about=incidents&about=alerts&about=channels&about=devices&about=silence
 
 
 async def viewers(directory: Path) -> list[Figure]:
-    """Measure accept with 200 pages of the console open against none."""
+    """Measure accept with 200 pages of the console open against none, and the processor time that they take."""
     alone: list[Measured] = []
     watched: list[Measured] = []
     fetched: list[int] = []
+    cost: list[float] = []
     async with (
         sides.sink() as smtp,
         sides.gate(directory / "alone", smtp) as one,
@@ -37,6 +40,10 @@ async def viewers(directory: Path) -> list[Figure]:
         async with watching(other.port, VIEWERS) as pages:
             turns = [(one.port, alone), (other.port, watched)]
             for _ in range(ROUNDS):
+                used = [processor.seconds(gate.pid) for gate in (one, other)]
+                await asyncio.gather(few_alerts(one.port), few_alerts(other.port))
+                spent = [processor.seconds(gate.pid) - before for gate, before in zip((one, other), used, strict=True)]
+                cost.append((spent[1] - spent[0]) / SECONDS)
                 before = len(pages)
                 for port, measured in turns:
                     measured.append(await alerts(port, connections=32))
@@ -50,8 +57,17 @@ async def viewers(directory: Path) -> list[Figure]:
             "≥ 0.9",
             ratios(watched, alone),
             f"{rates(watched, alone)}; {each_second:.0f} pages fetched a second",
-        )
+        ),
+        Figure(f"processor time that {VIEWERS} open pages take, each second", "", "≤ 0.1", cost, unit="s"),
     ]
+
+
+async def few_alerts(port: int) -> None:
+    """Let something change all the time, without load."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        await post(port, alert(event="alarm/motion", coreid="0" * 24))
+        await asyncio.sleep(0.25)
 
 
 @asynccontextmanager

@@ -54,7 +54,7 @@ escalation = "once"
 {_TABLES}
 [[events]]
 event  = "alive"
-ignore = true
+vitals = true
 """
 SEVERITIES = "leak/*=critical,freezer/*=warning,boiler/*=info,door/*=info"
 
@@ -96,10 +96,12 @@ async def live(home: House) -> None:
         body = {"event": event, "coreid": DEVICES[name], "data": data}
         answer = await home.service.client.post("/webhook/particle", json=body, headers=BEARER)
         assert answer.status_code in (200, 202), answer.text
+        await home.service.settled()
         if event in _ACTS and data["status"] == "firing":
             await _act(home, answer.json()["incident"], *_ACTS[event])
     await _until(home, NOW)
     await home.service.gate.auditor.run()
+    await home.service.gate.hourly.run()
 
 
 async def _until(home: House, moment: datetime) -> None:
@@ -119,7 +121,7 @@ def _events() -> Iterable[tuple[float, str, str, dict[str, Any]]]:
         for number, name in enumerate(NAMES):
             if name == "Shed" and hour < 9:
                 continue  # it has fallen silent
-            battery = 92 - 9 * number + hour / 3
+            battery = 92 - 9 * number + hour // 3
             signal = 70 - 4 * number + (hour * (number + 3)) % 9
             yield 60 * hour + 7 * number + 5, name, "alive", {"battery": battery, "signal": signal}
     for ago in (1180, 1050, 640, 510):

@@ -257,7 +257,7 @@ def test_the_edge_logs_no_link_whatever_router_there_is():
     text = _text(ROOT / "compose.yaml")
     routers = set(re.findall(r"traefik\.http\.routers\.([a-z-]+)\.rule", text))
     logged = dict(re.findall(r'routers\.([a-z-]+)\.observability\.accesslogs: "(true|false)"', text))
-    assert logged == {**dict.fromkeys(routers, "true"), "alertgate-links": "false"}
+    assert logged == {**dict.fromkeys(routers, "true"), "alertgate-links": "false", "alertgate-console": "false"}
     entry_points = set(re.findall(r"- --entrypoints\.([a-z]+)\.address", text))
     silent = set(re.findall(r"- --entrypoints\.([a-z]+)\.observability\.accesslogs=false", text))
     assert silent == entry_points == {"web", "websecure"}

@@ -2,18 +2,37 @@
 
 # ruff: noqa: E501  (sentences that are shown)
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from alertgate.model import Severity, Source
+from alertgate.accept.record import Recorder
+from alertgate.accept.rulings import Understood
+from alertgate.model import ChannelName, Kind, NotificationStatus, Severity, Source
+from alertgate.notify.claim import Claim, Claimer
+from alertgate.notify.directory import Directory
+from alertgate.notify.escalate import StepReason
+from alertgate.notify.escalator import Escalator
+from alertgate.notify.flood import FloodRules
 from alertgate.notify.forecast import MOST_REMINDERS, forecast
 from alertgate.notify.forecast_words import lines
+from alertgate.notify.holds import Releaser
+from alertgate.notify.turns import TurnTaker
 from alertgate.policy.load import parse
+from alertgate.policy.policy import Policy
 from alertgate.policy.routes import Route
 from alertgate.policy.schedules import Schedule, Turn
 from alertgate.policy.surroundings import Surroundings
-from tests.builders import for_any
+from alertgate.rules import GroupingRules
+from alertgate.store import leases
+from alertgate.store.leases import Finish
+from alertgate.uuid7 import uuid7
+from tests.builders import for_any, new_alert
 from tests.policies import BERLIN, Story, anything, at, escalation, person, policy, shown, step
 
 NIGHT = "22:30-06:30"
@@ -90,6 +109,7 @@ begins = st.sampled_from(["mon 12:00", "mon 22:25", "fri 17:50", "sat 03:00"])
 @given(
     st.tuples(quiets, quiets, quiets), steps, st.sampled_from(["", "06:00-23:00"]), st.sampled_from(Severity), begins
 )
+@example((NIGHT, "", ""), [("0s", {"a", "b"}), ("3h", {"a"}), ("0s", {"a"})], "", Severity.INFO, "mon 22:25")
 def test_a_real_incident_takes_the_course_that_was_foreseen(quiet, chosen, hours, severity, when):
     """Whoever is told, and when, if nobody answers."""
     people = [person(name, each) for name, each in zip("abc", quiet, strict=True)]
@@ -97,14 +117,23 @@ def test_a_real_incident_takes_the_course_that_was_foreseen(quiet, chosen, hours
     rules = policy(people, [home])
     story = Story(rules, when, severity).until("sun 12:00", week=1)
     foreseen = forecast(rules, story.subject, at(when)).told
-    steps_only = [each for each in foreseen if each.reason not in {"reminder", "nobody_answered"}]
-    told = {(shown(each.at), each.person) for each in steps_only}
-    heard = {
-        tuple(line.split(": ")[0].rsplit(" ", 1))
-        for line in story.said
-        if "reminder" not in line and "nobody" not in line
-    }
-    assert told == heard
+    told = {(shown(each.at), each.person): each.reason for each in foreseen}
+    heard: dict[tuple[str, ...], list[str]] = {}
+    for line in story.said:
+        begin, word = line.split(": ")
+        heard.setdefault(tuple(begin.rsplit(" ", 1)), []).append(word)
+    assert steps_of(told) == steps_of({key: of_one_message(words) for key, words in heard.items()})
+
+
+def of_one_message(words: list[str]) -> str:
+    """Return what one message says of all that a story says at one time: what was held, else a step."""
+    said = next(iter([*steps_of(dict(enumerate(words))).values(), *words]))
+    return (words[0] if words[0].endswith(" (held)") else said).removesuffix(" (held)")
+
+
+def steps_of(told: dict[Any, str]) -> dict[Any, str]:
+    """Leave out reminders, of which not all are listed, and their end."""
+    return {key: word for key, word in told.items() if not word.startswith(("reminder", "nobody"))}
 
 
 @pytest.mark.parametrize(
@@ -133,3 +162,76 @@ def test_the_last_line_says_how_many_reminders_come_and_until_when(when, quiet, 
     """It fits what stands above it, also where the clock stands still for a night."""
     rules = policy([person("owner", quiet)], [escalation(step("owner"), **durations)])
     assert told(rules, when)[-1] == said
+
+
+@pytest.mark.parametrize(
+    ("when", "quiet", "later", "times", "said"),
+    [
+        (
+            "mon 22:25",
+            NIGHT,
+            [step("a", after="3h"), step("a")],
+            ["mon 23:09", "mon 23:53", "tue 00:25", "tue 01:25", "tue 06:30"],
+            [("mon 22:25", Kind.OPENING), ("tue 06:30", Kind.UNANSWERED)],
+        ),
+        (
+            "mon 12:00",
+            "",
+            [step("a", after="44m")],
+            ["mon 12:44"],
+            [("mon 12:00", Kind.OPENING), ("mon 12:44", Kind.HANDOFF)],
+        ),
+        (
+            "mon 12:00",
+            "",
+            [step("a", after="2h")],
+            ["mon 12:44", "mon 13:28", "mon 14:00"],
+            [
+                ("mon 12:00", Kind.OPENING),
+                ("mon 12:44", Kind.REMINDER),
+                ("mon 13:28", Kind.REMINDER),
+                ("mon 14:00", Kind.HANDOFF),
+            ],
+        ),
+    ],
+)
+def test_what_falls_on_one_time_is_one_message_with_the_foreseen_word(store, when, quiet, later, times, said):
+    """What is held stays what it is; else a step is said rather than a reminder or that nobody answered."""
+    rules = policy([person("a", quiet), person("b")], [escalation(step("a", "b"), *later, repeat_every="44m")])
+    assert told_for_real(store, rules, [when, *times]) == said
+    words = {StepReason.FIRST_STEP: Kind.OPENING, StepReason.NEXT_STEP: Kind.HANDOFF}
+    words |= {StepReason.REMINDER: Kind.REMINDER, StepReason.NOBODY_ANSWERED: Kind.UNANSWERED}
+    told = forecast(rules, anything(severity=Severity.INFO), at(when)).told
+    foreseen = [each for each in told if each.at <= at(times[-1])]
+    listed = [(shown(each.at), words[each.reason]) for each in foreseen if each.person == "a"]
+    reminders = [each for each in said if each[1] is Kind.REMINDER]
+    assert listed == [each for each in said if each not in reminders[MOST_REMINDERS:]]
+
+
+def told_for_real(store, rules: Policy, times: list[str]) -> list[tuple[str, Kind]]:
+    """Let what works in a service work at these times; return when `a` is told, and what."""
+    numbers, said = count(), []
+
+    def new_id(moment: datetime) -> str:
+        return uuid7(moment, next(numbers).to_bytes(8, "big"))
+
+    grouping = GroupingRules(timedelta(minutes=5), timedelta(days=1))
+    directory = Directory(lambda: rules, {ChannelName.EMAIL})
+    escalator = Escalator(directory)
+    turns, releaser = (each(escalator, grouping.interval, new_id) for each in (TurnTaker, Releaser))
+    claimer = Claimer(FloodRules(0, grouping.interval), (), directory, owner="me", new_id=new_id)
+    alert = replace(new_alert(severity=Severity.INFO), id=new_id(at(times[0])), received_at=at(times[0]))
+    with store.transaction() as connection:
+        Recorder(grouping, directory, new_id).record(connection, [Understood(alert)])
+        for now in map(at, times):
+            while turns.take(connection, now, 100):
+                pass
+            while releaser.release(connection, now, 100):
+                pass
+            releaser.send(connection, now)
+            for message in claimer.claim(connection, Claim(ChannelName.EMAIL, 100, now)).messages:
+                leases.finish(
+                    connection, [Finish(each, NotificationStatus.SENT, now) for each in message.notifications]
+                )
+                said += [(shown(now), each.kind) for each in message.notifications if each.person == "a"]
+    return said

@@ -7,10 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from alertgate.credential import Credential
 from alertgate.model import AlertStatus, Attempt, IncidentStatus, Kind, NotificationStatus, Resolution, Source
 from alertgate.proof import Proof
-from alertgate.prove.history import Told, Trail
-from alertgate.prove.timeline import tell
+from alertgate.prove.history import IncidentTrail, Told, Trail
+from alertgate.prove.timeline import tell, tell_incident
+from alertgate.silence import Silence
 from alertgate.store.escalations import StoredRun
 from tests.builders import alert, incident, notification
 from tests.fakes import START
@@ -290,6 +292,21 @@ def test_an_escalation_says_why_it_began_and_when_it_is_decided_again():
         "nobody is notified yet; escalation home (step 0) is decided again at 2026-11-23 15:13:00."
     )
     assert escalating(step=0)[-1].endswith("; nobody is notified.")
+
+
+def test_an_incident_tells_of_its_escalation_and_its_silences():
+    """Beside its latest alerts: when each began, who began it, and when it ended."""
+    run = StoredRun(
+        "incident-1", "home", "by the first route", START, 0, 1, None, 0, None, None, gave_up=False, told=()
+    )
+    nothing = {"event": None, "source": None, "min_severity": None, "unless": None, "note": None}
+    times = {"begins_at": later(5), "ends_at": later(50), "created_at": later(5)}
+    silence = Silence("s1", device="d", author="Anna", credential=Credential.LINK, **nothing, **times)
+    trail = IncidentTrail(incident(), (alert(incident_id="incident-1"),), (), run, (silence,))
+    told = tell_incident(trail, None, BERLIN, later(60))
+    assert "15:03:00.000  escalation home began: by the first route" in told
+    assert "15:03:05.000  silenced" in told
+    assert "15:03:50.000  the silence s1 came to its end" in told
 
 
 def test_a_snooze_and_the_end_of_a_hold_are_events():

@@ -77,7 +77,7 @@ EXPORTED = (
         (NEWEST_SENT, "notifications_incident"),
         (EXPORTED, "notifications_incident"),
         (WORST, "incidents_worst"),
-        (UNTAKEN, "incidents_status"),
+        (UNTAKEN, "incidents_(status|worst)"),
         (BY_HOUR, "alerts_received_at"),
     ],
 )

@@ -19,6 +19,8 @@ from alertgate.policy.routes import Routed, first
 
 MOST_REMINDERS = 1
 """How many are listed; the following ones are like them."""
+SAID_AGAIN = frozenset({StepReason.REMINDER, StepReason.NOBODY_ANSWERED})
+"""What is told to those who know already."""
 FARTHEST = timedelta(days=14)
 MOST_DECISIONS = 400
 
@@ -57,7 +59,8 @@ def forecast(policy: Policy, subject: Subject, at: datetime) -> Forecast:
     """Return who would be told of an incident that opens at a time."""
     routed = first(policy.routes, subject)
     course = _Course(policy, subject, at, begin(routed))
-    told = sorted(course.messages(), key=lambda each: each.at)
+    course.run()
+    told = sorted(course.told.values(), key=lambda each: each.at)
     return Forecast(routed, subject, at, tuple(told), course.reminders)
 
 
@@ -67,12 +70,13 @@ class _Course:
     def __init__(self, policy: Policy, subject: Subject, at: datetime, run: Run) -> None:
         self._policy, self._subject, self._opens_at, self._run = policy, subject, at, run
         self._first_due: datetime | None = None
-        self._told: set[tuple[str, str, datetime]] = set()
+        self.told: dict[tuple[str, str, datetime], Foreseen] = {}
+        """What is told, by person, contact and time: one message says all that falls on one time."""
         self.reminders: int | None = None
         """How many there are; known once they have ended."""
 
-    def messages(self) -> Iterator[Foreseen]:
-        """Yield what is told, decision by decision."""
+    def run(self) -> None:
+        """Go on decision by decision, and note what is told."""
         now, reminders = self._opens_at, 0
         for _ in range(MOST_DECISIONS):
             decided = next_step(self._facts(now), now)
@@ -87,7 +91,7 @@ class _Course:
             if isinstance(decided, GiveUp):
                 self.reminders = reminders
             if not isinstance(decided, Remind) or decided.number <= MOST_REMINDERS:
-                yield from self._foreseen(decided.tellings, decided.reason, number)
+                self._note(decided.tellings, decided.reason, number)
             self._run = advance(self._run, decided, now)
 
     def _wakes_at(self, decided: object, now: datetime) -> datetime | None:
@@ -101,15 +105,14 @@ class _Course:
         run, severity = replace(self._run, first_sent_at=sent_at), self._subject.severity
         return Facts(self._policy, run, severity, IncidentStatus.OPEN, first_firing_at=self._opens_at)
 
-    def _foreseen(self, tellings: Sequence[Telling], reason: StepReason, number: int | None) -> Iterator[Foreseen]:
+    def _note(self, tellings: Sequence[Telling], reason: StepReason, number: int | None) -> None:
         for each in self._released(tellings):
             self._first_due = min(self._first_due or each.due_at, each.due_at)
-            contact = each.contact.shown
-            if (each.person, each.contact.address, each.due_at) in self._told:
-                continue  # one message says both
-            self._told.add((each.person, each.contact.address, each.due_at))
             person, via = (_shown(name, each.contact) for name in (each.person, each.via))
-            yield Foreseen(each.due_at, person, via, contact, reason, number, each.reason)
+            foreseen = Foreseen(each.due_at, person, via, each.contact.shown, reason, number, each.reason)
+            key = each.person, each.contact.address, each.due_at
+            if (before := self.told.get(key)) is None or _takes_over(foreseen, before):
+                self.told[key] = foreseen
 
     def _released(self, tellings: Sequence[Telling]) -> Iterator[Telling]:
         """Yield tellings; what is held for a schedule goes to who is on call at the hold's end."""
@@ -122,6 +125,14 @@ class _Course:
                 severity = self._subject.severity
                 found = release(self._policy, self._run.escalation, each.via, severity, each.due_at) or (each,)
                 yield from (replace(one, reason=each.reason) for one in found)
+
+
+def _takes_over(step: Foreseen, before: Foreseen) -> bool:
+    """Return whether the one message to a contact says that a step tells it, and not what was decided just before.
+
+    As `plan.on_step` has it: what is held stays what it is, and a step isn't said as if it were a reminder.
+    """
+    return before.reason in SAID_AGAIN and step.reason not in SAID_AGAIN and not before.hold.holds
 
 
 def _shown(name: str, contact: Contact) -> str:

@@ -83,6 +83,19 @@ def test_many_viewers_are_told_in_turns():
     assert {sum(number in turn for turn in turns) for number in range(8)} == {3}
 
 
+def test_dear_pages_are_fetched_more_rarely():
+    """What the fetched pages took is saved in the next turns, and one that took for ever is forgiven after ten."""
+    hub = Hub(most_hints=2)
+    stream = joined(hub)
+    turns = []
+    for seconds in (0.1, 0.29, 0.7, 0, 0, 0, 100, *[0] * 11):
+        hub.fetched(seconds)
+        hub.changed([Topic.ALERTS])
+        hub.turn()
+        turns.append(bool(stream.take()))
+    assert turns == [True, True, False, True, True, True, *[False] * 10, True, True]
+
+
 def test_few_viewers_are_told_at_once():
     """One look later each of them knows."""
     hub = Hub(most_hints=3)

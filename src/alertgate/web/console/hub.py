@@ -12,8 +12,17 @@ from alertgate.errors import RateLimited, Unavailable
 from alertgate.session import Session
 from alertgate.topic import Topic
 
-MOST_HINTS = 4
-"""In one turn. The dearest page takes 20 ms of the processor, so that pages take a twelfth of it however many watch."""
+MOST_HINTS = 8
+"""In one turn."""
+SHARE = 0.3
+"""Seconds that the pages fetched for hints may take in each second, all of them together.
+
+Eight that are asked for at once wait for each other, so that together they take 4.5 times as long as the processor
+works for them: it works 7 % of the time for pages, however many watch and however dear a page is. While much else is to
+be done they take longer, and so there are fewer.
+"""
+LONGEST_DEBT = 10
+"""Turns after which there are hints again, however long a page took."""
 MOST_STREAMS = 500
 MOST_OF_A_SESSION = 12
 """A browser has a stream for each page that can be seen."""
@@ -70,6 +79,8 @@ class Hub:
         self._waiting: dict[Stream, set[Topic]] = {}
         """What is to be said to whom; who has waited longest comes first."""
         self._closed = False
+        self._credit = SHARE
+        """Seconds that pages may still take; less than nothing if the last ones took too many."""
 
     def __len__(self) -> int:
         """Return how many streams are open."""
@@ -113,8 +124,15 @@ class Hub:
         for stream in self._streams:
             stream.wake()
 
+    def fetched(self, seconds: float) -> None:
+        """A page that was fetched for a hint took so long."""
+        self._credit = max(self._credit - seconds, -SHARE * LONGEST_DEBT)
+
     def turn(self) -> None:
-        """Tell those who have waited longest."""
+        """Tell those who have waited longest, unless the pages fetched lately took too long."""
+        self._credit = min(self._credit + SHARE, SHARE)
+        if self._credit <= 0:
+            return
         for stream in list(self._waiting)[: self._most_hints]:
             stream.give(self._waiting.pop(stream))
             self._streams[stream] = self._streams.pop(stream)

@@ -61,6 +61,10 @@ class Lookout:
         self._hub.leave(stream)
         self._metrics.console_streams(len(self._hub))
 
+    def fetched(self, seconds: float) -> None:
+        """A page was fetched for a hint, and took so long."""
+        self._hub.fetched(seconds)
+
     def close(self) -> None:
         """End all streams: the server waits for open connections before it stops."""
         self._hub.close()

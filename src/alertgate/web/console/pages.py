@@ -17,6 +17,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from alertgate.errors import AlertgateError, FieldError, Invalid, StoreError, Unauthenticated
 from alertgate.web.console.entrance import sign_in_values
 from alertgate.web.console.viewer import Viewer
+from alertgate.web.dependencies import Gate
+from alertgate.web.middleware import LET_IN
 from alertgate.web.pages import ROBOTS
 from alertgate.web.problems import describe
 
@@ -188,6 +190,8 @@ class ConsoleRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_for_people(request: Request) -> Response:
+            gate: Gate = request.app.state.gate
+            started = gate.clock.monotonic()
             try:
                 return await handle(request)
             except AlertgateError as error:
@@ -195,6 +199,9 @@ class ConsoleRoute(APIRoute):
             except RequestValidationError as error:
                 problems = tuple(FieldError(".".join(map(str, e["loc"][1:])), e["msg"]) for e in error.errors())
                 return refused(request, Invalid("What the address or the form says can't be used.", problems))
+            finally:
+                if LIVE in request.headers and getattr(request.state, LET_IN):  # strangers change nobody's hints
+                    gate.lookout.fetched(gate.clock.monotonic() - started)
 
         return handle_for_people
 
