@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Insert, event, select
 from sqlalchemy.dialects import postgresql
 
-from alertgate.store import device_tables, session_tables, tables
+from alertgate.store import device_tables, hourly_tables, session_tables, tables
 from alertgate.topic import Topic
 
 _DEVICES = frozenset({Topic.DEVICES})
@@ -30,6 +30,7 @@ TOPICS: Mapping[str, frozenset[Topic]] = MappingProxyType(
         tables.attempts.name: frozenset({Topic.INCIDENTS, Topic.CHANNELS, Topic.PEOPLE}),
         tables.silences.name: frozenset({Topic.SILENCES, Topic.INCIDENTS}),
         tables.policy.name: frozenset({Topic.PEOPLE, Topic.CHANNELS}),
+        hourly_tables.hourly.name: frozenset({Topic.ALERTS}),
         device_tables.devices.name: _DEVICES,
         device_tables.vitals.name: _DEVICES,
         device_tables.downtimes.name: _DEVICES,
