@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -81,16 +82,15 @@ def main() -> None:
 
 def _forked(requests: socket.socket) -> dict[str, Any]:
     """Return a request, in a fork whose standard streams are those that came with it."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # so that nobody needs to wait for those who wait for commands
     while True:
         request, files, _, _ = socket.recv_fds(requests, LONGEST, 3)
+        _reap()
         if not request:
             os._exit(0)
         if os.fork():
             for file in files:
                 os.close(file)
             continue
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # and with that ends what requests came by
         *streams, result = files
         if pid := os.fork():
@@ -104,6 +104,13 @@ def _forked(requests: socket.socket) -> dict[str, Any]:
             os.close(file)
         requests.detach()
         return json.loads(request)
+
+
+def _reap() -> None:
+    """End those who have waited for a command, and don't any more."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 if __name__ == "__main__":
