@@ -78,7 +78,8 @@ async def list_alerts(request: Request, gate: CurrentGate, viewer: CurrentViewer
     lines: list[Line] = []
     then: Older | None = None
     if not filters.problems:
-        found = await gate.store.read(
+        read = gate.store.search if filters.sought.text else gate.store.read
+        found = await read(
             lambda connection: search.find_alerts(connection, filters.sought, filters.before, ON_A_PAGE)
         )
         lines = [_line(each, gate) for each in found.items]

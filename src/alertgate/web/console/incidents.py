@@ -57,7 +57,8 @@ async def list_incidents(request: Request, gate: CurrentGate, viewer: CurrentVie
     lines: list[Line] = []
     then: Older | None = None
     if not filters.problems:
-        found = await gate.store.read(
+        read = gate.store.search if filters.sought.text else gate.store.read
+        found = await read(
             lambda connection: search.find_incidents(connection, filters.sought, filters.before, ON_A_PAGE)
         )
         lines = [_line(each, gate, viewer.times) for each in found.items]
