@@ -79,9 +79,7 @@ async def list_alerts(request: Request, gate: CurrentGate, viewer: CurrentViewer
     then: Older | None = None
     if not filters.problems:
         read = gate.store.search if filters.sought.text else gate.store.read
-        found = await read(
-            lambda connection: search.find_alerts(connection, filters.sought, filters.before, ON_A_PAGE)
-        )
+        found = await read(lambda connection: search.find_alerts(connection, filters.sought, filters.before, ON_A_PAGE))
         lines = [_line(each, gate) for each in found.items]
         then = older(found, "/alerts", filters)
     values = {
