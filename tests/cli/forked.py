@@ -5,6 +5,7 @@ what `python -m alertgate` does, in the directory and with the environment of th
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -71,6 +72,7 @@ def main() -> None:
     for module in pkgutil.walk_packages(alertgate.__path__, "alertgate."):
         if not module.name.endswith("__main__") and ".migrations." not in module.name:
             importlib.import_module(module.name)
+    gc.freeze()  # nothing that is imported goes away: each fork would look through all of it, and copy it by that
     command = _forked(socket.socket(fileno=0))
     os.chdir(command["cwd"])
     os.environ.clear()
