@@ -283,12 +283,14 @@ async def test_links_leave_the_mail_account_to_alerts(make_settings):
 async def test_a_contact_that_others_share_gets_no_link(home: Home):
     """Who has that contact alone isn't sent one, and the log says why: another could sign in as them."""
     with capture_logs() as logs:
-        await home.ask("Cleo")
+        for _ in range(6):  # a stranger asks again and again
+            await home.ask("Cleo")
         await home.ask("Bea")
         await home.got(1)
     assert [mail.to for mail in home.sink.messages] == ["bea@example.org"]
-    [line] = [line for line in logs if line["event"] == "console.link_not_sent"]
-    assert (line["person"], "theirs alone" in line["detail"]) == ("Cleo", True)
+    lines = [line for line in logs if line["event"] == "console.link_not_sent"]
+    assert {(line["person"], "theirs alone" in line["detail"]) for line in lines} == {("Cleo", True)}
+    assert len(lines) == 3  # as many as she would have got links, so that the log isn't filled
 
 
 async def test_without_a_public_address_there_are_no_links(make_settings):

@@ -91,15 +91,16 @@ async def send(gate: Gate, asked: str) -> None:
     person = _person(gate, asked)
     if person is None:
         return
+    try:
+        gate.limits.count_sign_in_link(person.name)
+    except RateLimited:
+        return  # the metrics count it; a line for each would let strangers fill the log
     contacts = list(_contacts(gate, person))
     if not contacts:
         log.warning("console.link_not_sent", person=person_called(person), detail=NO_CONTACT)
         return
     try:
-        gate.limits.count_sign_in_link(person.name)
         url = await _new_link(gate, person)
-    except RateLimited:
-        return  # the metrics count it; a line for each would let strangers fill the log
     except StoreError as error:
         log.warning("console.link_not_sent", person=person_called(person), detail=f"it can't be stored: {error}")
         return
