@@ -188,6 +188,8 @@ async def test_an_unknown_device_has_a_page_that_says_so(client):
     """The address may be old, or the device was never heard."""
     assert "There is no device nobody" in (await seen(client, "/devices/nobody", 404)).text
     assert (await sent(client, "/devices/nobody", name="x")).status_code == 404
+    for no_text in ("%ff%fe", "%F0%9F", "a%80"):
+        assert "There is no device" in (await seen(client, f"/devices/{no_text}", 404)).text
 
 
 async def test_a_device_is_named_as_by_the_api(client):

@@ -36,3 +36,10 @@ if (here) {
   const bar = here.closest("nav");
   bar.scrollLeft = here.offsetLeft - bar.offsetLeft - (bar.clientWidth - here.offsetWidth) / 2;
 }
+
+// What was done is said once: a page that is loaded again hours later shows how it stands then.
+if (document.querySelector(".notice[role=status]")) {
+  const here = new URL(location.href);
+  here.searchParams.delete("said");
+  history.replaceState(null, "", here);
+}
