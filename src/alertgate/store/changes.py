@@ -31,6 +31,7 @@ TOPICS: Mapping[str, frozenset[Topic]] = MappingProxyType(
         tables.attempts.name: frozenset({Topic.INCIDENTS, Topic.CHANNELS, Topic.PEOPLE}),
         tables.silences.name: frozenset({Topic.SILENCES, Topic.INCIDENTS}),
         tables.policy.name: frozenset({Topic.PEOPLE, Topic.CHANNELS}),
+        hourly_tables.hourly.name: frozenset({Topic.ALERTS}),
         device_tables.devices.name: _DEVICES,
         device_tables.vitals.name: _DEVICES,
         device_tables.downtimes.name: _DEVICES,
