@@ -3,7 +3,8 @@
 What a transaction changes is known by the tables of its statements. On SQLite this process counts its own transactions
 for nothing; those of other processes, which are commands, show in `PRAGMA data_version`, without their topics. On
 PostgreSQL each transaction counts in the table `changes`, one row for a topic: LISTEN doesn't work through a pooler in
-transaction mode, and most changes of a row raise no id that could be asked for.
+transaction mode, and most changes of a row raise no id that could be asked for. It counts without a console, too, as
+another replica may show one.
 """
 
 from collections import Counter
@@ -34,6 +35,7 @@ TOPICS: Mapping[str, frozenset[Topic]] = MappingProxyType(
         device_tables.devices.name: _DEVICES,
         device_tables.vitals.name: _DEVICES,
         device_tables.downtimes.name: _DEVICES,
+        hourly_tables.hourly.name: frozenset({Topic.PLOTS}),
         session_tables.sessions.name: _SESSIONS,
         session_tables.sign_ins.name: _SESSIONS,
     }
