@@ -30,6 +30,11 @@ NEXT, REMINDER, SNOOZED = StepReason.NEXT_STEP, StepReason.REMINDER, StepReason.
 
 
 def foreseen(story: Story) -> Upcoming | None:
+    """Return what comes first in a story."""
+    return next(iter(all_foreseen(story)), None)
+
+
+def all_foreseen(story: Story) -> tuple[Upcoming, ...]:
     """Return what comes next in a story."""
     about = incident(
         status=story.status,
@@ -61,6 +66,24 @@ def test_what_comes_next_is_said_with_its_people_and_its_time(story, reason, who
     found = foreseen(story)
     assert found
     assert (found.reason, found.who, shown(found.at), found.hold) == (reason, who, when, hold)
+
+
+def test_reminders_do_not_hide_who_is_told_next():
+    """The next reminder, and the next step, each at its time; of two at one time both."""
+    rules = policy([OWNER, NEIGHBOUR], [escalation(step("owner"), step("neighbour", after="10m"), repeat_every="5m")])
+    for now, reminded, number in (("mon 12:00", "mon 12:05", 1), ("mon 12:06", "mon 12:10", 2)):
+        found = all_foreseen(Story(rules, "mon 12:00").until(now))
+        assert [(each.reason, each.who, shown(each.at), each.number) for each in found] == [
+            (REMINDER, ("owner",), reminded, number),
+            (NEXT, ("neighbour",), "mon 12:10", 2),
+        ]
+
+
+def test_who_sleeps_longer_is_not_said_to_be_told_with_the_others():
+    """Each at the end of their own quiet hours."""
+    early, late = person("early", NIGHT), person("late", "22:30-07:00")
+    found = all_foreseen(Story(policy([early, late], [escalation(step("early", "late"))], WAITING.routes), "mon 23:00"))
+    assert [(each.who, shown(each.at)) for each in found] == [(("early",), "tue 06:30"), (("late",), "tue 07:00")]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ The functions that decide when that time comes decide here too.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alertgate.addresses import mask
@@ -16,7 +16,9 @@ from alertgate.policy.matchers import Subject
 from alertgate.policy.policy import Policy
 
 MOST_WAITS = 8
-"""How many waits may follow each other until somebody is told."""
+"""How many waits and reminders may follow each other until somebody else is told."""
+SAID_AGAIN = frozenset({Kind.REMINDER, Kind.UNANSWERED})
+"""What is told to those who know already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +45,25 @@ def upcoming(
     next_at: datetime | None,
     silenced_until: datetime | None,
     now: datetime,
-) -> Upcoming | None:
-    """Return what comes next; None if nothing does unless something changes. `next_at` is when it is decided again."""
+) -> tuple[Upcoming, ...]:
+    """Return what comes next: the next reminder, and whoever else is told then; nothing if only a change tells them.
+
+    `next_at` is when it is decided again.
+    """
     if incident.status is IncidentStatus.RESOLVED or next_at is None:
-        return None
+        return ()
     if silenced_until and silenced_until > now:
-        return Upcoming(silenced_until, StepReason.SILENCED)
+        return (Upcoming(silenced_until, StepReason.SILENCED),)
     facts, at = _facts(policy, incident, run), max(next_at, now)
+    found: list[Upcoming] = []
     for _ in range(MOST_WAITS):
         taken = take(facts, subject, at)
-        if taken.announcements:
-            return _said(taken.announcements[0], at, taken.anew)
-        if taken.next_at is None:
-            return None
-        at = taken.next_at
-    return Upcoming(at, taken.last.reason)
+        said = [each for each in taken.announcements if not found or each.kind not in SAID_AGAIN]
+        found += [one for each in said for one in _said(each, at, taken.anew)]
+        if taken.next_at is None or any(each.kind not in SAID_AGAIN for each in said):
+            return _in_order(found)
+        facts, at = replace(facts, run=taken.run), taken.next_at
+    return _in_order(found) or (Upcoming(at, taken.last.reason),)
 
 
 def _facts(policy: Policy, incident: Incident, run: Run) -> Facts:
@@ -73,11 +79,21 @@ def _facts(policy: Policy, incident: Incident, run: Run) -> Facts:
     )
 
 
-def _said(said: Announcement, at: datetime, anew: StepReason | None) -> Upcoming:
-    first = min(said.tellings, key=lambda each: each.due_at, default=None)
-    due_at = max(first.due_at, at) if first else at
-    hold = first.reason if first and first.reason.holds else None
-    return Upcoming(due_at, anew or said.reason, said.kind, _names(said.tellings), said.step, hold)
+def _in_order(found: list[Upcoming]) -> tuple[Upcoming, ...]:
+    return tuple(sorted(found, key=lambda each: each.at))
+
+
+def _said(said: Announcement, at: datetime, anew: StepReason | None) -> list[Upcoming]:
+    """Return an announcement: one for each time at which it reaches somebody first."""
+    reached: dict[str, Telling] = {}
+    for each in sorted(said.tellings, key=lambda each: each.due_at):
+        reached.setdefault(each.person, each)
+    together: dict[tuple[datetime, TellReason | None], list[Telling]] = {}
+    for each in reached.values():
+        together.setdefault((max(each.due_at, at), each.reason if each.reason.holds else None), []).append(each)
+    found = [Upcoming(due, said.reason, said.kind, _names(of), said.step, hold) for (due, hold), of in together.items()]
+    first, *later = found or [Upcoming(at, said.reason, said.kind, number=said.step)]
+    return [replace(first, reason=anew or said.reason), *later]
 
 
 def _names(tellings: Iterable[Telling]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What is going on: the incidents that aren't over, with what there is to say of each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alertgate.model import Alert, Incident
@@ -55,6 +55,13 @@ def _read(connection: Connection, about: list[Incident], now: datetime) -> Going
         open_incidents.number_untaken(connection, MOST_COUNTED),
         open_incidents.alerts_of(connection, [each.last_alert_id for each in about if each.last_alert_id]),
         told,
-        escalations.of_incidents(connection, ids),
+        _runs(connection, ids),
         tuple(silences.over_after(connection, now)),
     )
+
+
+def _runs(connection: Connection, ids: list[str]) -> dict[str, StoredRun]:
+    """Return escalations with when the first notification was sent, as their next turn will know it."""
+    runs = escalations.of_incidents(connection, ids)
+    sent_at = escalations.first_sent(connection, [id_ for id_, run in runs.items() if run.first_sent_at is None])
+    return {id_: replace(run, first_sent_at=run.first_sent_at or sent_at.get(id_)) for id_, run in runs.items()}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from alertgate.model import Alert, ChannelName, Hold, Incident, IncidentStatus, NotificationStatus
+from alertgate.model import Alert, ChannelName, Hold, Incident, IncidentStatus, Kind, NotificationStatus
 from alertgate.proof import Proof
 from alertgate.store.links import FURTHEST
 from alertgate.store.rows import portions
@@ -29,7 +29,14 @@ _UNTAKEN = select(func.count()).select_from(
 _TOLD = (
     select(
         *(_n.incident_id, _n.channel, _n.address, _n.status, func.max(_n.person)),
-        *(func.max(_n.finished_at), func.min(_n.due_at), func.max(_n.hold), func.max(_n.digest_id), FURTHEST),
+        *(
+            func.max(_n.finished_at),
+            func.min(_n.due_at),
+            func.max(_n.hold),
+            func.max(_n.digest_id),
+            func.max(_n.kind),
+            FURTHEST,
+        ),
     )
     .where(_n.incident_id.in_(bindparam("ids", expanding=True)))
     .group_by(_n.incident_id, _n.channel, _n.address, _n.status)
@@ -55,6 +62,8 @@ class Telling:
     hold: Hold | None
     """What it waits for, if it is pending: at most one is, of each contact and incident."""
     digest_id: str | None
+    kind: Kind
+    """What it reports, if it is pending."""
     proof: Proof | None = None
     """How far it is proved that any of them arrived."""
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alertgate.model import ChannelName, Hold, IncidentStatus, NotificationStatus, Severity
+from alertgate.model import ChannelName, Hold, IncidentStatus, Kind, NotificationStatus, Severity
 from alertgate.policy.policy import Policy
 from alertgate.proof import Proof
 from alertgate.prove.going_on import GoingOn
@@ -22,7 +22,18 @@ OPEN = incident()
 NOW = START + timedelta(minutes=5)
 TIMES = Times(ZoneInfo("UTC"), NOW)
 LATER = NOW + timedelta(minutes=10)
-TOLD = Telling(OPEN.id, ChannelName.EMAIL, "ann@example.org", NotificationStatus.SENT, "ann", START, START, None, None)
+TOLD = Telling(
+    incident_id=OPEN.id,
+    channel=ChannelName.EMAIL,
+    address="ann@example.org",
+    status=NotificationStatus.SENT,
+    person="ann",
+    finished_at=START,
+    due_at=START,
+    hold=None,
+    digest_id=None,
+    kind=Kind.OPENING,
+)
 WAITS = replace(TOLD, status=NotificationStatus.PENDING, finished_at=None, due_at=LATER)
 FAILED = replace(TOLD, status=NotificationStatus.FAILED)
 
@@ -83,7 +94,27 @@ def test_that_nobody_was_told_is_no_detail(told, changes, alarm):
 def test_those_who_wait_for_the_same_come_together_and_without_an_address():
     """By name; a recipient of the settings is named like its address, which is masked."""
     bare = replace(WAITS, address="bob@example.org", person="bob@example.org")
-    assert card(WAITS, bare).next == (Coming("ann and b***@example.org", LATER),)
+    assert card(WAITS, bare).next == (Coming("ann by email and b***@example.org", LATER),)
+
+
+def test_what_comes_next_stands_in_the_order_of_time_with_what_it_says():
+    """The contact that comes later before the update; what a person did isn't called the alarm."""
+    sooner = replace(WAITS, channel=ChannelName.SMS, hold=Hold.DELAYED, due_at=NOW + timedelta(minutes=3))
+    update = replace(WAITS, address="bob@example.org", person="bob", kind=Kind.UPDATE)
+    taken = replace(update, kind=Kind.ACKNOWLEDGEMENT, hold=Hold.QUIET_HOURS, due_at=LATER + timedelta(hours=1))
+    assert card(update, sooner).next == (
+        Coming("ann by sms", sooner.due_at, "unless acknowledged"),
+        Coming("an update to bob by email", LATER),
+    )
+    assert card(taken).next == (Coming("who has it, to bob by email", taken.due_at, "(quiet hours)"),)
+
+
+def test_who_waits_for_a_paused_channel_comes_when_it_works_again():
+    """Whatever time is noted: that is when it is tried, and nobody knows whether it works then."""
+    late = replace(WAITS, due_at=START)
+    retried = replace(WAITS, address="bob@example.org", person="bob")
+    found = card(late, retried, paused=(ChannelName.EMAIL,)).next
+    assert found == (Coming("ann by email and bob by email, once email works again"),)
 
 
 def test_many_contacts_are_counted():

@@ -13,7 +13,7 @@ from alertgate.policy.escalations import Step
 from alertgate.policy.schedules import Schedule, Turn
 from tests.conftest import API_BEARER, Running
 from tests.console import queries, seen, sent, signed_in
-from tests.flow.household import BERLIN, Household, escalation, household, person, policy, step
+from tests.flow.household import BERLIN, MINUTE, Household, escalation, household, person, policy, step
 from tests.pages import Page
 
 OWNER, PARTNER, NEIGHBOUR = person("owner"), person("partner", "22:30-06:30", unless=None), person("neighbour")
@@ -79,10 +79,24 @@ async def test_an_open_incident_says_who_was_told_and_what_comes_next(make_setti
         assert "owner, email o***@example.com told at 03:00" in said
         assert "partner, email p***@example.com to be told at 06:30 (quiet hours)" in said
         assert "neighbour in 10 min unless acknowledged" in said
-        assert "partner in 4 h (quiet hours)" in said
+        assert "partner by email in 4 h (quiet hours)" in said
         assert ("id", f"incident-{answer['incident']}") in page.attributes
         assert ("data-open-incidents", "1") in page.attributes
         assert page.buttons.count("I'm on it") == 1
+
+
+async def test_the_next_reminder_comes_when_the_page_said(make_settings, database):
+    """Also the first one, and before the neighbour, whom it doesn't hide."""
+    reminded = policy((OWNER, NEIGHBOUR), (escalation("home", step("owner"), STEPS[1], repeat_every=5 * MINUTE),))
+    async with night(make_settings, database, reminded) as (home, client):
+        await home.says(CRITICAL)
+        said = words(await looked(home, client))
+        next_ones = said.index("reminder 1 to owner in 5 min unless acknowledged")
+        assert next_ones < said.index("neighbour in 10 min unless acknowledged")
+        assert await home.passes(4.5) == []
+        assert [each.partition(":")[0] for each in await home.passes(0.5)] == ["owner"]
+        assert "reminder 2 to owner in 5 min unless acknowledged" in words(await looked(home, client))
+        assert {each.partition(":")[0] for each in await home.passes(5)} == {"owner", "neighbour"}
 
 
 async def test_acknowledging_ends_what_comes_next_and_pressing_twice_is_once(make_settings, database):
@@ -201,7 +215,8 @@ async def test_a_snooze_lasts_as_long_as_was_chosen_and_starts_anew(make_setting
         assert answer.headers["location"] == "/?said=snoozed"
         said = words(await looked(home, client))
         assert "owner has snoozed it until 05:00. Then it starts anew." in said
-        assert "it starts anew with owner and partner in 2 h unless it is over by then" in said
+        assert "it starts anew with owner in 2 h unless it is over by then" in said
+        assert "partner in 4 h unless it is over by then (held until then)" in said
         assert len(await home.sleeps(121)) == 1
 
 

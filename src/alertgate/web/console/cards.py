@@ -3,10 +3,9 @@
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from types import MappingProxyType
 
-from alertgate.model import ChannelName, Hold, Incident, IncidentStatus, NotificationStatus
+from alertgate.model import ChannelName, Hold, Incident, IncidentStatus, Kind, NotificationStatus
 from alertgate.notify.course import listed
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.names import event_name, where
@@ -137,16 +136,16 @@ class Cards:
         return f"{said}, in a digest" if each.digest_id else said
 
     def _coming(self, incident: Incident, told: list[Telling], judged: Judged) -> Iterable[Coming]:
-        """Yield what comes next: what waits to be sent, and what the escalation does then."""
+        """Yield what comes next, in its order: what waits to be sent, and what the escalation does."""
         now, run = self.times.now, self.read.runs.get(incident.id)
-        yield from self._waiting(told)
         subject = Subject.of(incident, self.device_name(incident.device))
-        found = None
+        found: tuple[Upcoming, ...] = ()
         if run:
             found = upcoming(self.policy, incident, subject, run_of(run), run.next_at, judged.until, now)
+        yield from sorted([*self._waiting(told), *map(_in_words, found)], key=lambda each: each.at or now)
         if found:
-            yield _in_words(found)
-        elif judged.until:
+            return
+        if judged.until:
             yield Coming("what is still to be said is said", judged.until, "when the silence ends")
         elif incident.status is IncidentStatus.ACKNOWLEDGED:
             yield Coming("Nobody is told any more, unless it gets worse or begins again.")
@@ -156,18 +155,36 @@ class Cards:
             yield Coming("Nobody else is told, unless something changes.")
 
     def _waiting(self, told: list[Telling]) -> Iterable[Coming]:
-        waits = sorted(
-            (each for each in told if each.status is NotificationStatus.PENDING and each.due_at > self.times.now),
-            key=lambda each: each.due_at,
-        )
-        for (at, hold), together in groupby(waits, key=lambda each: (each.due_at, each.hold)):
-            names = list(dict.fromkeys(_who(each) for each in together))
-            yield Coming(_listed(names), at, f"({_HELD[hold]})" if hold else "")
+        together: dict[tuple[Kind, datetime | None, Hold | ChannelName | None], list[Telling]] = {}
+        for each in told:
+            stuck = each.channel in self.paused and each.hold is None
+            if each.status is NotificationStatus.PENDING and (stuck or each.due_at > self.times.now):
+                why = (None, each.channel) if stuck else (each.due_at, each.hold)
+                together.setdefault((each.kind, *why), []).append(each)
+        for (kind, at, why), of in together.items():
+            before = f"{_ABOUT.get(kind, '')}{_listed(_by_channel(of))}"
+            if at is None:
+                yield Coming(f"{before}, once {why} works again")
+            else:
+                after = _HELD[why] if isinstance(why, Hold) else ""
+                yield Coming(before, at, after if why is Hold.DELAYED else f"({after})" if after else "")
 
 
+_ABOUT = MappingProxyType(
+    {
+        Kind.UPDATE: "an update to ",
+        Kind.CHANGES: "an update to ",
+        Kind.REMINDER: "a reminder to ",
+        Kind.UNANSWERED: "that nobody answered, to ",
+        Kind.ACKNOWLEDGEMENT: "who has it, to ",
+        Kind.SILENCE: "who silenced it, to ",
+        Kind.RESOLUTION: "that it was over, to ",
+    }
+)
+"""What a message that waits says, where it isn't the incident itself."""
 _HELD = MappingProxyType(
     {
-        Hold.DELAYED: "this contact comes later",
+        Hold.DELAYED: "unless acknowledged",
         Hold.QUIET_HOURS: "quiet hours",
         Hold.OUTSIDE_HOURS: "outside the escalation's hours",
         Hold.SILENCED: "silenced",
@@ -178,6 +195,14 @@ _HELD = MappingProxyType(
 def _who(each: Telling) -> str:
     """Return whom it tells: by name, or by the contact where the policy has given none."""
     return named(each) if each.person in (None, each.address) else str(each.person)
+
+
+def _by_channel(tellings: list[Telling]) -> list[str]:
+    """Return whom these tell, and by which channels; a bare address says that itself."""
+    found: dict[str, list[str]] = {}
+    for each in tellings:
+        found.setdefault(_who(each), []).extend([] if each.person in (None, each.address) else [each.channel])
+    return [f"{who} by {listed(tuple(dict.fromkeys(by)))}" if by else who for who, by in found.items()]
 
 
 def _listed(names: list[str]) -> str:
