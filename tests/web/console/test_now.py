@@ -270,6 +270,20 @@ async def test_the_worst_comes_first_and_the_rest_is_counted(make_settings, data
         assert len(await queries(client, "/")) == few <= 20
 
 
+async def test_what_is_silenced_hides_nothing_that_speaks(make_settings, database):
+    """A younger incident has a card, and is the verdict, behind twenty-six silenced ones."""
+    async with night(make_settings, database) as (home, client):
+        await home.silence("4h", event="leak")
+        for number in range(26):
+            await home.says(CRITICAL, device=f"d{number}")
+        page = await looked(home, client)
+        assert "GOING ON 26 incidents are going on, and somebody has each of them, or has silenced it." in words(page)
+        answer = await home.says(CRITICAL, event="smoke", device="attic")
+        page = await looked(home, client)
+        assert ("id", f"incident-{answer['incident']}") in page.attributes
+        assert "NOT WELL 27 incidents are going on, and nobody has 1 of them." in words(page)
+
+
 async def test_the_strip_says_in_words_what_it_shows(make_settings, database):
     """By hour and severity, on the reader's clock."""
     async with night(make_settings, database) as (home, client):
