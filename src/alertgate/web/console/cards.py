@@ -159,8 +159,8 @@ class Cards:
         for each in told:
             stuck = each.channel in self.paused and each.hold is None
             if each.status is NotificationStatus.PENDING and (stuck or each.due_at > self.times.now):
-                why = (None, each.channel) if stuck else (each.due_at, each.hold)
-                together.setdefault((each.kind, *why), []).append(each)
+                key = (each.kind, None, each.channel) if stuck else (each.kind, each.due_at, each.hold)
+                together.setdefault(key, []).append(each)
         for (kind, at, why), of in together.items():
             before = f"{_ABOUT.get(kind, '')}{_listed(_by_channel(of))}"
             if at is None:
