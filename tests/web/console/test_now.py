@@ -62,7 +62,7 @@ async def test_a_quiet_night_is_well_as_far_as_everything_was_looked_at(make_set
         page = await looked(home, client)
         assert "ALL IS WELL Nothing is going on, and all that was to be told was told" in words(page)
         assert "On call now everyone: owner, partner and neighbour" in words(page)
-        assert "Particle's webhook" in words(page)
+        assert "Channels email up Last webhook now, Particle's webhook" in words(page)
         assert ("data-open-incidents", "0") in page.attributes
 
 
@@ -246,7 +246,7 @@ async def test_who_is_on_call_is_named_by_schedule(make_settings, database):
     week = Schedule("house", (Turn(("partner",), frozenset({0})), Turn(("owner",), frozenset({1}))), BERLIN)
     made = replace(HOME, schedules={"house": week})
     async with night(make_settings, database, made) as (home, client):
-        assert "On call now house: owner Last webhook" in words(await looked(home, client))
+        assert "On call now house: owner Channels email up" in words(await looked(home, client))
 
 
 async def test_the_worst_comes_first_and_the_rest_is_counted(make_settings, database):

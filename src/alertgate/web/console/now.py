@@ -18,6 +18,7 @@ from alertgate.prove.going_on import Open, read_open
 from alertgate.prove.health import OK
 from alertgate.store import Connection, counts, device_lists
 from alertgate.store.counts import HourCount
+from alertgate.web.console.channel_view import state_word
 from alertgate.web.console.incident_acts import cards
 from alertgate.web.console.pages import ConsoleRoute, shown
 from alertgate.web.console.strip import MOST, begins_at, strip
@@ -67,6 +68,7 @@ async def now(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Res
     values = {
         "said": said,
         "on_call": on_call_now(gate.directory.policy, viewer.now),
+        "channels": channels_now(gate),
         "heard": (_WEBHOOKS[found.heard[0]], found.heard[1]) if found and found.heard else None,
         "audited_at": gate.auditor.latest.at if gate.auditor.latest else None,
         "known": found is not None,
@@ -96,6 +98,12 @@ def _facts(gate: Gate, stored: str, delivery: str, found: Read | None) -> Facts:
 
 def _known(found: Read) -> Known:
     return Known(found.open.number, found.open.untaken, found.open.worst, found.silent, found.heard)
+
+
+def channels_now(gate: Gate) -> list[tuple[str, str]]:
+    """Return the channels by which somebody is told, each with how it is doing."""
+    used = sorted({channel for channel, _ in gate.directory.targets})
+    return [(name, state_word(gate.deliverer.states.get(name))) for name in used]
 
 
 def on_call_now(policy: Policy, at: datetime) -> list[tuple[str, str]]:
