@@ -60,7 +60,7 @@ async def test_a_quiet_night_is_well_as_far_as_everything_was_looked_at(make_set
         assert "No webhook has come yet" in words(await looked(home, client))
         await home.says({"status": "ok"})
         page = await looked(home, client)
-        assert "ALL IS WELL Nothing is going on, and all that was to be told was told" in words(page)
+        assert "ALL IS WELL Nothing is going on, and all that was due was told" in words(page)
         assert "On call now everyone: owner, partner and neighbour" in words(page)
         assert "Particle's webhook" in words(page)
         assert ("data-open-incidents", "0") in page.attributes

@@ -27,7 +27,7 @@ def facts(**changes) -> Facts:
 @pytest.mark.parametrize(
     ("changes", "reason", "said"),
     [
-        ({}, Reason.WELL, "Nothing is going on, and all that was to be told was told: the auditor looked just now."),
+        ({}, Reason.WELL, "Nothing is going on, and all that was due was told: the auditor looked just now."),
         ({"audit": None}, Reason.UNAUDITED, "The auditor hasn't looked yet"),
         ({"audit": Audit(START - timedelta(minutes=3))}, Reason.AUDIT_OLD, "The auditor last looked 3 min ago"),
         (
@@ -83,7 +83,7 @@ def test_what_is_so_is_said_with_its_reason(changes, reason, said):
 
 
 def test_the_worst_is_the_verdict_and_nothing_is_left_out():
-    """What stops everything comes before what stops some, and that before what only goes on."""
+    """What stops everything comes first, then a leak that nobody has, then what stops some, and what only goes on."""
     everything = facts(
         stored="x",
         delivery="x",
@@ -95,9 +95,9 @@ def test_the_worst_is_the_verdict_and_nothing_is_left_out():
     assert [each.reason for each in judge(everything, START)] == [
         Reason.UNWRITABLE,
         Reason.STUCK,
-        Reason.PAUSED,
-        Reason.PAUSED,
         Reason.CRITICAL,
+        Reason.PAUSED,
+        Reason.PAUSED,
         Reason.UNAUDITED,
         Reason.UNCOUNTED,
         Reason.SILENT,
