@@ -100,6 +100,8 @@ class Known:
     """Devices that are silent."""
     heard: tuple[Source, datetime] | None
     """The last webhook."""
+    silenced: int = 0
+    """How many incidents a silence holds that nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,8 @@ def _open(known: Known) -> Verdict:
     are = _number(known.number, "incident")
     if not known.untaken:
         has = "it" if known.number == 1 else "each of them"
-        return Verdict(Reason.GOING_ON, f"{are} going on, and somebody has {has}, or has silenced it.")
+        silenced = ", or has silenced it" if known.silenced else ""
+        return Verdict(Reason.GOING_ON, f"{are} going on, and somebody has {has}{silenced}.")
     reason = Reason.CRITICAL if known.worst is Severity.CRITICAL else Reason.NOBODY_HAS_IT
     nobody = (
         "it" if known.number == 1 else "any of them" if known.untaken == known.number else f"{known.untaken:,} of them"
