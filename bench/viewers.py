@@ -74,22 +74,24 @@ async def few_alerts(port: int) -> None:
 async def watching(port: int, number: int) -> AsyncIterator[list[int]]:
     """Open `number` pages, and keep them live; give the sizes of all that were fetched. Raises RuntimeError."""
     sizes: list[int] = []
+    live: list[bool] = []
     cookies = [await signed_in(port) for _ in range(-(-number // OF_A_SESSION))]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(look(port, cookies[each // OF_A_SESSION], sizes)) for each in range(number)]
-        while len(sizes) < number:  # each is told of everything at first
+        tasks = [group.create_task(look(port, cookies[each // OF_A_SESSION], live, sizes)) for each in range(number)]
+        while len(live) < number:
             await asyncio.sleep(0.1)
         yield sizes
         for task in tasks:
             task.cancel()
 
 
-async def look(port: int, cookie: str, sizes: list[int]) -> None:
+async def look(port: int, cookie: str, live: list[bool], sizes: list[int]) -> None:
     """Have one page open, and fetch it on each hint."""
     reader, writer = await _asked(port, f"/live?{ABOUT}", cookie)
     head = await reader.readuntil(b"\r\n\r\n")
     if head[9:12] != b"200":
         raise RuntimeError(f"/live answered {head.decode()}")
+    live.append(True)
     while line := await reader.readline():
         if line.startswith(b"data: {") and json.loads(line.removeprefix(b"data: "))["topics"]:
             sizes.append(await fetch(port, cookie))

@@ -112,6 +112,7 @@ async def _until(home: House, moment: datetime) -> None:
         home.clock.time = min(moment, home.clock.now() + step)
         if is_watched:
             await home.service.gate.device_watch.run()
+            await home.service.settled()
     await home.service.settled()
 
 

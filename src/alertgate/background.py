@@ -66,7 +66,13 @@ def _always(gate: Gate) -> list[Periodic]:
         Periodic("device register", device_register.SETTLE_EVERY, lambda: gate.recorder.devices.settle(store, clock)),
         Periodic("device names", device_names.FOLLOW_EVERY, lambda: gate.device_names.follow(store)),
         Periodic("checkpoint", housekeeping.CHECKPOINT_EVERY, store.checkpoint),
-        Periodic("console", lookout.EVERY, gate.lookout.look),
-        *([Periodic("hourly", hourly.EVERY, gate.hourly.run)] if settings.console_enabled else []),
         Periodic("retention", housekeeping.LOOK_EVERY, retention.run),
+        *(_of_console(gate) if settings.console_enabled else ()),
+    ]
+
+
+def _of_console(gate: Gate) -> list[Periodic]:
+    return [
+        Periodic("console", lookout.EVERY, gate.lookout.look),
+        Periodic("hourly", hourly.EVERY, gate.hourly.run),
     ]

@@ -15,4 +15,6 @@ class Topic(StrEnum):
     SILENCES = "silences"
     PEOPLE = "people"
     """With the proofs of their contacts, and with the policy."""
+    PLOTS = "plots"
+    """What the hours of the last month had."""
     SESSIONS = "sessions"

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import make_url
 
 from alertgate.cli.template import public_address
+from tests.cli import forked
 from tests.conftest import PARTICLE, serving
 from tests.fakes import mail_sink
 from tests.flow.process import process
@@ -27,17 +28,20 @@ GOOD = {"PARTICLE_WEBHOOK_SECRET": PARTICLE}
 
 async def alertgate(*arguments: str, cwd, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end in a directory, with only PATH, COLUMNS and `env` in its environment."""
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "alertgate", *arguments],
-        cwd=cwd,
-        env={"PATH": os.environ["PATH"], "COLUMNS": "120", **(env or {})},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environment = {"PATH": os.environ["PATH"], "COLUMNS": "120", **(env or {})}
+    return await asyncio.to_thread(forked.run, list(arguments), cwd=cwd, env=environment, timeout=60)
+
+
+@pytest.mark.parametrize("command", [["check"], ["who"], ["--help"], ["nothing"], ["healthcheck", "--help"]])
+async def test_a_fork_does_what_a_process_does(tmp_path, command):
+    """That is how the other tests here run commands: with the same words, exit code and environment."""
+    env = {**GOOD, "COLUMNS": "70", "TZ": "America/New_York", "PATH": os.environ["PATH"]}
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "check": False}
+    program = [sys.executable, "-m", "alertgate", *command]
+    done = await asyncio.to_thread(subprocess.run, program, cwd=tmp_path, env=env, **options)
+    fork = await alertgate(*command, cwd=tmp_path, env=env)
+    assert (fork.returncode, fork.stdout, fork.stderr) == (done.returncode, done.stdout, done.stderr)
+    assert fork.stdout or fork.stderr
 
 
 def which(env: dict[str, str]) -> str:

@@ -129,6 +129,18 @@ async def test_hours_are_forgotten_after_a_month(store, counter, clock):
     assert counts(store) is None
 
 
+async def test_an_hour_that_a_clock_was_ahead_of_is_counted_when_it_comes(store, counter, clock):
+    """A clock that was a day ahead has counted tomorrow's hours as over, with nothing in them."""
+    told(store, START)
+    clock.move(days=1, hours=3)
+    await counter.run()
+    clock.set_back(days=1, hours=3)
+    clock.move(days=1)
+    told(store, clock.now())
+    await counter.run()
+    assert counts(store, clock.now())["alerts"] == {"warning": 1}
+
+
 async def test_replicas_agree(store, counter, clock):
     """Both count the same hours, and each hour has one row."""
     told(store, START, SECOND)

@@ -41,7 +41,10 @@ BY_HOUR = "SELECT received_at, severity FROM alerts WHERE received_at >= 1 ORDER
 SILENT = "SELECT state, id FROM devices WHERE state = 'silent' AND id > 'x' ORDER BY id LIMIT 31"
 LOW = "SELECT count(*) FROM devices WHERE (battery_low OR battery < 20)"
 OFFLINE = "SELECT count(*) FROM devices WHERE offline_at IS NOT NULL"
-OPEN_OF_DEVICES = "SELECT device, count(*), max(id) FROM incidents WHERE device IN ('a', 'b') AND status <> 'resolved' GROUP BY device"
+OPEN_OF_DEVICES = (
+    "SELECT device, count(*), max(id) FROM incidents WHERE device IN ('a', 'b') AND status <> 'resolved'"
+    " GROUP BY device"
+)
 HOUR = "SELECT severity, count(*) FROM alerts WHERE received_at >= 1 AND received_at < 2 GROUP BY severity"
 UNNAMED_PARTS = PARTS.replace("= 'd'", "IS NULL")
 QUARANTINED = "SELECT id FROM alerts WHERE status = 'quarantined' AND id < '02' ORDER BY id DESC LIMIT 31"

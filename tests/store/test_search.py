@@ -1,5 +1,6 @@
 """Bounded search, the same on SQLite and PostgreSQL."""
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -132,3 +133,13 @@ def test_a_search_in_a_time_and_for_a_device_reads_those_alone(store: Store):
         put_alert(store, number, device="two", data="x")
     assert alerts(store, Sought(text="rare", device="one"), reach=SHORT) == Found([found])
     assert alerts(store, Sought(text="rare", until=START + timedelta(seconds=1)), reach=SHORT) == Found([found])
+
+
+def test_no_text_takes_a_search_long(store: Store):
+    """Not even one that almost stands at every place of what alerts say."""
+    for number in range(100):
+        put_alert(store, number, data="a" * 100_000)
+    before = time.thread_time()  # LIKE would take more than twice the limit, and minutes on a whole page
+    assert alerts(store, Sought(text="a" * 99 + "b")) == Found([])
+    took = time.thread_time() - before
+    assert took < 0.4

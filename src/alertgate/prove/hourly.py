@@ -41,21 +41,21 @@ def hours(now: datetime, number: int) -> list[str]:
     return [hour_id(now - HOUR * back) for back in range(number)]
 
 
-def is_settled(hour: Hour) -> bool:
-    """Return whether an hour needn't be counted again."""
-    return hour.counted_at >= begins(hour.id) + HOUR + SETTLED
+def is_settled(hour: Hour, now: datetime) -> bool:
+    """Return whether an hour needn't be counted again: not if a clock that was ahead counted it before it came."""
+    return begins(hour.id) + HOUR + SETTLED <= hour.counted_at <= now
 
 
 def to_count(now: datetime, stored: Mapping[str, Hour], first: datetime | None) -> list[str]:
     """Return the hours that are to be counted, the newest first: before the first alert there was nothing."""
     since = hour_id(first or now)
     wanted = [each for each in hours(now, KEPT) if each >= since]
-    return [each for each in wanted if each not in stored or not is_settled(stored[each])]
+    return [each for each in wanted if each not in stored or not is_settled(stored[each], now)]
 
 
 def is_news(counted: Hour, stored: Hour | None) -> bool:
     """Return whether an hour is to be stored: while nothing comes, nothing is written but each hour's last count."""
-    return stored is None or stored.counts != counted.counts or is_settled(counted)
+    return stored is None or stored.counts != counted.counts or is_settled(counted, counted.counted_at)
 
 
 def bucket(delay: timedelta) -> int:

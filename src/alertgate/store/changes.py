@@ -3,7 +3,8 @@
 What a transaction changes is known by the tables of its statements. On SQLite this process counts its own transactions
 for nothing; those of other processes, which are commands, show in `PRAGMA data_version`, without their topics. On
 PostgreSQL each transaction counts in the table `changes`, one row for a topic: LISTEN doesn't work through a pooler in
-transaction mode, and most changes of a row raise no id that could be asked for.
+transaction mode, and most changes of a row raise no id that could be asked for. It counts without a console, too, as
+another replica may show one.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Insert, event, select
 from sqlalchemy.dialects import postgresql
 
-from alertgate.store import device_tables, session_tables, tables
+from alertgate.store import device_tables, hourly_tables, session_tables, tables
 from alertgate.topic import Topic
 
 _DEVICES = frozenset({Topic.DEVICES})
@@ -30,9 +31,11 @@ TOPICS: Mapping[str, frozenset[Topic]] = MappingProxyType(
         tables.attempts.name: frozenset({Topic.INCIDENTS, Topic.CHANNELS, Topic.PEOPLE}),
         tables.silences.name: frozenset({Topic.SILENCES, Topic.INCIDENTS}),
         tables.policy.name: frozenset({Topic.PEOPLE, Topic.CHANNELS}),
+        hourly_tables.hourly.name: frozenset({Topic.ALERTS}),
         device_tables.devices.name: _DEVICES,
         device_tables.vitals.name: _DEVICES,
         device_tables.downtimes.name: _DEVICES,
+        hourly_tables.hourly.name: frozenset({Topic.PLOTS}),
         session_tables.sessions.name: _SESSIONS,
         session_tables.sign_ins.name: _SESSIONS,
     }

@@ -24,6 +24,8 @@ from alertgate.store.undo import undone
 from alertgate.store.writer import In, Out, Writer
 
 READERS = 4
+SEARCHERS = 1
+"""Beside them: a search may read much, and what is to be told mustn't wait until a few of them are through."""
 ANSWER_WITHIN = 45.0
 """Seconds to wait for a read or a write. The server gives up sooner; a pooler without a free connection may not."""
 RESTART_WITHIN = 200
@@ -62,6 +64,7 @@ class Store:
         self._own_changes = changes.OwnChanges()
         changes.watch(self._write_engine)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+        self._searchers = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="store-searcher")
 
     @property
     def dialect(self) -> str:
@@ -135,6 +138,7 @@ class Store:
         """Finish the queued writes, then disconnect."""
         self.writer.stop()
         self._readers.shutdown()
+        self._searchers.shutdown()
         self._disconnect()
 
     @contextmanager
@@ -158,8 +162,15 @@ class Store:
 
     async def read(self, act: Callable[[Connection], T]) -> T:
         """Run `act` with a read connection in another thread; return its result. Raises StoreUnavailable."""
+        return await self._read_by(self._readers, act)
+
+    async def search(self, act: Callable[[Connection], T]) -> T:
+        """Do the same with what may take long, one after the other: nobody else waits for it."""
+        return await self._read_by(self._searchers, act)
+
+    async def _read_by(self, threads: ThreadPoolExecutor, act: Callable[[Connection], T]) -> T:
         async with self._in_time():
-            return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
+            return await asyncio.get_running_loop().run_in_executor(threads, self.read_now, act)
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
@@ -250,7 +261,7 @@ def _each(connection: Connection, acts: Sequence[Callable[[Connection], Any]]) -
 
 
 def _engine(url: str, log_limits: LogLimits, *, writing: bool) -> Engine:
-    connections = 1 if writing else READERS
+    connections = 1 if writing else READERS + SEARCHERS
     if url.startswith("sqlite"):
         return _sqlite(url, log_limits, connections, writing=writing)
     return postgresql_engine(url, connections=connections, writing=writing)

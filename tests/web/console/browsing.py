@@ -146,8 +146,6 @@ def _kind(path: str) -> str:
 async def _page(client: httpx.AsyncClient, path: str) -> str | None:
     """Return a page's text; None for what isn't one, such as a file to keep."""
     async with client.stream("GET", path) as answer:
-        if answer.status_code == 404:
-            return None  # TEMP
         assert answer.status_code == 200, f"{path} answers {answer.status_code}"
         if not answer.headers["content-type"].startswith("text/html"):
             return None

@@ -1,7 +1,9 @@
 """The archive of alerts, the pictures in them, and the bodies that couldn't be read."""
 
+import asyncio
 import base64
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -167,3 +169,20 @@ def test_a_body_is_shown_up_to_its_limit():
 def test_an_alert_shows_so_many_pictures():
     """However many a device sends."""
     assert len(story.shots(alert(data=[data_url("image/png", PNG)] * 40))) == 12
+
+
+async def test_nothing_but_a_search_waits_for_a_search(service: Running):
+    """However many look for a text at once: what is to be told, and every other page, is read by other threads."""
+    through = threading.Event()
+    async with signed_in(service) as client:
+        held = asyncio.create_task(service.gate.store.search(lambda _: through.wait(30)))
+        paths = [f"/{each}?text=water" for each in ("alerts", "incidents")]
+        searches = [asyncio.create_task(client.get(path)) for path in paths * 4]
+        try:
+            for path in ("/", "/alerts", "/incidents?status=open"):
+                await seen(client, path)
+            assert not any(each.done() for each in searches)
+        finally:
+            through.set()
+        assert [(await each).status_code for each in searches] == [200] * 8
+        assert await held

@@ -42,6 +42,8 @@ async def test_an_incident_appears_by_itself_and_is_acknowledged(place: Place):
         assert await look.page.evaluate("window.loadedOnce")
         await card.get_by_role("button", name="I'm on it").click()
         await look.page.wait_for_load_state()
+        assert "You have it" in await look.page.locator("main > .notice").inner_text()
+        await look.page.wait_for_url(f"{look.origin}/")  # so that it isn't said again when the page is loaded again
         assert "Ada has it" in await card.inner_text()
         assert "not told, as it wasn't needed" in await card.inner_text()
         trail = (await home.service.client.get(f"/api/incidents/{incident}", headers=_bearer())).json()

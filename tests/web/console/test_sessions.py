@@ -293,3 +293,25 @@ async def test_a_form_of_another_site_ends_no_session(service: Running):
         ends = [form.action for form in (await seen(client, "/sessions")).forms if form.action.endswith("/end")]
         assert len(ends) == 2
         assert (await client.post("/sessions/end-all", headers=SAME_ORIGIN)).status_code == 303
+
+
+@pytest.mark.parametrize(("site", "is_said"), [("same-origin", True), ("cross-site", False), ("none", False)])
+async def test_what_was_done_is_said_by_pages_of_ours_alone(service: Running, site, is_said):
+    """A link in a mail or on another site can't tell somebody that they have an incident, or that it is over."""
+    async with signed_in(service) as client:
+        for path in ("/?said=acknowledged", "/sign-in?said=signed-out"):
+            page = (await client.get(path, headers={"Sec-Fetch-Site": site})).text
+            assert ("You have it" in page or "You are signed out" in page) == is_said
+
+
+@pytest.mark.parametrize("path", ["/", "/live", "/alerts?text=x", "/incidents.csv"])
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+async def test_pages_of_others_load_nothing(service: Running, path, site):
+    """Not even those at a neighbouring name, with whose requests browsers send the cookie; their links lead here."""
+    async with signed_in(service) as client:
+        for dest in ("empty", "image", "iframe", "script"):
+            headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": dest}
+            assert (await client.get(path, headers=headers)).status_code == 403
+        headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Dest": "document"}
+        async with client.stream("GET", path, headers=headers) as answer:
+            assert answer.status_code == 200

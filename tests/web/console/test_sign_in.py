@@ -1,5 +1,6 @@
 """Who may look at the console: signing in with API_TOKEN, and out; where that can't be, and what is guessed."""
 
+import asyncio
 import re
 
 import httpx
@@ -247,6 +248,15 @@ async def test_switched_off_there_is_no_console(make_settings):
             answer = await service.client.request(method, path, headers=SAME_ORIGIN | API_BEARER, data={"token": API})
             assert answer.status_code == 404, (method, template)
         assert (await service.client.get("/api/incidents", headers=API_BEARER)).status_code == 200
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_switched_off_nothing_is_done_for_a_console(make_settings, enabled):
+    """Nobody watches, and nobody sees plots: no job runs for either."""
+    async with serving(make_settings(console_enabled=enabled)):
+        jobs = {task.get_name() for task in asyncio.all_tasks()}
+        assert "retention" in jobs
+        assert jobs & {"console", "hourly"} == ({"console", "hourly"} if enabled else set())
 
 
 async def test_pages_for_strangers_load_nothing_from_elsewhere(service: Running):

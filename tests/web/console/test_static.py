@@ -1,23 +1,12 @@
-"""The console's own files: whole, kept by browsers, and what a phone needs to install it."""
+"""The console's own files: kept by browsers, and what a phone needs to install it."""
 
 import json
-import re
 import struct
 
 import pytest
 
 from alertgate.web.console.pages import static_file, static_url
 from tests.conftest import Running
-
-
-def test_the_style_sheet_is_whole():
-    """A brace that is missing would hide all rules after it, and no browser would complain."""
-    text = re.sub(r"/\*.*?\*/", "", static_file("console.css").decode(), flags=re.DOTALL)
-    depth = 0
-    for brace in re.findall(r"[{}]", text):
-        depth += 1 if brace == "{" else -1
-        assert 0 <= depth <= 2, "rules stand at the top, or within one @media"
-    assert depth == 0
 
 
 async def test_a_file_is_kept_for_ever_by_its_digest_and_for_a_day_without(service: Running):

@@ -20,10 +20,11 @@ from alertgate.store import search
 from alertgate.store.search import Sought
 from alertgate.web.console import story
 from alertgate.web.console.filters import FilterReader
+from alertgate.web.console.hiding import hider
 from alertgate.web.console.lists import Older, older
 from alertgate.web.console.pages import ConsoleRoute, shown
 from alertgate.web.console.times import Times
-from alertgate.web.console.viewer import CurrentViewer
+from alertgate.web.console.viewer import CurrentViewer, Viewer
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.link_page import state
 
@@ -78,9 +79,8 @@ async def list_alerts(request: Request, gate: CurrentGate, viewer: CurrentViewer
     lines: list[Line] = []
     then: Older | None = None
     if not filters.problems:
-        found = await gate.store.read(
-            lambda connection: search.find_alerts(connection, filters.sought, filters.before, ON_A_PAGE)
-        )
+        read = gate.store.search if filters.sought.text else gate.store.read
+        found = await read(lambda connection: search.find_alerts(connection, filters.sought, filters.before, ON_A_PAGE))
         lines = [_line(each, gate) for each in found.items]
         then = older(found, "/alerts", filters)
     values = {
@@ -125,11 +125,12 @@ async def show_alert(
     found = await gate.store.read(lambda connection: trail(connection, str(alert_id), gate.device_names, MOST))
     if found is None:
         raise _missing(alert_id)
-    return shown(request, viewer, "alert.html", _values(found, gate, viewer.times, oldest_first=order == "oldest"))
+    return shown(request, viewer, "alert.html", _values(found, gate, viewer, oldest_first=order == "oldest"))
 
 
-def _values(found: Trail, gate: Gate, times: Times, *, oldest_first: bool) -> dict[str, object]:
-    alert, incident = found.alert, found.incident
+def _values(found: Trail, gate: Gate, viewer: Viewer, *, oldest_first: bool) -> dict[str, object]:
+    alert, incident, times = found.alert, found.incident, viewer.times
+    hide = hider((each.notification for each in found.told), is_operator=viewer.is_operator)
     words, data = story.words_and_data(alert)
     return {
         "line": _line(alert, gate),
@@ -143,7 +144,7 @@ def _values(found: Trail, gate: Gate, times: Times, *, oldest_first: bool) -> di
         "raw": story.body(alert.raw) if alert.raw is not None else None,
         "incident": incident,
         "state": state(incident, times) if incident else "",
-        "story": story.happenings(events_of(found, times.zone, times.now), oldest_first=oldest_first),
+        "story": story.happenings(events_of(found, times.zone, times.now), hide, oldest_first=oldest_first),
         "oldest_first": oldest_first,
         "left_out": found.left_out,
     }

@@ -122,12 +122,15 @@ async def _shown(
 
 
 def _id(request: Request) -> str:
-    """Return the device's id, in lower case as the register has it.
+    """Return the device's id, in lower case as the register has it. Raises NotFound for bytes that are no text.
 
     It is read from the bytes of the path: where those are no UTF-8, the server's text of them is another one.
     """
     raw: bytes = request.scope["raw_path"]
-    in_path = unquote_to_bytes(raw.partition(b"/devices/")[2]).decode(errors="surrogatepass")
+    try:
+        in_path = unquote_to_bytes(raw.partition(b"/devices/")[2]).decode(errors="surrogatepass")
+    except UnicodeDecodeError:
+        raise _missing(request.path_params["device_id"]) from None
     return (in_path or request.query_params.get("id", "")).lower()
 
 

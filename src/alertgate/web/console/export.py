@@ -102,7 +102,7 @@ async def export_incidents(request: Request, gate: CurrentGate, viewer: CurrentV
     if reader.problems:  # the list's page says what is wrong
         return RedirectResponse(f"/incidents?{request.url.query}", 303, dict(HEADERS))
     since, until = between.since, between.until or viewer.now
-    wanted = Export(since, until, Rows(viewer.times.zone, gate.device_names))
+    wanted = Export(since, until, Rows(viewer.times.zone, gate.device_names, viewer.is_operator))
     first = await gate.store.read(partial(wanted.read, place=Place()))
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{_name(viewer.times.zone, since, until)}"'}
     return ExportResponse(_parts(wanted, first, gate.store), media_type="text/csv; charset=utf-8", headers=headers)

@@ -16,11 +16,12 @@ from alertgate.credential import in_words
 from alertgate.model import Attempt, Incident, Notification
 from alertgate.notify.render.text import one_line
 from alertgate.policy.people import shown_address
+from alertgate.web.console.hiding import hider
 
 MARK = "\ufeff"
 LONGEST = 1000
 """Characters of a cell."""
-_COMPUTED = re.compile(r"(^|[;\t])(\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
+_COMPUTED = re.compile(r"(^|[;\t])([\s\"]*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 _INCIDENT = (
     *("incident", "severity", "event", "source", "device", "device_name", "alerts", "status"),
@@ -47,6 +48,8 @@ class Rows:
 
     zone: ZoneInfo
     device_name: Callable[[str | None], str | None]
+    is_operator: bool
+    """Whether addresses are written whole."""
 
     def write(
         self, about: Sequence[Incident], sent: Iterable[Notification], last: Mapping[str, Attempt], begun: str | None
@@ -83,18 +86,19 @@ class Rows:
         ]
 
     def _notification(self, each: Notification, last: Attempt | None) -> list[Cell]:
-        address = shown_address(each.channel, each.address)
+        hide = hider([each], is_operator=self.is_operator)
+        address = hide(shown_address(each.channel, each.address))
         person = address if each.person == each.address else each.person
         return [
-            *(each.id, each.kind, person, each.channel, address, each.reason),
+            *(each.id, each.kind, person, each.channel, address, hide(each.reason)),
             *self._times(each.created_at),
             each.status,
             *self._times(each.finished_at),
             each.attempts,
-            f"{last.reason}: {last.reply}" if last else None,
+            hide(f"{last.reason}: {last.reply}") if last else None,
             each.proof,
             *self._times(each.proved_at),
-            *(each.proved_by, each.dismissed_by),
+            *(hide(each.proved_by or ""), each.dismissed_by),
         ]
 
     def _times(self, *times: datetime | None) -> Iterator[Cell]:

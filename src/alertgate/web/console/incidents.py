@@ -19,6 +19,7 @@ from alertgate.store import Connection, failures, search
 from alertgate.store.failures import Failure
 from alertgate.web.console import story
 from alertgate.web.console.filters import FilterReader
+from alertgate.web.console.hiding import hider
 from alertgate.web.console.incident_acts import cards
 from alertgate.web.console.lists import Older, older
 from alertgate.web.console.pages import ConsoleRoute, shown
@@ -57,7 +58,8 @@ async def list_incidents(request: Request, gate: CurrentGate, viewer: CurrentVie
     lines: list[Line] = []
     then: Older | None = None
     if not filters.problems:
-        found = await gate.store.read(
+        read = gate.store.search if filters.sought.text else gate.store.read
+        found = await read(
             lambda connection: search.find_incidents(connection, filters.sought, filters.before, ON_A_PAGE)
         )
         lines = [_line(each, gate, viewer.times) for each in found.items]
@@ -128,15 +130,17 @@ def _values(known: Known, gate: Gate, viewer: Viewer, *, oldest_first: bool) -> 
     words, data = story.words_and_data(latest) if latest else ("", [])
     failed = [(each, name_of(each.notification), list(why(each, gate.settings))) for each in known.failures]
     events = events_of_incident(trail, times.zone, times.now)
+    told = [*(each.notification for each in trail.told), *(each.notification for each in known.failures)]
+    hide = hider(told, is_operator=viewer.is_operator)
     return {
         "card": cards(known.going_on, viewer, gate).card(incident, to=f"/incidents/{incident.id}"),
         "incident": incident,
-        "failures": story.failed(failed),
+        "failures": story.failed(failed, hide),
         "latest": latest,
         "words": words,
         "data": data,
         "pictures": story.shots(latest) if latest else [],
-        "story": story.happenings(events, oldest_first=oldest_first),
+        "story": story.happenings(events, hide, oldest_first=oldest_first),
         "oldest_first": oldest_first,
         "left_out_alerts": max(incident.alert_count - len(trail.latest), 0),
         "left_out_told": trail.left_out,

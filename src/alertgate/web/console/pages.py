@@ -159,7 +159,9 @@ def shown(request: Request, viewer: Viewer, template: str, values: Mapping[str, 
 
 
 def said(request: Request) -> str:
-    """Return what a page's address says was done."""
+    """Return what a page's address says was done, if a page of ours led there: another site could say anything."""
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return ""
     name = request.query_params.get("said", "")
     return Notice(name).text if name in set(Notice) else ""
 

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Iterator
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -13,10 +14,11 @@ from alertgate.addresses import mask
 from alertgate.credential import Credential
 from alertgate.errors import NotFound, RateLimited, StoreError, SwitchedOff
 from alertgate.local_time import zone_name
-from alertgate.model import Target
+from alertgate.model import Severity, Target
 from alertgate.notify.budget import Budget, daily_limits, limit_of
 from alertgate.notify.channels.base import SEND_TIMEOUT, Channel, Sent
 from alertgate.notify.channels.registry import advice
+from alertgate.notify.gateways import is_text_message
 from alertgate.notify.sign_in_message import is_of_one_person, message
 from alertgate.policy.people import Person
 from alertgate.session import LASTS, LINK_LASTS, SignIn, fingerprint
@@ -30,6 +32,8 @@ from alertgate.web.guards import Guard
 TOKEN_BYTES = 16
 """128 bits, which nobody guesses in ten minutes; more would leave a text message no room."""
 NO_ROOM = frozenset({Budget.RESERVE, Budget.EXHAUSTED})
+
+Reached = tuple[Channel, Target]
 
 log = structlog.stdlib.get_logger("alertgate.console")
 router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
@@ -91,15 +95,16 @@ async def send(gate: Gate, asked: str) -> None:
     person = _person(gate, asked)
     if person is None:
         return
-    contacts = list(_contacts(gate, person))
+    try:
+        gate.limits.count_sign_in_link(person.name)
+    except RateLimited:
+        return  # the metrics count it; a line for each would let strangers fill the log
+    contacts = _wake_nobody(list(_contacts(gate, person)), person, gate.clock.now())
     if not contacts:
         log.warning("console.link_not_sent", person=person_called(person), detail=NO_CONTACT)
         return
     try:
-        gate.limits.count_sign_in_link(person.name)
         url = await _new_link(gate, person)
-    except RateLimited:
-        return  # the metrics count it; a line for each would let strangers fill the log
     except StoreError as error:
         log.warning("console.link_not_sent", person=person_called(person), detail=f"it can't be stored: {error}")
         return
@@ -117,7 +122,7 @@ def _person(gate: Gate, asked: str) -> Person | None:
     return next((each for each in gate.directory.policy.people.values() if each.name.casefold() == wanted), None)
 
 
-def _contacts(gate: Gate, person: Person) -> Iterator[tuple[Channel, Target]]:
+def _contacts(gate: Gate, person: Person) -> Iterator[Reached]:
     """Yield a person's own contacts, with their channels that work."""
     states = gate.deliverer.states
     channels = {channel.name: channel for channel in gate.channels if states[channel.name].up}
@@ -125,6 +130,13 @@ def _contacts(gate: Gate, person: Person) -> Iterator[tuple[Channel, Target]]:
         alone = gate.directory.people(target) == (person,)
         if alone and is_of_one_person(target) and target[0] in channels:
             yield channels[target[0]], target
+
+
+def _wake_nobody(contacts: list[Reached], person: Person, at: datetime) -> list[Reached]:
+    """Return the contacts that make no sound in quiet hours, if there are any: a stranger may have asked."""
+    if not person.quiet_until(at, Severity.INFO):
+        return contacts
+    return [each for each in contacts if not is_text_message(*each[1])] or contacts
 
 
 async def _new_link(gate: Gate, person: Person) -> str:

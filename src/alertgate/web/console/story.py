@@ -17,6 +17,7 @@ from alertgate.notify.render.pictures import pictures
 from alertgate.notify.render.text import rows
 from alertgate.prove.told_events import Event
 from alertgate.store.failures import Failure
+from alertgate.web.console.hiding import Hide
 
 LONGEST_LINE = 500
 MOST_SHOWN = 16_384
@@ -68,9 +69,9 @@ class Raw(NamedTuple):
     """How much isn't shown; empty if nothing is left out."""
 
 
-def happenings(events: Sequence[Event], *, oldest_first: bool) -> list[Happening]:
+def happenings(events: Sequence[Event], hide: Hide, *, oldest_first: bool) -> list[Happening]:
     """Return the events of a story; those of one time keep their order."""
-    found = [Happening(event.at, line(event.text), event.alert_id) for event in events]
+    found = [Happening(event.at, line(hide(event.text)), event.alert_id) for event in events]
     return found if oldest_first else found[::-1]
 
 
@@ -108,14 +109,14 @@ def also_sent(alert: Alert) -> list[Cell]:
     return table(alert.fields, room=4000) if alert.fields else []
 
 
-def failed(failures: Iterable[tuple[Failure, str, Sequence[str]]]) -> tuple[Failed, ...]:
+def failed(failures: Iterable[tuple[Failure, str, Sequence[str]]], hide: Hide) -> tuple[Failed, ...]:
     """Return failures as a page shows them; each comes with whom it was for, and why it failed."""
     return tuple(
         Failed(
             each.notification.id,
-            line(to),
+            line(hide(to)),
             each.notification.finished_at or each.notification.created_at,
-            tuple(map(line, why)),
+            tuple(line(hide(each)) for each in why),
         )
         for each, to, why in failures
     )

@@ -24,6 +24,7 @@ LOCAL_COOKIE = "alertgate"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 """Headers that a browser doesn't send."""
+_OTHERS = frozenset({"same-site", "cross-site"})
 _SAFE = frozenset({"GET", "HEAD"})
 
 
@@ -92,6 +93,17 @@ def require_same_origin(request: Request, gate: Gate) -> None:
     raise Forbidden("This wasn't sent by a page of this service, so nothing was done. Open the console, and try again.")
 
 
+def refuse_parts_of_others(request: Request) -> None:
+    """Refuse what a page of another origin loads as a part of itself, but follow its links. Raises Forbidden.
+
+    A page at a neighbouring name or port has the session's cookie sent too. It reads nothing, but could use up the
+    session's streams, search again and again, and learn by how long that takes what there is to be found.
+    """
+    site, dest = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-dest")
+    if site in _OTHERS and dest != "document":
+        raise Forbidden("A page of another site asked for this. Open the console by itself.")
+
+
 def _origin(url: str | None) -> str | None:
     """Return the origin of PUBLIC_URL as browsers write it: without what is usual."""
     if url is None:
@@ -109,6 +121,7 @@ def _host(origin: str) -> str | None:
 
 async def _viewer(request: Request, gate: CurrentGate) -> Viewer:
     """Return who has signed in. Raises Unauthenticated, Forbidden."""
+    refuse_parts_of_others(request)
     secret, now = cookie(request), gate.clock.now()
     found = None
     if secret:

@@ -29,3 +29,17 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
   addEventListener("pageshow", () => { isSent = false; });
 }
+
+// On a phone the bar of pages is wider than the screen: the page that is open stands in its middle.
+const here = document.querySelector(".top nav [aria-current]");
+if (here) {
+  const bar = here.closest("nav");
+  bar.scrollLeft = here.offsetLeft - bar.offsetLeft - (bar.clientWidth - here.offsetWidth) / 2;
+}
+
+// What was done is said once: a page that is loaded again hours later shows how it stands then.
+if (document.querySelector(".notice[role=status]")) {
+  const here = new URL(location.href);
+  here.searchParams.delete("said");
+  history.replaceState(null, "", here);
+}

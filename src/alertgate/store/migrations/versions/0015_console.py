@@ -1,4 +1,4 @@
-"""Store who may look at the console, and the links that let people in; find, and count changes of, what it shows."""
+"""Store what the console needs: sessions, counts of changes and of hours, and indexes for what its pages show."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -70,8 +70,8 @@ def upgrade() -> None:
         "incidents_worst",
         "incidents",
         [sa.text("severity DESC"), sa.text("status DESC"), "id"],
-        sqlite_where=sa.text("status <> 'resolved'"),
-        postgresql_where=sa.text("status <> 'resolved'"),
+        sqlite_where=IS_UNRESOLVED,
+        postgresql_where=IS_UNRESOLVED,
     )
     op.create_index("alerts_quarantined", "alerts", ["id"], sqlite_where=QUARANTINED, postgresql_where=QUARANTINED)
     # The newest notifications of an incident that has thousands.
