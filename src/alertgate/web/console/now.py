@@ -102,7 +102,8 @@ def _known(found: Read, shown_cards: Sequence[Card]) -> Known:
     silenced = [each for each in untaken if each.id in quiet]
     speaking = [each.severity for each in untaken if each.id not in quiet]
     worst = max(speaking, key=lambda severity: severity.rank, default=None)
-    return Known(going_on.number, going_on.untaken - len(silenced), worst, found.silent, found.heard)
+    speaks = going_on.untaken - len(silenced)
+    return Known(going_on.number, speaks, worst, found.silent, found.heard, len(silenced))
 
 
 def on_call_now(policy: Policy, at: datetime) -> list[tuple[str, str]]:
