@@ -82,6 +82,7 @@ def test_vitals_go_to_their_device_alone_where_somebody_asked_for_it(policy, eve
     assert found.alert.status == status
     assert found.sign is not None
     assert found.is_aside is (status in ("vitals", "ignored"))
+    assert not found.is_aside or found.alert.severity is Severity.INFO, "nobody is told: it is no warning"
 
 
 def test_vitals_without_a_device_are_an_alert():

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -434,7 +435,7 @@ async def test_healthcheck_reports_whether_the_service_runs(tmp_path):
 
 
 async def test_first_steps_print_a_curl_that_works(tmp_path):
-    """The command that `make run` prints can be pasted, and is answered 202."""
+    """The commands that `make run` prints can be pasted: one prints the console's token, one is answered 202."""
     await alertgate("init", cwd=tmp_path)
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "alertgate", "serve", "--port", "0", "--first-steps"),
@@ -449,6 +450,11 @@ async def test_first_steps_print_a_curl_that_works(tmp_path):
         while "coreid" not in shown:
             shown += (await child.stdout.readline()).decode()
     curl = shown[shown.index("curl") :]
+    [token] = re.findall(r"^API_TOKEN=(.+)$", (tmp_path / ".env").read_text(encoding="utf-8"), re.MULTILINE)
+    [asks] = [line for line in shown.splitlines() if "^API_TOKEN=" in line]
+    printed = await asyncio.to_thread(subprocess.check_output, ["sh", "-c", asks], cwd=tmp_path, text=True, timeout=30)
+    assert printed.strip() == token, "it is what the console asks for"
+    assert token not in shown
     done = await asyncio.to_thread(
         subprocess.run, ["sh", "-c", curl], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=30
     )

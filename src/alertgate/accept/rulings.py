@@ -8,7 +8,7 @@ from alertgate.accept.device_signs import Sign
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.keys import EventKey, event_key, incident_key
 from alertgate.accept.vitals import SENTENCES, decide_vitals
-from alertgate.model import ASIDE, Alert, AlertStatus, Json, Signal, Source
+from alertgate.model import ASIDE, Alert, AlertStatus, Json, Severity, Signal, Source
 from alertgate.policy.events import RuleReason, Ruling, apply_rules, sentence
 from alertgate.words import DOUBTFUL_WORDS, read_word
 
@@ -108,7 +108,9 @@ def ruled(alert: Alert, said: Said, ruling: Ruling | None, whole: str | None, *,
 def _aside(alert: Alert, status: AlertStatus, reason: str) -> Alert:
     """Return an alert that is kept without an incident.
 
-    Its key and identity are its own: in no incident it is a repeat, an all-clear or a sign of life of anything.
+    Its key and identity are its own: in no incident it is a repeat, an all-clear or a sign of life of anything. It is
+    `info`, as nobody is told of it: a fleet that reports its batteries isn't a day full of warnings.
     """
     key = incident_key(status.value, alert.id)
-    return replace(alert, status=status, incident_key=key, repeat_key=None, id_kind=None, content=None, reason=reason)
+    kept = replace(alert, status=status, severity=Severity.INFO, reason=reason)
+    return replace(kept, incident_key=key, repeat_key=None, id_kind=None, content=None)

@@ -74,12 +74,18 @@ def _root(
 
 
 _FIRST_STEPS = """
-alertgate listens on {url} (API: {url}/docs). Raise the first alert from another terminal, in this directory:
+alertgate listens on {url} (API: {url}/docs).{console}
+
+Raise the first alert from another terminal, in this directory:
 
   curl -i {url}/webhook/particle \\
     -H "Authorization: Bearer $(sed -n 's/^PARTICLE_WEBHOOK_SECRET=//p' .env)" \\
     -d event=alarm/leak -d data=wet -d coreid=3f002b000000000000000000
 """
+_CONSOLE = """
+Open it in a browser on this machine: the console shows what comes in. Sign in with the API_TOKEN that this prints:
+
+  sed -n 's/^API_TOKEN=//p' .env"""
 
 
 @app.command()
@@ -103,10 +109,11 @@ def serve(
 
 
 def _first_steps(settings: Settings) -> Callable[[str], None] | None:
-    """Return what prints a curl, once the address is known; None without the secret that it takes."""
+    """Return what prints how to begin, once the address is known; None without the secret that its curl takes."""
     if settings.particle_webhook_secret is None:
         return None
-    return lambda url: typer.echo(_FIRST_STEPS.format(url=url))
+    console = _CONSOLE if settings.console_enabled and settings.api_token else ""
+    return lambda url: typer.echo(_FIRST_STEPS.format(url=url, console=console))
 
 
 @app.command()

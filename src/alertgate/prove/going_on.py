@@ -44,6 +44,8 @@ class Open:
     """How many of them nobody has, and no silence is known to hold; up to as many."""
     worst: Severity | None
     """Of those."""
+    silenced: int
+    """How many nobody has, but a silence holds, as far as is known."""
 
 
 def read_open(
@@ -57,7 +59,8 @@ def read_open(
     shown = {each.id for each in sorted(candidates, key=lambda each: each.id in silenced)[:most]}
     untaken = [each for each in candidates if each.status is IncidentStatus.OPEN]
     speaking = [each.severity for each in untaken if each.id not in silenced]
-    number_untaken = max(open_incidents.number_untaken(connection, MOST_COUNTED) - (len(untaken) - len(speaking)), 0)
+    number_silenced = len(untaken) - len(speaking)
+    number_untaken = max(open_incidents.number_untaken(connection, MOST_COUNTED) - number_silenced, 0)
     if number_untaken and not speaking:
         speaking = [each.severity for each in candidates[-1:]]  # those that weren't judged are no worse
     return Open(
@@ -65,6 +68,7 @@ def read_open(
         open_incidents.number(connection, MOST_COUNTED),
         number_untaken,
         worst(*speaking) if speaking else None,
+        number_silenced,
     )
 
 

@@ -2,15 +2,24 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from alertgate.ids import new_id
 from alertgate.model import Attempt, ChannelName, IncidentStatus, NotificationStatus, Severity
+from alertgate.policy.device_names import DeviceNames
+from alertgate.policy.policy import Policy
 from alertgate.store import alerts, attempts, incidents, notifications
+from alertgate.web.console.filters import FilterReader
+from alertgate.web.console.times import Times
 from tests.builders import new_alert, new_incident, new_notification
 from tests.conftest import DEVICE, Running, serving
 from tests.console import queries, seen, sent, signed_in
+from tests.fakes import START
+
+LEFT = "3f002b000000000000000001"
+RIGHT = "3f002b000000000000000002"
 
 
 async def stored(service: Running, number: int, **changes) -> str:
@@ -255,3 +264,20 @@ async def test_pages_take_as_many_queries_for_many_rows_as_for_few(service: Runn
     assert "2,981 older alerts" in page.text
     assert "1,961 older notifications" in page.text
     assert len(page.answer.content) < 50_000
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("cellar left", LEFT),
+        ("LEFT", LEFT),
+        (LEFT.upper(), LEFT),
+        ("cellar", "cellar"),  # two are called so: perhaps a sender that is
+        ("nas", "nas"),
+    ],
+)
+def test_a_device_is_found_by_a_part_of_its_name_that_no_other_one_has(written, meant):
+    """As somebody types who looks for last week's incident."""
+    names = DeviceNames.of_policy(Policy(), {LEFT: "Cellar left", RIGHT: "Cellar right"})
+    found = FilterReader([("device", written)], Times(ZoneInfo("UTC"), START), names).read(IncidentStatus)
+    assert found.sought.device == meant

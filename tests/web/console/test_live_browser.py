@@ -65,6 +65,19 @@ async def test_more_incidents_are_announced_in_one_sentence(service: Running):
         assert await page.text_content("#live") == "Live."
 
 
+async def test_that_all_is_well_is_looked_at_again_although_nothing_changes(service: Running):
+    """What the auditor has found is as old as the page, and "all is well" mustn't outlive it."""
+    async with opened(service) as page:
+        await page.evaluate("""() => {
+          document.querySelector("#verdict .verdict").textContent = "ALL IS WELL";
+          document.getElementById("verdict").dataset.fresh = "1";
+        }""")
+        await becomes(
+            page, "document.querySelector('#verdict .verdict').textContent.includes('No webhook has come yet')"
+        )
+        assert await page.get_attribute("#verdict", "data-fresh") == "120"
+
+
 NOT_LIVE = r"^Not live since \d\d:\d\d; trying again\.$"
 PATCHED = """([before, after]) => {
   document.getElementById("main").innerHTML = `<div id="box" data-live="incidents">${before}</div>`;

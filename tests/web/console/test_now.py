@@ -60,7 +60,7 @@ async def test_a_quiet_night_is_well_as_far_as_everything_was_looked_at(make_set
         assert "No webhook has come yet" in words(await looked(home, client))
         await home.says({"status": "ok"})
         page = await looked(home, client)
-        assert "ALL IS WELL Nothing is going on, and all that was to be told was told" in words(page)
+        assert "ALL IS WELL Nothing is going on, and all that was due was told" in words(page)
         assert "On call now everyone: owner, partner and neighbour" in words(page)
         assert "Channels email up Last webhook now, Particle's webhook" in words(page)
         assert ("data-open-incidents", "0") in page.attributes
@@ -376,3 +376,14 @@ async def test_a_store_without_the_auditor_is_never_well(make_settings):
         await service.gate.auditor.run()
         home.clock.move(minutes=3)
         assert "NOT KNOWN The auditor last looked 3 min ago" in words(await seen(client, "/"))
+
+
+async def test_a_flood_on_a_phone_shows_the_worst_whole_and_the_others_briefly(make_settings, database):
+    """Who was told of each of two hundred devices opens by a touch; the buttons are there at once."""
+    async with night(make_settings, database) as (home, client):
+        for number in range(7):
+            await home.says({"status": "firing"}, device=f"{number:024x}")
+        page = await looked(home, client)
+        assert page.text.count("Who was told, and what comes next") == 4
+        assert page.buttons.count("I'm on it") == 7
+        assert page.text.count("neighbour in 10 min") == 7

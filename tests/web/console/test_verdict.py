@@ -14,9 +14,11 @@ AUDITED = Audit(START - timedelta(seconds=8))
 HEARD = (Source.PARTICLE, START)
 
 
-def known(number: int = 0, untaken: int = 0, worst: Severity | None = None, silent: int = 0, heard=HEARD) -> Known:
+def known(
+    number: int = 0, untaken: int = 0, worst: Severity | None = None, silent: int = 0, heard=HEARD, silenced: int = 0
+) -> Known:
     """Return what the database knows."""
-    return Known(number, untaken, worst, silent, heard)
+    return Known(number, untaken, worst, silent, heard, silenced)
 
 
 def facts(**changes) -> Facts:
@@ -27,7 +29,7 @@ def facts(**changes) -> Facts:
 @pytest.mark.parametrize(
     ("changes", "reason", "said"),
     [
-        ({}, Reason.WELL, "Nothing is going on, and all that was to be told was told: the auditor looked just now."),
+        ({}, Reason.WELL, "Nothing is going on, and all that was due was told: the auditor looked just now."),
         ({"audit": None}, Reason.UNAUDITED, "The auditor hasn't looked yet"),
         ({"audit": Audit(START - timedelta(minutes=3))}, Reason.AUDIT_OLD, "The auditor last looked 3 min ago"),
         (
@@ -51,10 +53,10 @@ def facts(**changes) -> Facts:
         (
             {"known": known(1, 0)},
             Reason.GOING_ON,
-            "1 incident is going on, and somebody has it, or has silenced it.",
+            "1 incident is going on, and somebody has it.",
         ),
         (
-            {"known": known(3, 0)},
+            {"known": known(3, 0, silenced=1)},
             Reason.GOING_ON,
             "3 incidents are going on, and somebody has each of them, or has silenced it.",
         ),
@@ -83,7 +85,7 @@ def test_what_is_so_is_said_with_its_reason(changes, reason, said):
 
 
 def test_the_worst_is_the_verdict_and_nothing_is_left_out():
-    """What stops everything comes before what stops some, and that before what only goes on."""
+    """What stops everything comes first, then a leak that nobody has, then what stops some, and what only goes on."""
     everything = facts(
         stored="x",
         delivery="x",
@@ -95,9 +97,9 @@ def test_the_worst_is_the_verdict_and_nothing_is_left_out():
     assert [each.reason for each in judge(everything, START)] == [
         Reason.UNWRITABLE,
         Reason.STUCK,
-        Reason.PAUSED,
-        Reason.PAUSED,
         Reason.CRITICAL,
+        Reason.PAUSED,
+        Reason.PAUSED,
         Reason.UNAUDITED,
         Reason.UNCOUNTED,
         Reason.SILENT,

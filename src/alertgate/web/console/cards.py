@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import TypeVar
 
 from alertgate.model import ChannelName, Hold, Incident, IncidentStatus, Kind, NotificationStatus
 from alertgate.notify.course import listed
@@ -25,6 +26,7 @@ from alertgate.web.link_page import SHOWN, named, progress, state
 LONGEST_WORDS = 300
 MOST_NAMES = 5
 MOST_CONTACTS = 20
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +157,26 @@ class Cards:
             yield Coming("Nobody else is told, unless something changes.")
 
     def _waiting(self, told: list[Telling]) -> Iterable[Coming]:
-        together: dict[tuple[Kind, datetime | None, Hold | ChannelName | None], list[Telling]] = {}
-        for each in told:
-            stuck = each.channel in self.paused and each.hold is None
-            if each.status is NotificationStatus.PENDING and (stuck or each.due_at > self.times.now):
-                key = (each.kind, None, each.channel) if stuck else (each.kind, each.due_at, each.hold)
-                together.setdefault(key, []).append(each)
-        for (kind, at, why), of in together.items():
-            before = f"{_ABOUT.get(kind, '')}{_listed(_by_channel(of))}"
-            if at is None:
-                yield Coming(f"{before}, once {why} works again")
-            else:
-                after = _HELD[why] if isinstance(why, Hold) else ""
-                yield Coming(before, at, after if why is Hold.DELAYED else f"({after})" if after else "")
+        waits = [each for each in told if each.status is NotificationStatus.PENDING]
+        stuck = [each for each in waits if each.channel in self.paused and each.hold is None]
+        for (kind, channel), of in _together(stuck, lambda each: (each.kind, each.channel)):
+            yield Coming(f"{_whom(kind, of)}, once {channel} works again")
+        later = [each for each in waits if each not in stuck and each.due_at > self.times.now]
+        for (kind, at, hold), of in _together(later, lambda each: (each.kind, each.due_at, each.hold)):
+            held = f"({_HELD[hold]})" if hold else ""
+            yield Coming(_whom(kind, of), at, _HELD[hold] if hold is Hold.DELAYED else held)
+
+
+def _together(tellings: Iterable[Telling], key: Callable[[Telling], _Key]) -> Iterable[tuple[_Key, list[Telling]]]:
+    found: dict[_Key, list[Telling]] = {}
+    for each in tellings:
+        found.setdefault(key(each), []).append(each)
+    return found.items()
+
+
+def _whom(kind: Kind, tellings: list[Telling]) -> str:
+    """Return who is told, with what that is where it isn't the incident itself."""
+    return f"{_ABOUT.get(kind, '')}{_listed(_by_channel(tellings))}"
 
 
 _ABOUT = MappingProxyType(

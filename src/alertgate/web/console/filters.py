@@ -103,8 +103,11 @@ class FilterReader:
         return value
 
     def _device(self) -> str | None:
-        """Return the id of a device that is given by its id or its name; or what a generic sender calls itself."""
-        found, _ = self._names.find(self._text("device", LONGEST))
+        """Return the id of a device, given by its id, its name or a part of it; or what a sender calls itself."""
+        given = self._text("device", LONGEST)
+        found, name = self._names.find(given)
+        if given and found == name and len(alike := self._names.containing(given)) == 1:
+            [found] = alike
         return found.lower() if found and _ID.fullmatch(found) else found
 
     def _one_of(self, kind: type[Choice], name: str) -> Choice | None:

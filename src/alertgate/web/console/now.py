@@ -97,7 +97,8 @@ def _facts(gate: Gate, stored: str, delivery: str, found: Read | None) -> Facts:
 
 
 def _known(found: Read) -> Known:
-    return Known(found.open.number, found.open.untaken, found.open.worst, found.silent, found.heard)
+    each = found.open
+    return Known(each.number, each.untaken, each.worst, found.silent, found.heard, each.silenced)
 
 
 def channels_now(gate: Gate) -> list[tuple[str, str]]:

@@ -25,9 +25,9 @@ class Reason(StrEnum):
     UNWRITABLE = "unwritable"  # no alert can be stored
     STUCK = "stuck"  # nothing is sent
     NOBODY = "nobody"  # there is nobody who could be told
+    CRITICAL = "critical"  # a critical incident is open, and nobody has it
     AUDIT_FOUND = "audit_found"
     PAUSED = "paused"
-    CRITICAL = "critical"  # a critical incident is open, and nobody has it
     NOBODY_HAS_IT = "nobody_has_it"  # incidents are open
     FAILURES = "failures"  # notifications failed, and nobody has dealt with that
     POLICY = "policy"
@@ -100,6 +100,8 @@ class Known:
     """Devices that are silent."""
     heard: tuple[Source, datetime] | None
     """The last webhook."""
+    silenced: int = 0
+    """How many incidents a silence holds that nobody has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def _all(facts: Facts, now: datetime) -> Iterator[Verdict]:
         todo = "Senders are told to try again, and do for a while. See to the database, its disk and the log at once."
         yield Verdict(Reason.UNWRITABLE, f"No alert can be stored: {facts.stored}.", todo)
     if facts.delivery:
-        yield Verdict(Reason.STUCK, f"Nothing is sent: {facts.delivery}.", "Restart the service, and read its log.")
+        yield Verdict(Reason.STUCK, f"Nothing is sent: {facts.delivery}.", "Its log says why.")
     if not facts.can_tell:
         todo = "Set RECIPIENT_EMAIL, or name people in alertgate.toml."
         yield Verdict(Reason.NOBODY, "Nobody can be told of anything: there are no recipients.", todo, "/people")
@@ -166,7 +168,7 @@ def _all(facts: Facts, now: datetime) -> Iterator[Verdict]:
     for line in facts.failures or ():
         yield Verdict(Reason.FAILURES, _sentence(line), link="/channels")
     for line in facts.policy:
-        todo = "The last policy that worked stays in force. Run `alertgate check`, and mend the file."
+        todo = "Run `alertgate check`, and mend the file."
         yield Verdict(Reason.POLICY, _sentence(line), todo)
     for line in facts.limits:
         yield Verdict(Reason.LIMIT, _sentence(line), link="/channels")
@@ -210,7 +212,8 @@ def _open(known: Known) -> Verdict:
     are = _number(known.number, "incident")
     if not known.untaken:
         has = "it" if known.number == 1 else "each of them"
-        return Verdict(Reason.GOING_ON, f"{are} going on, and somebody has {has}, or has silenced it.")
+        silenced = ", or has silenced it" if known.silenced else ""
+        return Verdict(Reason.GOING_ON, f"{are} going on, and somebody has {has}{silenced}.")
     reason = Reason.CRITICAL if known.worst is Severity.CRITICAL else Reason.NOBODY_HAS_IT
     nobody = (
         "it" if known.number == 1 else "any of them" if known.untaken == known.number else f"{known.untaken:,} of them"
@@ -227,7 +230,7 @@ def _number(number: int, noun: str) -> str:
 def _well(facts: Facts, now: datetime) -> Verdict:
     audited = roughly(now - facts.audit.at) if facts.audit else ""
     when = "just now" if audited == "now" else f"{audited} ago"
-    said = f"Nothing is going on, and all that was to be told was told: the auditor looked {when}."
+    said = f"Nothing is going on, and all that was due was told: the auditor looked {when}."
     return Verdict(Reason.WELL, said)
 
 

@@ -15,6 +15,7 @@ if (state) {
   let stream = null;
   let heardAt = Date.now();
   let triedAt = 0;
+  let fetchedAt = Date.now();
   let timer = 0;
 
   function connect() {
@@ -76,6 +77,7 @@ if (state) {
         }
         if (!answer.ok) throw new Error(`${answer.status}`);
         take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        fetchedAt = Date.now();
       }
       if (stream?.readyState === EventSource.OPEN) heard();
     } catch {
@@ -210,6 +212,8 @@ if (state) {
       lost();
       reconnect();
     }
+    const lasts = document.querySelector("[data-fresh]")?.dataset.fresh; // what grows old although nothing changes
+    if (lasts && stream?.readyState === EventSource.OPEN && Date.now() - fetchedAt > lasts * 1000) refresh();
   }, 5_000);
   connect();
 }
