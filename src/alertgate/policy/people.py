@@ -78,6 +78,12 @@ class Person:
     zone: ZoneInfo
     quiet: QuietHours | None = None
 
+    @property
+    def shown(self) -> str:
+        """The name; masked if it is an address, as that of a recipient of the settings is."""
+        is_address = any(contact.address == self.name for contact in self.contacts)
+        return mask(self.name) if is_address else self.name
+
     def quiet_until(self, at: datetime, severity: Severity) -> datetime | None:
         """Return the end of the quiet that holds such a message at a time; None if nothing holds it."""
         if self.quiet is None or not self.quiet.hold(severity) or not self.quiet.hours.contain(at, self.zone):

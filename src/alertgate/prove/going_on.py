@@ -1,17 +1,21 @@
 """What is going on: the incidents that aren't over, with what there is to say of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alertgate.model import Alert, Incident
+from alertgate.model import Alert, Incident, IncidentStatus, Severity, worst
+from alertgate.policy.matchers import Subject
+from alertgate.policy.silences import Silences
 from alertgate.silence import Silence
-from alertgate.store import Connection, escalations, incidents, open_incidents, silences
+from alertgate.store import Connection, alerts, escalations, incidents, open_incidents, silences
 from alertgate.store.escalations import StoredRun
 from alertgate.store.open_incidents import Telling
 
 MOST_COUNTED = 10_000
 """Incidents; where there are more, that is said."""
+MOST_JUDGED = 200
+"""Incidents, the worst, of which it is known whether a silence holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +23,6 @@ class GoingOn:
     """Incidents, the worst first, as one transaction has read them."""
 
     incidents: tuple[Incident, ...]
-    number: int
-    """How many aren't over, up to MOST_COUNTED."""
-    untaken: int
-    """How many of them nobody has, up to as many."""
     alerts: Mapping[str, Alert]
     """The newest alert of each, by its id."""
     told: Mapping[str, Sequence[Telling]]
@@ -33,30 +33,62 @@ class GoingOn:
     """Those that aren't over."""
 
 
-def read_open(connection: Connection, now: datetime, most: int) -> GoingOn:
-    """Read the worst of the incidents that aren't over."""
-    return _read(connection, open_incidents.worst(connection, most), now)
+@dataclass(frozen=True, slots=True)
+class Open:
+    """All incidents that aren't over: the worst of them, and how many there are."""
+
+    shown: GoingOn
+    number: int
+    """Up to MOST_COUNTED."""
+    untaken: int
+    """How many of them nobody has, and no silence is known to hold; up to as many."""
+    worst: Severity | None
+    """Of those."""
+    silenced: int
+    """How many nobody has, and a silence holds, of those of which that is known."""
+
+
+def read_open(
+    connection: Connection, now: datetime, most: int, device_name: Callable[[str | None], str | None]
+) -> Open:
+    """Read the worst of the incidents that aren't over. What is silenced takes no place from what isn't."""
+    known = tuple(silences.over_after(connection, now))
+    judge, candidates = Silences(known), open_incidents.worst(connection, MOST_JUDGED)
+    subjects = ((each, Subject.of(each, device_name(each.device))) for each in candidates)
+    silenced = {each.id for each, subject in subjects if judge.judge(subject, now).until}
+    shown = {each.id for each in sorted(candidates, key=lambda each: each.id in silenced)[:most]}
+    untaken = [each for each in candidates if each.status is IncidentStatus.OPEN]
+    speaking = [each.severity for each in untaken if each.id not in silenced]
+    number_silenced = len(untaken) - len(speaking)
+    number_untaken = max(open_incidents.number_untaken(connection, MOST_COUNTED) - number_silenced, 0)
+    if number_untaken and not speaking:
+        speaking = [each.severity for each in candidates[-1:]]  # those that weren't judged are no worse
+    return Open(
+        _read(connection, [each for each in candidates if each.id in shown], known),
+        open_incidents.number(connection, MOST_COUNTED),
+        number_untaken,
+        worst(*speaking) if speaking else None,
+        number_silenced,
+    )
 
 
 def read_one(connection: Connection, incident_id: str, now: datetime) -> GoingOn | None:
     """Read one incident, over or not; None if there is none of this id."""
     found = incidents.get(connection, incident_id)
-    return _read(connection, [found], now) if found else None
+    return _read(connection, [found], tuple(silences.over_after(connection, now))) if found else None
 
 
-def _read(connection: Connection, about: list[Incident], now: datetime) -> GoingOn:
+def _read(connection: Connection, about: list[Incident], known: tuple[Silence, ...]) -> GoingOn:
     ids = [incident.id for incident in about]
     told: dict[str, list[Telling]] = {}
     for each in open_incidents.told(connection, ids):
         told.setdefault(each.incident_id, []).append(each)
     return GoingOn(
         tuple(about),
-        open_incidents.number(connection, MOST_COUNTED),
-        open_incidents.number_untaken(connection, MOST_COUNTED),
-        open_incidents.alerts_of(connection, [each.last_alert_id for each in about if each.last_alert_id]),
+        alerts.by_id(connection, [each.last_alert_id for each in about if each.last_alert_id]),
         told,
         _runs(connection, ids),
-        tuple(silences.over_after(connection, now)),
+        known,
     )
 
 

@@ -12,7 +12,7 @@ from alertgate.seen import Seen
 from alertgate.store.column_types import AnyText, Instant
 from alertgate.store.lookups import Row, find_ids, first_of_each, newest_of, number_at, text_at
 from alertgate.store.pages import Wanted, first_id, select_page
-from alertgate.store.rows import insert_rows
+from alertgate.store.rows import insert_rows, portions
 from alertgate.store.tables import BELIEVABLE, alerts, constant
 
 _COLUMNS = [alerts.c[field.name] for field in fields(Alert)]
@@ -47,6 +47,7 @@ _LATEST = (
     .order_by(alerts.c.id.desc())
     .limit(bindparam("most"))
 )
+_OF_IDS = select(*_COLUMNS).where(alerts.c.id.in_(bindparam("ids", expanding=True)))
 _FIRST = select(*_COLUMNS).where(alerts.c.incident_id == bindparam("incident_id")).order_by(alerts.c.id).limit(1)
 
 
@@ -113,6 +114,12 @@ def get(connection: Connection, alert_id: str) -> Alert | None:
     """Return one alert, or None."""
     row = connection.execute(select(alerts).where(alerts.c.id == alert_id)).one_or_none()
     return _alert(row._asdict()) if row else None
+
+
+def by_id(connection: Connection, ids: Collection[str]) -> dict[str, Alert]:
+    """Return the alerts with these ids, by id."""
+    rows = (row for some in portions(ids) for row in connection.execute(_OF_IDS, {"ids": some}))
+    return {row.id: _alert(row._asdict()) for row in rows}
 
 
 def newest_id(connection: Connection) -> str | None:

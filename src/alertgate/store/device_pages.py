@@ -1,7 +1,7 @@
 """What the console asks of devices: the worst first, and what goes with a page of them, each in one statement."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nsmallest
 from types import MappingProxyType
@@ -26,12 +26,13 @@ from sqlalchemy import (
 
 from alertgate.device import Device, DeviceState
 from alertgate.model import Alert, Incident, IncidentStatus, Source
+from alertgate.store import alerts
 from alertgate.store import incidents as stored
 from alertgate.store.column_types import MICROSECOND, AnyText, Instant
 from alertgate.store.device_lists import Matches, of_ids
 from alertgate.store.device_tables import LOW, devices, vitals
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
-from alertgate.store.tables import alerts, constant, incidents
+from alertgate.store.tables import constant, incidents
 
 WORST_FIRST = (DeviceState.SILENT, DeviceState.LATE, DeviceState.UNKNOWN, DeviceState.FINE)
 _RANKS: Mapping[str, int] = MappingProxyType({state: rank for rank, state in enumerate(WORST_FIRST)})
@@ -42,7 +43,6 @@ _IS_LOW: ColumnElement[bool] = literal_column(LOW, Boolean)
 _IS_UNRESOLVED = _i.status != constant(IncidentStatus.RESOLVED)
 _OF_DEVICES = or_(*(_i.source == constant(each) for each in (Source.PARTICLE, Source.GENERIC)))
 _NEWEST = first_of_each(newest_of(_i.device, _i.id).where(_OF_DEVICES))
-_ALERT = [alerts.c[field.name] for field in fields(Alert)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,8 +172,7 @@ def latest(connection: Connection, ids: Collection[str]) -> dict[str, tuple[Inci
     newest = find_ids(connection, _NEWEST, [[AnyText.to_database(each)] for each in ids])
     found = stored.by_id(connection, newest).values()
     last = [each.last_alert_id for each in found if each.last_alert_id]
-    rows = connection.execute(select(*_ALERT).where(alerts.c.id.in_(last))).all() if last else ()
-    by_id = {row.id: Alert(**{**row._asdict(), "errors": tuple(row.errors)}) for row in rows}
+    by_id = alerts.by_id(connection, last)
     return {each.device: (each, by_id.get(each.last_alert_id or "")) for each in found if each.device}
 
 

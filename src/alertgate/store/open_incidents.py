@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from alertgate.model import Alert, ChannelName, Hold, Incident, IncidentStatus, Kind, NotificationStatus
+from alertgate.model import ChannelName, Hold, Incident, IncidentStatus, Kind, NotificationStatus
 from alertgate.proof import Proof
 from alertgate.store.links import FURTHEST
 from alertgate.store.rows import portions
-from alertgate.store.tables import alerts, constant, incidents, notifications
+from alertgate.store.tables import constant, incidents, notifications
 
-_i, _n, _a = incidents.c, notifications.c, alerts.c
+_i, _n = incidents.c, notifications.c
 _IS_OPEN = _i.status != constant(IncidentStatus.RESOLVED)
 _WORST = (
     select(*(_i[field.name] for field in fields(Incident)))
@@ -42,7 +42,6 @@ _TOLD = (
     .group_by(_n.incident_id, _n.channel, _n.address, _n.status)
     .order_by(_n.incident_id, func.min(_n.id))
 )
-_ALERTS = select(*(_a[field.name] for field in fields(Alert))).where(_a.id.in_(bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +91,3 @@ def told(connection: Connection, incident_ids: Collection[str]) -> list[Telling]
 def _telling(row: Any) -> Telling:
     *values, rank = row
     return Telling(*[*values, None if rank is None else list(Proof)[rank]])
-
-
-def alerts_of(connection: Connection, alert_ids: Collection[str]) -> dict[str, Alert]:
-    """Return the alerts with these ids, by id."""
-    rows = (row for some in portions(alert_ids) for row in connection.execute(_ALERTS, {"ids": some}))
-    found = (Alert(**{**row._asdict(), "errors": tuple(row.errors)}) for row in rows)
-    return {alert.id: alert for alert in found}

@@ -29,9 +29,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Severity
+from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
 from alertgate.store.column_types import AnyText
-from alertgate.store.open_incidents import alerts_of
 from alertgate.store.pages import Between, first_id
 from alertgate.store.tables import alerts, constant, incidents
 
@@ -96,7 +96,7 @@ def find_alerts(
     examined = _examined(select(*columns), _indexed_alerts(sought), sought, before, most)
     said = [_says(examined.c, sought.text)] if sought.text else []
     ids, older, is_cut = _page(connection, examined, [*_rules(examined, sought), *said], limit)
-    by_id = alerts_of(connection, ids)
+    by_id = alert_rows.by_id(connection, ids)
     return Found([by_id[each] for each in ids if each in by_id], older, is_cut)
 
 

@@ -41,7 +41,7 @@ FAILED = replace(TOLD, status=NotificationStatus.FAILED)
 def card(*told: Telling, paused: tuple[ChannelName, ...] = (), **changes: object) -> Card:
     """Return the card of an incident of which these contacts were told."""
     about = replace(OPEN, **changes)
-    read = GoingOn((about,), 1, 1, {}, {OPEN.id: told}, {}, ())
+    read = GoingOn((about,), {}, {OPEN.id: told}, {}, ())
     return Cards(read, Policy(), lambda _: None, TIMES, paused).card(about, "/")
 
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from structlog.testing import capture_logs
 
 from alertgate.model import ChannelName
+from alertgate.store import counts
 from tests.conftest import API_BEARER, Running, serving
 from tests.console import queries, seen, sent, signed_in
 from tests.fakes import FakeClock, mail_sink, until
@@ -95,7 +96,8 @@ async def test_a_paused_channel_says_why_and_what_to_do(make_settings):
         await service.particle(event="leak")
 
         async def is_paused():
-            return not service.gate.deliverer.states[ChannelName.EMAIL].up
+            waits = (await service.gate.store.read(counts.queues)).get(ChannelName.EMAIL)
+            return not service.gate.deliverer.states[ChannelName.EMAIL].up and waits and waits.pending == 1
 
         await until(is_paused)
         clock.move(minutes=0.5)

@@ -62,7 +62,7 @@ async def test_a_quiet_night_is_well_as_far_as_everything_was_looked_at(make_set
         page = await looked(home, client)
         assert "ALL IS WELL Nothing is going on, and all that was due was told" in words(page)
         assert "On call now everyone: owner, partner and neighbour" in words(page)
-        assert "Particle's webhook" in words(page)
+        assert "Channels email up Last webhook now, Particle's webhook" in words(page)
         assert ("data-open-incidents", "0") in page.attributes
 
 
@@ -246,7 +246,7 @@ async def test_who_is_on_call_is_named_by_schedule(make_settings, database):
     week = Schedule("house", (Turn(("partner",), frozenset({0})), Turn(("owner",), frozenset({1}))), BERLIN)
     made = replace(HOME, schedules={"house": week})
     async with night(make_settings, database, made) as (home, client):
-        assert "On call now house: owner Last webhook" in words(await looked(home, client))
+        assert "On call now house: owner Channels email up" in words(await looked(home, client))
 
 
 async def test_the_worst_comes_first_and_the_rest_is_counted(make_settings, database):
@@ -268,6 +268,20 @@ async def test_the_worst_comes_first_and_the_rest_is_counted(make_settings, data
         assert page.links["and 28 more"] == "/incidents?status=open"
         assert "NOT WELL 53 incidents are going on, and nobody has 52 of them." in words(page)
         assert len(await queries(client, "/")) == few <= 20
+
+
+async def test_what_is_silenced_hides_nothing_that_speaks(make_settings, database):
+    """A younger incident has a card, and is the verdict, behind twenty-six silenced ones."""
+    async with night(make_settings, database) as (home, client):
+        await home.silence("4h", event="leak")
+        for number in range(26):
+            await home.says(CRITICAL, device=f"d{number}")
+        page = await looked(home, client)
+        assert "GOING ON 26 incidents are going on, and somebody has each of them, or has silenced it." in words(page)
+        answer = await home.says(CRITICAL, event="smoke", device="attic")
+        page = await looked(home, client)
+        assert ("id", f"incident-{answer['incident']}") in page.attributes
+        assert "NOT WELL 27 incidents are going on, and nobody has 1 of them." in words(page)
 
 
 async def test_the_strip_says_in_words_what_it_shows(make_settings, database):

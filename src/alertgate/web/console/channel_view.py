@@ -137,7 +137,7 @@ def _card(name: ChannelName, facts: Facts, contacts: int) -> ChannelCard:
     proofs = facts.proofs.get(name, {})
     return ChannelCard(
         name=name,
-        state="not configured" if state is None else "up" if known.up else "paused",
+        state=state_word(state),
         color="critical" if state is None or not known.up else "over",
         paused_at=known.paused_at,
         for_some=known.in_doubt,
@@ -154,6 +154,11 @@ def _card(name: ChannelName, facts: Facts, contacts: int) -> ChannelCard:
         proofs=tuple((proof.value, number) for proof in Proof if (number := proofs.get(proof, 0))),
         outstanding=facts.outstanding.get(name, 0),
     )
+
+
+def state_word(state: ChannelState | None) -> str:
+    """Return how a channel is doing in a word; None is one that isn't configured."""
+    return "not configured" if state is None else "up" if state.up else "paused"
 
 
 def _advice(name: ChannelName, state: ChannelState, advise: Advise) -> str:

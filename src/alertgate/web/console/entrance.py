@@ -10,11 +10,9 @@ import structlog
 from fastapi import Request
 from fastapi.responses import RedirectResponse
 
-from alertgate.addresses import mask
 from alertgate.characters import is_shown
 from alertgate.credential import Credential
 from alertgate.errors import Forbidden, Invalid, NotFound
-from alertgate.policy.people import Person
 from alertgate.session import LASTS, Session, fingerprint
 from alertgate.store import Connection, sessions
 from alertgate.web.body import read_body
@@ -53,12 +51,6 @@ def sign_in_values(
         "public_url": settings.public_url,
         "has_token": settings.api_token is not None,
     }
-
-
-def person_called(person: Person) -> str:
-    """Return a person's name; masked if it is their address, as that of a recipient of the settings is."""
-    is_address = any(person.name == contact.address for contact in person.contacts)
-    return mask(person.name) if is_address else person.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,16 +9,16 @@ from fastapi import APIRouter, Request, Response
 from alertgate.addresses import mask
 from alertgate.device import DeviceState
 from alertgate.errors import StoreError
-from alertgate.model import IncidentStatus, Source
+from alertgate.model import Source
 from alertgate.notify.course import listed
 from alertgate.notify.render.text import one_line
 from alertgate.policy.policy import Policy
 from alertgate.policy.schedules import on_call
-from alertgate.prove.going_on import GoingOn, read_open
+from alertgate.prove.going_on import Open, read_open
 from alertgate.prove.health import OK
 from alertgate.store import Connection, counts, device_lists
 from alertgate.store.counts import HourCount
-from alertgate.web.console.cards import Card
+from alertgate.web.console.channel_view import state_word
 from alertgate.web.console.incident_acts import cards
 from alertgate.web.console.pages import ConsoleRoute, shown
 from alertgate.web.console.strip import MOST, begins_at, strip
@@ -39,7 +39,7 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 class Read:
     """What one transaction has read."""
 
-    going_on: GoingOn
+    open: Open
     silent: int
     heard: tuple[Source, datetime] | None
     by_hour: Sequence[HourCount]
@@ -53,7 +53,7 @@ async def now(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Res
 
     def read(connection: Connection) -> Read:
         return Read(
-            read_open(connection, viewer.now, MOST_SHOWN),
+            read_open(connection, viewer.now, MOST_SHOWN, gate.device_names),
             device_lists.numbers(connection).get(DeviceState.SILENT, 0),
             counts.last_webhook(connection),
             counts.alerts_by_hour(connection, since, MOST),
@@ -63,23 +63,24 @@ async def now(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Res
         found = await gate.store.read(read)
     except StoreError:
         found = None
-    shown_cards = cards(found.going_on, viewer, gate).all("/") if found else []
-    said = judge(_facts(gate, health["store"], health["delivery"], found, shown_cards), viewer.now)
+    shown_cards = cards(found.open.shown, viewer, gate).all("/") if found else []
+    said = judge(_facts(gate, health["store"], health["delivery"], found), viewer.now)
     values = {
         "said": said,
         "on_call": on_call_now(gate.directory.policy, viewer.now),
+        "channels": channels_now(gate),
         "heard": (_WEBHOOKS[found.heard[0]], found.heard[1]) if found and found.heard else None,
         "audited_at": gate.auditor.latest.at if gate.auditor.latest else None,
         "known": found is not None,
         "cards": shown_cards,
-        "number": found.going_on.number if found else 0,
-        "more": max(found.going_on.number - len(shown_cards), 0) if found else 0,
+        "number": found.open.number if found else 0,
+        "more": max(found.open.number - len(shown_cards), 0) if found else 0,
         "strip": strip(found.by_hour, viewer.times) if found else None,
     }
     return shown(request, viewer, "now.html", values)
 
 
-def _facts(gate: Gate, stored: str, delivery: str, found: Read | None, shown_cards: Sequence[Card]) -> Facts:
+def _facts(gate: Gate, stored: str, delivery: str, found: Read | None) -> Facts:
     outstanding = gate.failures.latest
     return Facts(
         stored="" if stored == OK else stored,
@@ -91,19 +92,21 @@ def _facts(gate: Gate, stored: str, delivery: str, found: Read | None, shown_car
         own=gate.own_alerts.degraded(),
         failures=outstanding.say() if outstanding else None,
         audit=gate.auditor.latest,
-        known=_known(found, shown_cards) if found else None,
+        known=_known(found) if found else None,
     )
 
 
-def _known(found: Read, shown_cards: Sequence[Card]) -> Known:
-    going_on = found.going_on
-    quiet = {card.id for card in shown_cards if card.quiet}
-    untaken = [each for each in going_on.incidents if each.status is IncidentStatus.OPEN]
-    silenced = [each for each in untaken if each.id in quiet]
-    speaking = [each.severity for each in untaken if each.id not in quiet]
-    worst = max(speaking, key=lambda severity: severity.rank, default=None)
-    speaks = going_on.untaken - len(silenced)
-    return Known(going_on.number, speaks, worst, found.silent, found.heard, len(silenced))
+def _known(found: Read) -> Known:
+    going_on = found.open
+    return Known(
+        going_on.number, going_on.untaken, going_on.worst, found.silent, found.heard, silenced=going_on.silenced
+    )
+
+
+def channels_now(gate: Gate) -> list[tuple[str, str]]:
+    """Return the channels by which somebody is told, each with how it is doing."""
+    used = sorted({channel for channel, _ in gate.directory.targets})
+    return [(name, state_word(gate.deliverer.states.get(name))) for name in used]
 
 
 def on_call_now(policy: Policy, at: datetime) -> list[tuple[str, str]]:

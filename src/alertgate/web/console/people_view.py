@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from alertgate.addresses import mask, mask_all
+from alertgate.addresses import mask_all
 from alertgate.model import ChannelName, Notification, NotificationStatus, Severity, Target
 from alertgate.notify.breaker import ChannelState
 from alertgate.notify.render.text import one_line
@@ -101,7 +101,7 @@ def _card(number: int, person: Person, facts: Facts) -> PersonCard:
     # What is only worth knowing is held by all quiet hours, so it says when they are.
     return PersonCard(
         number=number,
-        name=called(person),
+        name=one_line(person.shown, LONGEST),
         contacts=tuple(_contact(place, each, facts) for place, each in enumerate(person.contacts)),
         quiet_until=person.quiet_until(facts.now, Severity.INFO),
         quiet_from=person.quiet_from(facts.now, Severity.INFO),
@@ -110,12 +110,6 @@ def _card(number: int, person: Person, facts: Facts) -> PersonCard:
         duties=tuple(_duties(person.name, facts)),
         memberships=tuple(_memberships(person.name, facts.policy)),
     )
-
-
-def called(person: Person) -> str:
-    """Return a person's name; masked if it is an address, as that of a recipient of the settings is."""
-    is_address = any(contact.address == person.name for contact in person.contacts)
-    return mask(person.name) if is_address else one_line(person.name, LONGEST)
 
 
 def _contact(number: int, contact: Contact, facts: Facts) -> ContactCard:

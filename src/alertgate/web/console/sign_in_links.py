@@ -23,7 +23,7 @@ from alertgate.notify.sign_in_message import is_of_one_person, message
 from alertgate.policy.people import Person
 from alertgate.session import LASTS, LINK_LASTS, SignIn, fingerprint
 from alertgate.store import sessions
-from alertgate.web.console.entrance import GONE, PLAIN_HTTP, Entrant, begin, form_of_stranger, person_called
+from alertgate.web.console.entrance import GONE, PLAIN_HTTP, Entrant, begin, form_of_stranger
 from alertgate.web.console.pages import ConsoleRoute, Notice, done, plain
 from alertgate.web.console.viewer import cookie_name
 from alertgate.web.dependencies import CurrentGate, Gate, client_address
@@ -61,7 +61,7 @@ async def show(token: str, request: Request, gate: CurrentGate) -> Response:
     person = gate.directory.policy.people[link.person]
     local = link.ends_at.astimezone(person.zone)
     values = {
-        "person": person_called(person),
+        "person": person.shown,
         "until": f"{local:%H:%M} {zone_name(local)}",
         "days": LASTS.days,
         "plain_http": PLAIN_HTTP if cookie_name(request) is None else "",
@@ -74,7 +74,7 @@ async def use(token: str, request: Request, gate: CurrentGate) -> Response:
     """Use a link up, and begin the session of its person. Raises Forbidden, NotFound, RateLimited, Invalid."""
     fields = await form_of_stranger(request, gate)
     link = await _find(token, request, gate)
-    who = Entrant(person_called(gate.directory.policy.people[link.person]), link.person, Credential.CONSOLE)
+    who = Entrant(gate.directory.policy.people[link.person].shown, link.person, Credential.CONSOLE)
     claim = partial(sessions.use_up, link_id=link.id)
     return await begin(request, gate, who, fields.get("zone", ""), claim=claim)
 
@@ -101,12 +101,12 @@ async def send(gate: Gate, asked: str) -> None:
         return  # the metrics count it; a line for each would let strangers fill the log
     contacts = _wake_nobody(list(_contacts(gate, person)), person, gate.clock.now())
     if not contacts:
-        log.warning("console.link_not_sent", person=person_called(person), detail=NO_CONTACT)
+        log.warning("console.link_not_sent", person=person.shown, detail=NO_CONTACT)
         return
     try:
         url = await _new_link(gate, person)
     except StoreError as error:
-        log.warning("console.link_not_sent", person=person_called(person), detail=f"it can't be stored: {error}")
+        log.warning("console.link_not_sent", person=person.shown, detail=f"it can't be stored: {error}")
         return
     await asyncio.gather(*(_send(gate, person, url, channel, target) for channel, target in contacts))
 
@@ -149,7 +149,7 @@ async def _new_link(gate: Gate, person: Person) -> str:
 async def _send(gate: Gate, person: Person, url: str, channel: Channel, target: Target) -> None:
     """Send a link to one contact; what its account keeps for alerts isn't touched."""
     limit = limit_of(channel.name, daily_limits(gate.settings))
-    shown = {"person": person_called(person), "channel": channel.name, "to": mask(target[1])}
+    shown = {"person": person.shown, "channel": channel.name, "to": mask(target[1])}
     try:
         gate.limits.count_link_message(limit.account)
     except RateLimited as limited:
