@@ -45,7 +45,7 @@ class Open:
     worst: Severity | None
     """Of those."""
     silenced: int
-    """How many nobody has, but a silence holds, as far as is known."""
+    """How many nobody has, and a silence holds, of those of which that is known."""
 
 
 def read_open(

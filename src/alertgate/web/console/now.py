@@ -97,8 +97,10 @@ def _facts(gate: Gate, stored: str, delivery: str, found: Read | None) -> Facts:
 
 
 def _known(found: Read) -> Known:
-    each = found.open
-    return Known(each.number, each.untaken, each.worst, found.silent, found.heard, each.silenced)
+    going_on = found.open
+    return Known(
+        going_on.number, going_on.untaken, going_on.worst, found.silent, found.heard, silenced=going_on.silenced
+    )
 
 
 def channels_now(gate: Gate) -> list[tuple[str, str]]:
