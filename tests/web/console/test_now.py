@@ -226,7 +226,7 @@ async def test_a_paused_channel_is_said_and_what_waits_for_it(make_settings, dat
         home.sink.answer("MAIL", *["550 5.7.1 sender refused"] * 5)
         await home.says(CRITICAL)
         said = words(await looked(home, client))
-        assert "NOT WELL Channel email is paused" in said
+        assert "NOT WELL Channel email is paused: its server doesn't accept the sender." in said
         assert "email is paused" in said.split("Open incidents")[1]
 
 
