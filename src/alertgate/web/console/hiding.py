@@ -12,6 +12,8 @@ Hide = Callable[[str], str]
 
 def hider(told: Iterable[Notification], *, is_operator: bool) -> Hide:
     """Return what masks the addresses of notifications in a text, and all mail addresses, as servers repeat them."""
+    if is_operator:
+        return str
     shown = {shown_address(each.channel, each.address) for each in told}
     known = sorted((each for each in shown if "***" not in each and not each.startswith(SECRET_PREFIX)), key=len)
 
@@ -20,4 +22,4 @@ def hider(told: Iterable[Notification], *, is_operator: bool) -> Hide:
             text = text.replace(each, mask(each))
         return mask_all(text)
 
-    return str if is_operator else hide
+    return hide
