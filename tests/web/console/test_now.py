@@ -226,7 +226,7 @@ async def test_a_paused_channel_is_said_and_what_waits_for_it(make_settings, dat
         home.sink.answer("MAIL", *["550 5.7.1 sender refused"] * 5)
         await home.says(CRITICAL)
         said = words(await looked(home, client))
-        assert "NOT WELL Channel email is paused" in said
+        assert "NOT WELL Channel email is paused: its server doesn't accept the sender." in said
         assert "email is paused" in said.split("Open incidents")[1]
 
 
@@ -265,7 +265,8 @@ async def test_the_worst_comes_first_and_the_rest_is_counted(make_settings, data
         assert len(ids) == 25
         assert f"incident-{taken['incident']}" not in ids
         assert page.text.index("smoke") < page.text.index("d0")
-        assert page.links["and 28 more"] == "/incidents?status=open"
+        assert "And 28 more: see" in words(page)
+        assert page.links["those that nobody has"] == "/incidents?status=open"
         assert "NOT WELL 53 incidents are going on, and nobody has 52 of them." in words(page)
         assert len(await queries(client, "/")) == few <= 20
 

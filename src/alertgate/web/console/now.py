@@ -6,6 +6,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 
+from alertgate.accept.channel_trouble import CAUSES as CHANNEL_CAUSES
 from alertgate.addresses import mask
 from alertgate.device import DeviceState
 from alertgate.errors import StoreError
@@ -14,6 +15,7 @@ from alertgate.notify.course import listed
 from alertgate.notify.render.text import one_line
 from alertgate.policy.policy import Policy
 from alertgate.policy.schedules import on_call
+from alertgate.prove.cause_words import CAUSES
 from alertgate.prove.going_on import Open, read_open
 from alertgate.prove.health import OK
 from alertgate.store import Connection, counts, device_lists
@@ -25,7 +27,7 @@ from alertgate.web.console.strip import MOST, begins_at, strip
 from alertgate.web.console.verdict import Facts, Known, judge
 from alertgate.web.console.viewer import CurrentViewer
 from alertgate.web.dependencies import CurrentGate, Gate
-from alertgate.web.routes.ops import limits_near, paused_channels, policy_problems
+from alertgate.web.routes.ops import limits_near, policy_problems
 
 MOST_SHOWN = 25
 """Incidents; the others are counted."""
@@ -86,7 +88,7 @@ def _facts(gate: Gate, stored: str, delivery: str, found: Read | None) -> Facts:
         stored="" if stored == OK else stored,
         delivery="" if delivery == OK else delivery,
         can_tell=bool(gate.directory.targets),
-        paused=paused_channels(gate),
+        paused=_paused(gate),
         limits=limits_near(gate),
         policy=policy_problems(gate),
         own=gate.own_alerts.degraded(),
@@ -94,6 +96,14 @@ def _facts(gate: Gate, stored: str, delivery: str, found: Read | None) -> Facts:
         audit=gate.auditor.latest,
         known=_known(found) if found else None,
     )
+
+
+def _paused(gate: Gate) -> list[str]:
+    """Return a line for each channel that can't send now, with why in words."""
+    paused = {name: state.reason for name, state in gate.deliverer.states.items() if not state.up}
+    causes = {name: CHANNEL_CAUSES.get(reason) if reason else None for name, reason in paused.items()}
+    whys = {name: CAUSES[cause].why if cause else paused[name] for name, cause in causes.items()}
+    return [f"channel {name} is paused: {why}" for name, why in whys.items()]
 
 
 def _known(found: Read) -> Known:
