@@ -60,9 +60,9 @@ async def sent(client: httpx.AsyncClient, path: str, **fields: Any) -> httpx.Res
 
 
 async def queries(client: httpx.AsyncClient, path: str) -> list[str]:
-    """Return the statements that opening a page takes: the fewest of three times, as background jobs ask too."""
+    """Return the statements that opening a page takes: the fewest of ten times, as background jobs ask too."""
     counted = []
-    for _ in range(3):
+    for _ in range(10):
         statements: list[str] = []
 
         def note(*args: Any, statements: list[str] = statements) -> None:
