@@ -97,6 +97,27 @@ async def test_an_incident_counts_in_the_hour_of_its_first_notification_alone(st
     assert counts(store, START + HOUR)["delays"] == {}
 
 
+class SlowClock(FakeClock):
+    """A clock on which every look takes some time, as on a busy machine."""
+
+    def monotonic(self) -> float:
+        self.move(seconds=1.5)
+        return super().monotonic()
+
+
+async def test_a_month_is_counted_in_many_short_runs(store):
+    """A service that stops waits for a run, so none takes long; until all are counted, none says that it is."""
+    clock = SlowClock()
+    told(store, START - HOUR * 200)
+    counter, stored = HourlyCounter(store, clock), [0]
+    while counter.ran_at is None:
+        await counter.run()
+        stored.append(len(store.read_now(lambda connection: hourly.of_hours(connection, hours(clock.now(), KEPT)))))
+        assert 0 < stored[-1] - stored[-2] <= 2 * 24
+    assert stored[-1] == 201
+    assert counts(store, START - HOUR * 200)["alerts"] == {"warning": 1}
+
+
 async def test_a_restart_counts_what_was_missed(store, counter, clock):
     """An hour that was cut by a stop, and the hours in which nothing ran."""
     told(store, START)

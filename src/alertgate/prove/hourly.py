@@ -20,6 +20,8 @@ SETTLED = timedelta(minutes=15)
 """So long after its end an hour is counted for the last time: by then all that began in it is stored."""
 AT_ONCE = 24
 """Hours that are stored together, after a start that has many to count."""
+LONGEST_RUN = 2.0
+"""Seconds after which the rest is left to the next run: a service that stops waits for this one."""
 SHORTEST = 0.1
 """Seconds: what took less time counts as this."""
 STEP = 1.2
@@ -107,8 +109,8 @@ class HourlyCounter:
         """When all was counted last."""
 
     async def run(self) -> None:
-        """Count what is to be counted. Raises StoreUnavailable."""
-        now = self._clock.now()
+        """Count what is to be counted, the newest first, within about LONGEST_RUN. Raises StoreUnavailable."""
+        now, begun = self._clock.now(), self._clock.monotonic()
         known = hours(now, KEPT)
 
         def read(connection: Connection) -> tuple[dict[str, Hour], datetime | None]:
@@ -117,6 +119,8 @@ class HourlyCounter:
         stored, first = await self._store.read(read)
         wanted = to_count(now, stored, first)
         for start in range(0, len(wanted), AT_ONCE):
+            if self._clock.monotonic() - begun > LONGEST_RUN:
+                return
             await self._count(wanted[start : start + AT_ONCE], stored, now, known[-1])
         self.ran_at = now
 
