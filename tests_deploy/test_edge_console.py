@@ -187,7 +187,9 @@ def test_the_edge_limits_the_console_by_itself(edge: Edge):
 
 def test_only_those_whom_env_names_reach_the_console(alertgate: str, tmp_path: Path):
     """EDGE_CONSOLE_FROM keeps everybody else from the console alone."""
-    with _edge(tmp_path, labels(ALERTGATE_HOST=HOST, EDGE_CONSOLE_FROM="192.0.2.0/24,2001:db8::/32"), alertgate) as edge:
+    with _edge(
+        tmp_path, labels(ALERTGATE_HOST=HOST, EDGE_CONSOLE_FROM="192.0.2.0/24,2001:db8::/32"), alertgate
+    ) as edge:
         assert {path: edge.status(path) for path in OURS} == dict.fromkeys(OURS, 403)
         assert {path: edge.status(path) for path in OTHERS} == OTHERS
     with _edge(tmp_path, labels(ALERTGATE_HOST=HOST, EDGE_CONSOLE_FROM="127.0.0.0/8"), alertgate) as edge:

@@ -114,7 +114,7 @@ def megabytes(path: str) -> int:
 @pytest.mark.usefixtures("machine")
 def test_readme_followed_to_the_letter_on_an_empty_debian():
     """What it lets one type works as printed, and what it shows is what comes."""
-    packages, start = commands("Start")
+    packages, start, token = commands("Start")
     empty, began = megabytes("/"), time.monotonic()
     podman("exec", "--user", "you", MACHINE, "bash", "-euc", packages, within=400)
     measured["README: Debian's packages"] = f"{time.monotonic() - began:.0f} s, {megabytes('/') - empty} MB"
@@ -127,8 +127,16 @@ def test_readme_followed_to_the_letter_on_an_empty_debian():
     )
     _the_first_alert()
     _what_else_it_lets_one_type()
+    _the_sign_in(token)
     terminal.press_ctrl_c()
     assert "Traceback" not in terminal.shows
+
+
+def _the_sign_in(token: str) -> None:
+    """To the console, with what the command prints."""
+    fields = f"--data-urlencode token={type_(token).strip()}"
+    sent = f"curl -s -o /dev/null -w '%{{http_code}} %{{redirect_url}}' -H 'Sec-Fetch-Site: same-origin' {fields}"
+    assert type_(f"{sent} http://127.0.0.1:8000/sign-in") == "303 http://127.0.0.1:8000/"
 
 
 def _the_first_alert() -> None:
