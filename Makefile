@@ -83,7 +83,7 @@ $(VENV)/bench/.stamp: requirements/bench.txt
 	@touch $@
 
 .PHONY: bench
-bench: $(STAMP) $(VENV)/bench/.stamp ## Benchmark against the alternatives; at most 10 minutes (docs/benchmarks.md)
+bench: $(STAMP) $(VENV)/bench/.stamp ## Benchmark against the alternatives; at most 15 minutes (docs/benchmarks.md)
 	$(BIN)/python -m bench
 
 .PHONY: deploy-test
