@@ -54,8 +54,9 @@ class DeviceNames:
 
     def containing(self, text: str) -> frozenset[str]:
         """Return the ids of all devices whose name contains a text, in any case."""
-        sought = text.casefold()
-        return frozenset(device for device in self._all() if sought in (self(device) or "").casefold())
+        sought, by_policy = text.casefold(), self._of_policy()
+        named = {**self._given, **self._settings, **by_policy}  # what comes last is what a device is called
+        return frozenset(device for device, name in named.items() if sought in name.casefold())
 
     async def follow(self, store: Store) -> None:
         """Read again which names were given by the API. Raises StoreUnavailable."""

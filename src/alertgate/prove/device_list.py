@@ -12,6 +12,7 @@ from alertgate.policy.device_names import DeviceNames
 from alertgate.policy.devices import DeviceRule, Expected, expected
 from alertgate.store import Connection, device_lists, incidents
 from alertgate.store.device_lists import Matches, WantedDevices
+from alertgate.store.device_pages import Sought
 from alertgate.store.pages import Wanted
 
 MOST_INCIDENTS = 20
@@ -70,10 +71,9 @@ class DeviceFinder:
         of_device = incidents.page(connection, Wanted(device=device_id), None, MOST_INCIDENTS)
         return DeviceStory(self.known(found), hours, of_device)
 
-    def containing(self, text: str) -> Matches:
-        """Return what tells whether an id, which is in lower case, or a name contains a text, in any case."""
-        sought, named = text.casefold(), self._names.containing(text)
-        return lambda device: sought in device or device in named
+    def containing(self, text: str) -> Sought:
+        """Return what finds the devices whose id, which is in lower case, or whose name contains a text."""
+        return Sought(text.casefold(), self._names.containing(text))
 
     def known(self, device: Device) -> KnownDevice:
         """Return a device with what is said of it elsewhere."""

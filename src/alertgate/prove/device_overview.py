@@ -49,8 +49,8 @@ def overview(
     connection: Connection, finder: DeviceFinder, shown: Shown, after: Place | None, text: str, now: datetime
 ) -> Overview:
     """Return a page of devices, the silent ones first; `text` is a part of an id or a name."""
-    matches = finder.containing(text) if text else None
-    found = device_pages.worst_first(connection, shown, after, A_PAGE + 1, matches)
+    sought = finder.containing(text) if text else None
+    found = device_pages.worst_first(connection, shown, after, A_PAGE + 1, sought)
     page = found[:A_PAGE]
     ids = [device.id for device in page]
     return Overview(

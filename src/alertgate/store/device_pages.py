@@ -1,9 +1,10 @@
 """What the console asks of devices: the worst first, and what goes with a page of them, each in one statement."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import nsmallest
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,8 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     String,
-    Text,
-    and_,
     func,
     literal,
     literal_column,
@@ -29,9 +28,11 @@ from alertgate.model import Alert, Incident, IncidentStatus, Source
 from alertgate.store import alerts
 from alertgate.store import incidents as stored
 from alertgate.store.column_types import MICROSECOND, AnyText, Instant
-from alertgate.store.device_lists import Matches, of_ids
+from alertgate.store.contains import contains
+from alertgate.store.device_lists import of_ids
 from alertgate.store.device_tables import LOW, devices, vitals
 from alertgate.store.lookups import find_ids, first_of_each, newest_of
+from alertgate.store.rows import AT_ONCE
 from alertgate.store.tables import constant, incidents
 
 WORST_FIRST = (DeviceState.SILENT, DeviceState.LATE, DeviceState.UNKNOWN, DeviceState.FINE)
@@ -59,6 +60,13 @@ class Place(NamedTuple):
 
     state: DeviceState
     id: str
+
+
+class Sought(NamedTuple):
+    """A part of an id, and the devices whose names have it."""
+
+    text: str
+    named: frozenset[str]
 
 
 class Numbers(NamedTuple):
@@ -95,40 +103,60 @@ def numbers(connection: Connection) -> Numbers:
 
 
 def worst_first(
-    connection: Connection, shown: Shown, after: Place | None, limit: int, matches: Matches | None = None
+    connection: Connection, shown: Shown, after: Place | None, limit: int, sought: Sought | None = None
 ) -> list[Device]:
     """Return the first `limit` devices of those that are shown, the silent ones first, then by id."""
     states = [state for state in WORST_FIRST if shown.state in (None, state)]
     if after:
         states = [state for state in states if _RANKS[state] >= _RANKS[after.state]]
-    if matches:
-        found = _matching(connection, shown, states, after, matches)
-    else:
-        found = _first_of_each_state(connection, shown, states, after, limit)
-    ids = [device for _, device in nsmallest(limit, found)]
+    many = sought is not None and len(sought.named) > AT_ONCE
+    found = _among_many if many else _first_of_each_state
+    ids = [device for _, device in nsmallest(limit, found(connection, shown, states, after, limit, sought))]
     by_id = {each.id: each for each in of_ids(connection, ids)}
     return [by_id[each] for each in ids]
 
 
 def _first_of_each_state(
-    connection: Connection, shown: Shown, states: Sequence[DeviceState], after: Place | None, limit: int
+    connection: Connection,
+    shown: Shown,
+    states: Sequence[DeviceState],
+    after: Place | None,
+    limit: int,
+    sought: Sought | None,
 ) -> list[tuple[int, str]]:
     """Return more than enough, in one statement: of each state so many as a page has. Each has the state's rank."""
+    is_sought = [_is_sought(sought)] if sought else []
     parts = [
-        select(select(_d.state, _d.id).where(*_is_shown(shown, state, after)).order_by(_d.id).limit(limit).subquery())
+        select(
+            select(_d.state, _d.id)
+            .where(*_is_shown(shown, state, after), *is_sought)
+            .order_by(_d.id)
+            .limit(limit)
+            .subquery()
+        )
         for state in states
     ]
     return [(_RANKS[state], device) for state, device in connection.execute(union_all(*parts))]
 
 
-def _matching(
-    connection: Connection, shown: Shown, states: Sequence[DeviceState], after: Place | None, matches: Matches
-) -> list[tuple[int, str]]:
-    """Return those whose names are wanted, which only the caller knows: the ids of all are read, from an index."""
-    wanted = or_(*(and_(*_is_shown(shown, state, after)) for state in states))
-    query = select(type_coerce(_d.state, String), type_coerce(_d.id, Text)).where(wanted)
-    found = connection.execute(query).all()
-    return [(_RANKS[state], device) for state, raw in found if matches(device := AnyText.from_database(raw))]
+def _is_sought(sought: Sought) -> ColumnElement[bool]:
+    return or_(contains(_d.id, sought.text, AnyText.to_database), _d.id.in_(sorted(sought.named)))
+
+
+def _among_many(
+    connection: Connection,
+    shown: Shown,
+    states: Sequence[DeviceState],
+    after: Place | None,
+    limit: int,
+    sought: Sought | None,
+) -> Iterator[tuple[int, str]]:
+    """Yield the first ones where more names are sought than a statement takes: such a page is soon full."""
+    for state in states:
+        query = select(_d.id).where(*_is_shown(shown, state, after)).order_by(_d.id)
+        with connection.execute(query, execution_options={"yield_per": AT_ONCE}) as rows:
+            found = (row.id for row in rows if sought is None or sought.text in row.id or row.id in sought.named)
+            yield from ((_RANKS[state], device) for device in islice(found, limit))
 
 
 def _is_shown(shown: Shown, state: DeviceState, after: Place | None) -> list[ColumnElement[Any]]:

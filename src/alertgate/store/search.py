@@ -6,13 +6,11 @@ a million alerts takes no longer than one among a few thousand, and can be conti
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
     Select,
@@ -24,14 +22,12 @@ from sqlalchemy import (
     select,
     type_coerce,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Severity
 from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
 from alertgate.store.column_types import AnyText
+from alertgate.store.contains import contains
 from alertgate.store.pages import Between, first_id
 from alertgate.store.tables import alerts, constant, incidents
 
@@ -113,7 +109,6 @@ def find_incidents(
     return Found([by_id[each] for each in ids if each in by_id], older, is_cut)
 
 
-_CAPITALS = str.maketrans(ascii_uppercase, ascii_lowercase)
 _WORDS = ("message", "data", "fields")
 """The columns of an alert in which a text is looked for."""
 
@@ -194,47 +189,18 @@ def _is_said(examined: Examined, text: str) -> Rule:
     """Return whether an incident's event, or one of its latest alerts, says a text."""
     words = select(*(alerts.c[name] for name in ("event", *_WORDS))).where(alerts.c.incident_id == examined.c.id)
     newest = words.order_by(alerts.c.id.desc()).limit(LATEST).correlate(examined.rows).subquery("newest")
-    is_named = _contains(examined.c.event, text, AnyText.to_database)
+    is_named = contains(examined.c.event, text, AnyText.to_database)
     return or_(is_named, exists(select(1).select_from(newest).where(_says(newest.c, text)).correlate(examined.rows)))
 
 
 def _says(columns: Any, text: str) -> Rule:
     """Return whether an alert says a text: its data and its other fields are JSON in ASCII."""
-    in_json = (_contains(columns[name], text, _json) for name in ("data", "fields"))
-    return or_(*(_contains(columns[name], text, AnyText.to_database) for name in ("event", "message")), *in_json)
+    in_json = (contains(columns[name], text, _json) for name in ("data", "fields"))
+    return or_(*(contains(columns[name], text, AnyText.to_database) for name in ("event", "message")), *in_json)
 
 
 def _json(text: str) -> str:
     return json.dumps(text)[1:-1]
-
-
-class _Holds(FunctionElement[bool]):
-    """Whether one text has another one in it. LIKE would take a minute where the texts are long and of one letter."""
-
-    type = Boolean()
-    inherit_cache = True
-
-
-@compiles(_Holds)
-def _holds(element: _Holds, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return f"strpos({compiler.process(element.clauses, **kwargs)}) > 0"
-
-
-@compiles(_Holds, "sqlite")
-def _holds_on_sqlite(element: _Holds, compiler: SQLCompiler, **kwargs: Any) -> str:
-    return f"instr({compiler.process(element.clauses, **kwargs)}) > 0"
-
-
-def _contains(column: ColumnElement[Any], text: str, stored: Callable[[str], str]) -> Rule:
-    """Return whether a column has a text, as it is stored. Not all databases know the case of other than ASCII."""
-    written = [stored(each) for each in (text, text.lower(), text.upper(), text.title())]
-    spellings = dict.fromkeys(lower(each) for each in written for lower in (str.lower, _ascii_lower))
-    lower = func.lower(type_coerce(column, Text))
-    return or_(*(_Holds(lower, each) for each in spellings))
-
-
-def _ascii_lower(text: str) -> str:
-    return text.translate(_CAPITALS)
 
 
 def _page(
