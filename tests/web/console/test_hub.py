@@ -8,7 +8,7 @@ from alertgate.credential import Credential
 from alertgate.errors import RateLimited
 from alertgate.session import Session
 from alertgate.topic import Topic
-from alertgate.web.console.hub import Hub, Stream, TooManyStreams
+from alertgate.web.console.hub import SHARE, Hub, Stream, TooManyStreams
 from tests.fakes import START
 
 EVERYTHING = frozenset(Topic)
@@ -88,8 +88,8 @@ def test_dear_pages_are_fetched_more_rarely():
     hub = Hub(most_hints=2)
     stream = joined(hub)
     turns = []
-    for seconds in (0.1, 0.29, 0.7, 0, 0, 0, 100, *[0] * 11):
-        hub.fetched(seconds)
+    for part in (0.3, 0.95, 2.3, 0, 0, 0, 1000, *[0] * 11):
+        hub.fetched(part * SHARE)
         hub.changed([Topic.ALERTS])
         hub.turn()
         turns.append(bool(stream.take()))

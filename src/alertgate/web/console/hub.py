@@ -12,14 +12,14 @@ from alertgate.errors import RateLimited, Unavailable
 from alertgate.session import Session
 from alertgate.topic import Topic
 
-MOST_HINTS = 8
+MOST_HINTS = 4
 """In one turn."""
-SHARE = 0.3
+SHARE = 0.15
 """Seconds that the pages fetched for hints may take in each second, all of them together.
 
-Eight that are asked for at once wait for each other, so that together they take 4.5 times as long as the processor
-works for them: it works 7 % of the time for pages, however many watch and however dear a page is. While much else is to
-be done they take longer, and so there are fewer.
+Four that are asked for at once wait for each other, so that together they take 2.5 times as long as the processor works
+for them: it works 6 % of the time for pages, however many watch and however dear a page is. While much else is to be
+done they take longer, and so there are fewer.
 """
 LONGEST_DEBT = 10
 """Turns after which there are hints again, however long a page took."""
