@@ -42,7 +42,7 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 
 @dataclass(frozen=True, slots=True)
-class AlertLine(Line):
+class ListedAlert(Line):
     """An alert in the list."""
 
     received_at: datetime
@@ -75,9 +75,9 @@ async def list_alerts(request: Request, gate: CurrentGate, viewer: CurrentViewer
     )
 
 
-def _line(alert: Alert, gate: Gate) -> AlertLine:
+def _line(alert: Alert, gate: Gate) -> ListedAlert:
     over = alert.signal is Signal.RESOLVED
-    return AlertLine(
+    return ListedAlert(
         id=alert.id,
         tag="ALL-CLEAR" if over else alert.severity.upper(),
         color="over" if over else alert.severity,

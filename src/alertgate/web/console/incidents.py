@@ -36,7 +36,7 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 
 @dataclass(frozen=True, slots=True)
-class IncidentLine(Line):
+class ListedIncident(Line):
     """An incident in the list."""
 
     opened_at: datetime
@@ -51,15 +51,15 @@ async def list_incidents(request: Request, gate: CurrentGate, viewer: CurrentVie
     filters = FilterReader(request.query_params.multi_items(), viewer.times, gate.device_names).read(IncidentStatus)
     more = {"statuses": list(IncidentStatus), "latest": search.LATEST}
 
-    def line(incident: Incident) -> IncidentLine:
+    def line(incident: Incident) -> ListedIncident:
         return _line(incident, gate, viewer.times)
 
     return await show_list(request, gate, viewer, "incidents.html", filters, search.find_incidents, line, more=more)
 
 
-def _line(incident: Incident, gate: Gate, times: Times) -> IncidentLine:
+def _line(incident: Incident, gate: Gate, times: Times) -> ListedIncident:
     over = incident.status is IncidentStatus.RESOLVED
-    return IncidentLine(
+    return ListedIncident(
         id=incident.id,
         tag="OVER" if over else incident.severity.upper(),
         color="over" if over else incident.severity,
