@@ -117,6 +117,7 @@ async def test_a_door_is_said_to_be_open_and_then_to_be_closed(gate, client):
     page = await seen(client, "/devices")
     assert "1 open incident" in page.text
     assert "door/front, open since now" in page.text
+    assert "Nobody has it yet." in (await seen(client, device_path(LEAK))).text
     await gate.particle(event="door/front", coreid=LEAK, data={"status": "closed"})
     assert "over now" in (await seen(client, "/devices")).text
     assert "over now" in (await seen(client, device_path(LEAK))).text

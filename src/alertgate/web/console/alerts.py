@@ -1,6 +1,6 @@
 """The archive of alerts, the page and the pictures of each, and those that couldn't be read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from alertgate.credential import in_words
 from alertgate.errors import NotFound
-from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
+from alertgate.model import Alert, AlertStatus, Signal, Source
 from alertgate.notify.render import content
 from alertgate.notify.render.pictures import pictures
 from alertgate.notify.render.text import one_line
@@ -21,14 +21,13 @@ from alertgate.store.search import Sought
 from alertgate.web.console import story
 from alertgate.web.console.filters import FilterReader
 from alertgate.web.console.hiding import hider
-from alertgate.web.console.lists import Older, older
+from alertgate.web.console.lists import Line, show_list
 from alertgate.web.console.pages import ConsoleRoute, shown
 from alertgate.web.console.times import Times
 from alertgate.web.console.viewer import CurrentViewer, Viewer
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.link_page import state
 
-ON_A_PAGE = 30
 ON_A_PAGE_OF_BODIES = 10
 MOST = Most(notifications=40, attempts=120)
 """How much of what was sent about its incident an alert's page tells."""
@@ -43,19 +42,13 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ListedAlert(Line):
     """An alert in the list."""
 
-    id: str
-    tag: str
-    color: str
-    name: str
-    event: str
     received_at: datetime
     status: str
     """Empty if it is one like any other."""
     says: str
-    incident_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +69,15 @@ async def list_alerts(request: Request, gate: CurrentGate, viewer: CurrentViewer
     """Show the newest alerts, or those that are looked for."""
     reader = FilterReader(request.query_params.multi_items(), viewer.times, gate.device_names)
     filters = reader.read(AlertStatus, "incident")
-    lines: list[Line] = []
-    then: Older | None = None
-    if not filters.problems:
-        read = gate.store.search if filters.sought.text else gate.store.read
-        found = await read(lambda connection: search.find_alerts(connection, filters.sought, filters.before, ON_A_PAGE))
-        lines = [_line(each, gate) for each in found.items]
-        then = older(found, "/alerts", filters)
-    values = {
-        "filters": filters,
-        "statuses": list(AlertStatus),
-        "severities": list(Severity),
-        "lines": lines,
-        "older": then,
-    }
-    return shown(request, viewer, "alerts.html", values, 422 if filters.problems else 200)
+    more = {"statuses": list(AlertStatus)}
+    return await show_list(
+        request, gate, viewer, "alerts.html", filters, search.find_alerts, lambda each: _line(each, gate), more=more
+    )
 
 
-def _line(alert: Alert, gate: Gate) -> Line:
+def _line(alert: Alert, gate: Gate) -> ListedAlert:
     over = alert.signal is Signal.RESOLVED
-    return Line(
+    return ListedAlert(
         id=alert.id,
         tag="ALL-CLEAR" if over else alert.severity.upper(),
         color="over" if over else alert.severity,
@@ -104,7 +86,6 @@ def _line(alert: Alert, gate: Gate) -> Line:
         received_at=alert.received_at,
         status="" if alert.status is AlertStatus.ACCEPTED else str(alert.status),
         says=content.essence(alert),
-        incident_id=alert.incident_id,
     )
 
 
@@ -196,17 +177,17 @@ async def picture(alert_id: UUID, number: int, gate: CurrentGate, viewer: Curren
 async def list_quarantined(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
     """Show the bodies that were let in but couldn't be read, the newest first."""
     filters = FilterReader(request.query_params.multi_items(), viewer.times, gate.device_names).read(AlertStatus)
-    lines: list[Unread] = []
-    then: Older | None = None
-    if not filters.problems:
-        sought = Sought(status=AlertStatus.QUARANTINED, since=filters.sought.since, until=filters.sought.until)
-        found = await gate.store.read(
-            lambda connection: search.find_alerts(connection, sought, filters.before, ON_A_PAGE_OF_BODIES)
-        )
-        lines = [_unread(each) for each in found.items]
-        then = older(found, "/quarantine", filters)
-    values = {"filters": filters, "lines": lines, "older": then}
-    return shown(request, viewer, "quarantine.html", values, 422 if filters.problems else 200)
+    sought = Sought(status=AlertStatus.QUARANTINED, since=filters.sought.since, until=filters.sought.until)
+    return await show_list(
+        request,
+        gate,
+        viewer,
+        "quarantine.html",
+        replace(filters, sought=sought),
+        search.find_alerts,
+        _unread,
+        ON_A_PAGE_OF_BODIES,
+    )
 
 
 def _unread(alert: Alert) -> Unread:

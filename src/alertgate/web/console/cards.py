@@ -20,6 +20,7 @@ from alertgate.policy.silences import Judged, Silences
 from alertgate.prove.going_on import GoingOn
 from alertgate.store.open_incidents import Telling
 from alertgate.web.console.act_buttons import Acts, acts
+from alertgate.web.console.excerpts import first_names
 from alertgate.web.console.times import Times
 from alertgate.web.link_page import SHOWN, named, progress, state
 
@@ -176,7 +177,7 @@ def _together(tellings: Iterable[Telling], key: Callable[[Telling], _Key]) -> It
 
 def _whom(kind: Kind, tellings: list[Telling]) -> str:
     """Return who is told, with what that is where it isn't the incident itself."""
-    return f"{_ABOUT.get(kind, '')}{_listed(_by_channel(tellings))}"
+    return f"{_ABOUT.get(kind, '')}{first_names(_by_channel(tellings), MOST_NAMES)}"
 
 
 _ABOUT = MappingProxyType(
@@ -214,12 +215,6 @@ def _by_channel(tellings: list[Telling]) -> list[str]:
     return [f"{who} by {listed(tuple(dict.fromkeys(by)))}" if by else who for who, by in found.items()]
 
 
-def _listed(names: list[str]) -> str:
-    shown = tuple(one_line(name, 60) for name in names[:MOST_NAMES])
-    more = len(names) - len(shown)
-    return f"{', '.join(shown)} and {more} more" if more else listed(shown) if shown else "nobody"
-
-
 _NEXT = MappingProxyType(
     {
         StepReason.SILENCED: ("what is still to be said is said", "when the silence ends"),
@@ -240,7 +235,9 @@ def _in_words(found: Upcoming) -> Coming:
     usual = ("{who}", "unless acknowledged") if found.kind else ("what comes next is decided", "")
     before, after = _NEXT.get(found.reason, usual)
     held = " (held until then)" if found.hold else ""
-    return Coming(before.format(who=_listed(list(found.who)), number=found.number), found.at, f"{after}{held}")
+    return Coming(
+        before.format(who=first_names(found.who, MOST_NAMES), number=found.number), found.at, f"{after}{held}"
+    )
 
 
 def _alarm(incident: Incident, told: list[Telling], coming: tuple[Coming, ...]) -> str:

@@ -16,6 +16,7 @@ from alertgate.notify.render.text import one_line
 from alertgate.proof import Proof
 from alertgate.store.counts import Queue
 from alertgate.store.failures import Failure
+from alertgate.web.console.excerpts import quoted
 
 LONGEST_REPLY = 400
 LONGEST = 200
@@ -146,7 +147,7 @@ def _card(name: ChannelName, facts: Facts, contacts: int) -> ChannelCard:
         succeeded_at=known.succeeded_at,
         failed_at=known.failed_at,
         reason=(known.reason or "").replace("_", " "),
-        reply=_quoted(known.reply),
+        reply=quoted(known.reply, LONGEST_REPLY),
         pending=queue.pending,
         sending=queue.sending,
         oldest_due_at=queue.oldest_due_at,
@@ -163,10 +164,6 @@ def state_word(state: ChannelState | None) -> str:
 
 def _advice(name: ChannelName, state: ChannelState, advise: Advise) -> str:
     return mask_all(advise(name, Transient(state.reason or Reason.UNCLEAR, state.reply)) or "")
-
-
-def _quoted(reply: str) -> str:
-    return one_line(mask_all(reply), LONGEST_REPLY)
 
 
 def limits(known: Iterable[DailyLimit], usage: Mapping[str, Usage], accounts: Iterable[str]) -> list[LimitCard]:
@@ -205,7 +202,7 @@ def _failure(failure: Failure, name: str | None) -> FailureRow:
         to=to if person in (None, notification.address) else f"{one_line(person, LONGEST)}, {to}",
         failed_at=notification.finished_at,
         reason=attempt.reason.replace("_", " ") if attempt else "",
-        reply=_quoted(attempt.reply) if attempt else "",
+        reply=quoted(attempt.reply, LONGEST_REPLY) if attempt else "",
     )
 
 

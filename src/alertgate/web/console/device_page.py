@@ -34,6 +34,7 @@ from alertgate.web.console.device_rows import (
     shown_name,
 )
 from alertgate.web.console.times import Times
+from alertgate.web.link_page import state
 
 SHORT, LONG = 7, 30
 """Days that plots show."""
@@ -58,7 +59,8 @@ class IncidentLine(NamedTuple):
     path: str
     words: str
     severity: str
-    status: str
+    state: str
+    """Who has it; empty if it is over."""
     at: datetime
     alerts: int
 
@@ -181,12 +183,12 @@ class DevicePage:
     @property
     def open(self) -> list[IncidentLine]:
         """Its incidents that aren't over."""
-        return [_line(each) for each in self.history.open]
+        return [_line(each, self.times) for each in self.history.open]
 
     @property
     def over(self) -> list[IncidentLine]:
         """Its incidents that are over."""
-        return [_line(each) for each in self.history.over]
+        return [_line(each, self.times) for each in self.history.over]
 
     @property
     def more_open(self) -> int:
@@ -314,16 +316,13 @@ def _times(texts: Sequence[str]) -> list[datetime]:
     return [datetime.fromisoformat(each) for each in reversed(texts)]
 
 
-def _line(incident: Incident) -> IncidentLine:
+def _line(incident: Incident, times: Times) -> IncidentLine:
     is_over = incident.status is IncidentStatus.RESOLVED
-    by = one_line(incident.acknowledged_by or "somebody", LONGEST_NAME)
-    has = "snoozed" if incident.is_snoozed else "acknowledged"
-    status = {IncidentStatus.OPEN: "open: nobody has it yet", IncidentStatus.ACKNOWLEDGED: f"{has} by {by}"}
     return IncidentLine(
         path=f"/incidents/{incident.id}",
         words=said_words(incident, None),
         severity="over" if is_over else str(incident.severity),
-        status="over" if is_over else status[incident.status],
+        state="" if is_over else state(incident, times),
         at=(incident.resolved_at or incident.last_alert_at) if is_over else incident.opened_at,
         alerts=incident.alert_count,
     )

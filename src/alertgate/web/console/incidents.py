@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from alertgate.errors import NotFound
-from alertgate.model import Incident, IncidentStatus, Severity
+from alertgate.model import Incident, IncidentStatus
 from alertgate.notify.failure_words import why
 from alertgate.notify.names import event_name, where
 from alertgate.prove.going_on import GoingOn, read_one
@@ -21,14 +21,13 @@ from alertgate.web.console import story
 from alertgate.web.console.filters import FilterReader
 from alertgate.web.console.hiding import hider
 from alertgate.web.console.incident_acts import cards
-from alertgate.web.console.lists import Older, older
+from alertgate.web.console.lists import Line, show_list
 from alertgate.web.console.pages import ConsoleRoute, shown
 from alertgate.web.console.times import Times
 from alertgate.web.console.viewer import CurrentViewer, Viewer
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.link_page import state
 
-ON_A_PAGE = 30
 MOST = Most(notifications=40, attempts=120)
 """How much of what was sent about an incident its page tells."""
 MOST_FAILURES = 20
@@ -37,14 +36,9 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ListedIncident(Line):
     """An incident in the list."""
 
-    id: str
-    tag: str
-    color: str
-    name: str
-    event: str
     opened_at: datetime
     last_at: datetime
     alerts: str
@@ -55,29 +49,17 @@ class Line:
 async def list_incidents(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
     """Show the newest incidents, or those that are looked for."""
     filters = FilterReader(request.query_params.multi_items(), viewer.times, gate.device_names).read(IncidentStatus)
-    lines: list[Line] = []
-    then: Older | None = None
-    if not filters.problems:
-        read = gate.store.search if filters.sought.text else gate.store.read
-        found = await read(
-            lambda connection: search.find_incidents(connection, filters.sought, filters.before, ON_A_PAGE)
-        )
-        lines = [_line(each, gate, viewer.times) for each in found.items]
-        then = older(found, "/incidents", filters)
-    values = {
-        "filters": filters,
-        "statuses": list(IncidentStatus),
-        "severities": list(Severity),
-        "lines": lines,
-        "older": then,
-        "latest": search.LATEST,
-    }
-    return shown(request, viewer, "incidents.html", values, 422 if filters.problems else 200)
+    more = {"statuses": list(IncidentStatus), "latest": search.LATEST}
+
+    def line(incident: Incident) -> ListedIncident:
+        return _line(incident, gate, viewer.times)
+
+    return await show_list(request, gate, viewer, "incidents.html", filters, search.find_incidents, line, more=more)
 
 
-def _line(incident: Incident, gate: Gate, times: Times) -> Line:
+def _line(incident: Incident, gate: Gate, times: Times) -> ListedIncident:
     over = incident.status is IncidentStatus.RESOLVED
-    return Line(
+    return ListedIncident(
         id=incident.id,
         tag="OVER" if over else incident.severity.upper(),
         color="over" if over else incident.severity,

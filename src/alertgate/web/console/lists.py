@@ -1,12 +1,37 @@
-"""How a list goes on: its next page, or a search that ended before it was through. Pure."""
+"""The lists of what is stored: rows that filters look for, and how a list goes on."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
-from alertgate.store.search import Found
+from fastapi import Request, Response
+
+from alertgate.model import Severity
+from alertgate.store import Connection
+from alertgate.store.search import Found, Sought
 from alertgate.uuid7 import time_of
 from alertgate.web.console.filters import Filters
+from alertgate.web.console.pages import shown
+from alertgate.web.console.viewer import Viewer
+from alertgate.web.dependencies import Gate
+
+ON_A_PAGE = 30
+NO_MORE: Mapping[str, object] = MappingProxyType({})
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What each line of a list has: a link after its tag."""
+
+    id: str
+    tag: str
+    color: str
+    """A class of the style sheet."""
+    name: str
+    event: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +43,30 @@ class Older:
     """When the oldest row that was looked at is of, if the search ended there."""
 
 
-def older(found: Found[Any], path: str, filters: Filters) -> Older | None:
+async def show_list(
+    request: Request,
+    gate: Gate,
+    viewer: Viewer,
+    template: str,
+    filters: Filters,
+    find: Callable[[Connection, Sought, str | None, int], Found[_Row]],
+    line: Callable[[_Row], object],
+    most: int = ON_A_PAGE,
+    more: Mapping[str, object] = NO_MORE,
+) -> Response:
+    """Show the newest rows, or those that are looked for; nothing is, if some of the filters can't be used."""
+    lines: list[object] = []
+    then: Older | None = None
+    if not filters.problems:
+        read = gate.store.search if filters.sought.text else gate.store.read
+        found = await read(lambda connection: find(connection, filters.sought, filters.before, most))
+        lines = [line(each) for each in found.items]
+        then = _older(found, request.url.path, filters)
+    values = {"filters": filters, "severities": list(Severity), "lines": lines, "older": then, **more}
+    return shown(request, viewer, template, values, 422 if filters.problems else 200)
+
+
+def _older(found: Found[Any], path: str, filters: Filters) -> Older | None:
     """Return how a list goes on; None if there is nothing more."""
     if found.older is None:
         return None

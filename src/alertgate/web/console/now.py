@@ -11,8 +11,6 @@ from alertgate.addresses import mask
 from alertgate.device import DeviceState
 from alertgate.errors import StoreError
 from alertgate.model import Source
-from alertgate.notify.course import listed
-from alertgate.notify.render.text import one_line
 from alertgate.policy.policy import Policy
 from alertgate.policy.schedules import on_call
 from alertgate.prove.cause_words import CAUSES
@@ -21,6 +19,7 @@ from alertgate.prove.health import OK
 from alertgate.store import Connection, counts, device_lists
 from alertgate.store.counts import HourCount
 from alertgate.web.console.channel_view import state_word
+from alertgate.web.console.excerpts import first_names
 from alertgate.web.console.incident_acts import cards
 from alertgate.web.console.pages import ConsoleRoute, shown
 from alertgate.web.console.strip import MOST, begins_at, strip
@@ -122,15 +121,9 @@ def channels_now(gate: Gate) -> list[tuple[str, str]]:
 def on_call_now(policy: Policy, at: datetime) -> list[tuple[str, str]]:
     """Return who is on call by each schedule of the policy; without schedules, whoever is told."""
     if policy.schedules:
-        return [(name, _names(on_call(each, at).who) or "nobody") for name, each in policy.schedules.items()]
+        return [(name, first_names(on_call(each, at).who, MOST_NAMES)) for name, each in policy.schedules.items()]
     if not policy.people:
         return [("", "nobody: there are no recipients")]
     if not policy.has_people:
-        return [("", f"everyone: {_names([mask(name) for name in policy.people])}")]
-    return [("", f"everyone: {_names(list(policy.people))}")]
-
-
-def _names(names: Sequence[str]) -> str:
-    shown_names = tuple(one_line(name, 60) for name in names[:MOST_NAMES])
-    more = len(names) - len(shown_names)
-    return f"{', '.join(shown_names)} and {more} more" if more else listed(shown_names) if shown_names else ""
+        return [("", f"everyone: {first_names([mask(name) for name in policy.people], MOST_NAMES)}")]
+    return [("", f"everyone: {first_names(list(policy.people), MOST_NAMES)}")]

@@ -17,6 +17,7 @@ from alertgate.policy.turns_ahead import Duty, duty
 from alertgate.policy.written import show_duration
 from alertgate.proof import Proof
 from alertgate.store.last_told import LastTold
+from alertgate.web.console.excerpts import quoted
 
 LONGEST = 200
 LONGEST_REPLY = 300
@@ -147,7 +148,7 @@ def _proofs(told: LastTold | None) -> Iterator[ProofLine]:
     if told is None:
         return
     last, attempt = told.last, told.attempt
-    said = _quoted(attempt.reply) if attempt else ""
+    said = quoted(attempt.reply, LONGEST_REPLY) if attempt else ""
     if last.status is not NotificationStatus.SENT:
         failed = last.status is NotificationStatus.FAILED or last.given_up
         word = "failed" if failed else "not sent yet" if last.status is not NotificationStatus.CANCELLED else "not sent"
@@ -161,7 +162,7 @@ def _proofs(told: LastTold | None) -> Iterator[ProofLine]:
 
 def _proved(proved: Notification) -> ProofLine:
     word, by = proved.proof or Proof.SENT, proved.proved_by or ""
-    via = f"{word} (by {one_line(mask_all(by), LONGEST)})" if by else f"{word} by {proved.channel}"
+    via = f"{word} (by {quoted(by, LONGEST)})" if by else f"{word} by {proved.channel}"
     return ProofLine(via, "over", proved.proved_at or proved.finished_at)
 
 
@@ -169,11 +170,7 @@ def _tested(test: Tested) -> ProofLine:
     result = test.result
     said = "; ".join(filter(None, (result.text, result.proof_text)))
     word = f"test {result.proof or Proof.SENT}" if result.sent else "test failed"
-    return ProofLine(word, "over" if result.sent else "critical", test.at, _quoted(said))
-
-
-def _quoted(reply: str) -> str:
-    return one_line(mask_all(reply), LONGEST_REPLY)
+    return ProofLine(word, "over" if result.sent else "critical", test.at, quoted(said, LONGEST_REPLY))
 
 
 def _duties(name: str, facts: Facts) -> Iterator[Duty]:
