@@ -15,6 +15,8 @@ from tests.pages import Page
 
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 """What a browser sends with a form of the console's own pages."""
+BESIDE = 8
+"""Statements of background jobs that may be counted with a page's: far fewer than one for each row would be."""
 
 
 @asynccontextmanager

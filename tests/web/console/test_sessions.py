@@ -14,7 +14,7 @@ from alertgate.store import sessions
 from alertgate.web.console.browsers import browser
 from alertgate.web.console.sessions import AT_ONCE
 from tests.conftest import API, Running, serving
-from tests.console import SAME_ORIGIN, link_for, queries, seen, sent, signed_in, signed_in_by_link
+from tests.console import BESIDE, SAME_ORIGIN, link_for, queries, seen, sent, signed_in, signed_in_by_link
 from tests.fakes import START, FakeClock, until
 
 OTHER = "other-token-0123456789abcdefghij"
@@ -195,7 +195,7 @@ async def test_the_list_takes_as_few_queries_for_many_and_goes_on(service: Runni
     async with signed_in(service) as client:
         few = len(await queries(client, "/sessions"))
         await put(service, *(session(service, number) for number in range(AT_ONCE * 2)))
-        assert len(await queries(client, "/sessions")) == few <= 20
+        assert len(await queries(client, "/sessions")) <= min(few + BESIDE, 20)
         names: list[str] = []
         path = "/sessions"
         while path:
