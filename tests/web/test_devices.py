@@ -1,6 +1,7 @@
 """Devices by the API: who is listed, what is known of each, and what people call them; on both databases."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -61,15 +62,22 @@ def store_devices(store: Store, *known: Device) -> None:
         insert_rows(connection, devices, known)
 
 
-@pytest.fixture
-async def gate(make_settings, database, tmp_path) -> AsyncIterator[Running]:
-    """A service on each database that knows four devices, with a clock that stands still."""
+@asynccontextmanager
+async def knowing(make_settings, database, tmp_path) -> AsyncIterator[Running]:
+    """Run a service that knows four devices, with a clock that stands still."""
     file = tmp_path / "policy.toml"
     file.write_text(POLICY)
     settings = make_settings(policy_file=file, devices=f"{SHED}=Shed", secret_key="k" * 40, **database)
     async with serving(settings, clock=FakeClock()) as running:
         store_devices(running.gate.store, *KNOWN)
         await running.gate.device_names.follow(running.gate.store)
+        yield running
+
+
+@pytest.fixture
+async def gate(make_settings, database, tmp_path) -> AsyncIterator[Running]:
+    """A service on each database that knows four devices."""
+    async with knowing(make_settings, database, tmp_path) as running:
         yield running
 
 

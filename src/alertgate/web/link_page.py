@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from alertgate.addresses import mask
 from alertgate.credential import in_words
 from alertgate.group.by_link import ASKED_FIRST, LinkAct, LinkGroup, groups
+from alertgate.group.silencing import held_unless
 from alertgate.model import (
     ChannelName,
     Incident,
@@ -313,3 +314,10 @@ def named(each: ToldContact | Telling) -> str:
 
 def _contact(each: ToldContact) -> tuple[ChannelName, str]:
     return each.channel, each.address
+
+
+def held(incident: Incident) -> str:
+    """Return what a silence of an incident's device would hold."""
+    if unless := held_unless(incident):
+        return f"Until it ends nobody is told of anything that the device reports, unless it is {unless}."
+    return "Until it ends nobody is told of anything that the device reports, NOT EVEN IF IT IS CRITICAL."

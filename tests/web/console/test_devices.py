@@ -11,10 +11,10 @@ from alertgate.store.device_tables import vitals
 from alertgate.store.engine import Store
 from alertgate.store.rows import insert_rows
 from alertgate.web.console.device_rows import device_path
-from tests.conftest import Running, serving
+from tests.conftest import Running
 from tests.console import BESIDE, queries, seen, sent, signed_in
-from tests.fakes import START, FakeClock
-from tests.web.test_devices import DOOR, HOUR, KNOWN, LEAK, POLICY, SHED, TRACKER, store_devices
+from tests.fakes import START
+from tests.web.test_devices import DOOR, HOUR, KNOWN, LEAK, TRACKER, knowing, store_devices
 
 CALLED = ("Front door", "Leak cellar", "Shed", TRACKER)
 BIDI = "evil\u202ebidi\u0007"
@@ -23,13 +23,8 @@ STRANGE = ["a/b", "//", "line\nbreak", "100%?#&", "\u202eevil", "..", ".", "a b"
 
 @pytest.fixture
 async def gate(make_settings, database, tmp_path) -> AsyncIterator[Running]:
-    """A service on each database that knows four devices, with a clock that stands still."""
-    file = tmp_path / "policy.toml"
-    file.write_text(POLICY)
-    settings = make_settings(policy_file=file, devices=f"{SHED}=Shed", secret_key="k" * 40, **database)
-    async with serving(settings, clock=FakeClock()) as running:
-        store_devices(running.gate.store, *KNOWN)
-        await running.gate.device_names.follow(running.gate.store)
+    """A service on each database that knows four devices."""
+    async with knowing(make_settings, database, tmp_path) as running:
         yield running
 
 

@@ -17,8 +17,8 @@ from alertgate.web import device_naming as naming
 from alertgate.web.body import read_body
 from alertgate.web.console.device_page import LONG, SHORT, DevicePage
 from alertgate.web.console.device_rows import LONGEST_NAME, counts, device_path, row
+from alertgate.web.console.entrance import form
 from alertgate.web.console.pages import ConsoleRoute, Notice, done, shown
-from alertgate.web.console.sign_in import form
 from alertgate.web.console.viewer import CurrentOperator, CurrentViewer, Viewer
 from alertgate.web.convertors import ANYTHING
 from alertgate.web.cursor import seal_text, unseal_text

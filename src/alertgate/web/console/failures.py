@@ -10,8 +10,8 @@ from alertgate.notify.dismiss import DismissResult
 from alertgate.notify.replay import ReplayResult
 from alertgate.web import failure_acts
 from alertgate.web.body import read_body
+from alertgate.web.console.entrance import form, local
 from alertgate.web.console.pages import ConsoleRoute, Notice, done
-from alertgate.web.console.sign_in import form, local
 from alertgate.web.console.viewer import CurrentViewer
 from alertgate.web.dependencies import CurrentGate
 

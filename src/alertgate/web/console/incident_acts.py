@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 from alertgate.answers import Verdict
 from alertgate.errors import Conflict, Invalid, NotFound
 from alertgate.group.actions import Action, Applied
-from alertgate.group.silencing import SilenceResult, held_unless
+from alertgate.group.silencing import SilenceResult
 from alertgate.group.transitions import Transition, TransitionResult
 from alertgate.model import Incident, IncidentStatus
 from alertgate.notify.render.text import one_line
@@ -26,10 +26,11 @@ from alertgate.web.acts import log_act
 from alertgate.web.body import read_body
 from alertgate.web.console.act_buttons import ASKED_FIRST, HOURS, ConsoleAct, called, judge, lasting
 from alertgate.web.console.cards import Cards
+from alertgate.web.console.entrance import form, local
 from alertgate.web.console.pages import ConsoleRoute, Notice, done, shown
-from alertgate.web.console.sign_in import form, local
 from alertgate.web.console.viewer import CurrentViewer, Viewer
 from alertgate.web.dependencies import CurrentGate, Gate
+from alertgate.web.link_page import held
 
 CHANGED = (
     "It changed after the page was loaded, so nothing was done. This is how it stands now; press again if you still "
@@ -268,13 +269,6 @@ def question(act: ConsoleAct, incident: Incident, silence: Silence | None, viewe
 
 def _answers(act: ConsoleAct, label: str) -> tuple[tuple[int, str], ...]:
     return tuple((hours, label.format(hours)) for hours in HOURS[act])
-
-
-def held(incident: Incident) -> str:
-    """Return what a silence of an incident's device would hold."""
-    if unless := held_unless(incident):
-        return f"Until it ends nobody is told of anything that the device reports, unless it is {unless}."
-    return "Until it ends nobody is told of anything that the device reports, NOT EVEN IF IT IS CRITICAL."
 
 
 def _released(silence: Silence, viewer: Viewer) -> str:

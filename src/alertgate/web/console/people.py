@@ -16,8 +16,8 @@ from alertgate.store.last_told import last_told
 from alertgate.web.acts import log_tests
 from alertgate.web.body import read_body
 from alertgate.web.console import people_view
+from alertgate.web.console.entrance import form
 from alertgate.web.console.pages import ConsoleRoute, Notice, done, shown
-from alertgate.web.console.sign_in import form
 from alertgate.web.console.viewer import CurrentOperator, CurrentViewer, Viewer
 from alertgate.web.dependencies import CurrentGate, Gate
 

@@ -11,14 +11,12 @@ from alertgate.credential import Credential
 from alertgate.errors import RateLimited, Unauthenticated
 from alertgate.session import token_mark
 from alertgate.store import sessions
-from alertgate.web.console.entrance import Entrant, begin, form, form_of_stranger, local, sign_in_values
+from alertgate.web.console.entrance import Entrant, begin, form_of_stranger, sign_in_values
 from alertgate.web.console.pages import ConsoleRoute, Notice, done, plain, said
 from alertgate.web.console.viewer import CurrentViewer, cookie_name
 from alertgate.web.dependencies import CurrentGate, Gate, client_address
 from alertgate.web.guards import Guard, api_guard
 from alertgate.web.problems import describe
-
-__all__ = ["form", "local", "router", "signed_out"]
 
 LONGEST_NAME = 60
 NAMELESS = "console"

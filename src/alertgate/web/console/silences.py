@@ -15,9 +15,9 @@ from alertgate.store.incidents import Alike
 from alertgate.web.acts import log_silence, log_silence_end
 from alertgate.web.body import read_body
 from alertgate.web.console import silence_form, silence_view
+from alertgate.web.console.entrance import form
 from alertgate.web.console.fields import Fields
 from alertgate.web.console.pages import ConsoleRoute, Notice, done, shown
-from alertgate.web.console.sign_in import form
 from alertgate.web.console.viewer import CurrentViewer, Viewer
 from alertgate.web.cursor import seal, unseal
 from alertgate.web.dependencies import CurrentGate, Gate

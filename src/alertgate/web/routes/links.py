@@ -30,7 +30,6 @@ from alertgate.group.by_link import (
     affected,
     group_of,
 )
-from alertgate.group.silencing import held_unless
 from alertgate.links import fingerprint, is_like_a_token
 from alertgate.prove.linked import Story, story
 from alertgate.store import Connection
@@ -38,7 +37,7 @@ from alertgate.web.acts import log_act
 from alertgate.web.body import read_body
 from alertgate.web.convertors import ANYTHING
 from alertgate.web.dependencies import CurrentGate, Gate, client_address
-from alertgate.web.link_page import LinkPage
+from alertgate.web.link_page import LinkPage, held
 from alertgate.web.middleware import LET_IN
 from alertgate.web.pages import ROBOTS, page
 from alertgate.web.problems import describe
@@ -270,13 +269,6 @@ def _page(shown: Story, gate: Gate, *, notice: str = "", done: bool = False, sta
 def _ask(shown: Story, group: LinkGroup, act: LinkAct, gate: Gate, *, notice: str = "", status: int = 200) -> Response:
     asked = {"title": _QUESTIONS[act].question, "act": act, "notice": notice, **_QUESTIONS[act]._asdict()}
     if act is LinkAct.SILENCE:
-        asked["consequence"] = f"{_held(group)} {_QUESTIONS[act].consequence}"
+        [worst] = affected(group, LinkAct.SILENCE)
+        asked["consequence"] = f"{held(worst)} {_QUESTIONS[act].consequence}"
     return page("link_ask.html", {**asked, "group": _made(shown, gate).group(group)}, status)
-
-
-def _held(group: LinkGroup) -> str:
-    """Return what a silence of a group's device would hold."""
-    [worst] = affected(group, LinkAct.SILENCE)
-    if unless := held_unless(worst):
-        return f"Until it ends nobody is told of anything that the device reports, unless it is {unless}."
-    return "Until it ends nobody is told of anything that the device reports, NOT EVEN IF IT IS CRITICAL."
