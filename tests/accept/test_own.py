@@ -316,6 +316,23 @@ async def test_what_lasted_when_a_process_ended_is_cleared_by_the_next(store: St
     assert all_incidents(store)[0].status is IncidentStatus.RESOLVED
 
 
+async def test_what_another_replica_raises_after_this_one_started_is_not_over_by_its_first_word(store: Store):
+    """It has read how things stood before they failed; its next word counts, once it has seen them as well."""
+    clock = FakeClock()
+    one, two = own_alerts(store, clock), own_alerts(store, clock)
+    one.lasts(POLICY, "policy", Cause.POLICY_INVALID, Severity.WARNING)
+    await one.run()
+    two.lasts(POLICY, "policy", None, Severity.WARNING)
+    await two.run()
+    assert [alert.signal for alert in all_alerts(store)] == [Signal.FIRING]
+    for own in (one, two):
+        own.lasts(POLICY, "policy", Cause.POLICY_INVALID, Severity.WARNING)
+        await own.run()
+    two.lasts(POLICY, "policy", None, Severity.WARNING)
+    await two.run()
+    assert [alert.signal for alert in all_alerts(store)] == [Signal.FIRING, Signal.RESOLVED]
+
+
 async def test_a_person_who_ends_what_lasts_hears_of_its_next_change(store: Store):
     """Not of the same again."""
     clock = FakeClock()

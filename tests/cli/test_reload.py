@@ -107,11 +107,12 @@ async def test_a_reload_without_a_known_process_says_how(tmp_path, policy, env, 
 
 @pytest.mark.usefixtures("policy")
 async def test_a_process_that_is_not_alertgate_is_never_signalled(tmp_path):
-    """As where the lock file is a container's, whose process ids mean others here."""
+    """As where the lock file is a container's, whose process ids mean others here, whatever they are called."""
     file = tmp_path / "data" / "alertgate.db"
     file.parent.mkdir()
     lock = claim(file)
-    other = await asyncio.create_subprocess_exec(sys.executable, "-c", "import sys; sys.stdin.read()", stdin=-1)
+    waiting = "import sys; sys.stdin.read()"
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", waiting, "alertgate", "serve", stdin=-1)
     try:
         lock.truncate(0)
         lock.write(str(other.pid))

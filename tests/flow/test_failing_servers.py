@@ -214,8 +214,9 @@ async def test_close_to_the_daily_limit_only_what_is_critical_is_sent(make_setti
             service.gate.deliverer.wake()
             await until(lambda: asyncio.sleep(0, service.gate.deliverer.budgets["mail"] is Budget.RESERVE))
             waiting = await raise_alert(service.client, coreid="waits")
-            await raise_alert(service.client, event="leak", coreid="new")
+            leak = await raise_alert(service.client, event="leak", coreid="new")
             mails = await sink.received(19)
+            assert (await attempted(service, leak))["status"] == "sent"
             assert mails[18].mail["Subject"] == "[CRITICAL] new: leak"
             clock.move(minutes=6)
             status = (await service.client.get("/status", headers=API_BEARER)).json()

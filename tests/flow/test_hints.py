@@ -90,6 +90,7 @@ async def test_each_device_is_told_once_however_often_it_says_it(make_settings):
             for device in ("d1", "d2", "d1", "d2"):
                 await service.particle(**body, coreid=device)
             await sink.received(2)
+            await service.settled()
             clock.move(hours=1)
             await service.particle(**body, coreid="d1")
             await service.gate.own_alerts.run()
@@ -127,6 +128,7 @@ async def test_a_policy_that_cannot_be_used_is_told_until_it_is_mended(make_sett
             assert f"Policy file not used since 14:03: {why}" in mail.text
             degraded = (await service.client.get("/health", headers=API_BEARER)).json()["degraded"]
             assert [line.split(";")[0] for line in degraded] == [(keeper.trouble or "").split(";")[0]]
+            await service.settled()
             for _ in range(10):
                 clock.move(hours=3)
                 await keeper.reload() if way == "reload" else await keeper.follow()

@@ -190,6 +190,7 @@ async def test_a_retry_that_fails_again_is_no_all_clear(make_settings):
     async with mail_sink() as sink, serving(make_settings(**told_both(sink)), clock=clock) as service:
         await service.particle()
         await own_mails(sink, 1)
+        await service.settled()
         [failure] = await listed(service)
         sink.open.clear()  # the server takes its time
         del sink.refused[BAD]
@@ -218,6 +219,7 @@ async def test_a_later_message_that_arrives_ends_it(make_settings):
     async with mail_sink() as sink, serving(make_settings(**told_both(sink)), clock=clock) as service:
         await service.particle()
         await own_mails(sink, 1)
+        await service.settled()
         del sink.refused[BAD]
         clock.move(minutes=6)
         await service.particle(data="again")
@@ -230,12 +232,12 @@ async def test_replicas_agree(make_settings, postgres_database):
     clock = FakeClock()
     async with mail_sink() as sink, AsyncExitStack() as stack:
         settings = make_settings(database_url=postgres_database, **told_both(sink))
-        one = await stack.enter_async_context(serving(settings, clock=clock))
+        one, two = [await stack.enter_async_context(serving(settings, clock=clock)) for _ in range(2)]
         await one.particle()
-        await is_outstanding(one, 2)
-        two = await stack.enter_async_context(serving(settings, clock=clock))
-        await is_outstanding(two, 2)
+        for service in (one, two):
+            await is_outstanding(service, 2)
         await own_mails(sink, 1)
+        await one.settled()
         clock.move(minutes=5)
         for service in (one, two):
             await look(service)

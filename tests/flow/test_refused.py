@@ -71,6 +71,7 @@ async def test_a_burst_over_the_limit_is_told_once_and_so_is_its_end(make_settin
             "open",
         )
         assert await degraded(service) == [f"{GENERIC}: since 2026-11-23 14:03 UTC{LASTS}"]
+        await service.settled()
         clock.move(minutes=5)
         text = (await own_mails(sink, 2))[1]
         assert "40 alerts from 127.0.0.1 refused at 14:03: over RATE_LIMIT." in text
@@ -311,6 +312,7 @@ async def test_two_replicas_tell_once(make_settings, postgres_database):
                 answers = [(await service.generic()).status_code for _ in range(4)]
                 assert answers == [202, 429, 429, 429]
             await own_mails(sink, 1)
+            await one.settled()
             clock.move(minutes=5)
 
             async def over():

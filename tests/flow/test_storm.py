@@ -49,6 +49,7 @@ async def test_a_storm_sends_five_messages_per_address(make_settings, database):
             await sink.received(4)  # the second device's opening is sent at once, during the first one's storm
             await asyncio.gather(*(event(service.client, "storm", n=n) for n in range(250, 500)))
 
+            await all_sent(service, other["id"])
             clock.move(minutes=5)  # GROUP_INTERVAL is over: one update for each address
             service.gate.deliverer.wake()
             await sink.received(6)

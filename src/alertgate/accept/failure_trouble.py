@@ -23,19 +23,19 @@ def note(
     outstanding: Outstanding | None,
     targets: Collection[Target],
     own_alerts: OwnAlerts,
-    now: datetime,
+    seen_at: datetime,
     by_secret: Mapping[Target, str] = NOBODY,
 ) -> None:
-    """Note how many failures are outstanding, once that is known. While one is retried, it isn't over.
+    """Note how many failures were outstanding at a time, once that is known. While one is retried, it isn't over.
 
     `by_secret` says whom contacts are of whose addresses the policy only names.
     """
     if outstanding is None or outstanding.retrying:
         return
     contacts = outstanding.contacts
-    tally = summed(contacts, targets, now, by_secret) if contacts else None
+    tally = summed(contacts, targets, seen_at, by_secret) if contacts else None
     severity = worst(Severity.INFO, *(contact.severity for contact in contacts))
-    own_alerts.stands(Trouble.FAILED, ABOUT, tally, severity)
+    own_alerts.stands(Trouble.FAILED, ABOUT, tally, severity, seen_at=seen_at)
 
 
 def summed(

@@ -19,6 +19,8 @@ class Heard:
     covered: int = 0
     """How many of `raised` had occurred when the incident was last seen open."""
     cleared: bool = False
+    left_before: datetime | None = None
+    """Only an incident that was opened before this counts as cleared; None: any."""
     lasts: bool = False
     """Whether it is one of CONFIRMED, and lasts here."""
 
@@ -35,17 +37,25 @@ class Heard:
         self.raised += 1
         self.cleared = False
 
-    def over(self, now: datetime) -> None:
+    def over(self, now: datetime, left_before: datetime | None = None) -> None:
         """Note that it is over here: what every process sees for itself may last elsewhere."""
         if self.trouble not in CONFIRMED:
-            self.cleared = True
+            self.cleared, self.left_before = True, left_before
         elif self.lasts:
             self.lasts, self.last_at = False, now
 
     def take(self, now: datetime) -> Known:
         """Return what is known; what is unsaid counts as said, unless it is put back."""
         last_at = now if self.lasts else self.last_at
-        known = Known(last_at, self.unsaid, self.severity, self.raised > self.covered, self.cleared, self.lasts)
+        known = Known(
+            last_at,
+            self.unsaid,
+            self.severity,
+            self.raised > self.covered,
+            self.cleared,
+            self.lasts,
+            self.left_before,
+        )
         self.unsaid, self.severity = None, Severity.INFO
         return known
 

@@ -118,10 +118,13 @@ class OwnAlerts:
         """
         self._hear(Subject(trouble, about), self._occurred(cause, sender, detail, since), severity)
 
-    def clear(self, trouble: Trouble, about: str) -> None:
-        """Note that a trouble is over, rather than wait until it hasn't occurred for GROUP_INTERVAL."""
+    def clear(self, trouble: Trouble, about: str, *, left_before: datetime | None = None) -> None:
+        """Note that a trouble is over, rather than wait until it hasn't occurred for GROUP_INTERVAL.
+
+        `left_before`: only an incident that was opened before this is over.
+        """
         now = self._clock.now()
-        self._heard.setdefault(Subject(trouble, about), Heard(trouble, now)).over(now)
+        self._heard.setdefault(Subject(trouble, about), Heard(trouble, now)).over(now, left_before)
 
     def lasts(
         self,
@@ -135,19 +138,24 @@ class OwnAlerts:
     ) -> None:
         """Note why a trouble of LASTING or CONFIRMED lasts, or with None that it doesn't. Called again and again."""
         tally = self._occurred(cause, "", detail, since) if cause else None
-        self.stands(trouble, about, tally, severity)
+        self.stands(trouble, about, tally, severity, seen_at=self._clock.now())
 
-    def stands(self, trouble: Trouble, about: str, tally: Tally | None, severity: Severity) -> None:
-        """Note how a trouble of LASTING or CONFIRMED stands, or with None that it is over. Called again and again.
+    def stands(
+        self, trouble: Trouble, about: str, tally: Tally | None, severity: Severity, *, seen_at: datetime
+    ) -> None:
+        """Note how a trouble of LASTING or CONFIRMED stood at a time, None: it was over. Called again and again.
 
         Only news and a higher severity are raised, and only an end is cleared. The first call clears what an earlier
-        process may have left open of LASTING. Once a person has resolved the incident, any growth is news.
+        process may have left open of LASTING, but not what another replica has raised since `seen_at`: that one saw
+        more. Once a person has resolved the incident, any growth is news.
         """
         subject = Subject(trouble, about)
         noted = self._lasting.get(subject)
         if tally is None:
-            if noted or (trouble in LASTING and subject not in self._lasting):
+            if noted:
                 self.clear(trouble, about)
+            elif trouble in LASTING and subject not in self._lasting:
+                self.clear(trouble, about, left_before=seen_at)
             self._lasting[subject] = None
         elif noted is None or self._is_news(subject, noted, tally) or severity.rank > noted.severity.rank:
             self._lasting[subject] = _Lasting(tally, severity)

@@ -125,9 +125,10 @@ class Watch:
 
     async def look_at_failures(self) -> None:
         """Raise that failed notifications are outstanding."""
+        seen_at = self._clock.now()
         await self._watched.failures.look()
         latest, told = self._watched.failures.latest, self._watched.directory
-        failure_trouble.note(latest, told.targets, self._own, self._clock.now(), told.by_secret)
+        failure_trouble.note(latest, told.targets, self._own, seen_at, told.by_secret)
 
     async def look_at_channels(self) -> None:
         """Raise that a channel has been paused for a while. Raises StoreUnavailable."""

@@ -18,9 +18,8 @@ from alertgate.policy.keeper import FOLLOW_EVERY, problems
 from alertgate.policy.load import PolicyFile, digest, parse, read_file, short
 from alertgate.policy.surroundings import Surroundings
 from alertgate.settings_load import DEFAULT_ENV_FILE, contact_secrets, load
-from alertgate.store.lock import holder
+from alertgate.store.lock import holder, holds
 
-PROCESSES = Path("/proc")
 BY_HAND = "systemctl reload alertgate, docker compose kill -s HUP alertgate, or kill -HUP PID"
 
 
@@ -45,7 +44,7 @@ def reload(env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
             f"No process is known to serve {settings.sqlite_file.resolve()}; nothing was done. Run this where the "
             f"service runs, with its settings, or use {BY_HAND}."
         )
-    _ask(process)
+    _ask(process, settings.sqlite_file)
     name = short(digest(file.text or ""))
     typer.echo(escaped(f"Asked process {process} to read {file.path}. /health names the policy in force: {name}."))
     doubtful = _doubtful(file, settings, around)
@@ -64,10 +63,10 @@ def _doubtful(file: PolicyFile, settings: Settings, around: Surroundings) -> lis
     return [each for each in found if each.level is not Level.OK]
 
 
-def _ask(process: int) -> None:
-    """Send SIGHUP. Never to a process that isn't alertgate: the lock may be from a container with ids of its own."""
+def _ask(process: int, file: Path) -> None:
+    """Send SIGHUP. Never to a process that doesn't serve the file: ids from a container mean others here."""
     try:
-        if PROCESSES.is_dir() and b"alertgate" not in (PROCESSES / str(process) / "cmdline").read_bytes():
+        if not holds(process, file):
             raise ProcessLookupError
         os.kill(process, signal.SIGHUP)
     except (OSError, OverflowError):

@@ -207,6 +207,8 @@ class Known:
     """Whether it is known to be over."""
     lasts: bool = False
     """Whether it is one of CONFIRMED, and lasts here."""
+    left_before: datetime | None = None
+    """If it is known to be over: only an incident that was opened before this is; None: any."""
 
 
 class Step(StrEnum):
@@ -218,7 +220,7 @@ class Step(StrEnum):
     CONFIRM = "confirm"  # note that it lasts, so that no other process says that it is over; nobody is told again
     END = "end"  # it hasn't occurred for GROUP_INTERVAL, or was cleared: report that it is over
     ABANDONED = "abandoned"  # the process that reported it is gone: report that it is over
-    FORGET = "forget"  # it is over, and everything was said
+    FORGET = "forget"  # it is over here, and everything was said
     SAID = "said"  # another process, or an earlier run of this one, has reported it
     WAIT = "wait"  # nothing now
 
@@ -250,6 +252,8 @@ def decide(  # noqa: PLR0911  (a table of cases)
         return _without_incident(known, now, interval, closing=closing, lasting=lasting)
     if known.unsaid and known.severity.rank > incident.severity.rank:
         return Step.WORSE
+    if known.cleared and known.left_before and incident.opened_at >= known.left_before:
+        return Step.FORGET
     since_report, since_last = now - incident.last_alert_at, now - known.last_at
     if known.cleared or (not lasting and min(since_report, since_last) >= interval):
         return Step.END

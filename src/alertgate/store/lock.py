@@ -8,6 +8,8 @@ from typing import IO
 from alertgate.errors import StoreInUse, StoreUnavailable
 from alertgate.store.private import make_private
 
+_PROCESSES = Path("/proc")
+
 
 def claim(file: Path) -> IO[str]:
     """Lock an SQLite file for this process, until it exits or crashes. Raises StoreInUse, StoreUnavailable."""
@@ -42,6 +44,24 @@ def holder(file: Path) -> int | None:
     except (OSError, UnicodeDecodeError):
         pass
     return None
+
+
+def holds(process: int, file: Path) -> bool:
+    """Return whether a process has the lock's file open, as whoever serves has; true where that can't be known.
+
+    A process id that a container wrote means another process here, or none. Raises OSError for one of another user.
+    """
+    if not _PROCESSES.is_dir():
+        return True
+    lock = _beside(file).stat()
+    return any(_is_same(opened, lock) for opened in (_PROCESSES / str(process) / "fd").iterdir())
+
+
+def _is_same(opened: Path, file: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(opened.stat(), file)
+    except OSError:  # closed meanwhile
+        return False
 
 
 def _beside(file: Path) -> Path:
