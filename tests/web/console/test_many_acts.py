@@ -6,7 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from alertgate.group.portions import PORTION
+from alertgate.credential import Credential
+from alertgate.group.actions import Action
+from alertgate.group.portions import PORTION, do_portion
 from alertgate.web.console.many import MOST
 from tests.console import BESIDE, queries, seen, sent, signed_in, signed_in_by_link
 from tests.flow.household import BERLIN, Household, escalation, household, person, policy, step
@@ -58,7 +60,7 @@ async def test_a_flood_is_taken_at_once_and_the_others_hear_it_once(make_setting
         assert len(await home.heard()) == 12
         asked = await seen(client, (await seen(client, "/")).links[TAKE_ALL])
         assert f"Are you on all {FLOOD} of these?" in words(asked)
-        assert f"{FLOOD} incidents that nobody has. Nobody is told any more about these" in words(asked)
+        assert f"{FLOOD} incidents that nobody has, none of them critical. Nobody is told any more" in words(asked)
         assert f"warningpowerd00, d01, d02 and {FLOOD - 3} more{FLOOD}" in words(asked)
         assert await statuses(home, ids[:1]) == ["open"]
         home.clock.move(minutes=1)
@@ -146,6 +148,21 @@ async def test_two_people_at_once_take_each_incident_once(make_settings, databas
             told = await home.heard()
             assert 1 <= len(told) <= 3  # the partner of both, the owner of what Ada has
             assert all(" ACKNOWLEDGED " in each for each in told)
+
+
+async def test_what_a_process_told_that_ended_before_the_last_portion_goes_by_itself(make_settings, database):
+    """Nobody is left believing that nobody has it; it waits for a minute, because the rest might have come."""
+    async with night(make_settings, database) as (home, _):
+        ids, gate = await power_cut(home, 3), home.service.gate
+        await home.heard()
+        actions = [Action(each, "owner", Credential.CONSOLE, gate.clock.now()) for each in ids]
+
+        def act(connection):
+            return do_portion(connection, gate.actions.acknowledge, actions, gate.actions, is_whole=False)
+
+        assert len(await gate.store.write(act)) == 3
+        assert await home.sleeps(0.5) == []
+        assert [each.split()[:2] for each in await home.sleeps(0.5)] == [["partner:", "ACKNOWLEDGED"]] * 3
 
 
 async def test_what_is_silenced_stays_as_it_is(make_settings, database):
