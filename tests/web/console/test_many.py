@@ -23,8 +23,8 @@ from alertgate.web.console.many import (
     label,
     most_in,
     offer,
+    outcome,
     read_seen,
-    said,
 )
 from tests.builders import incident
 from tests.fakes import START
@@ -124,7 +124,7 @@ CAME = tuple(several(2))
 )
 def test_what_was_not_done_is_said(verdicts, now, was_all, words):
     """With what became of it, and what came since."""
-    found = said(TAKE, Taken(verdicts), ALL, now, was_all=was_all)
+    found = outcome(TAKE, Taken(verdicts), ALL, now, was_all=was_all)
     assert (found == "") is (words == "")
     assert found.startswith(words) or words in found
 
@@ -152,7 +152,8 @@ def test_one_incident_needs_no_button_for_all():
     """Nor is there one whose page couldn't be found again."""
     assert [offer(number, "/") for number in (0, 1)] == [None, None]
     assert offer(60, "/").label == "I'm on it: all 60"
-    assert offer(MOST + 1, "/").label == "I'm on it: 500 of 501"
+    assert offer(MOST + 1, "/").label == "I'm on it: the worst 500"
     assert offer(None, "/incidents?event=a b").href == "/incidents/acts?to=%2Fincidents%3Fevent%3Da+b"
     assert offer(2, f"/incidents?text={'x' * 2000}") is None
-    assert [label(1, 1), label(2, 3), label(None, None)] == ["I'm on it", "I'm on it: 2 of 3", "I'm on it: all of them"]
+    said = [label(1), label(2), label(2, is_all=False), label(None)]
+    assert said == ["I'm on it", "I'm on it: all 2", "I'm on it: the worst 2", "I'm on it: all of them"]

@@ -118,6 +118,11 @@ async def test_what_changed_after_the_page_was_shown_is_not_touched(make_setting
         assert [told.split(":")[0] for told in await home.heard()] == ["partner"]
         neighbour = [told for told in await home.sleeps(10) if told.startswith("neighbour")]
         assert len(neighbour) == 2
+        await home.says(OVER, event="leak", device="d09")
+        rest = words(await seen(client, "/incidents/acts?to=/"))
+        assert "1 incident that nobody has, and it is critical. Nobody is told any more about it" in rest
+        await home.says(FIRING, event="leak", device="d09")
+        again = await seen(client, "/incidents/acts?to=/")
         answer = await press(client, again, "I'm on it: all 2")
         assert answer.headers["location"] == "/?said=all-acknowledged"
         assert await statuses(home, [worse, new]) == ["acknowledged owner", "acknowledged owner"]

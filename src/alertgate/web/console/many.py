@@ -44,15 +44,17 @@ def offer(number: int | None, to: str) -> Offer | None:
     """Return the link for so many incidents on a page, None if not known how many; None if there is nothing to gain."""
     if (number is not None and number < 2) or local(to) != to:
         return None
-    return Offer(label(number, number), f"{PATH}?{urlencode({'to': to})}")
+    is_too_many = number is not None and number > MOST
+    said = label(MOST, is_all=False) if is_too_many else label(number)
+    return Offer(said, f"{PATH}?{urlencode({'to': to})}")
 
 
-def label(number: int | None, of: int | None) -> str:
-    """Return what the button says that takes a number of incidents, of so many that there are."""
-    if number is None or of is None:
+def label(number: int | None, *, is_all: bool = True) -> str:
+    """Return what the button says that takes a number of incidents, and whether these are all."""
+    if number is None:
         return "I'm on it: all of them"
-    if of > MOST or number < of:
-        return f"I'm on it: {min(number, MOST):,} of {of:,}"
+    if not is_all:
+        return f"I'm on it: the worst {number:,}"
     return "I'm on it" if number == 1 else f"I'm on it: all {number:,}"
 
 
@@ -167,7 +169,7 @@ class Taken:
         return Taken(both, (*self.done, *later.done), later.beyond)
 
 
-def said(act: ConsoleAct, taken: Taken, shown: Collection[str], now: Many, *, was_all: bool) -> str:
+def outcome(act: ConsoleAct, taken: Taken, shown: Collection[str], now: Many, *, was_all: bool) -> str:
     """Return what became of an act on what a page showed, and what there is `now`; empty if all of it was done.
 
     `was_all`: there was nothing more than the page showed.

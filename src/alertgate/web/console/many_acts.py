@@ -35,8 +35,8 @@ from alertgate.web.console.many import (
     kinds,
     label,
     most_in,
+    outcome,
     read_seen,
-    said,
 )
 from alertgate.web.console.pages import ConsoleRoute, Notice, done, shown
 from alertgate.web.console.viewer import CurrentViewer, Viewer
@@ -69,7 +69,7 @@ async def press(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> R
     sought = _sought(to, viewer, gate)
     taken = await do_all(gate, partial(_do, act=act, seen=seen, viewer=viewer, gate=gate)) or Taken({})
     left = await _read(to, sought, viewer, gate)
-    if notice := said(act, taken, seen, left, was_all=fields.get("all") == "yes"):
+    if notice := outcome(act, taken, seen, left, was_all=fields.get("all") == "yes"):
         status = 409 if taken.verdicts.get(Verdict.CHANGED) else 200
         return _page(request, viewer, gate, left, to, notice=notice, status=status)
     return done(to, _NOTICES[act])
@@ -170,7 +170,7 @@ def _page(
         "many": many,
         "number": number,
         "critical": len([each for each in many.incidents if each.severity is Severity.CRITICAL]),
-        "label": label(number, number + many.more),
+        "label": label(number, is_all=many.is_all),
         "kinds": of_kinds[:MOST_KINDS],
         "more_kinds": max(len(of_kinds) - MOST_KINDS, 0),
         "color": many.incidents[0].severity if many.incidents else "",
