@@ -216,11 +216,11 @@ class Running:
 
         async def nothing_waits() -> bool:
             self.gate.deliverer.wake()
-            return not await self.gate.store.read(self._number_waiting)
+            return not await self.gate.store.read(self.number_waiting)
 
         await until(nothing_waits)
 
-    def _number_waiting(self, connection: Connection) -> int:
+    def number_waiting(self, connection: Connection) -> int:
         n, now = notifications.c, self.gate.clock.now()
         is_due = (n.status == NotificationStatus.PENDING) & (n.due_at <= now)
         states = self.gate.deliverer.states.items()

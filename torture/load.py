@@ -63,6 +63,8 @@ class Load:
     _born: float = field(default_factory=time.time)
     _published: list[float] = field(default_factory=list)
     """When each event was published; its repeats and retries have the same time."""
+    _by_key: dict[str, int] = field(default_factory=dict)
+    """The events by their repeat keys, kept: an oracle that makes them anew keeps the mail server waiting."""
     _slot: float = 0.0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _stopping: bool = False
@@ -95,8 +97,7 @@ class Load:
 
     def numbers(self, keys: Iterable[str]) -> list[int]:
         """Return the events that have these keys, without those of other runs."""
-        by_key = {self.repeat_key(number): number for number in range(self.issued)}
-        return [by_key[key] for key in keys if key in by_key]
+        return [self._by_key[key] for key in keys if key in self._by_key]
 
     def _device(self, number: int) -> str:
         """Return the id of the device that published an event."""
@@ -151,7 +152,9 @@ class Load:
         if self.issued and random.random() < DUPLICATES:
             return random.randrange(max(0, self.issued - 500), self.issued)
         self._published.append(time.time())
-        return self.issued - 1
+        number = self.issued - 1
+        self._by_key[self.repeat_key(number)] = number
+        return number
 
     async def _post(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = self._next()

@@ -136,7 +136,7 @@ class Household:
             await service.settled()
         new, self.read = self.sink.messages[self.read :], len(self.sink.messages)
         return sorted(
-            f"{mail.to.removesuffix('@example.com')}: {_said(mail.mail['Subject'], mail.text)}" for mail in new
+            f"{mail.to.removesuffix('@example.com')}: {said(mail.mail['Subject'], mail.text)}" for mail in new
         )
 
     async def passes(self, minutes: float) -> list[str]:
@@ -153,7 +153,7 @@ class Household:
         return await self.heard()
 
 
-def _said(subject: str, text: str) -> str:
+def said(subject: str, text: str) -> str:
     """Return a mail's tag and the sentence that says why it is sent."""
     tag = subject.split("]", maxsplit=1)[0].strip("[").split(",")[0]
     paragraphs = text.replace("\r\n", "\n").split("\n\n")[1:]

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from sqlalchemy import Engine, event
 
-from alertgate.errors import StoreUnavailable
+from alertgate.errors import StoreTooSlow, StoreUnavailable
 from alertgate.ids import new_id
 from alertgate.metric_labels import LabelValues
 from alertgate.metrics import Metrics
@@ -66,13 +66,28 @@ class Counted:
 
 
 class FailingStore(Store):
-    """A store whose next write by the function named in `fails` fails, and the one after it waits for `reached`."""
+    """A store whose next write by the function named in `fails` fails, and the one after it waits for `reached`.
+
+    With `in_doubt` the next record of an attempt is stored, and fails all the same; what comes after it waits too.
+    """
 
     def __init__(self, settings) -> None:
         super().__init__(settings)
         self.fails = ""
         self.failed = 0
+        self.in_doubt = False
+        self.recorded = 0
         self.reached = asyncio.Event()
+
+    async def write_batch(self, act, item):
+        if self.in_doubt and self.failed:
+            await self.reached.wait()
+        done = await super().write_batch(act, item)
+        if self.in_doubt and not self.failed:
+            self.failed += 1
+            raise StoreTooSlow("the connection was lost during a commit")
+        self.recorded += 1
+        return done
 
     async def write(self, act):
         if self.fails and self.fails in repr(act):
@@ -298,6 +313,30 @@ async def test_retries_are_made_due_when_a_channel_resumes(make_loop):
     events = [each["event"] for each in logs if each["event"].startswith("channel.")]
     assert events == ["channel.paused", "channel.resumed"]
     assert not [each for each in logs if each["event"].endswith("defect")]
+
+
+async def test_what_is_sent_again_keeps_its_lease_though_its_last_end_was_in_doubt(make_loop, monkeypatch):
+    """The end of the first attempt was stored, which this process doesn't know before the second has begun."""
+    monkeypatch.setattr("alertgate.notify.attempt.RECORD_AGAIN", 0.0)
+    channel = Counted(outcome=Transient(Reason.RECIPIENT_BUSY, "450 4.2.1 receiving too fast"))
+    loop = await make_loop(channel, times=DeliveryTimes(poll_every=NEVER))
+    planned = loop.plan(channel.name, 1)
+    loop.store.in_doubt = True
+    await loop.deliverer.start()
+    channel.allow(1)
+    await until(lambda: asyncio.sleep(0, loop.stored(planned)[0].attempts))
+    channel.outcome = Sent("250 OK")
+    await a_round(loop, seconds=10)
+    await until(lambda: asyncio.sleep(0, len(channel.taken) == 2))
+    loop.store.reached.set()
+    await until(lambda: asyncio.sleep(0, loop.store.recorded))
+    await a_round(loop, seconds=11)
+    await a_round(loop)
+    assert loop.deliverer.here == frozenset(planned)
+    assert loop.statuses(planned) == {NotificationStatus.SENDING}
+    channel.allow(1)
+    await until(lambda: asyncio.sleep(0, loop.statuses(planned) == {NotificationStatus.SENT}))
+    assert channel.taken == planned * 2
 
 
 async def test_leases_are_released_before_channels_close(make_loop):

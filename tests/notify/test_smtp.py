@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -387,6 +388,50 @@ def test_a_process_suspended_amid_a_large_mail_does_not_complete_it(make_setting
     content = late(settings_at(make_settings, listener.getsockname()[1]), policy, serving, LARGE)
     assert content.startswith(b"From:")
     assert not content.endswith(b"\r\n.\r\n")
+
+
+@pytest.mark.alone
+@on_both_loops
+@pytest.mark.parametrize(("smtp_timeout", "within"), [(DEADLINE, LATER), (40, DEADLINE)], ids=["reply", "deadline"])
+def test_a_reply_that_came_while_the_process_was_suspended_is_read(
+    make_settings, listener, policy, smtp_timeout, within
+):
+    """The server has the mail and says so; the time for its reply is over when the process resumes."""
+    settings = settings_at(make_settings, listener.getsockname()[1], smtp_timeout=smtp_timeout)
+
+    def serve(loop: asyncio.AbstractEventLoop) -> None:
+        asleep = threading.Event()
+
+        def sleep() -> None:
+            asleep.set()
+            time.sleep(SLEEP)
+
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rb", buffering=0) as lines:
+            connection.sendall(b"220 mail.test\r\n")
+            while not lines.readline().startswith(b"DATA"):
+                connection.sendall(b"250 yes\r\n")
+            connection.sendall(b"354 go on\r\n")
+            while lines.readline() != b".\r\n":
+                pass
+            loop.call_soon_threadsafe(sleep)
+            asleep.wait()
+            connection.sendall(b"250 2.0.0 it is here\r\n")
+            lines.readline()
+
+    async def sending():
+        loop = asyncio.get_running_loop()
+        server = asyncio.ensure_future(asyncio.to_thread(serve, loop))
+        channel = MailChannel(ChannelName.EMAIL, MailServer(settings), settings)
+        deadline = within if within == LATER else loop.time() + within
+        async with asyncio.timeout_at(deadline):  # as an attempt has it
+            outcome = await channel.send(MESSAGE, deadline)
+        await channel.close()
+        await server
+        return outcome
+
+    with asyncio.Runner(loop_factory=policy().new_event_loop) as runner:
+        assert runner.run(sending()) == Sent("250 2.0.0 it is here")
 
 
 async def rehearse(server_settings, to: str | None = "me@example.com", within: float = LATER):

@@ -36,9 +36,13 @@ class DeliveryTimes:
     """The limit for all attempts under one lease."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Claimed:
-    """A message whose notifications this process holds the lease of."""
+    """A message whose notifications this process holds the lease of.
+
+    Each is itself alone: the same message may be claimed again while it isn't known yet that its lease has ended,
+    because the reply to that commit was lost.
+    """
 
     outgoing: Outgoing
     at: float
@@ -85,7 +89,7 @@ class Lane:
         self._capacity = channel.capacity * (1 + AHEAD)
         self._slots = asyncio.Semaphore(channel.capacity)
         self._queue: asyncio.Queue[Claimed | None] = asyncio.Queue(self._capacity)
-        self._here: dict[str, Claimed] = {}
+        self._here: set[Claimed] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._rehearsal: asyncio.Task[None] | None = None
         self._stopping = False
@@ -93,7 +97,7 @@ class Lane:
     @property
     def here(self) -> frozenset[str]:
         """The ids of the notifications that are queued or being sent."""
-        return frozenset(each.id for claimed in self._here.values() for each in claimed.outgoing.notifications)
+        return frozenset(each.id for claimed in self._here for each in claimed.outgoing.notifications)
 
     def room(self, now: datetime) -> Room:
         """Return what to claim now: nothing until half of the slots are free, unless the channel is paused."""
@@ -103,7 +107,7 @@ class Lane:
     def put(self, claimed: Claimed) -> None:
         """Queue a message. There must be a free slot."""
         self._queue.put_nowait(claimed)
-        self._here[claimed.id] = claimed
+        self._here.add(claimed)
 
     def start(self) -> None:
         """Start the senders."""
@@ -140,7 +144,7 @@ class Lane:
                     notification_id=claimed.id,
                 )
             finally:
-                self._here.pop(claimed.id, None)
+                self._here.discard(claimed)
             # What was given back is left to the next poll, so that another process can take it first.
             if attempted and (self.more_is_due or not self.state.up):
                 self._on_free()

@@ -87,11 +87,12 @@ class NotificationUpkeep:
 
     async def release_expired(self, here: frozenset[str]) -> None:
         """Release stale leases, so that notifications of dead processes are pending again."""
-        release = partial(
-            leases.release_expired, now=self._clock.now(), sending_here=here, owner=self._owner, unsure=self._unsure
-        )
-        expired = await self._store.write(release)
-        if expired:
+
+        def release(connection: Connection) -> list[str]:
+            now = self._clock.now()  # as in `_clamp`
+            return leases.release_expired(connection, now, here, self._owner, self._unsure)
+
+        if expired := await self._store.write(release):
             log.warning("notifications.released", detail="their lease was stale", number=len(expired), ids=expired[:20])
 
     async def clamp_due_times(self) -> None:

@@ -36,6 +36,8 @@ FRESH_FOR = 5.0
 """Seconds for which an idle connection is assumed to be alive; later it is checked with NOOP before use."""
 DRAIN_PAUSE = 0.01
 """Seconds between checks whether a large mail has left the transport's buffer."""
+AT_HAND = 1.0
+"""Seconds to read a reply that came before the time for it was over, while the process was suspended."""
 
 
 @dataclass(slots=True)
@@ -151,7 +153,7 @@ async def _converse(
     size = [f"SIZE={len(mail)}"] if connection.supports_extension("size") else []
     await connection.mail(sender, options=size)
     await connection.rcpt(to)
-    await _execute(connection, b"DATA", SMTPStatus.start_input)
+    await _execute(connection, b"DATA", SMTPStatus.start_input, connection.timeout)
     _check_deadline(deadline)
     if not connection.is_connected:
         raise aiosmtplib.SMTPServerDisconnected("Connection lost")
@@ -161,11 +163,31 @@ async def _converse(
     while transport.get_write_buffer_size():  # noqa: ASYNC110  (a transport notifies only its protocol when it is empty)
         await asyncio.sleep(DRAIN_PAUSE)
     _check_deadline(deadline)
-    return await _execute(connection, b".", SMTPStatus.completed)
+    return await _complete(connection, deadline)
 
 
-async def _execute(connection: SMTP, command: bytes, expected: SMTPStatus) -> str:
-    code, text = await connection.execute_command(command)
+async def _complete(connection: SMTP, deadline: float) -> str:
+    """Send the dot that completes a mail, and return the reply: the server has it now, so a lost reply repeats it.
+
+    If the process was suspended, its timers are over when it resumes, and the Python version and the event loop decide
+    whether they or the reply in the socket come first. So this function looks for the reply once more after them.
+    """
+    reply = asyncio.ensure_future(_execute(connection, b".", SMTPStatus.completed, None))
+    try:
+        try:
+            await asyncio.wait({reply}, timeout=connection.timeout)
+        except asyncio.CancelledError:
+            if asyncio.get_running_loop().time() < deadline:
+                raise
+        if not (await asyncio.wait({reply}, timeout=AT_HAND))[0]:
+            raise TimeoutError("the server didn't say in time whether it takes the mail")
+        return reply.result()
+    finally:
+        reply.cancel()
+
+
+async def _execute(connection: SMTP, command: bytes, expected: SMTPStatus, within: float | None) -> str:
+    code, text = await connection.execute_command(command, timeout=within)
     if code != expected:
         raise aiosmtplib.SMTPDataError(code, text)
     return text
