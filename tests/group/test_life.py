@@ -98,7 +98,7 @@ class Life(RuleBasedStateMachine):
         self.transaction = ExitStack()
         self.connection = self.transaction.enter_context(self.store.transaction())
         self.recorder = Recorder(RULES, Directory.of(CONTACTS), self.new_id)
-        self.actions = IncidentActions(Directory.of(CONTACTS), self.new_id)
+        self.actions = IncidentActions(Directory.of(CONTACTS), RULES.interval, self.new_id)
         self.claimer = Claimer(
             FloodRules(0, RULES.interval), (), Directory.of(CONTACTS), owner="me", new_id=self.new_id
         )

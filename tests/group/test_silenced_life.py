@@ -114,7 +114,7 @@ class SilencedLife(RuleBasedStateMachine):
         directory = Directory(lambda: self.policy, {ChannelName.EMAIL})
         escalator = Escalator(directory)
         self.recorder = Recorder(RULES, directory, self.new_id)
-        self.actions = IncidentActions(directory, self.new_id)
+        self.actions = IncidentActions(directory, RULES.interval, self.new_id)
         self.turns = TurnTaker(escalator, RULES.interval, self.new_id)
         self.releaser = Releaser(escalator, RULES.interval, self.new_id)
         self.claimer = Claimer(FloodRules(0, RULES.interval), (), directory, owner="me", new_id=self.new_id)

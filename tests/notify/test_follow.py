@@ -149,7 +149,7 @@ def make_world(store: Store, settings, service: Service) -> World:
     clock = FakeClock()
     metrics = Metrics("test", clock, LabelValues([service.name], (), Reason, (), (), ()))
     sender = Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC"))
-    actions = IncidentActions(Directory.of([]), new_id)
+    actions = IncidentActions(Directory.of([]), timedelta(minutes=5), new_id)
     answers = Answers({LinkAct.ACKNOWLEDGE: actions.acknowledge})
     woken: list[None] = []
 

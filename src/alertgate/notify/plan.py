@@ -42,6 +42,7 @@ class PlanReason(StrEnum):
     REMINDER = "reminder"  # nobody has acknowledged yet
     NOBODY_ANSWERED = "nobody_answered"  # nobody has acknowledged, and reminders end
     ACKNOWLEDGEMENT_OVER = "acknowledgement_over"  # it was snoozed, or alerts go on long after the acknowledgement
+    HANDED_BACK = "handed_back"  # whoever had it can't after all
     SILENCED = "silenced"  # a silence holds what would be said
     SOMEBODY_HAS_IT = "somebody_has_it"  # somebody else has acknowledged it
     DEVICE_SILENCED = "device_silenced"  # somebody else has silenced its device
@@ -200,13 +201,12 @@ def on_step(kind: Kind, state: ContactState, now: datetime, interval: timedelta)
     return Plan(kind, now, _STEP_REASONS[kind])
 
 
-def on_acknowledgement_over(state: ContactState, now: datetime, interval: timedelta) -> Choice:
+def on_acknowledgement_over(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
     """Decide how one contact is told that nobody has it any more."""
+    reason = PlanReason.HANDED_BACK if incident.handed_back_at else PlanReason.ACKNOWLEDGEMENT_OVER
     if state.pending_id:
-        return _expedite(state, Kind.REOPENING, now, PlanReason.ACKNOWLEDGEMENT_OVER)
-    if state.told_at is None:
-        return _first(state, now, interval)
-    return Plan(Kind.REOPENING, now, PlanReason.ACKNOWLEDGEMENT_OVER)
+        return _expedite(state, Kind.REOPENING, now, reason)
+    return Plan(Kind.REOPENING, now, reason) if state.told_at else _first(state, now, interval)
 
 
 def on_acknowledgement(state: ContactState, now: datetime) -> Choice:
@@ -335,6 +335,7 @@ _SENTENCES = {
     PlanReason.REMINDER: "still not acknowledged",
     PlanReason.NOBODY_ANSWERED: "nobody has answered; there are no more reminders",
     PlanReason.ACKNOWLEDGEMENT_OVER: "the acknowledgement by {incident.acknowledged_by} is over",
+    PlanReason.HANDED_BACK: "handed back by {incident.handed_back_by}",
     PlanReason.SOMEBODY_HAS_IT: "acknowledged by {incident.acknowledged_by}",
     PlanReason.DEVICE_SILENCED: "its device was silenced",
 }

@@ -97,7 +97,10 @@ class TurnTaker:
         try:
             if stored.reason == StepReason.SILENCED:
                 run = self._escalator.resumed(incident, run, now)
-            taken = self._escalator.go_on(incident, run, now, is_known=stored.reason != StepReason.NOBODY_KNOWS)
+            if stored.reason == StepReason.HANDED_BACK:
+                taken = replace(self._escalator.start(incident, now), anew=StepReason.HANDED_BACK)
+            else:
+                taken = self._escalator.go_on(incident, run, now, is_known=stored.reason != StepReason.NOBODY_KNOWS)
         except Exception:
             log.exception("escalation.defect", detail=DEFECT, incident_id=incident.id, escalation=stored.escalation)
             runs.put(replace(stored, next_at=now + AFTER_DEFECT))
@@ -117,7 +120,7 @@ class TurnTaker:
             everybody = self._escalator.recipients(batch, incident, taken.announcements, now)
 
             def tell_all(state: ContactState) -> Choice:
-                return plan.on_acknowledgement_over(state, now, self._interval)
+                return plan.on_acknowledgement_over(incident, state, now, self._interval)
 
             return self._escalator.plan(batch, about, everybody, tell_all, now)
         if taken.gave_up:
