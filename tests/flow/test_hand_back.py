@@ -78,7 +78,9 @@ async def test_another_one_who_sees_it_can_say_so(make_settings, database):
         assert stored["handed_back_at"] == "2026-11-23T14:03:00+00:00"
         trail = (await home.service.client.get(f"/api/incidents/{number}", headers=API_BEARER)).json()
         reopenings = [each["reason"] for each in trail["notifications"] if each["kind"] == "reopening"]
-        assert sorted(reopenings) == [f"{who}, by email, at once: handed back by partner (step 1 of home)" for who in PAIR.people]
+        assert sorted(reopenings) == [
+            f"{who}, by email, at once: handed back by partner (step 1 of home)" for who in PAIR.people
+        ]
 
 
 async def test_without_a_policy_whoever_was_told_that_somebody_has_it_hears_once(make_settings, database):

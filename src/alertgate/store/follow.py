@@ -18,6 +18,8 @@ from alertgate.store.tables import constant, incidents, notifications
 _n = notifications.c
 LEASE = timedelta(seconds=60)
 """How long a process may take; if it ends meanwhile, another one asks after that."""
+EDITED = frozenset({ChannelName.TELEGRAM})
+"""The channels whose messages are edited to show who has their incident, and again once nobody has it."""
 _FIELDS = (
     "status",
     "reason",
@@ -42,9 +44,12 @@ _IS_ENDED = and_(
         _of_other.c.status == constant(IncidentStatus.OPEN),
     ),
 )
+_IS_OPEN_AGAIN = and_(
+    incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.acknowledged_at >= _n.finished_at
+)
 _NOW = bindparam("now", type_=_n.follow_at.type)
 _DUE = (
-    select(*COLUMNS, _IS_ENDED.label("is_ended"))
+    select(*COLUMNS, _IS_ENDED.label("is_ended"), _IS_OPEN_AGAIN.label("is_open_again"))
     .join_from(notifications, incidents)
     .where(
         IS_SENT,
@@ -69,6 +74,8 @@ class Due:
     notification: Notification
     is_ended: bool
     """Whether somebody has each incident of the message, or it is over."""
+    is_open_again: bool = False
+    """Whether somebody had its incident after it was sent, and nobody has it any more."""
 
 
 def due(
@@ -85,7 +92,7 @@ def due(
     """
     bound = {"now": now, "most": most, "channels": list(channels), "settling": list(settling)}
     rows: Iterable[Any] = connection.execute(_DUE, bound)
-    return [Due(Notification(*values), bool(is_ended)) for *values, is_ended in rows]
+    return [Due(Notification(*values), bool(is_ended), bool(again)) for *values, is_ended, again in rows]
 
 
 def take(connection: Connection, found: Collection[Due], owner: str, now: datetime) -> list[Due]:
@@ -98,6 +105,17 @@ def take(connection: Connection, found: Collection[Due], owner: str, now: dateti
         if connection.execute(kept).rowcount:
             taken.append(replace(each, notification=replace(one, follow_at=now + LEASE, follow_owner=owner)))
     return taken
+
+
+def show_open_again(connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
+    """Have the messages of EDITED channels that may say who has these incidents say that nobody has them.
+
+    Also those that a process is just about to edit, which then doesn't end that they are followed.
+    """
+    asked = (IS_SENT, _n.told == constant(IncidentStatus.OPEN), _n.receipt.is_not(None), _n.channel.in_(EDITED))
+    for some in portions(incident_ids):
+        edited = update(notifications).where(_n.incident_id.in_(some), *asked)
+        connection.execute(edited.values(follow_at=now, follow_owner=None))
 
 
 def again(connection: Connection, taken: Notification, at: datetime | None, *, not_before: bool = False) -> None:
