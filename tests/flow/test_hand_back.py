@@ -1,4 +1,4 @@
-"""Somebody has it, and can't after all: it is handed back, and everybody is asked again. From the webhook to the mail."""
+"""Who has it can't after all: it is handed back, and everybody is asked again. From the webhook to the mail."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -173,6 +173,33 @@ def make_world(store: Store, settings, service: Service) -> World:
     return World(store, clock, service, metrics, *jobs, woken)
 
 
+@pytest.mark.parametrize("name", [ChannelName.TELEGRAM, ChannelName.PUSHOVER])
+async def test_what_is_about_to_say_who_has_it_says_then_that_nobody_has(store, make_settings, name):
+    """It was handed back meanwhile: an edited message is edited again, and what rings isn't asked about anew."""
+    world = make_world(store, make_settings(), Service(name))
+    push, now = world.sent(), world.clock.now()
+    world.becomes(push, TAKEN)
+    with store.transaction() as connection:
+        [due] = follow.due(connection, now, 9, [name], [name])
+        [taken] = follow.take(connection, [due], "another", now)
+    world.becomes(push, IncidentStatus.OPEN, handed_back_at=now, handed_back_by="Bea")
+    with store.transaction() as connection:
+        follow.show_open_again(connection, [push.incident_id], now)
+        follow.again(connection, taken.notification, None)
+    await world.first.run()
+    if name is ChannelName.PUSHOVER:
+        assert (world.service.told, world.service.asked, world.now(push).follow_at) == ([], [], None)
+        return
+    [(receipt, message)] = world.service.told
+    assert (receipt, "Bea can't after all: nobody has it." in message.text) == (push.receipt, True)
+    assert world.now(push).follow_at == START + SETTLES_FOR
+    await world.later(seconds=10)
+    assert len(world.service.told) == 1
+    world.becomes(push, TAKEN)
+    await world.later(seconds=10)
+    assert "Bea has it" in world.service.told[1][1].text
+
+
 async def test_a_message_is_asked_about_when_it_is_due(world: World):
     """Not before, and after an answer without news in as long as the service wants."""
     push = world.sent()

@@ -105,7 +105,7 @@ class Lives(RuleBasedStateMachine):
         self.recorder.record(self.connection, [Understood(alert)])
         self.round()
 
-    @rule(door=st.sampled_from(DOORS), act=st.sampled_from(["acknowledge", "snooze", "resolve"]))
+    @rule(door=st.sampled_from(DOORS), act=st.sampled_from(["acknowledge", "snooze", "hand_back", "resolve"]))
     def act(self, door: str, act: str) -> None:
         """Somebody does something about it."""
         self.now += timedelta(seconds=1)
