@@ -656,8 +656,8 @@ def test_who_handed_it_back_is_kept_and_an_older_version_finds_all_else(make_set
         connection.execute(
             text(
                 "INSERT INTO incidents (id, key, status, source, event, severity, opened_at, last_alert_at,"
-                " alert_count, changes, acknowledged_at, acknowledged_by, acknowledged_with) VALUES ('taken', 'k', 'acknowledged',"
-                " 'particle', 'e', 1, :at, :at, 2, 1, :at, 'Anna', 'link')"
+                " alert_count, changes, acknowledged_at, acknowledged_by, acknowledged_with) VALUES ('taken', 'k',"
+                " 'acknowledged', 'particle', 'e', 1, :at, :at, 2, 1, :at, 'Anna', 'link')"
             ),
             {"at": int(START.timestamp() * 1_000_000)},
         )
