@@ -127,6 +127,8 @@ def pages(books: Books) -> list[str]:
         f"/incidents?device={device}",
         "/incidents?event=nothing",
         "/incidents?text=nothing",
+        "/incidents/acts?to=/",
+        "/incidents/acts?to=/incidents?text=nothing",
         f"/incidents/{newest}",
         f"/incidents/{busiest}",
         "/devices",

@@ -28,6 +28,12 @@ DOOR = "3f002b000000000000000000"
 for_any = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Property tests check results, not the speed of the machine."""
 
+
+def examples(usual: int) -> int:
+    """Return how many examples a costly property searches: the profile's share of the usual number."""
+    return max(1, usual * settings().max_examples // 100)
+
+
 _ALERT = Alert(
     id="alert-1",
     received_at=START,

@@ -177,7 +177,7 @@ class MailSink:
             self._arrived.notify_all()
         return f"250 2.0.0 OK queued as {len(self.messages):04d}"
 
-    async def received(self, count: int, within: float = 20.0) -> list[Received]:
+    async def received(self, count: int, within: float = 60.0) -> list[Received]:
         """Wait until `count` mails have arrived; return all of them."""
         async with asyncio.timeout(within), self._arrived:
             await self._arrived.wait_for(lambda: len(self.messages) >= count)
@@ -218,7 +218,7 @@ async def tcp_server(speak, **options):
         await asyncio.gather(*talks, return_exceptions=True)
 
 
-async def until(condition, within: float = 20.0):
+async def until(condition, within: float = 60.0):
     """Wait until an asynchronous `condition` returns something true; return that."""
     async with asyncio.timeout(within):
         while not (result := await condition()):

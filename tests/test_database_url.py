@@ -197,7 +197,7 @@ def run(command: str, directory, **environment: str) -> str:
         env={"PATH": os.environ["PATH"], "LOG_LEVEL": "debug", **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode != 0
@@ -242,7 +242,7 @@ def test_a_missing_driver_is_named(tmp_path):
         env={"PATH": os.environ["PATH"], "DATABASE_URL": "postgresql://user:Qx7Zk9@db.invalid/alertgate"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 2

@@ -15,7 +15,7 @@ exit 0
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make in this checkout."""
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_run_installs_only_what_running_needs(tmp_path: Path):

@@ -127,7 +127,7 @@ def open_gate(
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=actions,
-        link_actions=LinkActions(linking.links_of(settings), doers, actions.go_together),
+        link_actions=LinkActions(linking.links_of(settings), doers, actions),
         silencer=silencer,
         escalations=assembly.escalations(store, directory, settings, clock, metrics, ids, names),
         answers=answers,

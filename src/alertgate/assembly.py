@@ -17,7 +17,8 @@ from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.group.actions import IncidentActions
 from alertgate.group.answers import Answers
-from alertgate.group.by_link import Doer, LinkAct
+from alertgate.group.by_link import LinkAct
+from alertgate.group.portions import Doer
 from alertgate.group.silencing import Silencer
 from alertgate.ids import Ids
 from alertgate.metric_labels import LabelValues

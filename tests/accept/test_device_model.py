@@ -15,6 +15,7 @@ from alertgate.settings_load import load
 from alertgate.store.engine import Store
 from tests.accept.device_fleet import MINUTE, Fleet, device_id
 from tests.accept.device_fleet import rule as device_rule
+from tests.builders import examples
 from tests.conftest import PARTICLE, copy_template
 from tests.fakes import FakeClock
 
@@ -145,6 +146,6 @@ class Watched(RuleBasedStateMachine):
 
 
 Watched.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=examples(30), stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWatched = Watched.TestCase

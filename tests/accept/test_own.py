@@ -30,7 +30,7 @@ from alertgate.settings_load import load
 from alertgate.store import alerts, incidents
 from alertgate.store.engine import Store
 from alertgate.store.pages import Wanted
-from tests.builders import for_any
+from tests.builders import examples, for_any
 from tests.conftest import PARTICLE, copy_template
 from tests.fakes import START, FakeClock
 
@@ -513,7 +513,7 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(for_any, max_examples=60)
+@settings(for_any, max_examples=examples(60))
 @given(st.lists(ACTIONS, max_size=30))
 def test_whatever_happens_every_refusal_is_told_and_counted_once(actions):
     """Two processes and a person, in any order: after a refusal and a run an incident is open; in the end none is."""

@@ -29,7 +29,7 @@ GOOD = {"PARTICLE_WEBHOOK_SECRET": PARTICLE}
 async def alertgate(*arguments: str, cwd, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end in a directory, with only PATH, COLUMNS and `env` in its environment."""
     environment = {"PATH": os.environ["PATH"], "COLUMNS": "120", **(env or {})}
-    return await asyncio.to_thread(forked.run, list(arguments), cwd=cwd, env=environment, timeout=60)
+    return await asyncio.to_thread(forked.run, list(arguments), cwd=cwd, env=environment, timeout=300)
 
 
 @pytest.mark.parametrize("command", [["check"], ["who"], ["--help"], ["nothing"], ["healthcheck", "--help"]])
@@ -452,7 +452,7 @@ async def test_first_steps_print_a_curl_that_works(tmp_path):
     curl = shown[shown.index("curl") :]
     [token] = re.findall(r"^API_TOKEN=(.+)$", (tmp_path / ".env").read_text(encoding="utf-8"), re.MULTILINE)
     [asks] = [line for line in shown.splitlines() if "^API_TOKEN=" in line]
-    printed = await asyncio.to_thread(subprocess.check_output, ["sh", "-c", asks], cwd=tmp_path, text=True, timeout=30)
+    printed = await asyncio.to_thread(subprocess.check_output, ["sh", "-c", asks], cwd=tmp_path, text=True, timeout=300)
     assert printed.strip() == token, "it is what the console asks for"
     assert token not in shown
     done = await asyncio.to_thread(

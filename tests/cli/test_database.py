@@ -188,7 +188,7 @@ async def test_a_backup_that_finds_no_room_leaves_no_file(tmp_path, make_setting
         env=GOOD,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1

@@ -193,7 +193,7 @@ async def piped(command: list[str], output: int, cwd: Path) -> subprocess.Comple
         env={"PATH": os.environ["PATH"], **GOOD},
         stdout=output,
         stderr=subprocess.PIPE,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -81,6 +81,27 @@ async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, dat
         assert nothing.startswith("No incident is unresolved; the newest alert is of ")
 
 
+async def test_what_one_command_does_to_several_is_one_message(make_settings, database, tmp_path, beside):
+    """The others who were told hear once who has them, as if a page's button had done it."""
+    policy = tmp_path / "alertgate.toml"
+    policy.write_text(
+        "".join(f'[people.{name}]\ncontacts = ["email:{name}@example.org"]\n' for name in ("Anna", "Ben"))
+    )
+    settings = make_settings(**database, recipient_email="", policy_file=policy)
+    env = {**beside, "SMTP_EMAIL": "", "RECIPIENT_EMAIL": "", "POLICY_FILE": str(policy)}
+    async with serving(settings) as service:
+        answers = [(await service.particle(event=event)).json() for event in ("one", "two")]
+        await service.settled()
+        acked = await alertgate("ack", *(each["incident"] for each in answers), "--by", "Anna", cwd=tmp_path, env=env)
+        assert (acked.returncode, acked.stdout.count("is acknowledged by Anna")) == (0, 2), acked.stderr
+        await service.settled()
+        trails = [(await service.trail(each["id"]))["notifications"] for each in answers]
+        news = [each for trail in trails for each in trail if each["kind"] == "acknowledgement"]
+        assert [(each["person"], each["status"]) for each in news] == [("Ben", "sent")] * 2
+        assert len({each["digest_id"] for each in news}) == 1
+        assert news[0]["digest_id"]
+
+
 @pytest.mark.parametrize("command", ["ack", "snooze", "hand-back", "resolve"])
 async def test_a_name_that_cannot_be_shown_does_nothing(tmp_path, command):
     """The usage error says which names can be used."""

@@ -108,6 +108,12 @@ class Household:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    async def get(self, path: str) -> Any:
+        """Read from the API."""
+        answer = await self.service.client.get(f"/api/{path}", headers=API_BEARER)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     async def silence(self, lasts: str, **asked: object) -> None:
         """Silence everything for a while from now, or from `begins_at`."""
         body = {"event": "*", "for": lasts, "by": "partner", **asked}

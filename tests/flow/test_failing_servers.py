@@ -268,8 +268,9 @@ async def test_who_was_refused_once_is_reminded_and_the_incident_ends(make_setti
         leak = await home.says({"severity": "critical"})
         assert await home.passes(4.5) == []
         told = await home.passes(90)
-        assert told[0].startswith("owner: CRITICAL 1st reminder")
-        assert told[-1].startswith("owner: CRITICAL Nobody has answered in 20 min")
+        of_leak = [each for each in told if "not delivered" not in each]  # what that ended, the gate may say too
+        assert of_leak[0].startswith("owner: CRITICAL 1st reminder")
+        assert of_leak[-1].startswith("owner: CRITICAL Nobody has answered in 20 min")
         assert len(told) <= 5
         assert (await home.service.trail(leak["id"]))["escalation"]["next_at"] is None
 

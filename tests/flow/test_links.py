@@ -6,6 +6,7 @@ from types import MappingProxyType
 import pytest
 from structlog.testing import capture_logs
 
+from alertgate.group.portions import PORTION
 from alertgate.model import ChannelName
 from alertgate.policy.people import recipients
 from alertgate.policy.policy import Policy
@@ -82,19 +83,23 @@ async def test_the_only_contact_hears_until_when_its_button_has_snoozed(make_set
         ]
 
 
-@pytest.mark.parametrize("house", [HOUSE, ONLY], ids=["another person", "the only contact"])
-async def test_what_one_press_does_to_many_is_one_message(make_settings, database, house):
-    """A night's digest has one button for its three batteries: nobody gets three messages of that."""
+@pytest.mark.parametrize(
+    ("house", "number"),
+    [(HOUSE, 3), (ONLY, 3), (HOUSE, PORTION + 1)],
+    ids=["another person", "the only contact", "more than one transaction takes"],
+)
+async def test_what_one_press_does_to_many_is_one_message(make_settings, database, house, number):
+    """A night's digest has one button for its batteries: nobody gets as many messages of that."""
     asleep = replace(house, people={name: person(name, "15:00-16:00") for name in house.people})
     async with household(make_settings, asleep, START, database) as home, home.running():
-        for number in range(3):
-            await home.says("low", event="battery", device=f"d{number}")
+        for device in range(number):
+            await home.says("low", event="battery", device=f"d{device}")
         assert len(await home.sleeps(57)) == len(asleep.people)
         await home.presses("owner", "I'm on it")
         [told] = await home.heard()
         name = "partner" if house is HOUSE else "owner"
         assert told.startswith(
-            f"{name}: ACKNOWLEDGED 3 alerts in one message: owner has them. It was done by the button"
+            f"{name}: ACKNOWLEDGED {number} alerts in one message: owner has them. It was done by the button"
         )
         assert "What became of it: https://" in home.sink.messages[-1].text
 

@@ -102,7 +102,7 @@ class Gate:
             return await self.open_ones() == wanted
 
         try:
-            await until(found, within=5)
+            await until(found)
         except TimeoutError:
             assert await self.open_ones() == wanted
 

@@ -1,14 +1,14 @@
 """What is done by a link, and when its page asks again. Pure."""
 
-from dataclasses import replace
-from datetime import timedelta
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 import pytest
 
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied
 from alertgate.group.by_link import (
-    PORTION,
     SNOOZE,
     LinkAct,
     LinkActions,
@@ -21,6 +21,7 @@ from alertgate.group.by_link import (
     judge,
     mark,
 )
+from alertgate.group.portions import PORTION, finish
 from alertgate.group.transitions import Transition, TransitionResult
 from alertgate.model import ChannelName, IncidentStatus, Severity, Source
 from alertgate.prove.linked import KEPT, Linked, is_long_over
@@ -205,6 +206,42 @@ def test_the_groups_of_a_message_are_its_events_the_worst_first():
     assert {group.id for group in found} == {group.id for group in groups(Linked(notification(), (door, leak, power)))}
 
 
+@dataclass
+class Gathered:
+    """Notes how many incidents' news waits for the rest, and how many's goes together."""
+
+    told: list[tuple[str, int]] = field(default_factory=list)
+
+    def wait_for_rest(self, _: object, incident_ids: Collection[str], now: datetime) -> None:
+        assert now == START
+        self.told.append(("waits", len(incident_ids)))
+
+    def go_together(self, _: object, incident_ids: Collection[str], now: datetime) -> None:
+        assert now == START
+        self.told.append(("goes", len(incident_ids)))
+
+
+def test_what_all_portions_tell_goes_together():
+    """That of one portion at once; that of several waits for the last one, also where that changes nothing."""
+    many = tuple(incident(id=f"{number:04}") for number in range(PORTION + 1))
+    done = Applied(Transition(TransitionResult.CHANGED, FIRST, "asked"))
+    for about, rest, told in (
+        (many[:1], many[:1], []),
+        (many[:3], many[:3], [("goes", 3)]),
+        (many, many, [("waits", PORTION), ("waits", 1), ("goes", PORTION + 1)]),
+        (many, (*many[:-1], replace(many[-1], status=OVER)), [("waits", PORTION), ("goes", PORTION)]),
+    ):
+        gathered = Gathered()
+        actions = LinkActions(None, {ACKNOWLEDGE: lambda *_: done}, gathered)
+        [group] = groups(Linked(notification(), about))
+        pressed = Pressed(ACKNOWLEDGE, group.id, group.marks)
+        whole = actions.press(None, Linked(notification(), about), pressed, START)
+        if whole.beyond:
+            whole = whole.followed_by(actions.press(None, Linked(notification(), rest), pressed, START, whole.beyond))
+            finish(None, whole.done, gathered)
+        assert gathered.told == told
+
+
 def _doing(*acts: LinkAct) -> tuple[LinkActions, list[tuple[LinkAct, Action]]]:
     """Return actions that only note what they are asked for, and those notes."""
     asked: list[tuple[LinkAct, Action]] = []
@@ -216,7 +253,7 @@ def _doing(*acts: LinkAct) -> tuple[LinkActions, list[tuple[LinkAct, Action]]]:
 
         return do
 
-    return LinkActions(None, {act: doer(act) for act in acts}), asked
+    return LinkActions(None, {act: doer(act) for act in acts}, Gathered()), asked
 
 
 def test_only_acts_that_there_are_have_a_button():
@@ -254,7 +291,7 @@ def test_people_are_called_by_the_name_that_the_policy_has(person, told):
 def test_what_is_refused_is_not_called_done():
     """There may be too many silences: the page says so."""
     refused = Applied(Transition(TransitionResult.REFUSED, FIRST, "there are too many"))
-    actions, linked = LinkActions(None, {SILENCE: lambda *_: refused}), Linked(notification(), (FIRST,))
+    actions, linked = LinkActions(None, {SILENCE: lambda *_: refused}, Gathered()), Linked(notification(), (FIRST,))
     [group] = groups(linked)
     outcome = actions.press(None, linked, Pressed(SILENCE, group.id, group.marks, SNOOZE), START)
     assert (outcome.verdict, outcome.done[0][1]) == (Verdict.REFUSED, refused)

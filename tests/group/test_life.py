@@ -49,7 +49,7 @@ from alertgate.store.leases import Finish
 from alertgate.store.tables import notifications
 from alertgate.store.untold import IS_GIVEN_UP
 from alertgate.uuid7 import uuid7
-from tests.builders import for_any, new_alert
+from tests.builders import examples, for_any, new_alert
 from tests.fakes import START
 
 RULES = GroupingRules(timedelta(minutes=5), timedelta(minutes=30))
@@ -353,4 +353,4 @@ def is_taken(incident: Incident | None) -> bool:
 def test_an_incident_lives_as_the_model_says(store):
     """Nothing that is open is called over, nobody misses an end, and nobody hears of each flap."""
     machine = type("Machine", (Life,), {"store": store})
-    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=40, stateful_step_count=30))
+    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=examples(40), stateful_step_count=30))

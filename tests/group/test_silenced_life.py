@@ -54,7 +54,7 @@ from alertgate.store.tables import escalations as escalation_table
 from alertgate.store.tables import incidents as incident_table
 from alertgate.store.tables import notifications as notification_table
 from alertgate.uuid7 import uuid7
-from tests.builders import for_any, new_alert
+from tests.builders import examples, for_any, new_alert
 from tests.fakes import START
 from tests.policies import escalation, person, policy, step
 
@@ -324,4 +324,4 @@ class SilencedLife(RuleBasedStateMachine):
 def test_silences_hold_and_lose_nothing(store, rules):
     """Nobody is told of what is silenced, nobody misses how it stands in the end, and nobody hears what isn't news."""
     machine = type("Machine", (SilencedLife,), {"store": store, "policy": rules})
-    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=40, stateful_step_count=30))
+    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=examples(40), stateful_step_count=30))

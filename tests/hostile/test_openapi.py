@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.builders import examples
 from tests.conftest import API, PARTICLE, SIGNING
 from tests.flow.process import process
 
@@ -25,7 +26,7 @@ async def test_the_service_does_what_its_openapi_document_says(tmp_path):
     async with process(tmp_path, metrics_token=METRICS, particle_rate_limit="100000/minute") as service:
         command = [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
-            *("run", f"http://127.0.0.1:{service.port}/openapi.json"),
+            *("run", f"http://127.0.0.1:{service.port}/openapi.json", "--max-examples", str(examples(25))),
         ]
         done = await asyncio.to_thread(
             subprocess.run,
@@ -39,7 +40,7 @@ async def test_the_service_does_what_its_openapi_document_says(tmp_path):
             },
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr

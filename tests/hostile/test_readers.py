@@ -28,7 +28,7 @@ from alertgate.rules import GroupingRules, SeverityRules
 from alertgate.settings_load import load
 from alertgate.store import alerts
 from alertgate.store.engine import Store
-from tests.builders import for_any
+from tests.builders import examples, for_any
 from tests.conftest import BEARER, PARTICLE, Running, copy_template, sign
 from tests.fakes import START
 
@@ -125,7 +125,7 @@ def _read_generic(body: bytes, sender_id: SenderId | None = None) -> Understood 
         return None
 
 
-@settings(for_any, max_examples=200)
+@settings(for_any, max_examples=examples(200))
 @given(bodies, kinds, queries)
 def test_every_particle_body_is_an_alert(body, kind, query):
     """Readable or quarantined with reasons and its raw bytes; none of the reasons is a defect of the reader."""
@@ -137,7 +137,7 @@ def test_every_particle_body_is_an_alert(body, kind, query):
         assert not any(DEFECT in error for error in alert.errors)
 
 
-@settings(for_any, max_examples=200)
+@settings(for_any, max_examples=examples(200))
 @given(bodies, st.none() | st.builds(SenderId, st.sampled_from(IdKind), text))
 def test_every_generic_body_is_an_alert_or_refused(body, sender_id):
     """With a stated reason, never an exception of another kind."""
@@ -159,7 +159,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     store.close()
 
 
-@settings(for_any, max_examples=60)
+@settings(for_any, max_examples=examples(60))
 @given(bodies, kinds, queries)
 def test_whatever_was_read_is_stored(filled, body, kind, query):
     """By both readers: no database refuses what a reader lets through, and it can be read again."""

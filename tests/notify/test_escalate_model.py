@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from alertgate.model import IncidentStatus, Severity
 from alertgate.policy.escalations import Escalation
 from alertgate.policy.policy import Policy
+from tests.builders import examples
 from tests.policies import BERLIN, Story, at, escalation, person, policy, shown, step
 
 MINUTE = timedelta(minutes=1)
@@ -250,4 +251,4 @@ class EscalationMachine(RuleBasedStateMachine):
 
 
 TestEscalation = EscalationMachine.TestCase
-TestEscalation.settings = settings(deadline=None, max_examples=80, stateful_step_count=12)
+TestEscalation.settings = settings(deadline=None, max_examples=examples(80), stateful_step_count=12)

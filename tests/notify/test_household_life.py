@@ -43,7 +43,7 @@ from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 from alertgate.store.tables import notifications
 from alertgate.uuid7 import uuid7
-from tests.builders import for_any, new_alert
+from tests.builders import examples, for_any, new_alert
 from tests.flow.household import MINUTE, escalation, person, policy, route, step
 
 EVENING = datetime(2026, 11, 23, 21, 0, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -219,4 +219,4 @@ class Lives(RuleBasedStateMachine):
 def test_nobody_asleep_is_woken_and_nothing_is_lost(store):
     """In any order of alerts, people's acts, hours and changes of the policy."""
     machine = type("Machine", (Lives,), {"store": store})
-    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=30, stateful_step_count=25))
+    run_state_machine_as_test(machine, settings=settings(for_any, max_examples=examples(30), stateful_step_count=25))

@@ -41,7 +41,7 @@ from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 from alertgate.store.tables import notifications
 from alertgate.uuid7 import uuid7
-from tests.builders import for_any, new_alert
+from tests.builders import examples, for_any, new_alert
 from tests.fakes import START
 
 EMAIL = ChannelName.EMAIL
@@ -254,4 +254,6 @@ def test_people_get_one_message_after_an_outage_and_hear_of_everything(store):
     """However long it was, however often the process died, and whatever the doors and people did meanwhile."""
     for flood_limit in (0, 5):
         machine = type("Machine", (Outages,), {"store": store, "flood_limit": flood_limit})
-        run_state_machine_as_test(machine, settings=settings(for_any, max_examples=20, stateful_step_count=30))
+        run_state_machine_as_test(
+            machine, settings=settings(for_any, max_examples=examples(20), stateful_step_count=30)
+        )

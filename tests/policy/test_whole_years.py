@@ -15,7 +15,7 @@ from alertgate.policy.policy import Told
 from alertgate.policy.schedules import Schedule, Turn, on_call
 from alertgate.policy.stopped_clock import StoppedClock
 from alertgate.policy.wall_clock import WEEK, Hours, first_moment, span_of
-from tests.builders import for_any
+from tests.builders import examples, for_any
 
 ZONES = [ZoneInfo(name) for name in ("Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")]
 YEAR = datetime(2026, 1, 1, tzinfo=UTC)
@@ -72,7 +72,7 @@ def test_the_next_change_is_the_first_one(spans, zone, at):
         moment += QUARTER - timedelta(microseconds=moment.microsecond)
 
 
-@settings(for_any, max_examples=50)
+@settings(for_any, max_examples=examples(50))
 @given(hours, st.none() | hours, zones, zones, times, severities)
 def test_nothing_is_told_in_quiet_hours_and_nothing_is_held_beyond_them(quiet, opened, zone, other, at, severity):
     """Every contact is told, at the first moment that no hold covers; what is critical isn't held by its person."""
@@ -104,7 +104,7 @@ def _leave_no_time(holds, start: datetime) -> bool:
     return all(holds(start + number * QUARTER) for number in range(8 * 96))
 
 
-@settings(for_any, max_examples=30)
+@settings(for_any, max_examples=examples(30))
 @given(st.lists(hours, max_size=3), st.none() | hours, zones, times, st.integers(1, 500).map(lambda n: n * MINUTE))
 def test_a_stopped_clock_counts_the_minutes_in_which_somebody_hears(quiet, opened, zone, start, span):
     """No more and no fewer, by counting each one of up to two weeks."""

@@ -279,7 +279,7 @@ def test_a_command_says_it_in_one_sentence(postgres_database, admin, tmp_path, c
             env={"PATH": os.environ["PATH"], "DATABASE_URL": url, "PORT": "0", "LOG_LEVEL": "debug"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     said = done.stdout + done.stderr

@@ -112,7 +112,7 @@ async def test_the_shell_lines_of_the_generic_webhook_work(service: Running, tmp
     (tmp_path / ".env").write_text(f"WEBHOOK_SECRET={SIGNING}\n")
     script = lines.replace("127.0.0.1:8000", f"127.0.0.1:{service.port}")
     done = await asyncio.to_thread(
-        subprocess.run, ["bash", "-ec", script], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=True
+        subprocess.run, ["bash", "-ec", script], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
     )
     assert "202 Accepted" in done.stdout
     assert '"status":"accepted"' in done.stdout

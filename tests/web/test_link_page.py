@@ -15,9 +15,10 @@ from alertgate.web.link_page import MOST_GROUPS, LinkPage
 from alertgate.web.pages import page
 from tests.builders import alert, incident, notification
 from tests.fakes import START
+from tests.group.test_by_link import Gathered
 from tests.policy.test_silences import silence
 
-OFFERED = LinkActions(None, dict.fromkeys(LinkAct, lambda *_: None)).offered
+OFFERED = LinkActions(None, dict.fromkeys(LinkAct, lambda *_: None), Gathered()).offered
 
 
 def link_page(*about: Incident, silences: tuple[Silence, ...] = ()) -> LinkPage:

@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 from alertgate.app import create_app, open_gate
 from alertgate.errors import StoreUnavailable
 from alertgate.group.actions import Action, Applied
-from alertgate.group.by_link import Doer, LinkAct, LinkActions
+from alertgate.group.by_link import LinkAct, LinkActions
+from alertgate.group.portions import Doer
 from alertgate.group.transitions import Transition, TransitionResult
 from alertgate.links import Links
 from alertgate.prove.history import Trail, trail
@@ -516,7 +517,7 @@ async def doing(make_settings, doer: Callable[[LinkAct], Doer]) -> AsyncIterator
     copy_template(settings)
     links = Links(PUBLIC_URL, [KEY])
     gate = open_gate(settings, disk_usage=lambda _: (10**12, 0, 10**12))
-    gate = replace(gate, link_actions=LinkActions(links, {act: doer(act) for act in LinkAct}))
+    gate = replace(gate, link_actions=LinkActions(links, {act: doer(act) for act in LinkAct}, gate.actions))
     async with (
         listening(create_app(gate)) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,

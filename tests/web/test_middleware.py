@@ -280,7 +280,7 @@ async def test_the_docs_work_in_a_browser_under_the_strict_policy(service: Runni
         *("--enable-logging=stderr", "--v=0", "--virtual-time-budget=8000", "--dump-dom"),
         f"http://127.0.0.1:{service.port}/docs",
     ]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=90, check=True)
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=300, check=True)
     for path in ("/webhook/particle", "/webhook/generic", "/health", "/api/alerts/"):
         assert path in done.stdout.replace("\u200b", "")
     assert "Content Security Policy" not in done.stderr

@@ -230,7 +230,7 @@ async def test_a_token_is_checked_before_the_body_is_read(make_settings, setting
     """Who sends none or a wrong one is answered while the body is still outstanding."""
     async with serving(make_settings(**settings)) as service:
         loop = asyncio.get_running_loop()
-        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=300) as connection:
             connection.setblocking(False)
             head = b"POST /webhook/generic HTTP/1.1\r\nHost: x\r\n" + header + b"Content-Length: 1000\r\n\r\n{"
             await loop.sock_sendall(connection, head)

@@ -257,7 +257,7 @@ async def test_a_wrong_signature_is_refused(service: Running):
 
 async def test_the_bearer_is_checked_before_the_body_is_read(service: Running):
     """A caller without a credential is answered while its body is still outstanding."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=300) as connection:
         connection.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(
@@ -334,7 +334,7 @@ async def test_a_body_that_trickles_is_cut_off(make_settings):
     """408 once BODY_TIMEOUT has passed; nothing is stored."""
     async with serving(make_settings(body_timeout=0.2)) as service:
         loop = asyncio.get_running_loop()
-        with socket.create_connection(("127.0.0.1", service.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", service.port), timeout=300) as connection:
             connection.setblocking(False)
             await loop.sock_sendall(connection, HALF_A_REQUEST)
             answer = await loop.sock_recv(connection, 4096)
@@ -344,7 +344,7 @@ async def test_a_body_that_trickles_is_cut_off(make_settings):
 async def test_a_client_that_leaves_early_stores_nothing_and_breaks_nothing(service: Running, caplog):
     """A body that stops half-way is no alert, no traceback, and the next request is served."""
     loop = asyncio.get_running_loop()
-    connection = socket.create_connection(("127.0.0.1", service.port), timeout=10)
+    connection = socket.create_connection(("127.0.0.1", service.port), timeout=300)
     connection.setblocking(False)
     await loop.sock_sendall(connection, HALF_A_REQUEST)
     connection.close()

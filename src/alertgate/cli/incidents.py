@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from alertgate.cli.policy import device_names, directory_in_force, readers_zone
 from alertgate.clock import SystemClock
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, Applied, IncidentActions
+from alertgate.group.portions import Did, do_portion, finish
 from alertgate.group.transitions import TransitionResult
 from alertgate.ids import new_id
 from alertgate.model import Incident, IncidentStatus, Resolution
@@ -95,18 +97,27 @@ def _duration(text: str) -> timedelta:
 
 
 def _act(env_file: Path, ids: list[str], by: str, act: Act, lasting: timedelta | None = None) -> None:
-    """Act on each in a short transaction of its own; exit with 1 if one of them isn't as it was to be."""
+    """Act on each in a short transaction of its own; exit with 1 if one of them isn't as it was to be.
+
+    What that tells a contact is one message.
+    """
     good, settings = True, load(env_file)
     with database.existing(settings, env_file) as store:
         told, names = directory_in_force(settings, env_file, store), device_names(settings, store)
         actions = IncidentActions(told, settings.grouping.interval, new_id, names)
+        now, done = SystemClock().now(), list[Did]()
         for given in ids:
             with store.transaction() as connection:
                 incident_id = _incident_id(connection, given.strip().lower())
-                now = SystemClock().now()
-                applied = act(actions, connection, Action(incident_id, by, Credential.COMMAND_LINE, now, lasting))
+                action = Action(incident_id, by, Credential.COMMAND_LINE, now, lasting)
+                did = do_portion(connection, partial(act, actions), [action], actions, is_whole=len(ids) == 1)
+            applied = did[0][1] if did else None
+            done += did
             typer.echo(escaped(_said(given, applied)))
             good = good and applied is not None and applied.transition.result is not TransitionResult.REFUSED
+        if len(ids) > 1:
+            with store.transaction() as connection:
+                finish(connection, done, actions)
     if not good:
         raise typer.Exit(1)
 

@@ -2,15 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
 from alertgate.credential import Credential
 from alertgate.group.transitions import Transition, TransitionResult, acknowledge, hand_back, resolve, snooze
-from alertgate.model import Incident, Notification, Target
+from alertgate.model import Incident, Target
 from alertgate.notify import news
-from alertgate.notify.batch import REMEMBERED, NotificationBatch
+from alertgate.notify.batch import REMEMBERED, TOGETHER_WITHIN, NotificationBatch
 from alertgate.notify.directory import Directory
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Chosen, Escalator
@@ -112,15 +112,18 @@ class IncidentActions:
         choices = self._plan_resolution(connection, transition.incident, action.now)
         return Applied(transition, due=sum(is_due(choice, action.now) for choice, _ in choices))
 
+    def wait_for_rest(self, connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
+        """Have what was planned now about these incidents wait, at most a minute, for `go_together`."""
+        planned = holds.planned_about(connection, incident_ids, now, [now])
+        holds.send_at(connection, [each.id for each in planned], now + TOGETHER_WITHIN)
+
     def go_together(self, connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
-        """Have what was planned now about these incidents go to each contact as one message."""
-        together: dict[Target, list[Notification]] = defaultdict(list)
-        for each in holds.planned_about(connection, incident_ids, now):
-            together[each.channel, each.address].append(each)
+        """Have what was planned now about these incidents, or waits for the rest, go to each contact as one message."""
+        together: dict[Target, list[str]] = defaultdict(list)
+        for each in holds.planned_about(connection, incident_ids, now, [now, now + TOGETHER_WITHIN]):
+            together[each.channel, each.address].append(each.id)
         for members in together.values():
-            if len(members) > 1:
-                digest_id = self._new_id(now)
-                holds.save(connection, [replace(each, digest_id=digest_id) for each in members])
+            holds.send_at(connection, members, now, self._new_id(now) if len(members) > 1 else None)
 
     def _quieten(self, connection: Connection, action: Action, until: datetime | None) -> Applied | None:
         incident, now = incidents.get(connection, action.incident_id), action.now

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from alertgate.answers import Verdict
 from alertgate.credential import Credential
 from alertgate.group.actions import SNOOZE, Action, Applied
-from alertgate.group.by_link import Doer, LinkAct
+from alertgate.group.by_link import LinkAct
+from alertgate.group.portions import Doer
 from alertgate.group.transitions import TransitionResult
 from alertgate.marks import mark
 from alertgate.model import Incident, IncidentStatus, Notification

@@ -4,7 +4,7 @@ A page may be older than what it is about: a phone was offline, or lay open. So 
 has become worse since, or open again, nothing is done and the page asks again.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +13,8 @@ from types import MappingProxyType
 
 from alertgate.answers import Verdict
 from alertgate.credential import Credential
-from alertgate.group.actions import Action, Applied
+from alertgate.group.actions import Action
+from alertgate.group.portions import PORTION, Did, Doer, Gatherer, do_portion
 from alertgate.group.silencing import why_not
 from alertgate.group.transitions import TransitionResult
 from alertgate.links import Links
@@ -43,8 +44,6 @@ SILENCES = (1, 8, 24)
 """For how many hours a device can be silenced by link."""
 ASKED_FIRST = frozenset({LinkAct.RESOLVE, LinkAct.SILENCE, LinkAct.HAND_BACK})
 """What a second page asks about, because it tells others something that may be wrong."""
-PORTION = 200
-"""How many incidents of a group are changed in one transaction: others write in between."""
 _AFFECTED: Mapping[LinkAct, Collection[IncidentStatus]] = MappingProxyType(
     {
         LinkAct.ACKNOWLEDGE: {IncidentStatus.OPEN},  # and what is snoozed
@@ -55,10 +54,6 @@ _AFFECTED: Mapping[LinkAct, Collection[IncidentStatus]] = MappingProxyType(
         LinkAct.HAND_BACK: {IncidentStatus.ACKNOWLEDGED},
     }
 )
-
-Doer = Callable[[Connection, Action], Applied | None]
-"""Does one thing to one incident, in a transaction."""
-Gatherer = Callable[[Connection, Collection[str], datetime], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +186,7 @@ class Outcome:
     """What became of an act, and what it did to each incident."""
 
     verdict: Verdict
-    done: tuple[tuple[Action, Applied], ...] = ()
+    done: tuple[Did, ...] = ()
     beyond: str | None = None
     """Up to which incident it was done, if there are more: press again, beyond that."""
 
@@ -204,14 +199,14 @@ class Outcome:
 class LinkActions:
     """Does what people ask by link, if there are `links`.
 
-    `doers` are the acts that there are; pages have no button for any other. `gather` has what one press tells a contact
-    about several incidents go as one message.
+    `doers` are the acts that there are; pages have no button for any other. `gatherer` has what one press tells a
+    contact about several incidents go as one message.
     """
 
-    def __init__(self, links: Links | None, doers: Mapping[LinkAct, Doer], gather: Gatherer = lambda *_: None) -> None:
+    def __init__(self, links: Links | None, doers: Mapping[LinkAct, Doer], gatherer: Gatherer) -> None:
         self._links = links
         self._doers = doers
-        self._gather = gather
+        self._gatherer = gatherer
 
     def find(self, connection: Connection, token: str, now: datetime) -> Linked | None:
         """Return what a token leads to, or None."""
@@ -234,7 +229,7 @@ class LinkActions:
     ) -> Outcome:
         """Judge an act on a group, and do it to each incident that it changes. The group must be one of the link's.
 
-        Only to the first PORTION of them, beyond an id.
+        Only to the first PORTION of them, beyond an id. All portions have one time: what they tell is one message.
         """
         found = group_of(linked, pressed.group)
         group = found.beyond(beyond) if found else None
@@ -248,11 +243,9 @@ class LinkActions:
             Action(incident.id, holder(notification), Credential.LINK, now, pressed.lasting, contact)
             for incident in changing[:PORTION]
         ]
-        done = tuple((action, applied) for action in chosen if (applied := do(connection, action)))
-        if len(done) > 1:
-            self._gather(connection, [action.incident_id for action, _ in done], now)
-        refused = done and all(applied.transition.result is TransitionResult.REFUSED for _, applied in done)
         more = chosen[-1].incident_id if len(changing) > PORTION else None
+        done = do_portion(connection, do, chosen, self._gatherer, is_whole=not (more or beyond))
+        refused = done and all(applied.transition.result is TransitionResult.REFUSED for _, applied in done)
         return Outcome(Verdict.REFUSED if refused else verdict, done, more)
 
 

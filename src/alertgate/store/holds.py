@@ -118,11 +118,31 @@ def planned(connection: Connection, targets: Collection[Target], now: datetime) 
     return [each for each in found if (each.channel, each.address) in targets]
 
 
-def planned_about(connection: Connection, incident_ids: Collection[str], now: datetime) -> list[Notification]:
-    """Return what was planned at this moment for this moment about these incidents."""
-    query = select(*COLUMNS).where(IS_PENDING, _n.hold.is_(None), _n.due_at == now, _n.created_at == now)
-    found = (connection.execute(query.where(_n.incident_id.in_(some))) for some in portions(incident_ids))
-    return [notification_of(row) for rows in found for row in rows]
+class Planned(NamedTuple):
+    """A notification that was planned, and for which contact."""
+
+    id: str
+    channel: ChannelName
+    address: str
+
+
+def planned_about(
+    connection: Connection, incident_ids: Collection[str], at: datetime, due: Collection[datetime]
+) -> list[Planned]:
+    """Return what was planned at a moment, for one of these times, about these incidents, oldest first."""
+    columns = [_n[name] for name in Planned._fields]
+    query = select(*columns).where(IS_PENDING, _n.hold.is_(None), _n.created_at == at, _n.due_at.in_(list(due)))
+    some = (query.where(_n.incident_id.in_(ids)).order_by(_n.id) for ids in portions(incident_ids))
+    return [Planned(*row) for each in some for row in connection.execute(each)]
+
+
+def send_at(
+    connection: Connection, notification_ids: Collection[str], at: datetime, digest_id: str | None = None
+) -> None:
+    """Have notifications that nothing holds go at a time, as one digest if it has an id."""
+    for ids in portions(notification_ids):
+        going = update(notifications).where(_n.id.in_(ids), IS_PENDING)
+        connection.execute(going.values(due_at=at, digest_id=digest_id))
 
 
 def save(connection: Connection, decided: Sequence[Notification]) -> None:

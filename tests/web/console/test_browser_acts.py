@@ -139,6 +139,48 @@ async def test_the_keyboard_alone_is_enough(place: Place):
         await card.get_by_text("Ada has it").wait_for()
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["live", "without scripts"])
+async def test_many_are_taken_at_once_with_the_keyboard_alone(place: Place, scripts: bool):
+    """On a phone: the link comes before the cards, its page asks and fits, and its button takes exactly those."""
+    home, browser = place
+    async with looking(browser, home.service, viewport=PHONE, java_script_enabled=scripts) as look:
+        ids = [await _alarm(home, f"power/{scripts}", device) for device in ("Leak cellar", "Boiler", "Shed")]
+        await look.open("/")
+        link = look.page.get_by_role("link", name="I'm on it: all 3")
+        if scripts:
+            await _focus(look, "I'm on it: all 3")
+            await look.page.keyboard.press("Enter")
+        else:
+            await link.press("Enter")
+        button = look.page.get_by_role("button", name="I'm on it: all 3")
+        await button.wait_for()
+        assert await look.page.inner_text("h1") == "Are you on all 3 of these?"
+        assert "Boiler, Leak cellar and Shed" in await look.page.inner_text("table")
+        assert await look.too_wide() == []
+        late = await _alarm(home, f"power/late/{scripts}")
+        await button.press("Enter")
+        await look.page.get_by_text("You have all 3. 1 has come since.").wait_for()
+        await look.page.get_by_role("button", name="I'm on it").press("Enter")
+        await look.page.get_by_text("You have them all.").wait_for()
+        for incident in (*ids, late):
+            assert "Ada has it" in await look.page.locator(f"#incident-{incident}").inner_text()
+        assert await link.count() == 0
+        assert (look.said, look.asked) == ([], [])
+        for incident in (*ids, late):
+            await home.service.client.post(f"/api/incidents/{incident}/resolve", json={"by": "Ada"}, headers=_bearer())
+
+
+async def _focus(look: Look, said: str) -> None:
+    """Press Tab until what says so has the focus."""
+    for _ in range(40):
+        await look.page.keyboard.press("Tab")
+        focused = await look.page.evaluate(FOCUSED)
+        if focused and focused["said"] == said:
+            assert focused["seen"]
+            return
+    raise AssertionError(f"Tab doesn't reach {said}")
+
+
 async def test_tab_reaches_everything_on_every_page(place: Place):
     """Nothing needs a pointer, and the focus is always seen."""
     home, browser = place

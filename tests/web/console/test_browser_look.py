@@ -42,7 +42,9 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Con
     """The console of a house after a day and half a night; these tests change nothing there."""
     async with fleet(tmp_path_factory.mktemp("fleet")) as home, chromium() as browser:
         await live(home)
-        yield Console(home.service, browser, await every_page(home.service))
+        pages = await every_page(home.service)
+        assert "/incidents/acts?to=%2F" in pages  # more than one incident is open that nobody has
+        yield Console(home.service, browser, pages)
 
 
 CONTRAST = {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}

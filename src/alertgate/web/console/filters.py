@@ -44,6 +44,10 @@ class Filters:
         """The names of the filters that can't be used."""
         return frozenset(each.field for each in self.problems)
 
+    def first(self, path: str) -> str:
+        """Return the address of the first page."""
+        return f"{path}?{urlencode(self.given)}" if self.given else path
+
     def older(self, path: str, before: str) -> str:
         """Return the address of the next page."""
         return f"{path}?{urlencode({**self.given, 'before': before})}"

@@ -1,5 +1,6 @@
 """The list of incidents, and the page of each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -17,11 +18,14 @@ from alertgate.prove.timeline import events_of_incident
 from alertgate.prove.told_events import name_of
 from alertgate.store import Connection, failures, search
 from alertgate.store.failures import Failure
+from alertgate.store.search import Found
 from alertgate.web.console import story
 from alertgate.web.console.filters import FilterReader
 from alertgate.web.console.hiding import hider
 from alertgate.web.console.incident_acts import cards
 from alertgate.web.console.lists import Line, show_list
+from alertgate.web.console.many import choose, offer
+from alertgate.web.console.many_acts import silenced_by
 from alertgate.web.console.pages import ConsoleRoute, shown
 from alertgate.web.console.times import Times
 from alertgate.web.console.viewer import CurrentViewer, Viewer
@@ -49,12 +53,19 @@ class ListedIncident(Line):
 async def list_incidents(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
     """Show the newest incidents, or those that are looked for."""
     filters = FilterReader(request.query_params.multi_items(), viewer.times, gate.device_names).read(IncidentStatus)
-    more = {"statuses": list(IncidentStatus), "latest": search.LATEST}
+    more = {"statuses": list(IncidentStatus), "latest": search.LATEST, "offer": None}
 
     def line(incident: Incident) -> ListedIncident:
         return _line(incident, gate, viewer.times)
 
-    return await show_list(request, gate, viewer, "incidents.html", filters, search.find_incidents, line, more=more)
+    def about(connection: Connection, found: Found[Incident]) -> Mapping[str, object]:
+        listed = choose(found.items, silenced_by(connection, gate, viewer.now))
+        number, is_all = len(listed.incidents), found.older is None and filters.before is None
+        return {"offer": offer(number if is_all else None, filters.first("/incidents")) if number > 1 else None}
+
+    return await show_list(
+        *(request, gate, viewer, "incidents.html", filters, search.find_incidents, line), more=more, about=about
+    )
 
 
 def _line(incident: Incident, gate: Gate, times: Times) -> ListedIncident:

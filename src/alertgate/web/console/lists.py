@@ -53,13 +53,23 @@ async def show_list(
     line: Callable[[_Row], object],
     most: int = ON_A_PAGE,
     more: Mapping[str, object] = NO_MORE,
+    about: Callable[[Connection, Found[_Row]], Mapping[str, object]] = lambda *_: NO_MORE,
 ) -> Response:
-    """Show the newest rows, or those that are looked for; nothing is, if some of the filters can't be used."""
+    """Show the newest rows, or those that are looked for; nothing is, if some of the filters can't be used.
+
+    `about` returns what else the template shows of what was found, from the same transaction.
+    """
     lines: list[object] = []
     then: Older | None = None
     if not filters.problems:
         read = gate.store.search if filters.sought.text else gate.store.read
-        found = await read(lambda connection: find(connection, filters.sought, filters.before, most))
+
+        def look(connection: Connection) -> tuple[Found[_Row], Mapping[str, object]]:
+            found = find(connection, filters.sought, filters.before, most)
+            return found, about(connection, found)
+
+        found, of_found = await read(look)
+        more = {**more, **of_found}
         lines = [line(each) for each in found.items]
         then = _older(found, request.url.path, filters)
     values = {"filters": filters, "severities": list(Severity), "lines": lines, "older": then, **more}

@@ -21,6 +21,7 @@ from alertgate.store.counts import HourCount
 from alertgate.web.console.channel_view import state_word
 from alertgate.web.console.excerpts import first_names
 from alertgate.web.console.incident_acts import cards
+from alertgate.web.console.many import offer
 from alertgate.web.console.pages import ConsoleRoute, shown
 from alertgate.web.console.strip import MOST, begins_at, strip
 from alertgate.web.console.verdict import Facts, Known, judge
@@ -74,6 +75,7 @@ async def now(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Res
         "audited_at": gate.auditor.latest.at if gate.auditor.latest else None,
         "known": found is not None,
         "cards": shown_cards,
+        "offer": offer(found.open.untaken, "/") if found else None,
         "number": found.open.number if found else 0,
         "more": max(found.open.number - len(shown_cards), 0) if found else 0,
         "strip": strip(found.by_hour, viewer.times) if found else None,

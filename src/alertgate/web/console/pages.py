@@ -64,6 +64,8 @@ class Notice(StrEnum):
     LINK_ASKED = "link-asked"
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
+    ALL_ACKNOWLEDGED = "all-acknowledged"
+    ALL_SNOOZED = "all-snoozed"
     RESOLVED = "resolved"
     SILENCED = "silenced"
     UNSILENCED = "unsilenced"
@@ -103,6 +105,9 @@ _NOTICES = {
     "It works once, within ten minutes. Nobody gets more than three links an hour: look for one that came before, too.",
     Notice.ACKNOWLEDGED: "You have it. Nobody is told any more, unless it gets worse or begins again.",
     Notice.SNOOZED: "You have it for now. If it isn't over by the end of that, everything starts anew.",
+    Notice.ALL_ACKNOWLEDGED: "You have them all. Nobody is told any more about these, unless one gets worse or begins "
+    "again.",
+    Notice.ALL_SNOOZED: "You have them all for an hour. What isn't over by then starts anew.",
     Notice.RESOLVED: "It is over. Everybody who was told hears that.",
     Notice.SILENCED: "The device is silenced. What is open at the end of that is told then.",
     Notice.UNSILENCED: "The silence is over. What it held is told now.",

@@ -6,7 +6,6 @@ a link that works is answered alike.
 
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import timedelta
-from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlencode
@@ -33,13 +32,13 @@ from alertgate.group.by_link import (
 from alertgate.links import fingerprint, is_like_a_token
 from alertgate.prove.linked import Story, story
 from alertgate.store import Connection
-from alertgate.web.acts import log_act
 from alertgate.web.body import read_body
 from alertgate.web.convertors import ANYTHING
 from alertgate.web.dependencies import CurrentGate, Gate, client_address
 from alertgate.web.link_page import LinkPage, held
 from alertgate.web.middleware import LET_IN
 from alertgate.web.pages import ROBOTS, page
+from alertgate.web.portions import do_all
 from alertgate.web.problems import describe
 
 MOST_FIELDS = 10
@@ -112,10 +111,6 @@ async def press(token: str, request: Request, gate: CurrentGate) -> Response:
     structlog.contextvars.bind_contextvars(notification_id=await _let_in(token, request, gate))
     pressed = _pressed(await read_body(request, gate), gate)
     outcome = await _do(token, pressed, request, gate)
-    if any(applied.ended for _, applied in outcome.done):
-        await gate.escalations.run()
-    if any(applied.due or applied.ended for _, applied in outcome.done):
-        gate.deliverer.wake()
 
     def answered(connection: Connection) -> Response | None:
         found = _story(connection, token, gate)
@@ -125,22 +120,14 @@ async def press(token: str, request: Request, gate: CurrentGate) -> Response:
 
 
 async def _do(token: str, pressed: Pressed, request: Request, gate: Gate) -> Outcome:
-    """Do an act, in as many transactions as it has portions."""
+    """Do an act, in as many transactions as it has portions, and send what it made due."""
+    now = gate.clock.now()
 
     def act(connection: Connection, beyond: str) -> Outcome | None:
-        now = gate.clock.now()
         linked = gate.link_actions.find(connection, token, now)
         return gate.link_actions.press(connection, linked, pressed, now, beyond) if linked else None
 
-    outcome, beyond = None, ""
-    while True:
-        portion = _require(await gate.store.write(partial(act, beyond=beyond)), request)
-        for action, applied in portion.done:
-            log_act(action, applied)
-        outcome = outcome.followed_by(portion) if outcome else portion
-        if portion.beyond is None:
-            return outcome
-        beyond = portion.beyond
+    return _require(await do_all(gate, act), request)
 
 
 def _answer(outcome: Outcome, pressed: Pressed, shown: Story, gate: Gate) -> Response:
