@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, update
 
-from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus
+from alertgate.model import ABOUT_OTHERS, ChannelName, IncidentStatus, Notification, NotificationStatus
 from alertgate.proof import Proof
 from alertgate.states import states_before
 from alertgate.store import failures, leases
@@ -44,8 +44,11 @@ _IS_ENDED = and_(
         _of_other.c.status == constant(IncidentStatus.OPEN),
     ),
 )
-_IS_OPEN_AGAIN = and_(
-    incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.acknowledged_at >= _n.finished_at
+_IS_OPEN_AGAIN = and_(  # what was on its way when somebody took it says so by now, too
+    incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.acknowledged_at >= _n.claimed_at
+)
+_IS_IN_A_DIGEST = exists().where(
+    _other.c.channel == _n.channel, _other.c.receipt == _n.receipt, _other.c.address == _n.address, _other.c.id != _n.id
 )
 _NOW = bindparam("now", type_=_n.follow_at.type)
 _DUE = (
@@ -64,6 +67,20 @@ _DUE = (
     .order_by(_n.follow_at)
     .limit(bindparam("most"))
 )
+_SHOW_OPEN_AGAIN = (
+    update(notifications)
+    .where(
+        _n.incident_id.in_(bindparam("ids", expanding=True)),
+        IS_SENT,
+        _n.told == constant(IncidentStatus.OPEN),
+        _n.channel.in_([constant(each) for each in sorted(EDITED)]),
+        _n.kind.not_in([constant(each) for each in sorted(ABOUT_OTHERS)]),
+        # Else SQLite takes the index on receipts, and reads all messages of the channel.
+        func.coalesce(_n.receipt, "") != "",
+        ~_IS_IN_A_DIGEST,
+    )
+    .values(follow_at=_NOW, follow_owner=None)
+)
 _SENT = select(*COLUMNS).where(_n.id.in_(bindparam("ids", expanding=True)), IS_SENT)
 
 
@@ -75,7 +92,7 @@ class Due:
     is_ended: bool
     """Whether somebody has each incident of the message, or it is over."""
     is_open_again: bool = False
-    """Whether somebody had its incident after it was sent, and nobody has it any more."""
+    """Whether somebody took its incident after its words were chosen, and nobody has it any more."""
 
 
 def due(
@@ -110,12 +127,11 @@ def take(connection: Connection, found: Collection[Due], owner: str, now: dateti
 def show_open_again(connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
     """Have the messages of EDITED channels that may say who has these incidents say that nobody has them.
 
-    Also those that a process is just about to edit, which then doesn't end that they are followed.
+    Also those that a process is just about to edit, which then doesn't end that they are followed. Neither digests, nor
+    what tells of a silence, ever say who has one.
     """
-    asked = (IS_SENT, _n.told == constant(IncidentStatus.OPEN), _n.receipt.is_not(None), _n.channel.in_(EDITED))
     for some in portions(incident_ids):
-        edited = update(notifications).where(_n.incident_id.in_(some), *asked)
-        connection.execute(edited.values(follow_at=now, follow_owner=None))
+        connection.execute(_SHOW_OPEN_AGAIN, {"ids": some, "now": now})
 
 
 def again(connection: Connection, taken: Notification, at: datetime | None, *, not_before: bool = False) -> None:
