@@ -190,6 +190,25 @@ async def test_what_one_press_hands_back_is_one_message(make_settings, database)
         assert await home.sleeps(20) == []
 
 
+async def test_who_takes_it_and_hands_it_back_again_and_again_wakes_nobody_each_time(make_settings, database):
+    """Whoever has a forwarded link can: after the third change that is told at once, the others hear once a minute."""
+    async with household(make_settings, PAIR, START, database) as home, home.running():
+        number = (await home.says({"severity": "critical"}))["incident"]
+        assert len(await home.heard()) == 2
+        back, at_once = "CRITICAL owner can't after all: nobody has it.", []
+        for _ in range(6):
+            home.clock.move(seconds=2)
+            await home.post(f"incidents/{number}/acknowledge", by="owner")
+            await home.heard()
+            home.clock.move(seconds=2)
+            await home.post(f"incidents/{number}/hand-back", by="owner")
+            at_once += [each for each in await home.heard() if each.endswith(back)]
+        assert at_once == [f"owner: {back}", f"partner: {back}"] * 2
+        assert (await incident_of(home, number))["status"] == "open"
+        assert await home.sleeps(1) == [f"owner: {back}", f"partner: {back}"]
+        assert await home.sleeps(20) == []
+
+
 async def test_an_old_page_hands_back_nothing(make_settings, database):
     """Not what somebody else has by now, nor what nobody has; pressing twice is pressing once."""
     async with household(make_settings, PAIR, START, database) as home, home.running():

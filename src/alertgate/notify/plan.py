@@ -101,8 +101,7 @@ def on_alert(incident: Incident, state: ContactState, now: datetime, interval: t
         return Skip(PlanReason.PENDING_SAYS_IT)
     if state.told_at is None:
         return _first(state, now, interval)
-    told_at = min(state.told_at, now)  # the clock may have been set back since
-    due_at = told_at + wait(incident.severity, state.updates, interval)
+    due_at = _told_at(state, now) + wait(incident.severity, state.updates, interval)
     if due_at <= now:
         return Plan(Kind.UPDATE, now, PlanReason.UPDATE)
     return Plan(Kind.UPDATE, due_at, PlanReason.UPDATE_LATER)
@@ -202,11 +201,12 @@ def on_step(kind: Kind, state: ContactState, now: datetime, interval: timedelta)
 
 
 def on_acknowledgement_over(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
-    """Decide how one contact is told that nobody has it any more."""
+    """Decide how one contact is told that nobody has it any more: at once, or if it changes too often, soon."""
     reason = PlanReason.HANDED_BACK if incident.handed_back_at else PlanReason.ACKNOWLEDGEMENT_OVER
+    due_at = max(now, _urgent_at(state, now, interval)) if is_flapping(state) else now
     if state.pending_id:
-        return _expedite(state, Kind.REOPENING, now, reason)
-    return Plan(Kind.REOPENING, now, reason) if state.told_at else _first(state, now, interval)
+        return _expedite(state, Kind.REOPENING, due_at, reason)
+    return Plan(Kind.REOPENING, due_at, reason) if state.told_at else _first(state, now, interval)
 
 
 def on_acknowledgement(state: ContactState, now: datetime) -> Choice:
@@ -268,24 +268,30 @@ def _often(incident: Incident, state: ContactState, now: datetime, interval: tim
     Whoever may believe that it is over hears of a critical one within a minute.
     """
     if state.told_at is None and not state.pending_id:
-        return (
-            Skip(PlanReason.NEVER_TOLD) if incident.status is IncidentStatus.RESOLVED else _first(state, now, interval)
-        )
-    urgent = (
-        incident.severity is Severity.CRITICAL and incident.status is IncidentStatus.OPEN and state.may_believe_over
-    )
-    told_at = min(state.told_at or now, now)  # the clock may have been set back since
-    due_at = max(now, told_at + (min(interval, URGENT_WITHIN) if urgent else interval))
+        is_over = incident.status is IncidentStatus.RESOLVED
+        return Skip(PlanReason.NEVER_TOLD) if is_over else _first(state, now, interval)
+    is_bad = incident.severity is Severity.CRITICAL and incident.status is IncidentStatus.OPEN
+    urgent = is_bad and state.may_believe_over
+    due_at = max(now, _urgent_at(state, now, interval) if urgent else _told_at(state, now) + interval)
     if state.pending_id:
         return Expedite(None if state.waits_for_retry else due_at, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
     return Plan(Kind.CHANGES, due_at, PlanReason.CHANGES_OFTEN)
 
 
+def _urgent_at(state: ContactState, now: datetime, interval: timedelta) -> datetime:
+    """Return from when a contact may be told once more of what is urgent, though it changes too often."""
+    return _told_at(state, now) + min(interval, URGENT_WITHIN)
+
+
+def _told_at(state: ContactState, now: datetime) -> datetime:
+    return min(state.told_at or now, now)  # the clock may have been set back since
+
+
 def _first(state: ContactState, now: datetime, interval: timedelta) -> Plan:
     """Plan the first notification. After a failure it waits, so that not every alert attempts a failing contact."""
-    if state.failed_at is None or state.failed_at + interval <= now:
-        return Plan(Kind.OPENING, now, PlanReason.FIRST)
-    return Plan(Kind.OPENING, state.failed_at + interval, PlanReason.FIRST_AFTER_FAILURE)
+    if state.failed_at and state.failed_at + interval > now:
+        return Plan(Kind.OPENING, state.failed_at + interval, PlanReason.FIRST_AFTER_FAILURE)
+    return Plan(Kind.OPENING, now, PlanReason.FIRST)
 
 
 def _expedite(state: ContactState, kind: Kind, now: datetime, reason: PlanReason) -> Expedite:
