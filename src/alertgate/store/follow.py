@@ -71,11 +71,10 @@ _SHOW_OPEN_AGAIN = (
     update(notifications)
     .where(
         _n.incident_id.in_(bindparam("ids", expanding=True)),
-        IS_SENT,
+        # Nothing that the index on receipts, or on what was sent, covers: all messages would be read.
         _n.told == constant(IncidentStatus.OPEN),
         _n.channel.in_([constant(each) for each in sorted(EDITED)]),
         _n.kind.not_in([constant(each) for each in sorted(ABOUT_OTHERS)]),
-        # Else SQLite takes the index on receipts, and reads all messages of the channel.
         func.coalesce(_n.receipt, "") != "",
         ~_IS_IN_A_DIGEST,
     )
