@@ -16,9 +16,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from alertgate.group.actions import IncidentActions
 from alertgate.group.by_link import LinkAct, LinkActions
+from alertgate.ids import new_id
 from alertgate.model import ChannelName, NotificationStatus
 from alertgate.notify.context import MessageContext
+from alertgate.notify.directory import Directory
 from alertgate.prove.linked import Linked, Story
 from alertgate.store.links import ToldContact
 from alertgate.web.link_page import LinkPage
@@ -116,7 +119,8 @@ def _link_page(context: MessageContext) -> str:
         ),
     ]
     shown = Story(Linked(mine, (context.incident,)), context.alerts, tuple(told))
-    offered = LinkActions(None, dict.fromkeys(LinkAct, lambda *_: None)).offered
+    actions = IncidentActions(Directory.of([]), timedelta(minutes=5), new_id)
+    offered = LinkActions(None, dict.fromkeys(LinkAct, lambda *_: None), actions).offered
     made = LinkPage(shown, offered, lambda _: context.device_name, context.zone, context.now)
     return bytes(page("link.html", {**made.view(), "notice": "", "done": False}).body).decode()
 

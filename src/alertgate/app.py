@@ -103,7 +103,7 @@ def open_gate(
     deliverer = assembly.deliverer(store, opened, directory, settings, clock, metrics, ids, times, sends, names)
     recorder = Recorder(settings.grouping, directory, ids, names)
     reporter = Reporter(recorder, ids, lambda: directory.policy.readers_zone)
-    actions = IncidentActions(directory, ids, names)
+    actions = IncidentActions(directory, settings.grouping.interval, ids, names)
     silencer = Silencer(ids, names, actions.tell_silenced)
     doers = assembly.doers(actions, silencer)
     answers = Answers({act: doers[act] for act in ACTS})

@@ -67,6 +67,7 @@ def doers(actions: IncidentActions, silencer: Silencer) -> dict[LinkAct, Doer]:
         LinkAct.RESOLVE: actions.resolve,
         LinkAct.SILENCE: silencer.silence_device,
         LinkAct.UNSILENCE: silencer.unsilence_device,
+        LinkAct.HAND_BACK: actions.hand_back,
     }
 
 

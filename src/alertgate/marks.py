@@ -11,10 +11,15 @@ ANSWERED_BY_SERVICE = frozenset({ChannelName.PUSHOVER, ChannelName.TELEGRAM, Cha
 def mark(incident: Incident) -> str:
     """Return the mark of an incident as it stands: ten hexadecimal digits.
 
-    One that is open although somebody had it is open again since that ended: it was snoozed, or they forgot it.
+    One that is open although somebody had it is open again since that ended: snoozed, forgotten, or handed back.
     """
     ended = incident.acknowledged_at if incident.status is IncidentStatus.OPEN else None
     return digest(f"{incident.id} {incident.changes} {incident.severity} {ended or ''}")
+
+
+def holding(incident: Incident) -> str:
+    """Return the mark of who has an incident, and until when."""
+    return digest(f"{incident.id} {incident.status} {incident.acknowledged_at} {incident.snoozed_until}")
 
 
 def digest(text: str) -> str:

@@ -202,9 +202,7 @@ class Incident:
     began_at: datetime | None = None
     """When its first firing alert was published, or received if its clock can't be right."""
     last_firing_at: datetime | None = None
-    """When the last of its firing alerts was published, of those whose clock can be right; None if there is none.
-
-    Others of the generic webhook count as of their receipt."""
+    """When its last firing alert whose clock can be right was published, or received on the generic webhook."""
     last_alert_id: str | None = None
     changes: int = 1
     """How often it was opened, resolved and reopened."""
@@ -220,6 +218,10 @@ class Incident:
     """How often it had changed when it was acknowledged; None once the acknowledgement is over, as after a rise."""
     snoozed_until: datetime | None = None
     """When the acknowledgement ends by itself, if it was a snooze."""
+    handed_back_at: datetime | None = None
+    """When somebody handed back the acknowledgement, so that nobody has it; None once somebody acknowledges it anew."""
+    handed_back_by: str | None = None
+    handed_back_with: Credential | None = None
     resolved_at: datetime | None = None
     ended_at: datetime | None = None
     """When its all-clear was published; None if that doesn't say, if its clock can't be right, or if there is none."""
@@ -246,9 +248,7 @@ class Incident:
     @property
     def is_watched(self) -> bool:
         """Whether alertgate itself says when it is over: nearly all of its own troubles are, its hints aren't."""
-        if self.source is Source.WATCH:
-            return True
-        return self.source is Source.ALERTGATE and self.event not in UNWATCHED
+        return self.source is Source.WATCH or (self.source is Source.ALERTGATE and self.event not in UNWATCHED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ def test_an_alert_after_resolve_after_resolves_the_old_incident_and_opens_a_new_
 def test_who_is_just_being_told_that_it_is_open_is_told_of_the_end(store: Store):
     """A person ends it meanwhile, it fires again, and somebody knows of that: still the last word must be "over"."""
     directory = Directory.of([(ChannelName.EMAIL, "me@example.com")])
-    recorder, actions = Recorder(RULES, directory, Ids(None)), IncidentActions(directory, Ids(None))
+    recorder, actions = Recorder(RULES, directory, Ids(None)), IncidentActions(directory, RULES.interval, Ids(None))
     soon = [START + timedelta(seconds=number) for number in range(60)]
     with store.transaction() as connection:
         [first] = recorder.record(connection, [alert(0)])

@@ -31,6 +31,7 @@ ARGUMENTS = {
     "list": ["list"],
     "ack": ["ack", NOWHERE],
     "snooze": ["snooze", NOWHERE],
+    "hand-back": ["hand-back", NOWHERE],
     "who": ["who", "--event", "leak"],
     "reload": ["reload"],
     "resolve": ["resolve", NOWHERE],

@@ -1,4 +1,4 @@
-"""`alertgate list`, `ack`, `snooze` and `resolve`, as processes beside a running service."""
+"""`alertgate list`, `ack`, `snooze`, `hand-back` and `resolve`, as processes beside a running service."""
 
 import getpass
 
@@ -49,6 +49,10 @@ async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, dat
         for wrong in ("0s", "8d", "soon"):
             done = await run("snooze", one, "--for", wrong)
             assert (done.returncode, "--for" in done.stderr) == (2, True)
+        back = await run("hand-back", one, "--by", "Bea")
+        assert (back.returncode, back.stdout) == (0, f"Incident {one} is handed back by Bea; 1 to be sent now.\n")
+        unchanged = await run("hand-back", one)
+        assert (unchanged.returncode, unchanged.stdout) == (0, f"Incident {one} stays as it was: it is already open.\n")
         resolved = await run("resolve", one)
         assert (resolved.returncode, resolved.stdout) == (
             0,
@@ -98,7 +102,7 @@ async def test_what_one_command_does_to_several_is_one_message(make_settings, da
         assert news[0]["digest_id"]
 
 
-@pytest.mark.parametrize("command", ["ack", "snooze", "resolve"])
+@pytest.mark.parametrize("command", ["ack", "snooze", "hand-back", "resolve"])
 async def test_a_name_that_cannot_be_shown_does_nothing(tmp_path, command):
     """The usage error says which names can be used."""
     done = await alertgate(command, NOWHERE, "--by", "two\nlines", cwd=tmp_path)

@@ -105,17 +105,15 @@ async def test_what_one_press_does_to_many_is_one_message(make_settings, databas
 
 
 async def test_what_a_scanner_acknowledged_starts_anew_by_the_api(make_settings):
-    """A snooze of a minute is the way back."""
+    """Handing it back is the way back: at once, with reminders."""
     async with household(make_settings, ONLY, START, {}) as home, home.running():
         incident = (await home.says("water"))["incident"]
         await home.heard()
         await home.presses("owner", "I'm on it")
         await home.heard()
-        await home.post(f"incidents/{incident}/snooze", by="owner", minutes=1)
-        assert [each.split(".")[0].split(":")[1] for each in await home.passes(6)] == [
-            " WARNING It is open again",
-            " WARNING 1st reminder, open for 6 min",
-        ]
+        await home.post(f"incidents/{incident}/hand-back", by="owner")
+        assert await home.heard() == ["owner: WARNING owner can't after all: nobody has it."]
+        assert await home.passes(5) == ["owner: WARNING 1st reminder, open for 5 min: nobody has acknowledged it."]
 
 
 async def test_who_acknowledges_by_the_api_hears_nothing_of_it(make_settings):
@@ -147,12 +145,12 @@ async def test_a_snooze_by_link_can_be_taken_over(make_settings, database):
         await home.heard()
         page = await home.presses("partner", "Snooze 1 h")
         assert "partner has snoozed it until 15:03. Then it starts anew." in page.text
-        assert page.buttons == ["I'm on it", "It's over", "Silence this device"]
+        assert page.buttons == ["I'm on it", "It's over", "Silence this device", "I can't after all"]
         assert await home.heard() == ["owner: SNOOZED partner has snoozed it until 15:03. Then it starts anew."]
         home.clock.move(minutes=20)
         page = await home.presses("owner", "I'm on it")
         assert "owner has it (taken at 14:23)." in page.text
-        assert page.buttons == ["It's over", "Silence this device"]
+        assert page.buttons == ["It's over", "Silence this device", "I can't after all"]
         said = "ACKNOWLEDGED owner has it: acknowledged at 14:23. You needn't do anything."
         assert await home.heard() == [f"partner: {said}"]
         assert await home.sleeps(90) == []

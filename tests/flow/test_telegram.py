@@ -114,7 +114,36 @@ async def test_a_snooze_starts_anew(make_settings):
         assert await bot.shown(await bot.press("Snooze 1 h")) == "Snoozed for an hour. Then it starts anew."
         assert "anna has snoozed it until 15:03." in await bot.edited(told)
         await home.sleeps(61)
-        assert (await bot.has_sent(2))[1].buttons
+        first, second = await bot.has_sent(2)
+        assert second.buttons
+        assert "It is open again: anna had snoozed it until 15:03." in await bot.edited(first, 2)
+        assert first.buttons == []
+
+
+@pytest.mark.parametrize("again", ["handed back", "worse"])
+async def test_no_message_says_that_somebody_has_what_nobody_has(make_settings, database, again):
+    """What said so says that it is open again, and by whose button the next one took it."""
+    async with home_with_bot(make_settings, **database) as (home, bot), home.running():
+        number = (await home.says({"severity": "warning"}))["incident"]
+        [told] = await bot.has_sent(1)
+        assert await home.heard() == ["ben: WARNING A new alert."]
+        await bot.shown(await bot.press("I'm on it"))
+        assert "anna has it: acknowledged at 14:03." in await bot.edited(told)
+        await home.heard()
+        if again == "handed back":
+            await home.presses("ben", "anna can't after all", "Yes, hand it back")
+            said = "anna can't after all, says ben: nobody has it."
+        else:
+            await home.says({"severity": "critical"})
+            said = "It is open again: anna acknowledged it at 14:03, but alerts go on."
+        _, new = await bot.has_sent(2)
+        assert said in await bot.edited(told, 2)
+        assert (told.buttons, [each["text"] for each in new.buttons]) == ([], ["I'm on it", "Snooze 1 h"])
+        query = await bot.press("I'm on it", new)
+        assert (await bot.shown(query)).startswith("You have it.")
+        assert (await incident(home, number))["status"] == "acknowledged"
+        assert "anna has it: acknowledged at 14:03." in await bot.edited(told, 3)
+        assert "anna has it: acknowledged at 14:03." in await bot.edited(new)
 
 
 async def test_a_press_twice_changes_nothing(make_settings):

@@ -89,7 +89,7 @@ def _stored(store: Store, incident: Incident):
 def answers() -> Answers:
     """Answers that do what the service's do."""
     ids = iter(f"planned-{number}" for number in range(100))
-    actions = IncidentActions(Directory.of([]), lambda _: next(ids))
+    actions = IncidentActions(Directory.of([]), timedelta(minutes=5), lambda _: next(ids))
     return Answers({LinkAct.ACKNOWLEDGE: actions.acknowledge, LinkAct.SNOOZE: actions.snooze})
 
 

@@ -30,8 +30,8 @@ from tests.fakes import START
 from tests.policy.test_silences import silence
 
 OPEN, TAKEN, OVER = IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED
-ACKNOWLEDGE, SNOOZED, RESOLVE, SILENCE, UNSILENCE = LinkAct
-ACTS = {*LinkAct} - {UNSILENCE}
+ACKNOWLEDGE, SNOOZED, RESOLVE, SILENCE, UNSILENCE, HAND_BACK = LinkAct
+ACTS = {*LinkAct} - {UNSILENCE, HAND_BACK}
 FIRST, SECOND = incident(id="1"), incident(id="2", device="another")
 WORSE = replace(FIRST, severity=Severity.CRITICAL)
 REOPENED = replace(FIRST, changes=3)
@@ -55,6 +55,9 @@ def _now(first, *others, act=ACKNOWLEDGE, shown=(FIRST,)) -> Verdict:
         (replace(FIRST, status=TAKEN, snoozed_until=START), {SNOOZED}, Verdict.ALREADY),
         (replace(FIRST, status=TAKEN), {RESOLVE, SILENCE}, Verdict.DONE),
         (replace(WORSE, status=TAKEN), {RESOLVE, SILENCE}, Verdict.CHANGED),
+        (FIRST, {HAND_BACK}, Verdict.ALREADY),
+        (replace(FIRST, acknowledged_at=START), {HAND_BACK}, Verdict.ALREADY),
+        (replace(FIRST, status=OVER), {HAND_BACK}, Verdict.OVER),
         (replace(FIRST, acknowledged_at=START), ACTS, Verdict.CHANGED),
         (replace(FIRST, status=OVER), ACTS, Verdict.OVER),
         (replace(REOPENED, status=OVER), ACTS, Verdict.OVER),
@@ -79,6 +82,37 @@ def test_what_is_open_again_is_not_what_somebody_had():
     ):
         pressed = Pressed(RESOLVE, "g", LinkGroup("g", "e", (shown,)).marks)
         assert judge(LinkGroup("g", "e", (now,)), pressed) is verdict
+
+
+MINE = replace(FIRST, status=TAKEN, acknowledged_at=START)
+THEIRS = replace(MINE, acknowledged_at=START + SNOOZE)
+MY_SNOOZE = replace(MINE, snoozed_until=START + 2 * SNOOZE)
+
+
+@pytest.mark.parametrize(
+    ("shown", "now", "verdict"),
+    [
+        (MINE, MINE, Verdict.DONE),
+        (MINE, replace(MINE, alert_count=9), Verdict.DONE),
+        (MY_SNOOZE, MY_SNOOZE, Verdict.DONE),
+        (MINE, MY_SNOOZE, Verdict.CHANGED),
+        (MINE, THEIRS, Verdict.CHANGED),
+        (FIRST, MINE, Verdict.CHANGED),
+        (MINE, replace(MINE, severity=Severity.CRITICAL), Verdict.CHANGED),
+        (MINE, replace(MINE, status=OPEN), Verdict.ALREADY),
+        (MINE, replace(MINE, status=OVER), Verdict.ALREADY),
+    ],
+)
+def test_only_what_its_page_showed_in_somebodys_hands_is_handed_back(shown, now, verdict):
+    """What another one has by now stays theirs, and what nobody has needs nothing."""
+    pressed = Pressed(HAND_BACK, "g", LinkGroup("g", "e", (shown, SECOND)).marks)
+    assert judge(LinkGroup("g", "e", (now, SECOND)), pressed) is verdict
+
+
+def test_only_those_of_a_group_are_handed_back_that_somebody_has():
+    """A digest has some that nobody has, and some that are over."""
+    over = replace(FIRST, id="3", status=OVER)
+    assert affected(LinkGroup("g", "e", (MINE, SECOND, over)), HAND_BACK) == [MINE]
 
 
 def test_events_that_differ_only_far_behind_are_two_groups():
@@ -227,7 +261,7 @@ def test_only_acts_that_there_are_have_a_button():
     group = LinkGroup("g", "e", (FIRST,))
     assert _doing(ACKNOWLEDGE, RESOLVE)[0].offered(group) == [ACKNOWLEDGE, RESOLVE]
     assert _doing(*LinkAct)[0].offered(group) == [ACKNOWLEDGE, SNOOZED, RESOLVE, SILENCE]
-    assert _doing(*LinkAct)[0].offered(LinkGroup("g", "e", (replace(FIRST, status=TAKEN),))) == [RESOLVE, SILENCE]
+    assert _doing(*LinkAct)[0].offered(LinkGroup("g", "e", (MINE,))) == [RESOLVE, SILENCE, HAND_BACK]
     assert _doing(*LinkAct)[0].offered(LinkGroup("g", "e", (replace(FIRST, status=OVER),))) == []
 
 

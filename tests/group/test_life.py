@@ -98,7 +98,7 @@ class Life(RuleBasedStateMachine):
         self.transaction = ExitStack()
         self.connection = self.transaction.enter_context(self.store.transaction())
         self.recorder = Recorder(RULES, Directory.of(CONTACTS), self.new_id)
-        self.actions = IncidentActions(Directory.of(CONTACTS), self.new_id)
+        self.actions = IncidentActions(Directory.of(CONTACTS), RULES.interval, self.new_id)
         self.claimer = Claimer(
             FloodRules(0, RULES.interval), (), Directory.of(CONTACTS), owner="me", new_id=self.new_id
         )
@@ -172,6 +172,17 @@ class Life(RuleBasedStateMachine):
     def acknowledge(self) -> None:
         """Ann is on it."""
         self.actions.acknowledge(self.connection, Action(self.open_id(), "Ann", Credential.API_TOKEN, self.now))
+
+    @precondition(lambda self: is_taken(self.last()))
+    @rule()
+    def hand_back(self) -> None:
+        """Ann can't after all: everybody is told, beside the budget, that it is open."""
+        self.extra.append(self.now)
+        self.actions.hand_back(self.connection, Action(self.open_id(), "Ann", Credential.API_TOKEN, self.now))
+        last = self.last()
+        assert last
+        assert last.status is IncidentStatus.OPEN
+        self.deliver()
 
     @precondition(lambda self: is_open(self.last()))
     @rule()
@@ -332,6 +343,11 @@ class Life(RuleBasedStateMachine):
 def is_open(incident: Incident | None) -> bool:
     """Return whether an incident isn't over."""
     return incident is not None and incident.status is not IncidentStatus.RESOLVED
+
+
+def is_taken(incident: Incident | None) -> bool:
+    """Return whether somebody has an incident."""
+    return incident is not None and incident.status is IncidentStatus.ACKNOWLEDGED
 
 
 def test_an_incident_lives_as_the_model_says(store):

@@ -114,7 +114,7 @@ class SilencedLife(RuleBasedStateMachine):
         directory = Directory(lambda: self.policy, {ChannelName.EMAIL})
         escalator = Escalator(directory)
         self.recorder = Recorder(RULES, directory, self.new_id)
-        self.actions = IncidentActions(directory, self.new_id)
+        self.actions = IncidentActions(directory, RULES.interval, self.new_id)
         self.turns = TurnTaker(escalator, RULES.interval, self.new_id)
         self.releaser = Releaser(escalator, RULES.interval, self.new_id)
         self.claimer = Claimer(FloodRules(0, RULES.interval), (), directory, owner="me", new_id=self.new_id)
@@ -200,6 +200,14 @@ class SilencedLife(RuleBasedStateMachine):
         one = data.draw(st.sampled_from(self.open_incidents()))
         self.actions.acknowledge(self.connection, Action(one.id, "ben", Credential.API_TOKEN, self.now))
         self.known.add(one.id)
+        self.go_on()
+
+    @precondition(lambda self: self.taken_incidents())
+    @rule(data=st.data())
+    def hand_back(self, data: st.DataObject) -> None:
+        """Ben can't after all."""
+        one = data.draw(st.sampled_from(self.taken_incidents()))
+        self.actions.hand_back(self.connection, Action(one.id, "ben", Credential.API_TOKEN, self.now))
         self.go_on()
 
     @rule(minutes=st.sampled_from([1, 4, 11, 35, 90, 400]))
@@ -296,8 +304,16 @@ class SilencedLife(RuleBasedStateMachine):
 
     def open_incidents(self) -> list[Incident]:
         """Return the incidents that nobody has acknowledged."""
+        return self.incidents_that_are(IncidentStatus.OPEN)
+
+    def taken_incidents(self) -> list[Incident]:
+        """Return the incidents that somebody has."""
+        return self.incidents_that_are(IncidentStatus.ACKNOWLEDGED)
+
+    def incidents_that_are(self, status: IncidentStatus) -> list[Incident]:
+        """Return the last incidents of each event with this status."""
         last = incidents.last(self.connection, set(EVENTS)).values()
-        return [each for each in sorted(last, key=lambda each: each.id) if each.status is IncidentStatus.OPEN]
+        return [each for each in sorted(last, key=lambda each: each.id) if each.status is status]
 
     def new_id(self, at: datetime) -> str:
         """Return an id, in order even within a microsecond, so that a failing life can be lived again."""

@@ -75,11 +75,13 @@ async def test_people_are_recorded_with_their_credential(make_settings, database
         clock.move(seconds=1)
         acknowledged = await post(service, f"/incidents/{incident_id}/acknowledge", OWNER)
         assert (acknowledged["acknowledged_by"], acknowledged["acknowledged_with"]) == (OWNER, "api_token")
+        back = await post(service, f"/incidents/{incident_id}/hand-back", OWNER)
+        assert (back["handed_back_by"], back["handed_back_with"]) == (OWNER, "api_token")
         resolved = await post(service, f"/incidents/{incident_id}/resolve", OWNER)
         assert (resolved["resolved_by"], resolved["resolved_with"]) == (OWNER, "api_token")
         assert resolved["acknowledged_with"] == "api_token"
         trail = await service.trail(alert_id)
-        [told] = trail["notifications"]
+        told, _ = trail["notifications"]
         assert (told["dismissed_by"], told["dismissed_with"], told["retried_with"]) == (
             "Anna",
             "command_line",
@@ -89,6 +91,7 @@ async def test_people_are_recorded_with_their_credential(make_settings, database
         explained = (await alertgate("explain", alert_id, cwd=tmp_path, env=beside)).stdout
     for line in (
         f'the incident was acknowledged by "{OWNER}" with API_TOKEN',
+        f'the incident was handed back by "{OWNER}" with API_TOKEN: nobody had it any more',
         f'the incident was resolved by "{OWNER}" with API_TOKEN',
         "email to me@example.com retried manually with API_TOKEN",
         'email to me@example.com dismissed by "Anna" on the command line',

@@ -103,7 +103,13 @@ class World:
         """Store a push that was sent and is to be asked about in ten seconds, and its incident."""
         incident = about or new_incident(key=new_id(START), opened_at=START)
         sent = {"channel": self.service.name, "address": "anna", "person": "Anna", "status": SENT, "attempts": 1}
-        known = {"finished_at": START, "told": incident.status, "shown": mark(incident), "proof": Proof.SENT}
+        known = {
+            "claimed_at": START,
+            "finished_at": START,
+            "told": incident.status,
+            "shown": mark(incident),
+            "proof": Proof.SENT,
+        }
         follows = {"receipt": new_id(START), "proved_at": START, "follow_at": START + timedelta(seconds=10)}
         push = new_notification(incident, **{**sent, **known, **follows, **changes})
         with self.store.transaction() as connection:
@@ -149,7 +155,7 @@ def make_world(store: Store, settings, service: Service) -> World:
     clock = FakeClock()
     metrics = Metrics("test", clock, LabelValues([service.name], (), Reason, (), (), ()))
     sender = Sender(store, settings, clock, metrics, new_id=new_id, chance=lambda: 0.5, zone=lambda: ZoneInfo("UTC"))
-    actions = IncidentActions(Directory.of([]), new_id)
+    actions = IncidentActions(Directory.of([]), timedelta(minutes=5), new_id)
     answers = Answers({LinkAct.ACKNOWLEDGE: actions.acknowledge})
     woken: list[None] = []
 
@@ -171,6 +177,70 @@ def make_world(store: Store, settings, service: Service) -> World:
         for owner in ("one", "two")
     ]
     return World(store, clock, service, metrics, *jobs, woken)
+
+
+@pytest.mark.parametrize("name", [ChannelName.TELEGRAM, ChannelName.PUSHOVER])
+async def test_what_is_about_to_say_who_has_it_says_then_that_nobody_has(store, make_settings, name):
+    """It was handed back meanwhile: an edited message is edited again, and what rings isn't asked about anew."""
+    world = make_world(store, make_settings(), Service(name))
+    push, now = world.sent(), world.clock.now()
+    world.becomes(push, TAKEN)
+    with store.transaction() as connection:
+        [due] = follow.due(connection, now, 9, [name], [name])
+        [taken] = follow.take(connection, [due], "another", now)
+    world.becomes(push, IncidentStatus.OPEN, handed_back_at=now, handed_back_by="Bea")
+    with store.transaction() as connection:
+        follow.show_open_again(connection, [push.incident_id], now)
+        follow.again(connection, taken.notification, None)
+    await world.first.run()
+    if name is ChannelName.PUSHOVER:
+        assert (world.service.told, world.service.asked, world.now(push).follow_at) == ([], [], None)
+        return
+    [(receipt, message)] = world.service.told
+    assert (receipt, "Bea can't after all: nobody has it." in message.text) == (push.receipt, True)
+    assert world.now(push).follow_at == START + SETTLES_FOR
+    await world.later(seconds=10)
+    assert len(world.service.told) == 1
+    world.becomes(push, TAKEN)
+    await world.later(seconds=10)
+    assert "Bea has it" in world.service.told[1][1].text
+
+
+async def handed_back(world: World, *pushes: Notification) -> None:
+    """Have somebody take what these are about, and hand back the first; then what is due is done."""
+    for each in pushes:
+        world.becomes(each, TAKEN)
+    await world.first.run()
+    world.becomes(pushes[0], IncidentStatus.OPEN, handed_back_at=world.clock.now(), handed_back_by="Bea")
+    with world.store.transaction() as connection:
+        follow.show_open_again(connection, [pushes[0].incident_id], world.clock.now())
+    await world.first.run()
+
+
+async def test_what_was_on_its_way_when_somebody_took_it_is_edited_again_too(store, make_settings):
+    """It arrived a second later, and says by now who has it."""
+    world = make_world(store, make_settings(), Service(ChannelName.TELEGRAM))
+    push = world.sent(claimed_at=START - timedelta(seconds=1), finished_at=START + timedelta(seconds=1))
+    await handed_back(world, push)
+    said = [message.text for _, message in world.service.told]
+    assert ["Bea has it" in said[0], "Bea can't after all: nobody has it." in said[1]] == [True, True]
+
+
+async def test_a_digest_goes_on_to_tell_all_that_it_told(store, make_settings):
+    """Nobody's answer is ever shown in it, so nothing is put in its place when one of its incidents is handed back."""
+    world = make_world(store, make_settings(), Service(ChannelName.TELEGRAM))
+    together = {"receipt": "42:7", "digest_id": new_id(START), "follow_at": None, "shown": None}
+    pushes = [world.sent(**together), world.sent(**together)]
+    await handed_back(world, *pushes)
+    assert (world.service.told, world.service.asked, world.now(pushes[0]).follow_at) == ([], [], None)
+
+
+async def test_the_news_of_a_silence_stays_what_it_is(store, make_settings):
+    """Who silenced the device until when is still so, whoever has the incident."""
+    world = make_world(store, make_settings(), Service(ChannelName.TELEGRAM))
+    news = world.sent(kind=Kind.SILENCE, follow_at=None)
+    await handed_back(world, news)
+    assert (world.service.told, world.now(news).follow_at) == ([], None)
 
 
 async def test_a_message_is_asked_about_when_it_is_due(world: World):

@@ -90,7 +90,7 @@ class Lives(RuleBasedStateMachine):
         directory = Directory(lambda: self.policy, {ChannelName.EMAIL})
         self.escalator = Escalator(directory)
         self.recorder = Recorder(RULES, directory, self.new_id)
-        self.actions = IncidentActions(directory, self.new_id)
+        self.actions = IncidentActions(directory, RULES.interval, self.new_id)
         self.turns = TurnTaker(self.escalator, RULES.interval, self.new_id)
         self.releaser = Releaser(self.escalator, RULES.interval, self.new_id)
         self.claimer = Claimer(FloodRules(0, RULES.interval), (), directory, owner="me", new_id=self.new_id)
@@ -105,7 +105,7 @@ class Lives(RuleBasedStateMachine):
         self.recorder.record(self.connection, [Understood(alert)])
         self.round()
 
-    @rule(door=st.sampled_from(DOORS), act=st.sampled_from(["acknowledge", "snooze", "resolve"]))
+    @rule(door=st.sampled_from(DOORS), act=st.sampled_from(["acknowledge", "snooze", "hand_back", "resolve"]))
     def act(self, door: str, act: str) -> None:
         """Somebody does something about it."""
         self.now += timedelta(seconds=1)

@@ -74,7 +74,7 @@ class Outages(RuleBasedStateMachine):
         targets = [(EMAIL, address) for address in ADDRESSES]
         directory, flood_rules = Directory.of(targets), FloodRules(self.flood_limit, RULES.interval)
         self.recorder = Recorder(RULES, directory, self.new_id)
-        self.actions = IncidentActions(directory, self.new_id)
+        self.actions = IncidentActions(directory, RULES.interval, self.new_id)
         self.claimer = Claimer(flood_rules, (), directory, owner="me", new_id=self.new_id)
         self.now = START
         self.paused_at: datetime | None = None

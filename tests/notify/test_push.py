@@ -126,6 +126,13 @@ def test_programs_read_what_the_incident_is():
     [told] = facts["incidents"]
     assert (told["status"], told["device"], told["device_name"]) == ("acknowledged", DOOR, "Front door")
     assert (told["opened_at"], told["acknowledged_by"]) == ("2026-11-23T14:03:00Z", "Bea")
+    assert (told["handed_back_by"], told["handed_back_at"]) == (None, None)
+    back = {**TAKEN, "status": IncidentStatus.OPEN, "handed_back_by": "Cy", "handed_back_at": START}
+    message = _message(about=back, kind=Kind.REOPENING)
+    assert message.brief is not None
+    [told] = message.brief.facts["incidents"]
+    assert (told["status"], told["acknowledged_by"], told["handed_back_by"]) == ("open", "Bea", "Cy")
+    assert told["handed_back_at"] == "2026-11-23T14:03:00Z"
 
 
 def test_a_digest_names_what_it_carries_and_has_no_button():

@@ -316,6 +316,21 @@ def test_a_snooze_is_no_taking():
     )
 
 
+@pytest.mark.parametrize(
+    ("by", "said"), [("owner", "owner can't after all: nobody has it."), ("Ben", "owner can't after all, says Ben:")]
+)
+def test_what_was_handed_back_says_who_cannot(by, said):
+    """And by whose word, in a mail and in a text; once somebody has it again no message says so."""
+    back = incident(acknowledged_at=START, acknowledged_by="owner", handed_back_at=START, handed_back_by=by)
+    told = {channel: notification(kind=Kind.REOPENING, channel=channel) for channel in ChannelName}
+    assert said in render(_context(notification=told["email"], incident=back)).text
+    sms = render(_context(notification=told["sms"], incident=back)).text
+    assert sms.startswith("WARNING Front door: alarm/motion at 14:03 (owner can't: nobody has it)")
+    taken = replace(back, status=IncidentStatus.ACKNOWLEDGED, handed_back_at=None)
+    for channel in ("email", "sms"):
+        assert "can't" not in render(_context(notification=told[channel], incident=taken)).text
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 def test_any_message_of_a_resolved_incident_says_resolved(kind):
     """A message shows the incident as it is when sent: an opening that waited reports the end as well."""

@@ -7,7 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from alertgate.contact_state import ContactState
+from alertgate.credential import Credential
 from alertgate.errors import StoreUnavailable
+from alertgate.group.actions import Action, IncidentActions
 from alertgate.ids import new_id
 from alertgate.model import ChannelName, IncidentStatus, Kind, Severity
 from alertgate.notify import turn
@@ -21,7 +23,7 @@ from alertgate.notify.turns import AFTER_DEFECT, TurnTaker
 from alertgate.policy.escalations import Escalation
 from alertgate.policy.matchers import Subject
 from alertgate.policy.policy import Policy
-from alertgate.policy.routes import first
+from alertgate.policy.routes import Route, first
 from alertgate.store import escalations, incidents
 from alertgate.store.escalations import StoredRun
 from tests.builders import new_incident
@@ -177,6 +179,25 @@ def test_a_defect_in_one_escalation_holds_up_no_other(store):
     assert [each.incident_id for each in taken] == [about[1].id]
     assert found[about[0].id].next_at == START + AFTER_DEFECT
     assert [line["event"] for line in logs] == ["escalation.defect"]
+
+
+def test_what_was_handed_back_is_told_once_the_defect_is_gone(store):
+    """It is open at once; that everybody hears it is tried again."""
+    rules = [Broken(people=HOUSE.people, escalations=HOUSE.escalations, routes=(Route("broken"),)), HOUSE]
+    directory = Directory(lambda: rules[0], {ChannelName.EMAIL})
+    actions = IncidentActions(directory, 5 * MINUTE, new_id)
+    taker = TurnTaker(Escalator(directory), 5 * MINUTE, new_id)
+    about = new_incident(status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=START, acknowledged_by="owner")
+    with store.transaction() as connection, capture_logs() as logs:
+        incidents.add(connection, [about])
+        applied = actions.hand_back(connection, Action(about.id, "owner", Credential.LINK, START))
+    assert applied is not None
+    assert (applied.transition.incident.status, applied.due) == (IncidentStatus.OPEN, 0)
+    assert [line["event"] for line in logs] == ["escalation.defect"]
+    rules.pop(0)
+    with store.transaction() as connection:
+        [taken] = taker.take(connection, START + AFTER_DEFECT, 10)
+    assert (taken.turn.anew, taken.due) == (StepReason.HANDED_BACK, 1)
 
 
 class Away:

@@ -309,6 +309,14 @@ def test_an_incident_tells_of_its_escalation_and_its_silences():
     assert "15:03:50.000  the silence s1 came to its end" in told
 
 
+def test_that_it_was_handed_back_is_an_event():
+    """And by whom, which needn't be who had it."""
+    back = {"handed_back_at": later(60), "handed_back_by": "Ben", "handed_back_with": Credential.LINK}
+    lines = escalating(Told(SENT, ()), about={"acknowledged_at": later(5), "acknowledged_by": "Anna", **back})
+    said = """the incident was handed back by "Ben" with a message's link: nobody had it any more"""
+    assert f"15:04:00.000  {said}" in lines
+
+
 def test_a_snooze_and_the_end_of_a_hold_are_events():
     """Who snoozed it until when, and when what was held went out."""
     snoozed = {"acknowledged_at": later(5), "acknowledged_by": "Anna", "snoozed_until": later(3605)}

@@ -141,11 +141,11 @@ class TelegramFake(FakeService):
         await until(are_there)
         return self.sent
 
-    async def edited(self, sent: Sent) -> str:
-        """Wait until a message was edited; return what it says now."""
+    async def edited(self, sent: Sent, times: int = 1) -> str:
+        """Wait until a message was edited so often; return what it says now."""
 
         async def is_edited() -> bool:
-            return sent.edits > 0
+            return sent.edits >= times
 
         await until(is_edited)
         return sent.text

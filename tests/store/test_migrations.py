@@ -24,6 +24,7 @@ from alertgate.config import Settings
 from alertgate.credential import Credential
 from alertgate.errors import StoreTooNew
 from alertgate.group.silencing import Wanted
+from alertgate.group.transitions import hand_back
 from alertgate.ids import new_id
 from alertgate.model import ChannelName, Hold, IncidentStatus, Resolution, Severity, Signal, Source
 from alertgate.notify.directory import Directory
@@ -644,3 +645,36 @@ def test_sessions_come_and_go_without_touching_the_alerts(first_schema, database
             migrate(connection, command.downgrade, before)
             assert connection.execute(text("SELECT count(*) FROM alerts")).scalar() == 1
             assert connection.execute(text("SELECT count(*) FROM incidents")).scalar() == len(ENDED)
+
+
+def test_who_handed_it_back_is_kept_and_an_older_version_finds_all_else(make_settings, database):
+    """An acknowledgement from before was never handed back; a downgrade forgets who did that, and nothing else."""
+    before, settings = schema.VERSIONS[schema.VERSIONS.index("0016") - 1], make_settings(**database)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with connected(settings, database) as connection:
+        migrate(connection, command.downgrade if settings.database_url else command.upgrade, before)
+        connection.execute(
+            text(
+                "INSERT INTO incidents (id, key, status, source, event, severity, opened_at, last_alert_at,"
+                " alert_count, changes, acknowledged_at, acknowledged_by, acknowledged_with) VALUES ('taken', 'k',"
+                " 'acknowledged', 'particle', 'e', 1, :at, :at, 2, 1, :at, 'Anna', 'link')"
+            ),
+            {"at": int(START.timestamp() * 1_000_000)},
+        )
+    store = Store(settings)
+    store.open(exclusive=True)
+    taken = store.read_now(lambda c: incidents.get(c, "taken"))
+    assert taken is not None
+    assert (taken.acknowledged_by, taken.handed_back_at, taken.handed_back_by, taken.handed_back_with) == (
+        *("Anna", None),
+        *(None, None),
+    )
+    back = hand_back(taken, "Bea \u202e<b>\x00", Credential.CONSOLE_TOKEN, START + timedelta(minutes=5)).incident
+    with store.transaction() as connection:
+        incidents.save(connection, [back])
+    assert store.read_now(lambda c: incidents.get(c, "taken")) == back
+    store.close()
+    with connected(settings, database) as connection:
+        migrate(connection, command.downgrade, before)
+        left = connection.execute(text("SELECT status, acknowledged_by FROM incidents")).all()
+    assert left == [("open", "Anna")]

@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from alertgate.model import IncidentStatus
-from alertgate.store import incidents
+from alertgate.store import follow, incidents
 from alertgate.store.engine import Store
 from tests.builders import new_incident
 from tests.fakes import START
@@ -87,6 +87,22 @@ def test_queries_use_their_indexes(store: Store, query, index):
     with store.transaction() as connection:
         plan = "\n".join(str(row) for row in connection.execute(text(f"{explain} {query}")))
     assert re.search(index, plan)
+
+
+def test_what_is_open_again_is_found_by_its_incident(store: Store):
+    """Not among all messages of a channel: it is looked for within the transaction of an alert."""
+    explain, found = "EXPLAIN QUERY PLAN" if store.dialect == "sqlite" else "EXPLAIN", []
+
+    def note(_, __, statement, parameters, *___):
+        found.append((statement, parameters))
+
+    with store.transaction() as connection:
+        event.listen(connection, "before_cursor_execute", note)
+        follow.show_open_again(connection, ["a", "b"], START)
+        event.remove(connection, "before_cursor_execute", note)
+        [(statement, parameters)] = found
+        plan = "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {statement}", parameters))
+    assert "notifications_incident" in plan
 
 
 @pytest.mark.postgres

@@ -215,6 +215,7 @@ async def _first_sent(service: Running, incident_id: str) -> Any:
     [
         ("GET", f"/incidents/{NOWHERE}"),
         ("POST", f"/incidents/{NOWHERE}/acknowledge"),
+        ("POST", f"/incidents/{NOWHERE}/hand-back"),
         ("POST", f"/incidents/{NOWHERE}/resolve"),
         ("POST", f"/notifications/{NOWHERE}/retry"),
         ("POST", f"/notifications/{NOWHERE}/dismiss"),
@@ -268,6 +269,29 @@ async def test_acknowledging_again_changes_nothing(timed):
     assert [line for line in logs if line["event"].startswith("incident.")] == []
 
 
+async def test_handing_back_opens_it_once(timed):
+    """What nobody has stays as it is; the incident says who handed it back; what is over can't be."""
+    service, clock = timed
+    incident_id = await incident_of(service, await service.particle())
+    path = f"/incidents/{incident_id}/hand-back"
+    unchanged = await post(service, path, {"by": "Bea"})
+    assert (unchanged.status_code, unchanged.json()["handed_back_by"]) == (200, None)
+    await post(service, f"/incidents/{incident_id}/acknowledge", {"by": "Anna"})
+    clock.move(seconds=1)
+    with capture_logs() as logs:
+        first = await post(service, path, {"by": "Bea"})
+        again = await post(service, path, {"by": "Cy"})
+    assert (first.status_code, again.status_code, again.json()) == (200, 200, first.json())
+    incident = first.json()
+    assert (incident["status"], incident["acknowledged_by"], incident["handed_back_by"]) == ("open", "Anna", "Bea")
+    assert (incident["handed_back_at"], incident["handed_back_with"]) == ("2026-11-23T14:03:01+00:00", "api_token")
+    [line] = [line for line in logs if line["event"].startswith("incident.")]
+    assert (line["event"], line["detail"], line["by"]) == ("incident.handed_back", "handed back by Bea", "Bea")
+    await post(service, f"/incidents/{incident_id}/resolve")
+    refused = await post(service, path)
+    assert (refused.status_code, "can no longer become open" in refused.json()["detail"]) == (409, True)
+
+
 async def test_resolving_tells_each_address_that_was_told_once(make_settings, database):
     """Whoever heard of the beginning hears of the end at once; the refused one doesn't; again changes nothing."""
     async with mailing(make_settings, database, "gone@example.com", "me@example.com") as (service, sink, clock):
@@ -319,7 +343,7 @@ async def test_what_is_over_is_not_acknowledged(timed):
 async def test_a_wrong_name_changes_nothing(service: Running, body, status, field):
     """Each wrong body is a problem that names the field, and the incident stays open."""
     incident_id = await incident_of(service, await service.particle())
-    for path in ("acknowledge", "resolve"):
+    for path in ("acknowledge", "hand-back", "resolve"):
         answer = await post(service, f"/incidents/{incident_id}/{path}", content=body)
         assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (status, [field])
     assert (await get(service, f"/incidents/{incident_id}")).json()["incident"]["status"] == "open"
@@ -464,6 +488,9 @@ ANSWERS = {
         *("200", "400", "401", "404", "408", "409", "413", "422", "429", "503")
     },
     ("post", "/api/incidents/{incident_id}/snooze"): {
+        *("200", "400", "401", "404", "408", "409", "413", "422", "429", "503")
+    },
+    ("post", "/api/incidents/{incident_id}/hand-back"): {
         *("200", "400", "401", "404", "408", "409", "413", "422", "429", "503")
     },
     ("post", "/api/incidents/{incident_id}/resolve"): {

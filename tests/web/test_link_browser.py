@@ -48,6 +48,10 @@ async def test_a_phone_acknowledges_with_scripts_off(make_settings, scheme):
         await button.click()
         assert "You have it." in await page.inner_text("main")
         assert (await incident(home, answer))["incident"]["status"] == "acknowledged"
+        await page.get_by_role("link", name="I can't after all").click()
+        await page.get_by_role("button", name="Yes, hand it back").click()
+        assert "Nobody has it any more." in await page.inner_text("main")
+        assert (await incident(home, answer))["incident"]["status"] == "open"
         await page.get_by_role("link", name="It's over").click()
         await page.get_by_role("button", name="Yes, it's over").click()
         assert (await incident(home, answer))["incident"]["status"] == "resolved"

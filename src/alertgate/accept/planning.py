@@ -161,7 +161,7 @@ def choose(  # noqa: PLR0911  (one for each reason)
         case GroupReason.ROSE:
             return plan.on_rise(incident, state, now, interval)
         case GroupReason.UNACKNOWLEDGED:
-            return plan.on_acknowledgement_over(state, now, interval)
+            return plan.on_acknowledgement_over(incident, state, now, interval)
         case GroupReason.REOPENED:
             return plan.on_reopening(incident, state, now, interval, worse=worse)
         case GroupReason.RESOLVED | GroupReason.LATE_ALL_CLEAR:

@@ -27,7 +27,7 @@ from alertgate.notify.plan import is_due
 from alertgate.notify.runs import Runs
 from alertgate.rules import GroupingRules
 from alertgate.seen import Seen
-from alertgate.store import Connection, escalations
+from alertgate.store import Connection, escalations, follow
 from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
 from alertgate.store import notifications as notification_rows
@@ -149,6 +149,11 @@ class AlertBatch:
         self.runs.write(connection)
         alert_rows.add(connection, self.alerts)
         self.notifications.write(connection)
+        again = [
+            id_ for id_, each in self.changed.items() if each.acknowledged_at and each.status is IncidentStatus.OPEN
+        ]
+        if again:
+            follow.show_open_again(connection, again, max(alert.received_at for alert in self.alerts))
 
 
 class Recorder:

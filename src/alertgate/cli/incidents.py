@@ -1,4 +1,4 @@
-"""Commands about incidents, beside the API: list, acknowledge, snooze, resolve. The service sends what is due."""
+"""Commands about incidents, beside the API: list, ack, snooze, hand back, resolve. The service sends what is due."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -75,6 +75,11 @@ def snooze(
     _act(env_file, ids, checked(by), IncidentActions.snooze, _duration(lasting))
 
 
+def hand_back(ids: Ids, by: By, env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
+    """Take acknowledgements back: nobody has these incidents, and everything starts anew at once."""
+    _act(env_file, ids, checked(by), IncidentActions.hand_back)
+
+
 def resolve(ids: Ids, by: By, env_file: EnvFile = DEFAULT_ENV_FILE) -> None:
     """Resolve incidents: whoever was told of one is told that it is over."""
     _act(env_file, ids, checked(by), IncidentActions.resolve)
@@ -99,7 +104,8 @@ def _act(env_file: Path, ids: list[str], by: str, act: Act, lasting: timedelta |
     good, settings = True, load(env_file)
     with database.existing(settings, env_file) as store:
         told, names = directory_in_force(settings, env_file, store), device_names(settings, store)
-        actions, now, done = IncidentActions(told, new_id, names), SystemClock().now(), list[Did]()
+        actions = IncidentActions(told, settings.grouping.interval, new_id, names)
+        now, done = SystemClock().now(), list[Did]()
         for given in ids:
             with store.transaction() as connection:
                 incident_id = _incident_id(connection, given.strip().lower())

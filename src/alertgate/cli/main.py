@@ -18,7 +18,7 @@ from alertgate.cli.devices import devices
 from alertgate.cli.explain import explain
 from alertgate.cli.failures import dismiss, failures, retry
 from alertgate.cli.health import healthcheck, local_url
-from alertgate.cli.incidents import ack, list_incidents, resolve, snooze
+from alertgate.cli.incidents import ack, hand_back, list_incidents, resolve, snooze
 from alertgate.cli.init import write_env
 from alertgate.cli.reload import reload
 from alertgate.cli.send_test import send_test
@@ -49,6 +49,7 @@ app.command()(healthcheck)
 app.command("list")(list_incidents)
 app.command()(ack)
 app.command()(snooze)
+app.command("hand-back")(hand_back)
 app.command()(resolve)
 app.command()(failures)
 app.command()(retry)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from alertgate.contact_state import ContactState
 from alertgate.credential import Credential
-from alertgate.group.transitions import Transition, TransitionResult, acknowledge, resolve, snooze
+from alertgate.group.transitions import Transition, TransitionResult, acknowledge, hand_back, resolve, snooze
 from alertgate.model import Incident, Target
 from alertgate.notify import news
 from alertgate.notify.batch import REMEMBERED, TOGETHER_WITHIN, NotificationBatch
@@ -17,6 +17,7 @@ from alertgate.notify.escalator import About, Chosen, Escalator
 from alertgate.notify.plan import Choice, is_due, on_acknowledgement, on_resolution, on_silence
 from alertgate.notify.recipients import Recipient
 from alertgate.notify.runs import Runs
+from alertgate.notify.turns import TurnTaker
 from alertgate.policy.escalations import Escalation
 from alertgate.silence import Silence
 from alertgate.store import Connection, escalations, holds, incidents, notifications
@@ -56,16 +57,21 @@ class Applied:
 
 
 class IncidentActions:
-    """Acknowledges, snoozes and resolves incidents, and tells people of it. `new_id` returns an id for a time."""
+    """Acknowledges, snoozes, hands back and resolves incidents, and tells people of it.
+
+    `interval` is GROUP_INTERVAL; `new_id` returns an id for a time.
+    """
 
     def __init__(
         self,
         directory: Directory,
+        interval: timedelta,
         new_id: Callable[[datetime], str],
         device_name: Callable[[str | None], str | None] = lambda _: None,
     ) -> None:
         self._directory = directory
         self._escalator = Escalator(directory, device_name)
+        self._turns = TurnTaker(self._escalator, interval, new_id)
         self._new_id = new_id
 
     def acknowledge(self, connection: Connection, action: Action) -> Applied | None:
@@ -76,6 +82,21 @@ class IncidentActions:
         """Do the same for as long as the action lasts, an hour unless it says so; then its escalation starts anew."""
         until = action.now + (action.lasting or SNOOZE)
         return self._quieten(connection, action, until.astimezone(self._directory.policy.readers_zone))
+
+    def hand_back(self, connection: Connection, action: Action) -> Applied | None:
+        """End an acknowledgement now, as the end of a snooze does: its escalation starts anew, and all hear of it."""
+        incident, now = incidents.get(connection, action.incident_id), action.now
+        if incident is None:
+            return None
+        transition = hand_back(incident, action.by, action.credential, now)
+        if transition.result is not TransitionResult.CHANGED:
+            return Applied(transition)
+        incidents.save(connection, [transition.incident])
+        runs = Runs(escalations.of_incidents(connection, [incident.id]))
+        self._escalator.hand_back(runs, transition.incident, now)
+        runs.write(connection)
+        taken = self._turns.take_one(connection, incident.id, now)
+        return Applied(transition, due=sum(each.due for each in taken))
 
     def resolve(self, connection: Connection, action: Action) -> Applied | None:
         """Resolve an incident and notify the contacts that know of it; return None if there is no such incident."""

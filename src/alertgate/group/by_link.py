@@ -18,7 +18,7 @@ from alertgate.group.portions import PORTION, Did, Doer, Gatherer, do_portion
 from alertgate.group.silencing import why_not
 from alertgate.group.transitions import TransitionResult
 from alertgate.links import Links
-from alertgate.marks import digest, mark
+from alertgate.marks import digest, holding, mark
 from alertgate.model import Incident, IncidentStatus, Notification, Source
 from alertgate.notify.names import event_name
 from alertgate.notify.news import holder
@@ -36,12 +36,13 @@ class LinkAct(StrEnum):
     RESOLVE = "resolve"
     SILENCE = "silence"  # the incident's device
     UNSILENCE = "unsilence"  # ends that again
+    HAND_BACK = "hand-back"  # whoever has it can't after all
 
 
 SNOOZE = timedelta(hours=1)
 SILENCES = (1, 8, 24)
 """For how many hours a device can be silenced by link."""
-ASKED_FIRST = frozenset({LinkAct.RESOLVE, LinkAct.SILENCE})
+ASKED_FIRST = frozenset({LinkAct.RESOLVE, LinkAct.SILENCE, LinkAct.HAND_BACK})
 """What a second page asks about, because it tells others something that may be wrong."""
 _AFFECTED: Mapping[LinkAct, Collection[IncidentStatus]] = MappingProxyType(
     {
@@ -50,6 +51,7 @@ _AFFECTED: Mapping[LinkAct, Collection[IncidentStatus]] = MappingProxyType(
         LinkAct.RESOLVE: {IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED},
         LinkAct.SILENCE: {IncidentStatus.OPEN, IncidentStatus.ACKNOWLEDGED},
         LinkAct.UNSILENCE: set(IncidentStatus),
+        LinkAct.HAND_BACK: {IncidentStatus.ACKNOWLEDGED},
     }
 )
 
@@ -75,7 +77,8 @@ class LinkGroup:
     def marks(self) -> list[str]:
         """What a page that shows the group remembers of it."""
         shown = [each for incident in self.going_on for each in (mark(incident), mark(before(incident)))]
-        return [*dict.fromkeys(shown), *filter(None, [self.silence_mark])]
+        held = [holding(each) for each in self.going_on if each.status is IncidentStatus.ACKNOWLEDGED]
+        return [*dict.fromkeys(shown), *held, *filter(None, [self.silence_mark])]
 
     @property
     def silence_mark(self) -> str:
@@ -171,6 +174,8 @@ def judge(group: LinkGroup, pressed: Pressed) -> Verdict:
         return Verdict.DONE  # whatever was shown, more is told then
     if any(mark(incident) not in pressed.marks for incident in changing):
         return Verdict.CHANGED
+    if pressed.act is LinkAct.HAND_BACK and any(holding(incident) not in pressed.marks for incident in changing):
+        return Verdict.CHANGED  # another one has it by now
     if pressed.act is LinkAct.SILENCE and group.silence_mark and group.silence_mark not in pressed.marks:
         return Verdict.CHANGED
     return Verdict.DONE

@@ -256,6 +256,9 @@ def _reopened(last: Incident, alert: Alert, rules: GroupingRules) -> Incident:
         acknowledged_with=None,
         acknowledged_changes=None,
         snoozed_until=None,
+        handed_back_at=None,
+        handed_back_by=None,
+        handed_back_with=None,
     )
 
 

@@ -52,7 +52,26 @@ def _acknowledged(
         acknowledged_with=credential,
         acknowledged_changes=incident.changes,
         snoozed_until=until,
+        handed_back_at=None,
+        handed_back_by=None,
+        handed_back_with=None,
     )
+
+
+def hand_back(incident: Incident, by: str, credential: Credential, now: datetime) -> Transition:
+    """Decide how `incident` changes when `by` says, with `credential`, that whoever has it can't do it after all.
+
+    It is open as once a snooze is over: who had it stays on record.
+    """
+    after = replace(
+        incident,
+        status=IncidentStatus.OPEN,
+        acknowledged_changes=None,
+        handed_back_at=now,
+        handed_back_by=by,
+        handed_back_with=credential,
+    )
+    return _transition(incident, after, f"handed back by {by}")
 
 
 def resolve(incident: Incident, by: str, credential: Credential, now: datetime) -> Transition:
@@ -71,7 +90,7 @@ def resolve(incident: Incident, by: str, credential: Credential, now: datetime) 
 def _transition(before: Incident, after: Incident, reason: str) -> Transition:
     if before.status is after.status and before.snoozed_until == after.snoozed_until:
         return Transition(TransitionResult.ALREADY, before, f"it is already {before.status}")
-    # Alerts alone reopen an incident, so a person's acknowledgement of a resolved one is refused.
+    # Alerts alone reopen an incident that is over, so a person's act on a resolved one is refused.
     legal = {before.status, *TRANSITIONS[before.status]}
     if before.status is IncidentStatus.RESOLVED or after.status not in legal:
         reason = f"it is {before.status}, and can no longer become {after.status}"

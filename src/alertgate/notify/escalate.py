@@ -10,8 +10,8 @@ When that time comes, and whenever an alert or a person changes the incident, ca
 - `StartAnew`: the incident is open again, so do the same, and tell everybody.
 - `End`: nothing is due before the incident is open again. Keep the run: what is held is still told at the hold's end.
 
-`first_firing_at` stays in these three cases. A rise in severity is routed anew by its caller. At a reopening ask
-`starts_anew`, and at the end of a hold `tellings.release`.
+`first_firing_at` stays in these three cases. What has become more severe, or was handed back, is routed anew by its
+caller. At a reopening ask `starts_anew`, and at the end of a hold `tellings.release`.
 """
 
 from collections.abc import Iterable
@@ -49,6 +49,7 @@ class StepReason(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     SNOOZED = "snoozed"
     SNOOZE_OVER = "snooze_over"  # nobody has ended the incident meanwhile
+    HANDED_BACK = "handed_back"  # whoever had it can't after all
     FORGOTTEN = "forgotten"  # alerts go on, and the acknowledgement is older than `again_after_ack`
     RESOLVED = "resolved"
     ESCALATION_GONE = "escalation_gone"  # the policy has no such escalation or step any more
@@ -89,7 +90,6 @@ class Facts:
     last_firing_at: datetime | None = None
     acknowledged_at: datetime | None = None
     snoozed_until: datetime | None = None
-    """The end of an acknowledgement that ends by itself."""
     silenced_until: datetime | None = None
     """The end of the silences that match now."""
     is_known: bool = True

@@ -93,18 +93,23 @@ class Escalator:
 
     def pause(self, runs: Runs, incident: Incident, now: datetime) -> None:
         """Decide again at the end of a snooze, or when an acknowledgement may count as forgotten, and not before."""
-        until = incident.snoozed_until
-        run, reason = runs.get(incident.id), StepReason.SNOOZED if until else StepReason.ACKNOWLEDGED
-        if run is None and until is None:
-            return  # the next alert decides whether it is forgotten
+        if incident.snoozed_until:
+            self._wait(runs, incident, incident.snoozed_until, StepReason.SNOOZED, now)
+        elif runs.get(incident.id):  # else the next alert decides whether it is forgotten
+            lasts_until = (incident.acknowledged_at or now) + self.escalation_of(incident, runs).again_after_ack
+            self._wait(runs, incident, lasts_until, StepReason.ACKNOWLEDGED, now)
+
+    def hand_back(self, runs: Runs, incident: Incident, now: datetime) -> None:
+        """Start anew at the next turn, which is due now."""
+        self._wait(runs, incident, now, StepReason.HANDED_BACK, now)
+
+    def _wait(self, runs: Runs, incident: Incident, until: datetime, reason: StepReason, now: datetime) -> None:
+        """Decide again at a time, also of an incident that has no escalation of its own yet."""
+        run = runs.get(incident.id)
         if run is None:
             routed = first(self.policy.routes, self._subject(incident))
-            paused = Turn(begin(routed), Wait(until, reason), routed=routed)
-            runs.put(stored_as(incident, paused, None, now))
-            return
-        escalation = self.escalation_of(incident, runs)
-        lasts_until = (incident.acknowledged_at or now) + escalation.again_after_ack
-        runs.put(replace(run, reason=reason, next_at=until or lasts_until))
+            run = stored_as(incident, Turn(begin(routed), Wait(until, reason), routed=routed), None, now)
+        runs.put(replace(run, reason=reason, next_at=until))
 
     def counts_on(self, runs: Runs, before: Incident, now: datetime) -> bool:
         """Return whether an all-clear was too short to count: waits and steps count on if it fires again now."""

@@ -110,6 +110,8 @@ class FollowJob:
             await self._again(told, None)
         elif follower.settles and (all(each.is_ended for each in members) or await self._is_silenced(follower, told)):
             await self._settle(follower, told)
+        elif told[0].channel in follow.EDITED and all(each.is_open_again for each in members):
+            await self._settle(follower, told, Kind.REOPENING)
         else:
             deadline = asyncio.get_running_loop().time() + WITHIN
             await self.learn(told, await follower.ask(_followed(told[0]), deadline))
@@ -122,10 +124,15 @@ class FollowJob:
         about = incidents.by_id(connection, {each.incident_id for each in told}).values()
         return all(is_silenced(connection, each, self._device_name, now) for each in about)
 
-    async def _settle(self, follower: Follower, told: Sequence[Notification]) -> None:
-        """Tell a service that somebody has the incidents of a message, or that they are over, or silenced."""
+    async def _settle(
+        self, follower: Follower, told: Sequence[Notification], kind: Kind = Kind.ACKNOWLEDGEMENT
+    ) -> None:
+        """Tell a service that somebody has the incidents of a message, or that they are over, silenced, or open again.
+
+        What is open again is told once more when somebody has it, or it is over.
+        """
         [outgoing] = await self._store.read(lambda connection: with_contents(connection, [told]))
-        message = render(_settled(self._sender.context(outgoing)), with_picture=False)
+        message = render(_settled(self._sender.context(outgoing), kind), with_picture=False)
         deadline = asyncio.get_running_loop().time() + WITHIN
         outcome = await follower.settle(_followed(told[0]), message, deadline)
         if isinstance(outcome, Transient) and self._clock.now() - _sent_at(told[0]) < SETTLED_WITHIN:
@@ -140,7 +147,8 @@ class FollowJob:
                 reason=outcome.reason,
                 reply=outcome.reply,
             )
-        await self._again(told, None)
+        is_open = kind is Kind.REOPENING
+        await self._again(told, self._next(told[0], Learned(), self._clock.now()) if is_open else None)
 
     async def learn(self, told: Sequence[Notification], learned: Learned) -> None:
         """Record what a service says of a message: these are all that it carries. Also for what it says unasked."""
@@ -251,11 +259,11 @@ def _followed(told: Notification) -> Followed:
     return Followed(told.address, told.receipt or "", _sent_at(told), told.id, told.proof)
 
 
-def _settled(context: MessageContext | DigestContext) -> MessageContext | DigestContext:
-    """Return what is to be said of a message whose incident nobody needs to answer: who has it, or its end."""
+def _settled(context: MessageContext | DigestContext, kind: Kind) -> MessageContext | DigestContext:
+    """Return what is to be said of a message that nobody needs to answer: how its incident stands by now."""
     if isinstance(context, DigestContext):
         return context
-    return replace(context, notification=replace(context.notification, kind=Kind.ACKNOWLEDGEMENT))
+    return replace(context, notification=replace(context.notification, kind=kind))
 
 
 def _sent_at(told: Notification) -> datetime:

@@ -42,6 +42,7 @@ class PlanReason(StrEnum):
     REMINDER = "reminder"  # nobody has acknowledged yet
     NOBODY_ANSWERED = "nobody_answered"  # nobody has acknowledged, and reminders end
     ACKNOWLEDGEMENT_OVER = "acknowledgement_over"  # it was snoozed, or alerts go on long after the acknowledgement
+    HANDED_BACK = "handed_back"  # whoever had it can't after all
     SILENCED = "silenced"  # a silence holds what would be said
     SOMEBODY_HAS_IT = "somebody_has_it"  # somebody else has acknowledged it
     DEVICE_SILENCED = "device_silenced"  # somebody else has silenced its device
@@ -100,8 +101,7 @@ def on_alert(incident: Incident, state: ContactState, now: datetime, interval: t
         return Skip(PlanReason.PENDING_SAYS_IT)
     if state.told_at is None:
         return _first(state, now, interval)
-    told_at = min(state.told_at, now)  # the clock may have been set back since
-    due_at = told_at + wait(incident.severity, state.updates, interval)
+    due_at = _told_at(state, now) + wait(incident.severity, state.updates, interval)
     if due_at <= now:
         return Plan(Kind.UPDATE, now, PlanReason.UPDATE)
     return Plan(Kind.UPDATE, due_at, PlanReason.UPDATE_LATER)
@@ -200,13 +200,13 @@ def on_step(kind: Kind, state: ContactState, now: datetime, interval: timedelta)
     return Plan(kind, now, _STEP_REASONS[kind])
 
 
-def on_acknowledgement_over(state: ContactState, now: datetime, interval: timedelta) -> Choice:
-    """Decide how one contact is told that nobody has it any more."""
+def on_acknowledgement_over(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
+    """Decide how one contact is told that nobody has it any more: at once, or if it changes too often, soon."""
+    reason = PlanReason.HANDED_BACK if incident.handed_back_at else PlanReason.ACKNOWLEDGEMENT_OVER
+    due_at = max(now, _urgent_at(state, now, interval)) if is_flapping(state) else now
     if state.pending_id:
-        return _expedite(state, Kind.REOPENING, now, PlanReason.ACKNOWLEDGEMENT_OVER)
-    if state.told_at is None:
-        return _first(state, now, interval)
-    return Plan(Kind.REOPENING, now, PlanReason.ACKNOWLEDGEMENT_OVER)
+        return _expedite(state, Kind.REOPENING, due_at, reason)
+    return Plan(Kind.REOPENING, due_at, reason) if state.told_at else _first(state, now, interval)
 
 
 def on_acknowledgement(state: ContactState, now: datetime) -> Choice:
@@ -268,24 +268,30 @@ def _often(incident: Incident, state: ContactState, now: datetime, interval: tim
     Whoever may believe that it is over hears of a critical one within a minute.
     """
     if state.told_at is None and not state.pending_id:
-        return (
-            Skip(PlanReason.NEVER_TOLD) if incident.status is IncidentStatus.RESOLVED else _first(state, now, interval)
-        )
-    urgent = (
-        incident.severity is Severity.CRITICAL and incident.status is IncidentStatus.OPEN and state.may_believe_over
-    )
-    told_at = min(state.told_at or now, now)  # the clock may have been set back since
-    due_at = max(now, told_at + (min(interval, URGENT_WITHIN) if urgent else interval))
+        is_over = incident.status is IncidentStatus.RESOLVED
+        return Skip(PlanReason.NEVER_TOLD) if is_over else _first(state, now, interval)
+    is_bad = incident.severity is Severity.CRITICAL and incident.status is IncidentStatus.OPEN
+    urgent = is_bad and state.may_believe_over
+    due_at = max(now, _urgent_at(state, now, interval) if urgent else _told_at(state, now) + interval)
     if state.pending_id:
         return Expedite(None if state.waits_for_retry else due_at, Kind.CHANGES, PlanReason.CHANGES_OFTEN)
     return Plan(Kind.CHANGES, due_at, PlanReason.CHANGES_OFTEN)
 
 
+def _urgent_at(state: ContactState, now: datetime, interval: timedelta) -> datetime:
+    """Return from when a contact may be told once more of what is urgent, though it changes too often."""
+    return _told_at(state, now) + min(interval, URGENT_WITHIN)
+
+
+def _told_at(state: ContactState, now: datetime) -> datetime:
+    return min(state.told_at or now, now)  # the clock may have been set back since
+
+
 def _first(state: ContactState, now: datetime, interval: timedelta) -> Plan:
     """Plan the first notification. After a failure it waits, so that not every alert attempts a failing contact."""
-    if state.failed_at is None or state.failed_at + interval <= now:
-        return Plan(Kind.OPENING, now, PlanReason.FIRST)
-    return Plan(Kind.OPENING, state.failed_at + interval, PlanReason.FIRST_AFTER_FAILURE)
+    if state.failed_at and state.failed_at + interval > now:
+        return Plan(Kind.OPENING, state.failed_at + interval, PlanReason.FIRST_AFTER_FAILURE)
+    return Plan(Kind.OPENING, now, PlanReason.FIRST)
 
 
 def _expedite(state: ContactState, kind: Kind, now: datetime, reason: PlanReason) -> Expedite:
@@ -335,6 +341,7 @@ _SENTENCES = {
     PlanReason.REMINDER: "still not acknowledged",
     PlanReason.NOBODY_ANSWERED: "nobody has answered; there are no more reminders",
     PlanReason.ACKNOWLEDGEMENT_OVER: "the acknowledgement by {incident.acknowledged_by} is over",
+    PlanReason.HANDED_BACK: "handed back by {incident.handed_back_by}",
     PlanReason.SOMEBODY_HAS_IT: "acknowledged by {incident.acknowledged_by}",
     PlanReason.DEVICE_SILENCED: "its device was silenced",
 }

@@ -21,7 +21,7 @@ from alertgate.notify.plan import Choice, is_due
 from alertgate.notify.recipients import of_step
 from alertgate.notify.runs import Runs, run_of, stored_as
 from alertgate.notify.turn import Announcement, Turn
-from alertgate.store import Connection, escalations, holds, incidents, notifications
+from alertgate.store import Connection, escalations, follow, holds, incidents, notifications
 from alertgate.store.escalations import StoredRun
 
 AFTER_DEFECT = timedelta(minutes=1)
@@ -76,7 +76,9 @@ class TurnTaker:
         due = [after_holds(run, held_until[run.incident_id], now) for run in due]
         tried = [self._take(batch, runs, about, run, sent_at.get(run.incident_id), now) for run in due]
         taken = [each for each in tried if each]
-        incidents.save(connection, [about[each.incident_id] for each in taken if each.turn.anew])
+        anew = [about[each.incident_id] for each in taken if each.turn.anew]
+        incidents.save(connection, anew)
+        follow.show_open_again(connection, [each.id for each in anew], now)
         batch.go_together([run.incident_id for run in due if run.reason in TOGETHER], now)
         batch.write(connection)
         runs.write(connection)
@@ -97,7 +99,10 @@ class TurnTaker:
         try:
             if stored.reason == StepReason.SILENCED:
                 run = self._escalator.resumed(incident, run, now)
-            taken = self._escalator.go_on(incident, run, now, is_known=stored.reason != StepReason.NOBODY_KNOWS)
+            if stored.reason == StepReason.HANDED_BACK:
+                taken = replace(self._escalator.start(incident, now), anew=StepReason.HANDED_BACK)
+            else:
+                taken = self._escalator.go_on(incident, run, now, is_known=stored.reason != StepReason.NOBODY_KNOWS)
         except Exception:
             log.exception("escalation.defect", detail=DEFECT, incident_id=incident.id, escalation=stored.escalation)
             runs.put(replace(stored, next_at=now + AFTER_DEFECT))
@@ -117,7 +122,7 @@ class TurnTaker:
             everybody = self._escalator.recipients(batch, incident, taken.announcements, now)
 
             def tell_all(state: ContactState) -> Choice:
-                return plan.on_acknowledgement_over(state, now, self._interval)
+                return plan.on_acknowledgement_over(incident, state, now, self._interval)
 
             return self._escalator.plan(batch, about, everybody, tell_all, now)
         if taken.gave_up:

@@ -168,6 +168,9 @@ def _ends(incident: Incident, zone: ZoneInfo) -> Iterator[Event]:
         did = "snoozed" if until else "acknowledged"
         who = signed(incident.acknowledged_by or "", incident.acknowledged_with)
         yield Event(incident.acknowledged_at, f"the incident was {did} by {who}{until}")
+    if incident.handed_back_at:
+        who = signed(incident.handed_back_by or "", incident.handed_back_with)
+        yield Event(incident.handed_back_at, f"the incident was handed back by {who}: nobody had it any more")
     if incident.resolved_at:
         person = signed(incident.resolved_by or "", incident.resolved_with)
         is_person = incident.resolution is Resolution.PERSON

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, update
 
-from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus
+from alertgate.model import ABOUT_OTHERS, ChannelName, IncidentStatus, Notification, NotificationStatus
 from alertgate.proof import Proof
 from alertgate.states import states_before
 from alertgate.store import failures, leases
@@ -18,6 +18,8 @@ from alertgate.store.tables import constant, incidents, notifications
 _n = notifications.c
 LEASE = timedelta(seconds=60)
 """How long a process may take; if it ends meanwhile, another one asks after that."""
+EDITED = frozenset({ChannelName.TELEGRAM})
+"""The channels whose messages are edited to show who has their incident, and again once nobody has it."""
 _FIELDS = (
     "status",
     "reason",
@@ -42,9 +44,15 @@ _IS_ENDED = and_(
         _of_other.c.status == constant(IncidentStatus.OPEN),
     ),
 )
+_IS_OPEN_AGAIN = and_(  # what was on its way when somebody took it says so by now, too
+    incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.acknowledged_at >= _n.claimed_at
+)
+_IS_IN_A_DIGEST = exists().where(
+    _other.c.channel == _n.channel, _other.c.receipt == _n.receipt, _other.c.address == _n.address, _other.c.id != _n.id
+)
 _NOW = bindparam("now", type_=_n.follow_at.type)
 _DUE = (
-    select(*COLUMNS, _IS_ENDED.label("is_ended"))
+    select(*COLUMNS, _IS_ENDED.label("is_ended"), _IS_OPEN_AGAIN.label("is_open_again"))
     .join_from(notifications, incidents)
     .where(
         IS_SENT,
@@ -59,6 +67,19 @@ _DUE = (
     .order_by(_n.follow_at)
     .limit(bindparam("most"))
 )
+_SHOW_OPEN_AGAIN = (
+    update(notifications)
+    .where(
+        _n.incident_id.in_(bindparam("ids", expanding=True)),
+        # Nothing that the index on receipts, or on what was sent, covers: all messages would be read.
+        _n.told == constant(IncidentStatus.OPEN),
+        _n.channel.in_([constant(each) for each in sorted(EDITED)]),
+        _n.kind.not_in([constant(each) for each in sorted(ABOUT_OTHERS)]),
+        func.coalesce(_n.receipt, "") != "",
+        ~_IS_IN_A_DIGEST,
+    )
+    .values(follow_at=_NOW, follow_owner=None)
+)
 _SENT = select(*COLUMNS).where(_n.id.in_(bindparam("ids", expanding=True)), IS_SENT)
 
 
@@ -69,6 +90,8 @@ class Due:
     notification: Notification
     is_ended: bool
     """Whether somebody has each incident of the message, or it is over."""
+    is_open_again: bool = False
+    """Whether somebody took its incident after its words were chosen, and nobody has it any more."""
 
 
 def due(
@@ -85,7 +108,7 @@ def due(
     """
     bound = {"now": now, "most": most, "channels": list(channels), "settling": list(settling)}
     rows: Iterable[Any] = connection.execute(_DUE, bound)
-    return [Due(Notification(*values), bool(is_ended)) for *values, is_ended in rows]
+    return [Due(Notification(*values), bool(is_ended), bool(again)) for *values, is_ended, again in rows]
 
 
 def take(connection: Connection, found: Collection[Due], owner: str, now: datetime) -> list[Due]:
@@ -98,6 +121,16 @@ def take(connection: Connection, found: Collection[Due], owner: str, now: dateti
         if connection.execute(kept).rowcount:
             taken.append(replace(each, notification=replace(one, follow_at=now + LEASE, follow_owner=owner)))
     return taken
+
+
+def show_open_again(connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
+    """Have the messages of EDITED channels that may say who has these incidents say that nobody has them.
+
+    Also those that a process is just about to edit, which then doesn't end that they are followed. Neither digests, nor
+    what tells of a silence, ever say who has one.
+    """
+    for some in portions(incident_ids):
+        connection.execute(_SHOW_OPEN_AGAIN, {"ids": some, "now": now})
 
 
 def again(connection: Connection, taken: Notification, at: datetime | None, *, not_before: bool = False) -> None:

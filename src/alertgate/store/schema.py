@@ -21,6 +21,7 @@ VERSIONS = (
     "0013",
     "0014",
     "0015",
+    "0016",
 )
 """Every version of the schema, as the migrations name them; the newest last."""
 MIGRATE_LOCK = 0x616C657275

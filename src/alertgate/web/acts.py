@@ -15,6 +15,7 @@ from alertgate.silence import Silence
 EVENTS = {
     IncidentStatus.ACKNOWLEDGED: "incident.acknowledged",
     "snoozed": "incident.snoozed",
+    IncidentStatus.OPEN: "incident.handed_back",
     IncidentStatus.RESOLVED: "incident.resolved",
 }
 """The log's event for what a person did with an incident."""

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from alertgate.addresses import mask
 from alertgate.credential import in_words
-from alertgate.group.by_link import ASKED_FIRST, LinkAct, LinkGroup, groups
+from alertgate.group.by_link import ASKED_FIRST, LinkAct, LinkGroup, affected, groups
 from alertgate.group.silencing import held_unless
 from alertgate.model import (
     ChannelName,
@@ -24,7 +24,9 @@ from alertgate.model import (
 )
 from alertgate.notify.context import LocalTimes, MessageContext
 from alertgate.notify.names import where
+from alertgate.notify.news import holder
 from alertgate.notify.render import content, wording
+from alertgate.notify.render.hand_back_words import cannot, handed_back, is_handed_back
 from alertgate.notify.render.text import one_line, rows
 from alertgate.policy.matchers import Subject
 from alertgate.policy.silences import Silences, matches
@@ -56,6 +58,7 @@ LABELS = MappingProxyType(
         LinkAct.RESOLVE: "It's over",
         LinkAct.SILENCE: "Silence this device",
         LinkAct.UNSILENCE: "End the silence",
+        LinkAct.HAND_BACK: "I can't after all",
     }
 )
 
@@ -141,8 +144,16 @@ class LinkPage(LocalTimes):
             state=(*silenced, *self._states(group)),
             changed=self._changed(group),
             marks=" ".join(group.marks),
-            buttons=tuple(Button(act, LABELS[act], act in ASKED_FIRST) for act in self.offered(group)),
+            buttons=tuple(Button(act, self._label(act, group), act in ASKED_FIRST) for act in self.offered(group)),
         )
+
+    def _label(self, act: LinkAct, group: LinkGroup) -> str:
+        """Return what a button says: who hands back what somebody else has says so of them."""
+        if act is LinkAct.HAND_BACK:
+            had = affected(group, act)
+            is_mine = {taker(each) for each in had} == {one_line(holder(self.story.linked.notification), 60)}
+            return LABELS[act] if is_mine else cannot(had)
+        return LABELS[act]
 
     def _where(self, incident: Incident) -> str:
         return where(incident, self.device_name(incident.device))
@@ -222,6 +233,9 @@ class LinkPage(LocalTimes):
             did = "snoozed" if incident.snoozed_until else "took"
             took = f"{taker(incident)} {did} it{in_words(incident.acknowledged_with)}"
             happened.append((incident.acknowledged_at, took))
+        if incident.handed_back_at:
+            by, how = one_line(incident.handed_back_by or "Somebody", 60), in_words(incident.handed_back_with)
+            happened.append((incident.handed_back_at, f"{by} handed it back{how}"))
         if incident.resolved_at and incident.status is IncidentStatus.RESOLVED:
             happened.append((incident.resolved_at, f"over{_how(incident)}{in_words(incident.resolved_with)}"))
         happened += self._silence_events(incident)
@@ -267,7 +281,7 @@ def state(incident: Incident, times: LocalTimes) -> str:
         case IncidentStatus.RESOLVED:
             return f"Over at {times.minute(incident.resolved_at or incident.last_alert_at)}{_how(incident)}."
         case _:
-            return "Nobody has it yet."
+            return handed_back(incident) or "Nobody has it yet."
 
 
 def _left_out(groups_left: Sequence[LinkGroup]) -> str:
@@ -291,7 +305,7 @@ def _state_of_many(incident: Incident) -> str:
         case IncidentStatus.RESOLVED:
             return "over"
         case _:
-            return "open: nobody has it yet"
+            return "open: nobody has it any more" if is_handed_back(incident) else "open: nobody has it yet"
 
 
 def _how(incident: Incident) -> str:

@@ -184,6 +184,7 @@ def _conflict(*details: str) -> Answers:
 
 
 NOT_ACKNOWLEDGED = _conflict(f"Incident {_ID} stays as it was: it is resolved, and can no longer become acknowledged.")
+NOT_HANDED_BACK = _conflict(f"Incident {_ID} stays as it was: it is resolved, and can no longer become open.")
 NOT_RETRIED = _conflict(
     f"Notification {_ID} is sent; only a failed one can be retried.",
     f"Notification {_OTHER_ID} to the same address about the same incident is pending and will say it.",

@@ -65,6 +65,9 @@ class IncidentView(BaseModel):
     acknowledged_with: str | None = Field(description="The credential that was checked: `api_token`, `link`, …")
     acknowledged_changes: int | None = Field(description="How often it had changed when it was acknowledged")
     snoozed_until: datetime | None = Field(description="When the acknowledgement ends by itself, if it was a snooze")
+    handed_back_at: datetime | None = Field(description="When the acknowledgement was handed back; nobody has it then")
+    handed_back_by: str | None = Field(description="What the person called themselves")
+    handed_back_with: str | None = Field(description="The credential that was checked")
     resolved_at: datetime | None
     ended_at: datetime | None = Field(description="When its all-clear was published, if that says so")
     resolution: str | None = Field(description="What ended it: `alert`, `person` or `silence`")

@@ -23,7 +23,7 @@ AGAIN = replace(OPEN, changes=3)
 FORGOTTEN = replace(OPEN, acknowledged_at=START)
 OVER = replace(OPEN, status=IncidentStatus.RESOLVED)
 TAKE, SNOOZE, END = ConsoleAct.ACKNOWLEDGE, ConsoleAct.SNOOZE, ConsoleAct.RESOLVE
-SILENCE, UNSILENCE = ConsoleAct.SILENCE, ConsoleAct.UNSILENCE
+SILENCE, UNSILENCE, RETURN = ConsoleAct.SILENCE, ConsoleAct.UNSILENCE, ConsoleAct.HAND_BACK
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,17 @@ SILENCE, UNSILENCE = ConsoleAct.SILENCE, ConsoleAct.UNSILENCE
         (SILENCE, OPEN, OPEN, Verdict.DONE),
         (SILENCE, OPEN, WORSE, Verdict.CHANGED),
         (SILENCE, OPEN, OVER, Verdict.OVER),
+        (RETURN, HERS, HERS, Verdict.DONE),
+        (RETURN, HIS, HIS, Verdict.DONE),
+        (RETURN, SNOOZED, SNOOZED, Verdict.DONE),
+        (RETURN, HERS, HIS, Verdict.CHANGED),
+        (RETURN, HIS, HERS, Verdict.CHANGED),
+        (RETURN, OPEN, HERS, Verdict.CHANGED),
+        (RETURN, HERS, SNOOZED, Verdict.CHANGED),
+        (RETURN, HERS, replace(HERS, severity=Severity.CRITICAL), Verdict.CHANGED),
+        (RETURN, HERS, FORGOTTEN, Verdict.ALREADY),
+        (RETURN, OPEN, WORSE, Verdict.ALREADY),
+        (RETURN, HERS, OVER, Verdict.OVER),
         (UNSILENCE, OPEN, WORSE, Verdict.DONE),
         (UNSILENCE, OPEN, OVER, Verdict.DONE),
     ],
@@ -71,8 +82,8 @@ def test_a_page_that_says_nothing_of_what_it_showed_acts_on_nothing():
     ("about", "buttons"),
     [
         (OPEN, ["I'm on it", "Snooze 1 h", "Snooze longer", "It's over", "Silence this device"]),
-        (HERS, ["Snooze 1 h", "Snooze longer", "It's over", "Silence this device"]),
-        (SNOOZED, ["I'm on it", "Snooze 1 h", "Snooze longer", "It's over", "Silence this device"]),
+        (HERS, ["Snooze 1 h", "Snooze longer", "It's over", "Silence this device", "Hand it back"]),
+        (SNOOZED, ["I'm on it", "Snooze 1 h", "Snooze longer", "It's over", "Silence this device", "Hand it back"]),
         (OVER, []),
         (replace(OPEN, source=Source.ALERTGATE), ["I'm on it", "Snooze 1 h", "Snooze longer", "It's over"]),
         (replace(OPEN, device=None), ["I'm on it", "Snooze 1 h", "Snooze longer", "It's over"]),

@@ -61,7 +61,7 @@ def _bearer() -> dict[str, str]:
 
 
 async def test_everything_works_without_scripts(place: Place):
-    """Signing in, acknowledging, snoozing, ending and silencing; the page says how old it is."""
+    """Signing in, acknowledging, snoozing, handing back, ending and silencing; the page says how old it is."""
     home, browser = place
     async with looking(browser, home.service, viewport=PHONE, java_script_enabled=False) as look:
         page = look.page
@@ -73,6 +73,9 @@ async def test_everything_works_without_scripts(place: Place):
         assert "Ada has it" in await card.inner_text()
         await card.get_by_role("button", name="Snooze 1 h").click()
         assert "snoozed" in (await card.inner_text()).lower()
+        await card.get_by_role("link", name="Hand it back").click()
+        await page.get_by_role("button", name="Yes, hand it back").click()
+        assert "Ada can't after all: nobody has it." in await card.inner_text()
         await card.get_by_role("link", name="It's over").click()
         await page.get_by_role("button", name="over").click()
         assert await card.count() == 0

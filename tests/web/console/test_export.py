@@ -42,6 +42,9 @@ def test_a_row_says_what_happened_and_who_was_told():
         resolution=Resolution.PERSON,
         resolved_by="Ada",
         resolved_with=Credential.CONSOLE,
+        handed_back_at=START + timedelta(minutes=1),
+        handed_back_by="Ben",
+        handed_back_with=Credential.LINK,
     )
     sent = new_notification(
         incident,
@@ -58,6 +61,8 @@ def test_a_row_says_what_happened_and_who_was_told():
     assert row["opened_utc"] == f"{START:%Y-%m-%dT%H:%M:%SZ}"
     assert row["finished_utc"] == f"{START + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"
     assert (row["resolved_by"], row["resolved_how"]) == ("Ada", "person in the console")
+    assert (row["handed_back_by"], row["handed_back_how"]) == ("Ben", "with a message's link")
+    assert row["handed_back_utc"] == f"{START + timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
     assert (row["person"], row["address"], row["device_name"]) == ("owner", "o***", "Front door")
     assert (row["state"], row["last_answer"]) == ("sent", 'sent: ok, "taken"')
 

@@ -133,6 +133,44 @@ async def test_who_comes_second_learns_that_somebody_has_it(make_settings, datab
         assert "owner has snoozed it until 04:00. Then it starts anew." in words(await looked(home, client))
 
 
+async def test_what_somebody_has_is_handed_back(make_settings, database):
+    """Who asks sees what follows; pressed twice is once, and everybody is told at once that nobody has it."""
+    async with night(make_settings, database) as (home, client):
+        incident = (await home.says(CRITICAL))["incident"]
+        await home.heard()
+        await home.post(f"incidents/{incident}/acknowledge", by="partner")
+        await home.heard()
+        asked = await seen(client, (await looked(home, client)).links["Hand it back"])
+        assert "Nobody would have it any more. Everybody is asked again, as at the beginning." in words(asked)
+        assert "partner has it" in words(asked)
+        for _ in range(2):
+            answer = await press(client, asked, "Yes, hand it back")
+            assert (answer.status_code, answer.headers["location"]) == (303, "/?said=handed-back")
+        page = await looked(home, client, "/?said=handed-back")
+        assert "Nobody has it any more. Everybody is asked again" in words(page)
+        assert "partner can't after all, says owner: nobody has it." in words(page)
+        assert "I'm on it" in page.buttons
+        assert "Hand it back" not in page.links
+        story = words(await seen(client, f"/incidents/{incident}"))
+        assert 'the incident was handed back by "owner"' in story
+
+
+async def test_only_what_the_page_showed_in_somebodys_hands_is_handed_back(make_settings):
+    """Another one took it meanwhile: they keep it; and what nobody has stays as it is."""
+    async with night(make_settings, {}) as (home, client):
+        incident = (await home.says({"temp": 2}))["incident"]
+        await home.post(f"incidents/{incident}/acknowledge", by="partner")
+        asked = await seen(client, (await looked(home, client)).links["Hand it back"])
+        await home.post(f"incidents/{incident}/hand-back", by="partner")
+        assert (await press(client, asked, "Yes, hand it back")).headers["location"] == "/?said=nobody-has-it"
+        home.clock.move(seconds=1)
+        await home.post(f"incidents/{incident}/acknowledge", by="partner")
+        again = Page(await press(client, asked, "Yes, hand it back"))
+        assert again.status == 409
+        assert "It changed after the page was loaded, so nothing was done." in words(again)
+        assert "partner has it" in words(again)
+
+
 async def test_a_page_from_before_it_got_worse_acts_on_nothing(make_settings, database):
     """The page that answers shows how it is now, and its button acts."""
     async with night(make_settings, database) as (home, client):

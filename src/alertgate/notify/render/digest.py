@@ -15,6 +15,7 @@ from alertgate.model import ChannelName, IncidentStatus, Severity, Source, worst
 from alertgate.notify.context import DigestContext, DigestItem
 from alertgate.notify.course import listed
 from alertgate.notify.render import wording
+from alertgate.notify.render.hand_back_words import all_handed_back
 from alertgate.notify.render.mail import COLORS, LARGEST, OVER_COLOR, Bodies, encoded_size, template
 from alertgate.notify.render.text import SEGMENT, gsm7, one_line, septets, short_ids, shorten, with_link
 
@@ -175,6 +176,8 @@ def _lead(context: DigestContext, found: Sequence[Group]) -> str:
         lead = f"{_total(found)} in one message: they were held until now."
     elif all(group.acknowledged for group in found):
         lead = f"{_total(found)} in one message: {_who_has_them(context)}"
+    elif returned := all_handed_back([item.incident for item in context.items]):
+        lead = f"{_total(found)} in one message: {returned}"
     else:
         lead = f"{_total(found)} in one message: too many came for a message each."
     over = sum(group.incidents for group in found if group.over)

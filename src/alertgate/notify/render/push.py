@@ -132,6 +132,8 @@ def _incident(incident: Incident, device_name: str | None, item: DigestItem | No
         "alerts": item.alerts if item else incident.alert_count,
         "acknowledged_by": incident.acknowledged_by,
         "acknowledged_at": _time(incident.acknowledged_at),
+        "handed_back_by": incident.handed_back_by,
+        "handed_back_at": _time(incident.handed_back_at),
         "resolved_at": _time(incident.resolved_at),
         "resolution": str(incident.resolution) if incident.resolution else None,
     }

@@ -5,6 +5,7 @@ from alertgate.notify.context import MessageContext
 from alertgate.notify.course import listed
 from alertgate.notify.news import tells_who_pressed
 from alertgate.notify.render import wording
+from alertgate.notify.render.hand_back_words import is_handed_back
 from alertgate.notify.render.text import short_ids, shorten, with_link
 
 
@@ -34,14 +35,15 @@ def _news(context: MessageContext) -> str | None:
     match context.notification.kind:
         case Kind.REMINDER:
             return wording.reminder(context)
-        case Kind.HANDOFF if context.course.reached:
-            return shorten(f"no answer from {listed(context.course.reached)}", 50)
         case Kind.HANDOFF:
-            return "nobody answered"
+            reached = context.course.reached
+            return shorten(f"no answer from {listed(reached)}", 50) if reached else "nobody answered"
         case Kind.SILENCE if context.is_silenced and context.silence:
             return f"by {shorten(context.silence.author, 40)} until {context.minute(context.silence.over_at)}"
         case Kind.ACKNOWLEDGEMENT if context.is_quiet:
             return _who_has_it(context)
+        case Kind.REOPENING if is_handed_back(context.incident):
+            return f"{shorten(context.incident.acknowledged_by or 'somebody', 30)} can't: nobody has it"
     return _NEWS.get(context.notification.kind)
 
 

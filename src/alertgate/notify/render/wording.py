@@ -17,6 +17,7 @@ from alertgate.notify.course import listed, ordinal
 from alertgate.notify.names import part_name
 from alertgate.notify.news import tells_who_pressed
 from alertgate.notify.render.content import essence, gist
+from alertgate.notify.render.hand_back_words import handed_back
 from alertgate.notify.render.silence_words import who_silenced_it
 from alertgate.notify.render.text import one_line, shorten
 from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
@@ -68,7 +69,7 @@ def _news(context: MessageContext) -> list[str]:
     if context.notification.kind is Kind.RISE:
         news.append(f"It got worse: now {incident.severity}.")
     if context.notification.kind is Kind.REOPENING:
-        news.append(_open_again(context))
+        news.append(handed_back(incident) or _open_again(context))
     news += [*filter(None, [who_silenced_it(context)]), *_course(context)]
     if incident.changes > OFTEN:
         news.append(f"It changed {incident.changes} times, and is open now.")

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from alertgate.answers import Verdict
 from alertgate.group.by_link import SILENCES, SNOOZE, before
 from alertgate.group.silencing import is_of_device, why_not
-from alertgate.marks import digest, mark
+from alertgate.marks import holding, mark
 from alertgate.model import Incident, IncidentStatus
 from alertgate.notify.names import event_name, where
 from alertgate.notify.render.text import one_line
@@ -34,6 +34,7 @@ class ConsoleAct(StrEnum):
     RESOLVE = "resolve"
     SILENCE = "silence"  # its device
     UNSILENCE = "unsilence"  # ends a silence that holds it
+    HAND_BACK = "hand-back"  # whoever has it can't after all
 
 
 HOURS = MappingProxyType(
@@ -44,7 +45,7 @@ HOURS = MappingProxyType(
     }
 )
 """For how many hours an act that ends by itself may last; the first one is meant where none is said."""
-ASKED_FIRST = frozenset({ConsoleAct.SNOOZE_LONGER, ConsoleAct.RESOLVE, ConsoleAct.SILENCE})
+ASKED_FIRST = frozenset({ConsoleAct.SNOOZE_LONGER, ConsoleAct.RESOLVE, ConsoleAct.SILENCE, ConsoleAct.HAND_BACK})
 """What a second page asks about: for how long, or because it tells others something that may be wrong."""
 _LABELS = MappingProxyType(
     {
@@ -53,6 +54,7 @@ _LABELS = MappingProxyType(
         ConsoleAct.SNOOZE_LONGER: "Snooze longer",
         ConsoleAct.RESOLVE: "It's over",
         ConsoleAct.SILENCE: "Silence this device",
+        ConsoleAct.HAND_BACK: "Hand it back",
     }
 )
 
@@ -90,7 +92,7 @@ def acts(incident: Incident, device_name: str | None, silences: Sequence[Silence
         made: list[ActButton] = []
     else:
         made = [_button(incident, act) for act in _offered(incident)]
-        made += [_ending(incident, each) for each in holding(incident, device_name, silences, now)]
+        made += [_ending(incident, each) for each in silencing(incident, device_name, silences, now)]
     return Acts(f"/incidents/{incident.id}/acts", incident.severity, seen(incident), to, tuple(made))
 
 
@@ -99,7 +101,7 @@ def called(incident: Incident, device_name: str | None) -> str:
     return f"{where(incident, device_name)}: {event_name(incident)}"
 
 
-def holding(
+def silencing(
     incident: Incident, device_name: str | None, silences: Sequence[Silence], now: datetime
 ) -> tuple[Silence, ...]:
     """Return the silences that hold what would be said of an incident now."""
@@ -110,7 +112,8 @@ def holding(
 def _offered(incident: Incident) -> list[ConsoleAct]:
     takes = [ConsoleAct.ACKNOWLEDGE] if incident.status is IncidentStatus.OPEN or incident.is_snoozed else []
     silences = [ConsoleAct.SILENCE] if why_not(incident) is None else []
-    return [*takes, ConsoleAct.SNOOZE, ConsoleAct.SNOOZE_LONGER, ConsoleAct.RESOLVE, *silences]
+    returns = [ConsoleAct.HAND_BACK] if incident.status is IncidentStatus.ACKNOWLEDGED else []
+    return [*takes, ConsoleAct.SNOOZE, ConsoleAct.SNOOZE_LONGER, ConsoleAct.RESOLVE, *silences, *returns]
 
 
 def _button(incident: Incident, act: ConsoleAct) -> ActButton:
@@ -126,12 +129,7 @@ def _ending(incident: Incident, silence: Silence) -> ActButton:
 
 def seen(incident: Incident) -> str:
     """Return what a page that shows an incident remembers of it."""
-    return " ".join(dict.fromkeys([mark(incident), mark(before(incident)), _held(incident)]))
-
-
-def _held(incident: Incident) -> str:
-    """Return the mark of who has an incident, and until when."""
-    return digest(f"{incident.id} {incident.status} {incident.acknowledged_at} {incident.snoozed_until}")
+    return " ".join(dict.fromkeys([mark(incident), mark(before(incident)), holding(incident)]))
 
 
 def judge(act: ConsoleAct, incident: Incident, shown: Collection[str], by: str) -> Verdict:
@@ -141,14 +139,19 @@ def judge(act: ConsoleAct, incident: Incident, shown: Collection[str], by: str) 
     if incident.status is IncidentStatus.RESOLVED:
         return Verdict.OVER
     has_it = incident.status is IncidentStatus.ACKNOWLEDGED
-    if act is ConsoleAct.ACKNOWLEDGE and has_it and not incident.is_snoozed:
+    is_done = {ConsoleAct.ACKNOWLEDGE: has_it and not incident.is_snoozed, ConsoleAct.HAND_BACK: not has_it}
+    if is_done.get(act):
         return Verdict.ALREADY
     if mark(incident) not in shown:
         return Verdict.CHANGED
-    takes = act in (ConsoleAct.ACKNOWLEDGE, ConsoleAct.SNOOZE, ConsoleAct.SNOOZE_LONGER)
-    if takes and has_it and _held(incident) not in shown:
-        return Verdict.ALREADY if incident.acknowledged_by == by else Verdict.CHANGED
+    if has_it and holding(incident) not in shown and act in _OF_WHO_HAS_IT:
+        is_done_by_me = act is not ConsoleAct.HAND_BACK and incident.acknowledged_by == by
+        return Verdict.ALREADY if is_done_by_me else Verdict.CHANGED
     return Verdict.DONE
+
+
+_OF_WHO_HAS_IT = frozenset({ConsoleAct.ACKNOWLEDGE, ConsoleAct.SNOOZE, ConsoleAct.SNOOZE_LONGER, ConsoleAct.HAND_BACK})
+"""What depends on who has it."""
 
 
 def lasting(act: ConsoleAct, hours: str) -> timedelta | None:

@@ -27,6 +27,7 @@ _INCIDENT = (
     *("incident", "severity", "event", "source", "device", "device_name", "alerts", "status"),
     *("opened", "opened_utc", "last_alert", "last_alert_utc"),
     *("acknowledged", "acknowledged_utc", "acknowledged_by", "acknowledged_how"),
+    *("handed_back", "handed_back_utc", "handed_back_by", "handed_back_how"),
     *("resolved", "resolved_utc", "resolved_by", "resolved_how"),
 )
 _NOTIFICATION = (
@@ -80,6 +81,8 @@ class Rows:
             *(incident.alert_count, incident.status),
             *self._times(incident.opened_at, incident.last_alert_at, incident.acknowledged_at),
             *(incident.acknowledged_by, in_words(incident.acknowledged_with)),
+            *self._times(incident.handed_back_at),
+            *(incident.handed_back_by, in_words(incident.handed_back_with)),
             *self._times(incident.resolved_at),
             incident.resolved_by,
             f"{incident.resolution or ''}{in_words(incident.resolved_with)}",

@@ -137,6 +137,8 @@ def _apply(connection: Connection, pressed: Pressed, action: Action, gate: Gate)
             return gate.actions.snooze(connection, action)
         case ConsoleAct.RESOLVE:
             return gate.actions.resolve(connection, action)
+        case ConsoleAct.HAND_BACK:
+            return gate.actions.hand_back(connection, action)
         case ConsoleAct.SILENCE:
             return gate.silencer.silence_device(connection, action)
         case ConsoleAct.UNSILENCE:
@@ -172,6 +174,8 @@ def _notice(found: Done, act: ConsoleAct, viewer: Viewer) -> Notice:
         return Notice.RESOLVED if mine else Notice.OVER_BEFORE
     if found.verdict is not Verdict.ALREADY:
         return _NOTICES[act]
+    if act is ConsoleAct.HAND_BACK:
+        return Notice.HANDED_BACK if incident.handed_back_by == viewer.by else Notice.NOBODY_HAS_IT
     if act in (ConsoleAct.SILENCE, ConsoleAct.UNSILENCE):
         return Notice.SILENCED_BEFORE
     return _NOTICES[act] if incident.acknowledged_by == viewer.by else Notice.HAD_BEFORE
@@ -185,6 +189,7 @@ _NOTICES = MappingProxyType(
         ConsoleAct.RESOLVE: Notice.RESOLVED,
         ConsoleAct.SILENCE: Notice.SILENCED,
         ConsoleAct.UNSILENCE: Notice.UNSILENCED,
+        ConsoleAct.HAND_BACK: Notice.HANDED_BACK,
     }
 )
 
@@ -259,6 +264,9 @@ def question(act: ConsoleAct, incident: Incident, silence: Silence | None, viewe
         case ConsoleAct.RESOLVE:
             said = "Everybody who was told hears that it is over. If another alert comes, everything starts anew."
             return Question("Is it over?", said, ((0, "Yes, it's over"),))
+        case ConsoleAct.HAND_BACK if incident.status is IncidentStatus.ACKNOWLEDGED:
+            said = "Nobody would have it any more. Everybody is asked again, as at the beginning."
+            return Question("Hand it back?", said, ((0, "Yes, hand it back"),))
         case ConsoleAct.SILENCE:
             said = f"{held(incident)} {_HEARD}"
             return Question("Silence this device?", said, _answers(act, "Silence it for {} h"))

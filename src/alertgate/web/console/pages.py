@@ -69,6 +69,8 @@ class Notice(StrEnum):
     RESOLVED = "resolved"
     SILENCED = "silenced"
     UNSILENCED = "unsilenced"
+    HANDED_BACK = "handed-back"
+    NOBODY_HAS_IT = "nobody-has-it"
     HAD_BEFORE = "had-before"
     SILENCED_BEFORE = "silenced-before"
     OVER_BEFORE = "over-before"
@@ -109,6 +111,8 @@ _NOTICES = {
     Notice.RESOLVED: "It is over. Everybody who was told hears that.",
     Notice.SILENCED: "The device is silenced. What is open at the end of that is told then.",
     Notice.UNSILENCED: "The silence is over. What it held is told now.",
+    Notice.HANDED_BACK: "Nobody has it any more. Everybody is asked again, as at the beginning.",
+    Notice.NOBODY_HAS_IT: "Nothing was changed: nobody has it.",
     Notice.HAD_BEFORE: "Nothing was changed: somebody has it already.",
     Notice.SILENCED_BEFORE: "Nothing was changed: that had been done before.",
     Notice.OVER_BEFORE: "Nothing was changed: it is over already.",

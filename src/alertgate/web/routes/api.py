@@ -41,6 +41,7 @@ from alertgate.web.problem_answers import (
     GUARDED,
     NOT_ACKNOWLEDGED,
     NOT_DISMISSED,
+    NOT_HANDED_BACK,
     NOT_RETRIED,
     WRONG,
     WRONG_ID,
@@ -152,6 +153,19 @@ async def snooze(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJs
     lasting, now = timedelta(minutes=wanted.minutes), gate.clock.now()
     action = Action(str(incident_id), wanted.by, Credential.API_TOKEN, now, lasting)
     applied = await gate.store.write(lambda connection: gate.actions.snooze(connection, action))
+    return _answer(applied, action, gate)
+
+
+@router.post(
+    "/incidents/{incident_id}/hand-back",
+    response_model=IncidentView,
+    responses={**missing("incident"), **NOT_HANDED_BACK, **API_BODY},
+    openapi_extra=BY,
+)
+async def hand_back(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
+    """Take an acknowledgement back: the incident is open again, and its escalation starts anew at once."""
+    action = _action(incident_id, body, gate)
+    applied = await gate.store.write(lambda connection: gate.actions.hand_back(connection, action))
     return _answer(applied, action, gate)
 
 

@@ -161,6 +161,7 @@ _DONE = MappingProxyType(
         LinkAct.RESOLVE: "It is over. Everybody who was told hears that.",
         LinkAct.SILENCE: "The device is silenced. What is open at the end of that is told then.",
         LinkAct.UNSILENCE: "The device isn't silenced any more. What was held is told now.",
+        LinkAct.HAND_BACK: "Nobody has it any more. Everybody is asked again, as at the beginning.",
     }
 )
 _NOT_NEEDED: Mapping[str, str] = MappingProxyType(
@@ -191,6 +192,11 @@ _QUESTIONS = MappingProxyType(
             "Silence this device?",
             "What is still open at the end is told then. The others who were told hear who silenced it.",
             tuple((hours, f"Silence it for {hours} h") for hours in SILENCES),
+        ),
+        LinkAct.HAND_BACK: _Question(
+            "Hand it back?",
+            "Nobody would have it any more. Everybody is asked again, as at the beginning.",
+            ((0, "Yes, hand it back"),),
         ),
     }
 )
@@ -258,4 +264,7 @@ def _ask(shown: Story, group: LinkGroup, act: LinkAct, gate: Gate, *, notice: st
     if act is LinkAct.SILENCE:
         [worst] = affected(group, LinkAct.SILENCE)
         asked["consequence"] = f"{held(worst)} {_QUESTIONS[act].consequence}"
-    return page("link_ask.html", {**asked, "group": _made(shown, gate).group(group)}, status)
+    view = _made(shown, gate).group(group)
+    if act is LinkAct.HAND_BACK and view.quiet:
+        asked["consequence"] = f"{_QUESTIONS[act].consequence} But not yet: {view.state[0]}"
+    return page("link_ask.html", {**asked, "group": view}, status)
