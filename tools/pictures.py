@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from alertgate.group.by_link import LinkAct, LinkActions
+from alertgate.group.by_link import LinkAct, LinkGroup, affected
 from alertgate.model import ChannelName, NotificationStatus
 from alertgate.notify.context import MessageContext
 from alertgate.prove.linked import Linked, Story
@@ -116,7 +116,10 @@ def _link_page(context: MessageContext) -> str:
         ),
     ]
     shown = Story(Linked(mine, (context.incident,)), context.alerts, tuple(told))
-    offered = LinkActions(None, dict.fromkeys(LinkAct, lambda *_: None)).offered
+
+    def offered(group: LinkGroup) -> list[LinkAct]:
+        return [act for act in LinkAct if affected(group, act)]
+
     made = LinkPage(shown, offered, lambda _: context.device_name, context.zone, context.now)
     return bytes(page("link.html", {**made.view(), "notice": "", "done": False}).body).decode()
 
