@@ -16,12 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from alertgate.group.actions import IncidentActions
-from alertgate.group.by_link import LinkAct, LinkActions
-from alertgate.ids import new_id
+from alertgate.group.by_link import LinkAct, LinkGroup, affected
 from alertgate.model import ChannelName, NotificationStatus
 from alertgate.notify.context import MessageContext
-from alertgate.notify.directory import Directory
 from alertgate.prove.linked import Linked, Story
 from alertgate.store.links import ToldContact
 from alertgate.web.link_page import LinkPage
@@ -119,8 +116,10 @@ def _link_page(context: MessageContext) -> str:
         ),
     ]
     shown = Story(Linked(mine, (context.incident,)), context.alerts, tuple(told))
-    actions = IncidentActions(Directory.of([]), timedelta(minutes=5), new_id)
-    offered = LinkActions(None, dict.fromkeys(LinkAct, lambda *_: None), actions).offered
+
+    def offered(group: LinkGroup) -> list[LinkAct]:
+        return [act for act in LinkAct if affected(group, act)]
+
     made = LinkPage(shown, offered, lambda _: context.device_name, context.zone, context.now)
     return bytes(page("link.html", {**made.view(), "notice": "", "done": False}).body).decode()
 

@@ -1,6 +1,10 @@
 """`alertgate list`, `ack`, `snooze`, `hand-back` and `resolve`, as processes beside a running service."""
 
+import asyncio
 import getpass
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +14,8 @@ from tests.conftest import serving
 from tests.fakes import until
 
 __all__ = ["beside"]
+
+PEOPLE = "".join(f'[people.{name}]\ncontacts = ["email:{name}@example.org"]\n' for name in ("Anna", "Ben"))
 
 
 async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, database, tmp_path, beside):
@@ -84,9 +90,7 @@ async def test_incidents_are_listed_acknowledged_and_resolved(make_settings, dat
 async def test_what_one_command_does_to_several_is_one_message(make_settings, database, tmp_path, beside):
     """The others who were told hear once who has them, as if a page's button had done it."""
     policy = tmp_path / "alertgate.toml"
-    policy.write_text(
-        "".join(f'[people.{name}]\ncontacts = ["email:{name}@example.org"]\n' for name in ("Anna", "Ben"))
-    )
+    policy.write_text(PEOPLE)
     settings = make_settings(**database, recipient_email="", policy_file=policy)
     env = {**beside, "SMTP_EMAIL": "", "RECIPIENT_EMAIL": "", "POLICY_FILE": str(policy)}
     async with serving(settings) as service:
@@ -100,6 +104,27 @@ async def test_what_one_command_does_to_several_is_one_message(make_settings, da
         assert [(each["person"], each["status"]) for each in news] == [("Ben", "sent")] * 2
         assert len({each["digest_id"] for each in news}) == 1
         assert news[0]["digest_id"]
+
+
+async def test_what_a_command_did_before_it_failed_is_told_at_once(make_settings, database, tmp_path, beside):
+    """Its output is a pipe that nobody reads, so that it ends after the first of two."""
+    policy = tmp_path / "alertgate.toml"
+    policy.write_text(PEOPLE)
+    env = {**beside, "SMTP_EMAIL": "", "RECIPIENT_EMAIL": "", "POLICY_FILE": str(policy), "PATH": os.environ["PATH"]}
+    async with serving(make_settings(**database, recipient_email="", policy_file=policy)) as service:
+        answers = [(await service.particle(event=event)).json() for event in ("one", "two")]
+        await service.settled()
+        program = [sys.executable, "-m", "alertgate", "ack", *(each["incident"] for each in answers), "--by", "Anna"]
+        nobody, pipe = os.pipe()
+        os.close(nobody)
+        with os.fdopen(pipe, "wb") as output:
+            options = {"stdout": output, "stderr": subprocess.DEVNULL, "check": False}
+            done = await asyncio.to_thread(subprocess.run, program, cwd=tmp_path, env=env, **options)
+        assert done.returncode != 0
+        await service.settled()
+        trails = [(await service.trail(each["id"]))["notifications"] for each in answers]
+        news = [[each["status"] for each in trail if each["kind"] == "acknowledgement"] for trail in trails]
+        assert news == [["sent"], []]
 
 
 @pytest.mark.parametrize("command", ["ack", "snooze", "hand-back", "resolve"])

@@ -106,18 +106,20 @@ def _act(env_file: Path, ids: list[str], by: str, act: Act, lasting: timedelta |
         told, names = directory_in_force(settings, env_file, store), device_names(settings, store)
         actions = IncidentActions(told, settings.grouping.interval, new_id, names)
         now, done = SystemClock().now(), list[Did]()
-        for given in ids:
-            with store.transaction() as connection:
-                incident_id = _incident_id(connection, given.strip().lower())
-                action = Action(incident_id, by, Credential.COMMAND_LINE, now, lasting)
-                did = do_portion(connection, partial(act, actions), [action], actions, is_whole=len(ids) == 1)
-            applied = did[0][1] if did else None
-            done += did
-            typer.echo(escaped(_said(given, applied)))
-            good = good and applied is not None and applied.transition.result is not TransitionResult.REFUSED
-        if len(ids) > 1:
-            with store.transaction() as connection:
-                finish(connection, done, actions)
+        try:
+            for given in ids:
+                with store.transaction() as connection:
+                    incident_id = _incident_id(connection, given.strip().lower())
+                    action = Action(incident_id, by, Credential.COMMAND_LINE, now, lasting)
+                    did = do_portion(connection, partial(act, actions), [action], actions, is_whole=len(ids) == 1)
+                applied = did[0][1] if did else None
+                done += did
+                typer.echo(escaped(_said(given, applied)))
+                good = good and applied is not None and applied.transition.result is not TransitionResult.REFUSED
+        finally:  # also if it is interrupted, or its output is closed
+            if len(ids) > 1:
+                with store.transaction() as connection:
+                    finish(connection, done, actions)
     if not good:
         raise typer.Exit(1)
 

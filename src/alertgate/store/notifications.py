@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     or_,
     select,
     update,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from alertgate.contact_state import ContactState
 from alertgate.credential import Credential
 from alertgate.model import (
+    BEGINNINGS,
     FIRST_NEWS,
     Hold,
     IncidentStatus,
@@ -164,9 +166,14 @@ class Expedited:
 
 
 def expedite(connection: Connection, expedited: Sequence[Expedited]) -> None:
-    """Give pending notifications their new severity and kind, and make them due at the new time if that is earlier."""
+    """Give pending notifications their new severity and kind, and make them due at the new time if that is earlier.
+
+    What begins to be critical leaves a digest that wasn't claimed yet: it doesn't wait for that one's turn.
+    """
     for each in expedited:
         values: dict[str, Any] = {"severity": each.severity}
+        if each.severity is Severity.CRITICAL and each.kind in BEGINNINGS:
+            values["digest_id"] = case((_n.claimed_at.is_(None), null()), else_=_n.digest_id)
         if each.kind:
             is_first = _n.kind.in_(sorted(FIRST_NEWS))
             values["kind"] = case((is_first, _n.kind), else_=each.kind)

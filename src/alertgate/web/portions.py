@@ -1,6 +1,6 @@
 """Acts on many incidents, whichever way they came: portion after portion, then what they made due."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, Self, TypeVar
 
@@ -31,19 +31,31 @@ Do = Callable[[Connection, str], _Portion | None]
 
 
 async def do_all(gate: Gate, do: Do[_Portion]) -> _Portion | None:
-    """Do an act, in as many transactions as it has portions, and send what it made due."""
-    whole = portion = await _write(gate, do, "")
-    while whole and portion and portion.beyond is not None:
-        portion = await _write(gate, do, portion.beyond)
-        whole = whole.followed_by(portion) if portion else whole
-        if portion is None or portion.beyond is None:
-            await gate.store.write(partial(finish, done=whole.done, gatherer=gate.actions))
-    done = whole.done if whole else ()
+    """Do an act, in as many transactions as it has portions, and send what it made due.
+
+    If one of them fails, what those before it did is told all the same.
+    """
+    whole = await _write(gate, do, "")
+    if whole is None or whole.beyond is None:
+        await _send(gate, whole.done if whole else ())
+        return whole
+    beyond: str | None = whole.beyond
+    try:
+        while beyond is not None:
+            portion = await _write(gate, do, beyond)
+            whole, beyond = (whole.followed_by(portion), portion.beyond) if portion else (whole, None)
+    finally:
+        await gate.store.write(partial(finish, done=whole.done, gatherer=gate.actions))
+        await _send(gate, whole.done)
+    return whole
+
+
+async def _send(gate: Gate, done: Sequence[Did]) -> None:
+    """Send what an act made due."""
     if any(applied.ended for _, applied in done):
         await gate.escalations.run()
     if any(applied.due or applied.ended for _, applied in done):
         gate.deliverer.wake()
-    return whole
 
 
 async def _write(gate: Gate, do: Do[_Portion], beyond: str) -> _Portion | None:

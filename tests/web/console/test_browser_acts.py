@@ -144,7 +144,8 @@ async def test_many_are_taken_at_once_with_the_keyboard_alone(place: Place, scri
     """On a phone: the link comes before the cards, its page asks and fits, and its button takes exactly those."""
     home, browser = place
     async with looking(browser, home.service, viewport=PHONE, java_script_enabled=scripts) as look:
-        ids = [await _alarm(home, f"power/{scripts}", device) for device in ("Leak cellar", "Boiler", "Shed")]
+        event = f"power/{scripts}/{'long' * 15}"
+        ids = [await _alarm(home, event, device) for device in ("Leak cellar", "Boiler", "Shed")]
         await look.open("/")
         link = look.page.get_by_role("link", name="I'm on it: all 3")
         if scripts:
@@ -156,6 +157,8 @@ async def test_many_are_taken_at_once_with_the_keyboard_alone(place: Place, scri
         await button.wait_for()
         assert await look.page.inner_text("h1") == "Are you on all 3 of these?"
         assert "Boiler, Leak cellar and Shed" in await look.page.inner_text("table")
+        hidden = "one => one.scrollWidth - one.clientWidth"
+        assert await look.page.locator("main .scroll").evaluate(hidden) == 0  # the devices are seen at once
         assert await look.too_wide() == []
         late = await _alarm(home, f"power/late/{scripts}")
         await button.press("Enter")

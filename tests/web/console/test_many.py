@@ -112,6 +112,7 @@ CAME = tuple(several(2))
         ({Verdict.DONE: 3}, Many(CAME, more=5), False, "You have all 3. 7 more are open. Look again"),
         ({Verdict.DONE: 3}, Many(CAME[:1]), True, "You have all 3. 1 has come since. Look again"),
         ({Verdict.DONE: 2, Verdict.OVER: 1}, Many(), True, "You have 2 of the 3. 1 is over."),
+        ({Verdict.DONE: 3}, Many(goes_on=True), False, "You have all 3. What is older wasn't looked at."),
         ({Verdict.OVER: 3}, Many(), True, "Nothing was done. 3 are over."),
         ({Verdict.DONE: 1, Verdict.ALREADY: 2}, Many(), True, "2 were taken by somebody else before."),
         (

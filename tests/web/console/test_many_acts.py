@@ -6,10 +6,13 @@ from datetime import datetime
 
 import pytest
 
+from alertgate.answers import Verdict
 from alertgate.credential import Credential
+from alertgate.errors import StoreUnavailable
 from alertgate.group.actions import Action
 from alertgate.group.portions import PORTION, do_portion
-from alertgate.web.console.many import MOST
+from alertgate.web.console.many import MOST, Taken
+from alertgate.web.portions import do_all
 from tests.console import BESIDE, queries, seen, sent, signed_in, signed_in_by_link
 from tests.flow.household import BERLIN, Household, escalation, household, person, policy, step
 from tests.pages import Page
@@ -168,6 +171,62 @@ async def test_what_a_process_told_that_ended_before_the_last_portion_goes_by_it
         assert len(await gate.store.write(act)) == 3
         assert await home.sleeps(0.5) == []
         assert [each.split()[:2] for each in await home.sleeps(0.5)] == [["partner:", "ACKNOWLEDGED"]] * 3
+
+
+async def test_what_was_done_before_a_portion_failed_is_told_together(make_settings, database):
+    """The store was away for a moment: who has those is no secret, and no handful of messages either."""
+    async with night(make_settings, database) as (home, _):
+        ids, gate = await power_cut(home, 3), home.service.gate
+        await home.heard()
+        actions = [Action(each, "owner", Credential.CONSOLE, gate.clock.now()) for each in ids]
+
+        def act(connection, beyond):
+            if beyond:
+                raise StoreUnavailable("it is away")
+            did = do_portion(connection, gate.actions.acknowledge, actions[:2], gate.actions, is_whole=False)
+            return Taken({Verdict.DONE: 2}, did, ids[1])
+
+        with pytest.raises(StoreUnavailable):
+            await do_all(gate, act)
+        [told] = await home.heard()
+        assert told.startswith("partner: ACKNOWLEDGED 2 alerts in one message: owner has them.")
+        assert (await statuses(home, ids))[2] == "open"
+
+
+async def test_what_rises_before_the_news_of_it_goes_is_told_at_once(make_settings, database):
+    """That news waits for the flood's next digest, with which nothing critical may wait."""
+    async with night(make_settings, database, flood_limit=5) as (home, client):
+        await power_cut(home, 12)
+        await home.sink.received(10)
+        home.clock.move(seconds=5)
+        assert len(await home.heard()) == 12
+        home.clock.move(seconds=1)
+        answer = await press(client, await seen(client, "/incidents/acts?to=/"), "I'm on it: all 12")
+        assert answer.status_code == 303
+        home.clock.move(seconds=1)
+        await home.says(WORSE, event="power", device="d07")
+        mails = (await home.sink.received(15))[12:]  # alone, to the sleeper too
+        assert {mail.to.split("@")[0] for mail in mails} == {"owner", "partner", "sleeper"}
+        assert [mail.mail["Subject"].split(" alert")[0] for mail in mails] == ["[CRITICAL] d07: power"] * 3
+        told = [each for each in await home.sleeps(5) if " ACKNOWLEDGED " in each]
+        assert [each[:66] for each in told] == ["partner: ACKNOWLEDGED 11 alerts in one message: owner has them."]
+
+
+async def test_what_ends_before_the_news_of_it_goes_is_told_as_over(make_settings, database):
+    """The power is back for some of them: their digest says so, and who has the rest."""
+    async with night(make_settings, database, flood_limit=5) as (home, client):
+        await power_cut(home, 12)
+        await home.sink.received(10)
+        home.clock.move(seconds=5)
+        await home.heard()
+        home.clock.move(seconds=1)
+        await press(client, await seen(client, "/incidents/acts?to=/"), "I'm on it: all 12")
+        home.clock.move(seconds=1)
+        await home.says(OVER, event="power", device="d07")
+        told = [each for each in await home.sleeps(5) if each.startswith("partner")]
+        assert len(told) == 1
+        assert told[0].startswith("partner: ACKNOWLEDGED 12 alerts in one message: owner has those that aren't over.")
+        assert "1 of them is over." in told[0]
 
 
 async def test_what_is_silenced_stays_as_it_is(make_settings, database):

@@ -174,7 +174,7 @@ def _lead(context: DigestContext, found: Sequence[Group]) -> str:
         lead = f"{not_sent} until now. This is what you missed, in one message."
     elif context.was_held:
         lead = f"{_total(found)} in one message: they were held until now."
-    elif all(group.acknowledged for group in found):
+    elif (going_on := [group for group in found if not group.over]) and all(each.acknowledged for each in going_on):
         lead = f"{_total(found)} in one message: {_who_has_them(context)}"
     elif returned := all_handed_back([item.incident for item in context.items]):
         lead = f"{_total(found)} in one message: {returned}"
@@ -187,15 +187,16 @@ def _lead(context: DigestContext, found: Sequence[Group]) -> str:
 
 
 def _who_has_them(context: DigestContext) -> str:
-    """Say who has all of them, and whether by a message's button, which a mail scanner may have pressed."""
-    incidents = [item.incident for item in context.items]
+    """Say who has all that isn't over, and whether by a message's button, which a mail scanner may have pressed."""
+    incidents = [item.incident for item in context.items if item.acknowledged]
+    them = "them" if len(incidents) == len(context.items) else "those that aren't over"
     names = tuple(sorted({one_line(each.acknowledged_by or "somebody", 60) for each in incidents}))
     have = "have" if len(names) > 1 else "has"
     until = {each.snoozed_until for each in incidents}
     if None in until:
-        said = f"{listed(names)} {have} them."
+        said = f"{listed(names)} {have} {them}."
     else:
-        said = f"{listed(names)} {have} snoozed them until {context.minute(min(filter(None, until)))}."
+        said = f"{listed(names)} {have} snoozed {them} until {context.minute(min(filter(None, until)))}."
     if all(each.acknowledged_with is Credential.LINK for each in incidents):
         said += (
             " It was done by the button of a message: if a mail scanner pressed it, nobody has them, so please look."

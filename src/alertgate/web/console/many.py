@@ -178,7 +178,7 @@ def outcome(act: ConsoleAct, taken: Taken, shown: Collection[str], now: Many, *,
     done, over, already = (of.get(each, 0) for each in (Verdict.DONE, Verdict.OVER, Verdict.ALREADY))
     changed = has - done - over - already
     since = len([each for each in now.incidents if each.id not in shown]) + now.more
-    if done == has and not since:
+    if done == has and not since and not now.goes_on:
         return ""
     sentences = [_had(done, has, act)]
     if over:
@@ -190,6 +190,8 @@ def outcome(act: ConsoleAct, taken: Taken, shown: Collection[str], now: Many, *,
     if since:
         came = "has come since" if since == 1 else "have come since"
         sentences.append(f"{since:,} {came if was_all else f'more {_be(since)} open'}.")
+    if now.goes_on and not since:
+        sentences.append("What is older wasn't looked at.")
     if now.incidents:
         sentences.append("Look again, and press again if you mean these, too.")
     return " ".join(sentences)
@@ -198,7 +200,7 @@ def outcome(act: ConsoleAct, taken: Taken, shown: Collection[str], now: Many, *,
 def _had(done: int, has: int, act: ConsoleAct) -> str:
     lasts = " for an hour" if act is ConsoleAct.SNOOZE else ""
     if done == has:
-        return f"You have all {has:,}{lasts}."
+        return f"You have {'it' if has == 1 else f'all {has:,}'}{lasts}."
     return f"You have {done:,} of the {has:,}{lasts}." if done else "Nothing was done."
 
 
