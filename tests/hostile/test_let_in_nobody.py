@@ -488,12 +488,12 @@ async def test_who_is_quiet_for_longer_than_any_limit_is_forgotten(make_settings
         assert len(limits.storage) == 151
 
 
-async def test_a_million_addresses_fill_a_bounded_memory(make_settings):
+async def test_addresses_without_end_fill_a_bounded_memory(make_settings):
     """No more than MOST_KEYS are remembered, whatever comes; the one who fails right now still is."""
     async with serving(make_settings(rate_limit="2/minute", particle_rate_limit="2/minute")) as service:
         clock = FakeClock()
         limits = Limits(service.gate.settings, clock, service.gate.metrics)
-        for number in range(1_000_000):
+        for number in range(5 * MOST_KEYS):
             limits.count_failure(str(IPv4Address(number)))
         assert len(limits.storage) == MOST_KEYS
         for number in range(MOST_KEYS):

@@ -18,19 +18,21 @@ _SETTINGS = (
     "synchronous_commit = on",  # a commit is on disk when it returns
     "lock_timeout = '8s'",
     "statement_timeout = '30s'",
-    # A replica that freezes inside a transaction holds the write lock. The server ends its session before the
-    # lock_timeout of the others.
-    "idle_in_transaction_session_timeout = '5s'",
 )
 _WRITING = (
     "BEGIN ISOLATION LEVEL READ COMMITTED",
     *(f"SET LOCAL {setting}" for setting in _SETTINGS),
+    # A replica that freezes inside a transaction holds the write lock. The server ends its session before the
+    # lock_timeout of the others.
+    "SET LOCAL idle_in_transaction_session_timeout = '5s'",
     # A plan that was prepared while a table was empty scans it, and still does when it has grown.
     "SET LOCAL enable_seqscan = off",
 )
 _READING = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ",  # one snapshot for a whole read
     *(f"SET LOCAL {setting}" for setting in _SETTINGS),
+    # A reader holds up nobody; but its snapshot keeps the server from tidying up.
+    "SET LOCAL idle_in_transaction_session_timeout = '30s'",
 )
 _CONNECTION = {
     "connect_timeout": "5",
