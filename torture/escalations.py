@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -148,22 +148,33 @@ class Told:
     kinds: dict[str, str]
 
     def of(self, story: Story, address: str, kinds: frozenset[str]) -> list[Taken]:
-        """Return the first copy of each message of these kinds about an incident to an address."""
-        return [mail for mail in self._about(story, address) if self._kind(mail) in kinds]
+        """Return the first mail of each notification of these kinds about an incident to an address."""
+        return [mail for mail in _first(self._about(story, address)) if self._kind(mail) in kinds]
 
     def of_the_end(self, story: Story, address: str) -> list[Taken]:
-        """Return the first copy of each message to an address that says what became of an incident."""
-        return [mail for mail in self._about(story, address) if mail.says == SAYS.get(story.fate)]
+        """Return the first mail of each notification to an address that says what became of an incident.
+
+        One that was being sent at a kill may have said before that it is open.
+        """
+        return _first(mail for mail in self._about(story, address) if mail.says == SAYS.get(story.fate))
 
     def _kind(self, mail: Taken) -> str:
-        return self.kinds.get(mail.message_id.partition("@")[0], "")
+        return self.kinds.get(mail.told_by, "")
 
     def _about(self, story: Story, address: str) -> list[Taken]:
+        """Return the first copy of each mail: people see one of those with the same id."""
         found: dict[str, Taken] = {}
         for mail in self.mails:
             if mail.incident == story.incident and mail.to == address:
                 found.setdefault(mail.message_id, mail)
         return list(found.values())
+
+
+def _first(mails: Iterable[Taken]) -> list[Taken]:
+    found: dict[str, Taken] = {}
+    for mail in mails:
+        found.setdefault(mail.told_by, mail)
+    return list(found.values())
 
 
 def judge(stories: Sequence[Story], told: Told, uptime: Uptime) -> list[str]:
@@ -249,7 +260,7 @@ async def escalations(name: str, directory: Path, kills: int, *, address: str | 
         await door.close()
     kinds = {row[0]: row[1] for row in books.ask("SELECT id, kind FROM notifications")}
     row.lost += judge(sender.stories, Told(ledger.mails, kinds), uptime)
-    row.twice = len(ledger.twice({f"{each}@example.net" for each in allowed}))
+    row.twice = len(ledger.twice(allowed))
     row.accepted = len(sender.stories)
     row.said = f"{ledger.copies()} repeated that were in flight; {len(ledger.mails)} mails"
     return row

@@ -31,6 +31,11 @@ class Taken:
     """Whether it was answered after the time for which a gate waits: then it must be sent again."""
 
     @property
+    def told_by(self) -> str:
+        """The id of the notification that it tells, or of the digest; what follows stands for its words."""
+        return self.message_id.partition("@")[0].partition(".")[0]
+
+    @property
     def says_over(self) -> bool:
         """Whether it says that the incident is resolved."""
         return self.says == "RESOLVED"
@@ -43,7 +48,7 @@ class Ledger:
     mails: list[Taken] = field(default_factory=list)
 
     def twice(self, allowed: set[str]) -> list[Taken]:
-        """Return every copy after the first of a message to one address, except of messages that may repeat.
+        """Return every copy after the first of a message to one address, except of the notifications that may repeat.
 
         What was answered late may be sent once more: on a busy machine this server takes longer than a gate waits.
         """
@@ -51,7 +56,7 @@ class Ledger:
         copies = []
         for mail in self.mails:
             key = (mail.message_id, mail.to)
-            if key in before and not before[key].late and mail.message_id not in allowed:
+            if key in before and not before[key].late and mail.told_by not in allowed:
                 copies.append(mail)
             before[key] = mail
         return copies

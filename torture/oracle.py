@@ -48,9 +48,8 @@ async def judge(
         verdict.lost.append("the database fails its integrity checks")
     if not clock_jumps:
         verdict.lost += behind(books)
-    may_repeat = {f"{notification}@example.net" for notification in allowed}
-    verdict.lost += unnamed(load, books, ledger) + wrong_last_words(books, ledger, may_repeat)
-    verdict.twice = len(ledger.twice(may_repeat))
+    verdict.lost += unnamed(load, books, ledger) + wrong_last_words(books, ledger, allowed)
+    verdict.twice = len(ledger.twice(allowed))
     return verdict
 
 
@@ -86,5 +85,5 @@ def wrong_last_words(books: Books, ledger: Ledger, may_repeat: set[str]) -> list
     return [
         f"{address} was last told that incident {incident} is {'over' if mail.says_over else 'open'}, and it isn't"
         for (incident, address), mail in ledger.last_words().items()
-        if mail.message_id not in may_repeat and over.get(incident, mail.says_over) is not mail.says_over
+        if mail.told_by not in may_repeat and over.get(incident, mail.says_over) is not mail.says_over
     ]

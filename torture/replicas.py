@@ -102,10 +102,10 @@ def _needless(ledger: Ledger, books: Books, door: str, survivor: str, woken: flo
     Nor does a message whose answer the survivor didn't get in time, on a busy machine: it must be sent again.
     """
     twice = "SELECT notification_id FROM attempts WHERE outcome = 'sent' GROUP BY notification_id HAVING count(*) > 1"
-    recorded = {f"{row[0]}@example.net" for row in books.ask(twice)}
-    by_survivor = {mail.message_id for mail in ledger.mails if mail.door == survivor and mail.at < woken} & recorded
+    recorded = {row[0] for row in books.ask(twice)}
+    by_survivor = {mail.told_by for mail in ledger.mails if mail.door == survivor and mail.at < woken} & recorded
     return [
         f"{mail.message_id} was sent again by the gate that had slept"
         for mail in ledger.mails
-        if mail.door == door and mail.at > woken and mail.message_id in by_survivor
+        if mail.door == door and mail.at > woken and mail.told_by in by_survivor
     ]

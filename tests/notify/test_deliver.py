@@ -50,7 +50,7 @@ class Counted:
     on_close: Callable[[], None] = lambda: None
 
     async def send(self, message, _deadline):
-        self.taken.append(message.message_id.partition("@")[0])
+        self.taken.append(message.message_id.partition(".")[0])
         await self.allowed.acquire()
         return self.outcome
 

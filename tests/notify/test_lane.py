@@ -36,7 +36,7 @@ class Gated:
     repeats_safely: bool = True
 
     async def send(self, message, _deadline):
-        self.sent.append(message.message_id.partition("@")[0])
+        self.sent.append(message.message_id.partition(".")[0])
         await self.door.wait()
         return self.outcome
 

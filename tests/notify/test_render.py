@@ -107,14 +107,30 @@ def test_an_opening_tells_what_happened_where_and_when():
 
 
 def test_a_message_is_recognisable_and_threaded():
-    """The id is the notification's at every attempt, the thread the incident's, the date that of sending."""
+    """The id begins with the notification's at every attempt; the thread is the incident's, the date of sending."""
     message = render(_context(now=START + timedelta(hours=1)))
-    assert (message.to, message.message_id, message.thread_id, message.date) == (
+    assert (message.to, message.thread_id, message.date) == (
         "me@example.com",
-        "notification-1@example.net",
         "incident.incident-1@example.net",
         START + timedelta(hours=1),
     )
+    assert re.fullmatch(r"notification-1\.[0-9a-f]{8}@example\.net", message.message_id)
+
+
+def test_a_later_attempt_has_another_id_if_what_it_says_is_news():
+    """The first one may have arrived, and mail programs show one of two mails with the same id."""
+    first = render(_context()).message_id
+    assert render(_context(alert(), alert(id="alert-2"), now=START + timedelta(hours=3))).message_id == first
+    others = [
+        _context(incident=incident(status=IncidentStatus.RESOLVED, resolved_at=START)),
+        _context(incident=incident(severity=Severity.CRITICAL)),
+        *(
+            _context(incident=incident(status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=START, acknowledged_by=who))
+            for who in ("Anna", "Ben")
+        ),
+        _context(notification=notification(kind=Kind.REMINDER)),
+    ]
+    assert len({first, *(render(each).message_id for each in others)}) == 6
 
 
 def _update(*alerts: Alert, **changes: Any) -> MessageContext:

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from alertgate.channel_kinds import AS_MAIL
-from alertgate.model import ChannelName, Severity
+from alertgate.model import ChannelName, IncidentStatus, Severity
 from alertgate.notify.channels.base import Brief, Message, Picture
 from alertgate.notify.context import DigestContext, MessageContext
 from alertgate.notify.gateways import is_text_message
@@ -59,7 +59,7 @@ def _digest(context: DigestContext) -> Message:
         text=text,
         subject=subject,
         html=html,
-        message_id=f"{context.digest_id}.{_fingerprint(context)}@{context.message_domain}",
+        message_id=f"{context.digest_id}.{_fingerprint_of_items(context)}@{context.message_domain}",
         thread_id=thread_id,
         date=context.now,
         urgent=digest.is_urgent(found),
@@ -67,10 +67,26 @@ def _digest(context: DigestContext) -> Message:
     )
 
 
-def _fingerprint(context: DigestContext) -> str:
+def _fingerprint_of_items(context: DigestContext) -> str:
     """Return what differs between two digests that say something different, but not between two attempts at one."""
     said = [(each.incident.id, each.incident.status, each.incident.severity, each.alerts) for each in context.items]
-    return sha256(repr(sorted(said)).encode()).hexdigest()[:8]
+    return _fingerprint(sorted(said))
+
+
+def _fingerprint_of_one(context: MessageContext) -> str:
+    """Return what differs between two attempts at a message if the second one is news to whoever got the first.
+
+    An opening that was being sent when its process was killed is sent again; if the incident is over by then, it says
+    that. Mail programs show one of two mails with the same id, so it mustn't have the first one's. More alerts alone
+    are no news: the next update tells of them.
+    """
+    incident = context.incident
+    who = incident.acknowledged_by if incident.status is IncidentStatus.ACKNOWLEDGED else None
+    return _fingerprint((str(context.notification.kind), str(incident.status), str(incident.severity), who))
+
+
+def _fingerprint(said: object) -> str:
+    return sha256(repr(said).encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 def _message(
@@ -89,7 +105,7 @@ def _message(
         subject=subject,
         html=html,
         picture=picture,
-        message_id=f"{context.notification.id}@{domain}",
+        message_id=f"{context.notification.id}.{_fingerprint_of_one(context)}@{domain}",
         thread_id=f"incident.{context.incident.id}@{domain}",
         date=context.now,
         urgent=context.incident.severity is Severity.CRITICAL and not (context.resolved or context.is_quiet),
