@@ -35,6 +35,8 @@ if [[ -z ${EXIM:-} ]]; then
   (cd "$work" && apt-get download -qq exim4-daemon-light >/dev/null && dpkg-deb -x exim4-daemon-light_*.deb exim)
   mapfile -t libraries < <(dpkg-deb -f "$work"/exim4-daemon-light_*.deb Depends | tr ',' '\n' | awk '$1 ~ /^lib/ {print $1}')
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-upgrade --no-install-recommends "${libraries[@]}" >/dev/null
+  # It looks its own user up at its start, which another of Debian's packages makes, whatever its configuration says.
+  id Debian-exim >/dev/null 2>&1 || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin Debian-exim
   export EXIM=$work/exim/usr/sbin/exim4
 fi
 

@@ -220,13 +220,13 @@ async def test_close_to_the_daily_limit_only_what_is_critical_is_sent(make_setti
             assert mails[18].mail["Subject"] == "[CRITICAL] new: leak"
             clock.move(minutes=6)
             status = (await service.client.get("/status", headers=API_BEARER)).json()
-            assert (status["mail_budget"], status["channels"]["email"]["pending"]) == ("reserve", 1)
+            [held] = (await service.trail(waiting))["notifications"]  # what the gate says of the limit may wait as well
+            assert (status["mail_budget"], held["status"]) == ("reserve", "pending")
             health = (await service.client.get("/health", headers=API_BEARER)).json()
             assert health["degraded"] == ["SMTP_DAILY_LIMIT is close: only critical notifications go out"]
             assert (await service.gate.auditor.run()).passed  # held back on purpose is no finding
             clock.move(hours=24)
             service.gate.deliverer.wake()
-            await sink.received(20)
             assert (await attempted(service, waiting))["status"] == "sent"
 
 
