@@ -89,7 +89,7 @@ class Facts:
     """The first firing of the incident's key that nobody has acknowledged (`starts_anew`)."""
     last_firing_at: datetime | None = None
     acknowledged_at: datetime | None = None
-    snoozed_until: datetime | None = None
+    snoozed_until: datetime | None = None  # the end of an acknowledgement that ends by itself
     silenced_until: datetime | None = None
     """The end of the silences that match now."""
     is_known: bool = True

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Query
 
 from alertgate.credential import Credential
 from alertgate.errors import Conflict, NotFound
-from alertgate.group.actions import Action, Applied
+from alertgate.group.actions import Action
+from alertgate.group.portions import Doer
 from alertgate.group.transitions import TransitionResult
 from alertgate.model import Attempt, Notification
 from alertgate.notify.dismiss import DismissResult
@@ -123,9 +124,7 @@ async def get_incident(incident_id: UUID, gate: CurrentGate) -> AsciiJson:
 )
 async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Acknowledge an incident: what is pending is cancelled; a higher severity or a reopening notifies again."""
-    action = _action(incident_id, body, gate)
-    applied = await gate.store.write(lambda connection: gate.actions.acknowledge(connection, action))
-    return _answer(applied, action, gate)
+    return await _act(gate, gate.actions.acknowledge, _action(incident_id, body, gate))
 
 
 @router.post(
@@ -136,9 +135,7 @@ async def acknowledge(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> As
 )
 async def resolve(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Resolve an incident: everybody who was told of it is told, and the next alert opens a new one."""
-    action = _action(incident_id, body, gate)
-    applied = await gate.store.write(lambda connection: gate.actions.resolve(connection, action))
-    return _answer(applied, action, gate)
+    return await _act(gate, gate.actions.resolve, _action(incident_id, body, gate))
 
 
 @router.post(
@@ -152,8 +149,7 @@ async def snooze(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJs
     wanted = Snooze.read(body)
     lasting, now = timedelta(minutes=wanted.minutes), gate.clock.now()
     action = Action(str(incident_id), wanted.by, Credential.API_TOKEN, now, lasting)
-    applied = await gate.store.write(lambda connection: gate.actions.snooze(connection, action))
-    return _answer(applied, action, gate)
+    return await _act(gate, gate.actions.snooze, action)
 
 
 @router.post(
@@ -164,9 +160,7 @@ async def snooze(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJs
 )
 async def hand_back(incident_id: UUID, body: ApiBody, gate: CurrentGate) -> AsciiJson:
     """Take an acknowledgement back: the incident is open again, and its escalation starts anew at once."""
-    action = _action(incident_id, body, gate)
-    applied = await gate.store.write(lambda connection: gate.actions.hand_back(connection, action))
-    return _answer(applied, action, gate)
+    return await _act(gate, gate.actions.hand_back, _action(incident_id, body, gate))
 
 
 @router.get("/notifications", response_model=NotificationList, responses=WRONG)
@@ -244,8 +238,9 @@ def _action(incident_id: UUID, body: bytes, gate: Gate) -> Action:
     return Action(str(incident_id), By.read(body).by, Credential.API_TOKEN, gate.clock.now())
 
 
-def _answer(applied: Applied | None, action: Action, gate: Gate) -> AsciiJson:
+async def _act(gate: Gate, do: Doer, action: Action) -> AsciiJson:
     """Answer with the incident after the action, of which people hear. Raises NotFound, Conflict."""
+    applied = await gate.store.write(lambda connection: do(connection, action))
     if applied is None:
         raise _no_incident(action.incident_id)
     transition = applied.transition
