@@ -402,7 +402,10 @@ def test_an_old_request_with_a_wrong_signature_is_a_mismatch():
 
 
 @for_any
-@given(st.lists(any_text | any_text.map("Bearer {}".format), max_size=2), st.lists(any_text.filter(str.isascii)))
+@given(
+    st.lists(any_text | any_text.map("Bearer {}".format), max_size=2),
+    st.lists(st.text(st.characters(codec="ascii"))),
+)
 def test_no_authorization_makes_bearer_raise(headers, secrets):
     """Any header gives a result."""
     assert bearer(headers, secrets) in CredentialCheck

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +17,7 @@ from alertgate.errors import StoreTooSlow, StoreUnavailable
 from alertgate.ids import new_id
 from alertgate.metric_labels import LabelValues
 from alertgate.metrics import Metrics
-from alertgate.model import ChannelName, Notification, NotificationStatus
+from alertgate.model import ChannelName, Notification, NotificationStatus, Severity
 from alertgate.notify.attempt import Sender
 from alertgate.notify.budget import daily_limits
 from alertgate.notify.channels.base import Outcome, Reason, Sent, Transient
@@ -69,6 +70,7 @@ class FailingStore(Store):
     """A store whose next write by the function named in `fails` fails, and the one after it waits for `reached`.
 
     With `in_doubt` the next record of an attempt is stored, and fails all the same; what comes after it waits too.
+    `meanwhile` is awaited once, while the loop looks what is due on each channel.
     """
 
     def __init__(self, settings) -> None:
@@ -78,6 +80,7 @@ class FailingStore(Store):
         self.in_doubt = False
         self.recorded = 0
         self.reached = asyncio.Event()
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def write_batch(self, act, item):
         if self.in_doubt and self.failed:
@@ -88,6 +91,13 @@ class FailingStore(Store):
             raise StoreTooSlow("the connection was lost during a commit")
         self.recorded += 1
         return done
+
+    async def read(self, act):
+        meanwhile = self.meanwhile
+        if meanwhile and "with_due" in repr(act):
+            self.meanwhile = None
+            await meanwhile()
+        return await super().read(act)
 
     async def write(self, act):
         if self.fails and self.fails in repr(act):
@@ -106,13 +116,15 @@ class Loop:
     store: FailingStore
     clock: FakeClock
 
-    def plan(self, channel: ChannelName, count: int, before: timedelta = timedelta(seconds=1)) -> list[str]:
+    def plan(
+        self, channel: ChannelName, count: int, before: timedelta = timedelta(seconds=1), **fields: Any
+    ) -> list[str]:
         """Plan `count` notifications that were due before now, each of an incident of its own; return their ids."""
         planned = []
         with self.store.transaction() as connection:
             for _ in range(count):
                 incident = new_incident(key=new_id(START))
-                due = new_notification(incident, channel=channel, due_at=self.clock.now() - before)
+                due = new_notification(incident, channel=channel, due_at=self.clock.now() - before, **fields)
                 incidents.add(connection, [incident])
                 alerts.add(connection, [new_alert(incident_id=incident.id)])
                 notifications.add(connection, [due])
@@ -313,6 +325,34 @@ async def test_retries_are_made_due_when_a_channel_resumes(make_loop):
     events = [each["event"] for each in logs if each["event"].startswith("channel.")]
     assert events == ["channel.paused", "channel.resumed"]
     assert not [each for each in logs if each["event"].endswith("defect")]
+
+
+async def test_what_was_missed_is_one_message_whenever_the_channel_resumes(make_loop):
+    """Also if that is just before a claim: what waits for a retry doesn't come as a second message."""
+    channel = Counted(outcome=Transient(Reason.CREDENTIALS, "535 5.7.8 credentials refused"))
+    loop = await make_loop(channel, times=DeliveryTimes(poll_every=NEVER))
+    loop.plan(channel.name, 1, address="ada@example.com")
+    channel.allow(1)
+    await loop.deliverer.start()
+    await until(lambda: asyncio.sleep(0, not (loop.deliverer.states[channel.name].up or loop.deliverer.here)))
+    missed = {"address": "bob@example.com", "missed_since": loop.clock.now()}
+    loop.clock.move(minutes=2)
+    due = loop.plan(channel.name, 1, **missed)
+    retried = loop.plan(channel.name, 1, before=timedelta(minutes=-15), attempts=1, **missed)
+    probe = loop.plan(channel.name, 1, severity=Severity.CRITICAL)
+    channel.outcome = Sent("250 OK")
+    loop.deliverer.wake()
+    await until(lambda: asyncio.sleep(0, channel.taken[1:] == probe))
+
+    async def resume() -> None:
+        channel.allow(10)
+        await until(lambda: asyncio.sleep(0, loop.deliverer.states[channel.name].up))
+
+    loop.store.meanwhile = resume
+    await a_round(loop)
+    await until(lambda: asyncio.sleep(0, loop.statuses(due + retried) == {NotificationStatus.SENT}))
+    [digest_id] = {each.digest_id for each in loop.stored(due + retried)}
+    assert digest_id in channel.taken
 
 
 async def test_what_is_sent_again_keeps_its_lease_though_its_last_end_was_in_doubt(make_loop, monkeypatch):

@@ -175,7 +175,9 @@ class Deliverer:
         """Claim due messages for a lane, as many as it has room for. A probe is tried also where nothing is due."""
         now = self._clock.now()
         room = lane.room(now)
-        if not room.slots or self._stopping:
+        # What a contact missed goes as one message, so not before all of it is due.
+        resumed = lane.channel.name in self._resumed
+        if not room.slots or resumed or self._stopping:
             lane.more_is_due = True  # whatever woke this round is still waiting
             return
         if not (is_due or room.probe):
