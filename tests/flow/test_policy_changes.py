@@ -8,6 +8,7 @@ import pytest
 
 from alertgate.group import sweep
 from alertgate.model import ChannelName
+from alertgate.notify import holds
 from alertgate.policy.people import Contact, Person, recipients
 from alertgate.policy.policy import Policy
 from alertgate.policy.schedules import Schedule, Turn
@@ -121,3 +122,57 @@ async def test_what_is_over_is_not_open_again_because_a_sleeper_is_gone(make_set
         home.policy = policy((owner,), (escalation("home", step("owner")),))
         assert await home.passes(5) == []
         assert await home.sleeps(600) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (OWNER, PARTNER, "partner"),
+        (OWNER, policy((MOVED,), (BY_OWNER,)), "moved"),
+        (SETTINGS, OWNER, "owner"),
+        (OWNER, SETTINGS, "ann"),
+    ],
+    ids=["somebody else", "another address", "the first file", "the file is forgotten"],
+)
+async def test_what_waits_for_whom_the_new_policy_leaves_out_is_told_to_others(
+    make_settings, database, before, after, told
+):
+    """Nothing more goes to an address that is gone; whom the policy names hears also of what is over."""
+    async with household(make_settings, before, START, database) as home, home.running():
+        home.sink.judge = lambda command, _to, _said: "450 4.2.1 receiving too fast" if command == "RCPT" else None
+        for event in ("leak", "smoke"):
+            await home.says({"status": "firing"}, event=event)
+        assert await home.heard() == []
+        smoke = await home.says({"status": "resolved"}, event="smoke")
+        assert await home.heard() == []
+        home.policy, home.sink.judge = after, lambda _command, _to, _said: None
+        assert await home.heard() == [
+            f"{told}: WARNING 2 alerts in one message: they were held until now. 1 of them is over."
+        ]
+        assert await home.passes(20) == []
+        trail = (await home.get(f"alerts/{smoke['id']}"))["notifications"]
+        assert {each["reason"] for each in trail if each["status"] == "cancelled"} == {holds.NOBODYS}
+
+
+async def test_a_contact_that_is_gone_is_not_told_after_its_delay(make_settings):
+    """Those who were told already hear nothing of that."""
+    house = policy((person("owner"), person("partner", later=10)), (escalation("home", step("owner", "partner")),))
+    async with household(make_settings, house, START, {}) as home, home.running():
+        await home.says({"status": "firing"})
+        assert [each.split(":")[0] for each in await home.heard()] == ["owner", "partner"]
+        home.policy = policy((person("owner"), person("partner")), (escalation("home", step("owner", "partner")),))
+        assert await home.passes(30) == []
+
+
+async def test_what_is_over_and_was_told_to_nobody_is_one_message_to_whom_the_new_policy_names(make_settings):
+    """Whoever corrects an address in the morning hears what fired in the night."""
+    async with household(make_settings, OWNER, START, {}) as home, home.running():
+        home.sink.judge = lambda command, _to, _said: "450 4.2.1 receiving too fast" if command == "RCPT" else None
+        for event in ("leak", "smoke"):
+            await home.says({"status": "firing"}, event=event)
+            await home.heard()
+            await home.says({"status": "resolved"}, event=event)
+        home.policy, home.sink.judge = policy((MOVED,), (BY_OWNER,)), lambda _command, _to, _said: None
+        [told] = await home.heard()
+        assert told == "moved: RESOLVED 2 alerts in one message: they were held until now."
+        assert await home.passes(20) == []

@@ -84,6 +84,13 @@ class Directory:
         """Return the people whom a target reaches; none if it isn't in the policy any more."""
         return self._index().get(target, ())
 
+    def gone(self, addresses: Collection[str]) -> set[str]:
+        """Return those of these by which nobody is told any more; none while any contact's address isn't known."""
+        contacts = (contact for person in self.policy.people.values() for contact in person.contacts)
+        if not all(map(self.target, contacts)):
+            return set()
+        return set(addresses).difference(address for _, address in self._index())
+
     def _index(self) -> Mapping[Target, tuple[Person, ...]]:
         policy, secrets = self.policy, self._secrets()
         if self._indexed is None or policy is not self._indexed[0] or secrets is not self._indexed[1]:

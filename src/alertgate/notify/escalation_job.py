@@ -11,7 +11,7 @@ from alertgate.errors import StoreError, StoreRefused
 from alertgate.metrics import Metrics
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import Escalator
-from alertgate.notify.holds import Releaser
+from alertgate.notify.holds import NOBODYS, Releaser
 from alertgate.notify.turns import AFTER_DEFECT, DEFECT, Taken, TurnTaker
 from alertgate.policy.policy import Policy
 from alertgate.store import Connection, escalations, holds
@@ -19,6 +19,8 @@ from alertgate.store.engine import Store
 
 MOST = 100
 """Escalations in one transaction: requests wait for it."""
+NOBODYS_EVERY = 10.0
+"""Seconds after which is looked again for what waits for addresses by which nobody is told any more."""
 
 log = structlog.stdlib.get_logger("alertgate.escalate")
 
@@ -42,6 +44,8 @@ class EscalationJob:
         self._clock = clock
         self._metrics = metrics
         self._decided_by: Policy | None = None
+        self._nobodys_at = -NOBODYS_EVERY
+        """When was looked for that, by the monotonic clock."""
         self._failing = False
 
     async def run(self) -> int:
@@ -58,8 +62,9 @@ class EscalationJob:
 
     async def _run(self) -> int:
         await self._follow_policy()
+        ended = await self._end_nobodys()
         now = self._clock.now()
-        if not await self._store.read(partial(escalations.any_due, now=now)):
+        if not (ended or await self._store.read(partial(escalations.any_due, now=now))):
             return 0
         due = 0
         try:
@@ -97,12 +102,30 @@ class EscalationJob:
         if policy is not self._decided_by:
             await self._store.write(self._look_again)
             self._decided_by = policy
+            self._nobodys_at = -NOBODYS_EVERY
 
     def _look_again(self, connection: Connection) -> None:
         now = self._clock.now()
         escalations.look_again(connection, now)
         escalations.route_anew(connection, self._escalator.directory.named, StepReason.NOBODY_KNOWS, now)
         holds.look_again(connection, now)
+
+    async def _end_nobodys(self) -> int:
+        """Cancel what waits for addresses by which nobody is told any more; return how much.
+
+        What was being sent meanwhile is found later.
+        """
+        if self._clock.monotonic() - self._nobodys_at < NOBODYS_EVERY:
+            return 0
+        self._nobodys_at = self._clock.monotonic()
+        gone = self._escalator.directory.gone(await self._store.read(holds.waited_for))
+        end = partial(self._releaser.end_nobodys, addresses=gone, now=self._clock.now(), most=MOST)
+        ended = 0
+        while gone and (number := await self._store.write(end)):
+            ended += number
+        if ended:
+            log.info("notifications.nobodys", detail=NOBODYS, number=ended)
+        return ended
 
     def _noted(self, taken: Sequence[Taken]) -> int:
         """Count and log what escalations did; return how many notifications they made due."""

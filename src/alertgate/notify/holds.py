@@ -42,6 +42,7 @@ AGAIN = timedelta(minutes=1)
 """After which it is tried again if there is nobody at all to tell."""
 INSTEAD = "who is told has changed while it was held: others are told instead"
 GONE = "whom it was held for isn't in the policy any more"
+NOBODYS = "nobody is told by this address any more"
 
 
 class Releaser:
@@ -77,6 +78,30 @@ class Releaser:
         batch.write(connection)
         runs.write(connection)
         return len(decided)
+
+    def end_nobodys(self, connection: Connection, addresses: Collection[str], now: datetime, most: int) -> int:
+        """Cancel what waits for these addresses, by which nobody is told any more; return how much. Then call `send`.
+
+        What is open is routed anew with each change of the policy. What is over, and nobody else was told of, is told
+        to whom the policy names now.
+        """
+        waiting = holds.waiting_for(connection, addresses, most)
+        about = incidents.by_id(connection, {each.incident_id for each in waiting})
+        states = notifications.contact_states(connection, about, now - self._interval)
+        known = {id_ for (id_, target), state in states.items() if state.knows and target[1] not in addresses}
+        batch = NotificationBatch(states, _believing_open(connection, about, now), self._new_id)
+        runs = Runs(escalations.of_incidents(connection, about))
+        for (incident_id, *_), group in groupby(sorted(waiting, key=_group), _group):
+            incident, some = about[incident_id], list(group)
+            for each in some:
+                batch.forget_pending(incident, (each.channel, each.address))
+            untold = incident.status is IncidentStatus.RESOLVED and incident_id not in known
+            if untold and any(each.kind in FIRST_NEWS for each in some):
+                self._plan(batch, runs, incident, self._escalator.start(incident, now).announcements, now)
+        holds.save(connection, [_cancelled(each, NOBODYS, now) for each in waiting])
+        batch.go_together(about, now)
+        batch.write(connection)
+        return len(waiting)
 
     def send(self, connection: Connection, now: datetime) -> int:
         """Send what was released, once nothing is left to be: all that one contact gets as one digest; return how many.

@@ -7,9 +7,9 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, or_, select, update
 
 from alertgate.model import ChannelName, Hold, Notification, Target
-from alertgate.store.notifications import COLUMNS, IS_HELD, IS_PENDING, notification_of
+from alertgate.store.notifications import COLUMNS, IS_HELD, IS_PENDING, IS_RELEASED, notification_of
 from alertgate.store.rows import portions, update_rows
-from alertgate.store.tables import notifications
+from alertgate.store.tables import constant, notifications
 
 _n = notifications.c
 _CHANGED = ("status", "reason", "due_at", "hold", "released_at", "digest_id", "finished_at")
@@ -148,6 +148,20 @@ def send_at(
 def save(connection: Connection, decided: Sequence[Notification]) -> None:
     """Store what was decided about held notifications."""
     update_rows(connection, notifications, decided, _CHANGED)
+
+
+_WAITS = (IS_PENDING, IS_RELEASED, _n.channel != constant(ChannelName.OUTBOX))
+
+
+def waited_for(connection: Connection) -> set[str]:
+    """Return the addresses for which something waits that nothing holds, beside those of the outbox."""
+    return set(connection.execute(select(_n.address).where(*_WAITS).distinct()).scalars())
+
+
+def waiting_for(connection: Connection, addresses: Collection[str], most: int) -> list[Notification]:
+    """Return what waits for these, oldest first; nobody sends it before this transaction has ended."""
+    query = select(*COLUMNS).where(*_WAITS, _n.address.in_(addresses)).order_by(_n.id).limit(most)
+    return [notification_of(row) for row in connection.execute(query.with_for_update())]
 
 
 def look_again(connection: Connection, now: datetime) -> int:
