@@ -132,7 +132,9 @@ def open_gate(
         escalations=assembly.escalations(store, directory, settings, clock, metrics, ids, names),
         answers=answers,
         follower=assembly.follower(store, opened, sends, answers, clock, metrics, ids, deliverer.wake, names),
-        listeners=assembly.listeners(store, directory, answers, settings, clock, deliverer.wake, times.poll_every),
+        listeners=assembly.listeners(
+            store, directory, answers, settings, clock, deliverer.wake, times.poll_every, names
+        ),
         poll_every=times.poll_every,
         channels=opened,
         deliverer=deliverer,

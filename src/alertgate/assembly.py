@@ -287,6 +287,7 @@ def listeners(
     clock: Clock,
     wake: Callable[[], None],
     pace: float,
+    names: DeviceNames,
 ) -> list[Job]:
     """Return what hears people's answers from services that must be asked for them."""
     if settings.telegram_token is None:
@@ -304,7 +305,7 @@ def listeners(
 
         return answered.verdict, then
 
-    heard = TelegramAnswers(act, lambda target: bool(directory.people(target)))
+    heard = TelegramAnswers(act, lambda target: bool(directory.people(target)), names)
     token = settings.telegram_token.get_secret_value()
     # Of SQLite's one process at a time each takes over from the last one at once, also after a crash.
     owner = secrets.token_hex(8) if store.dialect == "postgresql" else "the only process"

@@ -29,6 +29,7 @@ async def home_with_bot(make_settings, made=HOUSE, **settings):
     async with telegram() as bot:
         given = {"telegram_token": TOKEN, "telegram_url": bot.url, "channels_private": True, **settings}
         async with household(make_settings, made, START, given) as home:
+            bot.now = home.clock.now
             yield home, bot
 
 
@@ -53,7 +54,7 @@ async def test_a_press_acknowledges_and_ends_what_waits(make_settings, database)
         assert [each["text"] for each in told.buttons] == ["I'm on it", "Snooze 1 h"]
         assert await home.heard() == ["ben: WARNING A new alert."]
         query = await bot.press("I'm on it")
-        assert (await bot.shown(query)).startswith("You have it.")
+        assert (await bot.shown(query)).startswith("WARNING cellar: leak - You have it.")
         assert not query.alert
         found = await incident(home, number)
         assert (found["status"], found["acknowledged_by"]) == ("acknowledged", "anna")
@@ -99,10 +100,11 @@ async def test_a_press_after_the_severity_rose_does_nothing(make_settings):
         await home.says({"severity": "critical"})
         _, new = await bot.has_sent(2)
         query = await bot.press("I'm on it", old)
-        assert await bot.shown(query) == "It changed after this message: look at the newest one, and answer that."
+        said = "It changed after this message: look at the newest one, and answer that."
+        assert await bot.shown(query) == f"CRITICAL cellar: leak - {said}"
         assert query.alert
         assert (await incident(home, number))["status"] == "open"
-        assert (await bot.shown(await bot.press("I'm on it", new))).startswith("You have it.")
+        assert "You have it." in await bot.shown(await bot.press("I'm on it", new))
         assert (await incident(home, number))["status"] == "acknowledged"
 
 
@@ -111,7 +113,7 @@ async def test_a_snooze_starts_anew(make_settings):
     async with home_with_bot(make_settings) as (home, bot), home.running():
         await home.says("water")
         [told] = await bot.has_sent(1)
-        assert await bot.shown(await bot.press("Snooze 1 h")) == "Snoozed for an hour. Then it starts anew."
+        assert (await bot.shown(await bot.press("Snooze 1 h"))).endswith(" - Snoozed for an hour. Then it starts anew.")
         assert "anna has snoozed it until 15:03." in await bot.edited(told)
         await home.sleeps(61)
         first, second = await bot.has_sent(2)
@@ -140,7 +142,7 @@ async def test_no_message_says_that_somebody_has_what_nobody_has(make_settings, 
         assert said in await bot.edited(told, 2)
         assert (told.buttons, [each["text"] for each in new.buttons]) == ([], ["I'm on it", "Snooze 1 h"])
         query = await bot.press("I'm on it", new)
-        assert (await bot.shown(query)).startswith("You have it.")
+        assert "You have it." in await bot.shown(query)
         assert (await incident(home, number))["status"] == "acknowledged"
         assert "anna has it: acknowledged at 14:03." in await bot.edited(told, 3)
         assert "anna has it: acknowledged at 14:03." in await bot.edited(new)
@@ -154,7 +156,7 @@ async def test_a_press_twice_changes_nothing(make_settings):
         before = replace(told)
         await bot.shown(await bot.press("I'm on it", before, first_name="Anna"))
         second = await bot.press("I'm on it", before, first_name="Eve")
-        assert await bot.shown(second) == "Nothing was changed: somebody has it already."
+        assert (await bot.shown(second)).endswith("Nothing was changed: somebody has it already.")
         assert (await incident(home, number))["acknowledged_by"] == "anna"
 
 
@@ -168,15 +170,15 @@ async def test_a_reply_answers_too(make_settings):
         await home.heard()
         await bot.say("Ok")
         said = (await bot.has_sent(3))[2]
-        assert (
-            said.text
-            == "Nothing was done: 2 things are open here. Reply to the message that you mean, or press its button."
+        assert said.text == (
+            "Nothing was done, because it isn't sure what you mean. Open here: WARNING cellar: heating; WARNING "
+            "cellar: leak. Reply to the message that you mean, or press its button."
         )
         await bot.say("OK!", reply_to=bot.sent[0])
-        assert (await bot.has_sent(4))[3].text.startswith("You have it.")
+        assert (await bot.has_sent(4))[3].text.startswith("WARNING cellar: leak - You have it.")
         assert [(await incident(home, each))["status"] for each in (first, second)] == ["acknowledged", "open"]
         await bot.say("snooze")
-        assert (await bot.has_sent(5))[4].text.startswith("Snoozed for an hour.")
+        assert (await bot.has_sent(5))[4].text.startswith("WARNING cellar: heating - Snoozed for an hour.")
         assert (await incident(home, second))["snoozed_until"]
 
 
@@ -239,7 +241,7 @@ async def test_one_replica_polls_and_another_takes_over(make_settings, postgres_
             assert bot.polls == 1
             await first.__aexit__(None, None, None)
             query = await bot.press("I'm on it", told)
-            assert (await bot.shown(query)).startswith("You have it.")
+            assert "You have it." in await bot.shown(query)
             assert (await incident(home, number))["status"] == "acknowledged"
             assert len([each for each in bot.asked if each.path.endswith("getUpdates")]) < 10
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 
-from alertgate.answers import Verdict
-from alertgate.model import ChannelName, Incident, IncidentStatus, NotificationStatus
+from alertgate.answers import WORDS, Verdict
+from alertgate.model import ChannelName, Incident, IncidentStatus, Kind, NotificationStatus, Severity
 from alertgate.notify import telegram_answers as words
+from alertgate.notify.meant import MOMENT
 from alertgate.notify.telegram_answers import TelegramAnswers
 from alertgate.notify.telegram_updates import Press, Said
 from alertgate.proof import Proof
@@ -27,23 +29,31 @@ class Chats:
     verdict: Verdict = Verdict.DONE
 
     def __post_init__(self) -> None:
-        self.answers = TelegramAnswers(self.act, lambda target: target[1] in ("42", "-7"))
+        self.answers = TelegramAnswers(self.act, lambda target: target[1] in ("42", "-7"), lambda _: None)
 
     def act(self, _, told, by, act, now):  # noqa: ARG002  (the Act's signature)
         self.done.append((told.id, by, act))
         return self.verdict, lambda: None
 
-    def tell(self, receipt: str, about: Incident, shown: str | None = "0123456789", address: str = "42") -> str:
+    def tell(
+        self,
+        receipt: str,
+        about: Incident,
+        shown: str | None = "0123456789",
+        address: str = "42",
+        sent_at: datetime = START,
+        **changes: object,
+    ) -> str:
         """Store a message that was sent; return its notification's id."""
         sent = new_notification(
             about,
             channel=ChannelName.TELEGRAM,
             address=address,
             status=NotificationStatus.SENT,
-            finished_at=START,
+            finished_at=sent_at,
             receipt=receipt,
             shown=shown,
-            person="anna",
+            **{"person": "anna", **changes},
         )
         with self.store.transaction() as connection:
             if incidents.get(connection, about.id) is None:
@@ -51,11 +61,19 @@ class Chats:
             notifications.add(connection, [sent])
         return sent.id
 
-    def say(self, text: str, number: int = 100, chat: str = "42", reply_to: int | None = None) -> str | None:
-        """Write something; return what is answered."""
-        said = Said(chat, not chat.startswith("-"), "Anna", number, text, reply_to)
+    def say(
+        self,
+        text: str,
+        number: int = 100,
+        chat: str = "42",
+        reply_to: int | None = None,
+        written_at: datetime = START,
+        heard_at: datetime | None = None,
+    ) -> str | None:
+        """Write something; return what is answered once it is heard, at once or later."""
+        said = Said(chat, not chat.startswith("-"), "Anna", number, text, reply_to, written_at)
         with self.store.transaction() as connection:
-            heard = self.answers.said(connection, said, START)
+            heard = self.answers.said(connection, said, heard_at or written_at)
         return heard.words if heard else None
 
 
@@ -84,17 +102,66 @@ def test_a_bare_ok_is_not_guessed(chats: Chats):
     """Two things are open."""
     for number in (10, 11):
         chats.tell(f"42:{number}", new_incident(key=f"k{number}"))
-    assert chats.say("ok") == words.WHICH.format(2)
+    assert chats.say("ok") == words.WHICH.format("WARNING d: e; WARNING d: e", "")
     assert chats.done == []
 
 
 def test_what_is_over_does_not_count(chats: Chats):
     """Only what is open is meant."""
-    over = new_incident(key="over", status=IncidentStatus.RESOLVED, resolved_at=START)
+    over = new_incident(key="over", status=IncidentStatus.RESOLVED, resolved_at=START - MOMENT)
     chats.tell("42:12", over)
     meant = chats.tell("42:11", new_incident())
     chats.say("snooze")
     assert chats.done == [(meant, None, "snooze")]
+
+
+TAKEN = {"status": IncidentStatus.ACKNOWLEDGED, "acknowledged_by": "ben"}
+OVER = {"status": IncidentStatus.RESOLVED}
+
+
+@pytest.mark.parametrize("ended", [{**TAKEN, "acknowledged_at": START}, {**OVER, "resolved_at": START}])
+@pytest.mark.parametrize("written_at", [START - timedelta(seconds=5), START + timedelta(seconds=5)])
+@pytest.mark.parametrize("heard_at", [START + timedelta(seconds=6), START + timedelta(hours=2)])
+def test_a_bare_ok_takes_nothing_that_its_writer_may_not_mean(chats: Chats, ended, written_at, heard_at):
+    """The door was taken, or shut, about when the answer was written: the leak, told before, stays open.
+
+    Also where the answer is heard late, as after a restart.
+    """
+    chats.tell("42:11", new_incident(key="leak", event="leak", severity=Severity.CRITICAL))
+    chats.tell("42:12", new_incident(key="door", event="door", **ended))
+    asked = words.WHICH.format("CRITICAL d: leak", words.NO_LONGER.format("WARNING d: door"))
+    assert chats.say("ok", written_at=written_at, heard_at=heard_at) == asked
+    assert chats.say("snooze", written_at=written_at, heard_at=heard_at) == asked
+    assert chats.done == []
+    said = chats.say("ok", written_at=START + MOMENT)
+    assert said == f"CRITICAL d: leak - {WORDS[Verdict.DONE]}", "by then its writer has seen that"
+
+
+@pytest.mark.parametrize(("by", "person", "chat"), [("anna", "anna", "42"), ("Anna", "42", "42"), ("Anna", "-7", "-7")])
+def test_what_its_writer_took_is_not_meant_again(chats: Chats, by, person, chat):
+    """They pressed the button of one a moment ago, and now say ok to the other: by the policy's name, or their own."""
+    taken = {**TAKEN, "acknowledged_by": by, "acknowledged_at": START}
+    chats.tell(f"{chat}:12", new_incident(key="door", **taken), address=chat, person=person)
+    leak = chats.tell(f"{chat}:11", new_incident(key="leak"), address=chat, person=person)
+    chats.say("ok", chat=chat)
+    assert [told for told, *_ in chats.done] == [leak]
+
+
+def test_a_bare_ok_means_nothing_that_was_said_days_ago(chats: Chats):
+    """Its writer hears how to answer that; what somebody else has done isn't meant either."""
+    leak = new_incident(key="leak")
+    chats.tell("42:11", leak)
+    chats.tell("42:12", leak, sent_at=START + timedelta(days=1), kind=Kind.ACKNOWLEDGEMENT)
+    assert chats.say("ok", written_at=START + timedelta(days=1, seconds=1)) == words.NOTHING
+    assert chats.done == []
+
+
+def test_a_chat_that_is_told_no_more_hears_no_names(chats: Chats):
+    """Not even where it would be asked which of several it means."""
+    for number in (10, 11):
+        chats.tell(f"666:{number}", new_incident(key=f"k{number}"), address="666")
+    assert chats.say("ok", chat="666") == words.STRANGER
+    assert chats.done == []
 
 
 def test_a_digest_is_not_answered(chats: Chats):

@@ -11,13 +11,14 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from email.parser import BytesParser
 from html import unescape
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from tests.fakes import until
+from tests.fakes import START, until
 from tests.services.server import Asked, FakeService, serve
 
 TOKEN = "123456789:AAHtestTESTtestTESTtestTESTtestTEST"
@@ -64,11 +65,12 @@ class Query:
 class TelegramFake(FakeService):
     """A bot's chats, messages and updates.
 
-    `moved` has the new numbers of groups, `polls` how many requests wait for updates now.
+    `moved` has the new numbers of groups, `polls` how many requests wait for updates now, `now` is its clock.
     """
 
     def __init__(self) -> None:
         super().__init__(self._handle)
+        self.now: Callable[[], datetime] = lambda: START
         self.chats: dict[int, str] = {42: "Anna"}
         self.moved: dict[int, int] = {}
         self.webhook = ""
@@ -103,7 +105,7 @@ class TelegramFake(FakeService):
         kind = "private" if chat > 0 else "supergroup"
         message = {
             "message_id": next(self._numbers),
-            "date": 1,
+            "date": int(self.now().timestamp()),
             "chat": {"id": chat, "type": kind},
             "from": {"id": 42, "is_bot": False, "first_name": first_name},
             "text": text,

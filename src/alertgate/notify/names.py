@@ -4,7 +4,7 @@ import json
 import re
 
 from alertgate.model import Incident, Source
-from alertgate.notify.render.text import one_line
+from alertgate.notify.render.text import one_line, short_ids, shorten
 from alertgate.prove import watch_words
 from alertgate.prove.trouble_words import title
 
@@ -42,3 +42,9 @@ def event_name(incident: Incident) -> str:
     own = incident.source is Source.ALERTGATE
     watched = watch_words.title(incident)
     return one_line(title(incident.event, incident.device) if own else watched or incident.event, 80)
+
+
+def in_short(incident: Incident, device_name: str | None) -> str:
+    """Return how bad an incident is, where, and what it is, as a part of an answer's one line."""
+    place = shorten(short_ids(where(incident, device_name)), 24)
+    return f"{incident.severity.upper()} {place}: {shorten(event_name(incident), 30)}"

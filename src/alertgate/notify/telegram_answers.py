@@ -1,13 +1,14 @@
 """What becomes of what people do in Telegram's chats, and what they hear of it."""
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alertgate.answers import WORDS, Verdict
-from alertgate.model import ChannelName, IncidentStatus, Notification, Target
+from alertgate.model import ChannelName, Incident, Notification, Target
 from alertgate.notify.channels.telegram_text import unpack
+from alertgate.notify.meant import LATELY, MOMENT, Told, by_incident, choose
+from alertgate.notify.names import in_short
 from alertgate.notify.telegram_updates import Press, Said
 from alertgate.proof import Proof
 from alertgate.store import Connection, follow, incidents, notifications
@@ -16,8 +17,16 @@ SNOOZED = "Snoozed for an hour. Then it starts anew."
 UNKNOWN = "Nothing was done: alertgate doesn't know this message any more."
 STRANGER = "Nothing was done: this chat isn't told by alertgate any more."
 MANY_IN_ONE = "Nothing was done: that message tells of several things. Answer the message of each, or use the link."
-WHICH = "Nothing was done: {} things are open here. Reply to the message that you mean, or press its button."
-NOTHING = "Nothing was done: nothing that was said here is open."
+WHICH = (
+    "Nothing was done, because it isn't sure what you mean. Open here: {}.{} Reply to the message that you mean, or "
+    "press its button."
+)
+NO_LONGER = " No longer: {}."
+"""What ended, or was taken, a moment ago."""
+MOST_LISTED = 6
+NOTHING = (
+    "Nothing was done: of what was said here within a day nothing is open. To answer older messages reply to them."
+)
 HINT = "To answer a message press its button, or reply to it with ok or snooze."
 START = (
     "This chat's number is {chat}. To be told here, make telegram:{chat} a contact of a person in alertgate.toml, or "
@@ -47,11 +56,17 @@ Returns what became of it, and what to call once it is committed.
 
 
 class TelegramAnswers:
-    """Judges and does what people answer. `is_told` says whether a target is somebody's contact."""
+    """Judges and does what people answer.
 
-    def __init__(self, act: Act, is_told: Callable[[Target], bool]) -> None:
+    `is_told` says whether a target is somebody's contact. `device_name` returns the name of a device's id, if any.
+    """
+
+    def __init__(
+        self, act: Act, is_told: Callable[[Target], bool], device_name: Callable[[str | None], str | None]
+    ) -> None:
         self._act = act
         self._is_told = is_told
+        self._device_name = device_name
 
     def is_known(self, chat: str) -> bool:
         """Tell whether a chat is somebody's contact."""
@@ -71,17 +86,37 @@ class TelegramAnswers:
         """Do what a message asks; None if it isn't meant for us."""
         if said.act is None:
             return self._advised(said)
-        if said.reply_to is not None:
-            found = follow.by_receipt(connection, ChannelName.TELEGRAM, f"{said.chat}:{said.reply_to}")
-        else:
-            found = self._newest(connection, said)
-            if len(found) > 1:
-                return Heard(WHICH.format(len(found)))
+        if said.reply_to is None:
+            return self._said_alone(connection, said, said.act, now)
+        found = follow.by_receipt(connection, ChannelName.TELEGRAM, f"{said.chat}:{said.reply_to}")
         if not found:
-            return self._lost(said)
+            return self._lost(said, UNKNOWN)
         if len(found) > 1 or found[0].shown is None:
             return Heard(MANY_IN_ONE)
         return self._answer(connection, found[0], said.act, said, now)
+
+    def _said_alone(self, connection: Connection, said: Said, act: str, now: datetime) -> Heard | None:
+        """Do what a message asks that is no reply, if it is sure what it means."""
+        written_at = min(said.written_at or now, now)  # while no process runs, Telegram keeps it for a day
+        told = _told_before(connection, said, written_at)
+        if not told:
+            return self._lost(said, NOTHING)
+        if not self._is_told((ChannelName.TELEGRAM, told[0].newest.address)):
+            return Heard(STRANGER)
+        chosen = choose(told, written_at, said.who)
+        if chosen is None:
+            return self._asked(told, written_at, said.who)
+        return self._answer(connection, chosen.newest, act, said, now)
+
+    def _asked(self, told: Sequence[Told], written_at: datetime, who: str) -> Heard:
+        going_on = [self._name(each.incident) for each in told if each.is_open]
+        listed, more = "; ".join(going_on[:MOST_LISTED]), len(going_on) - MOST_LISTED
+        ended = [self._name(each.incident) for each in told if each.ended_since(written_at - MOMENT, who)]
+        no_longer = NO_LONGER.format("; ".join(ended[:MOST_LISTED])) if ended else ""
+        return Heard(WHICH.format(f"{listed}; and {more} more" if more > 0 else listed, no_longer))
+
+    def _name(self, incident: Incident) -> str:
+        return in_short(incident, self._device_name(incident.device))
 
     def _advised(self, said: Said) -> Heard | None:
         """Say how to go on. In a group only to who asks: others talk there."""
@@ -91,22 +126,12 @@ class TelegramAnswers:
             return Heard(f"{KNOWN.format(chat=said.chat)} {HINT}" if said.asks else HINT)
         return Heard(START.format(chat=said.chat))
 
-    def _lost(self, said: Said) -> Heard | None:
+    def _lost(self, said: Said, words: str) -> Heard | None:
         if not said.is_private:
             return None  # `ok` to somebody else
         if not self.is_known(said.chat):
             return Heard(START.format(chat=said.chat))
-        return Heard(NOTHING if said.reply_to is None else UNKNOWN)
-
-    def _newest(self, connection: Connection, said: Said) -> list[Notification]:
-        """Return the newest message of each open incident that this chat was told of before; else the newest of all."""
-        sent = follow.newest_in(connection, ChannelName.TELEGRAM, f"{said.chat}:")
-        before = [each for each in sent if _number(each) < said.number]
-        by_incident: dict[str, list[Notification]] = defaultdict(list)
-        for each in sorted(before, key=_number, reverse=True):
-            by_incident[each.incident_id].append(each)
-        opened = [members[0] for key, members in by_incident.items() if _is_open(connection, key)]
-        return opened or [members[0] for members in by_incident.values()][:1]
+        return Heard(words)
 
     def _answer(self, connection: Connection, told: Notification, act: str, done: Press | Said, now: datetime) -> Heard:
         if not self._is_told((told.channel, told.address)):
@@ -116,7 +141,16 @@ class TelegramAnswers:
         verdict, then = self._act(connection, told, by, act, now)
         is_done = verdict is Verdict.DONE
         follow.prove(connection, [told], Proof.ACKNOWLEDGED if is_done else Proof.SEEN, now, done.who)
-        return Heard(SNOOZED if is_done and act == "snooze" else WORDS[verdict], is_done, then)
+        words = SNOOZED if is_done and act == "snooze" else WORDS[verdict]
+        about = incidents.get(connection, told.incident_id)
+        return Heard(f"{self._name(about)} - {words}" if about else words, is_done, then)
+
+
+def _told_before(connection: Connection, said: Said, written_at: datetime) -> list[Told]:
+    """Return what a chat was lately told above a message in it, the newest first."""
+    sent = follow.newest_in(connection, ChannelName.TELEGRAM, f"{said.chat}:", written_at - LATELY)
+    above = sorted((each for each in sent if _number(each) < said.number), key=_number, reverse=True)
+    return by_incident(above, incidents.by_id(connection, {each.incident_id for each in above}))
 
 
 def _chats(told: Notification) -> set[str]:
@@ -129,8 +163,3 @@ def _chats(told: Notification) -> set[str]:
 def _number(told: Notification) -> int:
     number = (told.receipt or "").partition(":")[2]
     return int(number) if number.isdecimal() else 0
-
-
-def _is_open(connection: Connection, incident_id: str) -> bool:
-    incident = incidents.get(connection, incident_id)
-    return incident is not None and incident.status is IncidentStatus.OPEN

@@ -1,6 +1,7 @@
 """What people do in Telegram's chats, as its updates tell it; anybody can write to a bot. Pure."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from alertgate.model import Json
 from alertgate.notify.channels.telegram_bot import mapping, whole
@@ -37,6 +38,8 @@ class Said:
     number: int
     text: str
     reply_to: int | None = None
+    written_at: datetime | None = None
+    """When, by Telegram's clock."""
 
     @property
     def command(self) -> str:
@@ -82,7 +85,14 @@ def _said(message: dict[str, Json]) -> Said | None:
     if where is None or number is None or not isinstance(text, str) or sender.get("is_bot") is True:
         return None
     reply_to = whole(mapping(message.get("reply_to_message")).get("message_id"))
-    return Said(str(where), chat.get("type") == "private", who(sender), number, text[:200], reply_to)
+    is_private, written_at = chat.get("type") == "private", _time(message.get("date"))
+    return Said(str(where), is_private, who(sender), number, text[:200], reply_to, written_at)
+
+
+def _time(value: Json) -> datetime | None:
+    """Return a time in seconds since 1970; None for what is no time."""
+    seconds = whole(value)
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 < seconds < 10**11 else None
 
 
 def who(sender: Json) -> str:

@@ -160,10 +160,15 @@ def newest_to(connection: Connection, channel: ChannelName, address: str, since:
     return [notification_of(row) for row in connection.execute(query)]
 
 
-def newest_in(connection: Connection, channel: ChannelName, prefix: str) -> list[Notification]:
-    """Return what was sent under receipts that begin so, such as those of one chat, the newest first."""
+def newest_in(connection: Connection, channel: ChannelName, prefix: str, since: datetime) -> list[Notification]:
+    """Return what was sent since then under receipts that begin so, such as those of one chat, the newest first."""
     receipts = _n.receipt.startswith(prefix, autoescape=True)
-    query = select(*COLUMNS).where(_n.channel == channel, receipts, IS_SENT).order_by(_n.finished_at.desc()).limit(100)
+    query = (
+        select(*COLUMNS)
+        .where(_n.channel == channel, receipts, IS_SENT, _n.finished_at >= since)
+        .order_by(_n.finished_at.desc())
+        .limit(100)
+    )
     return [notification_of(row) for row in connection.execute(query)]
 
 
