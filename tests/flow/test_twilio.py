@@ -229,6 +229,23 @@ async def test_a_late_ok_takes_nothing_that_began_meanwhile(open_phone):
         assert await phone.status(smoke) == ACKNOWLEDGED
 
 
+async def test_an_ok_that_crosses_a_rise_takes_nothing(open_phone):
+    """It answers the warning: the answer lists what has become of it, and a code, or `ok` a while later, takes that."""
+    async with open_phone() as phone:
+        leak = await phone.alert("leak", data='{"severity":"warning"}')
+        phone.clock.move(minutes=2)
+        await phone.alert("leak")
+        phone.clock.move(seconds=1)
+        listed = await phone.says("ok")
+        assert listed.startswith("Nothing was done yet. Reply: OK ")
+        assert listed.endswith(": leak")
+        assert " = CRITICAL " in listed
+        assert (await phone.status(leak))[0] is IncidentStatus.OPEN
+        phone.clock.move(minutes=2)
+        assert "You have it." in await phone.says("ok")
+        assert await phone.status(leak) == ACKNOWLEDGED
+
+
 async def test_what_is_not_ok_takes_nothing(open_phone):
     """Any other word is answered with how to answer."""
     async with open_phone() as phone:

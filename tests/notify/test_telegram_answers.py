@@ -137,6 +137,20 @@ def test_a_bare_ok_takes_nothing_that_its_writer_may_not_mean(chats: Chats, ende
     assert said == f"CRITICAL d: leak - {WORDS[Verdict.DONE]}", "by then its writer has seen that"
 
 
+def test_a_bare_ok_that_crosses_a_rise_is_not_guessed(chats: Chats):
+    """It may answer the warning; once the newer message has been there for a while, it means that, reminders or not."""
+    leak = new_incident(key="leak", event="leak", severity=Severity.CRITICAL)
+    rose_at = START + timedelta(minutes=2)
+    chats.tell("42:11", leak, shown="a warning")
+    chats.tell("42:12", leak, sent_at=rose_at)
+    asked = words.WHICH.format("CRITICAL d: leak", "")
+    assert chats.say("ok", written_at=rose_at + timedelta(seconds=1)) == asked
+    assert chats.done == []
+    reminder = chats.tell("42:13", leak, sent_at=rose_at + MOMENT)
+    chats.say("ok", written_at=rose_at + MOMENT + timedelta(seconds=1))
+    assert [told for told, *_ in chats.done] == [reminder]
+
+
 @pytest.mark.parametrize(("by", "person", "chat"), [("anna", "anna", "42"), ("Anna", "42", "42"), ("Anna", "-7", "-7")])
 def test_what_its_writer_took_is_not_meant_again(chats: Chats, by, person, chat):
     """They pressed the button of one a moment ago, and now say ok to the other: by the policy's name, or their own."""

@@ -1,8 +1,8 @@
 """What a person does by replying to a text message: `ok` says *I'm on it* of what the number was told.
 
-A reply names no message. So `ok` alone counts only where one open incident was told to the number, by a message of its
-own; else the answer lists what is open, each with a code. A code stands for the incident as it was listed: once that
-became worse, or open again, the code means nothing any more.
+A reply names no message. So `ok` alone counts only where it is sure what it means (`notify.meant`); else the answer
+lists what is open, each with a code. A code stands for the incident as it was listed: once that became worse, or open
+again, the code means nothing any more.
 """
 
 import re

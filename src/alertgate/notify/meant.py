@@ -7,6 +7,7 @@ guessed: it would take what its writer never meant, and nobody would be told of 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from alertgate.model import ABOUT_OTHERS, Incident, IncidentStatus, Notification
 from alertgate.notify.news import holder
@@ -41,12 +42,18 @@ class Told:
         return self.newest.digest_id is None and self.newest.shown is not None
 
     def ended_since(self, at: datetime, by: str | None = None) -> bool:
-        """Return whether it ended, or was taken, after a time; but not by whom it tells, or by whom answers now."""
+        """Return whether it ended after a time, or was taken then: not by who was told here, nor by who answers."""
         one = self.incident
         if one.status is IncidentStatus.ACKNOWLEDGED and one.acknowledged_by in (holder(self.newest), by):
             return False
         ended_at = one.resolved_at or one.acknowledged_at
         return not self.is_open and ended_at is not None and ended_at > at
+
+    def changed_since(self, at: datetime) -> bool:
+        """Return whether the first message that shows it as it is came after a time, and an older one differs."""
+        alike = list(takewhile(lambda each: each.shown == self.newest.shown, self.messages))
+        shown_at = alike[-1].finished_at
+        return len(alike) < len(self.messages) and shown_at is not None and shown_at > at
 
 
 def by_incident(sent: Iterable[Notification], about: Mapping[str, Incident]) -> list[Told]:
@@ -61,13 +68,14 @@ def by_incident(sent: Iterable[Notification], about: Mapping[str, Incident]) -> 
 def choose(told: Sequence[Told], at: datetime, by: str | None = None) -> Told | None:
     """Return what an answer means that `by` wrote at a time, or None if that isn't sure.
 
-    It is the only open one, if that has a message of its own; unless another one ended a moment ago, which may have
-    been meant. If none is open, it is the last one, to say how that stands.
+    It is the only open one, if that has a message of its own. Unless a moment ago another one ended, or the first
+    message came that shows this one as it is: then what was told before may be meant. If none is open, it is the last
+    one, to say how that stands.
     """
     going_on = [each for each in told if each.is_open]
     if not going_on:
         return told[0]
     only, since = going_on[0], at - MOMENT
-    if len(going_on) > 1 or not only.is_alone or any(each.ended_since(since, by) for each in told):
-        return None
-    return only
+    is_one = len(going_on) == 1 and only.is_alone
+    has_changed = only.changed_since(since) or any(each.ended_since(since, by) for each in told)
+    return only if is_one and not has_changed else None
