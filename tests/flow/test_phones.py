@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.responses import Response
+
 from alertgate.model import ChannelName
 from alertgate.policy.people import Contact, Person
 from tests.conftest import API_BEARER, Running, serving
@@ -125,6 +127,26 @@ async def test_a_reminder_rings_in_place_of_the_message_before_it(make_settings,
         first, second = home.pushover.emergencies.values()
         assert (first.rings, second.rings) == (False, True)
         assert [each.said["expire"] for each in (first, second)] == ["7200", "6900"]
+
+
+async def test_what_rings_though_its_answer_was_lost_ends_too(make_settings, database):
+    """Pushover took it, and its answer didn't arrive: the one who has it needn't hear the other phone for hours."""
+    async with phones(make_settings, database) as home:
+
+        def lost(asked):
+            home.pushover.reply(asked)
+            return Response(status_code=502)
+
+        home.pushover.script.append(lost)
+        await home.leak()
+        [emergency] = home.pushover.emergencies.values()
+        await home.service.gate.follower.run()
+        assert emergency.rings
+        [said] = home.ntfy.messages
+        button = said["actions"][0]
+        path = urlsplit(button["url"]).path
+        await home.service.client.post(path, content=button["body"], headers=button["headers"])
+        await until(home.quiet)
 
 
 async def test_a_silence_ends_the_ringing(make_settings, database):

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -32,8 +33,20 @@ from alertgate.notify.channels.base import Followed, Learned, Message, Outcome, 
 from alertgate.notify.directory import Directory
 from alertgate.notify.follow import MOST_TRIES, SENT_AGAIN_AFTER, SETTLE_AGAIN, SETTLED_WITHIN, SETTLES_FOR, FollowJob
 from alertgate.proof import Proof
-from alertgate.store import alerts, attempts, failures, follow, incidents, notifications, tables, untold
+from alertgate.store import (
+    Connection,
+    alerts,
+    attempts,
+    failures,
+    follow,
+    incidents,
+    leases,
+    notifications,
+    tables,
+    untold,
+)
 from alertgate.store.engine import Store
+from alertgate.store.leases import Finish, Lease
 from alertgate.store.rows import update_rows
 from tests.builders import new_alert, new_incident, new_notification
 from tests.fakes import START, FakeClock
@@ -42,8 +55,9 @@ from tests.scrape import scrape
 SENT_AGAIN = ("status", "attempts", "finished_at", "receipt", "follow_at")
 NOTHING_NEW = Learned(again_in=timedelta(seconds=10))
 TAKEN, OVER = IncidentStatus.ACKNOWLEDGED, IncidentStatus.RESOLVED
-PENDING, SENT, FAILED, CANCELLED = (
+PENDING, SENDING, SENT, FAILED, CANCELLED = (
     NotificationStatus.PENDING,
+    NotificationStatus.SENDING,
     NotificationStatus.SENT,
     NotificationStatus.FAILED,
     NotificationStatus.CANCELLED,
@@ -56,7 +70,6 @@ class Service:
 
     name: ChannelName = ChannelName.PUSHOVER
     settles: bool = True
-    rings: bool = False
     capacity: int = 1
     repeats_safely: bool = False
     says: deque[Learned] = field(default_factory=deque)
@@ -476,6 +489,84 @@ async def test_a_service_that_cannot_be_told_now_is_told_again(world: World):
     await world.later(seconds=SETTLED_WITHIN.total_seconds())
     await world.later(hours=1)
     assert (len(world.service.told), world.now(push).follow_at) == (3, None)
+
+
+def lost(connection: Connection, leased: Notification, now: datetime) -> None:
+    """An attempt isn't answered, and another one is to follow."""
+    leases.finish(connection, [Finish(leased, PENDING, now, unsure=True)])
+
+
+def given_up(connection: Connection, leased: Notification, now: datetime) -> None:
+    """None is to follow."""
+    leases.finish(connection, [Finish(leased, FAILED, now, unsure=True)])
+
+
+def killed(connection: Connection, leased: Notification, now: datetime) -> None:
+    """The process dies before it records what it sent."""
+    leases.release_expired(connection, now + timedelta(minutes=1), (), unsure=[leased.channel])
+
+
+def restarted(connection: Connection, leased: Notification, now: datetime) -> None:
+    """As at the next start."""
+    leases.release_all(connection, now, unsure=[leased.channel])
+
+
+def cut_off(connection: Connection, leased: Notification, now: datetime) -> None:
+    """The process ends while it sends."""
+    leases.release_owned(connection, leased.lease_owner or "", now, unsure=[leased.id])
+
+
+def unanswered(world: World, ended: Callable[[Connection, Notification, datetime], None], **changes) -> Notification:
+    """Store a push whose attempt ended so, before anybody knew what became of it."""
+    now = world.clock.now()
+    leased = {"status": SENDING, "lease_owner": "one", "lease_until": now + timedelta(minutes=1), "claimed_at": now}
+    unknown = {"finished_at": None, "told": None, "proof": None, "receipt": None, "follow_at": None}
+    push = world.sent(**{**leased, **unknown, "severity": Severity.CRITICAL, **changes})
+    with world.store.transaction() as connection:
+        ended(connection, push, now)
+    return push
+
+
+def cancelled_by_tag(world: World) -> list[str]:
+    """Return which notifications' messages the service was told of without knowing what it calls them."""
+    return [message.brief.notification_id for receipt, message in world.service.told if not receipt]
+
+
+@pytest.mark.parametrize("ended", [lost, given_up, killed, restarted, cut_off])
+async def test_what_may_ring_unseen_ends_once_somebody_has_its_incident(world: World, ended):
+    """Nobody heard that it was sent; each is told of by itself, as long as it may ring."""
+    first, second = unanswered(world, ended), unanswered(world, ended)
+    await world.later(seconds=1)
+    assert world.service.told == []
+    world.becomes(first, TAKEN)
+    with world.store.transaction() as connection:
+        notifications.cancel(connection, first.incident_id, "acknowledged by Bea", world.clock.now())
+    world.service.takes.append(Transient(Reason.CONNECTION, "no route"))
+    await world.later(seconds=1)
+    await world.later(minutes=1)
+    await world.later(minutes=1)
+    assert cancelled_by_tag(world) == [first.id, first.id]
+    assert (world.now(first).follow_at, world.now(second).follow_at is None) == (None, False)
+
+
+async def test_what_may_ring_unseen_ends_though_it_is_sent_as_something_quiet(world: World):
+    """By then it is over, and the message that says so doesn't ring in place of the first."""
+    push = unanswered(world, lost)
+    world.becomes(push, OVER)
+    with world.store.transaction() as connection:
+        lease = Lease("one", world.clock.now(), world.clock.now() + timedelta(minutes=1))
+        [leased] = leases.lease(connection, [push.id], lease)
+        leases.finish(connection, [Finish(leased, SENT, world.clock.now(), told=OVER)])
+    await world.later(seconds=1)
+    assert (cancelled_by_tag(world), world.now(push).follow_at) == ([push.id], None)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"digest_id": "d1"}, {"severity": Severity.WARNING}, {"channel": ChannelName.TELEGRAM}]
+)
+async def test_what_cannot_ring_is_not_followed_without_an_answer(world: World, changes):
+    """A digest, a warning, or what goes by a channel whose messages never do."""
+    assert world.now(unanswered(world, lost, **changes)).follow_at is None
 
 
 async def test_two_processes_share_what_is_to_be_asked(world: World):

@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 
+from alertgate.channel_kinds import RINGING
 from alertgate.clock import Clock
 from alertgate.metrics import Metrics
 from alertgate.model import (
@@ -96,19 +97,17 @@ class FollowJob:
         if not found:
             return
         taken = await self._store.write(partial(follow.take, found=found, owner=self._owner, now=now))
-        by_message: dict[tuple[ChannelName, str, str | None], list[Due]] = {}
+        by_message: dict[tuple[ChannelName, str, str], list[Due]] = {}
         for each in taken:
             one = each.notification
-            by_message.setdefault((one.channel, one.address, one.receipt), []).append(each)
+            by_message.setdefault((one.channel, one.address, one.receipt or one.id), []).append(each)
         await asyncio.gather(*(self._follow(members) for members in by_message.values()))
 
     async def _follow(self, members: Sequence[Due]) -> None:
         """Ask or tell about one message."""
         told = [each.notification for each in members]
         follower = self._followers[told[0].channel]
-        if told[0].receipt is None:
-            await self._again(told, None)
-        elif follower.settles and (all(each.is_ended for each in members) or await self._is_silenced(follower, told)):
+        if follower.settles and (all(each.is_ended for each in members) or await self._is_silenced(told)):
             await self._settle(follower, told)
         elif told[0].channel in follow.EDITED and all(each.is_open_again for each in members):
             await self._settle(follower, told, Kind.REOPENING)
@@ -116,9 +115,11 @@ class FollowJob:
             deadline = asyncio.get_running_loop().time() + WITHIN
             await self.learn(told, await follower.ask(_followed(told[0]), deadline))
 
-    async def _is_silenced(self, follower: Follower, told: Sequence[Notification]) -> bool:
+    async def _is_silenced(self, told: Sequence[Notification]) -> bool:
         """Return whether a message rings of what is silenced by now: nobody is to hear of that meanwhile."""
-        return follower.rings and await self._store.read(partial(self._all_silenced, told=told, now=self._clock.now()))
+        if told[0].channel not in RINGING:
+            return False
+        return await self._store.read(partial(self._all_silenced, told=told, now=self._clock.now()))
 
     def _all_silenced(self, connection: Connection, told: Sequence[Notification], now: datetime) -> bool:
         about = incidents.by_id(connection, {each.incident_id for each in told}).values()
@@ -267,4 +268,4 @@ def _settled(context: MessageContext | DigestContext, kind: Kind) -> MessageCont
 
 
 def _sent_at(told: Notification) -> datetime:
-    return told.finished_at or told.created_at
+    return told.finished_at or told.claimed_at or told.created_at

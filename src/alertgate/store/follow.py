@@ -1,4 +1,4 @@
-"""Queries on messages that were sent, and whose service is asked, or told, about them again."""
+"""Queries on messages that were sent, or may have been, and whose service is asked, or told, about them again."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -55,8 +55,8 @@ _DUE = (
     select(*COLUMNS, _IS_ENDED.label("is_ended"), _IS_OPEN_AGAIN.label("is_open_again"))
     .join_from(notifications, incidents)
     .where(
-        IS_SENT,
         _n.follow_at.is_not(None),
+        _n.status != constant(NotificationStatus.SENDING),  # that attempt says how it goes on
         _n.channel.in_(bindparam("channels", expanding=True)),
         # What its service is to hear of is told at once, unless a process is at it.
         or_(

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select, true, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from alertgate.channel_kinds import RINGING
 from alertgate.model import (
     ABOUT_OTHERS,
     FIRST_NEWS,
@@ -21,6 +22,7 @@ from alertgate.model import (
     Kind,
     Notification,
     NotificationStatus,
+    Severity,
     worst,
 )
 from alertgate.proof import Proof
@@ -200,6 +202,8 @@ def _ended(end: Finish, stored: Notification) -> Notification:
     attempts = stored.attempts + end.attempted
     reason = f"{stored.reason}; {MAY_REPEAT}" if end.unsure and MAY_REPEAT not in stored.reason else stored.reason
     after = replace(stored, status=end.status, reason=reason, attempts=attempts, lease_owner=None, lease_until=None)
+    if end.unsure and _may_ring(stored):
+        after = replace(after, receipt=None, follow_at=end.now, follow_owner=None)
     missed_since = stored.missed_since or (stored.due_at if end.missed else None)
     due_at = end.due_at or stored.due_at
     if end.status is NotificationStatus.PENDING:
@@ -220,8 +224,14 @@ def _ended(end: Finish, stored: Notification) -> Notification:
         receipt=end.receipt,
         proof=end.proof,
         proved_at=end.now if end.proof else None,
-        follow_at=end.follow_at,
+        follow_at=end.follow_at if end.receipt else after.follow_at,  # an earlier attempt of something quiet may ring
+        follow_owner=None,
     )
+
+
+def _may_ring(sending: Notification) -> bool:
+    """Return whether its service may go on ringing with it. No digest rings, and nothing that isn't critical."""
+    return sending.channel in RINGING and sending.severity is Severity.CRITICAL and sending.digest_id is None
 
 
 def _reason_to_send(stored: Notification) -> str:

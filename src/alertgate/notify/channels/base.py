@@ -253,6 +253,7 @@ class Followed:
 
     to: str = field(repr=False)
     receipt: str = field(repr=False)
+    """Empty if an attempt may have sent it that wasn't answered."""
     sent_at: datetime
     notification_id: str
     proof: Proof | None = None
@@ -284,8 +285,6 @@ class Follower(Protocol):
 
     settles: bool
     """Whether the service is told when nobody needs to answer any more."""
-    rings: bool
-    """Whether what it is asked about goes on ringing until somebody answers; a silence ends that too."""
 
     async def ask(self, sent: Followed, deadline: float) -> Learned:
         """Ask what became of a message. A failure to ask is `Learned(again_in=…)`, never an exception."""

@@ -53,7 +53,6 @@ class Ntfy:
     capacity = 4
     repeats_safely = False  # Android and the web replace a repeat, iOS and older servers don't
     settles = True
-    rings = False
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings

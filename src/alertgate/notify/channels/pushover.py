@@ -31,6 +31,7 @@ from alertgate.notify.channels.base import (
 )
 from alertgate.notify.channels.pushover_answers import (
     ASK_AGAIN,
+    ASK_LATER,
     MOST_ASKED,
     Quota,
     check_key,
@@ -68,7 +69,6 @@ class Pushover:
     capacity = CONNECTIONS
     repeats_safely = False
     settles = True
-    rings = True
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._token = settings.pushover_token.get_secret_value() if settings.pushover_token else ""
@@ -115,10 +115,12 @@ class Pushover:
         return Sent(f"{found.reply}: {quota}") if isinstance(found, Sent) and quota else found
 
     async def ask(self, sent: Followed, deadline: float) -> Learned:
-        """Ask whether somebody has acknowledged an emergency."""
+        """Ask whether somebody has acknowledged an emergency; without a receipt that can't be asked."""
         now = self._clock.now()
         if now - sent.sent_at > MOST_ASKED:
             return Learned()
+        if not sent.receipt:
+            return Learned(again_in=ASK_LATER)
         try:
             async with self._asking:
                 path, params = f"/1/receipts/{sent.receipt}.json", {"token": self._token}
@@ -134,7 +136,7 @@ class Pushover:
         try:
             async with self._asking:
                 reply = await self._cancel(sent.notification_id, sent.to, deadline)
-                if not is_done(reply):
+                if sent.receipt and not is_done(reply):
                     path, data = f"/1/receipts/{sent.receipt}/cancel.json", {"token": self._token}
                     reply = await self._ask("POST", path, deadline, secret=sent.to, data=data)
         except AttemptFailed as failed:

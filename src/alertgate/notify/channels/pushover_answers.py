@@ -96,7 +96,8 @@ def _not_now(reply: Reply, said: str, now: datetime) -> Transient:
     if reply.status == 429 and not asked and (quota is None or not quota.remaining):
         return Transient(Reason.DAILY_LIMIT, said, retry_in=quota.wait(now) if quota else None)
     if reply.status in (408, 429) or reply.status >= 500:
-        return Transient(Reason.TRY_LATER, said, retry_in=asked or AFTER_ERROR)
+        # Of a 5xx nobody knows whether Pushover took the message before something on the way back failed.
+        return Transient(Reason.TRY_LATER, said, retry_in=asked or AFTER_ERROR, is_unanswered=reply.status >= 500)
     return Transient(Reason.HOST_REFUSED if reply.status == 403 else Reason.UNCLEAR, said, retry_in=asked)
 
 

@@ -71,7 +71,6 @@ class Telegram:
     capacity = 4
     repeats_safely = False
     settles = True
-    rings = False
 
     def __init__(self, bot: Bot, clock: Clock) -> None:
         self._bot = bot

@@ -171,7 +171,6 @@ class Line:
     """What Twilio's API calls it."""
     capacity = CAPACITY
     settles = False
-    rings = False
 
     def __init__(self, account: Account) -> None:
         self._account = account
