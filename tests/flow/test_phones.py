@@ -52,7 +52,9 @@ class Phones:
         """Return whether both people were told twice, and what came first rings no more."""
         await self.service.gate.escalations.run()
         await self.service.settled()
-        return len(self.pushover.emergencies) == len(self.ntfy.messages) == 2
+        await self.service.gate.follower.run()
+        rings = [each.rings for each in self.pushover.emergencies.values()]
+        return len(self.ntfy.messages) == 2 and rings == [False, True]
 
     async def quiet(self) -> bool:
         """Return whether neither phone rings, nor shows what is over."""

@@ -569,6 +569,41 @@ async def test_what_cannot_ring_is_not_followed_without_an_answer(world: World, 
     assert world.now(unanswered(world, lost, **changes)).follow_at is None
 
 
+@pytest.mark.parametrize("kind", ["sent", "unanswered"])
+async def test_a_later_message_rings_in_place_of_the_earlier_one(world: World, kind):
+    """Whichever process sent either: one incident rings once on a phone, and of another one, or elsewhere, it rings on.
+
+    Not before the later one rings: it may fail.
+    """
+    now = world.clock.now()
+    earlier = world.sent() if kind == "sent" else unanswered(world, given_up)
+    about, later = world.incident(earlier), now + timedelta(seconds=9)
+    world.sent()
+    elsewhere = world.sent(about, address="bea", claimed_at=later)
+    failed = world.sent(about, status=FAILED, claimed_at=later, receipt=None, follow_at=None)
+    quiet = world.sent(about, claimed_at=later, receipt=None, follow_at=None)
+    await world.later(seconds=9)
+    assert world.service.told == []
+    reminder = world.sent(about, claimed_at=later)
+    await world.later(world.second, seconds=0)
+    [(receipt, message)] = world.service.told
+    assert (receipt, message.brief.notification_id) == (earlier.receipt or "", earlier.id)
+    followed = [world.now(each).follow_at is not None for each in (earlier, elsewhere, failed, quiet, reminder)]
+    assert followed == [False, True, False, False, True]
+    assert world.incident(earlier).status is IncidentStatus.OPEN
+
+
+async def test_who_answered_just_before_a_later_message_came_is_heard(world: World):
+    """They see the later one ring, and have done enough."""
+    earlier = world.sent()
+    world.sent(world.incident(earlier), claimed_at=START + timedelta(seconds=5))
+    world.service.says.append(Learned(Proof.ACKNOWLEDGED))
+    await world.later(seconds=5)
+    assert world.incident(earlier).status is TAKEN
+    await world.later(seconds=5)
+    assert len(world.service.told) == 2
+
+
 async def test_two_processes_share_what_is_to_be_asked(world: World):
     """Each message is asked about once, whoever looks first."""
     pushes = [world.sent(address=f"person {number}") for number in range(5)]

@@ -234,57 +234,26 @@ async def test_what_cannot_be_read_is_sent_as_text(channel, fake):
     assert said.keys().isdisjoint({"url", "attachment", "timestamp"})
 
 
-async def test_a_later_emergency_ends_the_earlier_one(channel, fake):
-    """One incident rings once on a phone; what is about another incident, or for another key, goes on."""
-
-    def about(number: int, thread: str = "incident.1", to: str = OWNER):
-        return message(to, thread_id=thread, brief=brief(notification_id=f"n{number}"))
-
-    for one in (about(1), about(2, thread="incident.2"), about(3, to=GROUP), about(4)):
-        assert isinstance(await channel.send(one, soon()), Sent)
-    assert [each.said["tags"] for each in fake.emergencies.values() if each.rings] == ["n2", "n3", "n4"]
-    first = Followed(OWNER, f"r{0:029}", START, "n1")
-    assert await channel.ask(first, soon()) == Learned()  # it was cancelled
-    fake.acknowledge(first.receipt)
-    assert (await channel.ask(first, soon())).proof is Proof.ACKNOWLEDGED
-
-
-async def test_what_went_out_is_known_though_the_earlier_one_cannot_be_ended(channel, fake):
-    """Forgotten, it would be sent again, and ring where nobody could end it."""
-    never = asyncio.Event()
-
-    async def hang(_):
-        await never.wait()
-
-    await channel.send(message(OWNER, brief=brief(notification_id="n1")), soon())
-    fake.script.extend([fake.usual, hang])
-    deadline = asyncio.get_running_loop().time() + 1.3
-    async with asyncio.timeout_at(deadline):
-        found = await channel.send(message(OWNER, brief=brief(notification_id="n2")), deadline)
-    assert isinstance(found, Sent)
-    never.set()
-
-
-async def test_the_earlier_one_rings_on_if_the_later_one_fails(channel, fake):
-    """Silence is worse than two that ring."""
-    await channel.send(message(OWNER, brief=brief(notification_id="n1")), soon())
-    fake.remaining = 0
-    found = await channel.send(message(OWNER, brief=brief(notification_id="n2")), soon())
-    assert found.reason is Reason.DAILY_LIMIT
-    assert [each.rings for each in fake.emergencies.values()] == [True]
-
-
-async def test_what_may_have_gone_out_is_cancelled_before_it_goes_again(channel, fake):
-    """Pushover has no key by which it would know a repeat."""
+async def test_what_may_have_gone_out_is_cancelled_before_it_goes_again(channel, fake, make_settings):
+    """Pushover has no key by which it would know a repeat. Whichever process sent it, and though that can't be done."""
 
     def lost(asked):
         fake.reply(asked)
         return Response(status_code=502)
 
     fake.script.append(lost)
-    assert (await channel.send(message(OWNER), soon())).reason is Reason.TRY_LATER
-    assert isinstance(await channel.send(message(OWNER), soon()), Sent)
-    assert [each.rings for each in fake.emergencies.values()] == [False, True]
+    found = await channel.send(message(OWNER), soon())
+    assert isinstance(found, Transient)
+    assert (found.reason, found.is_unanswered) == (Reason.TRY_LATER, True)
+    again = replace(message(OWNER), repeats_since=START)
+    assert isinstance(await channel.send(again, soon()), Sent)
+    other = Pushover(make_settings(pushover_token=TOKEN, pushover_url=fake.url), FakeClock())
+    assert isinstance(await other.send(again, soon()), Sent)
+    assert [each.rings for each in fake.emergencies.values()] == [False, False, True]
+    fake.answer(500, "")
+    assert isinstance(await other.send(again, soon()), Sent)
+    await other.close()
+    assert [each.rings for each in fake.emergencies.values()] == [False, False, True, True]
 
 
 async def test_a_receipt_is_asked_for(channel, fake):

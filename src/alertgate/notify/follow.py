@@ -109,6 +109,8 @@ class FollowJob:
         follower = self._followers[told[0].channel]
         if follower.settles and (all(each.is_ended for each in members) or await self._is_silenced(told)):
             await self._settle(follower, told)
+        elif all(each.is_replaced for each in members):
+            await self._end_replaced(follower, told)
         elif told[0].channel in follow.EDITED and all(each.is_open_again for each in members):
             await self._settle(follower, told, Kind.REOPENING)
         else:
@@ -125,10 +127,17 @@ class FollowJob:
         about = incidents.by_id(connection, {each.incident_id for each in told}).values()
         return all(is_silenced(connection, each, self._device_name, now) for each in about)
 
+    async def _end_replaced(self, follower: Follower, told: Sequence[Notification]) -> None:
+        """End what rings, as a later message rings in its place; hear whether somebody answered it just before."""
+        await self._settle(follower, told)
+        learned = await follower.ask(_followed(told[0]), asyncio.get_running_loop().time() + WITHIN)
+        if learned.proof is Proof.ACKNOWLEDGED:
+            await self.learn(told, learned)
+
     async def _settle(
         self, follower: Follower, told: Sequence[Notification], kind: Kind = Kind.ACKNOWLEDGEMENT
     ) -> None:
-        """Tell a service that somebody has the incidents of a message, or that they are over, silenced, or open again.
+        """Tell a service that nobody needs to answer a message, or, with `REOPENING`, that its incident is open again.
 
         What is open again is told once more when somebody has it, or it is over.
         """

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, update
 
+from alertgate.channel_kinds import RINGING
 from alertgate.model import ABOUT_OTHERS, ChannelName, IncidentStatus, Notification, NotificationStatus
 from alertgate.proof import Proof
 from alertgate.states import states_before
@@ -44,6 +45,17 @@ _IS_ENDED = and_(
         _of_other.c.status == constant(IncidentStatus.OPEN),
     ),
 )
+_IS_REPLACED = and_(  # not before the later one rings: it may fail
+    _n.channel.in_([constant(each) for each in sorted(RINGING)]),
+    exists().where(
+        _other.c.incident_id == _n.incident_id,
+        _other.c.channel == _n.channel,
+        _other.c.address == _n.address,
+        _other.c.status == constant(NotificationStatus.SENT),
+        _other.c.receipt.is_not(None),
+        _other.c.claimed_at > _n.claimed_at,
+    ),
+)
 _IS_OPEN_AGAIN = and_(  # what was on its way when somebody took it says so by now, too
     incidents.c.status == constant(IncidentStatus.OPEN), incidents.c.acknowledged_at >= _n.claimed_at
 )
@@ -52,7 +64,12 @@ _IS_IN_A_DIGEST = exists().where(
 )
 _NOW = bindparam("now", type_=_n.follow_at.type)
 _DUE = (
-    select(*COLUMNS, _IS_ENDED.label("is_ended"), _IS_OPEN_AGAIN.label("is_open_again"))
+    select(
+        *COLUMNS,
+        _IS_ENDED.label("is_ended"),
+        _IS_REPLACED.label("is_replaced"),
+        _IS_OPEN_AGAIN.label("is_open_again"),
+    )
     .join_from(notifications, incidents)
     .where(
         _n.follow_at.is_not(None),
@@ -61,7 +78,11 @@ _DUE = (
         # What its service is to hear of is told at once, unless a process is at it.
         or_(
             _n.follow_at <= _NOW,
-            and_(_IS_ENDED, _n.follow_owner.is_(None), _n.channel.in_(bindparam("settling", expanding=True))),
+            and_(
+                or_(_IS_ENDED, _IS_REPLACED),
+                _n.follow_owner.is_(None),
+                _n.channel.in_(bindparam("settling", expanding=True)),
+            ),
         ),
     )
     .order_by(_n.follow_at)
@@ -90,6 +111,8 @@ class Due:
     notification: Notification
     is_ended: bool
     """Whether somebody has each incident of the message, or it is over."""
+    is_replaced: bool = False
+    """Whether a later message rings of the same incident and for the same contact."""
     is_open_again: bool = False
     """Whether somebody took its incident after its words were chosen, and nobody has it any more."""
 
@@ -108,7 +131,10 @@ def due(
     """
     bound = {"now": now, "most": most, "channels": list(channels), "settling": list(settling)}
     rows: Iterable[Any] = connection.execute(_DUE, bound)
-    return [Due(Notification(*values), bool(is_ended), bool(again)) for *values, is_ended, again in rows]
+    return [
+        Due(Notification(*values), bool(is_ended), bool(is_replaced), bool(again))
+        for *values, is_ended, is_replaced, again in rows
+    ]
 
 
 def take(connection: Connection, found: Collection[Due], owner: str, now: datetime) -> list[Due]:

@@ -1,7 +1,6 @@
 """Pushover: push messages, and emergencies that ring until somebody acknowledges (https://pushover.net/api)."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -43,26 +42,18 @@ from alertgate.notify.channels.pushover_answers import (
 from alertgate.notify.channels.pushover_message import attached, fully, is_emergency, plainly
 from alertgate.notify.channels.service import Reply, Service
 from alertgate.policy.surroundings import AddressCheck
-from alertgate.proof import Proof
 
 CONNECTIONS = 2
 """More at the same time are refused."""
-REMEMBERED = 1000
-TO_SAY = 1.0
-"""Seconds before the deadline at which an earlier emergency isn't cancelled any more: this one has gone out, and at the
-deadline that would be forgotten."""
-UNSURE = frozenset({Reason.TIMEOUT, Reason.CONNECTION, Reason.TRY_LATER})
-"""After these Pushover may have taken the message all the same."""
 
 log = structlog.stdlib.get_logger("alertgate.pushover")
 
 
 class Pushover:
-    """Sends to user and group keys. Two emergencies about one incident never ring a key at the same time for long.
+    """Sends to user and group keys.
 
-    Each has the tag of its notification, by which it is cancelled: before it is sent again by the process that doesn't
-    know whether it went out, and once a later one about its incident rings. Never before that: it would be silent if
-    the later one failed. A process that ended has told nobody what it sent; then two ring, and the end silences both.
+    Each emergency has the tag of its notification, by which it is cancelled though nobody knows its receipt: before it
+    is sent again, and when it is settled.
     """
 
     name = ChannelName.PUSHOVER
@@ -76,15 +67,12 @@ class Pushover:
         self._clock = clock
         self._room = asyncio.Semaphore(CONNECTIONS)
         self._asking = asyncio.Lock()  # one question at a time, so that an alarm never waits for two
-        self._ringing: OrderedDict[tuple[str, str], str] = OrderedDict()
-        self._unsure: OrderedDict[str, None] = OrderedDict()
-        self._cancelled: OrderedDict[str, None] = OrderedDict()
         self._is_low = False
 
     async def send(self, message: Message, deadline: float) -> Outcome:
         """Send a message, as an emergency if it is critical and asks. Sends once more as text what can't be read."""
         tag = message.brief.notification_id if message.brief and is_emergency(message) else None
-        if tag and tag in self._unsure:
+        if tag and message.repeats_since:
             with suppress(AttemptFailed):  # ringing twice is better than not at all
                 await self._cancel(tag, message.to, deadline)
         try:
@@ -92,9 +80,7 @@ class Pushover:
             if found.reason is Reason.FORMAT:
                 found = await self._send(replace(message, picture=None), plainly(message), deadline)
         except AttemptFailed as failed:
-            found = failed.outcome
-        if tag:
-            await self._note(tag, message, found, deadline)
+            return failed.outcome
         return found
 
     async def rehearse(self, to: str | None, deadline: float) -> Outcome:
@@ -127,9 +113,7 @@ class Pushover:
                 reply = await self._ask("GET", path, deadline, secret=sent.to, params=params)
         except AttemptFailed:
             return Learned(again_in=ASK_AGAIN)
-        found = learned(reply, sent, now)
-        is_cancelled = sent.notification_id in self._cancelled and found.proof is not Proof.ACKNOWLEDGED
-        return replace(found, again_in=None) if is_cancelled else found
+        return learned(reply, sent, now)
 
     async def settle(self, sent: Followed, message: Message, deadline: float) -> Outcome:  # noqa: ARG002
         """Cancel an emergency, also what rings of the same notification without our knowing its receipt."""
@@ -161,21 +145,6 @@ class Pushover:
             return replace(found, receipt=receipt, follow_in=ASK_AGAIN)
         return found
 
-    async def _note(self, tag: str, message: Message, found: Outcome, deadline: float) -> None:
-        """Keep in mind what rings, and cancel what rang before about the same incident."""
-        if not isinstance(found, Sent):
-            if found.reason in UNSURE:
-                _remember(self._unsure, tag, None)
-            return
-        self._unsure.pop(tag, None)
-        about = (message.to, message.thread_id)
-        before = self._ringing.pop(about, tag)
-        _remember(self._ringing, about, tag)
-        if before != tag:
-            with suppress(AttemptFailed):
-                if is_done(await self._cancel(before, message.to, deadline - TO_SAY)):
-                    _remember(self._cancelled, before, None)
-
     async def _cancel(self, tag: str, to: str, deadline: float) -> Reply:
         path = f"/1/receipts/cancel_by_tag/{tag}.json"
         return await self._ask("POST", path, deadline, secret=to, data={"token": self._token})
@@ -190,12 +159,6 @@ class Pushover:
             log.warning("pushover.quota_low", detail=f"{quota}; then Pushover takes no more", left=quota.remaining)
         if quota:
             self._is_low = quota.is_low
-
-
-def _remember(known: OrderedDict[Any, Any], key: object, value: object) -> None:
-    known[key] = value
-    if len(known) > REMEMBERED:
-        known.popitem(last=False)
 
 
 ADDRESSES: Mapping[ChannelName, AddressCheck] = MappingProxyType({ChannelName.PUSHOVER: check_key})
