@@ -51,13 +51,16 @@ class Phone:
         assert answer.status_code == 200
         return " ".join(each.text for each in parsed(answer.text).iter("Say"))
 
-    async def ends(self, made: Made, status: str, *, code: int | None = None, answered_by: str = "") -> Response:
-        """Have Twilio tell how a text or a call ended."""
+    async def ends(
+        self, made: Made, status: str, *, code: int | None = None, answered_by: str = "", tells: str | None = None
+    ) -> Response:
+        """Have Twilio tell how a text or a call ended; `tells` is what it tells of who answered, if that differs."""
         made.status, made.error_code, made.answered_by = status, code, answered_by or None
         kind = "Call" if made.sid.startswith("CA") else "Message"
         fields = {f"{kind}Sid": made.sid, f"{kind}Status": status, "To": made.fields["To"]}
         fields |= {"ErrorCode": str(code)} if code else {}
-        fields |= {"AnsweredBy": answered_by} if answered_by else {}
+        told = answered_by if tells is None else tells
+        fields |= {"AnsweredBy": told} if told else {}
         answer = await post(self.running.client, PUBLIC, "/twilio/status", fields)
         assert answer.status_code == 204
         return answer
@@ -317,6 +320,23 @@ async def test_a_call_that_nobody_takes_is_made_again_and_then_visible(open_phon
         assert (found.status, found.attempts) == (NotificationStatus.FAILED, 3)
         failed = (await phone.running.client.get("/status", headers=API_BEARER)).json()["outstanding_failures"]
         assert failed
+
+
+@pytest.mark.parametrize("tells", ["", "unknown"])
+async def test_who_took_a_call_is_asked_for_where_that_is_not_told(open_phone, tells):
+    """The call itself says that a machine took it, so it is made again; what nobody knows is asked for once."""
+    async with open_phone(f"call:{PHONE}") as phone:
+        await phone.alert()
+        [call] = phone.account.calls
+        await phone.ends(call, "completed", answered_by="machine_start", tells=tells)
+        await phone.passes(seconds=1)
+        await phone.passes(seconds=61)
+        _, again = phone.account.calls
+        await phone.ends(again, "completed", tells=tells)
+        await phone.passes(seconds=1)
+        await phone.passes(minutes=30)
+        assert len(phone.account.calls) == 2
+        assert len([each for each in phone.account.fake.asked if again.sid in each.path]) == 1
 
 
 async def test_a_text_that_did_not_arrive_is_sent_again_or_visible(open_phone):

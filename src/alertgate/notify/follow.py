@@ -197,6 +197,10 @@ class FollowJob:
             return
         await self._again(told, self._next(told[0], learned, now))
 
+    async def ask_now(self, told: Sequence[Notification]) -> None:
+        """Have a service asked what became of a message, as what it said unasked leaves that open."""
+        await self._again(told, self._clock.now())
+
     def _next(self, told: Notification, learned: Learned, now: datetime) -> datetime | None:
         """Return when to ask again; a service that is told of an incident's end is followed until that is too late."""
         if learned.again_in is not None:

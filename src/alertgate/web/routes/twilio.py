@@ -24,11 +24,14 @@ NOTHING_THERE = "There is nothing to take any more."
 
 @router.post(STATUS_PATH, status_code=204)
 async def status(fields: TwilioFields, gate: CurrentGate) -> Response:
-    """Note what became of a text or a call. What isn't known yet is asked for later."""
+    """Note what became of a text or a call. What isn't known yet, as who took a call, is asked for."""
     channel = ChannelName.CALL if "CallSid" in fields else ChannelName.TWILIO
     sid = fields.get("CallSid") or fields.get("MessageSid") or ""
     told = await gate.store.read(lambda connection: follow.by_receipt(connection, channel, sid)) if sid else []
-    if told and (found := learned(Became.of_fields(fields), told[0].proof)):
+    became = Became.of_fields(fields)
+    if told and became.status == "completed" and became.answered_by in ("", "unknown"):
+        await gate.follower.ask_now(told)
+    elif told and (found := learned(became, told[0].proof)):
         await gate.follower.learn(told, found)
     return Response(status_code=204)
 
