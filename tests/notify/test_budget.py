@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from alertgate.model import Severity
-from alertgate.notify.budget import Budget, affordable, budget
+from alertgate.notify.budget import Budget, affordable, budget, holds_back
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,15 @@ CRITICAL, WARNING, DIGEST = Waiting(Severity.CRITICAL), Waiting(Severity.WARNING
 def test_each_message_finds_the_limit_as_those_before_it_leave_it(waiting, sent, limit, expected):
     """One claim neither exceeds the limit nor uses up with warnings what is kept for critical ones."""
     assert affordable(waiting, sent, limit) == expected
+
+
+def test_the_reserve_holds_back_what_is_not_critical_and_the_end_of_the_limit_everything():
+    """What goes as a digest near the limit isn't held back."""
+    held = {level: [each for each in Severity if holds_back(level, each)] for level in Budget}
+    uncritical = [each for each in Severity if each is not Severity.CRITICAL]
+    assert held == {
+        Budget.PLENTY: [],
+        Budget.LOW: [],
+        Budget.RESERVE: uncritical,
+        Budget.EXHAUSTED: list(Severity),
+    }

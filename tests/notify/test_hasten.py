@@ -33,6 +33,11 @@ def told(name: str, **changes):
     return notification(**fields)
 
 
+def takes_all(_) -> bool:
+    """Keep nothing waiting."""
+    return False
+
+
 NEXT = told("next", channel=NTFY, hold=Hold.DELAYED, due_at=LATER)
 
 
@@ -58,17 +63,40 @@ NEXT = told("next", channel=NTFY, hold=Hold.DELAYED, due_at=LATER)
 )
 def test_the_next_contact_waits_for_no_answer_to_what_does_not_arrive(others, away, hastened):
     """It is told at once while the first ones get nowhere, and waits as it should if one of them hears."""
-    assert bool(hasten([*others, NEXT], away, NOW)) is hastened
+    assert bool(hasten([*others, NEXT], away, takes_all, NOW)) is hastened
+
+
+@pytest.mark.parametrize(
+    ("other", "hastened"),
+    [
+        (told("first"), True),
+        (told("first", retry_since=NOW - PATIENCE / 2), False),  # a moment's pause, maybe
+        (told("first", due_at=LATER), False),  # it waits for its own time
+        (told("first", channel=NTFY), False),  # that channel takes it
+        (told("first", status=SENT, finished_at=NOW), False),
+    ],
+)
+def test_the_next_contact_does_not_wait_for_what_is_not_even_tried(other, hastened):
+    """The channel takes others, or waits for its daily limit, but keeps what is for this contact."""
+    assert bool(hasten([other, NEXT], (), lambda each: each.channel is EMAIL, NOW)) is hastened
+
+
+def test_a_contact_whose_channel_takes_nothing_either_is_passed_over_at_once():
+    """The call was hastened because no text goes out; it shares the text's daily limit, so the mail follows."""
+    text, call = told("first", channel=ChannelName.TWILIO), told("call", channel=ChannelName.CALL, due_at=NOW)
+    mail = told("mail", hold=Hold.DELAYED, due_at=LATER)
+    [found] = hasten([text, call, mail], (), lambda each: each.channel is not EMAIL, NOW)
+    assert (found.notification.id, found.because) == ("mail", "at once, because nothing gets through by twilio, call")
 
 
 def test_only_one_contact_is_hastened_at_a_time():
     """The call still waits for the text message, which is due now; it goes at once if that gets nowhere, too."""
     first = told("first", attempts=3)
     call = told("call", channel=ChannelName.CALL, hold=Hold.DELAYED, due_at=LATER + timedelta(minutes=7))
-    [found] = hasten([first, call, NEXT], (), NOW)
+    [found] = hasten([first, call, NEXT], (), takes_all, NOW)
     assert found.notification.id == "next"
     assert found.because == "at once, because nothing gets through by email"
     text = told("next", channel=NTFY)
-    assert hasten([first, call, text], (), NOW) == []
-    [found] = hasten([first, call, told("next", channel=NTFY, attempts=1)], (), NOW)
+    assert hasten([first, call, text], (), takes_all, NOW) == []
+    [found] = hasten([first, call, told("next", channel=NTFY, attempts=1)], (), takes_all, NOW)
     assert (found.notification.id, found.because) == ("call", "at once, because nothing gets through by email, ntfy")

@@ -95,6 +95,11 @@ def budget(sent: int, limit: int) -> Budget:
     return Budget.RESERVE if sent >= limit - reserved else Budget.LOW
 
 
+def holds_back(level: Budget, severity: Severity) -> bool:
+    """Return whether nothing of this severity goes out at a level, by itself or in a digest."""
+    return level is Budget.EXHAUSTED or (level is Budget.RESERVE and severity is not Severity.CRITICAL)
+
+
 def affordable(messages: Sequence[M], sent: int, limit: int) -> list[M]:
     """Return those of the messages, the most urgent first, that the limit allows, one after the other.
 

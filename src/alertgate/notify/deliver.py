@@ -89,12 +89,6 @@ class Deliverer:
         return MappingProxyType({name: lane.state for name, lane in self._lanes.items()})
 
     @property
-    def _away(self) -> dict[ChannelName, datetime]:
-        """The channels that are paused for everybody, and since when."""
-        states = self.states.items()
-        return {name: state.paused_at for name, state in states if state.paused_at and not state.in_doubt}
-
-    @property
     def budgets(self) -> Mapping[str, Budget]:
         """How much of each account's daily limit is used."""
         return self._upkeep.budgets
@@ -151,7 +145,7 @@ class Deliverer:
             self.last_round = self._clock.monotonic()
             self._wake.clear()
             try:
-                await self._upkeep.run_if_due(self.here, self._away)
+                await self._upkeep.run_if_due(self.here, self.states)
                 await self._bring_forward()
                 self._again_at = []
                 due = await self._store.read(partial(untold.with_due, channels=self._lanes, now=self._clock.now()))

@@ -1,18 +1,18 @@
 """A person's next contact, at once, where nothing reaches them by the ones before. Pure.
 
 A contact `after 3m` waits for somebody to acknowledge what the person's first contacts told. While nothing gets through
-by those, because their server is away or refuses, nobody can, so it doesn't wait: a person who is told late by a second
-way is better than one who isn't told.
+by those, because their server is away or refuses, or a daily limit is reached, nobody can, so it doesn't wait: a person
+who is told late by a second way is better than one who isn't told.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from alertgate.model import ChannelName, Hold, Notification, NotificationStatus
 
 PATIENCE = timedelta(seconds=30)
-"""For so long a first contact is tried before the next one is told; an attempt may take up to 45 seconds."""
+"""For so long a first contact is tried, or kept waiting, before the next is told; an attempt may take 45 seconds."""
 _GONE = frozenset({NotificationStatus.CANCELLED})
 
 
@@ -23,12 +23,21 @@ class Hastened(NamedTuple):
     because: str
 
 
-def hasten(told: Collection[Notification], away: Collection[ChannelName], now: datetime) -> list[Hastened]:
-    """Return what needn't wait. `told` is all that is said of some incidents; `away` are the paused channels."""
+def hasten(
+    told: Collection[Notification],
+    away: Collection[ChannelName],
+    is_kept: Callable[[Notification], bool],
+    now: datetime,
+) -> list[Hastened]:
+    """Return what needn't wait.
+
+    `told` is all that is said of some incidents; `away` are the channels paused for everybody; `is_kept` tells whether
+    a notification isn't even tried now, though its channel takes others.
+    """
     found = []
     for delayed in _earliest(told):
         others = [each for each in told if _is_beside(each, delayed) and each.status not in _GONE]
-        failing = [each for each in others if _gets_nowhere(each, away, now)]
+        failing = [each for each in others if _gets_nowhere(each, away, is_kept, now)]
         hears = any(each not in failing and not _waits_too(each) for each in others)
         if failing and not hears:
             names = ", ".join(dict.fromkeys(str(each.channel) for each in failing))
@@ -57,7 +66,9 @@ def _waits_too(each: Notification) -> bool:
     return each.status is NotificationStatus.PENDING and each.hold is Hold.DELAYED
 
 
-def _gets_nowhere(each: Notification, away: Collection[ChannelName], now: datetime) -> bool:
+def _gets_nowhere(
+    each: Notification, away: Collection[ChannelName], is_kept: Callable[[Notification], bool], now: datetime
+) -> bool:
     """Return whether a notification that isn't delayed fails: for good, again and again, or with all of its channel."""
     if each.status is NotificationStatus.FAILED:
         return True
@@ -65,4 +76,5 @@ def _gets_nowhere(each: Notification, away: Collection[ChannelName], now: dateti
         return False
     if each.channel in away:
         return True
-    return each.attempts > 0 and now - each.retry_since >= PATIENCE
+    in_vain = each.attempts > 0 or (each.due_at <= now and is_kept(each))
+    return in_vain and now - each.retry_since >= PATIENCE

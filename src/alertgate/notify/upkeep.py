@@ -10,9 +10,10 @@ from alertgate.addresses import mask
 from alertgate.clock import Clock
 from alertgate.config import Settings
 from alertgate.metrics import Metrics
-from alertgate.model import ChannelName
+from alertgate.model import ChannelName, Notification
 from alertgate.notify import set_back
-from alertgate.notify.budget import PERIOD, Budget, DailyLimit, Usage, budget, daily_limits
+from alertgate.notify.breaker import ChannelState
+from alertgate.notify.budget import PERIOD, Budget, DailyLimit, Usage, budget, daily_limits, holds_back, limit_of
 from alertgate.notify.directory import Directory
 from alertgate.notify.hasten import hasten
 from alertgate.notify.plan import LONGEST_WAIT
@@ -62,25 +63,26 @@ class NotificationUpkeep:
         self.usage: dict[str, Usage] = {}
         """How many messages that is; of no account before the first measurement."""
 
-    async def run_if_due(self, here: frozenset[str], paused: Mapping[ChannelName, datetime]) -> None:
+    async def run_if_due(self, here: frozenset[str], states: Mapping[ChannelName, ChannelState]) -> None:
         """Run all jobs if they are due.
 
-        `here` are the ids of the notifications in this process; `paused` has the paused channels, and since when they
-        are. Raises StoreUnavailable.
+        `here` are the ids of the notifications in this process; `states` are those of its channels. Raises
+        StoreUnavailable.
         """
         moment = self._clock.monotonic()
         if moment - self._last_run >= EVERY:
             self._last_run = moment
-            await self.run(here, paused)
+            await self.run(here, states)
 
-    async def run(self, here: frozenset[str], paused: Mapping[ChannelName, datetime]) -> None:
+    async def run(self, here: frozenset[str], states: Mapping[ChannelName, ChannelState]) -> None:
         """Run all jobs. Raises StoreUnavailable."""
         await self.release_expired(here)
         await self.clamp_due_times()
         for each in self._limits:
             await self.measure_budget(each)
-        await self.note_missed(paused)
-        await self.hasten(paused)
+        away = {name: each.paused_at for name, each in states.items() if each.paused_at and not each.in_doubt}
+        await self.note_missed(away)
+        await self.hasten(away, states)
         await self.give_up()
         await self.leave_outbox()
         await self.reassign_orphaned()
@@ -121,11 +123,18 @@ class NotificationUpkeep:
         longest = max((contact.after for person in people for contact in person.contacts), default=timedelta(0))
         return upkeep.clamp_due_times(connection, latest, update, now + longest + CLOCK_SKEW, now)
 
-    async def hasten(self, paused: Collection[ChannelName]) -> None:
+    async def hasten(self, away: Collection[ChannelName], states: Mapping[ChannelName, ChannelState]) -> None:
         """Have a person's next contact told at once, where nothing reaches them by the first ones."""
         now = self._clock.now()
+
+        def is_kept(each: Notification) -> bool:
+            """Return whether it isn't even tried: its contact waits for a probe, or a daily limit holds it back."""
+            state = states.get(each.channel)
+            level = self.budgets.get(limit_of(each.channel, self._limits).account, Budget.PLENTY)
+            return holds_back(level, each.severity) or (state is not None and not state.admits(each.address))
+
         told = await self._store.read(partial(upkeep.beside_delayed, now=now))
-        which = [(each.notification.id, each.because) for each in hasten(told, paused, now)]
+        which = [(each.notification.id, each.because) for each in hasten(told, away, is_kept, now)]
         if which and (number := await self._store.write(partial(upkeep.hasten, which=which, now=now))):
             log.warning(
                 "notifications.hastened",
@@ -134,10 +143,10 @@ class NotificationUpkeep:
                 ids=[notification_id for notification_id, _ in which[:20]],
             )
 
-    async def note_missed(self, paused: Mapping[ChannelName, datetime]) -> None:
-        """Note on what is due that its channel is away, for the digest once it works again."""
+    async def note_missed(self, away: Mapping[ChannelName, datetime]) -> None:
+        """Note on what is due that its channel is away, and since when, for the digest once it works again."""
         now = self._clock.now()
-        for channel, since in paused.items():
+        for channel, since in away.items():
             await self._store.write(partial(upkeep.note_missed, channel=channel, paused_at=since, now=now))
 
     async def give_up(self) -> None:
