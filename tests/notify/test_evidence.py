@@ -169,6 +169,19 @@ def test_two_addresses_at_one_dead_host_say_nothing_about_us(second, subject):
     assert server.says(Tried(second, "2"), away).subject is subject
 
 
+def test_what_was_not_answered_may_have_arrived_whatever_it_is_about():
+    """Also once it is known that its receiver alone is away, so that the trail says that it may have come twice."""
+    server = Server()
+    silent = alone(Transient(Reason.TIMEOUT, "slack: no answer within 20 s", is_unanswered=True))
+    server.says(GOOD, OK)
+    tries = [server.says(BAD, silent).outcome]
+    server.says(ELSEWHERE, OK)
+    tries += [server.says(BAD, silent).outcome for _ in range(TRIES)]
+    assert [(each.reason, each.is_unanswered) for each in tries] == [(Reason.UNREACHABLE, True)] * (TRIES + 1)
+    gone = alone(Transient(Reason.CONNECTION, "slack: can't be reached"))
+    assert server.says(BAD, gone).outcome == Transient(Reason.UNREACHABLE, gone.reply)
+
+
 def test_a_receiver_that_asks_to_wait_is_waited_for():
     """Also once it is known that it alone is away."""
     server, hour = Server(), timedelta(hours=1)

@@ -110,7 +110,7 @@ async def test_a_service_that_hangs_ends_before_the_lease(fake):
     outcome = await channel.send(message(at(fake)), soon())
     never.set()
     await channel.close()
-    assert (outcome.word, outcome.reason) == ("transient", Reason.TIMEOUT)
+    assert (outcome.word, outcome.reason, outcome.is_unanswered) == ("transient", Reason.TIMEOUT, True)
     assert "may still be sent" in outcome.reply
 
 
@@ -130,13 +130,13 @@ async def test_apprise_itself_may_hang():
     assert entered.is_set()
     end.set()
     await channel.close()
-    assert outcome.reason is Reason.TIMEOUT
+    assert (outcome.reason, outcome.is_unanswered) == (Reason.TIMEOUT, True)
 
 
 async def test_nothing_is_sent_after_the_deadline(channel, fake):
     """Another process may have the message by then."""
     outcome = await channel.send(message(at(fake)), soon(0.5))
-    assert (outcome.reason, fake.asked) == (Reason.TIMEOUT, [])
+    assert (outcome.reason, outcome.is_unanswered, fake.asked) == (Reason.TIMEOUT, False, [])
 
 
 @pytest.mark.parametrize(

@@ -252,7 +252,21 @@ async def test_another_server_never_pauses_the_channel(opened, status, kind, rea
         found = await opened().send(message(f"{other.url}/{TOPIC}"), soon())
     assert (type(found), found.reason) == (kind, reason)
     gone = await opened().send(message(f"{other.url}/{TOPIC}"), soon())
-    assert gone.reason is Reason.RECIPIENT_BUSY
+    assert (gone.reason, gone.is_unanswered) == (Reason.RECIPIENT_BUSY, False)
+
+
+async def test_another_server_that_does_not_answer_may_have_the_message(opened):
+    """It alone is tried again, and the repeat may be the second one."""
+    never = asyncio.Event()
+
+    async def hang(_):
+        await never.wait()
+
+    async with serve(NtfyServer()) as other:
+        other.script.append(hang)
+        found = await opened().send(message(f"{other.url}/{TOPIC}"), asyncio.get_running_loop().time() + 0.2)
+        never.set()
+    assert (found.reason, found.is_unanswered) == (Reason.RECIPIENT_BUSY, True)
 
 
 async def test_secrets_are_never_shown(opened, fake):

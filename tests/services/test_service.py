@@ -1,6 +1,8 @@
 """The client of a service: what it reads, what its failures mean, and what it never shows."""
 
 import asyncio
+import contextlib
+import socket
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -56,16 +58,36 @@ async def test_an_answer_that_does_not_come_ends_at_the_deadline(make_settings, 
     async def hang(_: Asked):
         await never.wait()
 
-    fake.script.append(hang)
+    fake.script.extend([hang, hang])
     client = Service(make_settings(channels_private=True), "ntfy", url=fake.url)
-    with pytest.raises(AttemptFailed) as failed:
-        await client.ask("GET", "/", asyncio.get_running_loop().time() + 0.2)
-    assert failed.value.outcome.reason is Reason.TIMEOUT
-    with pytest.raises(AttemptFailed):
-        await client.ask("GET", "/", asyncio.get_running_loop().time() - 1)
-    assert len(fake.asked) == 1
+    found = []
+    for method, seconds in (("POST", 0.2), ("GET", 0.2), ("POST", -1)):
+        with pytest.raises(AttemptFailed) as failed:
+            await client.ask(method, "/", asyncio.get_running_loop().time() + seconds)
+        found.append((failed.value.outcome.reason, failed.value.outcome.is_unanswered))
+    assert found == [(Reason.TIMEOUT, True), (Reason.TIMEOUT, False), (Reason.TIMEOUT, False)]
+    assert len(fake.asked) == 2
     never.set()
     await client.close()
+
+
+async def test_a_host_that_does_not_take_the_connection_has_got_nothing(make_settings):
+    """It drops what comes, as one that is switched off: no repeat can be the second one."""
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        with contextlib.ExitStack() as waiting:
+            for _ in range(2):  # the queue of those that nobody lets in
+                one = waiting.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(full.getsockname())
+            client = Service(
+                make_settings(channels_private=True), "slack", url=f"http://127.0.0.1:{full.getsockname()[1]}"
+            )
+            with pytest.raises(AttemptFailed) as failed:
+                await client.ask("POST", "/", asyncio.get_running_loop().time() + 0.4, json={})
+            await client.close()
+    assert (failed.value.outcome.reason, failed.value.outcome.is_unanswered) == (Reason.TIMEOUT, False)
 
 
 async def test_a_connection_that_breaks_before_the_answer_leaves_it_open(make_settings):

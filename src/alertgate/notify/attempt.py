@@ -179,7 +179,8 @@ class Sender:
         others = () if is_probe else outgoing.notifications[1:]
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
         finishes = self._finishes(outgoing, attempted.outcome)
-        if _is_unanswered(attempted.outcome) and not channel.repeats_safely:
+        outcome = attempted.outcome
+        if isinstance(outcome, Transient) and outcome.is_unanswered and not channel.repeats_safely:
             finishes = tuple(replace(each, unsure=True) for each in finishes)
         end = _End((*attempted.attempts, *copies), finishes, attempted.outcome)
         await self._record(outgoing, end)
@@ -220,7 +221,8 @@ class Sender:
                 message = await asyncio.to_thread(make)  # a digest of thousands takes long
                 outcome = await channel.send(replace(message, repeats_since=outgoing.repeats_since), deadline)
         except TimeoutError:
-            outcome = Transient(Reason.TIMEOUT, "not confirmed by the server before the lease's deadline")
+            words = "not confirmed by the server before the lease's deadline"
+            outcome = Transient(Reason.TIMEOUT, words, is_unanswered=True)
         except Exception as error:
             log.exception(
                 "notification.defect",
@@ -306,11 +308,6 @@ class Sender:
             log_digest(outgoing, end.attempts, end.finishes, remedy, ours=ours, restated=restated)
         else:
             log_attempts(outgoing.first, end.attempts, end.finishes[0], remedy, ours=ours, restated=restated)
-
-
-def _is_unanswered(outcome: Outcome) -> bool:
-    """Return whether a service may have taken a message, though it didn't say so."""
-    return outcome.reason is Reason.TIMEOUT or (isinstance(outcome, Transient) and outcome.is_unanswered)
 
 
 def _sent(snapshot: Snapshot, outcome: Sent, now: datetime) -> Finish:

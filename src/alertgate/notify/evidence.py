@@ -20,7 +20,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from alertgate.notify.channels.base import Outcome, Sent, Transient
+from alertgate.notify.channels.base import Outcome, Permanent, Sent, Transient
 
 TRIES = 3
 """After so many refusals of one message, over about a minute, while others were accepted, it has failed for good."""
@@ -150,10 +150,10 @@ def _subject(doubt: Doubt, others: list[Doubt], *, shortly_before: bool) -> Subj
 def _judged(outcome: Transient, doubt: Doubt, subject: Subject) -> Outcome:
     if subject is not Subject.ALONE or outcome.if_alone is None:
         return outcome
-    if doubt.others_since and doubt.times >= TRIES:
-        return outcome.if_alone
     alone = outcome.if_alone
-    return Transient(alone.reason, outcome.reply, of_content=alone.of_content, retry_in=outcome.retry_in)
+    if isinstance(alone, Permanent) and doubt.others_since and doubt.times >= TRIES:
+        return alone
+    return replace(outcome, reason=alone.reason, of_content=alone.of_content, if_alone=None)
 
 
 def words_of(reply: str) -> str:

@@ -98,7 +98,8 @@ class Transient:
     retry_in: timedelta | None = None
     """The shortest time to wait, as the service asks; None if it doesn't."""
     is_unanswered: bool = False
-    """Whether the message may have been taken all the same: the connection broke before there was an answer."""
+    """Whether the message may have been taken all the same: there was no answer in time, or the connection broke before
+    it."""
     word: ClassVar[str] = "transient"
 
 

@@ -27,6 +27,10 @@ LONGEST_TEXT = 300
 """Characters that are shown of what a service says."""
 UNANSWERED = (httpx.ReadError, httpx.RemoteProtocolError)
 """How a connection breaks after the request was sent."""
+UNSENT = (httpx.ConnectTimeout, httpx.PoolTimeout)
+"""How the time ends before that."""
+ASKING = frozenset({"GET", "HEAD"})
+"""What sends no message, so that a repeat can't be the second one."""
 LONGEST_WAIT = timedelta(days=1)
 """What `Retry-After` may ask for."""
 
@@ -130,16 +134,22 @@ class Service:
         if within <= 0:
             raise AttemptFailed(Transient(Reason.TIMEOUT, f"{self._name}: there was no time left"))
         headers = {"Accept-Encoding": "identity", "User-Agent": "alertgate", **sent.pop("headers", {})}
+        timeout = httpx.Timeout(within, connect=within / 2)  # before all of it ends: nothing was sent then, for sure
+        sends = method not in ASKING
         try:
-            answer = await ask(self._open(), method, url, within=within, most=most, headers=headers, **sent)
-        except httpx.TimeoutException:
-            failed = Transient(Reason.TIMEOUT, f"{self._name}: no answer within {within:.0f} s")
+            answer = await ask(
+                self._open(), method, url, within=within, most=most, headers=headers, timeout=timeout, **sent
+            )
+        except httpx.TimeoutException as error:
+            is_unanswered = sends and not isinstance(error, UNSENT)
+            words = f"{self._name}: no answer within {within:.0f} s"
+            failed = Transient(Reason.TIMEOUT, words, is_unanswered=is_unanswered)
         except (Private, EnvironmentUnusable) as error:
             failed = Transient(Reason.CONNECTION, as_line(f"{self._name}: {error}", hide))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError, OverflowError) as error:
             tls = tls_error(error)
             words = f"no secure connection: {tls}" if tls else f"can't be reached: {error or type(error).__name__}"
-            is_unanswered = isinstance(error, UNANSWERED)
+            is_unanswered = sends and isinstance(error, UNANSWERED)
             reason = Reason.TLS if tls else Reason.CONNECTION
             failed = Transient(reason, as_line(f"{self._name}: {words}", hide), is_unanswered=is_unanswered)
         else:
