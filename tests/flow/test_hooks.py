@@ -1,12 +1,16 @@
 """From a device's webhook to programs and chats, over real HTTP."""
 
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from starlette.responses import PlainTextResponse, Response
 from structlog.testing import capture_logs
 
+from alertgate.model import ChannelName
+from alertgate.policy.people import Contact, Person
 from tests.conftest import API_BEARER, serving
-from tests.fakes import FakeClock, until
+from tests.fakes import START, FakeClock, until
+from tests.flow.household import BERLIN, escalation, household, policy, route, step
 from tests.flow.test_nothing_is_lost import raise_alert
 from tests.services import hooks
 from tests.services.server import FakeService, serve
@@ -58,6 +62,32 @@ async def test_each_service_hears_of_an_alarm(make_settings, database):
         trail = await service.trail(alert_id)
         states = {each["channel"]: each["status"] for each in trail["notifications"] if ":9/" not in each["address"]}
         assert states == dict.fromkeys(fakes, "sent")
+
+
+async def test_one_hiccup_of_a_receiver_does_not_make_it_wait_for_one_that_asked_for_a_day(make_settings, database):
+    """Its alarm is there seconds later, and the other receiver is left alone."""
+    busy = FakeService(lambda _: PlainTextResponse("slow down", 429, {"Retry-After": "86400"}))
+    async with serve(busy), serve(hooks.receiver()) as restarting:
+        anna = Person("anna", (Contact(ChannelName.WEBHOOK, f"{busy.url}/hook"),), BERLIN)
+        ben = Person("ben", (Contact(ChannelName.WEBHOOK, f"{restarting.url}/hook"),), BERLIN)
+        ways = (escalation("hers", step("anna")), escalation("his", step("ben")))
+        house = policy((anna, ben), ways, (route("hers", event="leak*"), route("his")))
+        given = {"channels_private": True, **database}
+        async with household(make_settings, house, START, given) as home, home.running():
+            for event in ("leak-1", "leak-2", "leak-3"):
+                await home.says({"severity": "critical"}, event=event)
+                await home.heard()
+            state = home.service.gate.deliverer.states[ChannelName.WEBHOOK]
+            assert (state.in_doubt, state.probe_at - START) == (True, timedelta(days=1))
+            home.clock.move(minutes=1)
+            restarting.answer(503, "restarting")
+            await home.says({"severity": "critical"}, event="smoke")
+            await home.heard()
+            home.clock.move(seconds=7)
+            home.service.gate.deliverer.wake()
+            again = await asked(restarting, 2)
+            assert "smoke" in again[1].body.decode()
+            assert len(busy.asked) == 3
 
 
 async def test_an_address_that_is_a_secret_is_shown_nowhere(make_settings):

@@ -7,7 +7,8 @@ import pytest
 
 from alertgate.notify.breaker import PATIENCE, ChannelState, Room, after, rehearsed, trusted
 from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Permanent, Reason, Sent, Transient
-from alertgate.notify.evidence import Tried, weigh
+from alertgate.notify.channels.hook import alone
+from alertgate.notify.evidence import Evidence, Tried, weigh
 from tests.fakes import START
 
 ME, YOU = Tried("me@example.com", "to me"), Tried("you@example.org", "to you")
@@ -190,6 +191,82 @@ def test_a_failure_of_the_account_turns_a_doubt_into_a_pause_for_all():
     assert (state.in_doubt, state.admits(YOU.address), state.reason) == (False, False, Reason.CREDENTIALS)
 
 
+HERE, THERE = Tried("https://nas.example/hook", "to here"), Tried("https://chat.example/hook", "to there")
+DAY = timedelta(days=1)
+
+
+def dead(asked: timedelta | None = None) -> tuple[ChannelState, datetime]:
+    """Return the state of a channel of which one receiver has been away for a while, and when it was tried last."""
+    state, at = ChannelState(), START
+    for _ in range(PATIENCE + 6):
+        at = state.probe_at or at + timedelta(seconds=1)
+        state = attempted(state, alone(Transient(Reason.TRY_LATER, "503 later", retry_in=asked)), at, HERE)
+    return state, at
+
+
+HICCUP = alone(Transient(Reason.CONNECTION, "webhook: can't be reached: reset"))
+
+
+@pytest.mark.parametrize("asked", [None, DAY])
+def test_one_failure_of_another_receiver_does_not_make_it_wait_for_the_dead_one(asked):
+    """It is tried again as soon as its message would be anyway, and the answer then ends the pause."""
+    state, at = dead(asked)
+    assert state.probe_at == at + (asked or timedelta(minutes=15))
+    at += timedelta(seconds=10)
+    state = attempted(state, HICCUP, at, THERE)
+    assert (state.in_doubt, state.admits(THERE.address), state.probe_at) == (True, False, at + timedelta(seconds=5))
+    assert state.tried == (THERE, HERE)  # so that the probe is its message
+    assert attempted(state, Sent("200"), state.probe_at, THERE).up
+
+
+@pytest.mark.parametrize(("asked", "without"), [(None, frozenset()), (DAY, frozenset({HERE.address}))])
+def test_who_joins_begins_to_wait_anew_and_no_receiver_is_tried_before_it_asked_to_be(asked, without):
+    """Both are tried in turns then, unless one of them asked to wait."""
+    state, at = dead(asked)
+    waits = []
+    for _ in range(4):
+        at = state.probe_at if waits else at + timedelta(seconds=10)
+        state = attempted(state, HICCUP, at, THERE)
+        waits.append(state.probe_at - at)
+        assert state.room(4, 0, state.probe_at) == Room(1, probe=True, without=without)
+    assert waits == [timedelta(seconds=seconds) for seconds in (5, 15, 45, 120)]
+    assert state.tried == (HERE, THERE)
+    assert state.suspect(at) == THERE.address
+
+
+def test_all_that_were_asked_to_wait_are_waited_for():
+    """The first of them that may be tried is the next probe."""
+    state, at = dead(DAY)
+    hour = alone(Transient(Reason.TRY_LATER, "429 slow down", retry_in=timedelta(hours=1)))
+    state = attempted(state, hour, at, THERE)
+    assert state.probe_at == at + timedelta(hours=1)
+    assert state.room(4, 0, state.probe_at).without == {HERE.address}
+    state = attempted(state, Transient(Reason.INTERNAL, "oops"), state.probe_at, THERE)
+    assert state.room(4, 0, at - timedelta(hours=1)) == Room(1, probe=True)  # the clock was set back
+
+
+def test_who_was_in_doubt_before_does_not_join_again():
+    """What it was refused is forgotten after an hour, but not that it was refused: the pauses stay as long."""
+    state, at = dead()
+    state = attempted(state, HICCUP, at, THERE)
+    for _ in range(6):
+        state = attempted(state, HICCUP, state.probe_at, THERE)
+    later = state.probe_at - timedelta(seconds=1)
+    state = replace(state, evidence=Evidence())
+    assert attempted(state, HICCUP, later, THERE).probe_at == state.probe_at
+
+
+@pytest.mark.parametrize(
+    "failed", [alone(Transient(Reason.TRY_LATER, "503 later")), Transient(Reason.TRY_LATER, "429 global")]
+)
+def test_a_doubt_that_turns_out_to_be_about_us_does_not_wait_for_whom_it_was_about(failed):
+    """All wait now, so it is seen soon whether that is right."""
+    state, at = dead(DAY)
+    state = attempted(state, failed, at, THERE)
+    assert (state.up, state.in_doubt, state.probe_at) == (False, False, at + timedelta(seconds=5))
+    assert state.room(4, 0, state.probe_at) == Room(1, probe=True, without=frozenset({HERE.address}))
+
+
 def test_what_failed_last_is_remembered_until_the_channel_works():
     """The order tells the next probe whom to prefer."""
     state = ChannelState()
@@ -261,7 +338,7 @@ def test_a_channel_that_works_elsewhere_is_paused_by_one_more_failure():
 
 def test_a_rehearsal_is_about_who_is_in_doubt():
     """And else about who failed last."""
-    assert ChannelState().suspect is None
-    assert failing(Reason.CONNECTION, PATIENCE).suspect == ME.address
+    assert ChannelState().suspect(START) is None
+    assert failing(Reason.CONNECTION, PATIENCE).suspect(START) == ME.address
     state = attempted(attempted(ChannelState(), doubtful(), START), Transient(Reason.MAILBOX_FULL, ""), START, YOU)
-    assert (state.in_doubt, state.suspect) == (True, ME.address)
+    assert (state.in_doubt, state.suspect(START)) == (True, ME.address)

@@ -4,11 +4,15 @@ A failing channel is paused as a whole and probed with one notification at a tim
 and a locked account isn't locked for longer. The other notifications stay pending.
 
 While it is in doubt whether a refusal is about us or about its recipient (`evidence`), only the recipients in doubt
-wait: a household must not be silent because of one bad address. A probe goes to whom failed the longest time ago.
+wait: a household must not be silent because of one bad address. A probe goes to whom failed the longest time ago. Who
+joins those in doubt may have failed once by chance, while another is dead for days and its probes are rare: so the
+pauses between probes begin anew, and the first probe is theirs.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from alertgate.notify.channels.base import CHANNEL_WIDE, Outcome, Reason, Sent, Transient
@@ -39,6 +43,8 @@ RESUMING = spread(LAST_DELAY, 1.0) + timedelta(minutes=2)
 between two probes: by then every other process that has paused the channel too has probed it."""
 MOST_TRIED = 100
 """How many failures are remembered to choose the next probe."""
+NOBODY: Mapping[str, datetime] = MappingProxyType({})
+"""Nobody's messages fail."""
 
 
 class Room(NamedTuple):
@@ -48,7 +54,7 @@ class Room(NamedTuple):
     probe: bool = False
     """Whether it is one message that probes the paused channel."""
     without: frozenset[str] = frozenset()
-    """Recipients that wait for a probe."""
+    """Recipients that wait for a probe; of a probe, those whose services asked to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,9 @@ class ChannelState:
     reply: str = ""
     asked_to_wait: timedelta = timedelta(0)
     """For how long at least, as the service asked with its last answer."""
+    failing: Mapping[str, datetime] = field(default_factory=lambda: NOBODY, repr=False)
+    """To whom messages failed for a channel-wide reason since the channel last worked, each with the time until which
+    its service asked to wait."""
     failed_at: datetime | None = None
     succeeded_at: datetime | None = None
     resumed_at: datetime | None = None
@@ -79,13 +88,16 @@ class ChannelState:
         """Whether the channel isn't paused."""
         return self.paused_at is None
 
-    @property
-    def suspect(self) -> str | None:
-        """The recipient to rehearse with: who failed last, and, where it is in doubt, one of those in doubt."""
+    def suspect(self, now: datetime) -> str | None:
+        """Return the recipient to rehearse with: who failed last, and, where it is in doubt, one of those in doubt.
+
+        One whose service asked to wait is chosen only if there is no other.
+        """
         addresses = [each.address for each in self.tried]
         if self.in_doubt:
             addresses = [address for address in addresses if address in self.evidence.in_doubt]
-        return addresses[-1] if addresses else None
+        waits = self.asked_to_be_left(now)
+        return max(addresses, key=lambda address: (address not in waits, addresses.index(address)), default=None)
 
     def admits(self, address: str) -> bool:
         """Return whether a message to this recipient may be sent that isn't a probe."""
@@ -97,18 +109,26 @@ class ChannelState:
             return not self.in_doubt
         return self.resumed_at is not None and timedelta(0) <= now - self.resumed_at < RESUMING
 
+    def asked_to_be_left(self, now: datetime) -> frozenset[str]:
+        """Return the recipients whose services asked to wait longer."""
+        if self._is_set_back(now):
+            return frozenset()
+        return frozenset(address for address, until in self.failing.items() if now < until)
+
     def is_probe_due(self, now: datetime) -> bool:
         """Return whether the channel is paused and the time of its next probe has come."""
-        # If the clock was set back, don't wait for a time that the wrong clock planned.
-        set_back = self.failed_at is not None and now < self.failed_at
-        return self.probe_at is not None and (now >= self.probe_at or set_back)
+        return self.probe_at is not None and (now >= self.probe_at or self._is_set_back(now))
+
+    def _is_set_back(self, now: datetime) -> bool:
+        """Return whether the clock was set back, so that nothing waits for a time that the wrong clock planned."""
+        return self.failed_at is not None and now < self.failed_at
 
     def room(self, capacity: int, claimed: int, now: datetime) -> Room:
         """Return what may be claimed now: while the channel is paused, one probe at a time and what it admits."""
         if self.up:
             return Room(max(0, capacity - claimed))
         if claimed == 0 and self.is_probe_due(now):
-            return Room(1, probe=True)
+            return Room(1, probe=True, without=self.asked_to_be_left(now))
         if self.in_doubt:
             return Room(max(0, capacity - claimed), without=self.evidence.in_doubt)
         return Room(0)
@@ -118,9 +138,13 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
     """Return the state after one more attempt. `chance` is a random number from 0 to 1."""
     outcome, resumed_at = weighed.outcome, state.resumed_at if state.up else now
     if isinstance(outcome, Sent):
-        last = (state.reason, state.reply, timedelta(0), state.failed_at)
         return ChannelState(
-            0, None, None, False, *last, succeeded_at=now, resumed_at=resumed_at, evidence=weighed.evidence
+            reason=state.reason,
+            reply=state.reply,
+            failed_at=state.failed_at,
+            succeeded_at=now,
+            resumed_at=resumed_at,
+            evidence=weighed.evidence,
         )
     probed = replace(state, evidence=weighed.evidence, tried=_latest_last(state.tried, weighed.tried))
     if outcome.reason is Reason.INTERNAL:  # a defect in alertgate says nothing about the channel
@@ -129,18 +153,22 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
         probed, reason=outcome.reason, reply=outcome.reply, failed_at=now, asked_to_wait=_asked_to_wait(outcome)
     )
     if outcome.reason in CHANNEL_WIDE:
-        return _after_failure(state, failed, now, chance, in_doubt=weighed.subject is Subject.IN_DOUBT)
+        address, in_doubt = weighed.tried.address, weighed.subject is Subject.IN_DOUBT
+        failing = MappingProxyType({**state.failing, address: now + failed.asked_to_wait})
+        failed = replace(failed, failing=failing)
+        if state.in_doubt and address not in state.failing:
+            return _after_joining(failed, weighed.tried, now, chance, in_doubt=in_doubt)
+        return _after_failure(state, failed, now, chance, in_doubt=in_doubt)
     if state.in_doubt:  # that it refuses one for its own sake doesn't tell why it refuses another
         return _after_probe(probed, now, chance)
     # It refused one message, so it works.
-    return replace(failed, failures=0, paused_at=None, probe_at=None, resumed_at=resumed_at, tried=())
+    return replace(failed, failures=0, paused_at=None, probe_at=None, resumed_at=resumed_at, tried=(), failing=NOBODY)
 
 
 def trusted(state: ChannelState, now: datetime) -> ChannelState:
     """Return the state of a channel that was paused, and works for another process: one more failure pauses it."""
-    return replace(
-        state, failures=PATIENCE - 1, paused_at=None, probe_at=None, in_doubt=False, resumed_at=now, tried=()
-    )
+    ended = replace(state, paused_at=None, probe_at=None, in_doubt=False, resumed_at=now, tried=(), failing=NOBODY)
+    return replace(ended, failures=PATIENCE - 1)
 
 
 def rehearsed(state: ChannelState, outcome: Outcome, now: datetime, chance: float) -> ChannelState:
@@ -177,6 +205,14 @@ def _after_failure(
     return _with_next_probe(paused, now, chance)
 
 
+def _after_joining(failed: ChannelState, tried: Tried, now: datetime, chance: float, *, in_doubt: bool) -> ChannelState:
+    """Return the state after a recipient has joined those in doubt, or has shown that it is about us."""
+    failures = 1 if failed.reason in AT_ONCE else PATIENCE
+    next_first = (tried, *(each for each in failed.tried if each != tried))
+    joined = replace(failed, failures=failures, in_doubt=in_doubt, tried=next_first)
+    return _with_next_probe(joined, now, chance)
+
+
 def _after_probe(probed: ChannelState, now: datetime, chance: float) -> ChannelState:
     """Return the state after an attempt that doesn't change whether the channel is paused."""
     if not probed.is_probe_due(now):
@@ -193,7 +229,10 @@ def _with_next_probe(paused: ChannelState, now: datetime, chance: float) -> Chan
     delays = SLOW if at_once and paused.reason is not Reason.UNCLEAR else (*DELAYS, LAST_DELAY)
     probes = paused.failures - (1 if at_once else PATIENCE)
     delay = delays[min(max(probes, 0), len(delays) - 1)]
-    return replace(paused, probe_at=now + max(spread(delay, chance), paused.asked_to_wait))
+    asked = paused.asked_to_wait
+    if paused.in_doubt and paused.evidence.in_doubt:  # whoever may be tried first
+        asked = min(paused.failing.get(address, now) for address in paused.evidence.in_doubt) - now
+    return replace(paused, probe_at=now + max(spread(delay, chance), asked))
 
 
 def _latest_last(tried: tuple[Tried, ...], latest: Tried) -> tuple[Tried, ...]:

@@ -49,7 +49,7 @@ class Claim:
     now: datetime
     probe: bool = False
     without: frozenset[str] = frozenset()
-    """Recipients that wait for a probe."""
+    """Recipients that wait for a probe, or, for a probe, as their services asked."""
     paused_at: datetime | None = None
     """Since when the channel is paused in this process."""
     holds_own: bool = False
@@ -146,7 +146,8 @@ class Claimer:
             if claims.works_elsewhere(connection, wanted.channel, since):
                 return ClaimResult(works_elsewhere=True)
             # Better than no probe at all: it would never be seen that the channel works again.
-            own = claims.due(connection, wanted.channel, wanted.now, probe=True, most=most, with_own=True)
+            which: dict[str, Any] = {"probe": True, "with_own": True, "without": wanted.without}
+            own = claims.due(connection, wanted.channel, wanted.now, most=most, **which)
             due = without_untimely(connection, own, self._escalator, wanted.now)
         if not due:
             return ClaimResult()

@@ -203,7 +203,7 @@ class Lane:
         deadline = asyncio.get_running_loop().time() + self._times.send_within
         outcome: Outcome
         try:
-            outcome = await self.channel.rehearse(self.state.suspect, deadline)
+            outcome = await self.channel.rehearse(self.state.suspect(self._clock.now()), deadline)
         except Exception as error:
             log.exception("delivery.defect", detail="a rehearsal raised an exception; this is a defect in alertgate")
             outcome = Transient(Reason.INTERNAL, f"{type(error).__name__}: {error}")
