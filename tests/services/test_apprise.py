@@ -112,6 +112,7 @@ async def test_a_service_that_hangs_ends_before_the_lease(fake):
     await channel.close()
     assert (outcome.word, outcome.reason, outcome.is_unanswered) == ("transient", Reason.TIMEOUT, True)
     assert "may still be sent" in outcome.reply
+    assert outcome.if_alone.reason is Reason.UNREACHABLE  # others are other services
 
 
 async def test_apprise_itself_may_hang():
@@ -130,13 +131,18 @@ async def test_apprise_itself_may_hang():
     assert entered.is_set()
     end.set()
     await channel.close()
-    assert (outcome.reason, outcome.is_unanswered) == (Reason.TIMEOUT, True)
+    assert (outcome.reason, outcome.is_unanswered, outcome.if_alone.reason) == (
+        Reason.TIMEOUT,
+        True,
+        Reason.UNREACHABLE,
+    )
 
 
 async def test_nothing_is_sent_after_the_deadline(channel, fake):
     """Another process may have the message by then."""
     outcome = await channel.send(message(at(fake)), soon(0.5))
-    assert (outcome.reason, outcome.is_unanswered, fake.asked) == (Reason.TIMEOUT, False, [])
+    assert (outcome.reason, outcome.is_unanswered, outcome.if_alone) == (Reason.TIMEOUT, False, None)
+    assert fake.asked == []
 
 
 @pytest.mark.parametrize(

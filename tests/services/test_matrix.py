@@ -8,9 +8,11 @@ import pytest
 from starlette.responses import HTMLResponse
 
 from alertgate.model import ChannelName
+from alertgate.notify.breaker import PATIENCE, ChannelState, after
 from alertgate.notify.channels import matrix
 from alertgate.notify.channels.base import Level, Reason, Sent, Transient
 from alertgate.notify.channels.service import Reply
+from alertgate.notify.evidence import Tried, weigh
 from tests.fakes import FakeClock
 from tests.services import hooks
 from tests.services.hooks import HOSTILE, LINK, NOW, incident, message
@@ -140,6 +142,35 @@ def test_what_a_homeserver_means(status, body, word, reason):
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     found = matrix.outcome(Reply(status, raw, {}, str), NOW)
     assert (found.word, found.reason) == (word, reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "alone"),
+    [
+        (500, {"errcode": "M_UNKNOWN"}, Reason.RECIPIENT_BUSY),
+        (502, "", Reason.RECIPIENT_BUSY),
+        (403, {"errcode": "M_GUEST_ACCESS_FORBIDDEN"}, Reason.RECIPIENT_BUSY),
+        (200, "<html>", None),
+        (429, {"errcode": "M_LIMIT_EXCEEDED"}, None),
+        (429, "", None),
+        (401, {"errcode": "M_UNKNOWN_TOKEN"}, None),
+    ],
+)
+def test_what_may_be_about_one_room(status, body, alone):
+    """It is tried again for as long as any other, and keeps nobody else waiting."""
+    raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+    found = matrix.outcome(Reply(status, raw, {"retry-after": "60"}, str), NOW)
+    assert (found.word, found.if_alone and (found.if_alone.word, found.if_alone.reason)) == (T, alone and (T, alone))
+
+
+def test_a_room_that_always_fails_does_not_pause_the_others():
+    """Whatever it is that ails it: it alone waits."""
+    state, at = ChannelState(), NOW
+    for number in range(PATIENCE + 1):
+        failed = matrix.outcome(Reply(500, b'{"errcode":"M_UNKNOWN"}', {}, str), NOW)
+        state = after(state, weigh(state.evidence, Tried("!broken:hs", f"{number}"), failed, at), at, 0.5)
+        at += timedelta(seconds=10)
+    assert (state.up, state.admits("!broken:hs"), state.admits(ROOM)) == (False, False, True)
 
 
 @pytest.mark.parametrize(

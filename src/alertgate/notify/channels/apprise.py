@@ -29,7 +29,7 @@ from alertgate.notify.channels.base import (
     Transient,
 )
 from alertgate.notify.channels.hidden import Secrets
-from alertgate.notify.channels.hook import advise, said_by, soon
+from alertgate.notify.channels.hook import advise, alone, said_by, soon
 from alertgate.notify.channels.service import LONGEST_TEXT, WITHIN
 from alertgate.policy.surroundings import AddressCheck
 
@@ -112,7 +112,7 @@ class Post:
                 return await loop.run_in_executor(self._threads, run)
         except TimeoutError:
             said = f"apprise: not done within {within:.0f} s; it may still be sent"
-            return Transient(Reason.TIMEOUT, said, is_unanswered=True)
+            return alone(Transient(Reason.TIMEOUT, said, is_unanswered=True))
 
     def _read(self, address: str) -> Outcome:
         found = self._opened(address)
@@ -167,10 +167,10 @@ def read(result: Any, hide: Callable[[str], str]) -> Outcome:
     if result.status.name == "SUCCESS" and attempts and all(service.attempts[-1] for service in services):
         return Sent(f"{words} took it" if names else "apprise took it")
     if "FAILURE" not in statuses:
-        return Transient(Reason.TIMEOUT, f"{words} (no answer in time; it may still be sent)", is_unanswered=True)
+        said = f"{words} (no answer in time; it may still be sent)"
+        return alone(Transient(Reason.TIMEOUT, said, is_unanswered=True))
     if _NO_CONNECTION.search(logs):  # a service that was silent for too long is told in the same words
-        unreachable = Transient(Reason.UNREACHABLE, words)
-        return Transient(Reason.CONNECTION, words, if_alone=unreachable, is_unanswered=True)
+        return alone(Transient(Reason.CONNECTION, words, is_unanswered=True))
     return Transient(Reason.REFUSED, words)
 
 

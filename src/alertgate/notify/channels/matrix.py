@@ -32,6 +32,7 @@ LARGEST = 16_000
 _API = "/_matrix/client/v3"
 _ROOM = re.compile(r"![^\s:\x00-\x1f]{1,250}(:[A-Za-z0-9.\-\[\]:]{1,230})?")
 _LOGIN = Transient(Reason.CREDENTIALS, "")
+_SLOWER = Transient(Reason.TRY_LATER, "")
 _TOO_LARGE = Permanent(Reason.TOO_LARGE, "", of_content=True)
 _UNREADABLE = Permanent(Reason.FORMAT, "", of_content=True)
 _CODES: Mapping[str, Transient | Permanent] = MappingProxyType(
@@ -42,10 +43,10 @@ _CODES: Mapping[str, Transient | Permanent] = MappingProxyType(
         "M_NOT_FOUND": Permanent(Reason.NO_SUCH_RECIPIENT, ""),
         "M_TOO_LARGE": _TOO_LARGE,
         **dict.fromkeys(("M_BAD_JSON", "M_NOT_JSON", "M_INVALID_PARAM", "M_MISSING_PARAM"), _UNREADABLE),
-        "M_LIMIT_EXCEEDED": Transient(Reason.TRY_LATER, ""),
+        "M_LIMIT_EXCEEDED": _SLOWER,
     }
 )
-_STATUSES: Mapping[int, Transient | Permanent] = MappingProxyType({401: _LOGIN, 413: _TOO_LARGE})
+_STATUSES: Mapping[int, Transient | Permanent] = MappingProxyType({401: _LOGIN, 413: _TOO_LARGE, 429: _SLOWER})
 """What an answer without a known code means."""
 
 
@@ -72,10 +73,12 @@ def outcome(reply: Reply, now: datetime) -> Outcome:
             return Sent(reply.said(event))
         return Transient(Reason.TRY_LATER, f"{reply.said()} (not an answer of a homeserver)")
     words = reply.said(f"{code} {said.get('error', '')}" if code else None)
-    found = _CODES.get(str(code)) or _STATUSES.get(reply.status) or Transient(Reason.TRY_LATER, "")
+    wait = reply.retry_after(now) or _milliseconds(said.get("retry_after_ms"))
+    found = _CODES.get(str(code)) or _STATUSES.get(reply.status)
+    if found is None:  # it may be for what the room is: others are written to meanwhile
+        return Transient(Reason.TRY_LATER, words, Transient(Reason.RECIPIENT_BUSY, words, retry_in=wait), retry_in=wait)
     if isinstance(found, Permanent):
         return replace(found, reply=words)
-    wait = reply.retry_after(now) or _milliseconds(said.get("retry_after_ms"))
     return replace(found, reply=words, retry_in=wait if found.reason is Reason.TRY_LATER else None)
 
 
@@ -143,6 +146,8 @@ _ADVICE = MappingProxyType(
         Reason.CREDENTIALS: "the homeserver refuses MATRIX_TOKEN: log in anew and set the new token; logging out in an "
         "app ends the token of that session (docs/channels/matrix.md)",
         Reason.REFUSED: "the account of MATRIX_TOKEN may not write there: invite it to the room, and join with it",
+        Reason.RECIPIENT_BUSY: "the homeserver takes nothing for this room, though it does for others: its own words "
+        "say more; it is tried again",
         Reason.NO_SUCH_RECIPIENT: "the homeserver doesn't know this room: compare its id with that in the room's "
         "settings",
         Reason.CONNECTION: "the homeserver can't be reached: check MATRIX_URL and this machine's network; in a private "
