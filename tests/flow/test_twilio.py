@@ -10,8 +10,10 @@ from httpx import Response
 from alertgate.group.replies import code_of, told_lately
 from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus
 from alertgate.notify.budget import Budget
+from alertgate.notify.channels.twilio_advice import CODES
+from alertgate.notify.failure_words import why
 from alertgate.proof import Proof
-from alertgate.store import follow, incidents
+from alertgate.store import failures, follow, incidents
 from tests.conftest import API_BEARER, Running, serving
 from tests.fakes import START, FakeClock, until
 from tests.services.server import serve
@@ -367,6 +369,25 @@ async def test_what_came_back_counts_against_the_daily_limit(open_phone):
         budgets = phone.running.gate.deliverer.budgets
         await until(lambda: asyncio.sleep(0.01, budgets["twilio"] is Budget.EXHAUSTED))
         assert len(phone.account.texts) == 2
+
+
+async def test_what_an_unregistered_number_kept_from_its_contact_is_told_once_texts_arrive(open_phone):
+    """The failure says what to do. Nothing is sent again by itself before the next alarm, whose text arrives."""
+    async with open_phone() as phone:
+        await phone.alert("leak")
+        await phone.ends(phone.account.texts[0], "undelivered", code=30034)
+        await phone.passes(hours=2)
+        assert len(phone.account.texts) == 1
+        [failed] = await phone.running.gate.store.read(lambda connection: failures.latest(connection, 9))
+        said = list(why(failed, phone.running.gate.settings))
+        assert said[1:] == [f"What to do: {CODES[30034]}", "It is sent by itself once its channel works."]
+        await phone.alert("smoke")
+        await phone.ends(phone.account.texts[1], "delivered")
+        await phone.running.settled()
+        await until(lambda: asyncio.sleep(0.01, len(phone.account.texts) == 3))
+        assert "leak" in phone.account.texts[2].fields["Body"]
+        await phone.running.settled()
+        assert await phone.running.gate.store.read(failures.number) == 0
 
 
 async def test_nobody_is_called_again_for_what_somebody_has(open_phone):

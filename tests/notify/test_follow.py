@@ -31,7 +31,15 @@ from alertgate.model import (
 from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Followed, Learned, Message, Outcome, Permanent, Reason, Sent, Transient
 from alertgate.notify.directory import Directory
-from alertgate.notify.follow import MOST_TRIES, SENT_AGAIN_AFTER, SETTLE_AGAIN, SETTLED_WITHIN, SETTLES_FOR, FollowJob
+from alertgate.notify.follow import (
+    MISSED_AGAIN,
+    MOST_TRIES,
+    SENT_AGAIN_AFTER,
+    SETTLE_AGAIN,
+    SETTLED_WITHIN,
+    SETTLES_FOR,
+    FollowJob,
+)
 from alertgate.proof import Proof
 from alertgate.store import (
     Connection,
@@ -386,6 +394,24 @@ async def test_what_can_never_arrive_is_not_sent_again_as_after_an_outage(world:
     await world.later(seconds=10)
     assert world.now(push).status is FAILED
     assert not world.store.read_now(lambda c: untold.any_missed(c, world.service.name))
+
+
+async def test_what_did_not_arrive_because_of_us_is_told_once_something_arrives(world: World):
+    """The sender wasn't registered. Once it is, the next message to its contact shows it."""
+    push, other = world.sent(), world.sent(address="ben")
+    for _ in (push, other):
+        world.service.says.append(Learned(failure=Permanent(Reason.SENDER_REFUSED, "failed 30034")))
+    await world.later(seconds=10)
+    failed_at = world.clock.now()
+    for each in (push, other):
+        stored = world.now(each)
+        assert (stored.status, stored.missed_since, stored.due_at) == (FAILED, each.due_at, failed_at + MISSED_AGAIN)
+    woken = len(world.woken)
+    world.sent(follow_at=failed_at + timedelta(seconds=10))
+    world.service.says.append(Learned(Proof.DELIVERED, "the carrier's receipt"))
+    await world.later(seconds=10)
+    assert (world.now(push).due_at, len(world.woken)) == (world.clock.now(), woken + 1)
+    assert world.now(other).due_at == failed_at + MISSED_AGAIN
 
 
 @pytest.mark.parametrize(("resolution", "status"), [(Resolution.ALERT, CANCELLED), (Resolution.SILENCE, PENDING)])

@@ -24,13 +24,22 @@ from alertgate.model import (
     Resolution,
 )
 from alertgate.notify.attempt import Sender
-from alertgate.notify.channels.base import Channel, Followed, Follower, Learned, Permanent, Sent, Transient
+from alertgate.notify.channels.base import (
+    CHANNEL_WIDE,
+    Channel,
+    Followed,
+    Follower,
+    Learned,
+    Permanent,
+    Sent,
+    Transient,
+)
 from alertgate.notify.claim import with_contents
 from alertgate.notify.context import DigestContext, MessageContext
 from alertgate.notify.mute import is_silenced
 from alertgate.notify.render.message import render
 from alertgate.proof import Proof
-from alertgate.store import Connection, attempts, follow, incidents, leases, notifications
+from alertgate.store import Connection, attempts, follow, incidents, leases, notifications, upkeep
 from alertgate.store.engine import Store
 from alertgate.store.follow import Due
 
@@ -44,6 +53,9 @@ SETTLED_WITHIN = timedelta(hours=6)
 SETTLES_FOR = timedelta(days=2)
 """For how long after it was sent a service hears how a message's incident ended, though it isn't asked any more."""
 SENT_AGAIN_AFTER = timedelta(minutes=1)
+MISSED_AGAIN = timedelta(days=1)
+"""After so long a message is sent once more that didn't arrive because of us, if nothing has reached its contact since:
+each try may cost money, and nobody can be asked whether it would arrive."""
 MOST_TRIES = 3
 """How often a message is sent that its service took, and that didn't arrive for a while."""
 
@@ -164,9 +176,7 @@ class FollowJob:
         """Record what a service says of a message: these are all that it carries. Also for what it says unasked."""
         now = self._clock.now()
         if learned.proof:
-            raised = await self._store.write(
-                partial(follow.prove, told=told, proof=learned.proof, at=learned.at or now, by=learned.by)
-            )
+            raised = await self._store.write(partial(self._prove, told=told, learned=learned, now=now))
             for each in raised:
                 self._metrics.proved(each.channel, learned.proof)
                 log.info(
@@ -177,6 +187,8 @@ class FollowJob:
                     proof=learned.proof,
                     by=learned.by,
                 )
+            if raised:
+                self._wake()
             if learned.proof is Proof.ACKNOWLEDGED:
                 for each in told:
                     await self._acknowledge(each, learned.by, now)
@@ -208,6 +220,17 @@ class FollowJob:
         until = _sent_at(told) + SETTLES_FOR
         return until if told.channel in self._settling and now < until else None
 
+    @staticmethod
+    def _prove(
+        connection: Connection, told: Sequence[Notification], learned: Learned, now: datetime
+    ) -> list[Notification]:
+        """Raise the proof of these; what arrives shows that what its contact missed would arrive by now, too."""
+        proof = learned.proof or Proof.SENT
+        raised = follow.prove(connection, told, proof, learned.at or now, learned.by)
+        if raised and proof.rank >= Proof.DELIVERED.rank:
+            upkeep.tell_missed(connection, told[0].channel, told[0].address, now)
+        return raised
+
     def _fail(
         self, connection: Connection, told: Sequence[Notification], failure: Transient | Permanent, now: datetime
     ) -> list[Notification]:
@@ -233,6 +256,9 @@ class FollowJob:
         if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
             due_at = now + max(SENT_AGAIN_AFTER, failure.retry_in or timedelta(0))
             return replace(ended, status=NotificationStatus.PENDING, due_at=due_at, finished_at=None, receipt=None)
+        if failure.reason in CHANNEL_WIDE:  # it is about us, and so an outage, though its service takes what is sent
+            since, due_at = current.missed_since or current.due_at, now + MISSED_AGAIN
+            return replace(ended, status=NotificationStatus.FAILED, missed_since=since, due_at=due_at)
         return replace(ended, status=NotificationStatus.FAILED)
 
     @staticmethod

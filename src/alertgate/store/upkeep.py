@@ -82,6 +82,15 @@ def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -
     return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
 
 
+def tell_missed(connection: Connection, channel: ChannelName, address: str, now: datetime) -> int:
+    """Make due now what was given up on because a channel kept it from this address; return how many.
+
+    What arrived there since shows that the channel works.
+    """
+    waiting = (_n.channel == channel, _n.address == address, IS_GIVEN_UP, _n.due_at > now)
+    return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
+
+
 def note_missed(connection: Connection, channel: ChannelName, paused_at: datetime, now: datetime) -> int:
     """Note on what is due that its channel is away, paused since then; return on how many it was noted.
 
