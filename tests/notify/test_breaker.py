@@ -323,6 +323,22 @@ def test_a_wait_that_a_service_asked_for_counts_once(asked, wait):
     assert rehearsed(state, said, at, 0.5).probe_at == at + wait
 
 
+@pytest.mark.parametrize(
+    ("failed", "up"),
+    [
+        (Transient(Reason.TRY_LATER, "429 Too Many Requests", retry_in=timedelta(minutes=5)), False),
+        (Transient(Reason.TRY_LATER, "429 Too Many Requests", retry_in=timedelta(seconds=59)), True),
+        (Transient(Reason.TOO_MANY_LOGINS, "429", retry_in=timedelta(minutes=1)), False),
+        (alone(Transient(Reason.TRY_LATER, "429 slow down", retry_in=timedelta(hours=1))), True),
+    ],
+)
+def test_a_service_that_asks_all_of_us_to_wait_for_long_is_believed_at_once(failed, up):
+    """Whoever goes on asking is kept out for longer. A short wait is over before anybody misses something."""
+    state = attempted(ChannelState(), failed, START)
+    assert state.up is up
+    assert up or state.probe_at == START + failed.retry_in
+
+
 def test_a_rehearsal_changes_nothing_once_the_channel_works():
     """A message was sent while it ran."""
     state = attempted(failing(Reason.CREDENTIALS, 1), Sent("250 OK"), START)

@@ -32,6 +32,8 @@ AT_ONCE = frozenset(
 """Reasons that pause a channel at the first failure, because the next attempt would fail the same way."""
 PATIENCE = 3
 """How many channel-wide failures in a row, for any other reason, pause a channel."""
+LONG = timedelta(minutes=1)
+"""A service that asks all of us to wait for so long pauses its channel at once: it bans who goes on."""
 SLOW = (timedelta(minutes=1), timedelta(minutes=5), LAST_DELAY)
 """Delays between probes when only an operator, or the next day, can fix the cause."""
 SEEN_LATE = frozenset({Reason.SENDER_REFUSED, Reason.DAILY_LIMIT, Reason.UNCLEAR})
@@ -199,7 +201,8 @@ def _after_failure(
         # In flight when the channel was paused, or to a recipient that didn't have to wait: not a failed probe.
         return replace(failed, in_doubt=before.in_doubt and in_doubt)
     failed = replace(failed, failures=before.failures + 1)
-    if before.up and failed.reason not in AT_ONCE and failed.failures < PATIENCE:
+    is_clear = failed.reason in AT_ONCE or (failed.asked_to_wait >= LONG and not in_doubt)
+    if before.up and not is_clear and failed.failures < PATIENCE:
         return failed
     paused = replace(failed, paused_at=before.paused_at or now, in_doubt=in_doubt)
     return _with_next_probe(paused, now, chance)
