@@ -2,15 +2,20 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from alertgate.device import DeviceState, VitalsHour
 from alertgate.model import IncidentStatus, Resolution, Severity, Signal
 from alertgate.policy.devices import DeviceRule
-from alertgate.store import incidents
+from alertgate.policy.keeper import PolicyKeeper, PolicyReason
+from alertgate.policy.load import digest
+from alertgate.policy.surroundings import Surroundings
+from alertgate.store import incidents, policies
 from alertgate.store.engine import Store
-from tests.accept.device_fleet import DAY, HOUR, MINUTE, RULES, Fleet, device_id, rule
+from alertgate.store.policies import StoredPolicy
+from tests.accept.device_fleet import DAY, HOUR, MINUTE, RULES, TARGETS, Fleet, device_id, rule
 from tests.fakes import START, FakeClock
 
 EVERY = timedelta(hours=1)
@@ -100,6 +105,46 @@ async def test_what_isnt_expected_any_more_is_over_with_a_reason(fleet: Fleet):
     assert "Front door: nobody asks for this any more, by alertgate.toml." in ends
     assert any("isn't overdue by what counts now" in each for each in ends)
     assert fleet.state(1) is DeviceState.FINE
+
+
+async def test_while_no_policy_can_be_read_nothing_is_over_and_nothing_counts_anew(fleet: Fleet, tmp_path: Path):
+    """A version was rolled back, and reads neither the file nor what is stored: that isn't what nobody expects."""
+    path = tmp_path / "alertgate.toml"
+    good = "".join(f'[devices.{device_id(n)}]\nexpect_every = "10m"\n' for n in (1, 2, 3))
+
+    async def runs(keeper: PolicyKeeper, minutes: int, speaks: int) -> None:
+        fleet.policy = keeper.current.policy
+        for _ in range(minutes * 3):
+            fleet.clock.move(seconds=20)
+            fleet.hear(speaks)
+            await fleet.look()
+
+    def restarted() -> PolicyKeeper:
+        around = Surroundings(recipients=TARGETS)
+        keeper = PolicyKeeper(fleet.store, fleet.clock, path, lambda: around, named=True)
+        keeper.start()
+        fleet.start()
+        return keeper
+
+    path.write_text(good)
+    await runs(restarted(), 13, speaks=2)
+    assert fleet.open() == [(SILENT, device_id(1)), (SILENT, device_id(3))]
+    newer = good + 'a_newer_key = "1h"\n'
+    path.write_text(newer)
+    with fleet.store.transaction() as connection:
+        policies.save(connection, StoredPolicy(newer, digest(newer), fleet.clock.now()))
+    keeper = restarted()
+    assert keeper.current.reason is PolicyReason.STORED_INVALID
+    said, since = fleet.said(), fleet.clock.now()
+    await runs(keeper, 13, speaks=3)
+    assert fleet.said() == said
+    path.write_text(good)
+    await keeper.reload()
+    await runs(keeper, 1, speaks=3)
+    assert fleet.open() == [(SILENT, device_id(1)), (SILENT, device_id(2))]
+    over, begun = fleet.said()[len(said) :]
+    assert (over.device, "heard again" in (over.message or "")) == (device_id(3), True)
+    assert f"has said nothing since {since:%H:%M};" in (begun.message or "")
 
 
 async def test_a_new_device_counts_from_the_reload(fleet: Fleet):

@@ -293,8 +293,13 @@ async def test_a_stored_policy_of_another_version_is_told_once(store: Store, pat
     assert in_force(other) == ([], PolicyReason.STORED_INVALID)
     assert other.trouble == (
         f"the policy file {path} isn't used, because the stored policy is from another version of alertgate; "
-        "no policy is in force"
+        "no policy is in force, and no device is watched"
     )
+    assert (one.current.policy.stands_in, other.current.policy.stands_in) == (False, True)
+    with store.transaction() as connection:
+        forget(connection, START)
+    await other.follow()
+    assert (in_force(other), other.current.policy.stands_in) == (([], PolicyReason.FOLLOWED), False)
 
 
 def test_a_channel_that_is_set_up_no_more_costs_no_other_contact(store: Store, path: Path):

@@ -89,6 +89,20 @@ class Turn:
         rows.save_watching(connection, Watching(self._owner, now + LEASE, now, wide))
         return True
 
+    def stand_still(self, connection: Connection, now: datetime) -> None:
+        """Note that events are accepted, so that no deadline moves, and leave the watch to another replica.
+
+        For as long as this one can't know what is expected of devices.
+        """
+        if self.begin(connection, now):
+            self.release(connection)
+
+    def release(self, connection: Connection) -> None:
+        """Leave the watch to whoever begins next, if this replica has it."""
+        watching = rows.watching(connection)
+        if watching.owner == self._owner:
+            rows.save_watching(connection, replace(watching, owner=None, lease_until=None))
+
     def _missed(self, connection: Connection, began_at: datetime, ended_at: datetime) -> None:
         rows.add_downtime(connection, Downtime(self._new_id(ended_at), began_at, ended_at))
         rows.forget_downtimes(connection, ended_at - KEPT)

@@ -37,8 +37,12 @@ class DeviceWatch:
         self._expectations = Expectations(())
 
     async def run(self) -> None:
-        """Decide about the devices that are due. Raises StoreUnavailable."""
+        """Decide about the devices that are due; nothing while no policy can be read. Raises StoreUnavailable."""
         now = self._clock.now()
+        if self._directory.policy.stands_in:
+            self._expected = None
+            await self._store.write(lambda connection: self._turn.stand_still(connection, now))
+            return
         to_compare = self._is_to_compare()
         needed = await self._store.read(lambda connection: self._turn.needed(connection, now))
         if not needed and not (to_compare and await self._store.read(lambda c: self._turn.is_mine(c, now))):

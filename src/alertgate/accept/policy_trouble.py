@@ -24,4 +24,6 @@ CAUSES: Mapping[PolicyReason, Cause] = MappingProxyType(
 
 def note(policies: PolicyKeeper, own_alerts: OwnAlerts) -> None:
     """Note whether the policy's file can be used; only changes count."""
-    own_alerts.lasts(Trouble.POLICY, ABOUT, CAUSES.get(policies.current.reason), Severity.WARNING)
+    current = policies.current
+    cause = Cause.POLICY_UNREAD if current.policy.stands_in else CAUSES.get(current.reason)
+    own_alerts.lasts(Trouble.POLICY, ABOUT, cause, Severity.WARNING)

@@ -114,7 +114,8 @@ class PolicyKeeper:
         if problem is None:
             return None
         kept = f"the last good policy ({self.current.name}) stays" if self.current.name else "no policy is"
-        return f"the policy file {self._path} {problem}; {kept} in force"
+        unwatched = ", and no device is watched" if self.current.policy.stands_in else ""
+        return f"the policy file {self._path} {problem}; {kept} in force{unwatched}"
 
     @property
     def secrets(self) -> Mapping[str, str]:
@@ -182,12 +183,17 @@ class PolicyKeeper:
         try:
             policy = (file and file.policy) or self._known(stored)
         except PolicyInvalid as invalid:
-            kept = replace(self.current, reason=PolicyReason.STORED_INVALID)
-            return _Choice(kept, invalid.problems, unreadable=stored.digest)
+            return _Choice(self._without(), invalid.problems, unreadable=stored.digest)
         in_force = InForce(policy, stored.digest, reason)
         if reason in TROUBLES or reason is PolicyReason.NO_FILE:
             return _Choice(in_force, found)
         return _Choice(in_force, found, list(unreachable(policy, self._surroundings)), self._doubts(policy))
+
+    def _without(self) -> InForce:
+        """Return what is in force while the stored policy can't be read: the one before, if there is one."""
+        if self.current.name:
+            return replace(self.current, reason=PolicyReason.STORED_INVALID)
+        return InForce(replace(self.current.policy, stands_in=True), "", PolicyReason.STORED_INVALID)
 
     def _known(self, stored: StoredPolicy) -> Policy:
         """Return a stored policy. Raises PolicyInvalid if this version can't read it.

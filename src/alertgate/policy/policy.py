@@ -46,6 +46,8 @@ class Policy:
     devices: tuple[DeviceRule, ...] = ()
     readers_zone: ZoneInfo = UTC
     """Of the times in messages, pages, trails and commands: the one that the settings name, else the file's."""
+    stands_in: bool = False
+    """Whether it stands in for one that this version can't read, and that may say much of which this says nothing."""
 
     @property
     def has_people(self) -> bool:

@@ -42,8 +42,8 @@ ADVICE = MappingProxyType(
         "persists, restart the service",
         AuditFinding.NOBODY_TOLD: "nobody was or will be notified about an incident; find out why its notifications "
         "failed (`alertgate failures`), and retry or dismiss them",
-        AuditFinding.UNWATCHED: "nobody watches the devices, so no silence is told; look for job.defect and job.failed "
-        "of the device watch in the log, and restart the service",
+        AuditFinding.UNWATCHED: "nobody watches the devices, so no silence is told; look for policy.kept, and for "
+        "job.defect and job.failed of the device watch, in the log, and restart the service",
         AuditFinding.UNREADABLE: "the store can't be read; the log says why",
     }
 )

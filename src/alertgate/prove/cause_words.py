@@ -12,6 +12,8 @@ class CauseWords(NamedTuple):
 
     why: str
     remedy: str
+    means: str = ""
+    """What it means, where that is something else than what the trouble means."""
 
 
 CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
@@ -61,6 +63,13 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
         Cause.POLICY_FOREIGN: CauseWords(
             "the stored policy is from another version of alertgate",
             "Run the same version everywhere, then send SIGHUP.",
+        ),
+        Cause.POLICY_UNREAD: CauseWords(
+            "this version can't read the stored policy",
+            "Run the version of alertgate again that stored it; or run `alertgate check`, which names each problem, "
+            "fix the file, and send SIGHUP.",
+            "No policy is in force: the recipients of the settings are told of everything, at any hour. Devices aren't "
+            "watched: no silence is told, and none is over, before a policy is in force again.",
         ),
         Cause.POLICY_FAILED: CauseWords(
             "alertgate itself failed at reading it",
@@ -171,8 +180,9 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
         ),
         Cause.AUDIT_UNWATCHED: CauseWords(
             "nobody watches the devices, so no silence is told",
-            "Look for job.defect and job.failed of the device watch in the log, and restart alertgate. Until this is "
-            "over, `alertgate devices` shows when each was heard.",
+            "If the policy file isn't used either, see to that. Else look for job.defect and job.failed of the device "
+            "watch in the log, and restart alertgate. Until this is over, `alertgate devices` shows when each was "
+            "heard.",
         ),
         Cause.AUDIT_UNREADABLE: CauseWords(
             "the database couldn't be read", "Look for audit.found and store.failed in the log: they have its error."

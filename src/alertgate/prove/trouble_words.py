@@ -153,7 +153,8 @@ def message(subject: Subject, tally: Tally | None, now: datetime, *, over: bool)
         return "\n".join([*lines, words.over])
     if tally.detail:
         lines.append(words.detail.format(detail=tally.detail))
-    return "\n".join([*lines, words.means, f"What to do: {_remedies(subject, tally)}"])
+    means = next((text for cause in _by_count(tally.causes) if (text := CAUSES[cause].means)), words.means)
+    return "\n".join([*lines, means, f"What to do: {_remedies(subject, tally)}"])
 
 
 def _remedies(subject: Subject, tally: Tally) -> str:

@@ -76,6 +76,7 @@ class Cause(StrEnum):
     POLICY_INVALID = "policy_invalid"
     POLICY_UNSTORED = "policy_unstored"
     POLICY_FOREIGN = "policy_foreign"
+    POLICY_UNREAD = "policy_unread"  # the same, and there is none before it that could stay in force
     POLICY_FAILED = "policy_failed"
     CHANNEL_LOGIN = "channel_login"
     CHANNEL_LOGINS = "channel_logins"
