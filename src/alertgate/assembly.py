@@ -242,7 +242,7 @@ def device_watch(
     """Return what watches the devices."""
     reporter = DeviceReporter(recorder, directory, ids, settings.severities, device_name.configured)
     turn = Turn(reporter, secrets.token_hex(8), settings.grouping.interval, ids)
-    return DeviceWatch(store, turn, directory, clock, wake=wake)
+    return DeviceWatch(store, turn, directory, clock, wake=wake, names=settings.devices)
 
 
 def follower(

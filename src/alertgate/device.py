@@ -73,6 +73,11 @@ class Device:
     """How long it was silent between two signs of life, over a fortnight (`devices --suggest`)."""
 
     @property
+    def was_heard(self) -> bool:
+        """Whether anything ever came from it, or was said of it by the cloud."""
+        return self.first_seen_at is not None or self.last_seen_at is not None
+
+    @property
     def is_told(self) -> bool:
         """Whether its silence has an incident of its own."""
         return self.told_at is not None

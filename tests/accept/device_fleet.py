@@ -62,6 +62,7 @@ class Fleet:
     policy: Policy = field(default_factory=lambda: Policy(people=recipients(TARGETS, Policy().readers_zone)))
     owner: str = "replica-1"
     names: Mapping[str, str] = field(default_factory=dict)
+    """As DEVICES has them."""
     severities: tuple = ()
     woken: int = 0
 
@@ -76,7 +77,7 @@ class Fleet:
         severities = SeverityRules(self.severities, Settings.model_fields["default_severity"].default)
         reporter = DeviceReporter(recorder, directory, ids, severities, self._name)
         turn = Turn(reporter, self.owner, RULES.interval, ids)
-        self.watch = DeviceWatch(self.store, turn, directory, self.clock, wake=self._wake)
+        self.watch = DeviceWatch(self.store, turn, directory, self.clock, wake=self._wake, names=self.names)
 
     def _name(self, device: str | None) -> str | None:
         return self.names.get(device or "")

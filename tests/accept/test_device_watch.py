@@ -91,6 +91,30 @@ async def test_a_device_that_never_spoke_counts_from_the_first_load(fleet: Fleet
     assert (said.message or "").startswith("Front door was never heard; it has been expected since 14:03, every 1 h.")
 
 
+async def test_a_device_that_never_spoke_is_awaited_by_whichever_name_it_has(store: Store):
+    """That of DEVICES counts with a table of its own or without, for globs over names and for all devices."""
+    van = DeviceRule("van *", expect_every=EVERY)
+    names = {device_id(1): "Van 1", device_id(2): "Van 2", device_id(3): "Boat", "another sender's": "Van 3"}
+    fleet = Fleet(store, FakeClock(), names=names)
+    fleet.expect(rule(1), van)
+    await fleet.passes(75 * MINUTE)
+    assert fleet.open() == [(SILENT, device_id(1)), (SILENT, device_id(2))]
+    assert {(each.message or "")[:22] for each in fleet.said()} == {"Van 1 was never heard;", "Van 2 was never heard;"}
+    fleet.expect(van, ALL)
+    await fleet.passes(75 * MINUTE)
+    assert fleet.open() == [(SILENT, device_id(1)), (SILENT, device_id(2)), (SILENT, device_id(3))]
+
+
+async def test_an_id_that_was_wrong_and_is_taken_out_isnt_awaited_any_more(fleet: Fleet):
+    """Though all devices are expected to speak: nobody ever heard of it, and nobody names it now."""
+    fleet.expect(rule(7), ALL)
+    await fleet.passes(2 * HOUR)
+    assert fleet.open() == [(SILENT, device_id(1)), (SILENT, device_id(7))]
+    fleet.expect(rule(1), ALL)
+    await fleet.passes(MINUTE)
+    assert fleet.open() == [(SILENT, device_id(1))]
+
+
 async def test_what_isnt_expected_any_more_is_over_with_a_reason(fleet: Fleet):
     """A reload ends open incidents of what nobody asks for; a longer time between words ends them too."""
     fleet.expect(*(rule(n, expect_every=EVERY, battery=20) for n in (1, 2)))

@@ -135,7 +135,7 @@ class Turn:
         return self._record(connection, alerts)
 
     def _wanted(self, expectations: Expectations, device: Device) -> device_watch.Wanted:
-        return expectations.of(device.id, self._reporter.name(device))
+        return expectations.of(device.id, self._reporter.name(device), was_heard=device.was_heard)
 
     def _heard_again(self, connection: Connection, were: Sequence[Overdue | None], now: datetime) -> None:
         """Note that a device of the wide silence was heard, if one lasts; that another one was late says nothing."""

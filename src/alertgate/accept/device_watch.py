@@ -14,7 +14,9 @@ from alertgate.accept.device_wide import Overdue
 from alertgate.device import Device, DeviceState, Downtime
 from alertgate.model import Severity
 from alertgate.own_events import WatchEvent
+from alertgate.policy.device_names import NONE
 from alertgate.policy.devices import DeviceRule, Expected, expected
+from alertgate.setting_lists import DEVICE_ID
 
 GAP = timedelta(seconds=30)
 """Nobody watched if the watch didn't run for longer than this; and a clock that goes back by more was set back."""
@@ -53,24 +55,32 @@ class Wanted(NamedTuple):
 
 
 class Expectations:
-    """What the rules expect of devices. Those of one device are found by its id, so that thousands cost nothing."""
+    """What the rules expect of devices. Those of one device are found by its id, so that thousands cost nothing.
 
-    def __init__(self, rules: Sequence[DeviceRule]) -> None:
+    `names` are those of DEVICES, which also names devices of other senders, of which no sign of life is known.
+    """
+
+    def __init__(self, rules: Sequence[DeviceRule], names: Mapping[str, str] = NONE) -> None:
         self._by_id: dict[str, list[DeviceRule]] = {}
         for rule in rules:
             if rule.is_id:
                 self._by_id.setdefault(rule.pattern.lower(), []).append(rule)
         self._globs = tuple(rule for rule in rules if not rule.is_id)
+        particles = {each: name for each, name in names.items() if DEVICE_ID.fullmatch(each)}
+        self._names = {**particles, **{each.pattern.lower(): each.name for each in rules if each.is_id and each.name}}
         self._known: dict[tuple[int, ...], Wanted] = {}
         """What devices are wanted to do that the same rules are about."""
 
     @cached_property
     def awaited(self) -> Sequence[str]:
         """The ids, in lower case, of which something is expected though they may never have been heard."""
-        return [each for each, rules in self._by_id.items() if self.of(each, rules[0].name).expected.every]
+        named = {**self._by_id, **self._names}
+        return [each for each in named if self.of(each, self._names.get(each)).expected.every]
 
-    def of(self, device: str, name: str | None) -> Wanted:
-        """Return what is expected of a device."""
+    def of(self, device: str, name: str | None, *, was_heard: bool = True) -> Wanted:
+        """Return what is expected of a device; nothing if nothing of it `was_heard` ever, and nobody names it."""
+        if not was_heard and name is None and device.lower() not in self._by_id:
+            return NOTHING
         rules = [*self._by_id.get(device.lower(), ()), *(each for each in self._globs if each.matches(device, name))]
         if not rules:
             return NOTHING

@@ -1,6 +1,6 @@
 """Watch the devices, every few seconds: one replica does, by a lease in the store, and another takes over from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
@@ -10,6 +10,7 @@ from alertgate.accept.device_watch import Expectations
 from alertgate.clock import Clock
 from alertgate.notify.directory import Directory
 from alertgate.notify.render.text import one_line
+from alertgate.policy.device_names import NONE
 from alertgate.policy.policy import Policy
 from alertgate.store.engine import Store
 
@@ -22,16 +23,27 @@ log = structlog.stdlib.get_logger("alertgate.watch")
 
 
 class DeviceWatch:
-    """Takes its turn where no other replica does. `wake` is called when a notification has become due."""
+    """Takes its turn where no other replica does. `wake` is called when a notification has become due.
+
+    `names` are those of DEVICES: who has one is expected to speak, though it may never have.
+    """
 
     def __init__(
-        self, store: Store, turn: Turn, directory: Directory, clock: Clock, *, wake: Callable[[], None]
+        self,
+        store: Store,
+        turn: Turn,
+        directory: Directory,
+        clock: Clock,
+        *,
+        wake: Callable[[], None],
+        names: Mapping[str, str] = NONE,
     ) -> None:
         self._store = store
         self._turn = turn
         self._directory = directory
         self._clock = clock
         self._wake = wake
+        self._names = names
         self._expected: tuple[Policy, float] | None = None
         """By which policy the devices were compared last, and when, in monotonic seconds."""
         self._expectations = Expectations(())
@@ -62,7 +74,7 @@ class DeviceWatch:
     async def _expect(self) -> None:
         """Compare all devices with what the policy says of them."""
         policy, moment = self._directory.policy, self._clock.monotonic()
-        self._expectations = Expectations(policy.devices)
+        self._expectations = Expectations(policy.devices, self._names)
         now, after = self._clock.now(), ""
         await self._change(partial(self._turn.expect, expectations=self._expectations, changed=[], now=now))
         while True:

@@ -48,8 +48,8 @@ def silent(about: About) -> str:
         since = about.time(device.watched_since or about.now)
         return (
             f"{about.name} was never heard; it has been expected since {since}, every {every}.\n"
-            "What to do: compare its id in alertgate.toml with the console's, and see that the webhook covers its "
-            "events. If it isn't installed yet, remove its expect_every."
+            "What to do: compare its id in alertgate.toml or DEVICES with that in Particle's console, and see that the "
+            "webhook covers its events. If it isn't installed yet, remove it there."
         )
     lines = [f"{about.name} has said nothing since {about.time(device.last_seen_at)}; it should every {every}."]
     if device.offline_at and device.offline_at >= device.last_seen_at:

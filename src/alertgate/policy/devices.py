@@ -91,9 +91,3 @@ def is_named(rules: Sequence[DeviceRule], device: str | None) -> bool:
 def name_of(rules: Sequence[DeviceRule], device: str) -> str | None:
     """Return the name that a device's own table gives it."""
     return next((rule.name for rule in rules if rule.is_id and rule.name and rule.matches(device, None)), None)
-
-
-def awaited(rules: Sequence[DeviceRule]) -> list[str]:
-    """Return the ids, in lower case, of which something is expected, though they may never have been heard."""
-    ids = [rule.pattern.lower() for rule in rules if rule.is_id]
-    return [each for each in ids if expected(rules, each, name_of(rules, each)).every]
