@@ -48,6 +48,9 @@ def test_a_gap_of_a_clock_that_was_set_back_drops_none_of_the_others():
     """Days are dropped by the newest one that is known."""
     found = gaps.add(counted(timedelta(hours=1)), timedelta(hours=2), AT - timedelta(days=3))
     assert gaps.number(found, TODAY) == 2
+    years_ahead = counted(timedelta(hours=1), at=AT + timedelta(days=1000))
+    found = gaps.add(gaps.add(years_ahead, timedelta(hours=2), AT - timedelta(days=1)), timedelta(hours=2), AT)
+    assert gaps.number(found, TODAY) == 2
 
 
 def test_no_gap_is_none():

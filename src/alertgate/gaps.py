@@ -27,7 +27,10 @@ def add(gaps: Json, gap: timedelta, at: datetime) -> Json:
     """Return the counts with one more gap, which ended then, and without days that are too old."""
     if gap <= timedelta(0):
         return gaps
-    counts, day, bucket = read(gaps), at.date().isoformat(), str(_bucket(gap))
+    day, bucket = at.date().isoformat(), str(_bucket(gap))
+    # A day that lies further ahead was counted by a clock that was years ahead: it would have all others dropped.
+    last = (at.date() + timedelta(days=DAYS)).isoformat()
+    counts = {day: of_day for day, of_day in read(gaps).items() if day <= last}
     today = counts.get(day, {})
     more = {**counts, day: {**today, bucket: today.get(bucket, 0) + 1}}
     if today:

@@ -167,6 +167,22 @@ def test_a_clock_of_the_gate_that_was_set_back_makes_no_device_silent():
     assert device.last_seen_at == START
 
 
+def test_after_a_clock_of_the_gate_that_was_set_back_all_is_news_again():
+    """Its battery, that it is reset and that it goes away: what was noted in the future hides none of it."""
+
+    def all_of_it(at: timedelta, battery: float) -> list[Sign]:
+        reset = sign(at, event="spark/device/last_reset", vitals=Vitals(reset="watchdog"))
+        return [sign(at, vitals=Vitals(battery=battery), whole={"battery": battery}), reset, offline(at + MINUTE)]
+
+    ahead = folded(*all_of_it(timedelta(days=400), 80))
+    device = folded(*all_of_it(timedelta(0), 5), *all_of_it(HOUR, 4), device=ahead)
+    assert (device.battery, device.battery_at, device.vitals) == (4, START + HOUR, {"battery": 4})
+    assert device.resets == tuple(at.isoformat() for at in (START, START + HOUR))
+    assert device.outages == tuple((at + MINUTE).isoformat() for at in (START, START + HOUR))
+    assert device.offline_at == START + HOUR + MINUTE
+    assert folded(sign(), device=ahead).offline_at is None
+
+
 def test_offline_begins_at_its_own_time_and_ends_with_the_next_sign():
     """Also if it comes just before `online`, or after it."""
     away = folded(sign(), offline(MINUTE, HOUR))
@@ -212,7 +228,7 @@ def test_outages_and_resets_are_bounded():
 
 def test_the_newest_reading_counts_and_unknown_ones_change_nothing():
     """What a device couldn't measure leaves what it said before, with the time at which it said it."""
-    first = sign(vitals=Vitals(battery=80, strength=50), whole={"n": 1})
+    first = sign(received=HOUR, vitals=Vitals(battery=80, strength=50), whole={"n": 1})
     second = sign(HOUR, vitals=Vitals(strength=60), whole={"n": 2})
     for order in permutations([first, second]):
         device = folded(*order)

@@ -114,7 +114,8 @@ def forecast(hours: Sequence[VitalsHour], now: datetime) -> timedelta | None:
 
     Only readings since it was last charged or changed count.
     """
-    read = [(each.at, each.battery) for each in hours if each.battery is not None and now - each.at <= FORTNIGHT]
+    lately = (each for each in hours if timedelta(0) <= now - each.at <= FORTNIGHT)
+    read = [(each.at, each.battery) for each in lately if each.battery is not None]
     since = max((n for n in range(1, len(read)) if read[n][1] - read[n - 1][1] > CHARGED), default=0)
     read = read[since:]
     if len(read) < LEAST_ROWS or read[-1][0] - read[0][0] < LEAST_SPAN:

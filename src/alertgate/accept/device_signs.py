@@ -115,6 +115,7 @@ def _version(value: Json) -> str | None:
 
 def fold(device: Device, sign: Sign, count: int = 1) -> Device:
     """Return what is known of a device after a sign that stands for `count` events."""
+    before, device = device, _without_future(device, sign.at + AHEAD)
     news: dict[str, Any] = {}
     if sign.presence is Presence.OFFLINE:
         news = {"outages": _with(_without_own(device, sign), sign.began_at, MOST_OUTAGES)}
@@ -126,7 +127,26 @@ def fold(device: Device, sign: Sign, count: int = 1) -> Device:
         after = _with_vitals(after, sign.vitals, sign)
     if after.outages or after.offline_at:
         after = replace(after, offline_at=_offline_at(after))
-    return _noticed(device, after, sign.at)
+    return _noticed(before, after, sign.at)
+
+
+def _without_future(device: Device, now: datetime) -> Device:
+    """Return a device without what was noted before our own clock was set back: nothing would be news beside it."""
+
+    def known(at: datetime | None) -> datetime | None:
+        return at if at and at <= now else None
+
+    def all_known(times: Sequence[str]) -> tuple[str, ...]:
+        return tuple(each for each in times if datetime.fromisoformat(each) <= now)
+
+    return replace(
+        device,
+        offline_at=known(device.offline_at),
+        battery_at=known(device.battery_at),
+        vitals_at=known(device.vitals_at),
+        outages=all_known(device.outages),
+        resets=all_known(device.resets),
+    )
 
 
 def hour_of(sign: Sign) -> VitalsHour | None:
