@@ -213,6 +213,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await gate.own_alerts.close()
             await gate.deliverer.stop(gate.settings.shutdown_timeout)
             await gate.recorder.devices.close(gate.store, gate.clock)
+            await gate.device_watch.close()
     finally:
         gate.store.close()
         log.info("service.stopped")

@@ -241,7 +241,7 @@ def device_watch(
 ) -> DeviceWatch:
     """Return what watches the devices."""
     reporter = DeviceReporter(recorder, directory, ids, settings.severities, device_name.configured)
-    turn = Turn(reporter, secrets.token_hex(8), settings.grouping.interval, ids)
+    turn = Turn(reporter, _owner(store), settings.grouping.interval, ids)
     return DeviceWatch(store, turn, directory, clock, wake=wake, names=settings.devices)
 
 
@@ -307,9 +307,15 @@ def listeners(
 
     heard = TelegramAnswers(act, lambda target: bool(directory.people(target)), names)
     token = settings.telegram_token.get_secret_value()
-    # Of SQLite's one process at a time each takes over from the last one at once, also after a crash.
-    owner = secrets.token_hex(8) if store.dialect == "postgresql" else "the only process"
-    return [TelegramPoll(Bot(settings), store, heard, clock, token=token, owner=owner, pace=pace)]
+    return [TelegramPoll(Bot(settings), store, heard, clock, token=token, owner=_owner(store), pace=pace)]
+
+
+def _owner(store: Store) -> str:
+    """Return what this process is called in a lease.
+
+    Of SQLite's one process at a time each takes over from the last one at once, also after a crash.
+    """
+    return secrets.token_hex(8) if store.dialect == "postgresql" else "the only process"
 
 
 ANSWERED_WITH = {

@@ -64,6 +64,8 @@ class Fleet:
     names: Mapping[str, str] = field(default_factory=dict)
     """As DEVICES has them."""
     severities: tuple = ()
+    through: Any = None
+    """The store as the watch sees it, if that is another one."""
     woken: int = 0
 
     def __post_init__(self) -> None:
@@ -77,7 +79,9 @@ class Fleet:
         severities = SeverityRules(self.severities, Settings.model_fields["default_severity"].default)
         reporter = DeviceReporter(recorder, directory, ids, severities, self._name)
         turn = Turn(reporter, self.owner, RULES.interval, ids)
-        self.watch = DeviceWatch(self.store, turn, directory, self.clock, wake=self._wake, names=self.names)
+        self.watch = DeviceWatch(
+            self.through or self.store, turn, directory, self.clock, wake=self._wake, names=self.names
+        )
 
     def _name(self, device: str | None) -> str | None:
         return self.names.get(device or "")
@@ -166,6 +170,11 @@ class Fleet:
     def watching(self) -> Watching:
         """Return who watches."""
         return self.store.read_now(watch_rows.watching)
+
+    def missed(self) -> list[timedelta]:
+        """Return for how long nobody could be heard, each time."""
+        found = self.store.read_now(watch_rows.known_downtimes)
+        return [each.ended_at - each.began_at for each in found]
 
     def incidents(self) -> list[Incident]:
         """Return the watch's incidents, oldest first."""

@@ -1,5 +1,6 @@
 """The watch of the devices tells of silence, and of its end, on both databases."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alertgate.device import DeviceState, VitalsHour
+from alertgate.errors import StoreUnavailable
 from alertgate.model import IncidentStatus, Resolution, Severity, Signal
 from alertgate.policy.devices import DeviceRule
 from alertgate.policy.keeper import PolicyKeeper, PolicyReason
@@ -16,6 +18,7 @@ from alertgate.store import incidents, policies
 from alertgate.store.engine import Store
 from alertgate.store.policies import StoredPolicy
 from tests.accept.device_fleet import DAY, HOUR, MINUTE, RULES, TARGETS, Fleet, device_id, rule
+from tests.accept.test_own import Away
 from tests.fakes import START, FakeClock
 
 EVERY = timedelta(hours=1)
@@ -327,6 +330,39 @@ async def test_one_replica_watches_and_another_takes_over_within_a_minute(store:
     assert one.watching().owner == "other"
     assert other.open() == [(SILENT, device_id(1)), (SILENT, device_id(2))]
     assert len(other.said()) == 2
+    assert other.missed() == [], "it accepted all the while"
+
+
+@pytest.mark.parametrize(("ends_well", "away", "missed"), [(True, 1, []), (False, 5, []), (True, 90, [90])])
+async def test_a_restart_misses_what_was_sent_while_no_process_ran_and_no_more(
+    store: Store, ends_well: bool, away: int, missed: list[int]
+):
+    """A process that ends leaves the watch; after one that was killed, what comes until its lease ends is heard."""
+    clock = FakeClock()
+    before, again = (Fleet(store, clock, owner=name) for name in ("before", "again"))
+    await before.look()
+    if ends_well:
+        await before.watch.close()
+    clock.move(seconds=away)
+    for _ in range(8):
+        await again.look()
+        assert again.watching().owner == "again" or not ends_well
+        clock.move(seconds=5)
+    assert again.watching().owner == "again"
+    assert again.missed() == [timedelta(seconds=each) for each in missed]
+
+
+async def test_a_time_in_which_the_store_was_away_is_missed(store: Store):
+    """The process ran, and what devices sent was refused."""
+    through = Away(store)
+    fleet = Fleet(store, FakeClock(), through=through)
+    await fleet.look()
+    for through.away in (True, False):
+        for _ in range(12):
+            fleet.clock.move(seconds=5)
+            with suppress(StoreUnavailable):
+                await fleet.look()
+    assert fleet.missed() == [timedelta(seconds=65)]
 
 
 async def test_a_silence_never_ends_because_no_alert_comes(fleet: Fleet):

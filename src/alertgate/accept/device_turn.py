@@ -72,12 +72,15 @@ class Turn:
         """Return whether this replica watches, or may."""
         return not is_others(rows.watching(connection), self._owner, now)
 
-    def begin(self, connection: Connection, now: datetime) -> bool:
-        """Take or renew the lease, and see what the time since the last turn was; False if another replica watches."""
+    def begin(self, connection: Connection, listens_since: datetime, now: datetime) -> bool:
+        """Take or renew the lease, and see what the time since the last turn was; False if another replica watches.
+
+        `listens_since` is since when this one accepts.
+        """
         watching = rows.watching(connection)
         if is_others(watching, self._owner, now):
             return False
-        passed = device_watch.passed(watching.ran_at, now)
+        passed = device_watch.passed(watching.ran_at, listens_since, now)
         wide = watching.wide
         if passed.set_back:
             rows.set_back(connection, passed.set_back, now)
@@ -89,12 +92,12 @@ class Turn:
         rows.save_watching(connection, Watching(self._owner, now + LEASE, now, wide))
         return True
 
-    def stand_still(self, connection: Connection, now: datetime) -> None:
+    def stand_still(self, connection: Connection, listens_since: datetime, now: datetime) -> None:
         """Note that events are accepted, so that no deadline moves, and leave the watch to another replica.
 
         For as long as this one can't know what is expected of devices.
         """
-        if self.begin(connection, now):
+        if self.begin(connection, listens_since, now):
             self.release(connection)
 
     def release(self, connection: Connection) -> None:
@@ -108,8 +111,8 @@ class Turn:
         rows.forget_downtimes(connection, ended_at - KEPT)
         log.warning(
             "watch.missed",
-            detail="nobody watched the devices: their deadlines move by this time, and what they sent then is lost "
-            "unless it is sent again",
+            detail="no process ran, the store couldn't be written, or the clock was set forward: deadlines of devices "
+            "move by this time, and what they sent then is lost unless it is sent again",
             since=began_at.isoformat(),
             until=ended_at.isoformat(),
             seconds=round((ended_at - began_at).total_seconds()),

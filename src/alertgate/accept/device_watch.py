@@ -19,7 +19,7 @@ from alertgate.policy.devices import DeviceRule, Expected, expected
 from alertgate.setting_lists import DEVICE_ID
 
 GAP = timedelta(seconds=30)
-"""Nobody watched if the watch didn't run for longer than this; and a clock that goes back by more was set back."""
+"""A process didn't listen if its watch didn't look for longer; and a clock that goes back by more was set back."""
 SEVERITIES: Mapping[WatchEvent, Severity] = MappingProxyType(
     {
         WatchEvent.SILENT: Severity.WARNING,
@@ -156,13 +156,14 @@ class Passed(NamedTuple):
     """By how much the clock was set back."""
 
 
-def passed(ran_at: datetime | None, now: datetime) -> Passed:
-    """Return whether nobody watched since the watch ran last, or the clock was set back.
+def passed(ran_at: datetime | None, listens_since: datetime, now: datetime) -> Passed:
+    """Return whether nobody could hear a device since the watch ran last, or the clock was set back.
 
-    A clock that was set forward looks like a time in which nobody watched, and is the same to every deadline.
+    `listens_since` is since when this process accepts: whoever watches next has heard what was said until its turn.
+    A clock that was set forward looks like a time in which nobody listened, and is the same to every deadline.
     """
     if ran_at is None:
         return Passed()
-    if now - ran_at > GAP:
-        return Passed(downtime=(ran_at, now))
+    if listens_since - ran_at > GAP:
+        return Passed(downtime=(ran_at, listens_since))
     return Passed(set_back=ran_at - now) if ran_at - now > GAP else Passed()

@@ -1,13 +1,16 @@
 """Watch the devices, every few seconds: one replica does, by a lease in the store, and another takes over from it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
 from functools import partial
 
 import structlog
 
 from alertgate.accept.device_turn import Told, Turn
-from alertgate.accept.device_watch import Expectations
+from alertgate.accept.device_watch import GAP, Expectations
 from alertgate.clock import Clock
+from alertgate.errors import StoreError
 from alertgate.notify.directory import Directory
 from alertgate.notify.render.text import one_line
 from alertgate.policy.device_names import NONE
@@ -47,19 +50,35 @@ class DeviceWatch:
         self._expected: tuple[Policy, float] | None = None
         """By which policy the devices were compared last, and when, in monotonic seconds."""
         self._expectations = Expectations(())
+        self._looked_at: datetime | None = None
+        """When it last looked, and the store worked."""
+        self._listens_since = clock.now()
+        """Since when that goes on without a gap: what devices say is accepted since then."""
 
     async def run(self) -> None:
         """Decide about the devices that are due; nothing while no policy can be read. Raises StoreUnavailable."""
         now = self._clock.now()
+        if self._looked_at is None or abs(now - self._looked_at) > GAP:
+            self._listens_since = now
+        await self._run(now)
+        self._looked_at = now
+
+    async def close(self) -> None:
+        """Leave the watch to another process at once, if the store works."""
+        with suppress(StoreError):
+            await self._store.write(self._turn.release)
+
+    async def _run(self, now: datetime) -> None:
+        since = self._listens_since
         if self._directory.policy.stands_in:
             self._expected = None
-            await self._store.write(lambda connection: self._turn.stand_still(connection, now))
+            await self._store.write(lambda connection: self._turn.stand_still(connection, since, now))
             return
         to_compare = self._is_to_compare()
         needed = await self._store.read(lambda connection: self._turn.needed(connection, now))
         if not needed and not (to_compare and await self._store.read(lambda c: self._turn.is_mine(c, now))):
             return
-        if not await self._store.write(lambda connection: self._turn.begin(connection, now)):
+        if not await self._store.write(lambda connection: self._turn.begin(connection, since, now)):
             self._expected = None  # another replica watches; whatever it expects, it is compared anew after it
             return
         if to_compare:
