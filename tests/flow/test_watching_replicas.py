@@ -44,7 +44,8 @@ def reported(running: Process) -> list[str]:
 
 async def test_a_killed_replica_is_followed_by_the_other_and_nothing_is_told_twice(tmp_path, postgres_database):
     """What the first told isn't told again; what falls silent afterwards is told, and what is heard again ends."""
-    policy = policy_file(tmp_path, '[devices."*"]\nexpect_every = "1h"\ngrace = "1m"\n')
+    beats = '[[events]]\nevent = "beat"\nignore = true\n'
+    policy = policy_file(tmp_path, f'[devices."*"]\nexpect_every = "1h"\ngrace = "1m"\n{beats}')
     store = Store(load(None, particle_webhook_secret=PARTICLE, data_dir=tmp_path, database_url=postgres_database))
     store.open(exclusive=False)
     async with mail_sink() as sink:
