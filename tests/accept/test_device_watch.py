@@ -92,6 +92,7 @@ async def test_a_device_that_never_spoke_counts_from_the_first_load(fleet: Fleet
     await fleet.passes(MINUTE)
     [said] = fleet.said()
     assert (said.message or "").startswith("Front door was never heard; it has been expected since 14:03, every 1 h.")
+    assert [each.outages for each in fleet.devices([device_id(1)])] == [()], "it didn't go away"
 
 
 async def test_a_device_that_never_spoke_is_awaited_by_whichever_name_it_has(store: Store):

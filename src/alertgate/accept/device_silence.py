@@ -128,9 +128,10 @@ def _over(device: Device, found: Deadlines | None, now: datetime) -> SilenceReas
 def _silent(device: Device, found: Deadlines, now: datetime) -> Device:
     """Return a device that has become silent; where the cloud said nothing of it, that counts as an outage."""
     was_seen_off = device.offline_at is not None and device.offline_at >= found.since
-    # Of a device that was heard the stamp is its last word: if the cloud says `offline` late, it is the same outage.
+    # The stamp is its last word: if the cloud says `offline` late, it is the same outage. Who never spoke didn't go.
     stamp = (device.last_published_at or now).isoformat()
-    outages = device.outages if was_seen_off or stamp in device.outages else (*device.outages, stamp)
+    is_known = was_seen_off or device.last_seen_at is None or stamp in device.outages
+    outages = device.outages if is_known else (*device.outages, stamp)
     silent = _in_state(device, DeviceState.SILENT, None, now)
     return replace(silent, silent_since=found.since, outages=outages)
 
