@@ -75,7 +75,7 @@ class Fleet:
         """Start the process (again)."""
         ids = Ids(None)
         directory = Directory(lambda: self.policy, {ChannelName.EMAIL})
-        recorder = Recorder(RULES, directory, ids, self._name)
+        recorder = self.recorder = Recorder(RULES, directory, ids, self._name)
         severities = SeverityRules(self.severities, Settings.model_fields["default_severity"].default)
         reporter = DeviceReporter(recorder, directory, ids, severities, self._name)
         turn = Turn(reporter, self.owner, RULES.interval, ids)
