@@ -20,7 +20,7 @@ from alertgate.policy.devices import DeviceRule
 from alertgate.policy.people import recipients
 from alertgate.policy.policy import Policy
 from alertgate.rules import GroupingRules, SeverityRules
-from alertgate.store import alerts, incidents, rows
+from alertgate.store import alerts, escalations, incidents, rows
 from alertgate.store import device_watch as watch_rows
 from alertgate.store.device_tables import devices
 from alertgate.store.device_watch import Watching
@@ -179,6 +179,12 @@ class Fleet:
     def incidents(self) -> list[Incident]:
         """Return the watch's incidents, oldest first."""
         return self.store.read_now(lambda c: incidents.page(c, Wanted(source=Source.WATCH), None, 1000))[::-1]
+
+    def escalation(self, incident: Incident) -> str:
+        """Return the escalation that an incident went to."""
+        run = self.store.read_now(lambda connection: escalations.get(connection, incident.id))
+        assert run
+        return run.escalation
 
     def open(self) -> list[tuple[str, str | None]]:
         """Return event and device of the incidents that aren't over."""

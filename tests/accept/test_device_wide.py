@@ -13,12 +13,13 @@ from alertgate.policy.matchers import Matcher
 from alertgate.policy.policy import UTC
 from alertgate.policy.routes import Route
 from alertgate.store.engine import Store
-from tests.accept.device_fleet import HOUR, MINUTE, Fleet, device_id
+from tests.accept.device_fleet import DAY, HOUR, MINUTE, Fleet, device_id
 from tests.fakes import FakeClock
 
 EVERY = timedelta(hours=1)
 ALL = DeviceRule("*", expect_every=EVERY)
 SILENT = "device/silent"
+FREEZERS = range(10, 14)
 
 
 @pytest.fixture
@@ -146,6 +147,50 @@ async def test_a_wide_silence_is_told_to_whom_the_single_ones_would_be(
     fleet.hear(*range(5))
     await fleet.passes(MINUTE)
     assert fleet.open() == []
+
+
+def routed(fleet: Fleet) -> None:
+    """Send what is said of freezers to the kitchen, and all else to home."""
+    steps = {name: Escalation(name, (Step(tuple(fleet.policy.people)),), UTC) for name in ("home", "kitchen")}
+    routes = (Route("kitchen", Matcher("device/*", "freezer*")), Route("home"))
+    fleet.policy = replace(fleet.policy, routes=routes, escalations=steps)
+    fleet.names = {device_id(number): f"freezer {number}" for number in FREEZERS}
+
+
+def told(fleet: Fleet) -> list[tuple[str, str]]:
+    """Return what was told, and by which escalation, oldest first."""
+    return [(fleet.escalation(each), each.event) for each in fleet.incidents()]
+
+
+async def test_people_are_told_whose_devices_fall_silent_later_while_nobody_is_heard(fleet: Fleet):
+    """The doors' people are told after minutes, and the freezers' once their hour is over: one message for all four."""
+    routed(fleet)
+    fleet.expect(DeviceRule("freezer*", expect_every=EVERY), DeviceRule("*", expect_every=15 * MINUTE))
+    fleet.hear(*range(8), *FREEZERS)
+    await fleet.passes(HOUR)
+    assert told(fleet) == [("home", "gate/no-webhooks")]
+    await fleet.passes(DAY)
+    assert told(fleet) == [("home", "gate/no-webhooks"), ("kitchen", "gate/no-webhooks")]
+    said = (fleet.said()[-1].message or "").splitlines()
+    assert said[0].startswith("Nothing from Particle since 14:03, 12 devices: ")
+    assert said[2] == "Overdue: freezer 10, freezer 11, freezer 12, freezer 13, 000000000000000000000000 and 7 more."
+    fleet.hear(*range(8), *FREEZERS)
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+    assert len(fleet.said()) == 4
+
+
+async def test_people_are_told_of_one_device_of_theirs_beside_a_wide_silence_of_others(fleet: Fleet):
+    """Five doors lose their power; a freezer dies five minutes later: to its people that is a silence of its own."""
+    routed(fleet)
+    fleet.expect(DeviceRule("*", expect_every=15 * MINUTE))
+    fleet.hear(*range(5), *range(20, 30))
+    await fleet.passes(5 * MINUTE)
+    fleet.hear(FREEZERS[0])
+    for _ in range(8):
+        fleet.hear(*range(20, 30))
+        await fleet.passes(5 * MINUTE)
+    assert told(fleet) == [("home", "gate/no-webhooks"), ("kitchen", SILENT)]
 
 
 async def test_those_told_just_before_are_counted_in_a_wide_silence(fleet: Fleet):

@@ -88,20 +88,24 @@ class DeviceReporter:
         return self._alert(WatchEvent.SILENT, device.id, said, SilenceReason.SILENT, now, over=False)
 
     def wide(
-        self, wide: Wide, devices: Sequence[Device], watched: int, now: datetime, *, again: bool = False
-    ) -> list[Alert]:
-        """Return that many are silent: one alert for each escalation to which the silence of any of them would go.
+        self, wide: Wide, devices: Sequence[Device], to: Sequence[Device], watched: int, now: datetime, *, again: bool
+    ) -> dict[str, Alert]:
+        """Return that many are silent: one alert for each escalation to which the silence of any of `to` would go.
 
-        `again`: others are silent for longer, whose incident may be open; this one is told as one of its own.
+        These are named first.
+        `again`: an incident of the same escalation may be open, about others; this one is told as one of its own.
         """
         since = f" {now.isoformat()}" if again else ""
-        names = sorted(map(self._called, devices))
+        ids = {each.id for each in to}
+        names = [name for _, name in sorted((each.id not in ids, self._called(each)) for each in devices)]
         told = sum(each.is_told for each in devices)
         said = device_words.wide(wide, names, watched, told, now, self._zone)
-        return [
-            self._alert(WatchEvent.NO_WEBHOOKS, stands_for, said, "wide", now, over=False, key=escalation + since)
-            for escalation, stands_for in self._escalations(devices).items()
-        ]
+        return {
+            escalation: self._alert(
+                WatchEvent.NO_WEBHOOKS, stands_for, said, "wide", now, over=False, key=escalation + since
+            )
+            for escalation, stands_for in self._escalations(to).items()
+        }
 
     def wide_over(self, connection: Connection, wide: Wide, still: int, now: datetime) -> list[Alert]:
         """Return that the wide silence is over, to whom it was told."""
@@ -111,21 +115,22 @@ class DeviceReporter:
             for each in rows.open_wide(connection)
         ]
 
+    def escalation(self, device: Device | None) -> str:
+        """Return the escalation to which a wide silence would go if it were about this device alone, or about none."""
+        event = WatchEvent.NO_WEBHOOKS
+        name = self.name(device) if device else None
+        subject = Subject(event, self._severity(event), Source.WATCH, device.id if device else None, name)
+        return first(self._directory.policy.routes, subject).escalation
+
     def _escalations(self, devices: Sequence[Device]) -> dict[str, str | None]:
         """Return the escalations to which the silences would go, each with a device whose routes lead there.
 
         It needs none where an incident without a device goes there, too.
         """
-        severity = self._severity(WatchEvent.NO_WEBHOOKS)
-        event = WatchEvent.NO_WEBHOOKS
-
-        def escalation(device: str | None, name: str | None) -> str:
-            return first(self._directory.policy.routes, Subject(event, severity, Source.WATCH, device, name)).escalation
-
         found: dict[str, str | None] = {}
         for each in devices:
-            found.setdefault(escalation(each.id, self.name(each)), each.id)
-        if (for_all := escalation(None, None)) in found:
+            found.setdefault(self.escalation(each), each.id)
+        if (for_all := self.escalation(None)) in found:
             found[for_all] = None
         return found
 

@@ -12,7 +12,7 @@ import structlog
 from alertgate.accept import device_health, device_watch, device_wide
 from alertgate.accept.device_reports import DeviceReporter
 from alertgate.accept.device_watch import Expectations, Looked, look
-from alertgate.accept.device_wide import LOOK, TOGETHER, Fleet, Overdue, Wide, WideReason
+from alertgate.accept.device_wide import LOOK, TOGETHER, Fleet, Overdue, Wide
 from alertgate.device import Device, DeviceState, Downtime
 from alertgate.model import Alert
 from alertgate.store import Connection
@@ -165,28 +165,33 @@ class Turn:
         devices = {each.id: each for each in rows.overdue(connection, told_since)}
         downtimes = rows.known_downtimes(connection)
         found = [device_watch.overdue(each, self._wanted(expectations, each), downtimes) for each in devices.values()]
-        overdue = [each for each in found if each]
+        unreached = self._unreached(wide, untold)
+        overdue = [replace(each, is_reached=each.id not in unreached) for each in found if each]
         soon = rows.late_soon(connection, now, now + LOOK)
         fleet = Fleet(overdue, rows.count_watched(connection), last_heard, soon, more=lasts)
         decision = device_wide.decide(fleet, wide, now, self._interval, self._new_id(now))
-        if decision.wide != wide:
-            json = decision.wide.as_json() if decision.wide else None
-            rows.save_watching(connection, replace(watching, wide=json))
         alone = list(decision.alone)
         if decision.outage:
             rows.add_downtime(connection, decision.outage)
             alone += self._after_outage(connection, expectations, overdue, devices, now)
         alerts = self._alone(connection, expectations, [devices[each.id] for each in alone], now)
-        if decision.reason is WideReason.WIDE and decision.wide:
-            members = [devices[each.id] for each in decision.together]
-            alerts += self._reporter.wide(decision.wide, members, fleet.watched, now, again=wide is not None)
-        if wide and decision.wide is None:
+        after = decision.wide
+        if after and decision.to:
+            members, to = ([devices[each.id] for each in some] for some in (decision.together, decision.to))
+            said = self._reporter.wide(after, members, to, fleet.watched, now, again=wide is not None)
+            after = replace(after, told={**after.told, **{each: said[each].incident_key for each in said}})
+            alerts += said.values()
+        if wide and after is None:
             still = sum(each.told_at is None for each in overdue)
             alerts += self._reporter.wide_over(connection, wide, still, now)
-        if decision.wide:
-            covered = (devices[each.id] for each in overdue if each.is_untold and decision.wide.covers(each))
-            self._cover(connection, covered, now)
+        if after != wide:
+            rows.save_watching(connection, replace(watching, wide=after.as_json() if after else None))
+        self._cover(connection, (devices[each.id] for each in decision.covered), now)
         return self._record(connection, alerts)
+
+    def _unreached(self, wide: Wide | None, untold: Sequence[Device]) -> set[str]:
+        """Return those whose people no incident of the wide silence tells."""
+        return {each.id for each in untold if wide and self._reporter.escalation(each) not in wide.told}
 
     def _after_outage(
         self,

@@ -4,8 +4,8 @@ One incident says that nothing comes from many, rather than one for each. Who is
 their way to the gate at once, their grace ends one after the other.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -32,6 +32,7 @@ class WideReason(StrEnum):
     WAIT = "wait"  # within a minute it may turn out that they are many
     WIDE = "wide"  # they are many: one incident tells of all
     LASTS = "lasts"  # one told already of those that began together; others are told each by itself
+    SPREADS = "spreads"  # while nobody is heard, others fall silent whose people don't know of it: they are told, too
     OVER = "over"  # all were heard again
     REMAINS = "remains"  # some were heard again, the last some time ago: the others are told each by itself
 
@@ -49,6 +50,8 @@ class Overdue:
     told_at: datetime | None = None
     may_tell: bool = True
     """Whether its silence is told at all: not while it flaps."""
+    is_reached: bool = True
+    """Whether an incident of the wide silence that lasts, if one does, tells its people."""
 
     @property
     def is_untold(self) -> bool:
@@ -78,6 +81,8 @@ class Wide:
     """When the first of its devices was heard again; if it is total, any device."""
     heard_last: datetime | None = None
     """When the last of them was: while they come back one after the other, the others may still come."""
+    told: Mapping[str, str] = field(default_factory=dict)
+    """The keys of its incidents, by the escalation that each went to."""
 
     def as_json(self) -> Json:
         """Return it as the store keeps it."""
@@ -137,7 +142,11 @@ class WideDecision:
     alone: Sequence[Overdue] = ()
     """Those whose silences are told now, each by itself."""
     together: Sequence[Overdue] = ()
-    """Those that the wide silence began with, if it begins now."""
+    """Those of which one message tells now, if one does."""
+    to: Sequence[Overdue] = ()
+    """Those whose people get it."""
+    covered: Sequence[Overdue] = ()
+    """Those of which nothing more is told while it lasts."""
     outage: Downtime | None = None
     """The time in which nobody could be heard, if that ends now: deadlines move by it."""
 
@@ -173,7 +182,7 @@ def _beside(overdue: Sequence[Overdue], fleet: Fleet, now: datetime) -> WideDeci
         seems_total = _seems_total(together, heard)
         since = heard if seems_total and heard else max(each.since for each in together)
         begun = Wide(now, since, len(together), seems_total, quiet_since=heard)
-        return WideDecision(WideReason.WIDE, begun, together=together)
+        return WideDecision(WideReason.WIDE, begun, together=together, to=together, covered=untold)
     if _are_many(len(together) + fleet.soon, fleet.watched):
         waited = [each for each in untold if now >= each.silent_at + LOOK]
         return WideDecision(WideReason.ALONE if waited else WideReason.WAIT, alone=waited)
@@ -204,18 +213,27 @@ def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta, ne
     if wide.is_quiet_over(fleet.last_heard):
         wide = _after_quiet(fleet, wide, now)
     covered = [each for each in fleet.overdue if each.told_at is None and wide.covers(each)]
-    others = [each for each in fleet.overdue if each.told_at is not None or not wide.covers(each)]
-    beside = _beside(others, fleet, now)
+    unreached = [each for each in covered if each.is_untold and not each.is_reached]
+    apart = {each.id for each in fleet.overdue} - {each.id for each in covered}
+    spreads = wide.seems_total and wide.quiet_until is None
+    if not spreads:
+        apart |= {each.id for each in unreached}
+    beside = _beside([each for each in fleet.overdue if each.id in apart], fleet, now)
+    known = [each for each in covered if each.is_untold and each.id not in apart]
     if beside.wide:
-        return beside  # it covers those of the one before, too, which may be months ago and about devices long gone
+        # It covers those of the one before, too, which may be months ago and about devices long gone.
+        return replace(beside, covered=(*beside.covered, *known))
     if not covered and not fleet.more:
         return WideDecision(WideReason.OVER, alone=beside.alone, outage=_outage(wide, new_id))
     if wide.is_settled(now, interval):
         outage = _outage(wide, new_id)
         # Where nobody was heard, the deadlines move first, and whoever is silent by those is told.
-        remain = () if outage else [each for each in covered if each.is_untold]
+        remain = () if outage else known
         return WideDecision(WideReason.REMAINS, alone=(*beside.alone, *remain), outage=outage)
-    return WideDecision(WideReason.LASTS, wide, alone=beside.alone)
+    if spreads and unreached:
+        grown = replace(wide, count=len(covered))
+        return WideDecision(WideReason.SPREADS, grown, beside.alone, together=covered, to=unreached, covered=known)
+    return WideDecision(WideReason.LASTS, wide, beside.alone, covered=known)
 
 
 def _after_quiet(fleet: Fleet, wide: Wide, now: datetime) -> Wide:
