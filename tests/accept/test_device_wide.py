@@ -105,6 +105,19 @@ async def test_who_falls_silent_later_is_told_beside_a_wide_silence(fleet: Fleet
     assert fleet.open() == [(SILENT, device_id(5)), ("gate/no-webhooks", None)]
 
 
+async def test_who_becomes_late_after_a_wide_silence_began_is_told_beside_it(fleet: Fleet):
+    """Five lose their power, and three minutes later a leak sensor misses its day: it isn't one of them."""
+    fleet.expect(DeviceRule(device_id(50), expect_every=DAY, grace=4 * HOUR), ALL)
+    fleet.hear(50)
+    await fleet.passes(DAY - 78 * MINUTE)
+    fleet.hear(*range(5), *range(20, 32))
+    await fleet.passes(50 * MINUTE)
+    for _ in range(6):
+        fleet.hear(*range(20, 32))
+        await fleet.passes(50 * MINUTE)
+    assert fleet.open() == [(SILENT, device_id(50)), ("gate/no-webhooks", None)]
+
+
 async def test_a_second_wide_silence_is_one_message_too(fleet: Fleet):
     """Six that are long gone don't make everything that happens later a message for each device."""
     fleet.expect(ALL)

@@ -123,10 +123,12 @@ class Wide:
         return replace(self, heard_at=self.heard_at or now, heard_last=now)
 
     def covers(self, overdue: Overdue) -> bool:
-        """Return whether a device became late with the others; while nobody is heard at all, each one did."""
+        """Return whether a device was overdue with the others; while nobody is heard at all, each one is."""
         if overdue.since > self.at:
             return False
-        return self.quiet_until is None or overdue.late_at <= max(self.at, self.quiet_until) + TOGETHER
+        if self.quiet_until is None:
+            return True
+        return overdue.late_at <= (self.quiet_until + TOGETHER if self.is_total else self.at)
 
 
 _TIMES = ("at", "since", "quiet_since", "quiet_until", "heard_at", "heard_last")
