@@ -14,7 +14,7 @@ from alertgate.accept.record import Recorder
 from alertgate.config import Settings
 from alertgate.device import Device, DeviceState, VitalsHour
 from alertgate.ids import Ids
-from alertgate.model import Alert, ChannelName, Incident, IncidentStatus, Source
+from alertgate.model import Alert, ChannelName, Incident, IncidentStatus, Resolution, Source
 from alertgate.notify.directory import Directory
 from alertgate.policy.devices import DeviceRule
 from alertgate.policy.people import recipients
@@ -185,6 +185,12 @@ class Fleet:
         run = self.store.read_now(lambda connection: escalations.get(connection, incident.id))
         assert run
         return run.escalation
+
+    def resolve(self, incident: Incident) -> None:
+        """Store that a person resolved an incident."""
+        over = {"status": IncidentStatus.RESOLVED, "resolved_at": self.clock.now(), "resolution": Resolution.PERSON}
+        with self.store.transaction() as connection:
+            incidents.save(connection, [replace(incident, **over)])
 
     def open(self) -> list[tuple[str, str | None]]:
         """Return event and device of the incidents that aren't over."""

@@ -13,7 +13,7 @@ from alertgate.policy.matchers import Matcher
 from alertgate.policy.policy import UTC
 from alertgate.policy.routes import Route
 from alertgate.store.engine import Store
-from tests.accept.device_fleet import DAY, HOUR, MINUTE, Fleet, device_id
+from tests.accept.device_fleet import DAY, HOUR, MINUTE, Fleet, device_id, rule
 from tests.fakes import FakeClock
 
 EVERY = timedelta(hours=1)
@@ -204,6 +204,20 @@ async def test_people_are_told_of_one_device_of_theirs_beside_a_wide_silence_of_
         fleet.hear(*range(20, 30))
         await fleet.passes(5 * MINUTE)
     assert told(fleet) == [("home", "gate/no-webhooks"), ("kitchen", SILENT)]
+
+
+async def test_what_falls_silent_after_a_person_resolved_a_wide_silence_is_told(fleet: Fleet):
+    """Somebody resolves it after an hour, and nothing comes: who falls silent then is one message, and nobody twice."""
+    fleet.expect(*[rule(n, expect_every=15 * MINUTE) for n in range(5)], DeviceRule("*", expect_every=2 * HOUR))
+    fleet.hear(*range(20))
+    await fleet.passes(HOUR)
+    [wide] = fleet.incidents()
+    fleet.resolve(wide)
+    fleet.note(0, outages=(fleet.clock.now().isoformat(),))  # which has the watch look at it once more
+    await fleet.passes(DAY)
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    [_, again] = fleet.said()
+    assert (again.message or "").startswith("Nothing from Particle since 14:03, 20 devices: ")
 
 
 async def test_those_told_just_before_are_counted_in_a_wide_silence(fleet: Fleet):

@@ -3,7 +3,7 @@
 What is told is recorded in the transaction that stores that it is told: a crash neither loses nor doubles an incident.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from alertgate.device import Device, DeviceState, Downtime
 from alertgate.model import Alert
 from alertgate.store import Connection
 from alertgate.store import device_watch as rows
+from alertgate.store import incidents as incident_rows
 from alertgate.store.device_watch import Watching
 
 AT_ONCE = 500
@@ -165,8 +166,9 @@ class Turn:
         devices = {each.id: each for each in rows.overdue(connection, told_since)}
         downtimes = rows.known_downtimes(connection)
         found = [device_watch.overdue(each, self._wanted(expectations, each), downtimes) for each in devices.values()]
-        unreached = self._unreached(wide, untold)
-        overdue = [replace(each, is_reached=each.id not in unreached) for each in found if each]
+        overdue = [each for each in found if each]
+        if wide:
+            overdue = self._whether_reached(connection, wide, overdue, {each.id: each for each in untold})
         soon = rows.late_soon(connection, now, now + LOOK)
         fleet = Fleet(overdue, rows.count_watched(connection), last_heard, soon, more=lasts)
         decision = device_wide.decide(fleet, wide, now, self._interval, self._new_id(now))
@@ -189,9 +191,24 @@ class Turn:
         self._cover(connection, (devices[each.id] for each in decision.covered), now)
         return self._record(connection, alerts)
 
-    def _unreached(self, wide: Wide | None, untold: Sequence[Device]) -> set[str]:
-        """Return those whose people no incident of the wide silence tells."""
-        return {each.id for each in untold if wide and self._reporter.escalation(each) not in wide.told}
+    def _whether_reached(
+        self, connection: Connection, wide: Wide, overdue: Sequence[Overdue], untold: Mapping[str, Device]
+    ) -> list[Overdue]:
+        """Return them with whether an incident of the wide silence tells their people, as it does of all but `untold`.
+
+        One that a person resolved tells of those that it began with, and of those that were silent by then.
+        """
+        incidents = incident_rows.last(connection, list(wide.told.values()))
+
+        def is_reached(each: Overdue) -> bool:
+            if (device := untold.get(each.id)) is None:
+                return True
+            incident = incidents.get(wide.told.get(self._reporter.escalation(device), ""))
+            if incident is None or incident.resolved_at is None or each.late_at <= wide.at:
+                return incident is not None
+            return device.state_at is not None and device.state_at <= incident.resolved_at
+
+        return [replace(each, is_reached=is_reached(each)) for each in overdue]
 
     def _after_outage(
         self,
