@@ -220,6 +220,27 @@ async def test_what_falls_silent_after_a_person_resolved_a_wide_silence_is_told(
     assert (again.message or "").startswith("Nothing from Particle since 14:03, 20 devices: ")
 
 
+@pytest.mark.parametrize(
+    ("dead", "rest"),
+    [
+        (1, "One device that was told before still says nothing."),
+        (2, "2 devices that were told before still say nothing."),
+    ],
+)
+async def test_the_end_says_how_many_of_those_told_before_are_silent(fleet: Fleet, dead: int, rest: str):
+    """Freezers that died hours before a wide silence aren't heard again with the others."""
+    fleet.expect(ALL)
+    fleet.hear(*range(20))
+    for first in (dead, dead, dead, dead, 7, 7):
+        await fleet.passes(50 * MINUTE)
+        fleet.hear(*range(first, 20))
+    fleet.hear(*range(dead, 7))
+    await fleet.passes(7 * MINUTE)
+    assert fleet.open() == [(SILENT, device_id(number)) for number in range(dead)]
+    said = (fleet.said()[-1].message or "").replace("\n", " ")
+    assert said == f"Devices are heard again since 19:03, after 50 min. {rest}"
+
+
 async def test_those_told_just_before_are_counted_in_a_wide_silence(fleet: Fleet):
     """Four silences are told in five minutes, then it turns out that there are more: one incident tells of the rest."""
     fleet.expect(DeviceRule("*", expect_every=EVERY, grace=MINUTE))

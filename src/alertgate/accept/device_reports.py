@@ -9,7 +9,7 @@ from alertgate.accept.device_health import FORTNIGHT, HealthReason, forecast
 from alertgate.accept.device_silence import SilenceReason
 from alertgate.accept.device_watch import BEGINNINGS, EVENTS, SEVERITIES, Looked, Wanted
 from alertgate.accept.device_wide import Wide
-from alertgate.accept.device_words import About
+from alertgate.accept.device_words import About, Rest
 from alertgate.accept.keys import incident_key
 from alertgate.accept.record import Recorded, Recorder
 from alertgate.accept.rulings import Understood
@@ -107,9 +107,9 @@ class DeviceReporter:
             for escalation, stands_for in self._escalations(to).items()
         }
 
-    def wide_over(self, connection: Connection, wide: Wide, still: int, now: datetime) -> list[Alert]:
+    def wide_over(self, connection: Connection, wide: Wide, rest: Rest, now: datetime) -> list[Alert]:
         """Return that the wide silence is over, to whom it was told."""
-        said = device_words.wide_over(wide, still, now, self._zone)
+        said = device_words.wide_over(wide, rest, now, self._zone)
         return [
             self._alert(WatchEvent.NO_WEBHOOKS, each.device, said, "wide_over", now, over=True, whole_key=each.key)
             for each in rows.open_wide(connection)

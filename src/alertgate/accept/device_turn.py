@@ -13,6 +13,7 @@ from alertgate.accept import device_health, device_watch, device_wide
 from alertgate.accept.device_reports import DeviceReporter
 from alertgate.accept.device_watch import Expectations, Looked, look
 from alertgate.accept.device_wide import LOOK, TOGETHER, Fleet, Overdue, Wide
+from alertgate.accept.device_words import Rest
 from alertgate.device import Device, DeviceState, Downtime
 from alertgate.model import Alert
 from alertgate.store import Connection
@@ -169,7 +170,7 @@ class Turn:
         overdue = [each for each in found if each]
         if wide:
             overdue = self._whether_reached(connection, wide, overdue, {each.id: each for each in untold})
-        soon = rows.late_soon(connection, now, now + LOOK)
+        soon, silent = rows.late_soon(connection, now, now + LOOK), rows.count_silent(connection)
         fleet = Fleet(overdue, rows.count_watched(connection), last_heard, soon, more=lasts)
         decision = device_wide.decide(fleet, wide, now, self._interval, self._new_id(now))
         alone = list(decision.alone)
@@ -184,8 +185,7 @@ class Turn:
             after = replace(after, told={**after.told, **{each: said[each].incident_key for each in said}})
             alerts += said.values()
         if wide and after is None:
-            still = sum(each.told_at is None for each in overdue)
-            alerts += self._reporter.wide_over(connection, wide, still, now)
+            alerts += self._reporter.wide_over(connection, wide, _rest(wide, overdue, len(alone), silent), now)
         if after != wide:
             rows.save_watching(connection, replace(watching, wide=after.as_json() if after else None))
         self._cover(connection, (devices[each.id] for each in decision.covered), now)
@@ -257,6 +257,13 @@ class Turn:
         looked = (look(each, self._wanted(expectations, each), downtimes, now) for each in devices)
         changed = [each.device.id for each in looked if _differs(each)]
         return changed, devices[-1].id if devices else None
+
+
+def _rest(wide: Wide, overdue: Sequence[Overdue], alone: int, silent: int) -> Rest:
+    """Return what becomes of those that still say nothing. `alone` are told now; `silent` are so in all."""
+    covered = [each for each in overdue if each.told_at is None and each.may_tell and wide.covers(each)]
+    before = silent - sum(each.is_untold for each in overdue)
+    return Rest(alone, max(len(covered) - alone, 0), before)
 
 
 def _next(device: Device, now: datetime) -> datetime | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from alertgate.accept.device_health import RECOVERED, HealthReason, within_a_day
@@ -135,14 +136,45 @@ def wide(found: Wide, names: Sequence[str], watched: int, told: int, now: dateti
     return "\n".join([*lines, f"What to do: {advice}"])
 
 
-def wide_over(found: Wide, still: int, now: datetime, zone: ZoneInfo) -> str:
+class Rest(NamedTuple):
+    """How many still say nothing when a wide silence is over."""
+
+    alone: int = 0
+    """Those that are told now, each by itself."""
+    waiting: int = 0
+    """Those whose own time isn't up."""
+    before: int = 0
+    """Those that were told before."""
+
+
+def wide_over(found: Wide, rest: Rest, now: datetime, zone: ZoneInfo) -> str:
     """Return that devices are heard again, and what becomes of the others."""
     heard_at = found.heard_at or now
     gone, since = duration(max(heard_at - found.since, timedelta(0))), in_words(heard_at, now, zone)
-    if not still:
+    if not any(rest):
         return f"All devices are heard again, or not expected any more; it took {gone}."
-    if found.is_total:
-        rest = f"The {still} others are told one by one once their own time is up."
-    else:
-        rest = f"The {still} that still say nothing are told one by one."
-    return f"Devices are heard again since {since}, after {gone}. {rest}"
+    said = (
+        f"Devices are heard again since {since}, after {gone}.",
+        _counted(
+            rest.alone,
+            "The one that still says nothing is told by itself.",
+            "The {} that still say nothing are told one by one.",
+        ),
+        _counted(
+            rest.waiting,
+            "One more is told by itself if it says nothing by its own time.",
+            "{} more are told one by one if they say nothing by their own time.",
+        ),
+        _counted(
+            rest.before,
+            "One device that was told before still says nothing.",
+            "{} devices that were told before still say nothing.",
+        ),
+    )
+    return " ".join(filter(None, said))
+
+
+def _counted(count: int, one: str, several: str) -> str:
+    if not count:
+        return ""
+    return one if count == 1 else several.format(count)

@@ -146,6 +146,12 @@ def count_watched(connection: Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
+def count_silent(connection: Connection) -> int:
+    """Return how many devices are silent, however that was told."""
+    silent = and_(_IS_OVERDUE, _d.state == constant(DeviceState.SILENT))
+    return connection.execute(select(func.count()).select_from(devices).where(silent)).scalar_one()
+
+
 def last_heard(connection: Connection) -> datetime | None:
     """Return when any device was last heard."""
     return connection.execute(select(func.max(_d.last_seen_at))).scalar()
