@@ -220,6 +220,22 @@ async def test_what_falls_silent_after_a_person_resolved_a_wide_silence_is_told(
     assert (again.message or "").startswith("Nothing from Particle since 14:03, 20 devices: ")
 
 
+async def test_a_device_that_nobody_expects_doesnt_end_a_wide_silence(fleet: Fleet):
+    """Somebody tries the webhook by hand with a device that doesn't exist: all that should speak are gone as before."""
+    fleet.expect(*[rule(number, expect_every=15 * MINUTE) for number in range(10)])
+    for number in range(10):
+        fleet.hear(number)
+        await fleet.passes(MINUTE)
+    await fleet.passes(2 * HOUR)
+    fleet.hear(999)
+    await fleet.passes(HOUR)
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    assert len(fleet.said()) == 1
+    fleet.hear(*range(10))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+
+
 @pytest.mark.parametrize(
     ("dead", "rest"),
     [

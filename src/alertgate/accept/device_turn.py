@@ -159,8 +159,8 @@ class Turn:
         wide, untold = Wide.of(watching.wide), rows.untold(connection, now)
         if not untold and wide is None:
             return Told()
-        last_heard = rows.last_heard(connection)
-        lasts = wide is not None and not wide.may_end(last_heard, now, self._interval) and rows.has_overdue(connection)
+        heard = rows.watched_heard(connection)
+        lasts = wide is not None and not wide.may_end(heard, now, self._interval) and rows.has_overdue(connection)
         if lasts and not untold:
             return Told()
         told_since = min(now - TOGETHER, wide.since) if wide else now - TOGETHER
@@ -171,7 +171,8 @@ class Turn:
         if wide:
             overdue = self._whether_reached(connection, wide, overdue, {each.id: each for each in untold})
         soon, silent = rows.late_soon(connection, now, now + LOOK), rows.count_silent(connection)
-        fleet = Fleet(overdue, rows.count_watched(connection), last_heard, soon, more=lasts)
+        watched, last_heard = rows.count_watched(connection), rows.last_heard(connection)
+        fleet = Fleet(overdue, watched, last_heard, heard, soon, more=lasts)
         decision = device_wide.decide(fleet, wide, now, self._interval, self._new_id(now))
         alone = list(decision.alone)
         if decision.outage:

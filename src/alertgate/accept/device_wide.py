@@ -74,7 +74,7 @@ class Wide:
     quiet_since: datetime | None = None
     """When any device was last heard before it was recognised."""
     quiet_until: datetime | None = None
-    """When any device was heard then; None while nobody was."""
+    """When any device was heard then of which something is expected; None while none was."""
     is_total: bool = False
     """Whether at least half of all were overdue by then: so it was nobody's fault but Particle's or the line's."""
     heard_at: datetime | None = None
@@ -105,14 +105,17 @@ class Wide:
         times: dict[str, Any] = {name: at + by for name in _TIMES if (at := getattr(self, name))}
         return replace(self, **times)
 
-    def is_quiet_over(self, last_heard: datetime | None) -> bool:
-        """Return whether it is to be judged what the quiet was, because some device was heard."""
-        is_news = last_heard is not None and (self.quiet_since is None or last_heard > self.quiet_since)
+    def is_quiet_over(self, watched_heard: datetime | None) -> bool:
+        """Return whether it is to be judged what the quiet was, because some device was heard.
+
+        It must be one of which something is expected: whoever tries the webhook by hand may make up any other.
+        """
+        is_news = watched_heard is not None and (self.quiet_since is None or watched_heard > self.quiet_since)
         return self.quiet_until is None and is_news
 
-    def may_end(self, last_heard: datetime | None, now: datetime, interval: timedelta) -> bool:
+    def may_end(self, watched_heard: datetime | None, now: datetime, interval: timedelta) -> bool:
         """Return whether there may be more to decide than that it lasts."""
-        return self.is_quiet_over(last_heard) or self.is_settled(now, interval)
+        return self.is_quiet_over(watched_heard) or self.is_settled(now, interval)
 
     def is_settled(self, now: datetime, interval: timedelta) -> bool:
         """Return whether devices were heard again, but none lately."""
@@ -162,6 +165,8 @@ class Fleet:
     """How many there are."""
     last_heard: datetime | None
     """When any device at all was last heard."""
+    watched_heard: datetime | None
+    """When any of these was."""
     soon: int = 0
     """How many more become late within LOOK, unless they speak."""
     more: bool = False
@@ -212,7 +217,7 @@ def _every(overdue: Overdue) -> timedelta:
 
 
 def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta, new_id: str) -> WideDecision:
-    if wide.is_quiet_over(fleet.last_heard):
+    if wide.is_quiet_over(fleet.watched_heard):
         wide = _after_quiet(fleet, wide, now)
     covered = [each for each in fleet.overdue if each.told_at is None and wide.covers(each)]
     unreached = [each for each in covered if each.is_untold and not each.is_reached]

@@ -157,6 +157,11 @@ def last_heard(connection: Connection) -> datetime | None:
     return connection.execute(select(func.max(_d.last_seen_at))).scalar()
 
 
+def watched_heard(connection: Connection) -> datetime | None:
+    """Return when any device was last heard of which something is expected."""
+    return connection.execute(select(func.max(_d.last_seen_at)).where(_d.watched_since.is_not(None))).scalar()
+
+
 def add(connection: Connection, new: Sequence[Device]) -> None:
     """Store devices that may never have been heard; those that are stored already stay as they are."""
     insert_new_rows(connection, devices, new)
