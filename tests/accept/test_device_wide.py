@@ -14,7 +14,7 @@ from alertgate.policy.policy import UTC
 from alertgate.policy.routes import Route
 from alertgate.store.engine import Store
 from tests.accept.device_fleet import DAY, HOUR, MINUTE, Fleet, device_id, rule
-from tests.fakes import FakeClock
+from tests.fakes import START, FakeClock
 
 EVERY = timedelta(hours=1)
 ALL = DeviceRule("*", expect_every=EVERY)
@@ -72,6 +72,25 @@ async def test_nothing_from_anybody_moves_the_deadlines(fleet: Fleet):
         fleet.hear(*range(11))
     assert fleet.open() == [(SILENT, device_id(11))]
     assert len(fleet.said()) == 3
+
+
+@pytest.mark.parametrize("apart", [MINUTE, timedelta(0)])
+async def test_an_outage_of_all_moves_deadlines_as_soon_as_it_is_over(fleet: Fleet, apart: timedelta):
+    """However fast the others come back: who isn't due yet, but for the outage, isn't called silent meanwhile."""
+    sleeper = 40
+    fleet.expect(rule(sleeper, expect_every=EVERY, grace=MINUTE), DeviceRule("*", expect_every=15 * MINUTE))
+    fleet.hear(*range(12), sleeper)
+    await fleet.passes(54 * MINUTE)
+    for number in range(12):
+        fleet.hear(number)
+        if apart:
+            await fleet.passes(apart)
+    await fleet.passes(START + 66 * MINUTE - fleet.clock.now())
+    fleet.hear(*range(12), sleeper)
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+    [_, over] = fleet.said()
+    assert (over.message or "").startswith("Devices are heard again since 14:57, after 54 min. ")
 
 
 async def test_others_who_are_only_late_dont_end_a_wide_silence(fleet: Fleet):

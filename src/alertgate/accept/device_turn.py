@@ -12,7 +12,7 @@ import structlog
 from alertgate.accept import device_health, device_watch, device_wide
 from alertgate.accept.device_reports import DeviceReporter
 from alertgate.accept.device_watch import Expectations, Looked, look
-from alertgate.accept.device_wide import LOOK, TOGETHER, Fleet, Overdue, Wide
+from alertgate.accept.device_wide import LOOK, TOGETHER, Fleet, Overdue, Wide, WideReason
 from alertgate.accept.device_words import Rest
 from alertgate.device import Device, DeviceState, Downtime
 from alertgate.model import Alert
@@ -146,8 +146,8 @@ class Turn:
         """Note that a device of the wide silence was heard, if one lasts; that another one was late says nothing."""
         watching = rows.watching(connection)
         wide = Wide.of(watching.wide)
-        if wide and any(each and wide.covers(each) for each in were):
-            rows.save_watching(connection, replace(watching, wide=wide.heard(now).as_json()))
+        if wide and (again := [each for each in were if each and wide.covers(each)]):
+            rows.save_watching(connection, replace(watching, wide=wide.heard(now, again).as_json()))
 
     def _record(self, connection: Connection, alerts: list[Alert]) -> Told:
         recorded = self._reporter.record(connection, alerts)
@@ -157,11 +157,7 @@ class Turn:
         """Decide which silences are told, each by itself or together."""
         watching = rows.watching(connection)
         wide, untold = Wide.of(watching.wide), rows.untold(connection, now)
-        if not untold and wide is None:
-            return Told()
-        heard = rows.watched_heard(connection)
-        lasts = wide is not None and not wide.may_end(heard, now, self._interval) and rows.has_overdue(connection)
-        if lasts and not untold:
+        if not untold and (wide is None or self._lasts(connection, wide, now)):
             return Told()
         told_since = min(now - TOGETHER, wide.since) if wide else now - TOGETHER
         devices = {each.id: each for each in rows.overdue(connection, told_since)}
@@ -170,27 +166,42 @@ class Turn:
         overdue = [each for each in found if each]
         if wide:
             overdue = self._whether_reached(connection, wide, overdue, {each.id: each for each in untold})
-        soon, silent = rows.late_soon(connection, now, now + LOOK), rows.count_silent(connection)
-        watched, last_heard = rows.count_watched(connection), rows.last_heard(connection)
-        fleet = Fleet(overdue, watched, last_heard, heard, soon, more=lasts)
+        fleet = self._fleet(connection, overdue, wide, now)
         decision = device_wide.decide(fleet, wide, now, self._interval, self._new_id(now))
-        alone = list(decision.alone)
+        after, silent = decision.wide, rows.count_silent(connection)
         if decision.outage:
             rows.add_downtime(connection, decision.outage)
-            alone += self._after_outage(connection, expectations, overdue, devices, now)
-        alerts = self._alone(connection, expectations, [devices[each.id] for each in alone], now)
-        after = decision.wide
+        if decision.reason is WideReason.ANEW:
+            rows.look_again(connection, list(devices), now)
+        alerts = self._alone(connection, expectations, [devices[each.id] for each in decision.alone], now)
         if after and decision.to:
             members, to = ([devices[each.id] for each in some] for some in (decision.together, decision.to))
             said = self._reporter.wide(after, members, to, fleet.watched, now, again=wide is not None)
             after = replace(after, told={**after.told, **{each: said[each].incident_key for each in said}})
             alerts += said.values()
         if wide and after is None:
-            alerts += self._reporter.wide_over(connection, wide, _rest(wide, overdue, len(alone), silent), now)
+            rest = _rest(wide, fleet, len(decision.alone), silent)
+            alerts += self._reporter.wide_over(connection, wide, rest, now)
         if after != wide:
             rows.save_watching(connection, replace(watching, wide=after.as_json() if after else None))
         self._cover(connection, (devices[each.id] for each in decision.covered), now)
         return self._record(connection, alerts)
+
+    def _lasts(self, connection: Connection, wide: Wide, now: datetime) -> bool:
+        """Return whether a wide silence goes on, where there is nothing new to tell."""
+        if wide.is_total or wide.may_end(rows.watched_heard(connection), now, self._interval):
+            return False
+        return rows.has_overdue(connection)
+
+    def _fleet(self, connection: Connection, overdue: Sequence[Overdue], wide: Wide | None, now: datetime) -> Fleet:
+        return Fleet(
+            overdue,
+            rows.count_watched(connection),
+            rows.last_heard(connection),
+            rows.watched_heard(connection),
+            rows.late_soon(connection, now, now + LOOK),
+            rows.count_unheard(connection, wide.quiet_since) if wide else 0,
+        )
 
     def _whether_reached(
         self, connection: Connection, wide: Wide, overdue: Sequence[Overdue], untold: Mapping[str, Device]
@@ -210,24 +221,6 @@ class Turn:
             return device.state_at is not None and device.state_at <= incident.resolved_at
 
         return [replace(each, is_reached=is_reached(each)) for each in overdue]
-
-    def _after_outage(
-        self,
-        connection: Connection,
-        expectations: Expectations,
-        overdue: Sequence[Overdue],
-        devices: dict[str, Device],
-        now: datetime,
-    ) -> list[Overdue]:
-        """Have the deadlines of all that are overdue moved by an outage that is over; return who is silent even so."""
-        downtimes = rows.known_downtimes(connection)
-        rows.look_again(connection, [each.id for each in overdue], now)
-        moved = (
-            device_watch.overdue(devices[each.id], self._wanted(expectations, devices[each.id]), downtimes)
-            for each in overdue
-            if each.is_untold
-        )
-        return [each for each in moved if each and now >= each.silent_at]
 
     def _alone(
         self, connection: Connection, expectations: Expectations, devices: Sequence[Device], now: datetime
@@ -260,10 +253,12 @@ class Turn:
         return changed, devices[-1].id if devices else None
 
 
-def _rest(wide: Wide, overdue: Sequence[Overdue], alone: int, silent: int) -> Rest:
+def _rest(wide: Wide, fleet: Fleet, alone: int, silent: int) -> Rest:
     """Return what becomes of those that still say nothing. `alone` are told now; `silent` are so in all."""
-    covered = [each for each in overdue if each.told_at is None and each.may_tell and wide.covers(each)]
-    before = silent - sum(each.is_untold for each in overdue)
+    before = silent - sum(each.is_untold for each in fleet.overdue)
+    if wide.is_total:
+        return Rest(alone, max(fleet.unheard - before - alone, 0), before)
+    covered = [each for each in fleet.overdue if each.told_at is None and each.may_tell and wide.covers(each)]
     return Rest(alone, max(len(covered) - alone, 0), before)
 
 

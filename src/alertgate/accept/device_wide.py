@@ -33,6 +33,7 @@ class WideReason(StrEnum):
     WIDE = "wide"  # they are many: one incident tells of all
     LASTS = "lasts"  # one told already of those that began together; others are told each by itself
     SPREADS = "spreads"  # while nobody is heard, others fall silent whose people don't know of it: they are told, too
+    ANEW = "anew"  # somebody was heard after all: each is looked at once more, and is decided about by that
     OVER = "over"  # all were heard again
     REMAINS = "remains"  # some were heard again, the last some time ago: the others are told each by itself
 
@@ -76,11 +77,14 @@ class Wide:
     quiet_until: datetime | None = None
     """When any device was heard then of which something is expected; None while none was."""
     is_total: bool = False
-    """Whether at least half of all were overdue by then: so it was nobody's fault but Particle's or the line's."""
+    """Whether at least half of all were overdue by then: so it was nobody's fault but Particle's or the line's, and
+    deadlines moved."""
     heard_at: datetime | None = None
     """When the first of its devices was heard again; if it is total, any device."""
     heard_last: datetime | None = None
     """When the last of them was: while they come back one after the other, the others may still come."""
+    returned: int = 0
+    """How many that became overdue while nobody was heard spoke before it was judged what the quiet was."""
     told: Mapping[str, str] = field(default_factory=dict)
     """The keys of its incidents, by the escalation that each went to."""
 
@@ -121,17 +125,23 @@ class Wide:
         """Return whether devices were heard again, but none lately."""
         return self.heard_last is not None and now - self.heard_last >= interval
 
-    def heard(self, now: datetime) -> "Wide":
-        """Return it after one of its devices was heard again."""
-        return replace(self, heard_at=self.heard_at or now, heard_last=now)
+    def heard(self, now: datetime, again: Sequence[Overdue] = ()) -> "Wide":
+        """Return it after some of its devices were heard again."""
+        returned = self.returned + sum(self.is_in_quiet(each) for each in again)
+        return replace(self, heard_at=self.heard_at or now, heard_last=now, returned=returned)
+
+    def is_in_quiet(self, overdue: Overdue) -> bool:
+        """Return whether a device became late while nobody was heard: who was gone before says nothing of the quiet."""
+        return self.quiet_since is None or overdue.late_at > self.quiet_since
 
     def covers(self, overdue: Overdue) -> bool:
-        """Return whether a device was overdue with the others; while nobody is heard at all, each one is."""
+        """Return whether a device was overdue with the others.
+
+        While nobody is heard at all each one is; and after that, until it has had the time to come back.
+        """
         if overdue.since > self.at:
             return False
-        if self.quiet_until is None:
-            return True
-        return overdue.late_at <= (self.quiet_until + TOGETHER if self.is_total else self.at)
+        return self.quiet_until is None or self.is_total or overdue.late_at <= self.at
 
 
 _TIMES = ("at", "since", "quiet_since", "quiet_until", "heard_at", "heard_last")
@@ -153,7 +163,7 @@ class WideDecision:
     covered: Sequence[Overdue] = ()
     """Those of which nothing more is told while it lasts."""
     outage: Downtime | None = None
-    """The time in which nobody could be heard, if that ends now: deadlines move by it."""
+    """The time in which nobody could be heard, if that ended now: deadlines move by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +179,18 @@ class Fleet:
     """When any of these was."""
     soon: int = 0
     """How many more become late within LOOK, unless they speak."""
-    more: bool = False
-    """Whether there are more overdue, which the wide silence covers."""
+    unheard: int = 0
+    """How many weren't heard since the wide silence that lasts began, whenever they should have been."""
 
 
 def decide(fleet: Fleet, wide: Wide | None, now: datetime, interval: timedelta, new_id: str) -> WideDecision:
-    """Decide what is told. `interval` is GROUP_INTERVAL; `new_id` is for the outage that may end."""
-    return _while_wide(fleet, wide, now, interval, new_id) if wide else _beside(fleet.overdue, fleet, now)
+    """Decide what is told. `interval` is GROUP_INTERVAL; `new_id` is for an outage."""
+    if wide is None:
+        return _beside(fleet.overdue, fleet, now)
+    if wide.is_quiet_over(fleet.watched_heard):
+        judged = _after_quiet(fleet, wide, now)
+        return WideDecision(WideReason.ANEW, judged, outage=_outage(judged, new_id))
+    return _while_wide(fleet, wide, now, interval)
 
 
 def _beside(overdue: Sequence[Overdue], fleet: Fleet, now: datetime) -> WideDecision:
@@ -216,9 +231,7 @@ def _every(overdue: Overdue) -> timedelta:
     return overdue.late_at - overdue.since
 
 
-def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta, new_id: str) -> WideDecision:
-    if wide.is_quiet_over(fleet.watched_heard):
-        wide = _after_quiet(fleet, wide, now)
+def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta) -> WideDecision:
     covered = [each for each in fleet.overdue if each.told_at is None and wide.covers(each)]
     unreached = [each for each in covered if each.is_untold and not each.is_reached]
     apart = {each.id for each in fleet.overdue} - {each.id for each in covered}
@@ -230,13 +243,15 @@ def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta, ne
     if beside.wide:
         # It covers those of the one before, too, which may be months ago and about devices long gone.
         return replace(beside, covered=(*beside.covered, *known))
-    if not covered and not fleet.more:
-        return WideDecision(WideReason.OVER, alone=beside.alone, outage=_outage(wide, new_id))
+    if wide.is_total:
+        # Deadlines have moved, so hardly any is overdue; who is silent by those is decided about as without this.
+        ends = WideReason.REMAINS if fleet.unheard else WideReason.OVER
+        is_over = not fleet.unheard or wide.is_settled(now, interval)
+        return WideDecision(ends if is_over else WideReason.LASTS, None if is_over else wide, beside.alone)
+    if not covered:
+        return WideDecision(WideReason.OVER, alone=beside.alone)
     if wide.is_settled(now, interval):
-        outage = _outage(wide, new_id)
-        # Where nobody was heard, the deadlines move first, and whoever is silent by those is told.
-        remain = () if outage else known
-        return WideDecision(WideReason.REMAINS, alone=(*beside.alone, *remain), outage=outage)
+        return WideDecision(WideReason.REMAINS, alone=(*beside.alone, *known))
     if spreads and unreached:
         grown = replace(wide, count=len(covered))
         return WideDecision(WideReason.SPREADS, grown, beside.alone, together=covered, to=unreached, covered=known)
@@ -244,12 +259,12 @@ def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta, ne
 
 
 def _after_quiet(fleet: Fleet, wide: Wide, now: datetime) -> Wide:
-    """Return a wide silence in which some device was heard.
+    """Return a wide silence in which some device was heard. Half of all must have become overdue in the quiet.
 
-    Half of all must have become overdue in the quiet if that is to mean anything; who was gone before doesn't count.
+    It is judged after the first that speak again were looked at, who aren't overdue any more.
     """
-    in_it = [each for each in fleet.overdue if wide.quiet_since is None or each.late_at > wide.quiet_since]
-    if len(in_it) * 2 < fleet.watched:
+    in_it = sum(wide.is_in_quiet(each) for each in fleet.overdue) + wide.returned
+    if in_it * 2 < fleet.watched:
         return replace(wide, quiet_until=now)
     return replace(wide.heard(now), quiet_until=now, is_total=True)
 

@@ -162,8 +162,8 @@ def wide_over(found: Wide, rest: Rest, now: datetime, zone: ZoneInfo) -> str:
         ),
         _counted(
             rest.waiting,
-            "One more is told by itself if it says nothing by its own time.",
-            "{} more are told one by one if they say nothing by their own time.",
+            "One more is told if it says nothing by its own time.",
+            "{} more are told if they say nothing by their own time.",
         ),
         _counted(
             rest.before,

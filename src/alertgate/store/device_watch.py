@@ -152,6 +152,14 @@ def count_silent(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(devices).where(silent)).scalar_one()
 
 
+def count_unheard(connection: Connection, since: datetime | None) -> int:
+    """Return of how many devices something is expected that weren't heard after that; None: that were never heard."""
+    never = _d.last_seen_at.is_(None)
+    unheard = never if since is None else or_(never, _d.last_seen_at <= since)
+    query = select(func.count()).select_from(devices).where(_d.watched_since.is_not(None), unheard)
+    return connection.execute(query).scalar_one()
+
+
 def last_heard(connection: Connection) -> datetime | None:
     """Return when any device was last heard."""
     return connection.execute(select(func.max(_d.last_seen_at))).scalar()
