@@ -93,6 +93,33 @@ async def test_an_outage_of_all_moves_deadlines_as_soon_as_it_is_over(fleet: Fle
     assert (over.message or "").startswith("Devices are heard again since 14:57, after 54 min. ")
 
 
+async def test_who_is_only_a_little_late_doesnt_make_a_silence_wide(fleet: Fleet):
+    """A door dies while twelve sensors that sleep for a day are two minutes late, and have hours of grace."""
+    fleet.expect(
+        *[rule(number, expect_every=15 * MINUTE, grace=10 * MINUTE) for number in (1, 2)],
+        DeviceRule("*", expect_every=DAY, grace=4 * HOUR),
+    )
+    fleet.hear(*range(10, 22))
+    await fleet.passes(DAY - 23 * MINUTE)
+    fleet.hear(1, 2)
+    for _ in range(5):
+        await fleet.passes(5 * MINUTE)
+        fleet.hear(2)
+    assert fleet.state(10) is DeviceState.LATE
+    assert fleet.open() == [(SILENT, device_id(1))]
+
+
+async def test_a_wide_silence_names_the_silent_before_the_late(fleet: Fleet):
+    """Where nobody is heard at all, who is late counts, but what has been gone for longer is named first."""
+    fleet.expect(ALL)
+    fleet.hear(5)
+    await fleet.passes(5 * MINUTE)
+    fleet.hear(*range(5))
+    await fleet.passes(2 * HOUR)
+    [said] = fleet.said()
+    assert f"Overdue: {device_id(5)}, {device_id(0)}, " in (said.message or "")
+
+
 async def test_others_who_are_only_late_dont_end_a_wide_silence(fleet: Fleet):
     """They were heard all the time: that they speak says nothing of those that lost their power."""
     fleet.expect(ALL)

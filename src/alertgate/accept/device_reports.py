@@ -14,7 +14,7 @@ from alertgate.accept.keys import incident_key
 from alertgate.accept.record import Recorded, Recorder
 from alertgate.accept.rulings import Understood
 from alertgate.accept.severity import decide_severity
-from alertgate.device import Device
+from alertgate.device import Device, DeviceState
 from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
 from alertgate.notify.directory import Directory
 from alertgate.notify.render.text import one_line
@@ -92,12 +92,13 @@ class DeviceReporter:
     ) -> dict[str, Alert]:
         """Return that many are silent: one alert for each escalation to which the silence of any of `to` would go.
 
-        These are named first.
+        These are named first, the silent before the late.
         `again`: an incident of the same escalation may be open, about others; this one is told as one of its own.
         """
         since = f" {now.isoformat()}" if again else ""
         ids = {each.id for each in to}
-        names = [name for _, name in sorted((each.id not in ids, self._called(each)) for each in devices)]
+        order = ((each.id not in ids, each.state is not DeviceState.SILENT, self._called(each)) for each in devices)
+        names = [name for *_, name in sorted(order)]
         told = sum(each.is_told for each in devices)
         said = device_words.wide(wide, names, watched, told, now, self._zone)
         return {

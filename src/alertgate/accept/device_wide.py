@@ -1,7 +1,8 @@
 """Decide whether many devices fall silent together, and which silences are told each by itself. Pure.
 
 One incident says that nothing comes from many, rather than one for each. Who is late counts too: where all devices lost
-their way to the gate at once, their grace ends one after the other.
+their way to the gate at once, their grace ends one after the other. While others speak, who is only a little late
+doesn't.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,8 @@ PART = 4
 TOGETHER = timedelta(minutes=5)
 """A silence that was told longer ago than this began by itself."""
 JITTER = 10
-"""A tenth of the time between two words is how regularly devices are thought to speak, five minutes at the most."""
+"""A tenth of the time between two words is how regularly devices are thought to speak, five minutes at the most. A
+device is only a little late for a tenth of its grace."""
 LOOK = timedelta(minutes=1)
 """How long the first silences wait where it may turn out within that time that there are many."""
 
@@ -58,6 +60,10 @@ class Overdue:
     def is_untold(self) -> bool:
         """Whether it is silent, and that is still to be told."""
         return self.state is DeviceState.SILENT and self.told_at is None and self.may_tell
+
+    def is_gone(self, at: datetime) -> bool:
+        """Return whether it is silent by then, or about to be, or more than a little late."""
+        return self.silent_at <= at + TOGETHER or self.late_at + (self.silent_at - self.late_at) / JITTER <= at
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,9 @@ class Wide:
         """
         if overdue.since > self.at:
             return False
-        return self.quiet_until is None or self.is_total or overdue.late_at <= self.at
+        if self.quiet_until is None or self.is_total:
+            return True
+        return overdue.late_at <= self.at and (self.seems_total or overdue.is_gone(self.at))
 
 
 _TIMES = ("at", "since", "quiet_since", "quiet_until", "heard_at", "heard_last")
@@ -198,10 +206,12 @@ def _beside(overdue: Sequence[Overdue], fleet: Fleet, now: datetime) -> WideDeci
     untold = [each for each in overdue if each.is_untold]
     if not untold:
         return WideDecision(WideReason.NOTHING)
-    together = [each for each in overdue if each.may_tell and _is_fresh(each, now)]
+    fresh = [each for each in overdue if each.may_tell and _is_fresh(each, now)]
+    gone = [each for each in fresh if each.is_gone(now)]
+    heard = fleet.last_heard
+    seems_total = _seems_total(gone, heard)
+    together = fresh if seems_total else gone
     if _are_many(len(together), fleet.watched):
-        heard = fleet.last_heard
-        seems_total = _seems_total(together, heard)
         since = heard if seems_total and heard else max(each.since for each in together)
         begun = Wide(now, since, len(together), seems_total, quiet_since=heard)
         return WideDecision(WideReason.WIDE, begun, together=together, to=together, covered=untold)
@@ -219,12 +229,12 @@ def _is_fresh(overdue: Overdue, now: datetime) -> bool:
     return overdue.told_at is None or now - overdue.told_at <= TOGETHER
 
 
-def _seems_total(together: Sequence[Overdue], last_heard: datetime | None) -> bool:
+def _seems_total(gone: Sequence[Overdue], last_heard: datetime | None) -> bool:
     """Return whether most of these should have spoken since any device was heard at all, rather than just before."""
     if last_heard is None:
         return True
-    since_then = [each for each in together if each.late_at > last_heard + min(TOGETHER, _every(each) / JITTER)]
-    return len(since_then) * 2 >= len(together)
+    since_then = [each for each in gone if each.late_at > last_heard + min(TOGETHER, _every(each) / JITTER)]
+    return len(since_then) * 2 >= len(gone)
 
 
 def _every(overdue: Overdue) -> timedelta:
