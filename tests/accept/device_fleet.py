@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from alertgate.accept.device_reports import DeviceReporter
 from alertgate.accept.device_turn import LEASE, Turn
 from alertgate.accept.device_watch_job import DeviceWatch
+from alertgate.accept.device_wide import Wide
 from alertgate.accept.record import Recorder
 from alertgate.config import Settings
 from alertgate.device import Device, DeviceState, VitalsHour
@@ -161,8 +162,8 @@ class Fleet:
 
         def find(connection: Any) -> datetime | None:
             due = connection.execute(select(func.min(devices.c.due_at))).scalar()
-            heard = (watch_rows.watching(connection).wide or {}).get("heard_last")
-            ends = datetime.fromisoformat(heard) + RULES.interval if heard else None
+            wide = Wide.of(watch_rows.watching(connection).wide)
+            ends = wide.settles_at(RULES.interval) if wide else None
             return min((at for at in (due, ends) if at), default=None)
 
         return self.store.read_now(find)
