@@ -19,7 +19,7 @@ from tests.fakes import START, FakeClock
 EVERY = timedelta(hours=1)
 ALL = DeviceRule("*", expect_every=EVERY)
 SILENT = "device/silent"
-FREEZERS = range(10, 14)
+FREEZERS = range(10, 15)
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def told(fleet: Fleet) -> list[tuple[str, str]]:
 
 
 async def test_people_are_told_whose_devices_fall_silent_later_while_nobody_is_heard(fleet: Fleet):
-    """The doors' people are told after minutes, and the freezers' once their hour is over: one message for all four."""
+    """The doors' people are told after minutes, and the freezers' once their hour is over: one message for all five."""
     routed(fleet)
     fleet.expect(DeviceRule("freezer*", expect_every=EVERY), DeviceRule("*", expect_every=15 * MINUTE))
     fleet.hear(*range(8), *FREEZERS)
@@ -246,12 +246,27 @@ async def test_people_are_told_whose_devices_fall_silent_later_while_nobody_is_h
     await fleet.passes(DAY)
     assert told(fleet) == [("home", "gate/no-webhooks"), ("kitchen", "gate/no-webhooks")]
     said = (fleet.said()[-1].message or "").splitlines()
-    assert said[0].startswith("Nothing from Particle since 14:03, 12 devices: ")
-    assert said[2] == "Overdue: freezer 10, freezer 11, freezer 12, freezer 13, 000000000000000000000000 and 7 more."
+    assert said[0].startswith("Nothing from Particle since 14:03, 13 devices: ")
+    assert said[2] == "Overdue: freezer 10, freezer 11, freezer 12, freezer 13, freezer 14 and 8 more."
     fleet.hear(*range(8), *FREEZERS)
     await fleet.passes(MINUTE)
     assert fleet.open() == []
     assert len(fleet.said()) == 4
+
+
+async def test_a_second_wide_silence_tells_nobody_again_of_the_first(fleet: Fleet):
+    """The freezers are gone when the doors lose their power: the kitchen isn't told of that, and knows of its own."""
+    routed(fleet)
+    fleet.expect(ALL)
+    fleet.hear(*range(5), *FREEZERS, *range(20, 30))
+    for _ in range(3):
+        await fleet.passes(50 * MINUTE)
+        fleet.hear(*range(5), *range(20, 30))
+    assert told(fleet) == [("kitchen", "gate/no-webhooks")]
+    for _ in range(4):
+        await fleet.passes(50 * MINUTE)
+        fleet.hear(*range(20, 30))
+    assert told(fleet) == [("kitchen", "gate/no-webhooks"), ("home", "gate/no-webhooks")]
 
 
 async def test_people_are_told_of_one_device_of_theirs_beside_a_wide_silence_of_others(fleet: Fleet):

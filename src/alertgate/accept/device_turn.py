@@ -177,7 +177,8 @@ class Turn:
         if after and decision.to:
             members, to = ([devices[each.id] for each in some] for some in (decision.together, decision.to))
             said = self._reporter.wide(after, members, to, fleet.watched, now, again=wide is not None)
-            after = replace(after, told={**after.told, **{each: said[each].incident_key for each in said}})
+            before = wide.told if wide else {}
+            after = replace(after, told={**before, **{each: said[each].incident_key for each in said}})
             alerts += said.values()
         if wide and after is None:
             rest = _rest(wide, fleet, len(decision.alone), silent)
@@ -208,7 +209,8 @@ class Turn:
     ) -> list[Overdue]:
         """Return them with whether an incident of the wide silence tells their people, as it does of all but `untold`.
 
-        One that a person resolved tells of those that it began with, and of those that were silent by then.
+        One that a person resolved tells of those that it began with, and of those that were silent by then; one of the
+        wide silence before, of those that were silent before this one.
         """
         incidents = incident_rows.last(connection, list(wide.told.values()))
 
@@ -216,9 +218,11 @@ class Turn:
             if (device := untold.get(each.id)) is None:
                 return True
             incident = incidents.get(wide.told.get(self._reporter.escalation(device), ""))
-            if incident is None or incident.resolved_at is None or each.late_at <= wide.at:
-                return incident is not None
-            return device.state_at is not None and device.state_at <= incident.resolved_at
+            if incident is None or device.state_at is None:
+                return False
+            if incident.opened_at < wide.at:
+                return device.state_at < wide.at
+            return incident.resolved_at is None or each.late_at <= wide.at or device.state_at <= incident.resolved_at
 
         return [replace(each, is_reached=is_reached(each)) for each in overdue]
 
