@@ -179,6 +179,20 @@ async def test_who_becomes_late_after_a_wide_silence_began_is_told_beside_it(fle
     assert fleet.open() == [(SILENT, device_id(50)), ("gate/no-webhooks", None)]
 
 
+async def test_that_nothing_comes_any_more_is_told_beside_a_wide_silence_of_some(fleet: Fleet):
+    """Five lose their power, and a minute after that was told the line dies, too: that is another message."""
+    fleet.expect(DeviceRule("*", expect_every=15 * MINUTE))
+    fleet.hear(*range(18))
+    await fleet.passes(14 * MINUTE)
+    fleet.hear(*range(5, 18))
+    await fleet.passes(4 * MINUTE)
+    fleet.hear(*range(5, 18))
+    await fleet.passes(DAY)
+    first, *more = [(each.message or "").splitlines()[0] for each in fleet.said()]
+    assert first == "5 of 18 devices have said nothing since 14:03; others have."
+    assert [each.partition(", ")[0] for each in more] == ["Nothing from Particle since 14:21"]
+
+
 async def test_a_second_wide_silence_is_one_message_too(fleet: Fleet):
     """Six that are long gone don't make everything that happens later a message for each device."""
     fleet.expect(ALL)

@@ -181,7 +181,7 @@ class Turn:
             after = replace(after, told={**before, **{each: said[each].incident_key for each in said}})
             alerts += said.values()
         if wide and after is None:
-            rest = _rest(wide, fleet, len(decision.alone), silent)
+            rest = _rest(wide, fleet, decision.alone, silent)
             alerts += self._reporter.wide_over(connection, wide, rest, now)
         if after != wide:
             rows.save_watching(connection, replace(watching, wide=after.as_json() if after else None))
@@ -257,13 +257,13 @@ class Turn:
         return changed, devices[-1].id if devices else None
 
 
-def _rest(wide: Wide, fleet: Fleet, alone: int, silent: int) -> Rest:
+def _rest(wide: Wide, fleet: Fleet, alone: Sequence[Overdue], silent: int) -> Rest:
     """Return what becomes of those that still say nothing. `alone` are told now; `silent` are so in all."""
     before = silent - sum(each.is_untold for each in fleet.overdue)
     if wide.is_total:
-        return Rest(alone, max(fleet.unheard - before - alone, 0), before)
-    covered = [each for each in fleet.overdue if each.told_at is None and each.may_tell and wide.covers(each)]
-    return Rest(alone, max(len(covered) - alone, 0), before)
+        return Rest(len(alone), max(fleet.unheard - before - len(alone), 0), before)
+    told = {each.id for each in fleet.overdue if each.told_at or not each.may_tell} | {each.id for each in alone}
+    return Rest(len(alone), sum(each.id not in told and wide.covers(each) for each in fleet.overdue), before)
 
 
 def _next(device: Device, now: datetime) -> datetime | None:

@@ -152,11 +152,11 @@ class Wide:
     def covers(self, overdue: Overdue) -> bool:
         """Return whether a device was overdue with the others.
 
-        While nobody is heard at all each one is; and after that, until it has had the time to come back.
+        While it seems that nobody is heard at all each one is; and after that, until it has had the time to come back.
         """
         if overdue.since > self.at:
             return False
-        if self.quiet_until is None or self.is_total:
+        if self.is_total or (self.seems_total and self.quiet_until is None):
             return True
         return overdue.late_at <= self.at and (self.seems_total or overdue.is_gone(self.at))
 
