@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alertgate.model import Incident, IncidentStatus, Resolution
-from alertgate.policy.devices import DeviceRule
 from alertgate.policy.escalations import Escalation, Step
 from alertgate.policy.matchers import Matcher
 from alertgate.policy.policy import UTC
@@ -87,7 +86,7 @@ class World:
         routes = (Route("kitchen", Matcher("device/*", "kitchen *")), Route("home"))
         self.fleet.policy = replace(self.fleet.policy, routes=routes, escalations=steps)
         rules = [rule(n, expect_every=kind.every, grace=kind.grace, flaps=1000) for n, kind in WATCHED.items()]
-        self.fleet.expect(*rules, DeviceRule("unused"))
+        self.fleet.expect(*rules)
         self.tick = 0
         self.heard: dict[int, datetime] = {}
         self.any_heard = self.fleet.clock.now()
@@ -132,6 +131,9 @@ class World:
             moved = sum((end - max(begin, heard) for begin, end in self.outages if end > heard), timedelta())
             if now - heard <= kind.every:
                 assert device_id(number) not in open_now, f"{number} is called silent, and spoke at {heard}"
+            alone = [each for each in incidents if each.device == device_id(number) and each.event == "device/silent"]
+            told_since = sum(each.opened_at > heard for each in alone)
+            assert told_since <= (2 if moved else 1), f"{number} was told again, though it hasn't spoken since {heard}"
             if now > heard + kind.every + kind.grace + moved + SLACK and device_id(number) not in open_now:
                 told = [each for each in incidents if self.tells(each, number, now)]
                 assert told, f"nobody was told of {number}, which last spoke at {heard}; it is {now}"
@@ -143,7 +145,9 @@ class World:
             return False
         if is_open(incident):
             was_named = incident.opened_at >= heard + kind.every
-            return was_named or self.any_heard <= incident.opened_at or now - self.any_heard <= SLACK
+            quiet_until = self.outages[-1][1] if self.outages else incident.opened_at
+            is_quiet = self.any_heard <= incident.opened_at or incident.opened_at < quiet_until >= now - SLACK
+            return was_named or is_quiet
         if incident.resolution is not Resolution.PERSON or incident.resolved_at is None:
             return False
         return incident.opened_at >= heard + kind.every or incident.resolved_at >= heard + kind.every + kind.grace
