@@ -51,21 +51,6 @@ async def test_many_that_fall_silent_together_are_one_incident(fleet: Fleet):
     assert len(fleet.said()) == 2 + 4 + 4
 
 
-async def test_who_doesnt_come_back_isnt_hidden_by_those_who_do(fleet: Fleet):
-    """Ten lose their power, and come back every four minutes: after a quarter of an hour the others are told."""
-    fleet.expect(ALL)
-    fleet.hear(*range(24))
-    await fleet.passes(50 * MINUTE)
-    fleet.hear(*range(10, 24))
-    await fleet.passes(40 * MINUTE)
-    fleet.hear(*range(10, 24))
-    for number in range(4):
-        assert fleet.open() == [("gate/no-webhooks", None)]
-        fleet.hear(number)
-        await fleet.passes(4 * MINUTE)
-    assert fleet.open() == [(SILENT, device_id(number)) for number in range(4, 10)]
-
-
 async def test_nothing_from_anybody_moves_the_deadlines(fleet: Fleet):
     """Where nobody was heard at all, who hasn't had its turn since isn't called silent; who is dead is told later."""
     fleet.expect(ALL)

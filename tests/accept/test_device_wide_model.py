@@ -24,7 +24,7 @@ from tests.fakes import FakeClock
 
 TICK = 10 * MINUTE
 SLACK = 5 * RULES.interval
-"""Within this somebody is told: three intervals for others to come back, and time to look."""
+"""Within this somebody is told: an interval after the last that came back, and some ticks until the next look."""
 SHORTEST_OUTAGE = 25 * MINUTE
 """No device is silent before: a shorter quiet moves no deadline."""
 UNWATCHED = 99

@@ -24,8 +24,6 @@ JITTER = 10
 device is only a little late for a tenth of its grace."""
 LOOK = timedelta(minutes=1)
 """How long the first silences wait where it may turn out within that time that there are many."""
-MOST_INTERVALS = 3
-"""So many GROUP_INTERVALs after the first was heard again, who wasn't is told, although others still come back."""
 
 
 class WideReason(StrEnum):
@@ -39,7 +37,7 @@ class WideReason(StrEnum):
     SPREADS = "spreads"  # while nobody is heard, others fall silent whose people don't know of it: they are told, too
     ANEW = "anew"  # somebody was heard after all: each is looked at once more, and is decided about by that
     OVER = "over"  # all were heard again
-    REMAINS = "remains"  # some were heard again some time ago: the others are told each by itself
+    REMAINS = "remains"  # some were heard again, the last some time ago: the others are told each by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +128,11 @@ class Wide:
         return self.is_quiet_over(watched_heard) or self.is_settled(now, interval)
 
     def settles_at(self, interval: timedelta) -> datetime | None:
-        """Return when those are told that aren't heard by then; None while none was heard again."""
-        if self.heard_at is None or self.heard_last is None:
-            return None
-        return min(self.heard_last + interval, self.heard_at + MOST_INTERVALS * interval)
+        """Return when those are told that aren't heard by then, unless more are; None while none was heard again."""
+        return self.heard_last + interval if self.heard_last else None
 
     def is_settled(self, now: datetime, interval: timedelta) -> bool:
-        """Return whether the others have had the time to come back, too."""
+        """Return whether devices were heard again, but none lately."""
         at = self.settles_at(interval)
         return at is not None and now >= at
 
