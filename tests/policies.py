@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from alertgate.model import ChannelName, IncidentStatus, Severity, Source
-from alertgate.notify import escalate
+from alertgate.notify import escalate, run_clock
 from alertgate.notify.tellings import Telling, TellReason, release
 from alertgate.policy.escalations import Escalation, Step
 from alertgate.policy.matchers import Subject
@@ -214,7 +214,7 @@ class Story:
         self.last_firing_at = self.now
         if rises or reopens:
             acknowledged = self.acknowledged_at is not None
-            anew = escalate.starts_anew(self.policy, self.run, over_for, dealt_with=acknowledged)
+            anew = run_clock.starts_anew(self.policy, self.run, over_for, dealt_with=acknowledged)
             self.status, self.acknowledged_at, self.resolved_at = IncidentStatus.OPEN, None, None
             if rises or anew:
                 self.run = escalate.begin(first(self.policy.routes, self.subject))

@@ -415,9 +415,11 @@ async def test_what_was_held_for_whoever_is_on_call_goes_to_who_is_then(make_set
         schedules={"oncall": oncall},
     )
     async with household(make_settings, house, berlin(23, 23), {}) as home, home.running():
-        await home.says("water")
+        incident = (await home.says("water"))["incident"]
         assert await home.heard() == []
         assert await home.sleeps(8 * 60) == ["partner: WARNING A new alert."]
+        told = [each for each in (await home.get(f"incidents/{incident}"))["notifications"] if each["status"] == "sent"]
+        assert [each["reason"].endswith("(step 1 of home)") for each in told] == [True]
 
 
 async def test_what_is_held_for_somebody_who_left_is_told_to_the_others(make_settings, database):

@@ -1,6 +1,5 @@
 """The policy changes while something goes on: who hears of it from then on. From the webhook to the mail."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -11,7 +10,6 @@ from alertgate.model import ChannelName
 from alertgate.notify import holds
 from alertgate.policy.people import Contact, Person, recipients
 from alertgate.policy.policy import Policy
-from alertgate.policy.schedules import Schedule, Turn
 from tests.fakes import START
 from tests.flow.household import BERLIN, MINUTE, escalation, household, person, policy, step
 
@@ -66,14 +64,14 @@ async def test_many_that_are_open_are_one_message_to_whom_the_new_policy_names(m
 
 
 async def test_an_alert_that_nobody_would_hear_is_routed_anew(make_settings):
-    """Nobody was on call when it began; whoever is by the next alert is told."""
-    nobody = policy((person("partner"),), (escalation("home", step("@oncall")),))
-    oncall = Schedule("oncall", (Turn(("partner",), frozenset({1})),), BERLIN)
-    house = replace(nobody, schedules={"oncall": oncall})
-    async with household(make_settings, house, START, {}) as home, home.running():
+    """There was nobody to tell when it began; whoever there is by the next alert is told."""
+    nobody = policy((), (escalation("home", step("partner")),))
+    async with household(make_settings, nobody, START, {}) as home, home.running():
         await home.says("water")
         assert await home.sleeps(12 * 60) == []
-        await home.says("water")
+        home.policy = PARTNER
+        answer = await home.says("water")
+        assert "partner, by email, at once" in (await home.service.trail(answer["id"]))["alert"]["reason"]
         assert await home.heard() == ["partner: WARNING A new alert."]
 
 

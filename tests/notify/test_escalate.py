@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from alertgate.model import IncidentStatus, Severity, Source
 from alertgate.notify import escalate
 from alertgate.notify.escalate import StepReason
-from alertgate.policy.escalations import EVERYONE, OPERATOR
+from alertgate.policy.escalations import EVERYONE, OPERATOR, Step
 from alertgate.policy.matchers import Matcher
 from alertgate.policy.people import Person
 from alertgate.policy.policy import Policy
 from alertgate.policy.routes import Route, first
 from alertgate.policy.schedules import Schedule, Turn
+from alertgate.policy.written import read_hours
 from tests.builders import for_any
 from tests.policies import BERLIN, Story, anything, at, escalation, person, policy, shown, step
 
@@ -325,6 +326,80 @@ def test_a_step_that_reaches_nobody_is_over_at_once():
     """Nobody is on call on Thursday."""
     story = Story(shifts(person("owner"), person("partner")), "thu 12:00").until("thu 12:30")
     assert story.said == ["thu 12:00 partner: nobody_on_call"]
+
+
+def desk(*steps: Step, operator: tuple[str, ...] = (), quiet: str = "", **durations: str) -> Policy:
+    """Return a policy whose desk is taken in office hours alone."""
+    turn = Turn(("owner",), frozenset(range(5)), read_hours("mon-fri 08:00-18:00"))
+    people = [person("owner"), person("boss", quiet), person("guard")]
+    rules = policy(people, [escalation(*steps, **durations)], schedules=[Schedule("desk", (turn,), BERLIN)])
+    return replace(rules, operator=operator)
+
+
+@pytest.mark.parametrize("hours", ["", "mon-fri 07:00-20:00", "mon-fri 08:00-18:00"])
+def test_what_nobody_is_on_call_for_is_told_at_the_next_turn(hours):
+    """And the step after it waits as if it had come then."""
+    rules = desk(step("@desk"), step("@desk", after="10m"), hours=hours)
+    story = Story(rules, "sat 14:00").until("mon 12:00", week=1)
+    assert [line.removesuffix(" (held)") for line in story.said] == [
+        "mon 08:00 owner: first_step",
+        "mon 08:10 owner: next_step",
+    ]
+
+
+def test_a_later_step_waits_for_its_turn_too():
+    """Who was told first hasn't answered by then."""
+    story = Story(desk(step("boss"), step("@desk", after="10m")), "thu 20:00").until("fri 12:00")
+    assert story.said == ["thu 20:00 boss: first_step", "fri 08:00 owner: next_step"]
+    assert story.decide() == escalate.Wait(None, StepReason.ALL_TOLD)
+
+
+@pytest.mark.parametrize(
+    ("operator", "quiet", "hears"),
+    [
+        (("boss",), "", ["boss"]),
+        (("boss",), f"{NIGHT} except critical", ["boss"]),
+        (("boss",), "20:00-06:30", ["guard", "owner"]),
+        (("@desk",), "", ["boss", "guard", "owner"]),
+        ((), "", ["boss", "guard", "owner"]),
+    ],
+    ids=["the operator", "the operator, who excepts it", "all but the operator, who sleeps", "nobody's turn", "all"],
+)
+def test_something_critical_that_nobody_is_on_call_for_is_told_at_once(operator, quiet, hears):
+    """To who hears of alertgate's own troubles, or to everybody; and at the next turn to who is on call then."""
+    story = Story(desk(step("@desk"), operator=operator, quiet=quiet), "thu 23:00", CRITICAL)
+    assert sorted(story.said) == [f"thu 23:00 {name}: stand_in" for name in hears]
+    assert story.decide() == escalate.Wait(at("fri 08:00"), StepReason.NOBODY_ON_CALL)
+    assert story.until("fri 12:00").said[-1] == "fri 08:00 owner: first_step"
+
+
+def test_who_stands_in_is_reminded_until_somebodys_turn():
+    """From then on, who is on call is."""
+    rules = desk(step("@desk"), operator=("boss",), repeat_every="6h", stop_after="2d")
+    assert Story(rules, "thu 20:00", CRITICAL).until("fri 15:00").said == [
+        "thu 20:00 boss: stand_in",
+        "fri 02:00 boss: reminder 1",
+        "fri 08:00 owner: first_step",
+        "fri 11:00 owner: reminder 2",
+    ]
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_what_nobody_will_ever_be_on_call_for_is_told_all_the_same(severity):
+    """The desk is taken on weekdays, and the escalation open on Saturdays."""
+    rules = desk(step("@desk"), operator=("boss",), hours="sat 10:00-18:00")
+    assert Story(rules, "sat 14:00", severity).until("sat 18:00").said == ["sat 14:00 boss: stand_in"]
+    assert Story(rules, "fri 14:00", severity).until("sat 18:00").said == ["sat 10:00 boss: stand_in (held)"]
+
+
+def test_reminders_go_on_at_the_next_turn():
+    """The shift ends before anybody has answered, and nobody comes after it."""
+    rules = desk(step("@desk"), repeat_every="30m", stop_after="2d")
+    story = Story(rules, "thu 17:40").until("fri 08:35")
+    assert story.said == ["thu 17:40 owner: first_step", "fri 08:00 owner: reminder 1", "fri 08:30 owner: reminder 2"]
+    assert Story(desk(step("@desk"), repeat_every="30m"), "thu 17:40").until("fri 12:00").said[1:] == [
+        "fri 08:00 owner: nobody_answered"
+    ]
 
 
 def test_reminders_follow_the_shift():

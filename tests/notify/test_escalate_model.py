@@ -9,11 +9,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from alertgate.model import IncidentStatus, Severity
 from alertgate.policy.escalations import Escalation
 from alertgate.policy.policy import Policy
+from alertgate.policy.routes import Route
+from alertgate.policy.schedules import Schedule, Turn
+from alertgate.policy.written import read_hours
 from tests.builders import examples
 from tests.policies import BERLIN, Story, at, escalation, person, policy, shown, step
 
 MINUTE = timedelta(minutes=1)
 QUIET = ("", "22:30-06:30", "23:00-05:00 except critical", "12:00-13:00", "fri 20:00-24:00, sat sun 00:00-24:00")
+DESK = "mon-fri 09:00-17:00"
+"""When somebody, who is never quiet, is on call."""
 HOURS = ("", "mon-fri 08:00-18:00", "06:00-23:00")
 
 
@@ -22,6 +27,7 @@ class Model:
 
     def __init__(self, rules: Policy, home: Escalation, wait: timedelta, story: Story) -> None:
         self.people, self.home, self.wait = rules.people, home, wait
+        self.opens: dict[datetime, datetime] = {}
         self.now = self.first_firing_at = story.now
         self.severity, self.status = story.severity, IncidentStatus.OPEN
         self.acknowledged_at: datetime | None = None
@@ -33,7 +39,7 @@ class Model:
 
     def begin(self) -> None:
         """Begin the first step anew."""
-        self.told: list[tuple[str, ...]] = []
+        self.step, self.stand_ins = 0, ()
         self.step_at = self.reminded_at = self.sent_at = None
         self.reminders, self.gave_up = 0, False
 
@@ -47,6 +53,20 @@ class Model:
     def is_open(self, minute: datetime) -> bool:
         """Return whether it is within the escalation's hours."""
         return self.home.hours is None or self.home.hours.contain(minute, BERLIN)
+
+    def opening(self, minute: datetime) -> datetime:
+        """Return this minute, or the next one within the hours."""
+        if minute not in self.opens:
+            later = minute
+            while not self.is_open(later):
+                later += MINUTE
+            self.opens[minute] = later
+        return self.opens[minute]
+
+    def behind(self, names: tuple[str, ...], minute: datetime) -> tuple[str, ...]:
+        """Return the people behind a step's names."""
+        desk = ("desk",) if read_hours(DESK).contain(minute, BERLIN) else ()
+        return tuple(person for name in names for person in (desk if name == "@desk" else (name,)))
 
     def somebody_hears(self, names: tuple[str, ...], minute: datetime) -> bool:
         """Return whether one of them is awake within the hours."""
@@ -70,17 +90,33 @@ class Model:
     @property
     def audience(self) -> tuple[str, ...]:
         """All who were told by the steps so far."""
-        return tuple(dict.fromkeys(name for names in self.told for name in names))
+        names = (name for each in self.home.steps[: self.step] for name in each.notify)
+        return self.behind(tuple(dict.fromkeys(names)), self.now) if self.step else self.stand_ins
 
-    def step_due(self) -> tuple[datetime, str] | None:
-        """Return since when the next step is due."""
-        if len(self.told) == len(self.home.steps):
+    def step_due(self) -> tuple[datetime, str, int, tuple[str, ...]] | None:
+        """Return since when a step is due, which, and whom it tells."""
+        due = self.first_left_due()
+        if due is None:
             return None
-        after = self.home.steps[len(self.told)].after
-        if self.step_at is None:
-            due = self.first_firing_at + self.wait + after
+        for number, each in enumerate(self.home.steps[self.step :], self.step + 1):
+            if self.behind(each.notify, self.opening(self.now)):
+                return due[0], due[1] if number == self.step + 1 else "nobody_on_call", number, each.notify
+        if self.step_at is None and self.severity is Severity.CRITICAL:
+            return due[0], "stand_in", 0, tuple(self.people)
+        return None
+
+    def first_left_due(self) -> tuple[datetime, str] | None:
+        """Return since when the first step that is left is due."""
+        if self.step == len(self.home.steps):
+            return None
+        after = self.home.steps[self.step].after
+        if self.step == 0:
+            due = self.step_at or self.first_firing_at + self.wait + after
             return (due, "first_step") if due <= self.now else None
-        before = self.told[-1]
+        assert self.step_at is not None
+        before = self.behind(self.home.steps[self.step - 1].notify, self.step_at)
+        if not before:
+            return self.step_at, "nobody_on_call"
         if self.severity is not Severity.CRITICAL:
             found = self.heard(before, self.step_at, after)
             return (found, "next_step") if found else None
@@ -95,7 +131,7 @@ class Model:
     def reminder_due(self) -> datetime | None:
         """Return since when the next reminder is due."""
         every = self.home.repeat_every
-        if every is None or self.gave_up or self.step_at is None or self.reminded_at is None:
+        if every is None or self.gave_up or self.step_at is None or self.reminded_at is None or not self.audience:
             return None
         found = self.heard(self.audience, self.reminded_at, every)
         due = max(found, self.step_at + every / 2) if found else None
@@ -104,10 +140,11 @@ class Model:
     def tell(self, names: tuple[str, ...], word: str) -> None:
         """Tell those who are awake; the others hear it at the end of their quiet hours."""
         for name in names:
-            if self.is_quiet(name, self.now) or not self.is_open(self.now):
-                self.held.setdefault(name, word)
-            else:
-                self.say(name, word)
+            for each in self.behind((name,), self.opening(self.now)):
+                if self.is_quiet(each, self.now) or not self.is_open(self.now):
+                    self.held.setdefault(name, word)
+                else:
+                    self.say(each, word)
 
     def say(self, name: str, word: str) -> None:
         """Send one message."""
@@ -125,7 +162,7 @@ class Model:
         while self.status is IncidentStatus.OPEN and (self.is_open(self.now) or self.step_at is None):
             reminder, step = self.reminder_due(), self.step_due()
             running = self.home.repeat_every and self.step_at and not self.gave_up and self.sent_at
-            if running and self.heard(self.audience, self.sent_at, self.home.stop_after):
+            if running and self.audience and self.heard(self.audience, self.sent_at, self.home.stop_after):
                 self.gave_up = True
                 self.tell(self.audience, "nobody_answered")
             elif reminder and (step is None or reminder <= step[0]):
@@ -134,14 +171,14 @@ class Model:
                 self.tell(awake, f"reminder {self.reminders}")
             elif step:
                 first = self.step_at is None
-                names = self.home.steps[len(self.told)].notify
-                self.told.append(names)
-                self.step_at = self.now
-                waited_for = () if self.severity is Severity.CRITICAL else names
+                _, word, self.step, names = step
+                self.stand_ins = names if self.step == 0 else ()
+                self.step_at = self.opening(self.now)
+                waited_for = () if self.severity is Severity.CRITICAL else self.behind(names, self.step_at)
                 while not self.somebody_hears(waited_for, self.step_at):
                     self.step_at += MINUTE
                 self.reminded_at = self.step_at if first else self.reminded_at
-                self.tell(names, step[1])
+                self.tell(names, word)
             else:
                 break
 
@@ -154,8 +191,12 @@ class Model:
 
     def look_at_holds(self) -> None:
         """Tell what was held to those who hear now."""
-        for name in [name for name in self.held if self.somebody_hears((name,), self.now)]:
-            self.say(name, f"{self.held[name]} (held)")
+        for name, word in list(self.held.items()):
+            heard_by = self.behind((name,), self.now)
+            if heard_by and self.somebody_hears(heard_by, self.now):
+                del self.held[name]
+                for each in heard_by:
+                    self.say(each, f"{word} (held)")
 
 
 class EscalationMachine(RuleBasedStateMachine):
@@ -164,7 +205,10 @@ class EscalationMachine(RuleBasedStateMachine):
     @initialize(
         quiet=st.tuples(*[st.sampled_from(QUIET)] * 3),
         steps=st.lists(
-            st.tuples(st.sampled_from(["0s", "1m", "10m", "25m", "3h"]), st.sets(st.sampled_from("abc"), min_size=1)),
+            st.tuples(
+                st.sampled_from(["0s", "1m", "10m", "25m", "3h"]),
+                st.sets(st.sampled_from("abc"), min_size=1) | st.just({"@desk"}) | st.just({"a", "@desk"}),
+            ),
             min_size=1,
             max_size=3,
         ),
@@ -176,14 +220,13 @@ class EscalationMachine(RuleBasedStateMachine):
     )
     def begin(self, quiet, steps, every, hours, wait, severity, begins):
         """Open an incident."""
-        people = [person(name, hours) for name, hours in zip("abc", quiet, strict=True)]
+        people = [*(person(name, hours) for name, hours in zip("abc", quiet, strict=True)), person("desk")]
+        desk = Schedule("desk", (Turn(("desk",), frozenset(range(7)), read_hours(DESK)),), BERLIN)
         durations = {"repeat_every": every} if every else {}
         home = escalation(
             *(step(*sorted(names), after=after) for after, names in steps), hours=hours, stop_after="2h", **durations
         )
-        rules = policy(people, [home])
-        route = type(rules.routes[0])("home", wait=wait * MINUTE)
-        rules = policy(people, [home], [route])
+        rules = policy(people, [home], [Route("home", wait=wait * MINUTE)], [desk])
         self.story = Story(rules, begins, severity)
         self.model = Model(rules, home, wait * MINUTE, self.story)
         self.model.look()
@@ -221,7 +264,7 @@ class EscalationMachine(RuleBasedStateMachine):
         self.story.fires()
         model = self.model
         steps = model.home.steps
-        after = steps[len(model.told)].after if len(model.told) < len(steps) else timedelta(0)
+        after = steps[model.step].after if model.step < len(steps) else timedelta(0)
         awaited = after if model.step_at else model.wait + after
         assert model.resolved_at is not None
         anew = model.acknowledged_at is not None or self.moment - model.resolved_at >= awaited
@@ -247,7 +290,7 @@ class EscalationMachine(RuleBasedStateMachine):
         if hasattr(self, "story"):
             # Nobody cares for the order within one minute.
             assert sorted(self.story.said) == sorted(self.model.said)
-            assert {each.telling.person for each in self.story.pending} == set(self.model.held)
+            assert {each.telling.via for each in self.story.pending} == set(self.model.held)
 
 
 TestEscalation = EscalationMachine.TestCase

@@ -28,6 +28,7 @@ from alertgate.policy.policy import Policy
 from alertgate.policy.routes import Route
 from alertgate.policy.schedules import Schedule, Turn
 from alertgate.policy.surroundings import Surroundings
+from alertgate.policy.written import read_hours
 from alertgate.rules import GroupingRules
 from alertgate.store import leases
 from alertgate.store.leases import Finish
@@ -67,6 +68,27 @@ def test_a_night_with_a_shift():
     ]
 
 
+def test_a_gap_in_a_shift():
+    """What is critical goes to the operator now; everything goes to who is on call next."""
+    shift = Turn(("owner",), frozenset({0, 1, 2, 3, 4}), read_hours("mon-fri 08:00-18:00"))
+    rules = policy(
+        [person("owner"), person("boss")],
+        [escalation(step("@desk"))],
+        schedules=[Schedule("desk", (shift,), BERLIN)],
+    )
+    rules = replace(rules, operator=("boss",))
+    monday = "Mon 08:00  owner (on call, @desk), by email:o***@example.org: step 1"
+    assert told(rules, "sat 14:00")[3:] == [monday]
+    assert told(rules, "sat 14:00", severity=Severity.CRITICAL)[3:] == [
+        "14:00  boss, by email:b***@example.org: instead of the steps, because nobody is on call for them",
+        monday,
+    ]
+    closed = replace(rules, escalations={"home": escalation(step("@desk"), hours="mon-fri 07:30-18:00")})
+    assert told(closed, "sat 14:00")[3:] == [monday]
+    closed = replace(rules, escalations={"home": escalation(step("@desk"), hours="mon-fri 08:00-18:00")})
+    assert told(closed, "sat 14:00")[3:] == [f"{monday} (held until then by the escalation's hours)"]
+
+
 def test_without_a_file_everyone_is_told_at_once():
     """And alertgate's own troubles go to everyone, too."""
     rules = parse("", Surroundings(BERLIN, recipients=[("email", "a@example.org")]))
@@ -100,7 +122,12 @@ def test_reminders_are_listed_a_few_times():
 
 quiets = st.sampled_from(["", NIGHT, "23:00-05:00 except critical", "12:00-13:00"])
 steps = st.lists(
-    st.tuples(st.sampled_from(["0s", "10m", "3h"]), st.sets(st.sampled_from("abc"), min_size=1)), max_size=3, min_size=1
+    st.tuples(
+        st.sampled_from(["0s", "10m", "3h"]),
+        st.sets(st.sampled_from("abc"), min_size=1) | st.just({"@desk"}) | st.just({"a", "@desk"}),
+    ),
+    max_size=3,
+    min_size=1,
 )
 begins = st.sampled_from(["mon 12:00", "mon 22:25", "fri 17:50", "sat 03:00"])
 
@@ -112,9 +139,10 @@ begins = st.sampled_from(["mon 12:00", "mon 22:25", "fri 17:50", "sat 03:00"])
 @example((NIGHT, "", ""), [("0s", {"a", "b"}), ("3h", {"a"}), ("0s", {"a"})], "", Severity.INFO, "mon 22:25")
 def test_a_real_incident_takes_the_course_that_was_foreseen(quiet, chosen, hours, severity, when):
     """Whoever is told, and when, if nobody answers."""
-    people = [person(name, each) for name, each in zip("abc", quiet, strict=True)]
+    people = [*(person(name, each) for name, each in zip("abc", quiet, strict=True)), person("desk")]
     home = escalation(*(step(*sorted(names), after=after) for after, names in chosen), hours=hours, repeat_every="44m")
-    rules = policy(people, [home])
+    shift = Turn(("desk",), frozenset(range(7)), read_hours("mon-fri 09:00-17:00"))
+    rules = policy(people, [home], schedules=[Schedule("desk", (shift,), BERLIN)])
     story = Story(rules, when, severity).until("sun 12:00", week=1)
     foreseen = forecast(rules, story.subject, at(when)).told
     told = {(shown(each.at), each.person): each.reason for each in foreseen}
@@ -133,7 +161,7 @@ def of_one_message(words: list[str]) -> str:
 
 def steps_of(told: dict[Any, str]) -> dict[Any, str]:
     """Leave out reminders, of which not all are listed, and their end."""
-    return {key: word for key, word in told.items() if not word.startswith(("reminder", "nobody"))}
+    return {key: word for key, word in told.items() if not word.startswith(("reminder", "nobody_answered"))}
 
 
 @pytest.mark.parametrize(

@@ -366,9 +366,9 @@ escalation = "home"
             "escalations.home leaves hours in which nobody would hear of a critical incident at once: sat-sun 03:00-11:00",
         ),
         (
-            "[schedules.s]\nweek = [{ days = 'mon-fri', who = 'owner' }, { hours = 'sat 10:00-24:00', who = 'owner' }]\n"
+            "quiet_hours = '22:30-06:30'\n[schedules.s]\nweek = [{ days = 'mon-fri', who = 'owner' }]\n"
             "[escalations.home]\nsteps = [{ notify = '@s' }]\n[[routes]]\nescalation = 'home'",
-            "escalations.home leaves hours in which nobody would hear of a critical incident at once: sat 00:00-10:00, sun",
+            "escalations.home leaves hours in which nobody would hear of a critical incident at once: mon-sun 22:30-06:30",
         ),
     ],
 )

@@ -144,6 +144,7 @@ _WAITS = {
     StepReason.WAITING: "told only if it isn't over by then",
     StepReason.OUTSIDE_HOURS: "its hours haven't begun",
     StepReason.SILENCED: "it is silenced",
+    StepReason.NOBODY_ON_CALL: "nobody is on call",
 }
 
 

@@ -11,15 +11,16 @@ When that time comes, and whenever an alert or a person changes the incident, ca
 - `End`: nothing is due before the incident is open again. Keep the run: what is held is still told at the hold's end.
 
 `first_firing_at` stays in these three cases. What has become more severe, or was handed back, is routed anew by its
-caller. At a reopening ask `starts_anew`, and at the end of a hold `tellings.release`.
+caller. At a reopening ask `run_clock.starts_anew`, and at the end of a hold `tellings.release`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alertgate.model import IncidentStatus, Severity
+from alertgate.notify.step_people import STAND_INS, names_so_far, next_on_call_at, people_of, stand_ins
 from alertgate.notify.tellings import Telling, tellings
 from alertgate.policy.escalations import AGAIN_AFTER_ACK, AT_ONCE, Escalation, Step
 from alertgate.policy.people import Person
@@ -37,7 +38,8 @@ class StepReason(StrEnum):
     FIRST_STEP = "first_step"  # the route's wait is over, or there is none
     NEXT_STEP = "next_step"  # nobody has acknowledged within the time of the step before
     ALL_QUIET = "all_quiet"  # critical, and all people of the step before are quiet: nobody waits for them
-    NOBODY_ON_CALL = "nobody_on_call"  # the step before reaches nobody
+    NOBODY_ON_CALL = "nobody_on_call"  # the step before reaches nobody; or all that are left, until somebody's turn
+    STAND_IN = "stand_in"  # nobody is on call for any step, but somebody must hear of it
     REMINDER = "reminder"  # nobody has acknowledged since the last reminder
     NOBODY_ANSWERED = "nobody_answered"  # `stop_after` is over: reminders end
     WAITING = "waiting"  # told only if it isn't over by then
@@ -63,10 +65,10 @@ class Run:
 
     escalation: str
     wait: timedelta = AT_ONCE
-    step: int = 0
+    step: int = STAND_INS
     """The number of the last step that was told, from 1."""
     step_at: datetime | None = None
-    """From when that step's time counts; None before the first one."""
+    """From when that step's time counts; None before anybody was told."""
     reminders: int = 0
     reminded_at: datetime | None = None
     """From when the time to the next reminder counts."""
@@ -74,7 +76,7 @@ class Run:
     """When the first notification was sent, as its sender records it; or failed, if nothing else is on its way."""
     gave_up: bool = False
     told: frozenset[str] = frozenset()
-    """The people of the last step, by name."""
+    """The people of the last step, or those who stood in for all, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Tell a step. Its notifications are openings (`handoff` from the second step on)."""
+    """Tell a step that reaches somebody. Its notifications are openings (`handoff` once somebody was told)."""
 
     number: int
     due_at: datetime
@@ -183,34 +185,11 @@ def advance(run: Run, done: Next, now: datetime) -> Run:
     return run
 
 
-def resumed(run: Run, since: datetime, until: datetime) -> Run:
-    """Return the run after a silence: its clock stood still meanwhile."""
-
-    def counted(at: datetime | None) -> datetime | None:
-        return at + (until - max(at, since)) if at and at < until else at
-
-    return replace(
-        run,
-        step_at=counted(run.step_at),
-        reminded_at=counted(run.reminded_at),
-        first_sent_at=counted(run.first_sent_at),
-    )
-
-
 def is_running(decided: Next) -> bool:
     """Return whether something is due without a change or an alert: such an incident isn't over for lack of alerts."""
     if isinstance(decided, Wait):
         return decided.until is not None and decided.reason is not StepReason.ACKNOWLEDGED
     return not isinstance(decided, End)
-
-
-def starts_anew(policy: Policy, run: Run, over_for: timedelta, *, dealt_with: bool) -> bool:
-    """Return whether a reopening begins a new run, with `first_firing_at` now; else the old one goes on.
-
-    An all-clear counts only once it has lasted as long as what the run was waiting for: a door that shuts for five
-    seconds every nine minutes still reaches a wait of ten. So it is for a new incident of the same key.
-    """
-    return dealt_with or over_for >= _awaited(policy, run)
 
 
 def next_step(facts: Facts, now: datetime) -> Next:
@@ -249,14 +228,6 @@ def _while_acknowledged(facts: Facts, escalation: Escalation | None, now: dateti
     return Wait(lasts_until if lasts_until > now else None, StepReason.ACKNOWLEDGED)
 
 
-def _awaited(policy: Policy, run: Run) -> timedelta:
-    """Return how long the run was waiting for what it would have done next."""
-    escalation = policy.escalation(run.escalation)
-    steps = escalation.steps if escalation else ()
-    after = steps[run.step].after if run.step < len(steps) else AT_ONCE
-    return after if run.step_at else run.wait + after
-
-
 def _counted(due_at: datetime, now: datetime) -> datetime:
     return due_at if now - due_at <= PUNCTUAL else now
 
@@ -267,13 +238,13 @@ class _Open:
     def __init__(self, facts: Facts, escalation: Escalation, now: datetime) -> None:
         self._facts, self._policy, self._run = facts, facts.policy, facts.run
         self._escalation, self._severity, self._now = escalation, facts.severity, now
-        told = [step for step in escalation.steps[: facts.run.step] if step.is_for(facts.severity)]
-        self._audience = self._policy.told([name for step in told for name in step.notify], now)
+        self._names = names_so_far(escalation, facts.run.step, facts.run.told, facts.severity)
+        self._audience = facts.policy.told(self._names, now)
 
     def next(self) -> Next:
         """Return what is due, or when something will be. A reminder comes before a step that is due with it."""
         reminder = self._reminder()
-        gives_up_at = self._gives_up_at() if reminder else None
+        gives_up_at = self._gives_up_at() if reminder and self._audience else None
         if gives_up_at and gives_up_at <= self._now:
             return GiveUp(self._tellings(self._audience))
         due = [each for each in (reminder, self._step()) if each]
@@ -282,30 +253,47 @@ class _Open:
         at, decided = min(due, key=lambda each: each[0])
         if at <= self._now:
             return decided
-        reason = StepReason.STEP_RUNS if self._run.step_at else StepReason.WAITING
-        return Wait(min(at, gives_up_at or at), decided.reason if isinstance(decided, Wait) else reason)
+        return Wait(min(at, gives_up_at or at), decided.reason if isinstance(decided, Wait) else StepReason.STEP_RUNS)
 
     def _step(self) -> tuple[datetime, Next] | None:
-        """Return the next step that is for this severity, with when it is due; None if there is none."""
-        steps = enumerate(self._escalation.steps[self._run.step :], self._run.step + 1)
-        found = next(((number, step) for number, step in steps if step.is_for(self._severity)), None)
-        if found is None:
+        """Return the next step for this severity that reaches somebody, with when it is due; None if there is none."""
+        run = self._run
+        steps = enumerate(self._escalation.steps[run.step :], run.step + 1)
+        left = {number: step for number, step in steps if step.is_for(self._severity)}
+        if not left:
             return None
-        number, step = found
-        due_at, reason = self._step_due(step)
-        told = self._policy.told(step.notify, self._now)
+        first = min(left)
+        due_at, reason = self._step_due(left[first])
+        if due_at > self._now:
+            return due_at, Wait(due_at, StepReason.STEP_RUNS if run.step_at else StepReason.WAITING)
+        for number, step in left.items():
+            if told := people_of(self._policy, self._escalation, step.notify, self._now):
+                reason = reason if number == first else StepReason.NOBODY_ON_CALL
+                return due_at, self._tell(number, due_at, told, reason)
+        turn = self._next_turn(name for step in left.values() for name in step.notify)
+        if run.step_at is None and (self._is_critical or turn is None):
+            told = stand_ins(self._policy, self._severity, opening(self._escalation, self._now) or self._now)
+            return due_at, self._tell(STAND_INS, due_at, told, StepReason.STAND_IN)
+        return turn
+
+    def _tell(self, number: int, due_at: datetime, told: Sequence[Told], reason: StepReason) -> Tell:
         starts_at = _counted(due_at, self._now)
         starts_at = opening(self._escalation, starts_at) or starts_at
         quiet_until = all_quiet_until((each.person for each in told), starts_at, self._severity)
         counts_from = starts_at if quiet_until is None or self._is_critical else quiet_until
         names = frozenset(each.person.name for each in told)
-        return due_at, Tell(number, due_at, counts_from, self._tellings(told), names, reason)
+        return Tell(number, due_at, counts_from, self._tellings(told), names, reason)
+
+    def _next_turn(self, names: Iterable[str]) -> tuple[datetime, Wait] | None:
+        """Return when somebody is behind these names next, of whom nobody is now; None if nobody ever is."""
+        begins_at = next_on_call_at(self._policy, self._escalation, names, self._now)
+        return (begins_at, Wait(begins_at, StepReason.NOBODY_ON_CALL)) if begins_at else None
 
     def _step_due(self, step: Step) -> tuple[datetime, StepReason]:
         """Return when a step is due, and why then."""
         run = self._run
-        if run.step_at is None:
-            return self._facts.first_firing_at + run.wait + step.after, StepReason.FIRST_STEP
+        if run.step_at is None or run.step == STAND_INS:
+            return run.step_at or self._facts.first_firing_at + run.wait + step.after, StepReason.FIRST_STEP
         # Not who is on call now: a change of shift to somebody asleep doesn't stop the clock of somebody awake.
         people = [each.person for each in self._policy.told(self._escalation.steps[run.step - 1].notify, run.step_at)]
         if not people:
@@ -320,8 +308,10 @@ class _Open:
     def _reminder(self) -> tuple[datetime, Next] | None:
         """Return the next reminder with when it is due; None if there is none."""
         run, every = self._run, self._escalation.repeat_every
-        if every is None or run.gave_up or run.step_at is None or run.reminded_at is None or not self._audience:
+        if every is None or run.gave_up or run.step_at is None or run.reminded_at is None:
             return None
+        if not self._audience:
+            return self._next_turn(self._names)
         due_at = max(self._audience_hears(run.reminded_at, every), run.step_at + every / 2)
         people = [each.person for each in self._audience]
         due_at = max(due_at, all_quiet_until(people, self._now, self._severity) or due_at)

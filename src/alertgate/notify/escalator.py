@@ -9,10 +9,12 @@ from alertgate.model import Incident, IncidentStatus, Kind, Severity
 from alertgate.notify import plan, turn
 from alertgate.notify.batch import NotificationBatch
 from alertgate.notify.directory import Directory
-from alertgate.notify.escalate import Facts, Run, StepReason, Wait, begin, resumed, starts_anew
+from alertgate.notify.escalate import Facts, Run, StepReason, Wait, begin
 from alertgate.notify.plan import Choice
 from alertgate.notify.recipients import Recipient, in_time, merged, of_step, sentence, who_know
+from alertgate.notify.run_clock import resumed, starts_anew
 from alertgate.notify.runs import Runs, run_of, stored_as
+from alertgate.notify.step_people import names_so_far
 from alertgate.notify.tellings import tellings
 from alertgate.notify.turn import Announcement, Turn
 from alertgate.policy.escalations import EVERYONE, RESERVED, Escalation
@@ -144,11 +146,11 @@ class Escalator:
         escalation = self.policy.escalation(name)
         if escalation is None or (run is None and name not in RESERVED):
             return ()
-        steps = escalation.steps[: run.step] if run else escalation.steps
-        names = [each for step in steps if step.is_for(incident.severity) for each in step.notify]
+        step, stand_ins = (run.step, run.told) if run else (len(escalation.steps), ())
+        names = names_so_far(escalation, step, stand_ins, incident.severity)
         people, silenced = self.policy.told(names, now), self.silenced_until(incident)
         told = tellings(people, escalation, incident.severity, now, silenced)
-        return (Announcement(Kind.OPENING, told, len(steps), StepReason.FIRST_STEP),)
+        return (Announcement(Kind.OPENING, told, step, StepReason.FIRST_STEP),)
 
     def escalation_of(self, incident: Incident, runs: Runs) -> Escalation:
         """Return the escalation that an incident has, or would have."""

@@ -86,7 +86,7 @@ class _Course:
                     return
                 now = until
                 continue
-            number = getattr(decided, "number", None)
+            number = getattr(decided, "number", None) or None
             reminders += isinstance(decided, Remind)
             if isinstance(decided, GiveUp):
                 self.reminders = reminders

@@ -17,6 +17,7 @@ _WHAT: Mapping[StepReason, str] = {
     StepReason.NEXT_STEP: "step {number}",
     StepReason.ALL_QUIET: "step {number} at once, because everybody of the step before has quiet hours",
     StepReason.NOBODY_ON_CALL: "step {number} at once, because nobody is on call for the step before",
+    StepReason.STAND_IN: "instead of the steps, because nobody is on call for them",
     StepReason.REMINDER: "reminder {number}",
     StepReason.NOBODY_ANSWERED: "nobody has answered, so reminders end",
 }

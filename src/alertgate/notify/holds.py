@@ -30,10 +30,10 @@ from alertgate.notify.escalator import About, Escalator
 from alertgate.notify.flood import MOST
 from alertgate.notify.plan import Choice
 from alertgate.notify.recipients import Recipient, of_step
+from alertgate.notify.run_clock import after_holds
 from alertgate.notify.runs import Runs
 from alertgate.notify.tellings import Telling, TellReason, first_hold, release
 from alertgate.notify.turn import Announcement
-from alertgate.notify.turns import after_holds
 from alertgate.policy.silences import never
 from alertgate.store import Connection, escalations, holds, incidents, notifications
 from alertgate.store.notifications import superseded_by
@@ -203,7 +203,8 @@ class Releaser:
         for each in missing:
             batch.forget_pending(incident, (each.channel, each.address))
         if missing and not about_others:
-            instead = Announcement(missing[0].kind, found, 0, StepReason.FIRST_STEP)
+            run = runs.get(incident.id)
+            instead = Announcement(missing[0].kind, found, run.step if run else 1, StepReason.FIRST_STEP)
             self._plan(batch, runs, incident, [instead], now)
         return decided
 

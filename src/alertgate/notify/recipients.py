@@ -9,6 +9,7 @@ from alertgate.local_time import clock_time, day_and_time
 from alertgate.model import FIRST_NEWS, Hold, Kind, Severity, Target
 from alertgate.notify.directory import Directory
 from alertgate.notify.plan import Choice, Expedite, Plan
+from alertgate.notify.step_people import STAND_INS
 from alertgate.notify.tellings import Telling, TellReason, held
 from alertgate.notify.turn import Announcement
 from alertgate.policy.escalations import RESERVED, Escalation
@@ -109,7 +110,8 @@ def sentence(
     As in `owner, by email, held until Tue 06:30 (quiet hours): …`.
     """
     if recipient.kind in FIRST_NEWS and escalation.name not in RESERVED:
-        said = f"{said} (step {recipient.step} of {escalation.name})"
+        step = f"step {recipient.step} of {escalation.name}"
+        said = f"{said} ({f'nobody is on call for {escalation.name}' if recipient.step == STAND_INS else step})"
     words = [recipient.person.name, f"by {recipient.target[0]}"]
     if isinstance(choice, Plan | Expedite) and choice.due_at:
         local = choice.due_at.astimezone(zone)

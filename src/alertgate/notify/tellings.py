@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alertgate.model import Severity
+from alertgate.notify.step_people import people_of
 from alertgate.policy.escalations import Escalation
 from alertgate.policy.people import Contact, Person
 from alertgate.policy.policy import Policy, Told
@@ -54,7 +55,8 @@ def release(
     What was held for a schedule goes to who is on call now. None: the person or the escalation is gone from the policy,
     so the incident must be routed anew. Ask once for all that is held for one incident and one `via`.
     """
-    found, told = policy.escalation(escalation), policy.told([via], now)
+    found = policy.escalation(escalation)
+    told = people_of(policy, found, [via], now) if found else ()
     return tellings(told, found, severity, now, silenced) if found and told else None
 
 

@@ -97,8 +97,7 @@ def _rerouted(before: Run, routed: Routed) -> Run:
 def _announcement(decided: Tell | Remind | GiveUp, run: Run) -> Announcement:
     match decided:
         case Tell():
-            nobody_before = run.step_at is None or (run.step == 1 and not run.told)
-            kind = Kind.OPENING if nobody_before else Kind.HANDOFF
+            kind = Kind.OPENING if run.step_at is None else Kind.HANDOFF
             return Announcement(kind, decided.tellings, decided.number, decided.reason)
         case Remind():
             return Announcement(Kind.REMINDER, decided.tellings, decided.number, decided.reason)

@@ -5,7 +5,7 @@ interrupts wasn't done, and what a replica has done isn't due any more.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,10 +15,11 @@ from alertgate.contact_state import ContactState
 from alertgate.model import Incident, IncidentStatus
 from alertgate.notify import plan
 from alertgate.notify.batch import NotificationBatch
-from alertgate.notify.escalate import PUNCTUAL, StepReason
+from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Chosen, Escalator
 from alertgate.notify.plan import Choice, is_due
 from alertgate.notify.recipients import of_step
+from alertgate.notify.run_clock import after_holds
 from alertgate.notify.runs import Runs, run_of, stored_as
 from alertgate.notify.turn import Announcement, Turn
 from alertgate.store import Connection, escalations, follow, holds, incidents, notifications
@@ -134,13 +135,3 @@ class TurnTaker:
             return plan.on_step(announced.kind, state, now, self._interval)
 
         return self._escalator.plan(batch, about, of_step(self._escalator.directory, [announced]), choose, now)
-
-
-def after_holds(run: StoredRun, held_until: Collection[datetime], now: datetime) -> StoredRun:
-    """Return an escalation as what was held about its incident is released.
-
-    If that is long after the hold's end, the people of its step hear of it only now, and its time counts from now.
-    """
-    if run.step_at is None or run.step_at not in held_until or now - run.step_at <= PUNCTUAL:
-        return run
-    return replace(run, step_at=now, reminded_at=now if run.reminded_at == run.step_at else run.reminded_at)

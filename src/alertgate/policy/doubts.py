@@ -223,7 +223,9 @@ def _deaf_hours(policy: Policy, week: SampledWeek) -> Iterator[Doubt]:
         if severity is not Severity.CRITICAL or not escalation or not policy.people:
             continue
         told = dict.fromkeys(name for step in escalation.steps for name in step.notify)
-        if deaf := week.closed(escalation) | week.deaf(told, severity):
+        alone = week.nobodys(told)  # then others stand in
+        deaf = (week.deaf(told, severity) & ~alone) | (alone & week.deaf(policy.people, severity))
+        if deaf := week.closed(escalation) | deaf:
             hours = week.hours(deaf, escalation.zone)
             key = key_of(("escalations", name)) if name in policy.escalations else "people"
             words = "nobody would hear of a critical incident at once"

@@ -58,6 +58,14 @@ class SampledWeek:
                 found &= self.quiet(person, severity)
         return found
 
+    def nobodys(self, names: Iterable[str]) -> Moments:
+        """Return when nobody at all is behind a step's names, because it is nobody's turn."""
+        found = ALWAYS
+        for name in names:
+            schedule = name.removeprefix(SCHEDULE_MARK)
+            found &= self._turns(schedule).get((), NEVER) if name.startswith(SCHEDULE_MARK) else NEVER
+        return found
+
     def _off_call(self, name: str, severity: Severity) -> Moments:
         """Return when everybody is quiet whose turn it is in a schedule, or it is nobody's turn."""
         found = NEVER

@@ -181,7 +181,7 @@ class EscalationView(BaseModel):
     escalation: str = Field(description="Its name in the policy")
     route: str = Field(description="Why the incident goes to it")
     begun_at: datetime
-    step: int = Field(description="The last step that was told; 0 before the first")
+    step: int = Field(description="The last step that was told; 0 before the first, and if others were told instead")
     step_at: datetime | None = Field(description="From when the time to the next step counts")
     reminders: int
     reminded_at: datetime | None = Field(description="From when the time to the next reminder counts")

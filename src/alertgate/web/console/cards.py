@@ -225,6 +225,7 @@ _NEXT = MappingProxyType(
         StepReason.FIRST_STEP: ("{who}", "unless it is over by then"),
         StepReason.ALL_QUIET: ("{who}", "unless acknowledged, because all before have quiet hours"),
         StepReason.NOBODY_ON_CALL: ("{who}", "unless acknowledged, because nobody is on call before"),
+        StepReason.STAND_IN: ("{who}", "unless it is over by then, because nobody is on call"),
     }
 )
 """What is said before and after the time at which an escalation does something next."""
