@@ -192,6 +192,29 @@ def test_a_reminder_goes_to_those_who_are_awake():
     ]
 
 
+@pytest.mark.parametrize("severity", list(Severity))
+def test_whoever_is_awake_is_reminded_while_the_next_steps_people_sleep(severity):
+    """The neighbour hears of it in the morning; the owner goes on being reminded until `stop_after`."""
+    rules = home(person("owner"), person("neighbour", NIGHT), repeat_every="5m", stop_after="30m")
+    assert Story(rules, "mon 22:40", severity).until("tue 12:00").said == [
+        "mon 22:40 owner: first_step",
+        *(f"mon {22 + minute // 60}:{minute % 60:02} owner: reminder {minute // 5 - 8}" for minute in range(45, 70, 5)),
+        "mon 23:10 owner: nobody_answered",
+        "tue 06:30 neighbour: next_step (held)",
+    ]
+
+
+def test_whoever_wakes_is_left_half_the_time_before_a_reminder():
+    """The neighbour's first message came a minute before the reminder would have."""
+    rules = home(person("owner"), person("neighbour", NIGHT), repeat_every="6m", stop_after="12h")
+    assert Story(rules, "mon 22:43").until("tue 06:38").said[-4:] == [
+        "tue 06:25 owner: reminder 77",
+        "tue 06:30 neighbour: next_step (held)",
+        "tue 06:33 owner: reminder 78",
+        "tue 06:33 neighbour: reminder 78",
+    ]
+
+
 def door(wait: str = "10m", second: str = "10m") -> Policy:
     """Return a policy that tells of a door only if it stays open."""
     people = [person("owner"), person("partner")]

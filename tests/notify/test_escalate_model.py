@@ -134,7 +134,8 @@ class Model:
         if every is None or self.gave_up or self.step_at is None or self.reminded_at is None or not self.audience:
             return None
         found = self.heard(self.audience, self.reminded_at, every)
-        due = max(found, self.step_at + every / 2) if found else None
+        hears_since = self.step_at if self.step_at <= self.now else self.reminded_at
+        due = max(found, hears_since + every / 2) if found else None
         return due if due and due <= self.now and self.somebody_hears(self.audience, self.now) else None
 
     def tell(self, names: tuple[str, ...], word: str) -> None:

@@ -312,7 +312,9 @@ class _Open:
             return None
         if not self._audience:
             return self._next_turn(self._names)
-        due_at = max(self._audience_hears(run.reminded_at, every), run.step_at + every / 2)
+        due_at = self._audience_hears(run.reminded_at, every)
+        if run.step_at <= self._now:  # else that step's people sleep, and those of the steps before are reminded
+            due_at = max(due_at, run.step_at + every / 2)
         people = [each.person for each in self._audience]
         due_at = max(due_at, all_quiet_until(people, self._now, self._severity) or due_at)
         if run.first_sent_at is None and due_at <= self._now:
