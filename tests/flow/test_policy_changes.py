@@ -1,7 +1,9 @@
 """The policy changes while something goes on: who hears of it from then on. From the webhook to the mail."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from alertgate.model import ChannelName
 from alertgate.notify import holds
 from alertgate.policy.people import Contact, Person, recipients
 from alertgate.policy.policy import Policy
+from alertgate.policy.written import read_hours
 from tests.fakes import START
 from tests.flow.household import BERLIN, MINUTE, escalation, household, person, policy, step
 
@@ -105,6 +108,58 @@ async def test_that_nobody_has_answered_is_said_once_though_the_policy_changes(m
         assert sum("Nobody has answered" in each for each in told) == 1
         home.policy = policy(people, (escalation("other", *steps, **more),))
         assert await home.passes(30) == []
+
+
+AFTERNOON = datetime(2026, 11, 23, 15, 2, tzinfo=BERLIN)
+NEIGHBOUR_NEXT = (step("owner"), step("neighbour", after=10))
+
+
+def at_home(quiet: str = "", hours: str = "", **more: Any) -> Policy:
+    """Return a policy whose owner has quiet hours, or whose escalation has hours."""
+    people = (person("owner", quiet), person("neighbour"))
+    return policy(people, (escalation("home", *NEIGHBOUR_NEXT, hours=read_hours(hours) if hours else None, **more),))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (at_home("15:00-20:00"), at_home()),
+        (at_home("15:00-20:00"), at_home("16:00-20:00")),
+        (at_home("15:00-20:00"), at_home("15:00-15:04")),
+        (at_home(hours="20:00-23:00"), at_home()),
+        (at_home(hours="20:00-23:00"), at_home(hours="09:00-23:00")),
+    ],
+    ids=["no quiet hours", "later ones", "shorter ones", "no hours", "longer ones"],
+)
+async def test_the_next_steps_time_counts_from_a_hold_that_the_new_policy_ends(make_settings, database, before, after):
+    """The owner is told at once instead of at eight, and the neighbour and the reminder come as long after it."""
+    before, after = (
+        replace(each, escalations={"home": replace(each.escalations["home"], repeat_every=7 * MINUTE)})
+        for each in (before, after)
+    )
+    async with household(make_settings, before, AFTERNOON, database) as home, home.running():
+        await home.says("water")
+        assert await home.passes(2) == []
+        home.policy = after
+        assert [each.split()[0] for each in await home.heard()] == ["owner:"]
+        assert await home.passes(6.5) == []
+        assert [each.split()[:3] for each in await home.passes(0.5)] == [["owner:", "WARNING", "1st"]]
+        assert await home.passes(2.5) == []
+        assert [each.split()[0] for each in await home.passes(0.5)] == ["neighbour:"]
+
+
+@pytest.mark.parametrize("until", ["18:00", "22:00"])
+async def test_a_hold_that_the_new_policy_moves_takes_the_next_step_along(make_settings, until):
+    """The owner sleeps until another time, and the neighbour hears ten minutes after it."""
+    async with household(make_settings, at_home("15:00-20:00"), AFTERNOON, {}) as home, home.running():
+        incident = (await home.says("water"))["incident"]
+        assert await home.passes(2) == []
+        home.policy = at_home(f"15:00-{until}")
+        assert await home.heard() == []
+        run = (await home.get(f"incidents/{incident}"))["escalation"]
+        wakes_at = datetime.fromisoformat(f"2026-11-23T{until}:00+01:00")
+        assert datetime.fromisoformat(run["step_at"]) == wakes_at
+        assert datetime.fromisoformat(run["next_at"]) == wakes_at + 10 * MINUTE
 
 
 async def test_what_is_over_is_not_open_again_because_a_sleeper_is_gone(make_settings, database):

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from alertgate.model import IncidentStatus, Severity
-from alertgate.notify.step_people import STAND_INS, names_so_far, next_on_call_at, people_of, stand_ins
+from alertgate.notify.step_people import STAND_INS, heard_from, names_so_far, next_on_call_at, people_of, stand_ins
 from alertgate.notify.tellings import Telling, tellings
 from alertgate.policy.escalations import AGAIN_AFTER_ACK, AT_ONCE, Escalation, Step
 from alertgate.policy.people import Person
@@ -277,10 +277,7 @@ class _Open:
         return turn
 
     def _tell(self, number: int, due_at: datetime, told: Sequence[Told], reason: StepReason) -> Tell:
-        starts_at = _counted(due_at, self._now)
-        starts_at = opening(self._escalation, starts_at) or starts_at
-        quiet_until = all_quiet_until((each.person for each in told), starts_at, self._severity)
-        counts_from = starts_at if quiet_until is None or self._is_critical else quiet_until
+        counts_from = heard_from(self._escalation, told, self._severity, _counted(due_at, self._now))
         names = frozenset(each.person.name for each in told)
         return Tell(number, due_at, counts_from, self._tellings(told), names, reason)
 

@@ -69,7 +69,7 @@ class Releaser:
         decided = self._needless(connection, batch, runs, about, held, now)
         ended = {each.id for each in decided}
         for each in held:
-            _count_from_release(runs, each, now)
+            self._count_from_release(runs, about[each.incident_id], each, now)
         for (incident_id, *_), group in groupby((each for each in held if each.id not in ended), _group):
             decided += self._decide(batch, runs, about[incident_id], list(group), now)
         decided = self._without_outdated(connection, decided, about, now)
@@ -180,6 +180,15 @@ class Releaser:
             found.append(_cancelled(each, superseded_by(newer), now) if outdated else each)
         return found
 
+    def _count_from_release(self, runs: Runs, incident: Incident, held: Notification, now: datetime) -> None:
+        """Have the step that was held run from now on, if its hold has ended long ago."""
+        stored = runs.get(incident.id)
+        if stored is None or stored.next_at is None:
+            return
+        counted = after_holds(self._escalator.policy, stored, incident.severity, [held], now)
+        if counted != stored:
+            runs.put(replace(counted, next_at=now))
+
     def _decide(
         self,
         batch: NotificationBatch,
@@ -259,13 +268,6 @@ def _believing_open(connection: Connection, about: Mapping[str, Incident], now: 
 def _group(held: Notification) -> tuple[str, str, str]:
     """Return what is decided together; last its kind if it says what others did, which wakes nobody."""
     return held.incident_id, held.via or held.person or "", held.kind if held.kind in ABOUT_OTHERS else ""
-
-
-def _count_from_release(runs: Runs, held: Notification, now: datetime) -> None:
-    """Have the step that was held run from now on, if its hold has ended long ago."""
-    stored = runs.get(held.incident_id)
-    if stored and stored.next_at and (counted := after_holds(stored, [held.due_at], now)) != stored:
-        runs.put(replace(counted, next_at=now))
 
 
 def _released(held: Notification, telling: Telling | None, otherwise: str, now: datetime) -> Notification:

@@ -4,7 +4,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from alertgate.model import Notification, Severity
 from alertgate.notify.escalate import PUNCTUAL, Run
+from alertgate.notify.step_people import STAND_INS, heard_from, people_of
 from alertgate.policy.escalations import AT_ONCE
 from alertgate.policy.policy import Policy
 from alertgate.store.escalations import StoredRun
@@ -41,11 +43,34 @@ def resumed(run: Run, since: datetime, until: datetime) -> Run:
     )
 
 
-def after_holds(run: StoredRun, held_until: Collection[datetime], now: datetime) -> StoredRun:
-    """Return an escalation as what was held about its incident is released.
+def after_holds(
+    policy: Policy, run: StoredRun, severity: Severity, held: Collection[Notification], now: datetime
+) -> StoredRun:
+    """Return an escalation as what was held about its incident is decided about: its step counts from when it is heard.
 
-    If that is long after the hold's end, the people of its step hear of it only now, and its time counts from now.
+    That is now, if the hold's end is long over. If a change of the policy has brought the decision forward, it is when
+    the step's people hear of it by the new one.
     """
-    if run.step_at is None or run.step_at not in held_until or now - run.step_at <= PUNCTUAL:
+    if run.step_at is None:
         return run
-    return replace(run, step_at=now, reminded_at=now if run.reminded_at == run.step_at else run.reminded_at)
+    if run.step_at > now:
+        heard_at = _heard_at(policy, run, severity, held, now) or run.step_at
+    elif now - run.step_at > PUNCTUAL and run.step_at in {each.due_at for each in held}:
+        heard_at = now
+    else:
+        return run
+    return replace(run, step_at=heard_at, reminded_at=heard_at if run.reminded_at == run.step_at else run.reminded_at)
+
+
+def _heard_at(
+    policy: Policy, run: StoredRun, severity: Severity, held: Collection[Notification], now: datetime
+) -> datetime | None:
+    """Return when the people of the last step hear what is decided about now; None if none of it is theirs."""
+    escalation = policy.escalation(run.escalation)
+    if escalation is None or run.step > len(escalation.steps):
+        return None
+    names = run.told if run.step == STAND_INS else escalation.steps[run.step - 1].notify
+    if not any((each.via or each.person) in names for each in held):
+        return None
+    told = people_of(policy, escalation, names, now)
+    return heard_from(escalation, told, severity, now) if told else None

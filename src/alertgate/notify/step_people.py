@@ -28,6 +28,16 @@ def people_of(policy: Policy, escalation: Escalation, names: Iterable[str], at: 
     return policy.told(names, opening(escalation, at) or at)
 
 
+def heard_from(escalation: Escalation, told: Iterable[Told], severity: Severity, at: datetime) -> datetime:
+    """Return from when on a step that tells these people at a time is heard, and its own time counts.
+
+    Not before the escalation's hours, nor before somebody is awake; but what is critical waits for nobody's sleep.
+    """
+    opens_at = opening(escalation, at) or at
+    people = () if severity is Severity.CRITICAL else [each.person for each in told]
+    return all_quiet_until(people, opens_at, severity) or opens_at
+
+
 def next_on_call_at(policy: Policy, escalation: Escalation, names: Iterable[str], at: datetime) -> datetime | None:
     """Return when somebody is behind these names next, within the hours; None if nobody is within two weeks.
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from alertgate.contact_state import ContactState
-from alertgate.model import Incident, IncidentStatus
+from alertgate.model import Incident, IncidentStatus, Notification
 from alertgate.notify import plan
 from alertgate.notify.batch import NotificationBatch
 from alertgate.notify.escalate import StepReason
@@ -71,10 +71,11 @@ class TurnTaker:
         sent_at = escalations.first_sent(connection, [run.incident_id for run in due if run.first_sent_at is None])
         states = notifications.contact_states(connection, ids, now - self._interval)
         batch, runs = NotificationBatch(states, (), self._new_id), Runs({run.incident_id: run for run in due})
-        held_until = defaultdict[str, set[datetime]](set)
+        held = defaultdict[str, list[Notification]](list)
         for each in holds.due(connection, ids, now):
-            held_until[each.incident_id].add(each.due_at)
-        due = [after_holds(run, held_until[run.incident_id], now) for run in due]
+            held[each.incident_id].append(each)
+        policy, severity = self._escalator.policy, {each.id: each.severity for each in about.values()}
+        due = [after_holds(policy, run, severity[run.incident_id], held[run.incident_id], now) for run in due]
         tried = [self._take(batch, runs, about, run, sent_at.get(run.incident_id), now) for run in due]
         taken = [each for each in tried if each]
         anew = [about[each.incident_id] for each in taken if each.turn.anew]
