@@ -425,6 +425,17 @@ def test_reminders_go_on_at_the_next_turn():
     ]
 
 
+def test_the_operator_is_reminded_of_something_critical_between_two_shifts():
+    """Whoever was told has gone home without an answer."""
+    rules = desk(step("@desk"), operator=("boss",), repeat_every="5h", stop_after="2d")
+    assert Story(rules, "thu 17:40", CRITICAL).until("fri 10:00").said == [
+        "thu 17:40 owner: first_step",
+        "thu 22:40 boss: reminder 1",
+        "fri 03:40 boss: reminder 2",
+        "fri 08:40 owner: reminder 3",
+    ]
+
+
 def test_reminders_follow_the_shift():
     """Who was on call before midnight isn't reminded after it; who is on call then is."""
     rules = shifts(person("owner"), person("partner"), person("boss"), otherwise=("partner",))

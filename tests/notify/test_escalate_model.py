@@ -89,9 +89,10 @@ class Model:
 
     @property
     def audience(self) -> tuple[str, ...]:
-        """All who were told by the steps so far."""
+        """All who were told by the steps so far; everybody, if nobody is behind them now and it is critical."""
         names = (name for each in self.home.steps[: self.step] for name in each.notify)
-        return self.behind(tuple(dict.fromkeys(names)), self.now) if self.step else self.stand_ins
+        told = self.behind(tuple(dict.fromkeys(names)), self.now) if self.step else self.stand_ins
+        return told or (tuple(self.people) if self.step_at and self.severity is Severity.CRITICAL else ())
 
     def step_due(self) -> tuple[datetime, str, int, tuple[str, ...]] | None:
         """Return since when a step is due, which, and whom it tells."""

@@ -240,6 +240,8 @@ class _Open:
         self._escalation, self._severity, self._now = escalation, facts.severity, now
         self._names = names_so_far(escalation, facts.run.step, facts.run.told, facts.severity)
         self._audience = facts.policy.told(self._names, now)
+        if facts.run.step_at and not self._audience and self._is_critical:
+            self._audience = stand_ins(facts.policy, facts.severity, now)
 
     def next(self) -> Next:
         """Return what is due, or when something will be. A reminder comes before a step that is due with it."""
