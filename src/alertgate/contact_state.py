@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from alertgate.model import Hold, Kind, Severity
+from alertgate.model import ABOUT_OTHERS, Hold, Kind, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class ContactState:
     pending_kind: Kind | None = None
     pending_hold: Hold | None = None
     """What the pending notification waits for."""
+    pending_due_at: datetime | None = None
     pending_claimed_at: datetime | None = None
     """When it was last claimed: from then on it may have arrived, whatever became of the reply."""
     person: str | None = None
@@ -56,6 +57,11 @@ class ContactState:
     def is_held(self) -> bool:
         """Whether what is pending is held: it is told at the hold's end, also if the incident is over by then."""
         return self.pending_hold in {Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED}
+
+    @property
+    def is_about_others(self) -> bool:
+        """Whether what is pending says what somebody else has done, for which nobody is woken."""
+        return self.pending_kind in ABOUT_OTHERS
 
     @property
     def waits_for_retry(self) -> bool:

@@ -282,6 +282,58 @@ async def test_nobody_is_woken_to_hear_of_a_silence(make_settings):
         assert told.startswith("partner: CRITICAL owner had silenced cellar until 2026-11-23 22:08.")
 
 
+PAIR = policy((person("owner", "15:05-06:30"), person("partner")), (escalation("home", step("owner", "partner")),))
+"""At 15:03 both are awake, and soon after that one of them sleeps, unless it is critical."""
+
+
+@pytest.mark.parametrize("by_itself", [False, True])
+async def test_the_news_of_a_silence_that_is_over_keeps_back_no_reminder(make_settings, database, by_itself):
+    """Whoever sleeps would hear of the silence in the morning; of a critical leak they hear at once, as the others."""
+    nags = replace(PAIR, escalations={"home": escalation("home", step(*PAIR.people), repeat_every=5 * MINUTE)})
+    async with household(make_settings, nags, START, database) as home, home.running():
+        await home.says("water", severity="critical")
+        assert len(await home.heard()) == 2
+        home.clock.move(minutes=4)
+        await home.presses("partner", "Silence this device", "Silence it for 1 h")
+        assert await home.sleeps(59 if by_itself else 10) == []
+        if not by_itself:
+            await home.presses("partner", "End the silence")
+        told = await home.passes(7)
+        both = [f"{who}: CRITICAL {number} reminder" for number in ("1st", "2nd") for who in PAIR.people]
+        assert [each.partition(",")[0] for each in told] == both
+
+
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+async def test_the_news_of_a_silence_that_is_over_keeps_back_no_alert(make_settings, database, severity):
+    """Of what came within the silence everybody hears at its end; who sleeps does so if it is critical."""
+    async with household(make_settings, PAIR, START, database) as home, home.running():
+        await home.says("water", severity=severity)
+        await home.heard()
+        home.clock.move(minutes=4)
+        await home.presses("partner", "Silence this device", "Silence it for 1 h")
+        await home.says("more water", severity=severity)
+        assert await home.sleeps(10) == []
+        await home.presses("partner", "End the silence")
+        said = f"{severity.upper()} 2 alerts in 4 min, since 14:03. The latest is above. It was held until 14:17."
+        awake = PAIR.people if severity == "critical" else ["partner"]
+        assert await home.heard() == [f"{who}: {said}" for who in awake]
+        told = await home.sleeps(20 * 60)
+        assert [each.partition(":")[0] for each in told] == [who for who in PAIR.people if who not in awake]
+
+
+async def test_the_news_of_a_silence_comes_before_what_it_holds(make_settings):
+    """Whoever wakes while the device is silenced hears so, also if alerts came meanwhile."""
+    both = replace(PAIR, people={"owner": person("owner", "15:05-15:30"), "partner": person("partner")})
+    async with household(make_settings, both, START, {}) as home, home.running():
+        await home.says("water", severity="critical")
+        await home.heard()
+        home.clock.move(minutes=4)
+        await home.presses("partner", "Silence this device", "Silence it for 1 h")
+        await home.says("more water", severity="critical")
+        said = "partner has silenced cellar: nothing is said of it until 15:07, not even if it is critical."
+        assert await home.sleeps(23) == [f"owner: SILENCED {said} It was held until 14:30."]
+
+
 async def test_the_news_of_a_silence_has_what_was_to_be_told(make_settings):
     """An update that waited would be held by the silence: it is told with that, and once."""
     async with household(make_settings, HOUSE, START, {}) as home, home.running():

@@ -13,15 +13,17 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlalchemy import select
 
 from alertgate.accept.record import Recorder
 from alertgate.accept.rulings import Understood
 from alertgate.credential import Credential
 from alertgate.group.actions import Action, IncidentActions
+from alertgate.group.silencing import Silencer
 from alertgate.model import (
     ChannelName,
+    Hold,
     Incident,
     IncidentStatus,
     Kind,
@@ -61,8 +63,8 @@ POLICIES = [
     policy((PARTNER,), (escalation("other", step("partner")),)),
     policy((OWNER, PARTNER, NEIGHBOUR), (CALM,)),
 ]
-AGAIN = frozenset({Kind.REMINDER, Kind.UNANSWERED, Kind.HANDOFF})
-"""Kinds that say again what is known."""
+AGAIN = frozenset({Kind.REMINDER, Kind.UNANSWERED, Kind.HANDOFF, Kind.SILENCE})
+"""Kinds whose news isn't in their incident: it is that nobody reacts, or that somebody has silenced it."""
 
 
 class Said(NamedTuple):
@@ -91,9 +93,17 @@ class Lives(RuleBasedStateMachine):
         self.escalator = Escalator(directory)
         self.recorder = Recorder(RULES, directory, self.new_id)
         self.actions = IncidentActions(directory, RULES.interval, self.new_id)
+        self.silencer = Silencer(self.new_id, tell=self.actions.tell_silenced)
         self.turns = TurnTaker(self.escalator, RULES.interval, self.new_id)
         self.releaser = Releaser(self.escalator, RULES.interval, self.new_id)
         self.claimer = Claimer(FloodRules(0, RULES.interval), (), directory, owner="me", new_id=self.new_id)
+
+    @initialize(hours=st.sampled_from([0, 2]), severity=st.sampled_from([*Severity, None]))
+    def begin(self, hours: int, severity: Severity | None) -> None:
+        """Begin in the evening, or when people sleep; maybe with a door that has just been opened."""
+        self.now += timedelta(hours=hours)
+        if severity:
+            self.publish("front", severity, is_alarm=True)
 
     @rule(door=st.sampled_from(DOORS), severity=st.sampled_from(Severity), is_alarm=st.booleans())
     def publish(self, door: str, severity: Severity, *, is_alarm: bool) -> None:
@@ -114,6 +124,21 @@ class Lives(RuleBasedStateMachine):
         if found and found.status is not IncidentStatus.RESOLVED:
             getattr(self.actions, act)(self.connection, Action(found.id, "partner", Credential.API_TOKEN, self.now))
             self.round()
+
+    @rule(door=st.sampled_from(DOORS), minutes=st.sampled_from([4, 45, None]))
+    def silence(self, door: str, minutes: int | None) -> None:
+        """Somebody silences the door for an hour by a message's link, and may end that some minutes later."""
+        self.now += timedelta(seconds=1)
+        key = f"particle:{door}:e"
+        if found := incidents.last(self.connection, [key]).get(key):
+            pressed = ChannelName.EMAIL, "partner@example.com"
+            action = Action(found.id, "partner", Credential.LINK, self.now, timedelta(hours=1), pressed)
+            self.silencer.silence_device(self.connection, action)
+            self.round()
+            if minutes:
+                self.wait(minutes)
+                self.silencer.unsilence_device(self.connection, replace(action, now=self.now))
+                self.round()
 
     @rule(minutes=st.sampled_from([1, 4, 11, 45, 240, 600]))
     def wait(self, minutes: int) -> None:
@@ -147,6 +172,17 @@ class Lives(RuleBasedStateMachine):
                 self.said.append(Said(one.address, about, one, self.now))
                 end = Finish(one, NotificationStatus.SENT, self.now, told=about.status)
                 assert leases.finish(self.connection, [end]) == [True]
+        self.check_reminded()
+
+    def check_reminded(self) -> None:
+        """Whoever has what is critical excepted from their night is told of it while others are reminded of it."""
+        now = [each for each in self.said if each.at == self.now and each.notification.kind is Kind.REMINDER]
+        for said in now:
+            if said.incident.severity is Severity.CRITICAL:
+                n = notifications.c
+                waits = select(n.kind).where(n.status == "pending", n.hold == Hold.QUIET_HOURS)
+                owner = waits.where(n.address == "owner@example.com", n.incident_id == said.incident.id)
+                assert self.connection.execute(owner).all() == [], said
 
     @invariant()
     def nobody_asleep_is_woken(self) -> None:

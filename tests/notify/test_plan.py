@@ -21,9 +21,11 @@ from alertgate.notify.plan import (
     on_reopening,
     on_resolution,
     on_rise,
-    sentence,
+    on_step,
+    unless_said_before,
     wait,
 )
+from alertgate.notify.plan_words import sentence
 from tests.builders import incident
 from tests.fakes import START
 
@@ -317,6 +319,43 @@ def test_an_alert_of_a_resolved_incident_is_told_to_whoever_does_not_know_of_it(
     assert on_late_firing(about, told, START, FIVE_MINUTES) == choice
 
 
+ASIDE = ContactState("n", told_at=START - 10 * MINUTE, pending_kind=Kind.SILENCE, pending_due_at=START + 9 * MINUTE)
+"""It was told, and is to hear who has silenced the device."""
+
+
+@pytest.mark.parametrize("kind", [Kind.SILENCE, Kind.ACKNOWLEDGEMENT])
+@pytest.mark.parametrize("hold", [None, Hold.QUIET_HOURS])
+def test_nothing_waits_for_news_of_what_somebody_else_has_done(kind, hold):
+    """Nobody is woken for that: what there is to say takes its place, and is judged by its own severity."""
+    aside = state(ASIDE, pending_kind=kind, pending_hold=hold)
+    assert on_alert(OPEN, aside, START, FIVE_MINUTES) == Expedite(START, Kind.UPDATE, PlanReason.UPDATE)
+    lately = state(aside, told_at=START)
+    later = Expedite(START + FIVE_MINUTES, Kind.UPDATE, PlanReason.UPDATE_LATER)
+    assert on_alert(OPEN, lately, START, FIVE_MINUTES) == later
+    reminded = Expedite(START, Kind.REMINDER, PlanReason.REMINDER)
+    assert on_step(Kind.REMINDER, aside, START, FIVE_MINUTES) == reminded
+    assert on_step(Kind.OPENING, aside, START, FIVE_MINUTES).kind is Kind.REOPENING
+    knows = state(aside, told_open_at=aside.told_at)
+    assert on_step(Kind.OPENING, knows, START, FIVE_MINUTES) == Skip(PlanReason.ALREADY_TOLD)
+
+
+def test_news_of_a_silence_that_waits_for_a_retry_has_what_is_new():
+    """A failing server isn't hammered, and a reminder makes it as urgent as that is."""
+    tried = state(ASIDE, pending_attempts=1)
+    assert on_alert(OPEN, tried, START, FIVE_MINUTES) == Skip(PlanReason.PENDING_SAYS_IT)
+    expected = Expedite(None, Kind.REMINDER, PlanReason.REMINDER)
+    assert on_step(Kind.REMINDER, tried, START, FIVE_MINUTES) == expected
+
+
+@pytest.mark.parametrize(("minutes", "is_said"), [(8, False), (9, True), (10, True)])
+def test_an_update_that_a_silence_holds_is_said_with_the_news_of_the_silence(minutes, is_said):
+    """If that comes before the silence's end; what is said before it isn't held takes its place."""
+    held = Expedite(START + minutes * MINUTE, Kind.UPDATE, PlanReason.UPDATE, Hold.SILENCED)
+    assert unless_said_before(held, ASIDE) == (Skip(PlanReason.PENDING_SAYS_IT) if is_said else held)
+    for choice in (replace(held, hold=Hold.QUIET_HOURS), replace(held, kind=Kind.RISE), Skip(PlanReason.FIRST)):
+        assert unless_said_before(choice, ASIDE) == choice
+
+
 WORSE = incident(severity=Severity.CRITICAL, acknowledged_by="Ada", resolved_by="Bea", changes=6)
 TOLD = ContactState(told_at=START - timedelta(minutes=2), failed_at=START)
 
@@ -336,6 +375,11 @@ TOLD = ContactState(told_at=START - timedelta(minutes=2), failed_at=START)
         ),
         (Plan(Kind.RISE, START, PlanReason.ROSE), "severity rose to critical"),
         (Expedite(START, Kind.RISE, PlanReason.ROSE), "severity rose to critical"),
+        (Expedite(START, Kind.UPDATE, PlanReason.UPDATE), "last told at 14:01:00, long enough ago"),
+        (
+            Expedite(START + FIVE_MINUTES, Kind.UPDATE, PlanReason.UPDATE_LATER),
+            "update due at 14:08:00, because told at 14:01:00",
+        ),
         (Plan(Kind.RESOLUTION, START, PlanReason.RESOLVED), "resolved"),
         (Expedite(None, Kind.RESOLUTION, PlanReason.RESOLVED), "resolved; the pending notification will say it"),
         (Skip(PlanReason.ACKNOWLEDGED), "acknowledged by Ada"),

@@ -305,7 +305,7 @@ def test_an_illegal_change_of_state_is_refused(store: Store, leased: Notificatio
 
 
 def test_the_state_of_a_contact(store: Store, leased: Notification):
-    """A notification that is being sent counts as told; a pending one comes with its attempts and its kind."""
+    """A notification that is being sent counts as told; a pending one comes with its attempts, kind and times."""
     incident_id = leased.incident_id
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
     assert states == {
@@ -315,7 +315,7 @@ def test_the_state_of_a_contact(store: Store, leased: Notification):
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
     pending = ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING, pending_kind=Kind.OPENING)
-    assert states == {(incident_id, EMAIL): replace(pending, pending_claimed_at=START)}
+    assert states == {(incident_id, EMAIL): replace(pending, pending_due_at=START, pending_claimed_at=START)}
     assert store.read_now(lambda c: notifications.contact_states(c, [], START)) == {}
 
 

@@ -18,7 +18,8 @@ from alertgate.model import (
     Target,
     worst,
 )
-from alertgate.notify.plan import PENDING_SAYS_IT, Cancel, Choice, Expedite, Plan
+from alertgate.notify.plan import Cancel, Choice, Expedite, Plan
+from alertgate.notify.plan_words import PENDING_SAYS_IT
 from alertgate.notify.recipients import Recipient
 from alertgate.store import Connection, newer, notifications
 from alertgate.store.notifications import CHANGES_OF_STATE, Expedited
@@ -134,9 +135,7 @@ class NotificationBatch:
             self._of(incident.id)[target] = _without_pending(state)
         elif isinstance(choice, Expedite) and state.pending_id:
             self._expedite(state.pending_id, incident, choice, reason.removesuffix(PENDING_SAYS_IT))
-            hold = choice.hold if choice.due_at else state.pending_hold
-            expedited = replace(state, worst=worst(state.worst, incident.severity), pending_hold=hold)
-            self._of(incident.id)[target] = expedited
+            self._of(incident.id)[target] = _after_expediting(state, incident, choice)
 
     def go_together(self, incident_ids: Collection[str], now: datetime) -> None:
         """Have what this batch plans for now about these incidents wait for what else goes to the same contact now.
@@ -214,12 +213,32 @@ def _is_last_hope(state: ContactState, others: Iterable[ContactState]) -> bool:
 
 def _without_pending(state: ContactState) -> ContactState:
     return replace(
-        state, pending_id=None, pending_attempts=0, pending_kind=None, pending_hold=None, pending_claimed_at=None
+        state,
+        pending_id=None,
+        pending_attempts=0,
+        pending_kind=None,
+        pending_hold=None,
+        pending_due_at=None,
+        pending_claimed_at=None,
     )
 
 
 def _cancelled(planned: Notification, reason: str, now: datetime) -> Notification:
     return replace(planned, status=NotificationStatus.CANCELLED, finished_at=now, reason=reason)
+
+
+def _after_expediting(state: ContactState, incident: Incident, choice: Expedite) -> ContactState:
+    """Return a contact's state with what is pending as it is afterwards: its time is the earlier one."""
+    due_at, hold = state.pending_due_at, state.pending_hold
+    if choice.due_at and not (due_at and due_at < choice.due_at):
+        due_at, hold = choice.due_at, choice.hold
+    return replace(
+        state,
+        pending_kind=state.pending_kind if state.pending_kind in FIRST_NEWS else choice.kind,
+        pending_hold=hold,
+        pending_due_at=due_at,
+        worst=worst(state.worst, incident.severity),
+    )
 
 
 def _after_planning(state: ContactState, planned: Notification) -> ContactState:
@@ -232,6 +251,7 @@ def _after_planning(state: ContactState, planned: Notification) -> ContactState:
         pending_id=planned.id,
         pending_kind=planned.kind,
         pending_hold=planned.hold,
+        pending_due_at=planned.due_at,
         changes=state.changes + (planned.kind in CHANGES_OF_STATE),
         summaries=state.summaries + (planned.kind is Kind.CHANGES),
         worst=worst(state.worst, planned.severity),

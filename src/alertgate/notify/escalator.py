@@ -6,7 +6,7 @@ from datetime import datetime
 
 from alertgate.contact_state import ContactState
 from alertgate.model import Incident, IncidentStatus, Kind, Severity
-from alertgate.notify import plan, turn
+from alertgate.notify import plan, plan_words, turn
 from alertgate.notify.batch import NotificationBatch
 from alertgate.notify.directory import Directory
 from alertgate.notify.escalate import Facts, Run, StepReason, Wait, begin
@@ -173,7 +173,8 @@ class Escalator:
         for one in recipients:
             state = batch.state(incident, one.target)
             choice = in_time(_as_handoff(choose(state), one), one, about.escalation, urgency, silenced)
-            said = plan.sentence(choice, incident, state, zone)
+            choice = plan.unless_said_before(choice, state)
+            said = plan_words.sentence(choice, incident, state, zone)
             reason = sentence(said, choice, one, about.escalation, now, zone) if self.policy.has_people else said
             batch.add(incident, choice, one, reason, now)
             chosen.append((choice, reason))

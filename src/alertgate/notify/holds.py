@@ -23,7 +23,7 @@ from alertgate.model import (
     NotificationStatus,
     Target,
 )
-from alertgate.notify import news, plan
+from alertgate.notify import news, plan, plan_words
 from alertgate.notify.batch import REMEMBERED, TOGETHER_WITHIN, NotificationBatch
 from alertgate.notify.escalate import StepReason
 from alertgate.notify.escalator import About, Escalator
@@ -139,9 +139,8 @@ class Releaser:
             if last.id != incident.id and _tells(last, states.get((last.id, target), ContactState())):
                 found.append(_cancelled(each, superseded_by(last.id), now))
             elif isinstance(choice, plan.Cancel):
-                found.append(
-                    _cancelled(each, plan.sentence(choice, incident, state, self._escalator.policy.readers_zone), now)
-                )
+                zone = self._escalator.policy.readers_zone
+                found.append(_cancelled(each, plan_words.sentence(choice, incident, state, zone), now))
         return found
 
     def _is_silences_own(self, held: Notification, incident: Incident, runs: Runs, state: ContactState) -> bool:

@@ -3,10 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
 from alertgate.contact_state import ContactState
-from alertgate.local_time import clock_time
 from alertgate.model import FIRST_NEWS, Hold, Incident, IncidentStatus, Kind, Resolution, Severity
 
 CHANGES_AT_ONCE = 3
@@ -94,17 +92,36 @@ def is_due(choice: Choice, now: datetime) -> bool:
 
 
 def on_alert(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Choice:
-    """Decide whether and when one contact is told about an alert that opened or joined `incident`."""
+    """Decide whether and when one contact is told about an alert that opened or joined `incident`.
+
+    It takes the place of pending news of what somebody else has done, which may wait for the morning.
+    """
     if incident.status is IncidentStatus.ACKNOWLEDGED:
         return Skip(PlanReason.ACKNOWLEDGED)
-    if state.pending_id:
+    if state.pending_id and (state.waits_for_retry or not state.is_about_others):
         return Skip(PlanReason.PENDING_SAYS_IT)
+    return _instead(_update(incident, state, now, interval), state)
+
+
+def _update(incident: Incident, state: ContactState, now: datetime, interval: timedelta) -> Plan:
     if state.told_at is None:
         return _first(state, now, interval)
     due_at = _told_at(state, now) + wait(incident.severity, state.updates, interval)
     if due_at <= now:
         return Plan(Kind.UPDATE, now, PlanReason.UPDATE)
     return Plan(Kind.UPDATE, due_at, PlanReason.UPDATE_LATER)
+
+
+def unless_said_before(choice: Choice, state: ContactState) -> Choice:
+    """Return a choice, but for an update that a silence holds until its contact has heard of the silence.
+
+    That message has what is new, too.
+    """
+    match choice:
+        case Expedite(datetime() as due_at, Kind.UPDATE, hold=Hold.SILENCED) if state.pending_kind is Kind.SILENCE:
+            is_said = state.pending_due_at is not None and state.pending_due_at <= due_at
+            return Skip(PlanReason.PENDING_SAYS_IT) if is_said else choice
+    return choice
 
 
 def wait(severity: Severity, updates: int, interval: timedelta) -> timedelta:
@@ -186,11 +203,16 @@ def on_late_firing(incident: Incident, state: ContactState, now: datetime, inter
 def on_step(kind: Kind, state: ContactState, now: datetime, interval: timedelta) -> Choice:
     """Decide how one contact is told what its incident's escalation does now, after the first notifications.
 
-    An opening is for whoever doesn't know yet; a pending notification says whatever else there is to say.
+    An opening is for whoever doesn't know yet. Any other pending notification says what there is to say, but for one
+    that says what somebody else has done: nobody is woken for that.
     """
-    if state.pending_id:
+    if state.pending_id and not state.is_about_others:
         is_turn = kind in FIRST_NEWS and not state.is_held
         return _expedite(state, kind, now, _STEP_REASONS[kind]) if is_turn else Skip(PlanReason.PENDING_SAYS_IT)
+    return _instead(_by_step(kind, state, now, interval), state)
+
+
+def _by_step(kind: Kind, state: ContactState, now: datetime, interval: timedelta) -> Plan | Skip:
     if kind is Kind.OPENING:
         if state.told_at is None:
             return _first(state, now, interval)
@@ -294,54 +316,13 @@ def _first(state: ContactState, now: datetime, interval: timedelta) -> Plan:
     return Plan(Kind.OPENING, now, PlanReason.FIRST)
 
 
+def _instead(choice: Plan | Skip, state: ContactState) -> Choice:
+    """Return what becomes of a choice if something is pending that it may take the place of."""
+    if isinstance(choice, Plan) and state.pending_id:
+        return _expedite(state, choice.kind, choice.due_at, choice.reason)
+    return choice
+
+
 def _expedite(state: ContactState, kind: Kind, now: datetime, reason: PlanReason) -> Expedite:
     # What waits for a retry keeps its time, so that a failing server isn't hammered. A hold is judged anew.
     return Expedite(None if state.waits_for_retry else now, kind, reason)
-
-
-PENDING_SAYS_IT = "; the pending notification will say it"
-
-
-def sentence(choice: Choice, incident: Incident, state: ContactState, zone: ZoneInfo) -> str:
-    """Return a choice as a sentence for the trail, with times in a zone."""
-
-    def clock(at: datetime | None) -> str:
-        return clock_time(at.astimezone(zone), "%H:%M:%S") if at else "an unknown time"
-
-    match choice:
-        case Plan(_, due_at, PlanReason.FIRST_AFTER_FAILURE):
-            return f"due at {clock(due_at)}, because a notification failed at {clock(state.failed_at)}"
-        case Plan(_, due_at, PlanReason.UPDATE_LATER):
-            return f"update due at {clock(due_at)}, because told at {clock(state.told_at)}"
-        case Plan(reason=PlanReason.UPDATE):
-            return f"last told at {clock(state.told_at)}, long enough ago"
-        case Plan(_, due_at, PlanReason.CHANGES_OFTEN):
-            return f"changed {incident.changes} times; how it stands is due at {clock(due_at)}"
-        case Expedite(reason=PlanReason.RESOLVED):
-            return f"resolved{PENDING_SAYS_IT}"
-    return _SENTENCES[choice.reason].format(incident=incident)
-
-
-_SENTENCES = {
-    PlanReason.ROSE: "severity rose to {incident.severity}",
-    PlanReason.REOPENED: "open again",
-    PlanReason.CHANGES_OFTEN: "changed {incident.changes} times" + PENDING_SAYS_IT,
-    PlanReason.ACKNOWLEDGED: "acknowledged by {incident.acknowledged_by}",
-    PlanReason.FIRST: "nothing was said about this incident yet",
-    PlanReason.PENDING_SAYS_IT: "the pending notification will say it",
-    PlanReason.RESOLVED: "resolved",
-    PlanReason.RESTS: "resolved; told if it stays so, because {incident.acknowledged_by} knew that it flaps",
-    PlanReason.FIRED_BEFORE_END: "there is news from before its end",
-    PlanReason.ALREADY_TOLD: "told about the incident and its end already",
-    PlanReason.ENDED_BY_PERSON: "{incident.resolved_by} ended the incident",
-    PlanReason.NEVER_TOLD: "never told about this incident",
-    PlanReason.OVER_BEFORE: "over before its turn came",
-    PlanReason.OVER_WHILE_SILENCED: "over before the silence ended, and nobody there believes that it is open",
-    PlanReason.NOBODY_ACKNOWLEDGED: "nobody has acknowledged it",
-    PlanReason.REMINDER: "still not acknowledged",
-    PlanReason.NOBODY_ANSWERED: "nobody has answered; there are no more reminders",
-    PlanReason.ACKNOWLEDGEMENT_OVER: "the acknowledgement by {incident.acknowledged_by} is over",
-    PlanReason.HANDED_BACK: "handed back by {incident.handed_back_by}",
-    PlanReason.SOMEBODY_HAS_IT: "acknowledged by {incident.acknowledged_by}",
-    PlanReason.DEVICE_SILENCED: "its device was silenced",
-}

@@ -105,6 +105,7 @@ _CONTACT_STATES = (
         func.max(case((_IS_RECENT, _n.severity))).label("worst"),
         func.max(case((IS_PENDING, _n.kind))).label("pending_kind"),
         func.max(case((IS_PENDING, _n.hold))).label("pending_hold"),
+        func.max(case((IS_PENDING, _n.due_at))).label("pending_due_at"),
         func.max(case((IS_PENDING, _n.claimed_at))).label("pending_claimed_at"),
         func.max(_n.person).label("person"),
         _number_of(and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION))).label("in_flight"),
