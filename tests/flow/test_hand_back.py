@@ -2,14 +2,19 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 
 import pytest
 from structlog.testing import capture_logs
 
+from alertgate.credential import Credential
+from alertgate.group.actions import Action
+from alertgate.group.portions import do_portion, finish
 from alertgate.model import ChannelName
 from alertgate.policy.people import recipients
 from alertgate.policy.policy import Policy
+from alertgate.store import Connection
 from tests.conftest import API_BEARER
 from tests.fakes import START
 from tests.flow.household import BERLIN, MINUTE, Household, escalation, household, person, policy, route, step
@@ -186,6 +191,36 @@ async def test_what_one_press_hands_back_is_one_message(make_settings, database)
         assert len(await home.heard()) == 1
         await home.presses("owner", *BACK)
         said = "WARNING 3 alerts in one message: owner can't after all: nobody has them."
+        assert await home.heard() == [f"owner: {said}", f"partner: {said}"]
+        assert await home.sleeps(20) == []
+
+
+@pytest.mark.parametrize("portions", [1, 2])
+async def test_who_was_to_hear_in_the_morning_who_has_them_hears_of_all_in_one_message(
+    make_settings, database, portions
+):
+    """Critical ones wake them: as the others, once for all that one act hands back, also in portions."""
+    night = policy((person("owner"), person("partner", "15:10-06:30")), tuple(PAIR.escalations.values()))
+    async with household(make_settings, night, START, database) as home, home.running() as service:
+        found = [(await home.says({"severity": "critical"}, device=f"d{number}"))["incident"] for number in range(3)]
+        assert len(await home.heard()) == 6
+        home.clock.move(minutes=10)
+        for number in found:
+            await home.post(f"incidents/{number}/acknowledge", by="owner")
+        assert await home.sleeps(20) == []
+        gate, now = service.gate, home.clock.now()
+        acts = [Action(number, "owner", Credential.COMMAND_LINE, now) for number in found]
+
+        def hand_back(connection: Connection) -> None:
+            do = partial(do_portion, connection, gate.actions.hand_back, gatherer=gate.actions)
+            if portions == 1:
+                do(acts, is_whole=True)
+            else:
+                finish(connection, [*do(acts[:2], is_whole=False), *do(acts[2:], is_whole=False)], gate.actions)
+
+        await gate.store.write(hand_back)
+        gate.deliverer.wake()
+        said = "CRITICAL 3 alerts in one message: owner can't after all: nobody has them."
         assert await home.heard() == [f"owner: {said}", f"partner: {said}"]
         assert await home.sleeps(20) == []
 

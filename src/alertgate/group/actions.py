@@ -113,14 +113,14 @@ class IncidentActions:
         return Applied(transition, due=sum(is_due(choice, action.now) for choice, _ in choices))
 
     def wait_for_rest(self, connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
-        """Have what was planned now about these incidents wait, at most a minute, for `go_together`."""
-        planned = holds.planned_about(connection, incident_ids, now, [now])
-        holds.send_at(connection, [each.id for each in planned], now + TOGETHER_WITHIN)
+        """Have what was made due now about these incidents wait, at most a minute, for `go_together`."""
+        going = holds.going_about(connection, incident_ids, [now])
+        holds.send_at(connection, [each.id for each in going], now + TOGETHER_WITHIN)
 
     def go_together(self, connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
-        """Have what was planned now about these incidents, or waits for the rest, go to each contact as one message."""
+        """Have what is due now about these incidents, or waits for the rest, go to each contact as one message."""
         together: dict[Target, list[str]] = defaultdict(list)
-        for each in holds.planned_about(connection, incident_ids, now, [now, now + TOGETHER_WITHIN]):
+        for each in holds.going_about(connection, incident_ids, [now, now + TOGETHER_WITHIN]):
             together[each.channel, each.address].append(each.id)
         for members in together.values():
             holds.send_at(connection, members, now, self._new_id(now) if len(members) > 1 else None)

@@ -23,10 +23,10 @@ class Gatherer(Protocol):
     """Has what one act tells a contact about several incidents go as one message."""
 
     def wait_for_rest(self, connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
-        """Have what was planned now about these incidents wait for the other portions."""
+        """Have what was made due now about these incidents wait for the other portions."""
 
     def go_together(self, connection: Connection, incident_ids: Collection[str], now: datetime) -> None:
-        """Have what was planned now about these incidents go to each contact as one message, also what waits."""
+        """Have what was made due now about these incidents go to each contact as one message, also what waits."""
 
 
 def do_portion(

@@ -118,22 +118,23 @@ def planned(connection: Connection, targets: Collection[Target], now: datetime) 
     return [each for each in found if (each.channel, each.address) in targets]
 
 
-class Planned(NamedTuple):
-    """A notification that was planned, and for which contact."""
+class Going(NamedTuple):
+    """A notification that goes at a time, and to which contact."""
 
     id: str
     channel: ChannelName
     address: str
 
 
-def planned_about(
-    connection: Connection, incident_ids: Collection[str], at: datetime, due: Collection[datetime]
-) -> list[Planned]:
-    """Return what was planned at a moment, for one of these times, about these incidents, oldest first."""
-    columns = [_n[name] for name in Planned._fields]
-    query = select(*columns).where(IS_PENDING, _n.hold.is_(None), _n.created_at == at, _n.due_at.in_(list(due)))
+def going_about(connection: Connection, incident_ids: Collection[str], at: Collection[datetime]) -> list[Going]:
+    """Return what goes at one of these times about these incidents, oldest first.
+
+    One act of many gives all that it tells its own time to the microsecond, also what was planned before and waited.
+    """
+    columns = [_n[name] for name in Going._fields]
+    query = select(*columns).where(IS_PENDING, _n.hold.is_(None), _n.due_at.in_(list(at)))
     some = (query.where(_n.incident_id.in_(ids)).order_by(_n.id) for ids in portions(incident_ids))
-    return [Planned(*row) for each in some for row in connection.execute(each)]
+    return [Going(*row) for each in some for row in connection.execute(each)]
 
 
 def send_at(
