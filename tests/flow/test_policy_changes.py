@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from alertgate.group import sweep
 from alertgate.model import ChannelName
@@ -47,6 +48,20 @@ async def test_what_is_open_is_told_to_whom_the_new_policy_names(make_settings, 
         assert [each.split(":")[0] for each in await home.heard()] == [told]
         await home.says({"status": "resolved"})
         assert [each.split()[:2] for each in await home.heard()] == [[f"{told}:", "RESOLVED"]]
+
+
+@pytest.mark.parametrize("contacts", [{"phone": 2}, {}], ids=["a shorter time", "none"])
+async def test_a_contact_that_comes_later_is_told_when_that_was_promised(make_settings, database, contacts):
+    """Not before it, and nobody wonders about the clock, because the file names no time as long as that any more."""
+    before = policy((person("owner", phone=20), person("partner")), (BY_OWNER,))
+    async with household(make_settings, before, START, database) as home, home.running():
+        await home.says("water")
+        assert await home.heard() == ["owner: WARNING A new alert."]
+        home.policy = policy((person("owner", **contacts), person("partner")), (BY_OWNER,))
+        with capture_logs() as logs:
+            assert [each for _ in range(19) for each in await home.sleeps(1)] == []
+        assert "notifications.clamped" not in {each["event"] for each in logs}
+        assert await home.sleeps(1) == ["owner@phone.example: WARNING A new alert."]
 
 
 async def test_many_that_are_open_are_one_message_to_whom_the_new_policy_names(make_settings):

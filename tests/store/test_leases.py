@@ -165,7 +165,7 @@ def test_a_lease_from_the_future_is_released(store: Store, leased: Notification)
 
 def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
     """After the clock was set back, a notification waits for its longest possible delay at most."""
-    incident = new_incident()
+    incident, later = new_incident(), new_incident(key="later", last_alert_at=START + timedelta(hours=2))
     waiting = [
         new_notification(incident, due_at=START + timedelta(hours=1)),
         new_notification(incident, address="b@example.com", due_at=START + timedelta(hours=1), attempts=1),
@@ -181,8 +181,10 @@ def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
             created_at=START + timedelta(minutes=58),
             due_at=START + timedelta(minutes=59),
         ),
-        new_notification(incident, address="i@example.com", hold=Hold.DELAYED, due_at=MORNING, kind=Kind.HANDOFF),
+        new_notification(incident, address="i@example.com", hold=Hold.DELAYED, due_at=MORNING, created_at=MORNING),
         new_notification(incident, address="j@example.com", hold=Hold.DELAYED, due_at=START + timedelta(minutes=9)),
+        new_notification(incident, address="k@example.com", hold=Hold.DELAYED, due_at=START + timedelta(minutes=90)),
+        new_notification(later, address="l@example.com", hold=Hold.DELAYED, due_at=START + timedelta(minutes=121)),
         *(
             new_notification(incident, address=f"{hold}@example.com", hold=hold, due_at=MORNING, attempts=attempts)
             for attempts, hold in enumerate((Hold.QUIET_HOURS, Hold.OUTSIDE_HOURS, Hold.SILENCED))
@@ -191,13 +193,13 @@ def test_due_times_later_than_any_wait_are_brought_forward(store: Store):
     latest = [START + timedelta(minutes=wait) for wait in (5, 1, 15)]
     delayed = START + timedelta(minutes=10)
     with store.transaction() as connection:
-        incidents.add(connection, [incident])
+        incidents.add(connection, [incident, later])
         notifications.add(connection, waiting)
-        assert upkeep.clamp_due_times(connection, latest, START + timedelta(hours=1), delayed, START) == 7
-    stored = store.read_now(lambda c: notifications.of_incident(c, incident.id))
-    assert [n.due_at for n in stored if n.due_at > START + timedelta(hours=1)] == [MORNING] * 3
+        assert upkeep.clamp_due_times(connection, latest, START + timedelta(hours=1), delayed, START) == 8
+    stored = store.read_now(lambda c: [n for one in (incident, later) for n in notifications.of_incident(c, one.id)])
+    assert [n.due_at for n in stored if n.due_at > START + timedelta(hours=2)] == [MORNING] * 3
     due = {n.address[0]: (n.due_at - START).total_seconds() / 60 for n in stored if n.due_at < MORNING}
-    assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5, "i": 10, "j": 9}
+    assert due == {"m": 5, "b": 1, "c": 15, "d": 4, "e": 60, "f": 59, "g": 5, "h": 5, "i": 10, "j": 9, "k": 90, "l": 10}
 
 
 @pytest.mark.parametrize(("set_back", "late"), [(timedelta(0), 0), (timedelta(hours=1), 1)])

@@ -39,20 +39,26 @@ def clamp_due_times(
     What waits for a time of day or a silence's end isn't late, also if it was attempted before. `latest_due` has the
     latest possible time after 0, 1, 2 and more attempts; its last entry is for all higher numbers.
     `latest_update` is that of an update before its first attempt: updates grow apart. One that was planned in what is
-    the future now doesn't wait for that. `latest_delayed` is that of a contact that is told after others. What was last
-    attempted before now, by this clock, waits no longer than it was to: as long as its service asked, maybe.
+    the future now doesn't wait for that. `latest_delayed` is that of a contact that is told after others, if it was
+    planned, or made to wait by an alert, in what is the future now: else it waits as long as the policy said then.
+    What was last attempted before now, by this clock, waits no longer than it was to: as long as its service asked,
+    maybe.
     """
-    planned_before = _n.created_at <= literal(now + CLOCK_SKEW, _n.created_at.type)
+    latest_now = literal(now + CLOCK_SKEW, _n.created_at.type)
+    planned_before = _n.created_at <= latest_now
     is_update = and_(_n.kind == Kind.UPDATE, _n.attempts == 0, planned_before)
     is_delayed = and_(_n.hold == Hold.DELAYED, _n.attempts == 0)
+    alert_after = exists().where(incidents.c.id == _n.incident_id, incidents.c.last_alert_at > latest_now)
+    as_promised = and_(is_delayed, planned_before, ~alert_after)
     latest = case(
         (is_delayed, literal(latest_delayed, _n.due_at.type)),
         (is_update, literal(latest_update, _n.due_at.type)),
         *((_n.attempts == attempts, literal(at, _n.due_at.type)) for attempts, at in enumerate(latest_due[:-1])),
         else_=literal(latest_due[-1], _n.due_at.type),
     )
-    attempted = and_(_n.attempts > 0, _n.claimed_at <= literal(now + CLOCK_SKEW, _n.claimed_at.type))
-    late = (IS_PENDING, IS_RELEASED, _n.due_at > latest, ~func.coalesce(attempted, false()))
+    attempted = and_(_n.attempts > 0, _n.claimed_at <= latest_now)
+    waits_rightly = func.coalesce(or_(attempted, as_promised), false())
+    late = (IS_PENDING, IS_RELEASED, _n.due_at > latest, ~waits_rightly)
     return connection.execute(update(notifications).where(*late).values(due_at=latest)).rowcount
 
 
