@@ -20,7 +20,7 @@ class ContactState:
     told_open_at: datetime | None = None
     """When the contact was last told that the incident is open or acknowledged."""
     updates: int = 0
-    """How many updates the contact was sent since the incident last changed."""
+    """How many updates the contact was sent since the incident last changed, or reminders, which say as much."""
     changes: int = 0
     """How many changes of state the contact was told within the group interval, or is about to be told."""
     summaries: int = 0
@@ -62,6 +62,12 @@ class ContactState:
     def is_about_others(self) -> bool:
         """Whether what is pending says what somebody else has done, for which nobody is woken."""
         return self.pending_kind in ABOUT_OTHERS
+
+    @property
+    def waits_for_interval(self) -> bool:
+        """Whether what is pending waits for nothing but the time between two messages to its contact."""
+        is_spaced = self.pending_kind in {Kind.UPDATE, Kind.CHANGES}
+        return is_spaced and self.pending_hold is None and self.pending_attempts == 0
 
     @property
     def waits_for_retry(self) -> bool:

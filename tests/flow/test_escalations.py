@@ -32,6 +32,7 @@ PEOPLE = (person("owner"), person("partner"), person("neighbour"))
 HOUSE = policy(PEOPLE, (HOME,))
 LEAK = "2 alerts in 18 min, since 14:03. The latest is above."
 """What is said of the leak once it got worse."""
+NUMBERS = ("1st", "2nd", "3rd", "4th")
 SOON = 90.0
 """Minutes after which a household that is told too much would have been."""
 
@@ -187,6 +188,22 @@ async def test_reminders_end_and_that_is_said_once(make_settings):
             f"partner: WARNING Nobody has answered in 40 min: owner and neighbour were told. {last}",
         ]
         assert await home.sleeps(SOON) == []
+
+
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+async def test_alerts_that_go_on_swallow_no_reminder(make_settings, database, severity):
+    """Updates grow apart while nothing changes but their number; reminders don't, and say what updates would have."""
+    nags = escalation("home", step("owner"), repeat_every=7 * MINUTE, stop_after=30 * MINUTE)
+    async with household(make_settings, policy((person("owner"),), (nags,)), START, database) as home, home.running():
+        told = []
+        for minute in range(40):
+            await home.says({"severity": severity, "level": minute})
+            told += [f"{minute}: {each.partition(',')[0].partition(' in ')[0]}" for each in await home.heard()]
+            home.clock.move(minutes=1)
+        begin = ["0: {} A new alert.", "5: {} 6 alerts"]
+        reminders = [f"{7 * number}: {{}} {which} reminder" for number, which in enumerate(NUMBERS, 1)]
+        said = [*begin, *reminders, "30: {} Nobody has answered"]
+        assert told == [each.replace("{}", f"owner: {severity.upper()}") for each in said]
 
 
 async def test_a_step_that_was_reached_during_a_short_end_comes_all_the_same(make_settings):

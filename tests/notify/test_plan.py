@@ -339,6 +339,19 @@ def test_nothing_waits_for_news_of_what_somebody_else_has_done(kind, hold):
     assert on_step(Kind.OPENING, knows, START, FIVE_MINUTES) == Skip(PlanReason.ALREADY_TOLD)
 
 
+@pytest.mark.parametrize("kind", [Kind.REMINDER, Kind.UNANSWERED])
+def test_nothing_that_an_escalation_says_waits_for_the_time_between_two_updates(kind):
+    """An update says less. What changes often is summed up all the same, so that it isn't told more often for that."""
+    update = state(TOLD_OPEN, pending_id="n", pending_kind=Kind.UPDATE, pending_due_at=START + 40 * MINUTE)
+    summary = state(update, pending_kind=Kind.CHANGES)
+    told = on_step(kind, update, START, FIVE_MINUTES)
+    assert (told.due_at, told.kind) == (START, kind)
+    told = on_step(kind, summary, START, FIVE_MINUTES)
+    assert (told.due_at, told.kind) == (START, Kind.CHANGES if kind is Kind.REMINDER else kind)
+    for waits in ({"pending_attempts": 1}, {"pending_hold": Hold.DELAYED}, {"pending_kind": Kind.REOPENING}):
+        assert on_step(kind, state(update, **waits), START, FIVE_MINUTES) == Skip(PlanReason.PENDING_SAYS_IT)
+
+
 def test_news_of_a_silence_that_waits_for_a_retry_has_what_is_new():
     """A failing server isn't hammered, and a reminder makes it as urgent as that is."""
     tried = state(ASIDE, pending_attempts=1)

@@ -203,12 +203,14 @@ def on_late_firing(incident: Incident, state: ContactState, now: datetime, inter
 def on_step(kind: Kind, state: ContactState, now: datetime, interval: timedelta) -> Choice:
     """Decide how one contact is told what its incident's escalation does now, after the first notifications.
 
-    An opening is for whoever doesn't know yet. Any other pending notification says what there is to say, but for one
-    that says what somebody else has done: nobody is woken for that.
+    An opening is for whoever doesn't know yet. A pending notification says whatever else there is to say: at once, if
+    it waits for the time between two updates alone. But nobody is woken for news of what somebody else has done.
     """
     if state.pending_id and not state.is_about_others:
-        is_turn = kind in FIRST_NEWS and not state.is_held
-        return _expedite(state, kind, now, _STEP_REASONS[kind]) if is_turn else Skip(PlanReason.PENDING_SAYS_IT)
+        if state.is_held or not (kind in FIRST_NEWS or state.waits_for_interval):
+            return Skip(PlanReason.PENDING_SAYS_IT)
+        is_summary = kind is Kind.REMINDER and state.pending_kind is Kind.CHANGES
+        return _expedite(state, Kind.CHANGES if is_summary else kind, now, _STEP_REASONS[kind])
     return _instead(_by_step(kind, state, now, interval), state)
 
 

@@ -67,7 +67,7 @@ _IS_RECENT = and_(  # told after `since`, or about to be told
     or_(_n.finished_at.is_(None), _n.finished_at > bindparam("since", type_=_n.finished_at.type)),
 )
 _IS_UPDATE_SINCE_CHANGE = and_(
-    _n.kind == constant(Kind.UPDATE),
+    _n.kind.in_([constant(kind) for kind in (Kind.REMINDER, Kind.UPDATE)]),
     _n.status.in_([constant(each) for each in (NotificationStatus.SENDING, NotificationStatus.SENT)]),
     _n.created_at >= incidents.c.changed_at,
 )
