@@ -321,6 +321,19 @@ async def test_the_news_of_a_silence_that_is_over_keeps_back_no_alert(make_setti
         assert [each.partition(":")[0] for each in told] == [who for who in PAIR.people if who not in awake]
 
 
+async def test_the_news_of_a_silence_takes_no_place_that_it_would_keep_until_the_morning(make_settings, database):
+    """An alert whose update waited as the device was silenced is told at the silence's end, and wakes who sleeps."""
+    async with household(make_settings, PAIR, START, database) as home, home.running():
+        await home.says("water", severity="critical")
+        await home.heard()
+        home.clock.move(minutes=3)
+        await home.says("more water", severity="critical")
+        await home.presses("partner", "Silence this device", "Silence it for 1 h")
+        assert await home.sleeps(59) == []
+        said = "CRITICAL 2 alerts in 3 min, since 14:03. The latest is above. It was held until 15:06."
+        assert await home.sleeps(1) == [f"owner: {said}", f"partner: {said}"]
+
+
 async def test_the_news_of_a_silence_comes_before_what_it_holds(make_settings):
     """Whoever wakes while the device is silenced hears so, also if alerts came meanwhile."""
     both = replace(PAIR, people={"owner": person("owner", "15:05-15:30"), "partner": person("partner")})

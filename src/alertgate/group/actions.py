@@ -17,6 +17,7 @@ from alertgate.notify.escalator import About, Chosen, Escalator
 from alertgate.notify.plan import Choice, is_due, on_acknowledgement, on_resolution, on_silence
 from alertgate.notify.recipients import Recipient
 from alertgate.notify.runs import Runs
+from alertgate.notify.tellings import held
 from alertgate.notify.turns import TurnTaker
 from alertgate.policy.escalations import Escalation
 from alertgate.silence import Silence
@@ -155,13 +156,22 @@ class IncidentActions:
     def tell_silenced(self, connection: Connection, incident: Incident, action: Action) -> int:
         """Tell the others that somebody has silenced the device of an incident; return how many are told now.
 
-        What was pending to them would be held by the silence, so it is told with that.
+        What was pending to them would be held by the silence, so it is told with that. But it waits for the silence's
+        end itself where somebody's quiet hours hold that news for longer: they may hold nothing so severe.
         """
+        now = action.now
+        self._escalator.look(connection, now)
         batch, recipients = self._others(connection, incident, action)
-        for each in recipients:
-            batch.cancel_to(incident, each.target, SAID_WITH_SILENCE, action.now)
-        told = self._plan_news(connection, batch, incident, recipients, lambda _: on_silence(action.now), action.now)
-        return sum(is_due(choice, action.now) for choice, _ in told)
+        ends_at, escalation = self._escalator.silenced_until(incident)(now), self._escalation(connection, incident)
+
+        def outlasts(one: Recipient) -> bool:
+            return ends_at is not None and held(one.person, escalation, news.SEVERITY, now)[0] >= ends_at
+
+        told = [each for each in recipients if not (batch.state(incident, each.target).pending_id and outlasts(each))]
+        for each in told:
+            batch.cancel_to(incident, each.target, SAID_WITH_SILENCE, now)
+        chosen = self._plan_news(connection, batch, incident, told, lambda _: on_silence(now), now)
+        return sum(is_due(choice, now) for choice, _ in chosen)
 
     def _others(
         self, connection: Connection, incident: Incident, action: Action
