@@ -40,6 +40,17 @@ def test_the_outbox_stands_in_for_mail_alone():
     assert [directory().target(each) for each in contacts] == [(EMAIL, "a@b.c"), (SMS, "5@d.e")]
 
 
+def test_who_is_told_by_the_outbox_alone_isnt_told():
+    """By name, or masked like a recipient of the settings; who has another channel, too, is told by that."""
+    topic = Contact(ChannelName.NTFY, "https://ntfy.example.org/x")
+    both = Person("partner", (Contact(EMAIL, "p@b.c"), topic), ZoneInfo("UTC"))
+    bare = Person("me@b.c", (Contact(EMAIL, "me@b.c"),), ZoneInfo("UTC"))
+    found = directory(OWNER, both, bare, channels=(OUTBOX, ChannelName.NTFY))
+    assert found.unsent == ("owner", "partner", "m***@b.c")
+    assert found.unreached == {"owner", "m***@b.c"}
+    assert directory(OWNER, both).unsent == ()
+
+
 def test_an_address_may_be_a_secret():
     """Its setting holds it; without the setting there is no target, and a notification that has failed says so."""
     secret = Contact(EMAIL, "$CONTACT_OWNER")

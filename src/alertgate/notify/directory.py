@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from alertgate.addresses import mask
 from alertgate.model import ChannelName, Target
 from alertgate.policy.people import Contact, Person, recipients
 from alertgate.policy.policy import Policy
@@ -52,6 +53,21 @@ class Directory:
     def targets(self) -> tuple[Target, ...]:
         """All channels and addresses by which somebody can be told."""
         return tuple(self._index())
+
+    @property
+    def unsent(self) -> tuple[str, ...]:
+        """Those with a contact for which there is only the outbox, by name; masked if that is an address."""
+        return self._names(is_outbox=True)
+
+    @property
+    def unreached(self) -> frozenset[str]:
+        """Those of them for whom there is nothing else, so that nobody tells them anything."""
+        return frozenset(self.unsent).difference(self._names(is_outbox=False))
+
+    def _names(self, *, is_outbox: bool) -> tuple[str, ...]:
+        found = [(each, who) for each, who in self._index().items() if (each[0] is ChannelName.OUTBOX) is is_outbox]
+        names = (mask(one.name) if one.name == address else one.name for (_, address), who in found for one in who)
+        return tuple(dict.fromkeys(names))
 
     @property
     def named(self) -> set[Target]:

@@ -15,6 +15,7 @@ from alertgate.model import (
     ASIDE,
     Alert,
     AlertStatus,
+    ChannelName,
     Hold,
     Incident,
     Notification,
@@ -258,7 +259,8 @@ def _contact_state(told: list[Told], alert: Alert, zone: ZoneInfo) -> str:
         case NotificationStatus.SENT:
             proved = "" if best.proof in (None, Proof.SENT) else f", and {best.proof}"
             took = span(finished - alert.received_at)
-            return f"{who} was sent at {_clock(finished, zone)}, {took} after receipt{proved}"
+            did = "only written" if best.channel is ChannelName.OUTBOX else "sent"
+            return f"{who} was {did} at {_clock(finished, zone)}, {took} after receipt{proved}"
         case NotificationStatus.SENDING:
             return f"{who} is being sent"
         case NotificationStatus.PENDING:

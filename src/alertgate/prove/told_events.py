@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from alertgate.credential import in_words as with_credential
 from alertgate.credential import signed
-from alertgate.model import Attempt, Notification, NotificationStatus
+from alertgate.model import Attempt, ChannelName, Notification, NotificationStatus
 from alertgate.policy.people import shown_address
 from alertgate.proof import Proof
 from alertgate.prove.history import Told
@@ -42,7 +42,7 @@ def told_events(told: Told) -> Iterator[Event]:
     if waited := _waited(told):
         yield Event(notification.due_at, f"{contact} was due, and waited for {span(waited)}: {WAITED_FOR}")
     message = f"{contact} in digest {notification.digest_id}" if notification.digest_id else contact
-    yield from _attempts(told.attempts, message)
+    yield from _attempts(told.attempts, message, is_outbox=notification.channel is ChannelName.OUTBOX)
     if notification.proof not in (None, Proof.SENT) and notification.proved_at:
         by = f" (by {_quoted(notification.proved_by)})" if notification.proved_by else ""
         yield Event(notification.proved_at, f"{contact} was {notification.proof}{by}, as its service says")
@@ -55,7 +55,7 @@ def told_events(told: Told) -> Iterator[Event]:
         yield Event(notification.finished_at, f"{contact} cancelled: {notification.reason}")
 
 
-def _attempts(made: Sequence[Attempt], message: str) -> Iterator[Event]:
+def _attempts(made: Sequence[Attempt], message: str, *, is_outbox: bool) -> Iterator[Event]:
     """Yield the attempts; what follows one that was sent isn't one, but its service's word that it didn't arrive."""
     number, is_sent = 0, False
     for attempt in made:
@@ -65,7 +65,7 @@ def _attempts(made: Sequence[Attempt], message: str) -> Iterator[Event]:
             yield Event(end, f"attempt {number} of {message} didn't arrive {why}")
             continue
         number, is_sent = number + 1, attempt.outcome == "sent"
-        yield Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt)}")
+        yield Event(attempt.started_at, f"attempt {number} of {message}: {_outcome(attempt, is_outbox=is_outbox)}")
 
 
 def _quoted(text: str) -> str:
@@ -92,9 +92,11 @@ def _failed(notification: Notification) -> str:
     return f"{how}; it did not reach its recipient; {then}"
 
 
-def _outcome(attempt: Attempt) -> str:
+def _outcome(attempt: Attempt, *, is_outbox: bool) -> str:
     took = span(timedelta(seconds=attempt.seconds))
     reply = " ".join(attempt.reply.split())
+    if attempt.outcome == "sent" and is_outbox:
+        return f'only written, to the outbox, which tells nobody: "{reply}"'
     if attempt.outcome == "sent":
         return f'sent in {took}, answered "{reply}"'
     permanent = ", permanent" if attempt.outcome == "permanent" else ""

@@ -256,7 +256,11 @@ class LinkPage(LocalTimes):
 
 
 def progress(each: ToldContact | Telling, times: LocalTimes) -> str:
-    """Return how far what a contact is told has got."""
+    """Return how far what a contact is told has got. The outbox tells nobody, so what it got or gets isn't told."""
+    if each.channel is ChannelName.OUTBOX and each.status is not NotificationStatus.FAILED:
+        is_written = each.status is NotificationStatus.SENT
+        written = f"written to the outbox only, at {times.minute(each.finished_at or each.due_at)}"
+        return f"not told: {written if is_written else 'to be written to the outbox only'}"
     match each.status:
         case NotificationStatus.SENT:
             proved = "" if each.proof in (None, Proof.SENT) else f" ({each.proof})"

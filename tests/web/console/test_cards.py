@@ -36,6 +36,8 @@ TOLD = Telling(
 )
 WAITS = replace(TOLD, status=NotificationStatus.PENDING, finished_at=None, due_at=LATER)
 FAILED = replace(TOLD, status=NotificationStatus.FAILED)
+OUTBOX = ChannelName.OUTBOX
+WRITTEN = replace(TOLD, channel=OUTBOX)
 
 
 def card(*told: Telling, paused: tuple[ChannelName, ...] = (), **changes: object) -> Card:
@@ -59,13 +61,16 @@ def card(*told: Telling, paused: tuple[ChannelName, ...] = (), **changes: object
         ((replace(WAITS, digest_id="d"),), f"to be told at {LATER:%H:%M}, in a digest"),
         ((TOLD, WAITS), f"told at {START:%H:%M}, to be told at {LATER:%H:%M}"),
         ((FAILED,), "couldn't be told"),
+        ((WRITTEN,), f"not told: written to the outbox only, at {START:%H:%M}"),
+        ((replace(WRITTEN, status=NotificationStatus.SENDING),), "not told: to be written to the outbox only"),
+        ((replace(WAITS, channel=OUTBOX),), "not told: to be written to the outbox only"),
         ((replace(TOLD, status=NotificationStatus.CANCELLED),), "not told, as it wasn't needed"),
     ],
 )
 def test_how_far_a_contact_was_told_is_said_in_words(told, said):
     """As the page of a message's link says it, and what it waits for."""
     [(who, how_far)] = card(*told).told
-    assert (who, how_far) == ("ann, email a***@example.org", said)
+    assert (who, how_far) == (f"ann, {told[0].channel} a***@example.org", said)
 
 
 def test_who_waits_for_a_paused_channel_is_not_told_next():
@@ -81,7 +86,11 @@ def test_who_waits_for_a_paused_channel_is_not_told_next():
         ((WAITS,), {}, ""),
         ((TOLD, replace(FAILED, address="b")), {}, ""),
         ((FAILED,), {}, "NOBODY COULD BE TOLD"),
-        ((), {}, "NOBODY WAS TOLD"),
+        ((), {}, "NOBODY WAS TOLD of it, and nobody will be"),
+        ((WRITTEN,), {}, "NOBODY WAS TOLD of it, only the outbox has it"),
+        ((replace(WAITS, channel=OUTBOX),), {}, "NOBODY WAS TOLD of it, only the outbox has it"),
+        ((WRITTEN, TOLD), {}, ""),
+        ((WRITTEN, FAILED), {}, "NOBODY COULD BE TOLD"),
         ((FAILED,), {"status": IncidentStatus.ACKNOWLEDGED}, ""),
     ],
 )
@@ -89,6 +98,13 @@ def test_that_nobody_was_told_is_no_detail(told, changes, alarm):
     """As long as nobody has it: then whoever reads the page is the first to know."""
     found = card(*told, **changes).alarm
     assert found.startswith(alarm) if alarm else not found
+
+
+def test_what_the_outbox_gets_is_nothing_that_comes_next():
+    """Somebody else in words would be somebody who was told; and nobody is told by what is still to be written."""
+    assert card(WRITTEN).next == ()
+    assert card(replace(WAITS, channel=OUTBOX)).next == ()
+    assert card(TOLD, WRITTEN).next == (Coming("Nobody else is told, unless something changes."),)
 
 
 def test_those_who_wait_for_the_same_come_together_and_without_an_address():

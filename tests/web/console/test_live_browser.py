@@ -73,7 +73,7 @@ async def test_that_all_is_well_is_looked_at_again_although_nothing_changes(serv
           document.getElementById("verdict").dataset.fresh = "1";
         }""")
         await becomes(
-            page, "document.querySelector('#verdict .verdict').textContent.includes('No webhook has come yet')"
+            page, "document.querySelector('#verdict .verdict').textContent.includes('no mail server is set')"
         )
         assert await page.get_attribute("#verdict", "data-fresh") == "120"
 

@@ -8,10 +8,11 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from alertgate.model import Severity
+from alertgate.model import ChannelName, Severity
 from alertgate.policy.escalations import Step
+from alertgate.policy.people import Contact
 from alertgate.policy.schedules import Schedule, Turn
-from tests.conftest import API_BEARER, Running
+from tests.conftest import API_BEARER, Running, serving
 from tests.console import BESIDE, queries, seen, sent, signed_in
 from tests.flow.household import BERLIN, MINUTE, Household, escalation, household, person, policy, step
 from tests.pages import Page
@@ -277,6 +278,54 @@ async def test_nobody_who_can_be_told_is_said_before_all_else(make_settings, dat
         assert "NOT WELL Nobody can be told of anything: there are no recipients." in said
         assert "NOBODY WAS TOLD of it, and nobody will be" in said
         assert "On call now nobody: there are no recipients" in said
+
+
+async def test_what_is_only_written_to_the_outbox_tells_nobody(service: Running):
+    """Without a mail server nothing of a critical alert reads as told, while it is open or after its end."""
+    incident = (await service.particle(data='{"severity":"critical"}')).json()["incident"]
+    await service.settled()
+    await service.gate.auditor.run()
+    await service.gate.failures.look()
+    async with signed_in(service) as client:
+        nobody = (
+            "NOT WELL Nobody is told of anything: no mail server is set, so messages are only written to the outbox."
+        )
+        for path in ("/", f"/incidents/{incident}"):
+            said = words(await seen(client, path))
+            assert (nobody in said) is (path == "/")
+            assert "NOBODY WAS TOLD of it, only the outbox has it" in said
+            assert "o***@localhost not told: written to the outbox only, at " in said
+            assert "Nobody else is told" not in said
+        assert 'only written, to the outbox, which tells nobody: "written to ' in said
+        said = words(await seen(client, "/"))
+        assert "Set one, and whom to tell, as README's “Real mail” says, and restart." in said
+        assert "On call now nobody: there are no recipients Channels outbox tells nobody" in said
+        assert "outbox tells nobody" in words(await seen(client, "/channels"))
+        assert "written to the outbox only" in words(await seen(client, "/people"))
+        await service.client.post(f"/api/incidents/{incident}/resolve", headers=API_BEARER, json={"by": "me"})
+        await service.settled()
+        await service.gate.auditor.run()
+        said = words(await seen(client, "/"))
+        assert nobody in said
+        assert "ALL IS WELL" not in said
+
+
+async def test_mails_that_are_only_written_are_said_where_others_are_told(make_settings):
+    """Their people have other channels, or there are others: whom the outbox keeps from hearing is named."""
+    topic = Contact(ChannelName.NTFY, "alerts")
+    ada = replace(OWNER, contacts=(*OWNER.contacts, topic))
+    made = policy((ada, NEIGHBOUR), (escalation("home", step("owner"), STEPS[1]),))
+    settings = make_settings(ntfy_url="http://127.0.0.1:1", channels_private=True)
+    async with serving(settings, policy=lambda: made) as service, signed_in(service) as client:
+        await service.particle(data='{"status":"ok"}')
+        await service.gate.auditor.run()
+        await service.gate.failures.look()
+        said = words(await seen(client, "/"))
+        mails = "mails to owner and neighbour are only written to the outbox, which tells nobody."
+        assert f"LOOK No mail server is set: {mails}" in said
+        assert "Channels ntfy up; outbox tells nobody" in said
+        await service.particle(data='{"temp":2}')
+        assert "Next neighbour (by the outbox only) in 10 min unless acknowledged" in words(await seen(client, "/"))
 
 
 async def test_who_is_on_call_is_named_by_schedule(make_settings, database):

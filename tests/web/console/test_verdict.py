@@ -43,6 +43,16 @@ def facts(**changes) -> Facts:
         ({"stored": "the disk is full"}, Reason.UNWRITABLE, "No alert can be stored: the disk is full."),
         ({"delivery": "it hasn't run"}, Reason.STUCK, "Nothing is sent: it hasn't run."),
         ({"can_tell": False}, Reason.NOBODY, "Nobody can be told of anything: there are no recipients."),
+        (
+            {"can_tell": False, "unsent": ["a***@example.org"]},
+            Reason.NOBODY,
+            "Nobody is told of anything: no mail server is set, so messages are only written to the outbox.",
+        ),
+        (
+            {"unsent": ["ann", "bob"]},
+            Reason.UNSENT,
+            "No mail server is set: mails to ann and bob are only written to the outbox, which tells nobody.",
+        ),
         ({"paused": ["channel email is paused: x"]}, Reason.PAUSED, "Channel email is paused: x."),
         ({"policy": ["alertgate.toml is gone"]}, Reason.POLICY, "Alertgate.toml is gone."),
         ({"limits": ["SMTP_DAILY_LIMIT is near"]}, Reason.LIMIT, "SMTP_DAILY_LIMIT is near."),

@@ -74,6 +74,8 @@ class Cards:
     device_name: Callable[[str | None], str | None]
     times: Times
     paused: Collection[ChannelName] = ()
+    unreached: Collection[str] = ()
+    """Those whom nobody tells anything, as there is only the outbox for them; by name."""
 
     def all(self, to: str) -> list[Card]:
         """Return all cards; their buttons lead back to a page."""
@@ -145,7 +147,8 @@ class Cards:
         found: tuple[Upcoming, ...] = ()
         if run:
             found = upcoming(self.policy, incident, subject, run_of(run), run.next_at, judged.until, now)
-        yield from sorted([*self._waiting(told), *map(_in_words, found)], key=lambda each: each.at or now)
+        coming = [_in_words(each, self.unreached) for each in found]
+        yield from sorted([*self._waiting(told), *coming], key=lambda each: each.at or now)
         if found:
             return
         if judged.until:
@@ -154,11 +157,11 @@ class Cards:
             yield Coming("Nobody is told any more, unless it gets worse or begins again.")
         elif run and run.gave_up:
             yield Coming("Nobody has answered, and reminders have ended: nobody is told any more, but of changes.")
-        elif told and not any(each.status is NotificationStatus.PENDING for each in told):
+        elif any(map(_is_to_somebody, told)) and not any(each.status is NotificationStatus.PENDING for each in told):
             yield Coming("Nobody else is told, unless something changes.")
 
     def _waiting(self, told: list[Telling]) -> Iterable[Coming]:
-        waits = [each for each in told if each.status is NotificationStatus.PENDING]
+        waits = [each for each in told if each.status is NotificationStatus.PENDING and _is_to_somebody(each)]
         stuck = [each for each in waits if each.channel in self.paused and each.hold is None]
         for (kind, channel), of in _together(stuck, lambda each: (each.kind, each.channel)):
             yield Coming(f"{_whom(kind, of)}, once {channel} works again")
@@ -231,23 +234,37 @@ _NEXT = MappingProxyType(
 """What is said before and after the time at which an escalation does something next."""
 
 
-def _in_words(found: Upcoming) -> Coming:
-    """Return what an escalation does next as a sentence."""
+def _in_words(found: Upcoming, unreached: Collection[str]) -> Coming:
+    """Return what an escalation does next as a sentence; it says who isn't told by that."""
     usual = ("{who}", "unless acknowledged") if found.kind else ("what comes next is decided", "")
     before, after = _NEXT.get(found.reason, usual)
     held = " (held until then)" if found.hold else ""
-    return Coming(
-        before.format(who=first_names(found.who, MOST_NAMES), number=found.number), found.at, f"{after}{held}"
-    )
+    names = [f"{name} (by the outbox only)" if name in unreached else name for name in found.who]
+    return Coming(before.format(who=first_names(names, MOST_NAMES), number=found.number), found.at, f"{after}{held}")
 
 
 def _alarm(incident: Incident, told: list[Telling], coming: tuple[Coming, ...]) -> str:
     """Return what nobody may overlook about an incident that nobody has; empty if there is nothing."""
     if incident.status is not IncidentStatus.OPEN:
         return ""
-    going = {NotificationStatus.SENT, NotificationStatus.SENDING, NotificationStatus.PENDING}
-    if any(each.status in going for each in told):
+    if _tells_somebody(told):
         return ""
     if any(each.status is NotificationStatus.FAILED for each in told):
         return "NOBODY COULD BE TOLD of it: whoever reads this is the first to know."
+    if any(each.status in _GOING for each in told):
+        return "NOBODY WAS TOLD of it, only the outbox has it: whoever reads this is the first to know."
     return "" if coming else "NOBODY WAS TOLD of it, and nobody will be: whoever reads this is the first to know."
+
+
+_GOING = frozenset({NotificationStatus.SENT, NotificationStatus.SENDING, NotificationStatus.PENDING})
+"""How far a message has got that was or will be sent."""
+
+
+def _tells_somebody(told: Iterable[Telling]) -> bool:
+    """Return whether anybody was or will be told."""
+    return any(each.status in _GOING and _is_to_somebody(each) for each in told)
+
+
+def _is_to_somebody(each: Telling) -> bool:
+    """Return whether a person gets it: nobody gets what is only written to the outbox."""
+    return each.channel is not ChannelName.OUTBOX

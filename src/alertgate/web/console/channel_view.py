@@ -138,8 +138,12 @@ def _card(name: ChannelName, facts: Facts, contacts: int) -> ChannelCard:
     proofs = facts.proofs.get(name, {})
     return ChannelCard(
         name=name,
-        state=state_word(state),
-        color="critical" if state is None or not known.up else "over",
+        state=state_word(name, state),
+        color="critical"
+        if state is None or not known.up
+        else "warning"
+        if name is ChannelName.OUTBOX and contacts
+        else "over",
         paused_at=known.paused_at,
         for_some=known.in_doubt,
         probe_at=known.probe_at,
@@ -157,9 +161,10 @@ def _card(name: ChannelName, facts: Facts, contacts: int) -> ChannelCard:
     )
 
 
-def state_word(state: ChannelState | None) -> str:
+def state_word(name: ChannelName, state: ChannelState | None) -> str:
     """Return how a channel is doing in a word; None is one that isn't configured."""
-    return "not configured" if state is None else "up" if state.up else "paused"
+    up = "tells nobody" if name is ChannelName.OUTBOX else "up"
+    return "not configured" if state is None else up if state.up else "paused"
 
 
 def _advice(name: ChannelName, state: ChannelState, advise: Advise) -> str:

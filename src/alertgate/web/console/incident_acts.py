@@ -221,7 +221,9 @@ async def _read(incident_id: str, viewer: Viewer, gate: Gate) -> GoingOn:
 def cards(read: GoingOn, viewer: Viewer, gate: Gate) -> Cards:
     """Return what makes the cards of what was read."""
     paused = [name for name, each in gate.deliverer.states.items() if not each.up]
-    return Cards(read, gate.directory.policy, gate.device_names, viewer.times, paused)
+    return Cards(
+        read, gate.directory.policy, gate.device_names, viewer.times, paused, unreached=gate.directory.unreached
+    )
 
 
 def _page(

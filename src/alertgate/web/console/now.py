@@ -10,7 +10,8 @@ from alertgate.accept.channel_trouble import CAUSES as CHANNEL_CAUSES
 from alertgate.addresses import mask
 from alertgate.device import DeviceState
 from alertgate.errors import StoreError
-from alertgate.model import Source
+from alertgate.model import ChannelName, Source
+from alertgate.notify.channels.outbox import NOBODY
 from alertgate.policy.policy import Policy
 from alertgate.policy.schedules import on_call
 from alertgate.prove.cause_words import CAUSES
@@ -88,7 +89,8 @@ def _facts(gate: Gate, stored: str, delivery: str, found: Read | None) -> Facts:
     return Facts(
         stored="" if stored == OK else stored,
         delivery="" if delivery == OK else delivery,
-        can_tell=bool(gate.directory.targets),
+        can_tell=any(channel is not ChannelName.OUTBOX for channel, _ in gate.directory.targets),
+        unsent=gate.directory.unsent,
         paused=_paused(gate),
         limits=limits_near(gate),
         policy=policy_problems(gate),
@@ -117,14 +119,14 @@ def _known(found: Read) -> Known:
 def channels_now(gate: Gate) -> list[tuple[str, str]]:
     """Return the channels by which somebody is told, each with how it is doing."""
     used = sorted({channel for channel, _ in gate.directory.targets})
-    return [(name, state_word(gate.deliverer.states.get(name))) for name in used]
+    return [(name, state_word(name, gate.deliverer.states.get(name))) for name in used]
 
 
 def on_call_now(policy: Policy, at: datetime) -> list[tuple[str, str]]:
     """Return who is on call by each schedule of the policy; without schedules, whoever is told."""
     if policy.schedules:
         return [(name, first_names(on_call(each, at).who, MOST_NAMES)) for name, each in policy.schedules.items()]
-    if not policy.people:
+    if not set(policy.people) - {NOBODY}:
         return [("", "nobody: there are no recipients")]
     if not policy.has_people:
         return [("", f"everyone: {first_names([mask(name) for name in policy.people], MOST_NAMES)}")]

@@ -157,7 +157,8 @@ def _proofs(told: LastTold | None) -> Iterator[ProofLine]:
         yield _proved(told.proved)
     if told.sent and (told.proved is None or told.proved.id != told.sent.id):
         at = told.sent.finished_at
-        yield ProofLine("sent", "info", at, said if told.sent.id == last.id else "")
+        word = "written to the outbox only" if told.sent.channel is ChannelName.OUTBOX else "sent"
+        yield ProofLine(word, "info", at, said if told.sent.id == last.id else "")
 
 
 def _proved(proved: Notification) -> ProofLine:

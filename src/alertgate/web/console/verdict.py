@@ -12,8 +12,10 @@ from types import MappingProxyType
 from alertgate.model import Severity, Source
 from alertgate.prove.audit import Audit
 from alertgate.prove.going_on import MOST_COUNTED
+from alertgate.web.console.excerpts import first_names
 from alertgate.web.console.times import roughly
 
+MOST_NAMES = 5
 AUDIT_IS_OLD = timedelta(minutes=2)
 """The auditor looks four times a minute."""
 
@@ -29,6 +31,7 @@ class Reason(StrEnum):
     AUDIT_FOUND = "audit_found"
     PAUSED = "paused"
     NOBODY_HAS_IT = "nobody_has_it"  # incidents are open
+    UNSENT = "unsent"  # mails to some are only written to the outbox
     FAILURES = "failures"  # notifications failed, and nobody has dealt with that
     POLICY = "policy"
     LIMIT = "limit"
@@ -62,6 +65,7 @@ _LEVELS = MappingProxyType(
         Reason.PAUSED: Level.CRITICAL,
         Reason.CRITICAL: Level.CRITICAL,
         Reason.NOBODY_HAS_IT: Level.WARNING,
+        Reason.UNSENT: Level.WARNING,
         Reason.FAILURES: Level.WARNING,
         Reason.POLICY: Level.WARNING,
         Reason.LIMIT: Level.WARNING,
@@ -113,7 +117,9 @@ class Facts:
     delivery: str = ""
     """Why nothing is sent; empty if the loop runs."""
     can_tell: bool = True
-    """Whether there is anybody to tell."""
+    """Whether there is anybody to tell, by more than the outbox."""
+    unsent: Sequence[str] = ()
+    """Those whose mails are only written to the outbox, because no mail server is set."""
     paused: Sequence[str] = ()
     limits: Sequence[str] = ()
     policy: Sequence[str] = ()
@@ -159,9 +165,7 @@ def _all(facts: Facts, now: datetime) -> Iterator[Verdict]:
         yield Verdict(Reason.UNWRITABLE, f"No alert can be stored: {facts.stored}.", todo)
     if facts.delivery:
         yield Verdict(Reason.STUCK, f"Nothing is sent: {facts.delivery}.", "Its log says why.")
-    if not facts.can_tell:
-        todo = "Set RECIPIENT_EMAIL, or name people in alertgate.toml."
-        yield Verdict(Reason.NOBODY, "Nobody can be told of anything: there are no recipients.", todo, "/people")
+    yield from _told(facts)
     for line in facts.paused:
         todo = "What is due waits, and is sent once it works. Its page has the server's own words."
         yield Verdict(Reason.PAUSED, _sentence(line), todo, "/channels")
@@ -178,6 +182,21 @@ def _all(facts: Facts, now: datetime) -> Iterator[Verdict]:
         yield Verdict(Reason.UNCOUNTED, "Whether messages have failed isn't known yet.", "Load this page again.")
     yield from _audited(facts.audit, now)
     yield from _stands(facts.known)
+
+
+def _told(facts: Facts) -> Iterator[Verdict]:
+    """Yield whether some or all can't be told, by the settings alone."""
+    todo = "Set one, and whom to tell, as README's “Real mail” says, and restart."
+    if facts.can_tell and facts.unsent:
+        them = first_names(facts.unsent, MOST_NAMES)
+        said = f"No mail server is set: mails to {them} are only written to the outbox, which tells nobody."
+        yield Verdict(Reason.UNSENT, said, todo, "/people")
+    elif facts.unsent:
+        said = "Nobody is told of anything: no mail server is set, so messages are only written to the outbox."
+        yield Verdict(Reason.NOBODY, said, todo, "/people")
+    elif not facts.can_tell:
+        todo = "Set RECIPIENT_EMAIL, or name people in alertgate.toml."
+        yield Verdict(Reason.NOBODY, "Nobody can be told of anything: there are no recipients.", todo, "/people")
 
 
 def _audited(audit: Audit | None, now: datetime) -> Iterator[Verdict]:
