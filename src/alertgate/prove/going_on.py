@@ -10,12 +10,12 @@ from alertgate.policy.silences import Silences
 from alertgate.silence import Silence
 from alertgate.store import Connection, alerts, escalations, incidents, open_incidents, silences
 from alertgate.store.escalations import StoredRun
-from alertgate.store.open_incidents import Telling
+from alertgate.store.open_incidents import Brief, Telling
 
 MOST_COUNTED = 10_000
 """Incidents; where there are more, that is said."""
-MOST_JUDGED = 200
-"""Incidents, the worst, of which it is known whether a silence holds them."""
+MOST_COMPARED = 10_000
+"""How often an incident is compared with a silence; beyond that, what isn't looked at counts as not silenced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class Open:
     number: int
     """Up to MOST_COUNTED."""
     untaken: int
-    """How many of them nobody has, and no silence is known to hold; up to as many."""
+    """How many of them nobody has, and no silence is known to hold."""
     worst: Severity | None
     """Of those."""
     silenced: int
-    """How many nobody has, and a silence holds, of those of which that is known."""
+    """How many nobody has, and a silence is known to hold."""
 
 
 def read_open(
@@ -53,23 +53,36 @@ def read_open(
 ) -> Open:
     """Read the worst of the incidents that aren't over. What is silenced takes no place from what isn't."""
     known = tuple(silences.over_after(connection, now))
-    judge, candidates = Silences(known), open_incidents.worst(connection, MOST_JUDGED)
-    subjects = ((each, Subject.of(each, device_name(each.device))) for each in candidates)
-    silenced = {each.id for each, subject in subjects if judge.judge(subject, now).until}
-    shown = {each.id for each in sorted(candidates, key=lambda each: each.id in silenced)[:most]}
-    untaken = [each for each in candidates if each.status is IncidentStatus.OPEN]
+    found = open_incidents.worst(connection, MOST_COUNTED)
+    silenced = _silenced(found, [each for each in known if each.lasts(now)], now, device_name)
+    speaking_first = sorted(found, key=lambda each: each.id in silenced)
+    untaken = [each for each in found if each.status is IncidentStatus.OPEN]
     speaking = [each.severity for each in untaken if each.id not in silenced]
-    number_silenced = len(untaken) - len(speaking)
-    number_untaken = max(open_incidents.number_untaken(connection, MOST_COUNTED) - number_silenced, 0)
-    if number_untaken and not speaking:
-        speaking = [each.severity for each in candidates[-1:]]  # those that weren't judged are no worse
+    shown = incidents.by_id(connection, [each.id for each in speaking_first[:most]])
     return Open(
-        _read(connection, [each for each in candidates if each.id in shown], known),
-        open_incidents.number(connection, MOST_COUNTED),
-        number_untaken,
+        _read(connection, [shown[each.id] for each in found if each.id in shown], known),
+        len(found),
+        len(speaking),
         worst(*speaking) if speaking else None,
-        number_silenced,
+        len(untaken) - len(speaking),
     )
+
+
+def _silenced(
+    found: Sequence[Brief], lasting: Sequence[Silence], now: datetime, device_name: Callable[[str | None], str | None]
+) -> set[str]:
+    """Return the ids of those that a silence is known to hold, the worst looked at first."""
+    by_device = any(each.device or each.source for each in lasting)
+    judge, held, kinds = Silences(lasting), set[str](), set[Subject]()
+    for each in found if lasting else ():
+        device = each.device if by_device else None
+        kind = Subject(each.event, each.severity, each.source, device, device_name(device))
+        if kind not in kinds and len(kinds) * len(lasting) >= MOST_COMPARED:
+            break
+        kinds.add(kind)
+        if judge.judge(kind, now).until:
+            held.add(each.id)
+    return held
 
 
 def read_one(connection: Connection, incident_id: str, now: datetime) -> GoingOn | None:

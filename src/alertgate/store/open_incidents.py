@@ -7,25 +7,36 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from alertgate.model import ChannelName, Hold, Incident, IncidentStatus, Kind, NotificationStatus
+from alertgate.model import ChannelName, Hold, IncidentStatus, Kind, NotificationStatus, Severity, Source
 from alertgate.proof import Proof
 from alertgate.store.links import FURTHEST
 from alertgate.store.rows import portions
 from alertgate.store.tables import constant, incidents, notifications
 
 _i, _n = incidents.c, notifications.c
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What of an incident says how bad it is, and whether a silence holds it."""
+
+    id: str
+    status: IncidentStatus
+    event: str
+    severity: Severity
+    source: Source
+    device: str | None
+
+
 _IS_OPEN = _i.status != constant(IncidentStatus.RESOLVED)
 _WORST = (
-    select(*(_i[field.name] for field in fields(Incident)))
+    select(*(_i[field.name] for field in fields(Brief)))
     .where(_IS_OPEN)
     # Of one severity what nobody has comes first: `open` sorts after `acknowledged`.
     .order_by(_i.severity.desc(), _i.status.desc(), _i.id)
     .limit(bindparam("most"))
 )
 _NUMBER = select(func.count()).select_from(select(_i.id).where(_IS_OPEN).limit(bindparam("most")).subquery())
-_UNTAKEN = select(func.count()).select_from(
-    select(_i.id).where(_i.status == constant(IncidentStatus.OPEN)).limit(bindparam("most")).subquery()
-)
 _TOLD = (
     select(
         *(_n.incident_id, _n.channel, _n.address, _n.status, func.max(_n.person)),
@@ -67,19 +78,14 @@ class Telling:
     """How far it is proved that any of them arrived."""
 
 
-def worst(connection: Connection, most: int) -> list[Incident]:
+def worst(connection: Connection, most: int) -> list[Brief]:
     """Return the incidents that aren't over: the most severe first, of those what nobody has, then the oldest."""
-    return [Incident(*row) for row in connection.execute(_WORST, {"most": most})]
+    return [Brief(*row) for row in connection.execute(_WORST, {"most": most})]
 
 
 def number(connection: Connection, most: int) -> int:
     """Return how many incidents aren't over; `most` are enough."""
     return int(connection.execute(_NUMBER, {"most": most}).scalar_one())
-
-
-def number_untaken(connection: Connection, most: int) -> int:
-    """Return how many incidents nobody has; `most` are enough."""
-    return int(connection.execute(_UNTAKEN, {"most": most}).scalar_one())
 
 
 def told(connection: Connection, incident_ids: Collection[str]) -> list[Telling]:

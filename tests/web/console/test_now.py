@@ -2,16 +2,19 @@
 
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
 from sqlalchemy import text
 
+from alertgate.ids import new_id
 from alertgate.model import ChannelName, Severity
 from alertgate.policy.escalations import Step
 from alertgate.policy.people import Contact
 from alertgate.policy.schedules import Schedule, Turn
+from alertgate.store import incidents
+from tests.builders import new_incident
 from tests.conftest import API_BEARER, Running, serving
 from tests.console import BESIDE, queries, seen, sent, signed_in
 from tests.flow.household import BERLIN, MINUTE, Household, escalation, household, person, policy, step
@@ -370,6 +373,35 @@ async def test_what_is_silenced_hides_nothing_that_speaks(make_settings, databas
         page = await looked(home, client)
         assert ("id", f"incident-{answer['incident']}") in page.attributes
         assert "NOT WELL 27 incidents are going on, and nobody has 1 of them." in words(page)
+
+
+async def test_however_many_are_silenced_what_isnt_has_its_card_and_the_numbers_are_right(make_settings, database):
+    """Hundreds of incidents of a power cut are silenced; then something smokes, which is as critical and younger."""
+    async with night(make_settings, database) as (home, client):
+        await home.says({"temp": 2})
+        few = len(await queries(client, "/"))
+        await home.silence("8h", event="power")
+        await home.silence("8h", device="door*")
+        begun = home.clock.now()
+        cut = [
+            new_incident(
+                id=new_id(begun + timedelta(milliseconds=number)),
+                key=f"k{number}",
+                event=("power", "lock")[number % 2],
+                device=f"door-{number}",
+                severity=Severity.CRITICAL,
+            )
+            for number in range(450)
+        ]
+        store = home.service.gate.store
+        await store.write(lambda connection: incidents.add(connection, cut))
+        assert "LOOK 451 incidents are going on, and nobody has 1 of them." in words(await looked(home, client))
+        home.clock.move(seconds=1)
+        smoke = (await home.says(CRITICAL, event="smoke", device="attic"))["incident"]
+        page = await looked(home, client)
+        assert "NOT WELL 452 incidents are going on, and nobody has 2 of them." in words(page)
+        assert ("id", f"incident-{smoke}") in page.attributes
+        assert len(await queries(client, "/")) <= min(few + BESIDE, 20)
 
 
 async def test_the_strip_says_in_words_what_it_shows(make_settings, database):

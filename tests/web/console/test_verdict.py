@@ -83,7 +83,7 @@ def facts(**changes) -> Facts:
         (
             {"known": known(MOST_COUNTED, 2, Severity.INFO)},
             Reason.NOBODY_HAS_IT,
-            "More than 10,000 incidents are going on, and nobody has 2 of them.",
+            "More than 10,000 incidents are going on, and nobody has at least 2 of them.",
         ),
     ],
 )

@@ -234,9 +234,9 @@ def _open(known: Known) -> Verdict:
         silenced = ", or has silenced it" if known.silenced else ""
         return Verdict(Reason.GOING_ON, f"{are} going on, and somebody has {has}{silenced}.")
     reason = Reason.CRITICAL if known.worst is Severity.CRITICAL else Reason.NOBODY_HAS_IT
-    nobody = (
-        "it" if known.number == 1 else "any of them" if known.untaken == known.number else f"{known.untaken:,} of them"
-    )
+    at_least = "at least " if known.number >= MOST_COUNTED else ""
+    some = f"{at_least}{known.untaken:,} of them"
+    nobody = "it" if known.number == 1 else "any of them" if known.untaken == known.number else some
     return Verdict(reason, f"{are} going on, and nobody has {nobody}.", "Press “I'm on it” below, and look after it.")
 
 
