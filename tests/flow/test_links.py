@@ -156,6 +156,22 @@ async def test_a_snooze_by_link_can_be_taken_over(make_settings, database):
         assert await home.sleeps(90) == []
 
 
+async def test_a_snooze_on_an_old_page_is_not_done_where_somebody_has_it_for_good(make_settings):
+    """Who pressed it would sleep until the hour is over; pressed twice is once, and reads so."""
+    async with household(make_settings, ONLY, START, {}) as home, home.running() as service:
+        await home.says({"severity": "warning"})
+        await home.heard()
+        path = link_in(home.sink.messages[-1].text)
+        old = await opened(service.client, path)
+        await home.presses("owner", "Snooze 1 h")
+        twice = await pressed(service.client, path, old, "Snooze 1 h")
+        assert "that had been done before" in twice.text
+        await home.presses("owner", "I'm on it")
+        late = await pressed(service.client, path, old, "Snooze 1 h")
+        assert "Nothing was changed: somebody has it already." in late.text
+        assert "owner has it" in late.text
+
+
 async def test_a_snooze_by_link_ends_by_itself(make_settings, database):
     """After an hour it is open again, and everybody is told."""
     async with household(make_settings, HOUSE, START, database) as home, home.running():

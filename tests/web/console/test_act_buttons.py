@@ -17,6 +17,7 @@ OPEN = incident()
 HERS = replace(OPEN, status=IncidentStatus.ACKNOWLEDGED, acknowledged_at=START, acknowledged_by="ann")
 HIS = replace(HERS, acknowledged_by="bob", acknowledged_at=START + timedelta(seconds=1))
 SNOOZED = replace(HERS, snoozed_until=START + timedelta(hours=1))
+LONGER = replace(HERS, snoozed_until=START + timedelta(hours=8))
 HIS_SNOOZE = replace(HIS, snoozed_until=START + timedelta(hours=1))
 WORSE = replace(OPEN, severity=Severity.CRITICAL)
 AGAIN = replace(OPEN, changes=3)
@@ -37,11 +38,18 @@ SILENCE, UNSILENCE, RETURN = ConsoleAct.SILENCE, ConsoleAct.UNSILENCE, ConsoleAc
         (TAKE, HERS, FORGOTTEN, Verdict.CHANGED),
         (TAKE, OPEN, OVER, Verdict.OVER),
         (TAKE, SNOOZED, SNOOZED, Verdict.DONE),
-        (TAKE, OPEN, SNOOZED, Verdict.ALREADY),
+        (TAKE, OPEN, SNOOZED, Verdict.CHANGED),
+        (TAKE, SNOOZED, LONGER, Verdict.CHANGED),
         (TAKE, OPEN, HIS_SNOOZE, Verdict.CHANGED),
         (SNOOZE, OPEN, OPEN, Verdict.DONE),
         (SNOOZE, OPEN, SNOOZED, Verdict.ALREADY),
-        (SNOOZE, OPEN, HERS, Verdict.ALREADY),
+        (SNOOZE, OPEN, replace(SNOOZED, snoozed_until=START + timedelta(minutes=58)), Verdict.ALREADY),
+        (SNOOZE, OPEN, LONGER, Verdict.CHANGED),
+        (SNOOZE, OPEN, replace(SNOOZED, snoozed_until=START + timedelta(minutes=30)), Verdict.CHANGED),
+        (SNOOZE, SNOOZED, LONGER, Verdict.CHANGED),
+        (SNOOZE, SNOOZED, HERS, Verdict.CHANGED),
+        (SNOOZE, OPEN, HERS, Verdict.CHANGED),
+        (SNOOZE, OPEN, HIS_SNOOZE, Verdict.CHANGED),
         (SNOOZE, OPEN, HIS, Verdict.CHANGED),
         (SNOOZE, HIS, HIS, Verdict.DONE),
         (SNOOZE, SNOOZED, SNOOZED, Verdict.DONE),
@@ -70,7 +78,8 @@ SILENCE, UNSILENCE, RETURN = ConsoleAct.SILENCE, ConsoleAct.UNSILENCE, ConsoleAc
 )
 def test_a_button_acts_on_what_its_page_showed(act, shown, now, verdict):
     """Ann presses: what became worse, or is somebody else's, is shown to her first; what is done is done once."""
-    assert judge(act, now, seen(shown).split(), "ann") is verdict
+    until = START + timedelta(hours=1) if act is SNOOZE else None
+    assert judge(act, now, seen(shown).split(), "ann", until) is verdict
 
 
 def test_a_page_that_says_nothing_of_what_it_showed_acts_on_nothing():

@@ -58,7 +58,7 @@ def test_a_form_says_what_its_page_showed():
     assert (len(many.incidents), many.more) == (MOST, 1)
     seen = read_seen(many.seen)
     assert set(seen) == {each.id for each in many.incidents}
-    assert set(judge_all(TAKE, {each.id: each for each in many.incidents}, seen, "Ada").values()) == {
+    assert set(judge_all(TAKE, {each.id: each for each in many.incidents}, seen, "Ada", START).values()) == {
         Judged(Verdict.DONE, True)
     }
     assert len(many.seen) < MOST * 60 < 131072
@@ -90,13 +90,14 @@ def test_what_no_page_says_is_refused(text):
         (AGAIN, SNOOZED, SNOOZE, Judged(Verdict.DONE)),
         (OPEN, SNOOZED, TAKE, Judged(Verdict.CHANGED)),
         (OPEN, TAKEN, SNOOZE, Judged(Verdict.CHANGED)),
+        (OPEN, replace(SNOOZED, snoozed_until=START + timedelta(hours=8)), SNOOZE, Judged(Verdict.CHANGED)),
         (OPEN, replace(SNOOZED, acknowledged_by="Ben"), TAKE, Judged(Verdict.CHANGED)),
     ],
 )
 def test_an_act_is_done_only_to_what_is_as_the_page_showed_it(shown, now, act, judged):
     """What the same person did before counts as done, and isn't done again."""
     seen = read_seen(Many((shown,)).seen)
-    assert judge_all(act, {shown.id: now} if now else {}, seen, "Ada") == {shown.id: judged}
+    assert judge_all(act, {shown.id: now} if now else {}, seen, "Ada", START) == {shown.id: judged}
 
 
 ALL = {"a": frozenset(), "b": frozenset(), "c": frozenset()}

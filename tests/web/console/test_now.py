@@ -121,6 +121,36 @@ async def test_acknowledging_ends_what_comes_next_and_pressing_twice_is_once(mak
         assert await home.sleeps(15) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "now"),
+    [
+        ("I'm on it", "Snooze 1 h", "owner has it (taken at 03:00)."),
+        ("Snooze 1 h", "I'm on it", "owner has snoozed it until 04:00."),
+        ("Snooze 1 h", "Snooze it for 8 h", "owner has snoozed it until 04:00."),
+        ("Snooze it for 8 h", "Snooze 1 h", "owner has snoozed it until 11:00."),
+    ],
+)
+async def test_another_button_on_an_old_page_never_reads_as_done(make_settings, first, then, now):
+    """The same person did something else on another page: they are asked again; a double tap isn't."""
+    async with night(make_settings, {}) as (home, client):
+        await home.says({"temp": 2})
+        page = await looked(home, client)
+        asked = await seen(client, page.links["Snooze longer"])
+
+        def old(button: str) -> Page:
+            return asked if button in asked.buttons else page
+
+        for _ in range(2):
+            assert (await press(client, old(first), first)).status_code == 303
+        again = Page(await press(client, old(then), then))
+        assert again.status == 409
+        assert "It changed after the page was loaded, so nothing was done." in words(again)
+        assert now in words(again)
+        for _ in range(2):
+            assert (await press(client, again, then)).status_code == 303
+        assert now not in words(await looked(home, client))
+
+
 async def test_who_comes_second_learns_that_somebody_has_it(make_settings, database):
     """The first person stays on record; their snooze isn't replaced by one who saw it open."""
     async with night(make_settings, database) as (home, client):

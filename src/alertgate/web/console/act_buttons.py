@@ -1,7 +1,8 @@
 """The buttons of an incident, and what becomes of one that was pressed on a page that may be old. Pure.
 
 A page says what it showed, as a message's link does: where that has become worse since, or open again, or where another
-person has it, nothing is done, and the page shows how it stands.
+person has it, nothing is done, and the page shows how it stands. So it is where the same person has done something else
+meanwhile on another page: nothing may say that it is done which isn't.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,7 +13,7 @@ from types import MappingProxyType
 
 from alertgate.answers import Verdict
 from alertgate.group.by_link import SILENCES, SNOOZE, before
-from alertgate.group.silencing import is_of_device, why_not
+from alertgate.group.silencing import PRESSED_TWICE, is_of_device, why_not
 from alertgate.marks import holding, mark
 from alertgate.model import Incident, IncidentStatus
 from alertgate.notify.names import event_name, where
@@ -132,8 +133,13 @@ def seen(incident: Incident) -> str:
     return " ".join(dict.fromkeys([mark(incident), mark(before(incident)), holding(incident)]))
 
 
-def judge(act: ConsoleAct, incident: Incident, shown: Collection[str], by: str) -> Verdict:
-    """Decide what becomes of a button that `by` pressed on a page that showed the incident as these marks say."""
+def judge(
+    act: ConsoleAct, incident: Incident, shown: Collection[str], by: str, until: datetime | None = None
+) -> Verdict:
+    """Decide what becomes of a button that `by` pressed on a page that showed the incident as these marks say.
+
+    A snooze would last `until` then.
+    """
     if act is ConsoleAct.UNSILENCE:
         return Verdict.DONE  # whatever was shown, more is told then
     if incident.status is IncidentStatus.RESOLVED:
@@ -145,9 +151,15 @@ def judge(act: ConsoleAct, incident: Incident, shown: Collection[str], by: str) 
     if mark(incident) not in shown:
         return Verdict.CHANGED
     if has_it and holding(incident) not in shown and act in _OF_WHO_HAS_IT:
-        is_done_by_me = act is not ConsoleAct.HAND_BACK and incident.acknowledged_by == by
-        return Verdict.ALREADY if is_done_by_me else Verdict.CHANGED
+        is_pressed_twice = incident.acknowledged_by == by and _ends_then(incident, until)
+        return Verdict.ALREADY if is_pressed_twice else Verdict.CHANGED
     return Verdict.DONE
+
+
+def _ends_then(incident: Incident, until: datetime | None) -> bool:
+    """Return whether an incident is snoozed until about then."""
+    ends_at = incident.snoozed_until
+    return until is not None and ends_at is not None and abs(until - ends_at) <= PRESSED_TWICE
 
 
 _OF_WHO_HAS_IT = frozenset({ConsoleAct.ACKNOWLEDGE, ConsoleAct.SNOOZE, ConsoleAct.SNOOZE_LONGER, ConsoleAct.HAND_BACK})

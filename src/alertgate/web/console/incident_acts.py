@@ -111,7 +111,8 @@ def _do(connection: Connection, pressed: Pressed, action: Action, gate: Gate) ->
     incident = incidents.get(connection, action.incident_id)
     if incident is None:
         return None
-    verdict = judge(pressed.act, incident, pressed.shown, action.by)
+    until = action.now + action.lasting if action.lasting else None
+    verdict = judge(pressed.act, incident, pressed.shown, action.by, until)
     if verdict is not Verdict.DONE:
         return Done(verdict, incident)
     applied = _apply(connection, pressed, action, gate)

@@ -7,6 +7,7 @@ touched. Nothing is resolved or silenced so: an all-clear for many by one tap ma
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from alertgate.group.portions import Did
 from alertgate.marks import mark
 from alertgate.model import Incident, IncidentStatus, Severity
 from alertgate.notify.names import event_name, where
-from alertgate.web.console.act_buttons import ConsoleAct, judge
+from alertgate.web.console.act_buttons import ConsoleAct, judge, lasting
 from alertgate.web.console.entrance import local
 from alertgate.web.console.excerpts import first_names
 
@@ -139,18 +140,21 @@ class Judged:
 
 
 def judge_all(
-    act: ConsoleAct, found: Mapping[str, Incident], seen: Mapping[str, Collection[str]], by: str
+    act: ConsoleAct, found: Mapping[str, Incident], seen: Mapping[str, Collection[str]], by: str, now: datetime
 ) -> dict[str, Judged]:
     """Decide what becomes of an act by somebody on incidents of which a page showed so much."""
-    return {each: _judge(act, found.get(each), marks, by) for each, marks in seen.items()}
+    lasts = lasting(act, "")
+    until = now + lasts if lasts else None
+    return {each: _judge(act, found.get(each), marks, by, until) for each, marks in seen.items()}
 
 
-def _judge(act: ConsoleAct, incident: Incident | None, marks: Collection[str], by: str) -> Judged:
-    verdict = judge(act, incident, marks, by) if incident else Verdict.OVER
-    if incident is None or verdict is not Verdict.ALREADY or incident.acknowledged_by != by:
-        return Judged(verdict, verdict is Verdict.DONE)
-    is_this_act = incident.is_snoozed is (act is ConsoleAct.SNOOZE)
-    return Judged(Verdict.DONE if is_this_act else Verdict.CHANGED)
+def _judge(
+    act: ConsoleAct, incident: Incident | None, marks: Collection[str], by: str, until: datetime | None
+) -> Judged:
+    verdict = judge(act, incident, marks, by, until) if incident else Verdict.OVER
+    if incident and verdict is Verdict.ALREADY and incident.acknowledged_by == by:
+        return Judged(Verdict.DONE)
+    return Judged(verdict, verdict is Verdict.DONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,9 @@ def _do(
     """Do the act to those incidents of one portion that are as the page showed them."""
     rest = sorted(each for each in seen if each > beyond)
     some = rest[:PORTION]
-    verdicts = judge_all(act, incidents.by_id(connection, some), {each: seen[each] for each in some}, viewer.by)
+    verdicts = judge_all(
+        act, incidents.by_id(connection, some), {each: seen[each] for each in some}, viewer.by, viewer.now
+    )
     actions = [
         Action(each, viewer.by, viewer.credential, viewer.now, lasting(act, ""))
         for each, judged in verdicts.items()

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from alertgate.answers import Verdict
+from alertgate.answers import WORDS, Verdict
 from alertgate.credential import Credential
 from alertgate.errors import AlertgateError, Invalid, NotFound
 from alertgate.group.by_link import (
@@ -98,7 +98,7 @@ def _asked(shown: Story, asked: Mapping[str, str], gate: Gate) -> Response:
     done = _act(asked.get("did", ""))
     verdict = asked.get("was", "")
     if done and asked.get("stands") == group.standing(f"{done} {verdict}"):
-        return _page(shown, gate, notice=_NOT_NEEDED.get(verdict) or _DONE[done], done=True)
+        return _page(shown, gate, notice=_said(done, verdict, group), done=True)
     return _page(shown, gate)
 
 
@@ -248,6 +248,13 @@ def _pressed(body: bytes, gate: Gate) -> Pressed:
         raise Invalid("No button of this page sends this, so nothing was done. Open the link again, and press one.")
     lasting = timedelta(hours=int(hours)) if silencing else SNOOZE if act is LinkAct.SNOOZE else None
     return Pressed(act, given.get("group", ""), frozenset(given.get("seen", "").split()), lasting)
+
+
+def _said(done: LinkAct, verdict: str, group: LinkGroup) -> str:
+    """Return what a page says of an act: nothing reads as snoozed that somebody has for good."""
+    if verdict == Verdict.ALREADY and done is LinkAct.SNOOZE and not all(each.is_snoozed for each in group.going_on):
+        return WORDS[Verdict.ALREADY]
+    return _NOT_NEEDED.get(verdict) or _DONE[done]
 
 
 def _made(shown: Story, gate: Gate) -> LinkPage:
