@@ -159,13 +159,13 @@ async def test_whoever_is_signed_out_elsewhere_comes_to_the_sign_in(service: Run
         await page.goto(f"{service.client.base_url}/sign-in")
         await page.fill("#token", API)
         await page.get_by_role("button", name="Sign in").first.click()
-        await page.goto(f"{service.client.base_url}/?said=nothing")
+        await page.goto(f"{service.client.base_url}/incidents?status=open")
         await becomes(page, "document.getElementById('live').textContent === 'Live.'")
         await page.request.post(
             f"{service.client.base_url}/sign-out", headers={"Sec-Fetch-Site": "same-origin"}, max_redirects=0
         )
         await page.locator("#token").wait_for()
-        assert await page.input_value("input[name=to]") == "/?said=nothing"
+        assert await page.input_value("input[name=to]") == "/incidents?status=open"
 
 
 async def test_a_hidden_page_holds_no_stream(service: Running):

@@ -86,6 +86,37 @@ async def test_who_was_asked_to_sign_in_comes_back_to_the_page(service: Running)
     assert local("/incidents?text=é&at=1") == "/incidents?text=é&at=1"
 
 
+@pytest.mark.parametrize(
+    ("page", "back"),
+    [
+        ("/?said=acknowledged", "/"),
+        ("/incidents?event=a%26b&said=snoozed&status=open", "/incidents?event=a%26b&status=open"),
+        ("/incidents/{incident}/acts?act=snooze-longer&to=%2F", "/incidents/{incident}/acts?act=snooze-longer&to=%2F"),
+        ("/incidents/{incident}/acts", "/incidents/{incident}/acts"),
+        (None, "/"),
+        ("http://evil.example/incidents", "/"),
+        ("//evil.example/", "/"),
+        ("http://[", "/"),
+    ],
+)
+async def test_a_press_after_the_sessions_end_says_that_nothing_was_done(service: Running, page, back):
+    """Nobody believes then that they have it; who signs in again is back where they pressed, and nothing is said."""
+    incident = (await service.particle()).json()["incident"]
+    own = str(service.client.base_url)
+    assert "nothing was done" not in (await seen(service.client, "/incidents", 401)).text
+    named = {} if page is None else {"Referer": page if "//" in page[1:] else own + page.format(incident=incident)}
+    answer = await service.client.post(
+        f"/incidents/{incident}/acts", data={"act": "acknowledge"}, headers={**SAME_ORIGIN, **named}
+    )
+    asked = Page(answer)
+    assert asked.status == 401
+    assert "You were signed out, so nothing was done." in asked.text
+    form = next(each for each in asked.forms if each.action == "/sign-in")
+    assert form.fields["to"] == back.format(incident=incident)
+    signed = await sent(service.client, "/sign-in", **{**form.fields, "token": API})
+    assert (await service.client.get(signed.headers["location"], follow_redirects=True)).status_code == 200
+
+
 async def test_the_cookie_is_kept_by_the_browser_alone(make_settings):
     """By https with the prefix and Secure, at loopback without; never for scripts or other paths."""
     async with serving(make_settings(trusted_proxies="127.0.0.1")) as service:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
 from alertgate.answers import Verdict
 from alertgate.errors import Conflict, Invalid, NotFound
@@ -27,7 +28,7 @@ from alertgate.web.body import read_body
 from alertgate.web.console.act_buttons import ASKED_FIRST, HOURS, ConsoleAct, called, judge, lasting
 from alertgate.web.console.cards import Cards
 from alertgate.web.console.entrance import form, local
-from alertgate.web.console.pages import ConsoleRoute, Notice, done, shown
+from alertgate.web.console.pages import HEADERS, ConsoleRoute, Notice, done, shown
 from alertgate.web.console.viewer import CurrentViewer, Viewer
 from alertgate.web.dependencies import CurrentGate, Gate
 from alertgate.web.link_page import held
@@ -80,7 +81,12 @@ class Done(NamedTuple):
 
 @router.api_route(PATH, methods=["GET", "HEAD"])
 async def ask(incident_id: UUID, request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
-    """Ask before an act that tells others something, or for how long it is to last. Raises NotFound, Invalid."""
+    """Ask before an act that tells others something, or for how long it is to last. Raises NotFound, Invalid.
+
+    Who comes back to where a button was sent is led to the incident.
+    """
+    if "act" not in request.query_params:
+        return RedirectResponse(f"/incidents/{incident_id}", 303, dict(HEADERS))
     pressed = _pressed(request.query_params)
     return _page(request, viewer, gate, await _read(str(incident_id), viewer, gate), pressed)
 

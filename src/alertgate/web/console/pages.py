@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from alertgate.errors import AlertgateError, FieldError, Invalid, StoreError, Unauthenticated
 from alertgate.web.console.entrance import sign_in_values
-from alertgate.web.console.viewer import Viewer
+from alertgate.web.console.viewer import SAFE, Viewer, page_before
 from alertgate.web.dependencies import Gate
 from alertgate.web.middleware import LET_IN
 from alertgate.web.pages import ROBOTS
@@ -228,15 +228,25 @@ def refused(request: Request, error: AlertgateError) -> Response:
     """Return the page for an error."""
     problem, headers = describe(request, error)
     if isinstance(error, Unauthenticated):
-        values = sign_in_values(request, request.app.state.gate, to=_back(request))
+        gate = request.app.state.gate
+        wrong = "" if request.method in SAFE else _NOT_DONE
+        values = sign_in_values(request, gate, to=_back(request, gate), wrong=wrong)
         return plain("sign_in.html", values, problem["status"], headers)
-    if isinstance(error, StoreError) and request.method in ("GET", "HEAD"):
+    if isinstance(error, StoreError) and request.method in SAFE:
         problem = {**problem, **_UNREAD}
     return plain("refused.html", problem, problem["status"], headers)
 
 
-def _back(request: Request) -> str:
-    """Return the page to come back to after signing in."""
-    if request.method != "GET":
-        return "/"
-    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+_NOT_DONE = "You were signed out, so nothing was done. Sign in, look at the page again, and press again."
+
+
+def _back(request: Request, gate: Gate) -> str:
+    """Return the page to come back to after signing in: of a form, the page that it stood on.
+
+    What that page said was done before isn't said again.
+    """
+    is_safe = request.method in SAFE
+    before = f"{request.url.path}?{request.url.query}" if is_safe else page_before(request, gate)
+    path, _, query = before.partition("?")
+    kept = [each for each in query.split("&") if each and not each.startswith("said=")]
+    return f"{path}?{'&'.join(kept)}" if kept else path

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi import Depends, Request
@@ -25,7 +25,7 @@ _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 """Headers that a browser doesn't send."""
 _OTHERS = frozenset({"same-site", "cross-site"})
-_SAFE = frozenset({"GET", "HEAD"})
+SAFE = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,7 @@ def require_same_origin(request: Request, gate: Gate) -> None:
     `Origin` (Fetch, 3.1; RFC 6454).
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-    own = {f"{request.url.scheme}://{request.url.netloc}", _origin(gate.settings.public_url)}
-    if site == "same-origin" or (site is None and origin is not None and origin in own):
+    if site == "same-origin" or (site is None and origin is not None and _is_own(origin, request, gate)):
         return
     raise Forbidden("This wasn't sent by a page of this service, so nothing was done. Open the console, and try again.")
 
@@ -102,6 +101,19 @@ def refuse_parts_of_others(request: Request) -> None:
     site, dest = request.headers.get("sec-fetch-site"), request.headers.get("sec-fetch-dest")
     if site in _OTHERS and dest != "document":
         raise Forbidden("A page of another site asked for this. Open the console by itself.")
+
+
+def page_before(request: Request, gate: Gate) -> str:
+    """Return which page of ours a form was sent from, with its query, or "" where the browser doesn't say."""
+    with suppress(ValueError):
+        parts = urlsplit(request.headers.get("referer", ""))
+        if _is_own(f"{parts.scheme}://{parts.netloc}", request, gate):
+            return urlunsplit(("", "", parts.path, parts.query, "")) if not parts.path.startswith("//") else ""
+    return ""
+
+
+def _is_own(origin: str, request: Request, gate: Gate) -> bool:
+    return origin in {f"{request.url.scheme}://{request.url.netloc}", _origin(gate.settings.public_url)}
 
 
 def _origin(url: str | None) -> str | None:
@@ -130,7 +142,7 @@ async def _viewer(request: Request, gate: CurrentGate) -> Viewer:
     if found is None or not _counts(found, gate):
         raise Unauthenticated("You aren't signed in, or not any more.", scheme="Session")
     let_in(request, found.credential)
-    if request.method not in _SAFE:
+    if request.method not in SAFE:
         require_same_origin(request, gate)
     if found.is_to_be_seen(now):
         await _see(found, gate, now)
