@@ -26,7 +26,7 @@ from alertgate.web.limits import Limits
 from alertgate.web.unverified import MOST_LARGE, MOST_UNFINISHED, UnverifiedBodies
 from tests.builders import for_any
 from tests.conftest import API, API_BEARER, BEARER, PARTICLE, SIGNING, Running, serving, sign
-from tests.console import SAME_ORIGIN, signed_in
+from tests.console import SAME_ORIGIN, signed_in, signed_in_by_link
 from tests.fakes import START, FakeClock, until
 from tests.scrape import scrape
 from tests.services.twilio import SETTINGS as TWILIO
@@ -135,6 +135,44 @@ def _console(running: Running) -> set[str]:
     paths = {route.path for router in ROUTERS for route in _flat(list(router.routes))}
     assert {"/", "/sessions", "/sign-out"} <= paths <= {path for _, path in _operations(running)}
     return {path for path in paths - PUBLIC if not path.startswith(BY_LINK)}
+
+
+PERSONS_ACTS = {
+    "/incidents/{incident_id}/acts",
+    "/incidents/acts",
+    "/silences/new",
+    "/silences/{silence_id}/end",
+    "/sessions/{session_id}/end",  # of their own, as `test_sessions.py` shows
+    "/sessions/end-all",
+    "/sign-out",
+}
+"""What who signed in by a link to their own contact may do: acknowledge, snooze, resolve, silence, and sign out."""
+OPERATORS_ACTS = {
+    "/devices/{device_id:anything}",  # its name
+    "/notifications/dismiss",
+    "/notifications/{notification_id}/dismiss",
+    "/notifications/{notification_id}/retry",
+    "/people/test",
+}
+"""What needs API_TOKEN."""
+
+
+async def test_a_persons_session_does_what_is_a_persons_and_sees_all_pages(make_settings):
+    """Each form and each page of the console: a new one is put down here as a person's or an operator's."""
+    settings = make_settings(recipient_email="anna@example.com", public_url="https://alerts.example.org")
+    async with serving(settings) as running:
+        console = _console(running)
+        operations = {(method, path) for method, path in _operations(running) if path in console}
+        assert {method for method, _ in operations} == {"GET", "HEAD", "POST"}
+        assert {path for method, path in operations if method == "POST"} == PERSONS_ACTS | OPERATORS_ACTS
+        for method, path in sorted(operations):
+            async with (
+                signed_in_by_link(running, "anna@example.com") as anna,
+                anna.stream(method, _path(path), headers=SAME_ORIGIN) as answer,
+            ):
+                is_refused = answer.status_code == 403
+                assert is_refused is (method == "POST" and path in OPERATORS_ACTS), (method, path, answer.status_code)
+                assert answer.status_code != 401, (method, path)
 
 
 async def test_no_session_but_one_that_lasts_opens_the_console(closed: Running):

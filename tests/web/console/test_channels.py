@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from alertgate.model import ChannelName
 from alertgate.store import counts
 from tests.conftest import API_BEARER, Running, serving
-from tests.console import BESIDE, queries, seen, sent, signed_in
+from tests.console import BESIDE, queries, seen, sent, signed_in, signed_in_by_link
 from tests.fakes import FakeClock, mail_sink, until
 from tests.flow.test_nothing_is_lost import mail_settings
 from tests.flow.test_outstanding import BAD, GONE, GOOD, told_both
@@ -60,6 +60,21 @@ async def test_failures_are_shown_in_the_servers_words_and_dealt_with(make_setti
         by = {each["id"]: (each["dismissed_by"], each["dismissed_with"]) for each in dismissed}
         assert by[second] == ("Ada", "console_token")
         assert "1 notification failed" in (await seen(client, "/channels")).text
+
+
+async def test_who_signed_in_by_a_link_sees_failures_and_has_no_buttons_for_them(make_settings):
+    """On both pages that show one; its page says who has."""
+    async with AsyncExitStack() as stack:
+        sink = await stack.enter_async_context(mail_sink())
+        service = await stack.enter_async_context(serving(make_settings(**told_both(sink)), clock=FakeClock()))
+        client = await stack.enter_async_context(signed_in_by_link(service, GOOD))
+        await failed(service, 2)
+        incident = (await service.client.get("/api/incidents", headers=API_BEARER)).json()["items"][0]["id"]
+        for path in ("/channels", f"/incidents/{incident}"):
+            page = await seen(client, path)
+            assert GONE in page.text
+            assert not [form.action for form in page.forms if form.action.startswith("/notifications/")]
+        assert "Whoever signs in with API_TOKEN can retry or dismiss them." in (await seen(client, "/channels")).text
 
 
 async def test_dismissing_all_leaves_what_failed_since(make_settings):

@@ -1,4 +1,7 @@
-"""The buttons of failed notifications: send one again, or say that nothing more need be done."""
+"""The buttons of failed notifications: send one again, or say that nothing more need be done.
+
+They are the operator's: a failure may be anybody's, and who dismisses it ends what says that somebody wasn't told.
+"""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -12,7 +15,7 @@ from alertgate.web import failure_acts
 from alertgate.web.body import read_body
 from alertgate.web.console.entrance import form, local
 from alertgate.web.console.pages import ConsoleRoute, Notice, done
-from alertgate.web.console.viewer import CurrentViewer
+from alertgate.web.console.viewer import CurrentOperator
 from alertgate.web.dependencies import CurrentGate
 
 CHANNELS = "/channels"
@@ -22,7 +25,7 @@ router = APIRouter(include_in_schema=False, route_class=ConsoleRoute)
 
 
 @router.post("/notifications/{notification_id}/retry")
-async def retry(notification_id: UUID, request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
+async def retry(notification_id: UUID, request: Request, gate: CurrentGate, viewer: CurrentOperator) -> Response:
     """Send a failed notification again. Raises NotFound, Conflict, which says why nothing would come of it."""
     fields = form(await read_body(request, gate))
     replayed = await failure_acts.retry(gate, str(notification_id), viewer.by, viewer.credential)
@@ -35,7 +38,7 @@ async def retry(notification_id: UUID, request: Request, gate: CurrentGate, view
 
 
 @router.post("/notifications/{notification_id}/dismiss")
-async def dismiss(notification_id: UUID, request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
+async def dismiss(notification_id: UUID, request: Request, gate: CurrentGate, viewer: CurrentOperator) -> Response:
     """Note that nothing more need be done about a failed notification. Raises NotFound."""
     fields = form(await read_body(request, gate))
     dismissed = await failure_acts.dismiss_one(gate, str(notification_id), viewer.by, viewer.credential)
@@ -46,7 +49,7 @@ async def dismiss(notification_id: UUID, request: Request, gate: CurrentGate, vi
 
 
 @router.post("/notifications/dismiss")
-async def dismiss_all(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> Response:
+async def dismiss_all(request: Request, gate: CurrentGate, viewer: CurrentOperator) -> Response:
     """Dismiss all failures that were outstanding when the page was made: none that nobody has seen. Raises Invalid."""
     given = form(await read_body(request, gate)).get("until", "")
     try:
