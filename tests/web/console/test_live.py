@@ -19,7 +19,7 @@ from alertgate.store.engine import Store
 from alertgate.topic import Topic
 from alertgate.web.console.hub import Hub
 from alertgate.web.console.live import events
-from alertgate.web.console.lookout import Lookout
+from alertgate.web.console.lookout import BLIND_AFTER, Lookout
 from tests.conftest import API_BEARER, Running, listening, serving
 from tests.console import seen, sent, signed_in
 from tests.fakes import FakeClock, until
@@ -237,7 +237,7 @@ async def test_a_silent_stream_says_that_it_is_alive():
     hub, woken = Hub(), asyncio.Event()
     stream = hub.join(session(), frozenset(Topic), woken.set)
     number = 7
-    said = events(lambda: number, stream, woken, keep_alive=0)
+    said = events(lambda: number, lambda: True, stream, woken, keep_alive=0)
     assert (await anext(said)).startswith(b"retry: ")
     assert await anext(said) == b"event: alive\ndata: 1\n\n"
     hub.turn()
@@ -306,3 +306,28 @@ async def test_a_look_that_failed_is_made_again(service: Running):
         await lookout.look()
     await lookout.look()
     assert ("incidents" in stream.take(), lookout.open_incidents) == (True, 1)
+
+
+async def test_a_stream_ends_once_nobody_sees_what_changes(service: Running):
+    """The database doesn't answer: a page that is told nothing for that must not go on as live."""
+    gate, clock, woken = service.gate, FakeClock(), asyncio.Event()
+
+    class Failing:
+        """The store, which can't say what has changed."""
+
+        async def marks(self) -> Any:
+            raise StoreUnavailable("gone")
+
+    store: Any = Failing()
+    lookout = Lookout(store, clock, gate.metrics, dict, lambda _: True)
+    await lookout.look()
+    stream = lookout.join(session(), frozenset(Topic), woken.set)
+    said = events(lambda: 0, lambda: lookout.sees, stream, woken, keep_alive=0)
+    assert (await anext(said)).startswith(b"retry: ")
+    for _ in range(2):
+        clock.move(seconds=BLIND_AFTER / 2)
+        with pytest.raises(StoreUnavailable):
+            await lookout.look()
+        assert (await anext(said)).startswith(b"event: alive")
+    clock.move(seconds=1)
+    assert [more async for more in said] == []

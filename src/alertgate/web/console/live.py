@@ -51,7 +51,8 @@ class _Events(StreamingResponse):
     media_type = "text/event-stream"
 
     def __init__(self, lookout: Lookout, stream: Stream, woken: asyncio.Event) -> None:
-        super().__init__(events(lambda: lookout.open_incidents, stream, woken), headers=_HEADERS)
+        said = events(lambda: lookout.open_incidents, lambda: lookout.sees, stream, woken)
+        super().__init__(said, headers=_HEADERS)
         self._lookout, self._stream = lookout, stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,9 +63,16 @@ class _Events(StreamingResponse):
 
 
 async def events(
-    open_incidents: Callable[[], int], stream: Stream, woken: asyncio.Event, keep_alive: float = KEEP_ALIVE
+    open_incidents: Callable[[], int],
+    sees: Callable[[], bool],
+    stream: Stream,
+    woken: asyncio.Event,
+    keep_alive: float = KEEP_ALIVE,
 ) -> AsyncIterator[bytes]:
-    """Yield what a stream is told. Only what a reader has taken is followed by more."""
+    """Yield what a stream is told. Only what a reader has taken is followed by more.
+
+    It ends where nobody sees changes any more: its page then says that it isn't live, and asks again.
+    """
     said = None
     yield format_sse_event(retry=random.randint(*_RETRY))  # noqa: S311  (no secret)
     while not stream.over:
@@ -72,6 +80,8 @@ async def events(
             async with asyncio.timeout(keep_alive):
                 await woken.wait()
         except TimeoutError:
+            if not sees():
+                return
             yield _ALIVE
             continue
         woken.clear()

@@ -12,6 +12,8 @@ from alertgate.web.console.hub import Hub, Stream
 
 EVERY = 1.0
 """Seconds between two looks, and so between two hints to one viewer."""
+BLIND_AFTER = 10.0
+"""Seconds without a look after which no page is live: as many looks failed, or one doesn't end."""
 MOST_OPEN = 1000
 """How far open incidents are counted."""
 SESSIONS_EVERY = 30.0
@@ -42,6 +44,7 @@ class Lookout:
         self._hub = Hub() if hub is None else hub
         self._marks: Mapping[Topic, object] = {}
         self._sessions_at = 0.0
+        self._looked_at = clock.monotonic()
         self.open_incidents = 0
         """How many incidents aren't over, as of the last look; at most MOST_OPEN."""
 
@@ -49,6 +52,11 @@ class Lookout:
     def streams(self) -> int:
         """How many streams are open."""
         return len(self._hub)
+
+    @property
+    def sees(self) -> bool:
+        """Whether the last look that didn't fail was just now: else changes may have been missed."""
+        return self._clock.monotonic() - self._looked_at <= BLIND_AFTER
 
     def join(self, session: Session, about: frozenset[Topic], wake: Callable[[], None]) -> Stream:
         """Open a stream. Raises RateLimited, TooManyStreams."""
@@ -73,6 +81,7 @@ class Lookout:
         """Look what has changed, and tell whose turn it is. Nothing is asked while nobody watches."""
         if not len(self._hub):
             self._marks = {}  # whoever comes next is told of everything anyway
+            self._looked_at = self._clock.monotonic()
             return
         marks = await self._look_at_marks()
         changed = {topic for topic, mark in marks.items() if self._marks.get(topic) != mark}
@@ -82,6 +91,7 @@ class Lookout:
         if Topic.SESSIONS in changed or self._clock.monotonic() - self._sessions_at >= SESSIONS_EVERY:
             await self._end_sessions()
         self._marks = marks  # not sooner: a look that failed is made again
+        self._looked_at = self._clock.monotonic()
         self._hub.turn()
 
     async def _look_at_marks(self) -> dict[Topic, object]:

@@ -13,6 +13,7 @@ if (state) {
   const about = new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")));
   about.delete("");
   let stream = null;
+  let isTold = false; // by this stream: until its first word nobody knows whether it sees what changes
   let heardAt = Date.now();
   let triedAt = 0;
   let fetchedAt = Date.now();
@@ -22,11 +23,13 @@ if (state) {
     clearTimeout(timer);
     if (stream || document.hidden) return;
     triedAt = Date.now();
+    isTold = false;
     const asked = new URLSearchParams([...about, "incidents"].map((topic) => ["about", topic]));
     stream = new EventSource(`/live?${asked}`);
     stream.addEventListener("alive", () => { heardAt = Date.now(); });
     stream.onmessage = (event) => { // the first one is of everything, so that the page catches up
       const hint = JSON.parse(event.data);
+      isTold = true;
       count(hint.open);
       if (hint.topics.some((topic) => about.has(topic))) refresh();
       else if (hint.topics.length) heard();
@@ -79,7 +82,7 @@ if (state) {
         take(new DOMParser().parseFromString(await answer.text(), "text/html"));
         fetchedAt = Date.now();
       }
-      if (stream?.readyState === EventSource.OPEN) heard();
+      if (isTold && stream?.readyState === EventSource.OPEN) heard();
     } catch {
       lost();
       clearTimeout(timer);
