@@ -1,5 +1,6 @@
 """Pages that stay true by themselves, in a real browser."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -21,8 +22,8 @@ async def becomes(page: Any, expression: str) -> None:
 
 
 @asynccontextmanager
-async def opened(service: Running, path: str = "/") -> AsyncIterator[Any]:
-    """Sign in, open a page, and wait until it is live. Nothing may be complained of on the browser's console."""
+async def opened(service: Running, path: str = "/", *, live: str = "Live.") -> AsyncIterator[Any]:
+    """Sign in, open a page, and wait until it says whether it is live. The browser may complain of nothing."""
     async with browser() as page:
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
@@ -32,7 +33,7 @@ async def opened(service: Running, path: str = "/") -> AsyncIterator[Any]:
         await page.get_by_role("button", name="Sign in").first.click()
         said.clear()  # the sign-in may be asked for at first
         await page.goto(f"{service.client.base_url}{path}")
-        await becomes(page, "document.getElementById('live').textContent === 'Live.'")
+        await becomes(page, f"document.getElementById('live').textContent === '{live}'")
         yield page
         assert said == []
 
@@ -72,12 +73,11 @@ async def test_that_all_is_well_is_looked_at_again_although_nothing_changes(serv
           document.querySelector("#verdict .verdict").textContent = "ALL IS WELL";
           document.getElementById("verdict").dataset.fresh = "1";
         }""")
-        await becomes(
-            page, "document.querySelector('#verdict .verdict').textContent.includes('no mail server is set')"
-        )
+        await becomes(page, "document.querySelector('#verdict .verdict').textContent.includes('no mail server is set')")
         assert await page.get_attribute("#verdict", "data-fresh") == "120"
 
 
+STAYS = "Not live: this page stays as it was loaded."
 NOT_LIVE = r"^Not live since \d\d:\d\d; trying again\.$"
 PATCHED = """([before, after]) => {
   document.getElementById("main").innerHTML = `<div id="box" data-live="incidents">${before}</div>`;
@@ -183,6 +183,44 @@ async def test_a_hidden_page_holds_no_stream(service: Running):
         await until(lambda: streams(1))
         await other.close()
         await until(lambda: streams(0))
+        assert re.match(NOT_LIVE, await page.text_content("#live"))
         await page.evaluate("delete document.hidden")
         await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         await until(lambda: streams(1))
+        await becomes(page, "document.getElementById('live').textContent === 'Live.'")
+
+
+async def test_a_menu_over_the_page_keeps_nothing_from_it(service: Running):
+    """What a right click or a long press opens takes the end of the press with it."""
+    async with opened(service) as page:
+        await page.evaluate("""() => {
+          const heading = document.querySelector("h1");
+          heading.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true, button: 2 }));
+          heading.dispatchEvent(new MouseEvent("contextmenu", { bubbles: true, button: 2 }));
+        }""")
+        await service.particle(event="leak/cellar")
+        await page.get_by_text("leak/cellar").first.wait_for()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/incidents/{incident}/acts?act=snooze-longer&to=%2F",
+        "/incidents/acts?to=/",
+        "/incidents?before={later}",
+        "/people/who",
+        "/silences/new",
+    ],
+)
+async def test_a_page_that_does_not_follow_says_so(service: Running, path):
+    """One that asks, or an older one of a list: what it shows is as old as it says, whatever happens meanwhile."""
+    incident = (await service.particle(event="leak/cellar")).json()["incident"]
+    path = path.format(incident=incident, later="f" * 8 + incident[8:])
+    async with opened(service, path, live=STAYS) as page:
+        shown = "document.getElementById('main').innerHTML + document.querySelector('#as-of time').dateTime"
+        before = await page.evaluate(shown)
+        acknowledged = f"/api/incidents/{incident}/acknowledge"
+        await service.client.post(acknowledged, headers=API_BEARER, json={"by": "bob"})
+        await service.particle(event="leak/attic")
+        await becomes(page, "document.title.startsWith('(2)')")
+        assert await page.evaluate(shown) == before

@@ -4,6 +4,8 @@
 // live parts: elements with an id and data-live="topics". Inside them an element with an id stays the same element, so
 // that focus, open details, half-filled fields and scrolled boxes stay as they are.
 
+// A page without such parts, as one that asks something, stays as it was loaded, and says so.
+
 const SILENT_FOR = 45_000; // the server speaks every 15 s
 const AGAIN_AFTER = 20_000;
 const ANNOUNCE_EVERY = 20_000;
@@ -12,6 +14,7 @@ const state = document.getElementById("live");
 if (state) {
   const about = new Set([...document.querySelectorAll("[data-live]")].flatMap((part) => part.dataset.live.split(" ")));
   about.delete("");
+  const stays = about.size === 0;
   let stream = null;
   let isTold = false; // by this stream: until its first word nobody knows whether it sees what changes
   let heardAt = Date.now();
@@ -60,6 +63,7 @@ if (state) {
     if (!state.textContent.startsWith("Not")) say(`Not live since ${since}; trying again.`);
   }
   function say(text) {
+    if (stays) text = "Not live: this page stays as it was loaded.";
     if (state.textContent !== text) state.textContent = text;
   }
 
@@ -96,7 +100,7 @@ if (state) {
   let pressing = false;
   let waiting = null;
   addEventListener("pointerdown", () => { pressing = true; }, true);
-  for (const end of ["pointerup", "pointercancel"]) {
+  for (const end of ["pointerup", "pointercancel", "contextmenu"]) { // a menu takes the end of the press with it
     addEventListener(end, () => setTimeout(() => {
       pressing = false;
       if (waiting) take(waiting);
@@ -104,6 +108,7 @@ if (state) {
   }
 
   function take(fresh) {
+    if (stays) return;
     waiting = pressing ? fresh : null;
     if (waiting) return;
     const focused = document.activeElement;
@@ -205,11 +210,15 @@ if (state) {
     }, Math.max(500, announcedAt + ANNOUNCE_EVERY - Date.now()));
   }
 
-  document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : reconnect()));
+  function leave() {
+    disconnect();
+    lost();
+  }
+  document.addEventListener("visibilitychange", () => (document.hidden ? leave() : reconnect()));
   addEventListener("online", reconnect);
   addEventListener("offline", lost);
   addEventListener("pageshow", (event) => event.persisted && reconnect());
-  addEventListener("pagehide", disconnect);
+  addEventListener("pagehide", leave);
   setInterval(() => {
     if (stream && Date.now() - Math.max(heardAt, triedAt) > SILENT_FOR) { // a connection that died unnoticed, or the machine slept
       lost();
@@ -218,5 +227,6 @@ if (state) {
     const lasts = document.querySelector("[data-fresh]")?.dataset.fresh; // what grows old although nothing changes
     if (lasts && stream?.readyState === EventSource.OPEN && Date.now() - fetchedAt > lasts * 1000) refresh();
   }, 5_000);
+  if (stays) say();
   connect();
 }
