@@ -20,14 +20,17 @@ _TYPES = {
 _KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
 _KEPT_A_DAY = {"Cache-Control": "public, max-age=86400"}
 """For an address without the content's digest, as the manifest names the icons."""
+_NOT_KEPT = {"Cache-Control": "no-store"}
+"""For the digest of another version, as while replicas are updated: kept, this one would stand in for that."""
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/static/{name}")
 async def static(request: Request, name: str) -> Response:
-    """Return a file, to be kept for ever if its address changes with its content. Raises NotFound."""
+    """Return a file, to be kept for ever if its address has its digest. Raises NotFound."""
     if name not in _TYPES:
         raise NotFound("There is no such file.")
     is_exact = f"{request.url.path}?{request.url.query}" == static_url(name)
-    return Response(static_file(name), media_type=_TYPES[name], headers=_KEPT if is_exact else _KEPT_A_DAY)
+    kept = _KEPT if is_exact else _NOT_KEPT if request.url.query else _KEPT_A_DAY
+    return Response(static_file(name), media_type=_TYPES[name], headers=kept)
