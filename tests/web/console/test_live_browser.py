@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -224,3 +225,21 @@ async def test_a_page_that_does_not_follow_says_so(service: Running, path):
         await service.particle(event="leak/attic")
         await becomes(page, "document.title.startsWith('(2)')")
         assert await page.evaluate(shown) == before
+
+
+async def test_relative_times_are_true_whatever_the_browsers_clock_says(service: Running):
+    """It is hours ahead when the page is loaded, and hours behind when that fetches itself."""
+    await service.particle(event="leak/cellar")
+    async with opened(service) as page:
+        for hours in (3, -3):
+            await page.clock.set_fixed_time(datetime.now(UTC) + timedelta(hours=hours))
+            if hours > 0:
+                await page.reload()
+                await becomes(page, "document.getElementById('live').textContent === 'Live.'")
+            else:
+                await service.particle(event="leak/attic")
+                await page.get_by_text("leak/attic").first.wait_for()
+            await page.evaluate("tick()")
+            said = await page.evaluate("[...document.querySelectorAll('time[data-ago]')].map(each => each.textContent)")
+            assert said
+            assert not [each for each in said if " h" in each], said

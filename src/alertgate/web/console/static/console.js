@@ -5,7 +5,14 @@ for (const field of document.querySelectorAll("[data-zone]")) {
   field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
 }
 
-// Relative times stay true while the page is open, as `times.py` writes them.
+// Relative times stay true while the page is open, as `times.py` writes them; by the server's clock, as this one may be
+// wrong. A page says at its foot when that made it.
+let ahead = 0;
+function setClock(page) {
+  const made = page.querySelector("#as-of time");
+  if (made) ahead = Date.parse(made.dateTime) - Date.now();
+}
+setClock(document);
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
 function roughly(seconds) {
   const found = UNITS.find(([unit]) => seconds >= unit);
@@ -13,7 +20,7 @@ function roughly(seconds) {
 }
 function tick() {
   for (const time of document.querySelectorAll("time[data-ago]")) {
-    const gone = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    const gone = (Date.now() + ahead - Date.parse(time.dateTime)) / 1000;
     const said = roughly(Math.abs(gone));
     time.textContent = said === "now" ? said : gone >= 0 ? `${said} ago` : `in ${said}`;
   }

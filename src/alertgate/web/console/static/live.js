@@ -83,7 +83,9 @@ if (state) {
           return;
         }
         if (!answer.ok) throw new Error(`${answer.status}`);
-        take(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        setClock(fresh);
+        take(fresh);
         fetchedAt = Date.now();
       }
       if (isTold && stream?.readyState === EventSource.OPEN) heard();
