@@ -311,10 +311,7 @@ class Notification:
     shown: str | None = None
     """The mark of its incident as the message showed it (`marks`): an answer to it means that."""
     follow_at: datetime | None = None
-    """When its service is asked again what became of it; None if there is nothing more to ask or to tell.
-
-    Without a receipt it may ring since an attempt that wasn't answered, whatever became of it after that.
-    """
+    """When its service is asked again, or, without a receipt, told to end what may ring unanswered; None: never."""
     follow_owner: str | None = None
     """The process that does that now, until `follow_at`."""
 

@@ -50,7 +50,7 @@ async def test_what_is_open_is_told_to_whom_the_new_policy_names(make_settings, 
         assert [each.split()[:2] for each in await home.heard()] == [[f"{told}:", "RESOLVED"]]
 
 
-@pytest.mark.parametrize("contacts", [{"phone": 2}, {}], ids=["a shorter time", "none"])
+@pytest.mark.parametrize("contacts", [{"phone": 2}, {"phone": 0}], ids=["a shorter time", "none"])
 async def test_a_contact_that_comes_later_is_told_when_that_was_promised(make_settings, database, contacts):
     """Not before it, and nobody wonders about the clock, because the file names no time as long as that any more."""
     before = policy((person("owner", phone=20), person("partner")), (BY_OWNER,))
@@ -244,3 +244,13 @@ async def test_what_is_over_and_was_told_to_nobody_is_one_message_to_whom_the_ne
         [told] = await home.heard()
         assert told == "moved: RESOLVED 2 alerts in one message: they were held until now."
         assert await home.passes(20) == []
+
+
+async def test_nothing_that_waits_is_cancelled_while_no_policy_can_be_read(make_settings):
+    """Whom it was for may be in the policy that another version of alertgate wrote."""
+    async with household(make_settings, OWNER, START, {}) as home, home.running():
+        home.sink.judge = lambda command, _to, _said: "450 4.2.1 receiving too fast" if command == "RCPT" else None
+        await home.says({"status": "firing"})
+        await home.heard()
+        home.policy, home.sink.judge = replace(SETTINGS, stands_in=True), lambda _command, _to, _said: None
+        assert [each.split(":")[0] for each in await home.passes(1)] == ["ann", "owner"]

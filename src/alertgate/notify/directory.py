@@ -101,9 +101,12 @@ class Directory:
         return self._index().get(target, ())
 
     def gone(self, addresses: Collection[str]) -> set[str]:
-        """Return those of these by which nobody is told any more; none while any contact's address isn't known."""
+        """Return those of these by which nobody is told any more.
+
+        None while the policy can't be read, or any contact's address isn't known: it may be one of them.
+        """
         contacts = (contact for person in self.policy.people.values() for contact in person.contacts)
-        if not all(map(self.target, contacts)):
+        if self.policy.stands_in or not all(map(self.target, contacts)):
             return set()
         return set(addresses).difference(address for _, address in self._index())
 
