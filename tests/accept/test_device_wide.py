@@ -51,6 +51,20 @@ async def test_many_that_fall_silent_together_are_one_incident(fleet: Fleet):
     assert len(fleet.said()) == 2 + 4 + 4
 
 
+async def test_who_doesnt_come_back_isnt_hidden_by_those_who_do(fleet: Fleet):
+    """Ten lose their power, and come back every four minutes: after a quarter of an hour the others are told."""
+    fleet.expect(DeviceRule("*", expect_every=15 * MINUTE))
+    fleet.hear(*range(24))
+    for _ in range(3):
+        await fleet.passes(10 * MINUTE)
+        fleet.hear(*range(10, 24))
+    for number in range(4):
+        assert fleet.open() == [("gate/no-webhooks", None)]
+        fleet.hear(number, *range(10, 24))
+        await fleet.passes(4 * MINUTE)
+    assert [each for each in fleet.open() if each[0] == SILENT] == [(SILENT, device_id(n)) for n in range(4, 10)]
+
+
 async def test_nothing_from_anybody_moves_the_deadlines(fleet: Fleet):
     """Where nobody was heard at all, who hasn't had its turn since isn't called silent; who is dead is told later."""
     fleet.expect(ALL)

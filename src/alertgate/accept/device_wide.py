@@ -25,6 +25,10 @@ device is only a little late for a tenth of its grace."""
 LOOK = timedelta(minutes=1)
 """How long the first silences wait where it may turn out within that time that there are many."""
 
+MOST_INTERVALS = 3
+"""So many GROUP_INTERVALs after the first that came back, and once its own time is over as well, who wasn't heard is
+told even if others still come back."""
+
 
 class WideReason(StrEnum):
     """What is done about the silences that nobody has been told of, and why."""
@@ -125,7 +129,7 @@ class Wide:
 
     def may_end(self, watched_heard: datetime | None, now: datetime, interval: timedelta) -> bool:
         """Return whether there may be more to decide than that it lasts."""
-        return self.is_quiet_over(watched_heard) or self.is_settled(now, interval)
+        return self.is_quiet_over(watched_heard) or self.is_settled(now, interval) or self.is_long_back(now, interval)
 
     def settles_at(self, interval: timedelta) -> datetime | None:
         """Return when those are told that aren't heard by then, unless more are; None while none was heard again."""
@@ -135,6 +139,10 @@ class Wide:
         """Return whether devices were heard again, but none lately."""
         at = self.settles_at(interval)
         return at is not None and now >= at
+
+    def is_long_back(self, now: datetime, interval: timedelta, every: timedelta = timedelta(0)) -> bool:
+        """Return whether a device that should speak so often has had the time to come back, like the first of them."""
+        return self.heard_at is not None and now >= self.heard_at + max(MOST_INTERVALS * interval, every)
 
     def heard(self, now: datetime, again: Sequence[Overdue] = ()) -> "Wide":
         """Return it after some of its devices were heard again."""
@@ -270,7 +278,9 @@ def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta) ->
     if spreads and unreached:
         grown = replace(wide, count=len(covered))
         return WideDecision(WideReason.SPREADS, grown, beside.alone, together=covered, to=unreached, covered=known)
-    return WideDecision(WideReason.LASTS, wide, beside.alone, covered=known)
+    stays = {each.id for each in known if wide.is_long_back(now, interval, _every(each))}
+    alone = (*beside.alone, *(each for each in known if each.id in stays))
+    return WideDecision(WideReason.LASTS, wide, alone, covered=[each for each in known if each.id not in stays])
 
 
 def _after_quiet(fleet: Fleet, wide: Wide, now: datetime) -> Wide:
