@@ -79,7 +79,7 @@ class Wide:
     since: datetime
     """When the last of its devices was heard; if `seems_total`, when any device was."""
     count: int
-    """How many devices it was then."""
+    """How many devices it was when it was told last."""
     seems_total: bool
     """Whether most of those should have spoken since anything was heard at all: so people look at the gate first."""
     quiet_since: datetime | None = None
