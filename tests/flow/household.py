@@ -1,6 +1,6 @@
 """A household whose people are told by mail, with a clock that the test moves, on a store that outlives the service."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -87,10 +87,10 @@ class Household:
         return self.services[-1]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Running]:
-        """Run a service, or one more, on the household's database."""
+    async def running(self, policy: Callable[[], Policy] | None = None) -> AsyncIterator[Running]:
+        """Run a service, or one more, on the household's database; with a policy of its own, if it lags behind."""
         settings = self.make_settings(**{**mail_settings(self.sink.port), "flood_limit": 0, **LINKED, **self.database})
-        async with serving(settings, clock=self.clock, policy=lambda: self.policy) as service:
+        async with serving(settings, clock=self.clock, policy=policy or (lambda: self.policy)) as service:
             self.services.append(service)
             yield service
             self.services.remove(service)

@@ -13,9 +13,10 @@ from alertgate.model import ChannelName
 from alertgate.notify import holds
 from alertgate.policy.people import Contact, Person, recipients
 from alertgate.policy.policy import Policy
+from alertgate.policy.schedules import Schedule, Turn
 from alertgate.policy.written import read_hours
 from tests.fakes import START
-from tests.flow.household import BERLIN, MINUTE, escalation, household, person, policy, step
+from tests.flow.household import BERLIN, MINUTE, escalation, every_night, household, person, policy, step
 
 BY_OWNER = escalation("home", step("owner"))
 OWNER = policy((person("owner"), person("partner")), (BY_OWNER,))
@@ -212,7 +213,7 @@ async def test_what_waits_for_whom_the_new_policy_leaves_out_is_told_to_others(
             await home.says({"status": "firing"}, event=event)
         assert await home.heard() == []
         smoke = await home.says({"status": "resolved"}, event="smoke")
-        assert await home.heard() == []
+        assert await home.sleeps(0.01) == []
         home.policy, home.sink.judge = after, lambda _command, _to, _said: None
         assert await home.heard() == [
             f"{told}: WARNING 2 alerts in one message: they were held until now. 1 of them is over."
@@ -240,6 +241,7 @@ async def test_what_is_over_and_was_told_to_nobody_is_one_message_to_whom_the_ne
             await home.says({"status": "firing"}, event=event)
             await home.heard()
             await home.says({"status": "resolved"}, event=event)
+        home.clock.move(seconds=1)
         home.policy, home.sink.judge = policy((MOVED,), (BY_OWNER,)), lambda _command, _to, _said: None
         [told] = await home.heard()
         assert told == "moved: RESOLVED 2 alerts in one message: they were held until now."
@@ -251,6 +253,60 @@ async def test_nothing_that_waits_is_cancelled_while_no_policy_can_be_read(make_
     async with household(make_settings, OWNER, START, {}) as home, home.running():
         home.sink.judge = lambda command, _to, _said: "450 4.2.1 receiving too fast" if command == "RCPT" else None
         await home.says({"status": "firing"})
-        await home.heard()
+        await home.sleeps(0.01)
         home.policy, home.sink.judge = replace(SETTINGS, stands_in=True), lambda _command, _to, _said: None
         assert [each.split(":")[0] for each in await home.passes(1)] == ["ann", "owner"]
+
+
+@pytest.mark.parametrize("corrected", ["partner", "later"])
+async def test_who_has_another_address_is_told_there_of_what_is_open(make_settings, corrected):
+    """Though somebody else knows of it already; who was told hears nothing of that, and a contact keeps its delay."""
+
+    def house(address: str) -> Policy:
+        first = Contact(ChannelName.EMAIL, "partner@example.com" if corrected == "later" else address)
+        later = (Contact(ChannelName.EMAIL, address, 10 * MINUTE),) if corrected == "later" else ()
+        both = (person("owner"), Person("partner", (first, *later), BERLIN))
+        return policy(both, (escalation("home", step("owner", "partner")),))
+
+    async with household(make_settings, house("typo@example.com"), START, {}) as home, home.running():
+        home.sink.refused["typo@example.com"] = "450 4.2.1 receiving too fast"
+        await home.says({"status": "firing"})
+        assert "owner" in [each.split(":")[0] for each in await home.heard()]
+        await home.sleeps(1)
+        home.policy = house("right@example.com")
+        told = await home.passes(11)
+        assert told == ["right: WARNING A new alert."]
+
+
+DESK = Schedule("desk", (Turn(("partner",), frozenset(range(7)), every_night("08:00-16:00")),), BERLIN)
+
+
+async def test_what_is_over_and_nobody_heard_waits_for_who_is_told_next(make_settings):
+    """Nobody is on call when the file changes; it isn't lost for that, nor sent to the old address meanwhile."""
+    async with household(make_settings, OWNER, AT_NIGHT, {}) as home, home.running():
+        home.sink.judge = lambda command, _to, _said: "450 4.2.1 receiving too fast" if command == "RCPT" else None
+        await home.says({"status": "firing"})
+        await home.heard()
+        await home.says({"status": "resolved"})
+        await home.sleeps(0.01)
+        by_desk = policy((person("partner"),), (escalation("home", step("@desk")),))
+        home.policy, home.sink.judge = replace(by_desk, schedules=MappingProxyType({"desk": DESK})), lambda *_: None
+        assert await home.passes(60) == []
+        told = [each for _ in range(9 * 60) for each in await home.sleeps(1)]
+        assert [each.split()[:2] for each in told] == [["partner:", "RESOLVED"]]
+
+
+@pytest.mark.postgres
+async def test_a_replica_that_lags_behind_cancels_nothing_that_another_has_just_planned(
+    make_settings, postgres_database
+):
+    """It doesn't know yet that somebody has come; what it plans itself to who is gone is cancelled once it knows."""
+    carl = policy((person("carl", phone=10),), (escalation("home", step("carl")),))
+    database = {"database_url": postgres_database}
+    async with household(make_settings, OWNER, START, database) as home, home.running(lambda: OWNER):
+        home.policy = carl
+        async with home.running():
+            await home.sleeps(0.5)
+            await home.says({"severity": "critical", "status": "firing"})
+            assert await home.heard() == ["carl: CRITICAL A new alert."]
+            assert await home.passes(11) == ["carl@phone.example: CRITICAL A new alert."]

@@ -279,9 +279,12 @@ class _Open:
         return turn
 
     def _tell(self, number: int, due_at: datetime, told: Sequence[Told], reason: StepReason) -> Tell:
+        """Return that a step is told; whoever stood in for its people knows already."""
+        stood_in = self._run.told if self._run.step == STAND_INS else ()
         counts_from = heard_from(self._escalation, told, self._severity, _counted(due_at, self._now))
         names = frozenset(each.person.name for each in told)
-        return Tell(number, due_at, counts_from, self._tellings(told), names, reason)
+        telling = self._tellings(each for each in told if each.person.name not in stood_in)
+        return Tell(number, due_at, counts_from, telling, names, reason)
 
     def _next_turn(self, names: Iterable[str]) -> tuple[datetime, Wait] | None:
         """Return when somebody is behind these names next, of whom nobody is now; None if nobody ever is."""

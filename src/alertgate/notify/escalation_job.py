@@ -44,8 +44,9 @@ class EscalationJob:
         self._clock = clock
         self._metrics = metrics
         self._decided_by: Policy | None = None
+        self._decided_since = clock.now()
         self._nobodys_at = -NOBODYS_EVERY
-        """When was looked for that, by the monotonic clock."""
+        """When was looked for what waits for nobody, by the monotonic clock."""
         self._failing = False
 
     async def run(self) -> int:
@@ -101,7 +102,7 @@ class EscalationJob:
         policy = self._escalator.policy
         if policy is not self._decided_by:
             await self._store.write(self._look_again)
-            self._decided_by = policy
+            self._decided_by, self._decided_since = policy, self._clock.now()
             self._nobodys_at = -NOBODYS_EVERY
 
     def _look_again(self, connection: Connection) -> None:
@@ -113,16 +114,21 @@ class EscalationJob:
     async def _end_nobodys(self) -> int:
         """Cancel what waits for addresses by which nobody is told any more; return how much.
 
-        What was being sent meanwhile is found later.
+        What was being sent meanwhile is found later. What was planned since this process has its policy may be by a
+        newer one, or by secrets that only another replica has read.
         """
         if self._clock.monotonic() - self._nobodys_at < NOBODYS_EVERY:
             return 0
         self._nobodys_at = self._clock.monotonic()
-        gone = self._escalator.directory.gone(await self._store.read(holds.waited_for))
-        end = partial(self._releaser.end_nobodys, addresses=gone, now=self._clock.now(), most=MOST)
+        since, now = self._decided_since, self._clock.now()
+        gone = self._escalator.directory.gone(await self._store.read(partial(holds.waited_for, planned_before=since)))
+        if not gone:
+            return 0
+        ids = await self._store.read(partial(holds.waiting_for, addresses=gone, planned_before=since))
         ended = 0
-        while gone and (number := await self._store.write(end)):
-            ended += number
+        for first in range(0, len(ids), MOST):
+            some = ids[first : first + MOST]
+            ended += await self._store.write(partial(self._releaser.end_nobodys, ids=some, addresses=gone, now=now))
         if ended:
             log.info("notifications.nobodys", detail=NOBODYS, number=ended)
         return ended

@@ -79,29 +79,59 @@ class Releaser:
         runs.write(connection)
         return len(decided)
 
-    def end_nobodys(self, connection: Connection, addresses: Collection[str], now: datetime, most: int) -> int:
-        """Cancel what waits for these addresses, by which nobody is told any more; return how much. Then call `send`.
+    def end_nobodys(
+        self, connection: Connection, ids: Collection[str], addresses: Collection[str], now: datetime
+    ) -> int:
+        """Cancel these notifications, which wait for addresses by which nobody is told; return how many. Then `send`.
 
-        What is open is routed anew with each change of the policy. What is over, and nobody else was told of, is told
-        to whom the policy names now.
+        Whoever the address was of is told by what they have now. What is over, and nobody else was told of, is told to
+        whom the policy names now; it is held while it can't be told yet.
         """
-        waiting = holds.waiting_for(connection, addresses, most)
+        self._escalator.look(connection, now)
+        waiting = sorted(holds.still_waiting(connection, ids), key=_group)
         about = incidents.by_id(connection, {each.incident_id for each in waiting})
         states = notifications.contact_states(connection, about, now - self._interval)
-        known = {id_ for (id_, target), state in states.items() if state.knows and target[1] not in addresses}
+        reached = {
+            id_
+            for (id_, target), state in states.items()
+            if target[1] not in addresses and (state.told_at or state.pending_id)
+        }
         batch = NotificationBatch(states, _believing_open(connection, about, now), self._new_id)
         runs = Runs(escalations.of_incidents(connection, about))
-        for (incident_id, *_), group in groupby(sorted(waiting, key=_group), _group):
+        decided: list[Notification] = []
+        for (incident_id, *_), group in groupby(waiting, _group):
             incident, some = about[incident_id], list(group)
             for each in some:
                 batch.forget_pending(incident, (each.channel, each.address))
-            untold = incident.status is IncidentStatus.RESOLVED and incident_id not in known
-            if untold and any(each.kind in FIRST_NEWS for each in some):
-                self._plan(batch, runs, incident, self._escalator.start(incident, now).announcements, now)
-        holds.save(connection, [_cancelled(each, NOBODYS, now) for each in waiting])
+            instead = self._told_instead(runs, incident, some, now, is_told=incident_id in reached)
+            if instead is None:
+                hold = Hold.OUTSIDE_HOURS
+                decided += [replace(each, hold=hold, due_at=now + AGAIN, digest_id=None) for each in some]
+                continue
+            self._plan(batch, runs, incident, instead, now)
+            decided += [_cancelled(each, NOBODYS, now) for each in some]
+        holds.save(connection, decided)
         batch.go_together(about, now)
         batch.write(connection)
-        return len(waiting)
+        return sum(each.status is NotificationStatus.CANCELLED for each in decided)
+
+    def _told_instead(
+        self, runs: Runs, incident: Incident, gone: Sequence[Notification], now: datetime, *, is_told: bool
+    ) -> Sequence[Announcement] | None:
+        """Return who hears instead by an address that is gone; None if somebody is to, but nobody can yet.
+
+        An incident that is open is routed anew besides, with the change of the policy, if nobody else knows of it.
+        """
+        first = next((each for each in gone if each.kind in FIRST_NEWS), None)
+        if first is None or incident.status is IncidentStatus.ACKNOWLEDGED:
+            return ()
+        if incident.status is IncidentStatus.RESOLVED:
+            announced = () if is_told else self._escalator.start(incident, now).announcements
+            return announced if is_told or any(each.tellings for each in announced) else None
+        escalation, silenced = self._escalator.escalation_of(incident, runs), self._escalator.silenced_until(incident)
+        via = first.via or first.person or ""
+        found = release(self._escalator.policy, escalation.name, via, incident.severity, now, silenced)
+        return [Announcement(first.kind, found, 0, StepReason.FIRST_STEP)] if found else ()
 
     def send(self, connection: Connection, now: datetime) -> int:
         """Send what was released, once nothing is left to be: all that one contact gets as one digest; return how many.

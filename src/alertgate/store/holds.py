@@ -154,14 +154,25 @@ def save(connection: Connection, decided: Sequence[Notification]) -> None:
 _WAITS = (IS_PENDING, IS_RELEASED, _n.channel != constant(ChannelName.OUTBOX))
 
 
-def waited_for(connection: Connection) -> set[str]:
-    """Return the addresses for which something waits that nothing holds, beside those of the outbox."""
-    return set(connection.execute(select(_n.address).where(*_WAITS).distinct()).scalars())
+def waited_for(connection: Connection, planned_before: datetime) -> set[str]:
+    """Return the addresses for which something waits that nothing holds and was planned before a time.
+
+    Those of the outbox are left out.
+    """
+    query = select(_n.address).where(*_WAITS, _n.created_at < planned_before)
+    return set(connection.execute(query.distinct()).scalars())
 
 
-def waiting_for(connection: Connection, addresses: Collection[str], most: int) -> list[Notification]:
-    """Return what waits for these, oldest first; nobody sends it before this transaction has ended."""
-    query = select(*COLUMNS).where(*_WAITS, _n.address.in_(addresses)).order_by(_n.id).limit(most)
+def waiting_for(connection: Connection, addresses: Collection[str], planned_before: datetime) -> list[str]:
+    """Return the ids of what waits for these so, oldest first."""
+    query = select(_n.id).where(*_WAITS, _n.created_at < planned_before).order_by(_n.id)
+    found = (connection.execute(query.where(_n.address.in_(some))).scalars() for some in portions(addresses))
+    return sorted(id_ for some in found for id_ in some)
+
+
+def still_waiting(connection: Connection, notification_ids: Collection[str]) -> list[Notification]:
+    """Return those of these that still wait; nobody sends them before this transaction has ended."""
+    query = select(*COLUMNS).where(*_WAITS, _n.id.in_(notification_ids)).order_by(_n.id)
     return [notification_of(row) for row in connection.execute(query.with_for_update())]
 
 
