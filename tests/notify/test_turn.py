@@ -209,7 +209,7 @@ class Away:
     async def read(self, _):
         if self.is_away:
             raise StoreUnavailable("it is away")
-        return False
+        return ()  # nothing is due, and nothing waits
 
     async def write(self, _):
         if self.is_away:

@@ -43,8 +43,12 @@ def migrate(engine: Engine) -> None:
 
 
 def _wait_for_others(connection: Connection) -> None:
-    """Wait for another replica's migration, and let ours take its time: an index of a large table takes minutes."""
+    """Wait for another replica's migration, and let ours take its time: an index of a large table takes minutes.
+
+    Between two statements too: rows are turned into others here, and a small machine loads alembic for seconds.
+    """
     connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10min'"))
     limit = connection.execute(text("SHOW lock_timeout")).scalar_one()
     connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATE_LOCK})
