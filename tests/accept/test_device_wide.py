@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from alertgate.device import DeviceState
+from alertgate.model import Signal
 from alertgate.policy.devices import DeviceRule
 from alertgate.policy.escalations import Escalation, Step
 from alertgate.policy.matchers import Matcher
@@ -213,6 +214,26 @@ async def test_a_second_wide_silence_is_one_message_too(fleet: Fleet):
     fleet.hear(*range(6))
     await fleet.passes(MINUTE)
     assert fleet.open() == []
+
+
+@pytest.mark.parametrize("speak", [0, 28])
+async def test_a_line_that_fails_again_within_minutes_is_told_once_each_time(fleet: Fleet, speak: int):
+    """Twelve go silent, return, and go silent again a minute later: two messages, whether or not others speak."""
+    fleet.expect(DeviceRule("*", expect_every=MINUTE, grace=3 * MINUTE))
+    gone, every = range(12), 12 + speak
+    silent = [range(8, 40), range(44, 100)]
+    fleet.hear(*range(every))
+    for tick in range(100):  # a quarter of a minute each
+        is_away = any(tick in each for each in silent)
+        fleet.hear(*[n for n in range(every) if n % 4 == tick % 4 and not (is_away and n in gone)])
+        await fleet.look()
+        fleet.clock.move(seconds=15)
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    assert [(each.event, each.signal) for each in fleet.said()] == [
+        ("gate/no-webhooks", Signal.FIRING),
+        ("gate/no-webhooks", Signal.RESOLVED),
+        ("gate/no-webhooks", Signal.FIRING),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,8 @@ class Turn:
             incident = incidents.get(wide.told.get(self._reporter.escalation(device), ""))
             if incident is None or device.state_at is None:
                 return False
-            if incident.opened_at < wide.at:
+            # One that ended within GROUP_INTERVAL is open again, and tells of this silence since then.
+            if (incident.changed_at or incident.opened_at) < wide.at:
                 return device.state_at < wide.at
             return incident.resolved_at is None or each.late_at <= wide.at or device.state_at <= incident.resolved_at
 
