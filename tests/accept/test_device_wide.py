@@ -13,6 +13,7 @@ from alertgate.policy.escalations import Escalation, Step
 from alertgate.policy.matchers import Matcher
 from alertgate.policy.policy import UTC
 from alertgate.policy.routes import Route
+from alertgate.store import device_watch as watch_rows
 from alertgate.store.engine import Store
 from tests.accept.device_fleet import DAY, HOUR, MINUTE, Fleet, device_id, rule
 from tests.fakes import START, FakeClock
@@ -381,3 +382,55 @@ async def test_those_told_just_before_are_counted_in_a_wide_silence(fleet: Fleet
     fleet.hear(*range(8))
     await fleet.passes(MINUTE)
     assert fleet.open() == []
+
+
+UNKNOWN_BEFORE = ("told", "returned")
+"""What the version before didn't store of a wide silence."""
+
+
+def store_wide(fleet: Fleet, *without: str, **also: object) -> None:
+    """Change how the wide silence that lasts is stored."""
+    found = fleet.watching()
+    kept = {name: value for name, value in found.wide.items() if name not in without}
+    with fleet.store.transaction() as connection:
+        watch_rows.save_watching(connection, replace(found, wide={**kept, **also}))
+
+
+@pytest.mark.parametrize(
+    ("without", "also"),
+    [((), {}), (UNKNOWN_BEFORE, {}), ((), {"told": {"everyone": "deleted"}})],
+    ids=["same-version", "new-version", "incident-deleted-by-retention"],
+)
+async def test_a_restart_in_a_wide_silence_tells_nobody_again(
+    fleet: Fleet, without: tuple[str], also: dict[str, object]
+):
+    """Six of twenty are gone for hours when the process starts again."""
+    fleet.expect(ALL)
+    fleet.hear(*range(20))
+    for lap in range(8):
+        if lap == 4:
+            store_wide(fleet, *without, **also)
+            fleet.start()
+        await fleet.passes(30 * MINUTE)
+        fleet.hear(*range(6, 20))
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    assert len(fleet.said()) == 1
+
+
+@pytest.mark.parametrize("returned", [1, 9])
+async def test_an_update_as_devices_return_still_moves_deadlines(fleet: Fleet, returned: int):
+    """The version before saw that nobody could be heard, and noted it only at the end: nobody is told anew."""
+    fleet.expect(ALL)
+    fleet.hear(*range(12))
+    await fleet.passes(5 * HOUR)
+    fleet.hear(*range(returned))
+    now = fleet.clock.now().isoformat()
+    store_wide(fleet, *UNKNOWN_BEFORE, is_total=True, quiet_until=now, heard_at=now, heard_last=now)
+    fleet.start()
+    for number in range(returned, 12):
+        await fleet.passes(4 * MINUTE)
+        fleet.hear(number)
+    await fleet.passes(MINUTE)
+    assert fleet.missed() == [5 * HOUR]
+    assert fleet.open() == []
+    assert len(fleet.said()) == 2

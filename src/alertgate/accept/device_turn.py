@@ -217,8 +217,12 @@ class Turn:
         def is_reached(each: Overdue) -> bool:
             if (device := untold.get(each.id)) is None:
                 return True
-            incident = incidents.get(wide.told.get(self._reporter.escalation(device), ""))
-            if incident is None or device.state_at is None:
+            key = wide.told.get(self._reporter.escalation(device))
+            incident = incidents.get(key or "")
+            if incident is None:
+                # Retention deleted it, or the version before stored no key: it told of those who were late by then.
+                return (key is not None or not wide.told) and each.late_at <= wide.at
+            if device.state_at is None:
                 return False
             # One that ended within GROUP_INTERVAL is open again, and tells of this silence since then.
             if (incident.changed_at or incident.opened_at) < wide.at:

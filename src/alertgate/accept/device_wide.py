@@ -112,6 +112,9 @@ class Wide:
         values: dict[str, Any] = {
             name: read(value) if name in _TIMES and value else value for name, value in stored.items()
         }
+        if values.get("is_total") and "told" not in values:
+            # The version before hasn't moved the deadlines yet: that is done now, as the quiet is judged once more.
+            values["quiet_until"] = None
         return cls(**values)
 
     def moved(self, by: timedelta) -> "Wide":
@@ -284,12 +287,12 @@ def _while_wide(fleet: Fleet, wide: Wide, now: datetime, interval: timedelta) ->
 
 
 def _after_quiet(fleet: Fleet, wide: Wide, now: datetime) -> Wide:
-    """Return a wide silence in which some device was heard. Half of all must have become overdue in the quiet.
+    """Return a wide silence in which some device was heard. It is total if half of all became overdue in the quiet.
 
     It is judged after the first that speak again were looked at, who aren't overdue any more.
     """
     in_it = sum(wide.is_in_quiet(each) for each in fleet.overdue) + wide.returned
-    if in_it * 2 < fleet.watched:
+    if in_it * 2 < fleet.watched and not wide.is_total:
         return replace(wide, quiet_until=now)
     return replace(wide.heard(now), quiet_until=now, is_total=True)
 
