@@ -334,6 +334,24 @@ async def test_one_replica_watches_and_another_takes_over_within_a_minute(store:
     assert other.missed() == [], "it accepted all the while"
 
 
+@pytest.mark.parametrize("by", [45, 70])
+async def test_replicas_whose_clocks_differ_call_nobody_silent_who_speaks(store: Store, by: int):
+    """The slower one finds that the watch ran last in its future: no clock was set back, and no deadline moves."""
+    clocks = FakeClock(), FakeClock(START + timedelta(seconds=by))
+    slow, fast = (Fleet(store, clock, owner=f"replica-{clock.now()}") for clock in clocks)
+    for each in (slow, fast):
+        each.expect(DeviceRule("*", expect_every=3 * MINUTE, grace=2 * MINUTE))
+    for second in range(0, 900, 5):
+        if second % 120 == 0:
+            heard_at = slow.clock.now()
+            slow.hear(*range(6))
+        for each in (slow, fast):
+            await each.look()
+            each.clock.move(seconds=5)
+    assert slow.said() == []
+    assert {each.last_seen_at for each in slow.devices([device_id(number) for number in range(6)])} == {heard_at}
+
+
 @pytest.mark.parametrize(("ends_well", "away", "missed"), [(True, 1, []), (False, 7, []), (True, 90, [90])])
 async def test_a_restart_misses_what_was_sent_while_no_process_ran_and_no_more(
     store: Store, ends_well: bool, away: int, missed: list[int]

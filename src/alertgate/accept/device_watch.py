@@ -161,9 +161,12 @@ def passed(ran_at: datetime | None, listens_since: datetime, now: datetime) -> P
 
     `listens_since` is since when this process accepts: whoever watches next has heard what was said until its turn.
     A clock that was set forward looks like a time in which nobody listened, and is the same to every deadline.
+    That it was set back a process sees in the turn in which it begins to listen, or begins anew because its clock
+    jumped. Later on, a turn in the future is one by a replica whose clock is ahead.
     """
     if ran_at is None:
         return Passed()
     if listens_since - ran_at > GAP:
         return Passed(downtime=(ran_at, listens_since))
-    return Passed(set_back=ran_at - now) if ran_at - now > GAP else Passed()
+    is_set_back = listens_since >= now and ran_at - now > GAP
+    return Passed(set_back=ran_at - now) if is_set_back else Passed()
