@@ -384,6 +384,18 @@ async def test_those_told_just_before_are_counted_in_a_wide_silence(fleet: Fleet
     assert fleet.open() == []
 
 
+async def test_an_end_by_other_expectations_doesnt_say_that_devices_are_heard(fleet: Fleet):
+    """While nothing comes from anybody, somebody raises `expect_every`: no device is overdue by that."""
+    fleet.expect(ALL)
+    fleet.hear(*range(12))
+    await fleet.passes(2 * HOUR)
+    assert fleet.open() == [("gate/no-webhooks", None)]
+    fleet.expect(DeviceRule("*", expect_every=DAY))
+    await fleet.passes(MINUTE)
+    assert fleet.open() == []
+    assert fleet.said()[-1].message == "Nothing was heard of these devices, but what is expected of them has changed."
+
+
 UNKNOWN_BEFORE = ("told", "returned")
 """What the version before didn't store of a wide silence."""
 

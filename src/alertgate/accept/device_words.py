@@ -148,13 +148,15 @@ class Rest(NamedTuple):
 
 
 def wide_over(found: Wide, rest: Rest, now: datetime, zone: ZoneInfo) -> str:
-    """Return that devices are heard again, and what becomes of the others."""
-    heard_at = found.heard_at or now
-    gone, since = duration(max(heard_at - found.since, timedelta(0))), in_words(heard_at, now, zone)
-    if not any(rest):
-        return f"All devices are heard again, or not expected any more; it took {gone}."
+    """Return why a wide silence is over, and what becomes of those that still say nothing."""
+    ends = "Nothing was heard of these devices, but what is expected of them has changed."
+    if found.heard_at:
+        gone = duration(max(found.heard_at - found.since, timedelta(0)))
+        if not any(rest):
+            return f"All devices are heard again, or not expected any more; it took {gone}."
+        ends = f"Devices are heard again since {in_words(found.heard_at, now, zone)}, after {gone}."
     said = (
-        f"Devices are heard again since {since}, after {gone}.",
+        ends,
         _counted(
             rest.alone,
             "The one that still says nothing is told by itself.",
