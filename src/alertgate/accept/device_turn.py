@@ -240,8 +240,9 @@ class Turn:
 
     def _cover(self, connection: Connection, devices: Iterable[Device], now: datetime) -> None:
         """Decide no more about who is silent with the others, until something comes from it."""
-        covered = [replace(each, due_at=_next(each, now)) for each in devices]
-        rows.save(connection, [each for each in covered if each.due_at is None or each.due_at > now])
+        times = [(each, _next(each, now)) for each in devices]
+        changed = [(each, at) for each, at in times if at != each.due_at and (at is None or at > now)]
+        rows.save(connection, [replace(each, due_at=at) for each, at in changed])
 
     def expect(
         self, connection: Connection, expectations: Expectations, changed: Collection[str], now: datetime
