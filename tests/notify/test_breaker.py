@@ -245,6 +245,24 @@ def test_all_that_were_asked_to_wait_are_waited_for():
     assert state.room(4, 0, at - timedelta(hours=1)) == Room(1, probe=True)  # the clock was set back
 
 
+@pytest.mark.parametrize("failed", [HICCUP, Transient(Reason.CONNECTION, "no network")])
+def test_a_rehearsal_does_not_end_the_pause_of_who_asked_to_wait(failed):
+    """Nothing waits any more for who failed beside it, so the channel is rehearsed: only the others go then."""
+    state = ChannelState()
+    for _ in range(PATIENCE):
+        state = attempted(state, HICCUP, START, THERE)
+    state = attempted(state, alone(Transient(Reason.TRY_LATER, "429 slow down", retry_in=DAY)), START, HERE)
+    state = attempted(state, failed, START, THERE)
+    at = START + timedelta(minutes=1)
+    assert state.room(4, 0, at).without == {HERE.address}
+    state = rehearsed(state, Sent("it answers"), at, 0.5)
+    assert (state.up, state.in_doubt, state.probe_at) == (False, True, START + DAY)
+    assert (state.admits(HERE.address), state.admits(THERE.address)) == (False, True)
+    joined = attempted(state, HICCUP, at, THERE)
+    assert (joined.admits(THERE.address), joined.probe_at) == (False, at + timedelta(seconds=5))
+    assert attempted(state, Sent("200"), START + DAY, HERE).up
+
+
 def test_who_was_in_doubt_before_does_not_join_again():
     """What it was refused is forgotten after an hour, but not that it was refused: the pauses stay as long."""
     state, at = dead()

@@ -190,7 +190,26 @@ def rehearsed(state: ChannelState, outcome: Outcome, now: datetime, chance: floa
     says_too_little = state.reason in SEEN_LATE and now - failed_at < DOUBTED
     if outcome.reason is Reason.INTERNAL or says_too_little:
         return _with_next_probe(probed, now, chance)
-    return trusted(state, now)
+    return _waiting_for_who_asked(state, now) or trusted(state, now)
+
+
+def _waiting_for_who_asked(state: ChannelState, now: datetime) -> ChannelState | None:
+    """Return the state of a channel that works, paused for those in doubt whose services asked to wait longer, if any.
+
+    The end of its pause would make their messages due, and their answers pause it again.
+    """
+    waiting = state.asked_to_be_left(now) & state.evidence.in_doubt
+    if not waiting:
+        return None
+    failing = {address: until for address, until in state.failing.items() if address in waiting}
+    doubts = tuple(doubt for doubt in state.evidence.doubts if doubt.tried.address in waiting)
+    return replace(
+        state,
+        in_doubt=True,
+        probe_at=min(failing.values()),
+        failing=MappingProxyType(failing),
+        evidence=replace(state.evidence, doubts=doubts),
+    )
 
 
 def _after_failure(
