@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 
 from alertgate.clock import SystemClock
 from alertgate.model import ChannelName, Severity
+from alertgate.notify.breaker import ChannelState, after
 from alertgate.notify.channels import telegram as provider
 from alertgate.notify.channels.base import (
     CHANNEL_WIDE,
@@ -30,6 +31,7 @@ from alertgate.notify.channels.base import (
 from alertgate.notify.channels.service import Reply
 from alertgate.notify.channels.telegram import outcome
 from alertgate.notify.channels.telegram_text import draft, shorten, units, unpack
+from alertgate.notify.evidence import Evidence, Tried, weigh
 from alertgate.notify.telegram_updates import Press, Said, read
 from tests.builders import for_any
 from tests.services.telegram import TOKEN, telegram
@@ -150,6 +152,20 @@ def test_what_concerns_one_chat_does_not_pause_the_channel():
     alone = {Reason.RECIPIENT_BUSY, Reason.REFUSED, Reason.NO_SUCH_RECIPIENT, Reason.TOO_LARGE, Reason.FORMAT}
     assert alone & CHANNEL_WIDE == set()
     assert {reason for _, _, reason, _ in ROWS} - alone <= CHANNEL_WIDE
+
+
+def test_a_long_wait_is_about_its_chat_unless_another_chat_has_to_wait_too():
+    """Telegram doesn't say whether the bot is meant, and others are told by it."""
+    state = ChannelState()
+    for chat, all_wait in (("-100", False), ("42", True)):
+        weighed = weigh(
+            state.evidence, Tried(chat, f"to {chat}"), outcome(error(429, SLOW, retry_after=3600), NOW), NOW
+        )
+        state = after(state, weighed, NOW, 0.5)
+        assert state.admits("77") is not all_wait
+    known = weigh(Evidence(), Tried("77", "before"), Sent("ok"), NOW).evidence
+    found = weigh(known, Tried("-100", "to a group"), outcome(error(429, SLOW, retry_after=61), NOW), NOW).outcome
+    assert found == Transient(Reason.RECIPIENT_BUSY, f"429 {SLOW}", retry_in=timedelta(seconds=61))
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,16 @@ by those, because their server is away or refuses, or a daily limit is reached, 
 who is told late by a second way is better than one who isn't told.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from alertgate.model import ChannelName, Hold, Notification, NotificationStatus
+from alertgate.notify.breaker import AT_ONCE, ChannelState
 
 PATIENCE = timedelta(seconds=30)
-"""For so long a first contact is tried, or kept waiting, before the next is told; an attempt may take 45 seconds."""
+"""For so long a first contact is tried, or kept waiting, or its channel is away, before the next is told; an attempt
+may take 45 seconds."""
 _GONE = frozenset({NotificationStatus.CANCELLED})
 
 
@@ -25,7 +27,7 @@ class Hastened(NamedTuple):
 
 def hasten(
     told: Collection[Notification],
-    away: Collection[ChannelName],
+    away: Mapping[ChannelName, ChannelState],
     is_kept: Callable[[Notification], bool],
     now: datetime,
 ) -> list[Hastened]:
@@ -37,7 +39,8 @@ def hasten(
     found = []
     for delayed in _earliest(told):
         others = [each for each in told if _is_beside(each, delayed) and each.status not in _GONE]
-        failing = [each for each in others if _gets_nowhere(each, away, is_kept, now)]
+        lasting = {name for name, state in away.items() if _lasts(state, delayed.due_at, now)}
+        failing = [each for each in others if _gets_nowhere(each, lasting, is_kept, now)]
         hears = any(each not in failing and not _waits_too(each) for each in others)
         if failing and not hears:
             names = ", ".join(dict.fromkeys(str(each.channel) for each in failing))
@@ -64,6 +67,12 @@ def _is_beside(other: Notification, delayed: Notification) -> bool:
 
 def _waits_too(each: Notification) -> bool:
     return each.status is NotificationStatus.PENDING and each.hold is Hold.DELAYED
+
+
+def _lasts(state: ChannelState, until: datetime, now: datetime) -> bool:
+    """Return whether a channel is away for longer than a moment, or surely until then."""
+    has_lasted = state.paused_at is not None and now - state.paused_at >= PATIENCE
+    return has_lasted or state.reason in AT_ONCE or (state.probe_at is not None and state.probe_at > until)
 
 
 def _gets_nowhere(

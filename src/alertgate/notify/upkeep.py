@@ -80,8 +80,8 @@ class NotificationUpkeep:
         await self.clamp_due_times()
         for each in self._limits:
             await self.measure_budget(each)
-        away = {name: each.paused_at for name, each in states.items() if each.paused_at and not each.in_doubt}
-        await self.note_missed(away)
+        away = {name: each for name, each in states.items() if not (each.up or each.in_doubt)}
+        await self.note_missed({name: each.paused_at for name, each in away.items() if each.paused_at})
         await self.hasten(away, states)
         await self.give_up()
         await self.leave_outbox()
@@ -123,7 +123,9 @@ class NotificationUpkeep:
         longest = max((contact.after for person in people for contact in person.contacts), default=timedelta(0))
         return upkeep.clamp_due_times(connection, latest, update, now + longest + CLOCK_SKEW, now)
 
-    async def hasten(self, away: Collection[ChannelName], states: Mapping[ChannelName, ChannelState]) -> None:
+    async def hasten(
+        self, away: Mapping[ChannelName, ChannelState], states: Mapping[ChannelName, ChannelState]
+    ) -> None:
         """Have a person's next contact told at once, where nothing reaches them by the first ones."""
         now = self._clock.now()
 

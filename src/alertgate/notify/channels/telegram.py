@@ -6,6 +6,7 @@ What people answer is heard by `notify/telegram_poll.py`.
 import asyncio
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -48,7 +49,7 @@ from alertgate.policy.surroundings import AddressCheck
 LARGEST_PICTURE = 10 * 10**6
 """Bytes."""
 ALL_OF_US = timedelta(seconds=60)
-"""From a longer wait on, Telegram means the bot and not one chat; it doesn't say."""
+"""From a longer wait on, Telegram may mean the bot and not one chat; it doesn't say."""
 LOOK_AGAIN = timedelta(days=1)
 """Telegram knows nothing more of a message; what is waited for is the end of its incident."""
 CHECK_WITHIN = 15.0
@@ -198,8 +199,10 @@ def outcome(reply: Reply, now: datetime) -> Outcome:
 def _too_many(reply: Reply, now: datetime) -> Transient:
     seconds = wait(reply)
     retry_in = timedelta(seconds=seconds) if seconds else reply.retry_after(now)
-    is_bot = retry_in is not None and retry_in > ALL_OF_US
-    return Transient(Reason.TRY_LATER if is_bot else Reason.RECIPIENT_BUSY, words(reply), retry_in=retry_in)
+    of_chat = Transient(Reason.RECIPIENT_BUSY, words(reply), retry_in=retry_in)
+    if retry_in is None or retry_in <= ALL_OF_US:
+        return of_chat
+    return replace(of_chat, reason=Reason.TRY_LATER, if_alone=of_chat)
 
 
 def _refused(code: int, why: str, said: str) -> Permanent:
