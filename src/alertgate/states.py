@@ -1,9 +1,14 @@
 """The legal changes of state of incidents and notifications. Pure."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from alertgate.model import IncidentStatus, NotificationStatus
+from alertgate.model import IncidentStatus, Notification, NotificationStatus
+
+NOT_BY_ITSELF = datetime(9999, 1, 1, tzinfo=UTC)
+"""When what failed because its service refuses us is due, until something else arrives at its contact: each try may
+cost money, and nobody can be asked whether it would arrive."""
 
 TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
     {
@@ -39,3 +44,8 @@ TRANSITIONS: MappingProxyType[StrEnum, frozenset[StrEnum]] = MappingProxyType(
 def states_before(after: StrEnum) -> list[StrEnum]:
     """Return the states that have a legal transition to `after`."""
     return [before for before, nexts in TRANSITIONS.items() if after in nexts]
+
+
+def waits_for_another(failed: Notification) -> bool:
+    """Return whether a failed notification is sent by itself only once another message to its contact has arrived."""
+    return failed.missed_since is not None and failed.due_at == NOT_BY_ITSELF

@@ -42,6 +42,8 @@ def test_they_are_summed_by_contact_and_cause():
         (BEA, TARGETS, Cause.GAVE_UP),
         (ANNA, TARGETS[1:], Cause.RECIPIENT_REMOVED),
         (replace(ANNA, channel=ChannelName.SMS), TARGETS, Cause.RECIPIENT_REMOVED),
+        (replace(ANNA, away=True), TARGETS, Cause.CHANNEL_AWAY),
+        (replace(ANNA, away=True, waits_for_another=True), TARGETS, Cause.SERVICE_REFUSED),
     ],
 )
 def test_the_cause_says_what_to_do(contact, targets, cause):

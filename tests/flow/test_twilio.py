@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 import pytest
 from httpx import Response
 
+from alertgate.accept.failure_trouble import cause_of
 from alertgate.group.replies import code_of, told_lately
 from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus
 from alertgate.notify.budget import Budget
 from alertgate.notify.channels.twilio_advice import CODES
 from alertgate.notify.failure_words import why
 from alertgate.proof import Proof
+from alertgate.prove.troubles import Cause
 from alertgate.store import failures, follow, incidents
 from tests.conftest import API_BEARER, Running, serving
 from tests.fakes import START, FakeClock, until
@@ -376,11 +378,16 @@ async def test_what_an_unregistered_number_kept_from_its_contact_is_told_once_te
     async with open_phone() as phone:
         await phone.alert("leak")
         await phone.ends(phone.account.texts[0], "undelivered", code=30034)
-        await phone.passes(hours=2)
+        await phone.passes(days=3)
         assert len(phone.account.texts) == 1
         [failed] = await phone.running.gate.store.read(lambda connection: failures.latest(connection, 9))
         said = list(why(failed, phone.running.gate.settings))
-        assert said[1:] == [f"What to do: {CODES[30034]}", "It is sent by itself once its channel works."]
+        assert said[1:] == [
+            f"What to do: {CODES[30034]}",
+            "It is sent by itself once another message to its contact has arrived.",
+        ]
+        [contact] = await phone.running.gate.store.read(failures.by_contact)
+        assert cause_of(contact, [(contact.channel, contact.address)]) is Cause.SERVICE_REFUSED
         await phone.alert("smoke")
         await phone.ends(phone.account.texts[1], "delivered")
         await phone.running.settled()

@@ -32,7 +32,6 @@ from alertgate.notify.attempt import Sender
 from alertgate.notify.channels.base import Followed, Learned, Message, Outcome, Permanent, Reason, Sent, Transient
 from alertgate.notify.directory import Directory
 from alertgate.notify.follow import (
-    MISSED_AGAIN,
     MOST_TRIES,
     SENT_AGAIN_AFTER,
     SETTLE_AGAIN,
@@ -41,6 +40,7 @@ from alertgate.notify.follow import (
     FollowJob,
 )
 from alertgate.proof import Proof
+from alertgate.states import NOT_BY_ITSELF, waits_for_another
 from alertgate.store import (
     Connection,
     alerts,
@@ -405,13 +405,13 @@ async def test_what_did_not_arrive_because_of_us_is_told_once_something_arrives(
     failed_at = world.clock.now()
     for each in (push, other):
         stored = world.now(each)
-        assert (stored.status, stored.missed_since, stored.due_at) == (FAILED, each.due_at, failed_at + MISSED_AGAIN)
+        assert (stored.status, stored.missed_since, stored.due_at) == (FAILED, each.due_at, NOT_BY_ITSELF)
     woken = len(world.woken)
     world.sent(follow_at=failed_at + timedelta(seconds=10))
     world.service.says.append(Learned(Proof.DELIVERED, "the carrier's receipt"))
     await world.later(seconds=10)
     assert (world.now(push).due_at, len(world.woken)) == (world.clock.now(), woken + 1)
-    assert world.now(other).due_at == failed_at + MISSED_AGAIN
+    assert waits_for_another(world.now(other))
 
 
 @pytest.mark.parametrize(("resolution", "status"), [(Resolution.ALERT, CANCELLED), (Resolution.SILENCE, PENDING)])

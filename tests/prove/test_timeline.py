@@ -13,6 +13,7 @@ from alertgate.proof import Proof
 from alertgate.prove.history import IncidentTrail, Told, Trail
 from alertgate.prove.timeline import tell, tell_incident
 from alertgate.silence import Silence
+from alertgate.states import NOT_BY_ITSELF
 from alertgate.store.escalations import StoredRun
 from tests.builders import alert, incident, notification
 from tests.fakes import START
@@ -137,6 +138,20 @@ def test_what_is_given_up_on_while_its_channel_is_away_is_not_over():
     assert line.endswith(
         "was given up for now; it did not reach its recipient; it is sent by itself once its channel works"
     )
+
+
+def test_what_its_service_refused_after_it_took_it_waits_for_a_retry_or_another_message():
+    """Nothing else shows that the account works again."""
+    refused = notification(
+        status=NotificationStatus.FAILED, finished_at=later(20), missed_since=START, due_at=NOT_BY_ITSELF
+    )
+    told = Told(refused, (BUSY,))
+    [line] = [line for line in timeline(told) if "failed for good" in line]
+    assert line.endswith(
+        f"it did not reach its recipient; `alertgate retry {refused.id}` sends it once the cause is fixed, or it is "
+        "sent by itself once another message to its contact has arrived"
+    )
+    assert not any("once its channel works" in line for line in timeline(told))
 
 
 def test_a_quarantined_alert_shows_the_reasons_and_its_body():

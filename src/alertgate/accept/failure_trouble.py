@@ -66,5 +66,5 @@ def cause_of(contact: ContactFailures, targets: Collection[Target], by_secret: M
     if (contact.channel, contact.address) not in targets:
         return Cause.RECIPIENT_REMOVED
     if contact.away:
-        return Cause.CHANNEL_AWAY
+        return Cause.SERVICE_REFUSED if contact.waits_for_another else Cause.CHANNEL_AWAY
     return Cause.RECIPIENT_REFUSED if contact.refused else Cause.GAVE_UP

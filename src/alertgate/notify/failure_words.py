@@ -7,6 +7,7 @@ from alertgate.notify.batch import UNKNOWN
 from alertgate.notify.channels.base import Reason, Transient
 from alertgate.notify.channels.registry import advice
 from alertgate.policy.people import Contact
+from alertgate.states import waits_for_another
 from alertgate.store.failures import Failure
 
 
@@ -21,5 +22,7 @@ def why(failure: Failure, settings: Settings) -> Iterator[str]:
     known = Reason(attempt.reason) if attempt and attempt.reason in set(Reason) else None
     if known and (remedy := advice(settings, notification.channel, Transient(known, reply))):
         yield f"What to do: {remedy}"
-    if notification.missed_since:
+    if waits_for_another(notification):
+        yield "It is sent by itself once another message to its contact has arrived."
+    elif notification.missed_since:
         yield "It is sent by itself once its channel works."

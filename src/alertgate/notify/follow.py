@@ -39,6 +39,7 @@ from alertgate.notify.context import DigestContext, MessageContext
 from alertgate.notify.mute import is_silenced
 from alertgate.notify.render.message import render
 from alertgate.proof import Proof
+from alertgate.states import NOT_BY_ITSELF
 from alertgate.store import Connection, attempts, follow, incidents, leases, notifications, upkeep
 from alertgate.store.engine import Store
 from alertgate.store.follow import Due
@@ -53,9 +54,6 @@ SETTLED_WITHIN = timedelta(hours=6)
 SETTLES_FOR = timedelta(days=2)
 """For how long after it was sent a service hears how a message's incident ended, though it isn't asked any more."""
 SENT_AGAIN_AFTER = timedelta(minutes=1)
-MISSED_AGAIN = timedelta(days=1)
-"""After so long a message is sent once more that didn't arrive because of us, if nothing has reached its contact since:
-each try may cost money, and nobody can be asked whether it would arrive."""
 MOST_TRIES = 3
 """How often a message is sent that its service took, and that didn't arrive for a while."""
 
@@ -257,8 +255,8 @@ class FollowJob:
             due_at = now + max(SENT_AGAIN_AFTER, failure.retry_in or timedelta(0))
             return replace(ended, status=NotificationStatus.PENDING, due_at=due_at, finished_at=None, receipt=None)
         if failure.reason in CHANNEL_WIDE:  # it is about us, and so an outage, though its service takes what is sent
-            since, due_at = current.missed_since or current.due_at, now + MISSED_AGAIN
-            return replace(ended, status=NotificationStatus.FAILED, missed_since=since, due_at=due_at)
+            since = current.missed_since or current.due_at
+            return replace(ended, status=NotificationStatus.FAILED, missed_since=since, due_at=NOT_BY_ITSELF)
         return replace(ended, status=NotificationStatus.FAILED)
 
     @staticmethod

@@ -192,6 +192,11 @@ CAUSES: Mapping[Cause, CauseWords] = MappingProxyType(
             "Tell these people yourself. Correct the address, or have the server accept it; then run `alertgate retry "
             "--all`. What needn't be sent any more: `alertgate dismiss ID`.",
         ),
+        Cause.SERVICE_REFUSED: CauseWords(
+            "their service took them, and then refused the account or its sender",
+            "Tell these people yourself. `alertgate failures` says what to do about the account; then run `alertgate "
+            "retry --all`. Or each is sent by itself once another message to its contact has arrived.",
+        ),
         Cause.RECIPIENT_REMOVED: CauseWords(
             "the recipient is no longer in the settings",
             "Dismiss them with `alertgate dismiss ID`, or add the recipient again and run `alertgate retry --all`.",

@@ -29,6 +29,7 @@ from alertgate.proof import Proof
 from alertgate.prove.history import IncidentTrail, Told, Trail
 from alertgate.prove.told_events import Event, name_of, span, told_events
 from alertgate.silence import Silence
+from alertgate.states import waits_for_another
 
 LONGEST_QUOTE = 200
 """Characters of the alert's content."""
@@ -275,7 +276,7 @@ def _what_now(failed: Notification, zone: ZoneInfo) -> str:
     """Return what was done about a failure, or what can be."""
     if failed.dismissed_at:
         return f", and was dismissed at {_clock(failed.dismissed_at, zone)} by {failed.dismissed_by}"
-    if failed.missed_since:
+    if failed.missed_since and not waits_for_another(failed):
         return f", is sent once its channel works: run `alertgate dismiss {failed.id}` if that isn't needed"
     return f": run `alertgate retry {failed.id}` to retry it, or `alertgate dismiss {failed.id}`"
 

@@ -10,6 +10,7 @@ from alertgate.model import Attempt, ChannelName, Notification, NotificationStat
 from alertgate.policy.people import shown_address
 from alertgate.proof import Proof
 from alertgate.prove.history import Told
+from alertgate.states import waits_for_another
 
 AT_ONCE = timedelta(seconds=5)
 """What starts this soon after it was due wasn't held up."""
@@ -85,6 +86,9 @@ def _failed(notification: Notification) -> str:
     how = "failed for good"
     if notification.superseded_by:
         then = f"{notification.superseded_by} was planned instead"
+    elif waits_for_another(notification):
+        then = f"`alertgate retry {notification.id}` sends it once the cause is fixed, or it is sent by itself once "
+        then += "another message to its contact has arrived"
     elif notification.missed_since:
         how, then = "was given up for now", "it is sent by itself once its channel works"
     else:

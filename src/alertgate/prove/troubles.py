@@ -105,6 +105,7 @@ class Cause(StrEnum):
     AUDIT_UNREADABLE = "audit_unreadable"
     RECIPIENT_REFUSED = "recipient_refused"
     RECIPIENT_REMOVED = "recipient_removed"
+    SERVICE_REFUSED = "service_refused"
     RECIPIENT_UNSET = "recipient_unset"
     GAVE_UP = "gave_up"
     CHANNEL_AWAY = "channel_away"

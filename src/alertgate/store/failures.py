@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, bindparam, case, func, select, update
 
 from alertgate.credential import Credential
 from alertgate.model import Attempt, ChannelName, Incident, Notification, NotificationStatus, Severity, Source
+from alertgate.states import NOT_BY_ITSELF
 from alertgate.store import attempts
 from alertgate.store.incidents import by_id
 from alertgate.store.notifications import COLUMNS, IS_FAILED, IS_OUTSTANDING, IS_PENDING, IS_SENDING, notification_of
@@ -86,6 +87,8 @@ class ContactFailures:
     """Whether the server has refused the newest for good; else no attempt was, or it was given up."""
     away: bool = False
     """Whether the newest failed because its channel was away: it is told once that works."""
+    waits_for_another: bool = False
+    """Whether that is told only once another message to the contact has arrived."""
 
 
 def by_contact(connection: Connection) -> list[ContactFailures]:
@@ -99,6 +102,7 @@ def by_contact(connection: Connection) -> list[ContactFailures]:
             func.min(_FAILED_AT),
             func.max(_n.id),
             func.max(case((_n.missed_since.is_not(None), _n.id))),
+            func.max(case((_n.due_at == NOT_BY_ITSELF, _n.id))),
         )
         .join_from(notifications, incidents)
         .where(IS_OUTSTANDING, _IS_FOREIGN)
@@ -106,11 +110,20 @@ def by_contact(connection: Connection) -> list[ContactFailures]:
         .order_by(func.count().desc(), _n.channel, _n.address)
     )
     rows = connection.execute(query).all()
-    last = attempts.last(connection, [newest for *_, newest, _ in rows])
+    last = attempts.last(connection, [newest for *_, newest, _, _ in rows])
     refused = {notification_id for notification_id, attempt in last.items() if attempt.outcome == "permanent"}
     return [
-        ContactFailures(channel, address, number, severity, since, newest in refused, away=newest == missed)
-        for channel, address, number, severity, since, newest, missed in rows
+        ContactFailures(
+            channel,
+            address,
+            number,
+            severity,
+            since,
+            newest in refused,
+            away=newest == missed,
+            waits_for_another=newest == waiting,
+        )
+        for channel, address, number, severity, since, newest, missed, waiting in rows
     ]
 
 

@@ -99,7 +99,10 @@ class NotificationFacts(BaseModel):
     severity: str
     reason: str
     created_at: datetime
-    due_at: datetime
+    due_at: datetime = Field(
+        description="When it is, or was, to be sent; in the year 9999 if it failed because its service refuses us: it "
+        "is sent by itself only once another message to its contact has arrived"
+    )
     retry_since: datetime = Field(description="From when GIVE_UP_AFTER counts")
     lease_owner: str | None
     lease_until: datetime | None
