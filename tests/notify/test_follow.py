@@ -619,6 +619,16 @@ async def test_a_later_message_rings_in_place_of_the_earlier_one(world: World, k
     assert world.incident(earlier).status is IncidentStatus.OPEN
 
 
+async def test_what_rang_before_the_clock_was_set_back_does_not_replace_what_rings_since(world: World):
+    """It only seems to be later. The reminder rings in its place, also once the clock has caught up."""
+    before = world.sent(claimed_at=START + timedelta(hours=2))
+    reminder = world.sent(world.incident(before), claimed_at=START + timedelta(seconds=9))
+    for time in ({"seconds": 9}, {"hours": 2}):
+        await world.later(**time)
+        assert [message.brief.notification_id for _, message in world.service.told] == [before.id]
+    assert (world.now(before).follow_at is None, world.now(reminder).follow_at is None) == (True, False)
+
+
 async def test_who_answered_just_before_a_later_message_came_is_heard(world: World):
     """They see the later one ring, and have done enough."""
     earlier = world.sent()

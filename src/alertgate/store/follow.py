@@ -45,6 +45,9 @@ _IS_ENDED = and_(
         _of_other.c.status == constant(IncidentStatus.OPEN),
     ),
 )
+_NOW = bindparam("now", type_=_n.follow_at.type)
+_LATEST = bindparam("latest", type_=_n.claimed_at.type)
+"""What was claimed after that was claimed before the clock was set back."""
 _IS_REPLACED = and_(  # not before the later one rings: it may fail
     _n.channel.in_([constant(each) for each in sorted(RINGING)]),
     exists().where(
@@ -53,7 +56,9 @@ _IS_REPLACED = and_(  # not before the later one rings: it may fail
         _other.c.address == _n.address,
         _other.c.status == constant(NotificationStatus.SENT),
         _other.c.receipt.is_not(None),
-        _other.c.claimed_at > _n.claimed_at,
+        _other.c.follow_at.is_not(None),  # it wasn't replaced itself, before the clock was set back
+        _other.c.claimed_at <= _LATEST,
+        or_(_other.c.claimed_at > _n.claimed_at, _n.claimed_at > _LATEST),
     ),
 )
 _IS_OPEN_AGAIN = and_(  # what was on its way when somebody took it says so by now, too
@@ -62,7 +67,6 @@ _IS_OPEN_AGAIN = and_(  # what was on its way when somebody took it says so by n
 _IS_IN_A_DIGEST = exists().where(
     _other.c.channel == _n.channel, _other.c.receipt == _n.receipt, _other.c.address == _n.address, _other.c.id != _n.id
 )
-_NOW = bindparam("now", type_=_n.follow_at.type)
 _DUE = (
     select(
         *COLUMNS,
@@ -129,7 +133,13 @@ def due(
     The services of the channels in `settling` are told at once when nobody needs to answer any more. What was sent on
     other channels waits for a process that has them.
     """
-    bound = {"now": now, "most": most, "channels": list(channels), "settling": list(settling)}
+    bound = {
+        "now": now,
+        "latest": now + leases.CLOCK_SKEW,
+        "most": most,
+        "channels": list(channels),
+        "settling": list(settling),
+    }
     rows: Iterable[Any] = connection.execute(_DUE, bound)
     return [
         Due(Notification(*values), bool(is_ended), bool(is_replaced), bool(again))
