@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alertgate.model import Alert, Incident, IncidentStatus, Severity, worst
+from alertgate.model import Alert, Incident, IncidentStatus, Severity, Source, worst
 from alertgate.policy.matchers import Subject
 from alertgate.policy.silences import Silences
 from alertgate.silence import Silence
@@ -15,7 +15,7 @@ from alertgate.store.open_incidents import Brief, Telling
 MOST_COUNTED = 10_000
 """Incidents; where there are more, that is said."""
 MOST_COMPARED = 10_000
-"""How often an incident is compared with a silence; beyond that, what isn't looked at counts as not silenced."""
+"""How often a kind of incident is compared with a silence; beyond that, what isn't looked at counts as not silenced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +73,15 @@ def _silenced(
 ) -> set[str]:
     """Return the ids of those that a silence is known to hold, the worst looked at first."""
     by_device = any(each.device or each.source for each in lasting)
-    judge, held, kinds = Silences(lasting), set[str](), set[Subject]()
+    judge, held, kinds = Silences(lasting), set[str](), dict[tuple[str, Severity, Source, str | None], bool]()
     for each in found if lasting else ():
         device = each.device if by_device else None
-        kind = Subject(each.event, each.severity, each.source, device, device_name(device))
-        if kind not in kinds and len(kinds) * len(lasting) >= MOST_COMPARED:
-            break
-        kinds.add(kind)
-        if judge.judge(kind, now).until:
+        kind = each.event, each.severity, each.source, device
+        if kind not in kinds:
+            if len(kinds) * len(lasting) >= MOST_COMPARED:
+                break
+            kinds[kind] = judge.judge(Subject(*kind, device_name(device)), now).until is not None
+        if kinds[kind]:
             held.add(each.id)
     return held
 
