@@ -102,7 +102,7 @@ def test_a_bare_ok_is_not_guessed(chats: Chats):
     """Two things are open."""
     for number in (10, 11):
         chats.tell(f"42:{number}", new_incident(key=f"k{number}"))
-    assert chats.say("ok") == words.WHICH.format("WARNING d: e; WARNING d: e", "")
+    assert chats.say("ok") == words.WHICH.format("WARNING d: e; WARNING d: e", "", words.REPLY)
     assert chats.done == []
 
 
@@ -129,7 +129,7 @@ def test_a_bare_ok_takes_nothing_that_its_writer_may_not_mean(chats: Chats, ende
     """
     chats.tell("42:11", new_incident(key="leak", event="leak", severity=Severity.CRITICAL))
     chats.tell("42:12", new_incident(key="door", event="door", **ended))
-    asked = words.WHICH.format("CRITICAL d: leak", words.NO_LONGER.format("WARNING d: door"))
+    asked = words.WHICH.format("CRITICAL d: leak", words.NO_LONGER.format("WARNING d: door"), words.REPLY)
     assert chats.say("ok", written_at=written_at, heard_at=heard_at) == asked
     assert chats.say("snooze", written_at=written_at, heard_at=heard_at) == asked
     assert chats.done == []
@@ -143,7 +143,7 @@ def test_a_bare_ok_that_crosses_a_rise_is_not_guessed(chats: Chats):
     rose_at = START + timedelta(minutes=2)
     chats.tell("42:11", leak, shown="a warning")
     chats.tell("42:12", leak, sent_at=rose_at)
-    asked = words.WHICH.format("CRITICAL d: leak", "")
+    asked = words.WHICH.format("CRITICAL d: leak", "", words.REPLY)
     assert chats.say("ok", written_at=rose_at + timedelta(seconds=1)) == asked
     assert chats.done == []
     reminder = chats.tell("42:13", leak, sent_at=rose_at + MOMENT)
@@ -185,6 +185,19 @@ def test_a_digest_is_not_answered(chats: Chats):
     assert chats.say("ok", reply_to=10) == words.MANY_IN_ONE
     chats.tell("42:20", new_incident(key="k"), shown=None)
     assert chats.say("ok", reply_to=20) == words.MANY_IN_ONE
+    assert chats.done == []
+
+
+@pytest.mark.parametrize(("has_own", "how"), [(False, words.TOGETHER), (True, f"{words.REPLY} {words.TOGETHER}")])
+def test_who_answers_a_digest_hears_of_its_link(chats: Chats, has_own, how):
+    """There is no message of each that it tells of, to which one could reply."""
+    for number in range(2):
+        chats.tell("42:10", new_incident(key=f"k{number}"), shown=None)
+    if has_own:
+        chats.tell("42:9", new_incident(key="own"))
+    listed = "; ".join(["WARNING d: e"] * (3 if has_own else 2))
+    assert chats.say("ok") == words.WHICH.format(listed, "", how)
+    assert all("link" in said for said in (how, words.MANY_IN_ONE))
     assert chats.done == []
 
 

@@ -16,11 +16,10 @@ from alertgate.store import Connection, follow, incidents, notifications
 SNOOZED = "Snoozed for an hour. Then it starts anew."
 UNKNOWN = "Nothing was done: alertgate doesn't know this message any more."
 STRANGER = "Nothing was done: this chat isn't told by alertgate any more."
-MANY_IN_ONE = "Nothing was done: that message tells of several things. Answer the message of each, or use the link."
-WHICH = (
-    "Nothing was done, because it isn't sure what you mean. Open here: {}.{} Reply to the message that you mean, or "
-    "press its button."
-)
+MANY_IN_ONE = "Nothing was done: that message tells of several things. Answer them by its link, or in the console."
+WHICH = "Nothing was done, because it isn't sure what you mean. Open here: {}.{} {}"
+REPLY = "Reply to the message that you mean, or press its button."
+TOGETHER = "What was told in one message with others is answered by its link, or in the console."
 NO_LONGER = " No longer: {}."
 """What ended, or was taken, a moment ago."""
 MOST_LISTED = 6
@@ -109,11 +108,14 @@ class TelegramAnswers:
         return self._answer(connection, chosen.newest, act, said, now)
 
     def _asked(self, told: Sequence[Told], written_at: datetime, who: str) -> Heard:
-        going_on = [self._name(each.incident) for each in told if each.is_open]
+        meant = [each for each in told if each.is_open]
+        how = [REPLY] if any(each.is_alone for each in meant) else []
+        how += [] if all(each.is_alone for each in meant) else [TOGETHER]
+        going_on = [self._name(each.incident) for each in meant]
         listed, more = "; ".join(going_on[:MOST_LISTED]), len(going_on) - MOST_LISTED
         ended = [self._name(each.incident) for each in told if each.ended_since(written_at - MOMENT, who)]
         no_longer = NO_LONGER.format("; ".join(ended[:MOST_LISTED])) if ended else ""
-        return Heard(WHICH.format(f"{listed}; and {more} more" if more > 0 else listed, no_longer))
+        return Heard(WHICH.format(f"{listed}; and {more} more" if more > 0 else listed, no_longer, " ".join(how)))
 
     def _name(self, incident: Incident) -> str:
         return in_short(incident, self._device_name(incident.device))
