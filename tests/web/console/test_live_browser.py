@@ -154,6 +154,28 @@ async def test_a_page_says_since_when_it_isn_t_live_and_catches_up(service: Runn
         await becomes(page, "document.getElementById('live').textContent === 'Live.'")
 
 
+async def test_a_page_whose_stream_was_cut_is_live_only_once_the_next_one_speaks(service: Running):
+    """The browser has connected again, and nobody knows yet whether changes are seen. An earlier fetch ends now."""
+    hint = """stream.onmessage({ data: '{"topics": ["incidents"], "open": 0}' })"""
+    async with opened(service) as page:
+        await page.evaluate("""() => {
+          window.EventSource = class extends EventTarget {
+            static OPEN = 1;
+            static CLOSED = 2;
+            readyState = 1;
+            constructor() { super(); window.stream = this; }
+            close() {}
+          };
+          dispatchEvent(new Event("online"));
+        }""")
+        said = """document.querySelector("#verdict .verdict").textContent = "ALL IS WELL" """
+        await page.evaluate(f"{said}; {hint}; stream.readyState = 0; stream.onerror(); stream.readyState = 1")
+        await becomes(page, "document.querySelector('#verdict .verdict').textContent.includes('no mail server is set')")
+        assert re.match(NOT_LIVE, await page.text_content("#live"))
+        await page.evaluate(hint)
+        await becomes(page, "document.getElementById('live').textContent === 'Live.'")
+
+
 async def test_whoever_is_signed_out_elsewhere_comes_to_the_sign_in(service: Running):
     """And back to the same page afterwards."""
     async with browser() as page:

@@ -39,6 +39,7 @@ if (state) {
       else heardAt = Date.now();
     };
     stream.onerror = () => {
+      isTold = false;
       lost();
       if (stream.readyState !== EventSource.CLOSED) return; // the browser tries again
       disconnect();
