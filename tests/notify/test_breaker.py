@@ -245,9 +245,10 @@ def test_all_that_were_asked_to_wait_are_waited_for():
     assert state.room(4, 0, at - timedelta(hours=1)) == Room(1, probe=True)  # the clock was set back
 
 
+@pytest.mark.parametrize("works", [trusted, lambda state, at: rehearsed(state, Sent("it answers"), at, 0.5)])
 @pytest.mark.parametrize("failed", [HICCUP, Transient(Reason.CONNECTION, "no network")])
-def test_a_rehearsal_does_not_end_the_pause_of_who_asked_to_wait(failed):
-    """Nothing waits any more for who failed beside it, so the channel is rehearsed: only the others go then."""
+def test_that_a_channel_works_does_not_end_the_pause_of_who_asked_to_wait(failed, works):
+    """It works elsewhere, or nothing waits any more for who failed beside it, and a rehearsal is answered."""
     state = ChannelState()
     for _ in range(PATIENCE):
         state = attempted(state, HICCUP, START, THERE)
@@ -255,7 +256,7 @@ def test_a_rehearsal_does_not_end_the_pause_of_who_asked_to_wait(failed):
     state = attempted(state, failed, START, THERE)
     at = START + timedelta(minutes=1)
     assert state.room(4, 0, at).without == {HERE.address}
-    state = rehearsed(state, Sent("it answers"), at, 0.5)
+    state = works(state, at)
     assert (state.up, state.in_doubt, state.probe_at) == (False, True, START + DAY)
     assert (state.admits(HERE.address), state.admits(THERE.address)) == (False, True)
     joined = attempted(state, HICCUP, at, THERE)

@@ -168,7 +168,12 @@ def after(state: ChannelState, weighed: Weighed, now: datetime, chance: float) -
 
 
 def trusted(state: ChannelState, now: datetime) -> ChannelState:
-    """Return the state of a channel that was paused, and works for another process: one more failure pauses it."""
+    """Return the state of a channel that was paused, and works, as for another process: one more failure pauses it.
+
+    It stays paused for those in doubt whose services asked to wait longer.
+    """
+    if waiting := _for_who_asked_to_wait(state, now):
+        return waiting
     ended = replace(state, paused_at=None, probe_at=None, in_doubt=False, resumed_at=now, tried=(), failing=NOBODY)
     return replace(ended, failures=PATIENCE - 1)
 
@@ -190,13 +195,13 @@ def rehearsed(state: ChannelState, outcome: Outcome, now: datetime, chance: floa
     says_too_little = state.reason in SEEN_LATE and now - failed_at < DOUBTED
     if outcome.reason is Reason.INTERNAL or says_too_little:
         return _with_next_probe(probed, now, chance)
-    return _waiting_for_who_asked(state, now) or trusted(state, now)
+    return trusted(state, now)
 
 
-def _waiting_for_who_asked(state: ChannelState, now: datetime) -> ChannelState | None:
-    """Return the state of a channel that works, paused for those in doubt whose services asked to wait longer, if any.
+def _for_who_asked_to_wait(state: ChannelState, now: datetime) -> ChannelState | None:
+    """Return the state of a channel that is paused for those in doubt alone whose services asked to wait, if any did.
 
-    The end of its pause would make their messages due, and their answers pause it again.
+    The end of its pause would make their messages due, and their answers would pause it again.
     """
     waiting = state.asked_to_be_left(now) & state.evidence.in_doubt
     if not waiting:

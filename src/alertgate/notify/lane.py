@@ -192,7 +192,7 @@ class Lane:
         return waited <= self._times.queued_within and timedelta(0) <= age <= limit
 
     def trust(self, now: datetime) -> None:
-        """End the pause, because another process has sent something on the channel; one more failure begins it anew."""
+        """Trust the paused channel, because another process has sent something on it."""
         self._become(trusted(self.state, now))
 
     def rehearse(self) -> None:
