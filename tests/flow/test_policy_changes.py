@@ -26,8 +26,7 @@ MOVED = Person("owner", (Contact(ChannelName.EMAIL, "moved@example.com"),), BERL
 AT_NIGHT = datetime(2026, 11, 23, 23, tzinfo=BERLIN)
 PARTNER = policy((person("partner"),), (escalation("home", step("partner")),))
 
-
-@pytest.mark.parametrize(
+TOLD_BY_ANOTHER = pytest.mark.parametrize(
     ("before", "after", "told"),
     [
         (OWNER, PARTNER, "partner"),
@@ -37,6 +36,10 @@ PARTNER = policy((person("partner"),), (escalation("home", step("partner")),))
     ],
     ids=["somebody else", "another address", "the first file", "the file is forgotten"],
 )
+"""A policy, the one that follows it, and who is told by that."""
+
+
+@TOLD_BY_ANOTHER
 async def test_what_is_open_is_told_to_whom_the_new_policy_names(make_settings, database, before, after, told):
     """Once, if nobody whom it names knows; and they hear of what comes then, and of the end."""
     async with household(make_settings, before, START, database) as home, home.running():
@@ -193,16 +196,7 @@ async def test_what_is_over_is_not_open_again_because_a_sleeper_is_gone(make_set
         assert await home.sleeps(600) == []
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "told"),
-    [
-        (OWNER, PARTNER, "partner"),
-        (OWNER, policy((MOVED,), (BY_OWNER,)), "moved"),
-        (SETTINGS, OWNER, "owner"),
-        (OWNER, SETTINGS, "ann"),
-    ],
-    ids=["somebody else", "another address", "the first file", "the file is forgotten"],
-)
+@TOLD_BY_ANOTHER
 async def test_what_waits_for_whom_the_new_policy_leaves_out_is_told_to_others(
     make_settings, database, before, after, told
 ):
