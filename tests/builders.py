@@ -1,11 +1,14 @@
 """Builders of alerts, incidents and notifications, and the settings of property tests."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+from sqlalchemy import Connection, text
 
 from alertgate.ids import new_id
 from alertgate.model import (
@@ -21,6 +24,7 @@ from alertgate.model import (
     Signal,
     Source,
 )
+from alertgate.store.engine import Store
 from tests.fakes import START
 
 DOOR = "3f002b000000000000000000"
@@ -32,6 +36,18 @@ for_any = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def examples(usual: int) -> int:
     """Return how many examples a costly property searches: the profile's share of the usual number."""
     return max(1, usual * settings().max_examples // 100)
+
+
+@contextmanager
+def one_life(store: Store) -> Iterator[Connection]:
+    """Open a transaction for the whole life of a state machine.
+
+    It may rest for longer than the five seconds after which PostgreSQL ends those of the gate: on a busy machine.
+    """
+    with store.transaction() as connection:
+        if store.dialect == "postgresql":
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        yield connection
 
 
 _ALERT = Alert(

@@ -49,7 +49,7 @@ from alertgate.store.leases import Finish
 from alertgate.store.tables import notifications
 from alertgate.store.untold import IS_GIVEN_UP
 from alertgate.uuid7 import uuid7
-from tests.builders import examples, for_any, new_alert
+from tests.builders import examples, for_any, new_alert, one_life
 from tests.fakes import START
 
 RULES = GroupingRules(timedelta(minutes=5), timedelta(minutes=30))
@@ -96,7 +96,7 @@ class Life(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.transaction = ExitStack()
-        self.connection = self.transaction.enter_context(self.store.transaction())
+        self.connection = self.transaction.enter_context(one_life(self.store))
         self.recorder = Recorder(RULES, Directory.of(CONTACTS), self.new_id)
         self.actions = IncidentActions(Directory.of(CONTACTS), RULES.interval, self.new_id)
         self.claimer = Claimer(

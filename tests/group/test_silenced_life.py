@@ -54,7 +54,7 @@ from alertgate.store.tables import escalations as escalation_table
 from alertgate.store.tables import incidents as incident_table
 from alertgate.store.tables import notifications as notification_table
 from alertgate.uuid7 import uuid7
-from tests.builders import examples, for_any, new_alert
+from tests.builders import examples, for_any, new_alert, one_life
 from tests.fakes import START
 from tests.policies import escalation, person, policy, step
 
@@ -110,7 +110,7 @@ class SilencedLife(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.transaction = ExitStack()
-        self.connection = self.transaction.enter_context(self.store.transaction())
+        self.connection = self.transaction.enter_context(one_life(self.store))
         directory = Directory(lambda: self.policy, {ChannelName.EMAIL})
         escalator = Escalator(directory)
         self.recorder = Recorder(RULES, directory, self.new_id)

@@ -45,7 +45,7 @@ from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 from alertgate.store.tables import notifications
 from alertgate.uuid7 import uuid7
-from tests.builders import examples, for_any, new_alert
+from tests.builders import examples, for_any, new_alert, one_life
 from tests.flow.household import MINUTE, escalation, person, policy, route, step
 
 EVENING = datetime(2026, 11, 23, 21, 0, tzinfo=ZoneInfo("Europe/Berlin"))
@@ -85,7 +85,7 @@ class Lives(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.transaction = ExitStack()
-        self.connection = self.transaction.enter_context(self.store.transaction())
+        self.connection = self.transaction.enter_context(one_life(self.store))
         self.ids, self.now, self.policy, self.said = count(), EVENING, POLICIES[0], list[Said]()
         self.left: dict[str, datetime] = {}
         """When somebody was last taken out of the policy: what changed meanwhile isn't told to them."""
@@ -175,12 +175,13 @@ class Lives(RuleBasedStateMachine):
         self.check_reminded()
 
     def check_reminded(self) -> None:
-        """Whoever has what is critical excepted from their night is told of it while others are reminded of it."""
+        """Whoever has what is critical excepted from their night is told of it when others are to be reminded of it."""
         now = [each for each in self.said if each.at == self.now and each.notification.kind is Kind.REMINDER]
         for said in now:
             if said.incident.severity is Severity.CRITICAL:
                 n = notifications.c
                 waits = select(n.kind).where(n.status == "pending", n.hold == Hold.QUIET_HOURS)
+                waits = waits.where(n.created_at < said.notification.created_at)
                 owner = waits.where(n.address == "owner@example.com", n.incident_id == said.incident.id)
                 assert self.connection.execute(owner).all() == [], said
 

@@ -41,7 +41,7 @@ from alertgate.store.engine import Store
 from alertgate.store.leases import Finish
 from alertgate.store.tables import notifications
 from alertgate.uuid7 import uuid7
-from tests.builders import examples, for_any, new_alert
+from tests.builders import examples, for_any, new_alert, one_life
 from tests.fakes import START
 
 EMAIL = ChannelName.EMAIL
@@ -69,7 +69,7 @@ class Outages(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.transaction = ExitStack()
-        self.connection = self.transaction.enter_context(self.store.transaction())
+        self.connection = self.transaction.enter_context(one_life(self.store))
         self.ids = count()
         targets = [(EMAIL, address) for address in ADDRESSES]
         directory, flood_rules = Directory.of(targets), FloodRules(self.flood_limit, RULES.interval)
