@@ -139,10 +139,10 @@ class Model:
         due = max(found, hears_since + every / 2) if found else None
         return due if due and due <= self.now and self.somebody_hears(self.audience, self.now) else None
 
-    def tell(self, names: tuple[str, ...], word: str) -> None:
-        """Tell those who are awake; the others hear it at the end of their quiet hours."""
+    def tell(self, names: tuple[str, ...], word: str, knowing: tuple[str, ...] = ()) -> None:
+        """Tell those who are awake and don't know; the others hear it at the end of their quiet hours."""
         for name in names:
-            for each in self.behind((name,), self.opening(self.now)):
+            for each in set(self.behind((name,), self.opening(self.now))).difference(knowing):
                 if self.is_quiet(each, self.now) or not self.is_open(self.now):
                     self.held.setdefault(name, word)
                 else:
@@ -172,7 +172,7 @@ class Model:
                 awake = tuple(name for name in self.audience if not self.is_quiet(name, self.now))
                 self.tell(awake, f"reminder {self.reminders}")
             elif step:
-                first = self.step_at is None
+                first, knowing = self.step_at is None, self.stand_ins if self.step == 0 else ()
                 _, word, self.step, names = step
                 self.stand_ins = names if self.step == 0 else ()
                 self.step_at = self.opening(self.now)
@@ -180,7 +180,7 @@ class Model:
                 while not self.somebody_hears(waited_for, self.step_at):
                     self.step_at += MINUTE
                 self.reminded_at = self.step_at if first else self.reminded_at
-                self.tell(names, word)
+                self.tell(names, word, knowing)
             else:
                 break
 
