@@ -1,10 +1,14 @@
 """A fleet whose devices speak as a test says, and the watch of it on a real store; time passes at once."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from hypothesis.stateful import RuleBasedStateMachine
 from sqlalchemy import func, select
 
 from alertgate.accept.device_reports import DeviceReporter
@@ -21,12 +25,14 @@ from alertgate.policy.devices import DeviceRule
 from alertgate.policy.people import recipients
 from alertgate.policy.policy import Policy
 from alertgate.rules import GroupingRules, SeverityRules
+from alertgate.settings_load import load
 from alertgate.store import alerts, escalations, incidents, rows
 from alertgate.store import device_watch as watch_rows
 from alertgate.store.device_tables import devices
 from alertgate.store.device_watch import Watching
 from alertgate.store.engine import Store
 from alertgate.store.pages import Wanted
+from tests.conftest import PARTICLE, copy_template
 from tests.fakes import FakeClock
 
 RULES = GroupingRules(interval=timedelta(minutes=5), resolve_after=timedelta(minutes=30))
@@ -201,3 +207,23 @@ class Fleet:
     def said(self) -> list[Alert]:
         """Return what the watch said, oldest first."""
         return self.store.read_now(lambda c: list(alerts.page(c, Wanted(source=Source.WATCH), None, 1000)))[::-1]
+
+
+class FleetLife(RuleBasedStateMachine):
+    """The life of a fleet on a store of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.directory = TemporaryDirectory()
+        made = load(None, particle_webhook_secret=PARTICLE, data_dir=Path(self.directory.name))
+        copy_template(made)
+        self.store = Store(made)
+        self.store.open(exclusive=True)
+        self.fleet = Fleet(self.store, FakeClock())
+
+    def teardown(self) -> None:
+        """Close the store."""
+        self.store.close()
+        self.loop.close()
+        self.directory.cleanup()

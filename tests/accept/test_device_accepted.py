@@ -1,16 +1,13 @@
 """Whatever devices send, in whatever order it comes: the register and the watch say of them what the events say."""
 
-import asyncio
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from alertgate.accept.intake import IntakeContext
 from alertgate.accept.particle import understand
@@ -19,13 +16,9 @@ from alertgate.ids import Ids
 from alertgate.model import Severity
 from alertgate.policy.devices import DIAGNOSTICS, STATUS
 from alertgate.rules import SeverityRules
-from alertgate.settings_load import load
-from alertgate.store.engine import Store
-from tests.accept.device_fleet import MINUTE, Fleet, device_id
+from tests.accept.device_fleet import MINUTE, FleetLife, device_id
 from tests.accept.device_fleet import rule as device_rule
 from tests.builders import examples
-from tests.conftest import PARTICLE, copy_template
-from tests.fakes import FakeClock
 
 DEVICES = range(3)
 """Too few for a wide silence."""
@@ -70,26 +63,13 @@ class Modelled:
         return DeviceState.FINE if self.seen_at else DeviceState.UNKNOWN
 
 
-class Accepted(RuleBasedStateMachine):
+class Accepted(FleetLife):
     """Events are understood and recorded as they are when a webhook brings them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.directory = tempfile.TemporaryDirectory()
-        made = load(None, particle_webhook_secret=PARTICLE, data_dir=Path(self.directory.name))
-        copy_template(made)
-        self.store = Store(made)
-        self.store.open(exclusive=True)
-        self.fleet = Fleet(self.store, FakeClock())
         self.new_id = Ids(None)
         self.sent: list[tuple[int, Mapping[str, str]]] = []
-
-    def teardown(self) -> None:
-        """Close the store."""
-        self.store.close()
-        self.loop.close()
-        self.directory.cleanup()
 
     @initialize()
     def load(self) -> None:

@@ -1,23 +1,16 @@
 """Whatever the order of signs of life, downtimes, clock changes and reloads: silent is who didn't speak in time."""
 
-import asyncio
-import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from alertgate.policy.devices import SHORTEST_GRACE
-from alertgate.settings_load import load
-from alertgate.store.engine import Store
-from tests.accept.device_fleet import MINUTE, Fleet, device_id
+from tests.accept.device_fleet import MINUTE, FleetLife, device_id
 from tests.accept.device_fleet import rule as device_rule
 from tests.builders import examples
-from tests.conftest import PARTICLE, copy_template
-from tests.fakes import FakeClock
 
 DEVICES = range(4)
 """Too few for a wide silence."""
@@ -42,26 +35,13 @@ class Modelled:
         return self.quiet - self.until_offline >= self.every + max(self.every / 4, SHORTEST_GRACE)
 
 
-class Watched(RuleBasedStateMachine):
+class Watched(FleetLife):
     """The watch on a real store beside the model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.directory = tempfile.TemporaryDirectory()
-        made = load(None, particle_webhook_secret=PARTICLE, data_dir=Path(self.directory.name))
-        copy_template(made)
-        self.store = Store(made)
-        self.store.open(exclusive=True)
-        self.fleet = Fleet(self.store, FakeClock())
         self.model = {number: Modelled() for number in DEVICES}
         self.was_set_back = False
-
-    def teardown(self) -> None:
-        """Close the store."""
-        self.store.close()
-        self.loop.close()
-        self.directory.cleanup()
 
     def look(self) -> None:
         """Let the watch look."""

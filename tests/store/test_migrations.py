@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 from alertgate.accept import generic, particle
 from alertgate.accept.intake import IntakeContext
@@ -188,6 +188,27 @@ def test_a_migration_waits_for_a_write_of_another_replica(first_schema, database
     assert store.read_now(lambda c: incidents.get(c, "incident-1")) is None
     store.close()
     engine.dispose()
+
+
+def test_a_migration_may_rest_between_two_statements(first_schema, database):
+    """For longer than a write: a small machine turns many rows into others, and loads alembic for seconds."""
+    if not database:
+        pytest.skip("SQLite ends no transaction that rests")
+    found = []
+
+    def note(connection, _cursor, statement, *_):
+        if "CREATE TABLE silences" in statement:
+            raw = connection.connection.driver_connection
+            found.extend(raw.execute("SHOW idle_in_transaction_session_timeout").fetchone())
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        store = Store(first_schema)
+        store.open(exclusive=True)
+        store.close()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert found == ["10min"]
 
 
 def test_the_first_schema_can_be_restored(first_schema, database):

@@ -105,10 +105,10 @@ class Directory:
 
         None while the policy can't be read, or any contact's address isn't known: it may be one of them.
         """
+        found = set(addresses).difference(address for _, address in self._index())
         contacts = (contact for person in self.policy.people.values() for contact in person.contacts)
-        if self.policy.stands_in or not all(map(self.target, contacts)):
-            return set()
-        return set(addresses).difference(address for _, address in self._index())
+        is_known = not self.policy.stands_in and (not found or all(map(self.target, contacts)))
+        return found if is_known else set()
 
     def _index(self) -> Mapping[Target, tuple[Person, ...]]:
         policy, secrets = self.policy, self._secrets()

@@ -126,8 +126,10 @@ class Releaser:
         if first is None or incident.status is IncidentStatus.ACKNOWLEDGED:
             return ()
         if incident.status is IncidentStatus.RESOLVED:
-            announced = () if is_told else self._escalator.start(incident, now).announcements
-            return announced if is_told or any(each.tellings for each in announced) else None
+            if is_told:
+                return ()
+            announced = self._escalator.start(incident, now).announcements
+            return announced if any(each.tellings for each in announced) else None
         escalation, silenced = self._escalator.escalation_of(incident, runs), self._escalator.silenced_until(incident)
         via = first.via or first.person or ""
         found = release(self._escalator.policy, escalation.name, via, incident.severity, now, silenced)

@@ -165,7 +165,7 @@ def waited_for(connection: Connection, planned_before: datetime) -> set[str]:
 
 def waiting_for(connection: Connection, addresses: Collection[str], planned_before: datetime) -> list[str]:
     """Return the ids of what waits for these so, oldest first."""
-    query = select(_n.id).where(*_WAITS, _n.created_at < planned_before).order_by(_n.id)
+    query = select(_n.id).where(*_WAITS, _n.created_at < planned_before)
     found = (connection.execute(query.where(_n.address.in_(some))).scalars() for some in portions(addresses))
     return sorted(id_ for some in found for id_ in some)
 

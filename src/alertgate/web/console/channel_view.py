@@ -139,11 +139,7 @@ def _card(name: ChannelName, facts: Facts, contacts: int) -> ChannelCard:
     return ChannelCard(
         name=name,
         state=state_word(name, state),
-        color="critical"
-        if state is None or not known.up
-        else "warning"
-        if name is ChannelName.OUTBOX and contacts
-        else "over",
+        color=_color(name, state, contacts),
         paused_at=known.paused_at,
         for_some=known.in_doubt,
         probe_at=known.probe_at,
@@ -159,6 +155,12 @@ def _card(name: ChannelName, facts: Facts, contacts: int) -> ChannelCard:
         proofs=tuple((proof.value, number) for proof in Proof if (number := proofs.get(proof, 0))),
         outstanding=facts.outstanding.get(name, 0),
     )
+
+
+def _color(name: ChannelName, state: ChannelState | None, contacts: int) -> str:
+    if state is None or not state.up:
+        return "critical"
+    return "warning" if name is ChannelName.OUTBOX and contacts else "over"
 
 
 def state_word(name: ChannelName, state: ChannelState | None) -> str:
