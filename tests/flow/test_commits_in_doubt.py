@@ -14,13 +14,16 @@ from alertgate.store import Connection, escalations
 from tests.conftest import API_BEARER, BEARER
 from tests.cut_commits import Cut, Cutter, cutter
 from tests.fakes import START, until
-from tests.flow.household import Household, household, said
-from tests.flow.test_escalations import HOUSE
+from tests.flow.household import MINUTE, Household, escalation, household, person, policy, said, step
 
 pytestmark = pytest.mark.postgres
 
 RELEASED_AFTER = 11.0
 """Seconds after which the gate releases what it has claimed and isn't sending: the answer to that commit was lost."""
+PEOPLE = (person("owner"), person("partner"), person("neighbour"))
+HOME = escalation("home", step("owner", "partner"), step("neighbour", after=30), repeat_every=25 * MINUTE)
+HOUSE = policy(PEOPLE, (HOME,))
+"""Its times are so far from each other that what is cut off, ten seconds each, brings no further reminder."""
 OPENING = "WARNING A new alert."
 REMINDER = "WARNING #st reminder, open for # min: nobody has acknowledged it."
 HANDOFF = "WARNING Nobody has acknowledged it: owner and partner were told."
@@ -86,7 +89,7 @@ class Leak:
     async def happens(self) -> None:
         """Tell it from its beginning to its end."""
         alert_id = await self.publish("water")
-        await self.passes(minutes=6)
+        await self.passes(minutes=26)
         await self.passes(minutes=5)
         service = self.home.service
         path = f"/api/incidents/{(await service.trail(alert_id))['incident']['id']}/acknowledge"
@@ -164,7 +167,7 @@ def leak_with(make_settings, postgres_database, proxy, monkeypatch):
         async with household(make_settings, HOUSE, START, database) as home, home.running():
             leak = Leak(home)
             proxy.decide = decide
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(300):
                 await leak.happens()
             proxy.decide = lambda _: Cut.NOT
         sent = Counter((mail.to, mail.mail["Message-ID"]) for mail in home.sink.messages)
