@@ -34,6 +34,11 @@ class FakeClock:
     def move(self, **amount: float) -> None:
         self.time += timedelta(**amount)
 
+    def set_forward(self, **amount: float) -> None:
+        """Set the time forward; the monotonic one doesn't go on, as while a computer sleeps."""
+        self.time += timedelta(**amount)
+        self.behind -= timedelta(**amount)
+
     def set_back(self, **amount: float) -> None:
         """Set the time back; the monotonic one goes on."""
         self.time -= timedelta(**amount)

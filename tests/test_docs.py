@@ -18,7 +18,7 @@ from alertgate.errors import ConfigError
 from alertgate.id_kind import IdKind
 from alertgate.model import Kind
 from alertgate.notify.channels.base import CHANNEL_WIDE, Reason
-from alertgate.own_events import Hint
+from alertgate.own_events import AWAY_EVENT, Hint
 from alertgate.prove.troubles import Trouble
 from alertgate.settings_load import load
 from alertgate.telemetry import MALFORMED_REQUEST
@@ -200,10 +200,10 @@ def test_every_reason_of_a_failure_is_documented():
 
 
 def test_every_own_incident_is_documented():
-    """docs/operations.md has one row for each trouble and each hint, and no other."""
+    """docs/operations.md has one row for each trouble, each hint, and the time away, and no other."""
     page = _text(ROOT / "docs" / "operations.md")
     rows = re.findall(r"^\| `(alertgate/[a-z-]+)` \|", page, re.MULTILINE)
-    assert sorted(rows) == sorted([*Trouble, *Hint])
+    assert sorted(rows) == sorted([*Trouble, *Hint, AWAY_EVENT])
 
 
 def test_changelog_has_an_unreleased_section():

@@ -123,7 +123,9 @@ def open_gate(
         recorder=recorder,
         own_alerts=own_alerts,
         watch=watch,
-        device_watch=assembly.device_watch(store, recorder, directory, settings, clock, ids, names, deliverer.wake),
+        device_watch=assembly.device_watch(
+            store, recorder, directory, settings, clock, ids, metrics, names, deliverer.wake
+        ),
         volume=Volume(clock, lambda: watch.is_disk_low, stored=most_stored),
         failed_senders=FailedSenders(own_alerts, clock, secrets.token_bytes(16)),
         actions=actions,

@@ -236,13 +236,14 @@ def device_watch(
     settings: Settings,
     clock: Clock,
     ids: Ids,
+    metrics: Metrics,
     device_name: DeviceNames,
     wake: Callable[[], None],
 ) -> DeviceWatch:
     """Return what watches the devices."""
     reporter = DeviceReporter(recorder, directory, ids, settings.severities, device_name.configured)
     turn = Turn(reporter, _owner(store), settings.grouping.interval, ids)
-    return DeviceWatch(store, turn, directory, clock, wake=wake, names=settings.devices)
+    return DeviceWatch(store, turn, directory, clock, metrics=metrics, wake=wake, names=settings.devices)
 
 
 def follower(

@@ -21,7 +21,9 @@ ABOUT_DELIVERY = frozenset({CHANNEL_EVENT, FAILED_EVENT, AUDIT_EVENT})
 """Events of own alerts that a channel which is away causes. By that channel they can't arrive while they are true."""
 CREDENTIALS_EVENT = "alertgate/credentials"
 """The event of its own alert that a sender's credential is wrong."""
-UNWATCHED = HINTS | {CREDENTIALS_EVENT}
+AWAY_EVENT = "alertgate/away"
+"""The event of its own alert that it couldn't accept any for a while, because it didn't run."""
+UNWATCHED = HINTS | {CREDENTIALS_EVENT, AWAY_EVENT}
 """Events of own alerts of which nobody says that they are over: their incidents end in silence."""
 
 

@@ -19,6 +19,7 @@ from alertgate.accept.record import Recorder
 from alertgate.config import Settings
 from alertgate.device import Device, DeviceState, VitalsHour
 from alertgate.ids import Ids
+from alertgate.metrics import LabelValues, Metrics
 from alertgate.model import Alert, ChannelName, Incident, IncidentStatus, Resolution, Source
 from alertgate.notify.directory import Directory
 from alertgate.policy.devices import DeviceRule
@@ -86,9 +87,9 @@ class Fleet:
         severities = SeverityRules(self.severities, Settings.model_fields["default_severity"].default)
         reporter = DeviceReporter(recorder, directory, ids, severities, self._name)
         turn = Turn(reporter, self.owner, RULES.interval, ids)
-        self.watch = DeviceWatch(
-            self.through or self.store, turn, directory, self.clock, wake=self._wake, names=self.names
-        )
+        metrics = Metrics("1", self.clock, LabelValues([], ["accepted"], [], [], [], []))
+        store = self.through or self.store
+        self.watch = DeviceWatch(store, turn, directory, self.clock, metrics=metrics, wake=self._wake, names=self.names)
 
     def _name(self, device: str | None) -> str | None:
         return self.names.get(device or "")
@@ -204,9 +205,9 @@ class Fleet:
         found = (each for each in self.incidents() if each.status is not IncidentStatus.RESOLVED)
         return sorted((each.event, each.device) for each in found)
 
-    def said(self) -> list[Alert]:
-        """Return what the watch said, oldest first."""
-        return self.store.read_now(lambda c: list(alerts.page(c, Wanted(source=Source.WATCH), None, 1000)))[::-1]
+    def said(self, source: Source = Source.WATCH) -> list[Alert]:
+        """Return what the watch said of devices, or of alertgate itself, oldest first."""
+        return self.store.read_now(lambda c: list(alerts.page(c, Wanted(source=source), None, 1000)))[::-1]
 
 
 class FleetLife(RuleBasedStateMachine):

@@ -1,12 +1,14 @@
 """Whatever the order of signs of life, downtimes, clock changes and reloads: silent is who didn't speak in time."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
+from alertgate.accept.device_watch import AWAY
+from alertgate.model import Source
 from alertgate.policy.devices import SHORTEST_GRACE
 from tests.accept.device_fleet import MINUTE, FleetLife, device_id
 from tests.accept.device_fleet import rule as device_rule
@@ -42,6 +44,7 @@ class Watched(FleetLife):
         super().__init__()
         self.model = {number: Modelled() for number in DEVICES}
         self.was_set_back = False
+        self.told_away: list[timedelta] = []
 
     def look(self) -> None:
         """Let the watch look."""
@@ -93,6 +96,8 @@ class Watched(FleetLife):
         self.fleet.clock.time += minutes * MINUTE
         self.fleet.start()
         self.look()
+        if minutes * MINUTE >= AWAY:
+            self.told_away.append(minutes * MINUTE)
 
     @precondition(lambda self: not self.was_set_back)
     @rule(hours=st.sampled_from([3, 1, 5]))
@@ -123,6 +128,13 @@ class Watched(FleetLife):
         self.look()
         silent = [("device/silent", device_id(n)) for n, each in self.model.items() if each.is_silent]
         assert [each for each in self.fleet.open() if each[0] == "device/silent"] == silent
+
+    @invariant()
+    def each_time_away_is_told_once(self) -> None:
+        """No other time is."""
+        said = [each.data for each in self.fleet.said(Source.ALERTGATE)]
+        times = [datetime.fromisoformat(each["until"]) - datetime.fromisoformat(each["since"]) for each in said]
+        assert times == self.told_away
 
 
 Watched.TestCase.settings = settings(

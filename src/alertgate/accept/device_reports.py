@@ -18,7 +18,7 @@ from alertgate.device import Device, DeviceState
 from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
 from alertgate.notify.directory import Directory
 from alertgate.notify.render.text import one_line
-from alertgate.own_events import WatchEvent
+from alertgate.own_events import AWAY_EVENT, WatchEvent
 from alertgate.policy.matchers import Subject
 from alertgate.policy.routes import first
 from alertgate.rules import SeverityRules
@@ -115,6 +115,21 @@ class DeviceReporter:
             self._alert(WatchEvent.NO_WEBHOOKS, each.device, said, "wide_over", now, over=True, whole_key=each.key)
             for each in rows.open_wide(connection)
         ]
+
+    def away(self, began_at: datetime, ended_at: datetime, now: datetime) -> Alert:
+        """Return that alertgate couldn't accept anything from then to then. It is over by now: nobody says so."""
+        return Alert(
+            id=self._new_id(now),
+            received_at=now,
+            source=Source.ALERTGATE,
+            status=AlertStatus.ACCEPTED,
+            signal=Signal.FIRING,
+            event=AWAY_EVENT,
+            severity=Severity.INFO,
+            incident_key=incident_key(Source.ALERTGATE, AWAY_EVENT),
+            message=device_words.away(began_at, ended_at, now, self._zone),
+            data={"since": began_at.isoformat(), "until": ended_at.isoformat()},
+        )
 
     def escalation(self, device: Device | None) -> str:
         """Return the escalation to which a wide silence would go if it were about this device alone, or about none."""

@@ -11,7 +11,7 @@ import structlog
 
 from alertgate.accept import device_health, device_watch, device_wide
 from alertgate.accept.device_reports import DeviceReporter
-from alertgate.accept.device_watch import Expectations, Looked, look
+from alertgate.accept.device_watch import Expectations, Listening, Looked, look
 from alertgate.accept.device_wide import LOOK, TOGETHER, Fleet, Overdue, Wide, WideReason
 from alertgate.accept.device_words import Rest
 from alertgate.device import Device, DeviceState, Downtime
@@ -74,33 +74,35 @@ class Turn:
         """Return whether this replica watches, or may."""
         return not is_others(rows.watching(connection), self._owner, now)
 
-    def begin(self, connection: Connection, listens_since: datetime, now: datetime) -> bool:
-        """Take or renew the lease, and see what the time since the last turn was; False if another replica watches.
-
-        `listens_since` is since when this one accepts.
-        """
+    def begin(self, connection: Connection, listening: Listening, now: datetime) -> Told | None:
+        """Take or renew the lease, and see what the time since the last turn was; None if another replica watches."""
         watching = rows.watching(connection)
         if is_others(watching, self._owner, now):
-            return False
-        passed = device_watch.passed(watching.ran_at, listens_since, now)
+            return None
+        passed = device_watch.passed(watching.ran_at, listening, now)
         wide = watching.wide
         if passed.set_back:
             rows.set_back(connection, passed.set_back, now)
             found = Wide.of(wide)
             wide = found.moved(-passed.set_back).as_json() if found else None
             log.warning("watch.set_back", detail="deadlines of devices moved with the clock", by=str(passed.set_back))
+        alerts = []
         if passed.downtime:
             self._missed(connection, *passed.downtime)
+            alerts = [self._reporter.away(*passed.downtime, now)] if passed.is_told else []
         rows.save_watching(connection, Watching(self._owner, now + LEASE, now, wide))
-        return True
+        return self._record(connection, alerts)
 
-    def stand_still(self, connection: Connection, listens_since: datetime, now: datetime) -> None:
+    def stand_still(self, connection: Connection, listening: Listening, now: datetime) -> Told:
         """Note that events are accepted, so that no deadline moves, and leave the watch to another replica.
 
         For as long as this one can't know what is expected of devices.
         """
-        if self.begin(connection, listens_since, now):
-            self.release(connection)
+        told = self.begin(connection, listening, now)
+        if told is None:
+            return Told()
+        self.release(connection)
+        return told
 
     def release(self, connection: Connection) -> None:
         """Leave the watch to whoever begins next, if this replica has it."""

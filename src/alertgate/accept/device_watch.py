@@ -20,6 +20,8 @@ from alertgate.setting_lists import DEVICE_ID
 
 GAP = timedelta(seconds=30)
 """A process didn't listen if its watch didn't look for longer; and a clock that goes back by more was set back."""
+AWAY = timedelta(minutes=5)
+"""People are told that no process ran for this long. An update takes less, and senders don't try for longer."""
 SEVERITIES: Mapping[WatchEvent, Severity] = MappingProxyType(
     {
         WatchEvent.SILENT: Severity.WARNING,
@@ -148,25 +150,37 @@ def was_overdue(looked: Looked, downtimes: Sequence[Downtime]) -> Overdue | None
     return Overdue(before.id, since, late_at, device_silence.moved(since, within, downtimes), before.state)
 
 
+class Listening(NamedTuple):
+    """Since when this process accepts, and for how long it has run since it looked before that, or since its start."""
+
+    since: datetime
+    runs_for: timedelta
+
+
 class Passed(NamedTuple):
     """What the time since the watch ran last was."""
 
     downtime: tuple[datetime, datetime] | None = None
+    is_told: bool = False
+    """Whether people are told of the downtime."""
     set_back: timedelta | None = None
     """By how much the clock was set back."""
 
 
-def passed(ran_at: datetime | None, listens_since: datetime, now: datetime) -> Passed:
+def passed(ran_at: datetime | None, listening: Listening, now: datetime) -> Passed:
     """Return whether nobody could hear a device since the watch ran last, or the clock was set back.
 
-    `listens_since` is since when this process accepts: whoever watches next has heard what was said until its turn.
+    Whoever watches next has heard what was said since it accepts. A downtime is told if no process ran for that long,
+    by a clock that stands still while the computer sleeps: where one ran and couldn't store anything, it has refused
+    what came, and says that itself.
     A clock that was set forward looks like a time in which nobody listened, and is the same to every deadline.
     That it was set back a process sees in the turn in which it begins to listen, or begins anew because its clock
     jumped. Later on, a turn in the future is one by a replica whose clock is ahead.
     """
     if ran_at is None:
         return Passed()
-    if listens_since - ran_at > GAP:
-        return Passed(downtime=(ran_at, listens_since))
-    is_set_back = listens_since >= now and ran_at - now > GAP
+    if listening.since - ran_at > GAP:
+        is_told = listening.since - ran_at - listening.runs_for >= AWAY
+        return Passed(downtime=(ran_at, listening.since), is_told=is_told)
+    is_set_back = listening.since >= now and ran_at - now > GAP
     return Passed(set_back=ran_at - now) if is_set_back else Passed()

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
 
 from alertgate.accept.device_turn import Told, Turn
-from alertgate.accept.device_watch import GAP, Expectations
+from alertgate.accept.device_watch import GAP, Expectations, Listening
 from alertgate.clock import Clock
 from alertgate.errors import StoreError
+from alertgate.metrics import Metrics
+from alertgate.model import Source
 from alertgate.notify.directory import Directory
 from alertgate.notify.render.text import one_line
 from alertgate.policy.device_names import NONE
@@ -38,6 +40,7 @@ class DeviceWatch:
         directory: Directory,
         clock: Clock,
         *,
+        metrics: Metrics,
         wake: Callable[[], None],
         names: Mapping[str, str] = NONE,
     ) -> None:
@@ -45,6 +48,7 @@ class DeviceWatch:
         self._turn = turn
         self._directory = directory
         self._clock = clock
+        self._metrics = metrics
         self._wake = wake
         self._names = names
         self._expected: tuple[Policy, float] | None = None
@@ -54,33 +58,36 @@ class DeviceWatch:
         """When it last looked, and the store worked."""
         self._listens_since = clock.now()
         """Since when that goes on without a gap: what devices say is accepted since then."""
+        self._moment = clock.monotonic()
+        """When it last looked, or began, in monotonic seconds."""
 
     async def run(self) -> None:
         """Decide about the devices that are due; nothing while no policy can be read. Raises StoreUnavailable."""
-        now = self._clock.now()
+        now, moment = self._clock.now(), self._clock.monotonic()
         if self._looked_at is None or abs(now - self._looked_at) > GAP:
             self._listens_since = now
-        await self._run(now)
-        self._looked_at = now
+        await self._run(Listening(self._listens_since, timedelta(seconds=moment - self._moment)), now)
+        self._looked_at, self._moment = now, moment
 
     async def close(self) -> None:
         """Leave the watch to another process at once, if the store works."""
         with suppress(StoreError):
             await self._store.write(self._turn.release)
 
-    async def _run(self, now: datetime) -> None:
-        since = self._listens_since
+    async def _run(self, listening: Listening, now: datetime) -> None:
         if self._directory.policy.stands_in:
             self._expected = None
-            await self._store.write(lambda connection: self._turn.stand_still(connection, since, now))
+            await self._change(partial(self._turn.stand_still, listening=listening, now=now))
             return
         to_compare = self._is_to_compare()
         needed = await self._store.read(lambda connection: self._turn.needed(connection, now))
         if not needed and not (to_compare and await self._store.read(lambda c: self._turn.is_mine(c, now))):
             return
-        if not await self._store.write(lambda connection: self._turn.begin(connection, since, now)):
+        told = await self._store.write(partial(self._turn.begin, listening=listening, now=now))
+        if told is None:
             self._expected = None  # another replica watches; whatever it expects, it is compared anew after it
             return
+        self._after(told)
         if to_compare:
             await self._expect()
         await self._look()
@@ -126,6 +133,8 @@ class DeviceWatch:
         if told.due:
             self._wake()
         for alert in told.alerts:
+            if alert.source is Source.ALERTGATE:
+                self._metrics.own_alert_recorded()
             log.warning(
                 "watch.reported",
                 detail=one_line(alert.message or "", 200),

@@ -42,6 +42,18 @@ def in_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     return clock_time(local, "%H:%M" if local.date() == today else "%Y-%m-%d %H:%M")
 
 
+def away(began_at: datetime, ended_at: datetime, now: datetime, zone: ZoneInfo) -> str:
+    """Return when alertgate couldn't accept anything, what it means, and what to do."""
+    began, ended = in_words(began_at, now, zone), in_words(ended_at, now, zone)
+    return (
+        f"Nothing was accepted from {began} to {ended}, for {duration(ended_at - began_at)}.\n"
+        "alertgate wasn't running, or couldn't reach its database, or its computer's clock was set forward. Nobody is "
+        "told of what was sent meanwhile unless it is sent again: Particle does so for two minutes at most.\n"
+        "What to do: see that all is well where the devices are. If nobody stopped it, its log and its computer's say "
+        "why. This is said once."
+    )
+
+
 def silent(about: About) -> str:
     """Return that a device says nothing, what it may mean, and what to do."""
     device, every = about.device, _hours(about.expected.every or timedelta())

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 from alertgate.channel_kinds import AS_MAIL
 from alertgate.local_time import clock_time
 from alertgate.model import ChannelName
+from alertgate.own_events import AWAY_EVENT
 from alertgate.prove.cause_words import CAUSES
 from alertgate.prove.hint_words import TITLES
 from alertgate.prove.troubles import BEGIN_ONCE, OTHERS, Cause, Subject, Tally, Trouble
@@ -121,6 +122,11 @@ TROUBLES: Mapping[Trouble, TroubleWords] = MappingProxyType(
 _TITLES: Mapping[str, str] = {
     **{trouble.value: words.title for trouble, words in TROUBLES.items()},
     **{hint.value: title for hint, title in TITLES.items()},
+    AWAY_EVENT: "was away",
+}
+_LEADS: Mapping[str, str] = {
+    **{trouble.value: words.lead for trouble, words in TROUBLES.items()},
+    AWAY_EVENT: "alertgate was away, and is back.",
 }
 
 
@@ -132,8 +138,7 @@ def title(event: str, about: str | None) -> str:
 
 def lead(event: str) -> str:
     """Return the first sentence of a message about the beginning of an own trouble."""
-    words = next((words for trouble, words in TROUBLES.items() if trouble == event), None)
-    return words.lead if words else LEAD
+    return _LEADS.get(event, LEAD)
 
 
 def message(subject: Subject, tally: Tally | None, now: datetime, *, over: bool) -> str:
