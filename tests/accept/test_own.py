@@ -418,6 +418,21 @@ async def test_what_lasts_here_ends_after_it_is_over_here(store: Store):
     assert statuses(store) == [IncidentStatus.OPEN, IncidentStatus.RESOLVED]
 
 
+async def test_what_ends_together_is_written_together(store: Store):
+    """Between two ends one channel would tell that the other one is paused."""
+    clock = FakeClock()
+    watched = Away(store)
+    own = own_alerts(watched, clock)
+    for cause in (LOGIN, None):
+        for channel in ("email", "sms"):
+            own.lasts(CHANNEL, channel, cause, Severity.WARNING)
+        await own.run()
+        clock.move(minutes=5)
+    before = watched.writes
+    await own.run()
+    assert (statuses(store), watched.writes - before) == ([IncidentStatus.RESOLVED] * 2, 1)
+
+
 async def test_a_trouble_of_strangers_is_said_once_a_day(store: Store):
     """Whichever process sees it, and after a restart; in between nothing is written, and nothing is pending."""
     clock = FakeClock()

@@ -6,10 +6,9 @@ restarts and other replicas continue them.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import NamedTuple
 
 import structlog
@@ -41,6 +40,7 @@ from alertgate.prove.troubles import (
     is_news,
     once,
 )
+from alertgate.store import Connection
 from alertgate.store.engine import Store
 
 EVERY = 1.0
@@ -53,6 +53,8 @@ CLOSE_WITHIN = 5.0
 """Seconds for the last report when the service stops."""
 LONGEST_SENDER = 60
 LONGEST_DETAIL = 200
+
+_WAITS = Report(Step.WAIT)
 
 log = structlog.stdlib.get_logger("alertgate.own")
 
@@ -222,30 +224,37 @@ class OwnAlerts:
                 log.error("trouble.unsaid", detail="nobody was told of these", counts=unsaid, error=str(error))  # noqa: TRY400
 
     async def _report_due(self, *, closing: bool = False) -> None:
-        """Look at the open incidents, and take each subject's next step. Raises StoreUnavailable."""
+        """Look at the open incidents, and take each subject's next step. Raises StoreUnavailable.
+
+        All reports are one transaction: no message goes that another report of the same moment makes needless.
+        """
         raised = {subject: heard.raised for subject, heard in self._heard.items()}
         self._open = await self._store.read(open_incidents)
-        for subject in {*raised, *self._open}:
-            heard = self._heard.get(subject)
-            if heard and subject in self._open:
-                heard.covered = raised.get(subject, heard.covered)
-            await self._take_step(subject, heard, closing=closing)
-
-    async def _take_step(self, subject: Subject, heard: Heard | None, *, closing: bool) -> None:
-        now = self._clock.now()
-        known = heard.take(now) if heard else None
-        judge = self._judge(subject, known, now, closing=closing)
-        report = Report(Step.WAIT)
+        now, heard = self._clock.now(), dict(self._heard)
+        for subject in heard.keys() & self._open.keys():
+            heard[subject].covered = raised.get(subject, heard[subject].covered)
+        known = {subject: each.take(now) for subject, each in heard.items()}
+        reports: dict[Subject, Report] = {}
         try:
-            step = judge(self._open.get(subject))
-            report = Report(step)
-            if step not in SILENT:
-                report = Report(Step.WAIT)
-                report = await self._store.write(partial(self._reporter.record, subject, known, judge, now))
+            reports = await self._reports(known, now, closing=closing)
         finally:
-            if heard and known and report.step is Step.WAIT:
-                heard.put_back(known)
-        self._after(subject, report)
+            for subject, each in known.items():
+                if reports.get(subject, _WAITS).step is Step.WAIT:
+                    heard[subject].put_back(each)
+        for subject, report in reports.items():
+            self._after(subject, report)
+
+    async def _reports(self, known: Mapping[Subject, Known], now: datetime, *, closing: bool) -> dict[Subject, Report]:
+        """Record what is to be reported of what is known and of what is open; return what was done about each."""
+        subjects = {*known, *self._open}
+        judges = {each: self._judge(each, known.get(each), now, closing=closing) for each in subjects}
+        reports = {each: Report(judge(self._open.get(each))) for each, judge in judges.items()}
+        loud = [each for each, report in reports.items() if report.step not in SILENT]
+
+        def record(connection: Connection) -> dict[Subject, Report]:
+            return {each: self._reporter.record(each, known.get(each), judges[each], now, connection) for each in loud}
+
+        return {**reports, **(await self._store.write(record) if loud else {})}
 
     def _judge(
         self, subject: Subject, known: Known | None, now: datetime, *, closing: bool
