@@ -64,15 +64,20 @@ class DeviceWatch:
     async def run(self) -> None:
         """Decide about the devices that are due; nothing while no policy can be read. Raises StoreUnavailable."""
         now, moment = self._clock.now(), self._clock.monotonic()
-        if self._looked_at is None or abs(now - self._looked_at) > GAP:
-            self._listens_since = now
-        await self._run(Listening(self._listens_since, timedelta(seconds=moment - self._moment)), now)
+        await self._run(self._listening(now), now)
         self._looked_at, self._moment = now, moment
 
     async def close(self) -> None:
-        """Leave the watch to another process at once, if the store works."""
+        """Note until when this process accepts, and leave the watch to another one at once, if the store works."""
+        now = self._clock.now()
         with suppress(StoreError):
-            await self._store.write(self._turn.release)
+            await self._change(partial(self._turn.stand_still, listening=self._listening(now), now=now))
+
+    def _listening(self, now: datetime) -> Listening:
+        """Return since when this process accepts, and for how long it has run since it last looked."""
+        if self._looked_at is None or abs(now - self._looked_at) > GAP:
+            self._listens_since = now
+        return Listening(self._listens_since, timedelta(seconds=self._clock.monotonic() - self._moment))
 
     async def _run(self, listening: Listening, now: datetime) -> None:
         if self._directory.policy.stands_in:
