@@ -49,6 +49,13 @@ def read(given: Mapping[str, str], asked: Asked) -> tuple[Fields, Wanted]:
     return fields, wanted
 
 
+def date(fields: Fields, wanted: Wanted, zone: ZoneInfo) -> None:
+    """Write the times with their dates: `08:00`, confirmed after eight, would mean the next day's."""
+    for name, at in (("begin", wanted.begins_at), ("until", wanted.ends_at)):
+        if at:
+            fields.values[name] = at.astimezone(zone).isoformat(" ", "seconds")
+
+
 def refuse(fields: Fields, problems: Iterable[FieldError]) -> None:
     """Note what the gate says is wrong with the silence, at the form's own fields."""
     fields.refuse(problems, _FORM)

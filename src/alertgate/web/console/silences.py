@@ -107,6 +107,7 @@ async def begin(request: Request, gate: CurrentGate, viewer: CurrentViewer) -> R
     silence_form.refuse(fields, found.errors)
     if fields.wrong:
         return _form(request, viewer, fields)
+    silence_form.date(fields, wanted, viewer.times.zone)
     preview = silence_view.previewed(found, pending, gate.silencer.subject, now)
     return shown(request, viewer, "silence_preview.html", {"preview": preview, "values": fields.values})
 
