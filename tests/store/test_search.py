@@ -35,6 +35,7 @@ BOTH = [
     (Sought(event="leak/a"), {"event": "leak/a"}, {"event": "leak/A"}),
     (Sought(event="leak/*"), {"event": "leak/a"}, {"event": "lea/k"}),
     (Sought(event="LEAK/?"), {"event": "leak/ü"}, {"event": "leak/ab"}),
+    (Sought(event="öl*"), {"event": "Öl/Süd"}, {"event": "Kohl/Süd"}),
     (Sought(event="a_%*"), {"event": "a_%b"}, {"event": "abcd"}),
     (Sought(severity=Severity.INFO), {"severity": Severity.INFO}, {"severity": Severity.CRITICAL}),
     (

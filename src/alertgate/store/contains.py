@@ -1,6 +1,6 @@
 """Whether a column has a text somewhere in it, in any case, on both databases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
@@ -30,11 +30,15 @@ def _holds_on_sqlite(element: _Holds, compiler: SQLCompiler, **kwargs: Any) -> s
 
 
 def contains(column: ColumnElement[Any], text: str, stored: Callable[[str], str]) -> ColumnElement[bool]:
-    """Return whether a column has a text, as it is stored. Not all databases know the case of other than ASCII."""
-    written = [stored(each) for each in (text, text.lower(), text.upper(), text.title())]
-    spellings = dict.fromkeys(lower(each) for each in written for lower in (str.lower, _ascii_lower))
+    """Return whether a column has a text, as it is stored."""
     lower = func.lower(type_coerce(column, Text))
-    return or_(*(_Holds(lower, each) for each in spellings))
+    return or_(*(_Holds(lower, each) for each in spellings(text, stored)))
+
+
+def spellings(text: str, stored: Callable[[str], str]) -> Iterable[str]:
+    """Return what a database may make small letters of, of a text in any case: not all know other than ASCII's."""
+    written = [stored(each) for each in (text, text.lower(), text.upper(), text.title())]
+    return dict.fromkeys(lower(each) for each in written for lower in (str.lower, _ascii_lower))
 
 
 def _ascii_lower(text: str) -> str:

@@ -27,7 +27,7 @@ from alertgate.model import Alert, AlertStatus, Incident, IncidentStatus, Severi
 from alertgate.store import alerts as alert_rows
 from alertgate.store import incidents as incident_rows
 from alertgate.store.column_types import AnyText
-from alertgate.store.contains import contains
+from alertgate.store.contains import contains, spellings
 from alertgate.store.pages import Between, first_id
 from alertgate.store.tables import alerts, constant, incidents
 
@@ -167,7 +167,9 @@ def _rules(examined: Examined, sought: Sought) -> Iterator[Rule]:
     if sought.device and by != "device":
         yield columns.device == sought.device
     if sought.pattern:
-        yield func.lower(type_coerce(columns.event, Text)).like(_like(sought.pattern), escape="\\")
+        event = func.lower(type_coerce(columns.event, Text))
+        patterns = map(_like, spellings(sought.pattern, AnyText.to_database))
+        yield or_(*(event.like(each, escape="\\") for each in patterns))
     elif sought.event and by != "event":
         yield columns.event == sought.event
     if sought.severity:
@@ -178,11 +180,8 @@ def _rules(examined: Examined, sought: Sought) -> Iterator[Rule]:
 
 def _like(pattern: str) -> str:
     """Return a pattern of events as one of LIKE."""
-    return _quoted(AnyText.to_database(pattern.lower())).replace("*", "%").replace("?", "_")
-
-
-def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    quoted = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return quoted.replace("*", "%").replace("?", "_")
 
 
 def _is_said(examined: Examined, text: str) -> Rule:
