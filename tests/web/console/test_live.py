@@ -232,6 +232,14 @@ async def test_a_reader_that_never_reads_is_forgotten_when_it_goes(service: Runn
         await until(lambda: none_open(service))
 
 
+async def test_a_page_of_what_ends_by_itself_looks_again(service: Running):
+    """Who is on call, or quiet, and whether a silence lasts: nothing is stored as these end, so nothing is hinted."""
+    trail = await service.trail((await service.particle()).json()["id"])
+    async with signed_in(service) as client:
+        for path in ("/", "/people", "/silences", f"/incidents/{trail['incident']['id']}"):
+            assert ("data-fresh", "120") in (await seen(client, path)).attributes
+
+
 async def test_a_silent_stream_says_that_it_is_alive():
     """Proxies cut what is silent, and the page's script knows by it that the connection lives. A number is told too."""
     hub, woken = Hub(), asyncio.Event()
