@@ -195,3 +195,17 @@ async def test_tab_reaches_everything_on_every_page(place: Place):
             return [*(each["said"] for each in order if not each["seen"]), *unreached]
 
         assert await of_each(await every_page(home.service), look, wrong) == {}
+
+
+@pytest.mark.parametrize(("focused", "then"), [("I'm on it", ""), ("Snooze 1 h", "Snooze 1 h")])
+async def test_no_focus_comes_to_another_act_of_an_incident(place: Place, focused: str, then: str):
+    """Somebody else takes it, and the first button goes: Enter mustn't snooze what they have."""
+    home, browser = place
+    async with looking(browser, home.service) as look:
+        incident = await _alarm(home, f"leak/focus/{len(then)}")
+        card = look.page.locator(f"#incident-{incident}")
+        await card.get_by_role("button", name=focused).focus()
+        path = f"/api/incidents/{incident}/acknowledge"
+        await home.service.client.post(path, headers=_bearer(), json={"by": "Ben"})
+        await card.get_by_text("Ben has it").wait_for()
+        assert await look.page.evaluate("document.activeElement.closest('button')?.textContent ?? ''") == then
