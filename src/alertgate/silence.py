@@ -44,6 +44,11 @@ class Silence:
         """When it stops holding anything."""
         return min(self.ends_at, self.removed_at or self.ends_at)
 
+    @property
+    def ever_lasts(self) -> bool:
+        """Whether it holds anything at any time: not if somebody ended it before it began."""
+        return self.begins_at < self.over_at
+
     def state(self, now: datetime) -> SilenceState:
         """Return whether it has begun, and is over."""
         if self.over_at <= now:

@@ -9,6 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from alertgate.group import sweep
+from alertgate.prove.history import incident_trail
+from alertgate.prove.timeline import tell_incident
 from tests.conftest import API_BEARER, serving
 from tests.fakes import FakeClock, mail_sink
 from tests.flow.test_nothing_is_lost import mail_settings
@@ -141,6 +143,22 @@ async def test_who_knows_that_it_is_over_hears_nothing_of_what_came_and_went(hom
         "cancelled",
         "over before the silence ended, and nobody there believes that it is open",
     )
+
+
+async def test_a_silence_that_was_ended_before_it_began_is_in_no_story(home):
+    """Nothing was ever held by it: whoever asks later why nobody came mustn't read that."""
+    leak = await home.says({"status": "firing"}, event="leak")
+    begins_at = (EVENING + timedelta(minutes=10)).isoformat()
+    planned = await home.silence(begins_at=begins_at, **{"for": "4h"})
+    await home.silence(begins_at=begins_at, note="painter", **{"for": "4h"})
+    home.clock.move(minutes=5)
+    await home.unsilence(planned)
+    home.clock.move(minutes=15)
+    await home.settle()
+    gate = home.service.gate
+    trail = await gate.store.read(lambda connection: incident_trail(connection, leak["incident"]))
+    told = tell_incident(trail, None, UTC, gate.clock.now())
+    assert ("painter" in told, "carpenter" in told, "ended by Ben" in told) == (True, False, False)
 
 
 async def test_a_new_silence_catches_what_waits(home):

@@ -67,10 +67,12 @@ def test_a_group_of_which_one_isnt_silenced_is_not_silenced():
 
 
 def test_ends_of_silences_are_in_what_happened():
-    """By whom, and when; what was over before the incident, or began after its end, isn't."""
+    """By whom, and when; what was over before the incident, began after its end, or was ended before it began isn't."""
     over = replace(incident(), status=IncidentStatus.RESOLVED, resolved_at=START + timedelta(hours=1))
     ended = {"removed_at": START + timedelta(minutes=5), "removed_by": "Ben", "removed_with": Credential.LINK}
-    known = (silence(event=None, device=over.device, **ended), silence(2, 3, event="*"), silence(event="other"))
+    called_off = silence(0.5, 3, event="*", **{**ended, "removed_by": "Cleo"})
+    of_others = (silence(2, 3, event="*"), silence(event="other"), called_off)
+    known = (silence(event=None, device=over.device, **ended), *of_others)
     said = [text for _, text in link_page(over, silences=known).view()["events"]]
     assert [each for each in said if "silence" in each] == [
         "Ben ended the silence with a message's link",

@@ -124,7 +124,7 @@ class Silences:
 
     def last_stretch(self, subject: Subject, now: datetime) -> tuple[datetime, datetime] | None:
         """Return when the time began in which an incident was silenced last, and when that ended; None if never."""
-        over = [each for each in self._matching_of(subject) if each.begins_at < each.over_at <= now]
+        over = [each for each in self._matching_of(subject) if each.ever_lasts and each.over_at <= now]
         if not over:
             return None
         last = max(over, key=lambda silence: silence.over_at)

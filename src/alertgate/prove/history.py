@@ -102,7 +102,7 @@ def _sent(connection: Connection, incident_id: str, most: Most | None) -> tuple[
 def _silenced(connection: Connection, incident: Incident, device_name: DeviceName) -> tuple[Silence, ...]:
     """Return the silences that match an incident as it is now, and lasted while it wasn't over, oldest first."""
     subject = Subject.of(incident, device_name(incident.device))
-    since = silences.over_after(connection, incident.opened_at)
+    since = [each for each in silences.over_after(connection, incident.opened_at) if each.ever_lasts]
     end = incident.resolved_at
     return tuple(each for each in since if matches(each, subject) and (end is None or each.begins_at <= end))
 

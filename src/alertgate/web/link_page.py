@@ -246,7 +246,7 @@ class LinkPage(LocalTimes):
         """Yield when silences of the incident began, as far as that is past, and by whom they were ended."""
         subject, end = self._subject(incident), incident.resolved_at or self.now
         for each in self.story.silences:
-            if not matches(each, subject) or each.begins_at > end:
+            if not (each.ever_lasts and matches(each, subject)) or each.begins_at > end:
                 continue
             by, until = one_line(each.author, 60), self.minute(each.ends_at)
             yield each.begins_at, f"{by} silenced it until {until}{in_words(each.credential)}"
