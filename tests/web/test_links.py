@@ -15,7 +15,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from alertgate.app import create_app, open_gate
-from alertgate.errors import StoreUnavailable
+from alertgate.errors import StoreTooSlow, StoreUnavailable
 from alertgate.group.actions import Action, Applied
 from alertgate.group.by_link import LinkAct, LinkActions
 from alertgate.group.portions import Doer
@@ -529,19 +529,22 @@ async def doing(make_settings, doer: Callable[[LinkAct], Doer]) -> AsyncIterator
         yield service, f"/a/{links.token(answer['items'][0]['id'])}"
 
 
-async def test_what_cant_be_stored_is_not_called_done(make_settings):
-    """While the database can't be written, the page says that nothing was stored, and pressing again may help."""
+@pytest.mark.parametrize(
+    ("error", "said"), [(StoreUnavailable, "nothing was stored"), (StoreTooSlow, "Look how it stands, and do it again")]
+)
+async def test_what_cant_be_stored_is_not_called_done(make_settings, error, said):
+    """The page says that nothing was stored, or that this isn't known, and what to do: pressing again may help."""
 
     def failing(_: LinkAct) -> Doer:
         def do(*_: object) -> Applied:
-            raise StoreUnavailable("disk full at /secret/place")
+            raise error("disk full at /secret/place")
 
         return do
 
     async with doing(make_settings, failing) as (service, path):
         page = await pressed(service.client, path, await opened(service.client, path), "I'm on it")
     assert (page.status, page.answer.headers["content-type"]) == (503, "text/html; charset=utf-8")
-    assert "nothing was stored" in page.text
+    assert said in page.text
     assert "/secret" not in page.text
 
 

@@ -43,7 +43,10 @@ REFUSED_DETAIL = (
     "stored. This is a defect in alertgate: its log says why, under this answer's X-Request-ID. Please report it."
 )
 STORE_DETAIL = "The database can't be used now, so nothing was stored; the log says why. Try again."
-SLOW_DETAIL = "The database didn't answer in time. The alert may still be stored; send it again with the same id."
+SLOW_DETAIL = (
+    "The database didn't answer in time, so this may be done, or not. Look how it stands, and do it again if it isn't; "
+    "send an alert again with the same id."
+)
 
 
 class FieldProblem(BaseModel):
