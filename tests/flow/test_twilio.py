@@ -326,6 +326,22 @@ async def test_a_call_that_nobody_takes_is_made_again_and_then_visible(open_phon
         assert failed
 
 
+async def test_a_call_that_an_outage_kept_back_is_made_as_often_as_any_other(open_phone):
+    """Attempts that Twilio didn't take rang nowhere, and so count for nothing."""
+    async with open_phone(f"call:{PHONE}") as phone:
+        phone.account.fake.script.extend(problem(503, 0, "away") for _ in range(3))
+        await phone.alert()
+        await phone.passes(seconds=30)
+        await phone.passes(minutes=1)
+        await phone.passes(minutes=3)
+        for number in range(1, 4):
+            assert len(phone.account.calls) == number
+            await phone.ends(phone.account.calls[-1], "no-answer")
+            await phone.passes(seconds=61)
+        assert len(phone.account.calls) == 3
+        assert (await phone.notification(phone.account.calls[-1])).status is NotificationStatus.FAILED
+
+
 @pytest.mark.parametrize("tells", ["", "unknown"])
 async def test_who_took_a_call_is_asked_for_where_that_is_not_told(open_phone, tells):
     """The call itself says that a machine took it, so it is made again; what nobody knows is asked for once."""

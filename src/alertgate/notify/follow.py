@@ -251,7 +251,9 @@ class FollowJob:
         ended = replace(ended, follow_owner=None, missed_since=None)  # no outage is what it waits for
         if reason := self._needless(connection, current):
             return replace(ended, status=NotificationStatus.CANCELLED, reason=reason)
-        if isinstance(failure, Transient) and current.attempts < MOST_TRIES:
+        # Attempts that its service never took rang nowhere. Those from before it was retried manually don't count.
+        tries = min(current.attempts, attempts.number_taken(connection, current.id))
+        if isinstance(failure, Transient) and tries < MOST_TRIES:
             due_at = now + max(SENT_AGAIN_AFTER, failure.retry_in or timedelta(0))
             return replace(ended, status=NotificationStatus.PENDING, due_at=due_at, finished_at=None, receipt=None)
         if failure.reason in CHANNEL_WIDE:  # it is about us, and so an outage, though its service takes what is sent

@@ -30,6 +30,12 @@ def newest_of(connection: Connection, notification_ids: Collection[str], most: i
     return [Attempt(**row._asdict()) for row in rows][::-1]
 
 
+def number_taken(connection: Connection, notification_id: str) -> int:
+    """Return how often a service took a notification, whether that arrived or not."""
+    taken = select(func.count()).where(attempts.c.notification_id == notification_id, attempts.c.outcome == "sent")
+    return int(connection.execute(taken).scalar_one())
+
+
 def last(connection: Connection, notification_ids: Collection[str]) -> dict[str, Attempt]:
     """Return the last attempt of each of these notifications that was attempted, by the notification's id."""
     found: dict[str, Attempt] = {}
