@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alertgate.model import ChannelName
-from alertgate.notify.channels.base import Learned, Message, Outcome, Permanent, Reason, Sent
+from alertgate.notify.channels.base import Learned, Message, Outcome, Permanent, Reason, Sent, Transient
+from alertgate.notify.channels.hook import alone
 from alertgate.notify.test_send import send_tests
 from alertgate.proof import Proof
 from tests.fakes import FakeClock
@@ -104,3 +105,14 @@ async def test_a_contact_whose_channel_is_not_there_is_named(make_settings):
     """Instead of ending the test of all others."""
     [result] = await send_tests(make_settings(), TOLD, [], UTC, FakeClock(), lambda _: "id")
     assert (result.sent, result.text) == (False, "not tried, because its channel isn't set up")
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+async def test_only_what_all_of_a_channel_would_meet_keeps_others_from_being_tried(make_settings, is_alone):
+    """A program that is down says nothing about another program's address; a service that is down does."""
+    failed = Transient(Reason.CONNECTION, "can't be reached")
+    service = Service(answers=alone(failed) if is_alone else failed)
+    told = [(service.name, "anna"), (service.name, "ben")]
+    results = await send_tests(make_settings(), told, [service], UTC, FakeClock(), lambda _: "id")
+    assert [each.to for each in service.sent] == (["anna", "ben"] if is_alone else ["anna"])
+    assert ["not tried" in each.text for each in results] == [False, not is_alone]

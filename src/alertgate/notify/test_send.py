@@ -22,6 +22,7 @@ from alertgate.notify.channels.base import (
     Outcome,
     Reason,
     Sent,
+    Transient,
 )
 from alertgate.notify.channels.registry import advice
 from alertgate.notify.gateways import is_text_message
@@ -52,7 +53,8 @@ class TestSend(NamedTuple):
 
 NO_MORE = "its service says no more"
 NO_WAY = frozenset({Reason.CREDENTIALS, Reason.TOO_MANY_LOGINS, Reason.CONNECTION, Reason.TLS, Reason.TIMEOUT})
-"""Failures that all recipients of a channel would meet; after many refused logins, servers ban a machine."""
+"""Failures that all recipients of a channel would meet, unless they may be about one alone; after many refused
+logins, servers ban a machine."""
 
 
 async def send_tests(
@@ -86,7 +88,7 @@ async def send_tests(
             continue
         message = _message(settings, (name, address), clock.now().astimezone(zone), new_id)
         outcome = await channel.send(message, asyncio.get_running_loop().time() + SEND_TIMEOUT)
-        if outcome.reason in NO_WAY:
+        if outcome.reason in NO_WAY and not (isinstance(outcome, Transient) and outcome.if_alone):
             failed[name] = outcome.reason
         result = _result(settings, (name, address), outcome)
         if wait and isinstance(outcome, Sent) and name not in AS_MAIL:
