@@ -1,5 +1,7 @@
 """From a device's webhook to programs and chats, over real HTTP."""
 
+import asyncio
+import threading
 from contextlib import AsyncExitStack
 from datetime import timedelta
 
@@ -62,6 +64,22 @@ async def test_each_service_hears_of_an_alarm(make_settings, database):
         trail = await service.trail(alert_id)
         states = {each["channel"]: each["status"] for each in trail["notifications"] if ":9/" not in each["address"]}
         assert states == dict.fromkeys(fakes, "sent")
+
+
+async def test_a_receiver_in_the_house_waits_for_no_name_that_is_looked_up(make_settings):
+    """The line is down, and the threads that look names up wait for a resolver that doesn't answer."""
+    looping, answered = asyncio.get_running_loop(), threading.Event()
+    async with serve(hooks.receiver()) as receiver:
+        settings = make_settings(recipient_push=f"webhook:{receiver.url}/hook", channels_private=True)
+        async with serving(settings) as service:
+            lookups = [looping.run_in_executor(None, answered.wait) for _ in range(64)]
+            try:
+                await raise_alert(service.client)
+                [one] = await asked(receiver, 1)
+            finally:
+                answered.set()
+                await asyncio.gather(*lookups)
+            assert "alarm" in one.body.decode()
 
 
 async def test_one_hiccup_of_a_receiver_does_not_make_it_wait_for_one_that_asked_for_a_day(make_settings, database):

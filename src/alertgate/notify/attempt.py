@@ -7,6 +7,7 @@ sends the message again, with the same Message-ID, but never loses it.
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -49,6 +50,8 @@ from alertgate.store.leases import Finish, unattempted
 
 RECORD_AGAIN = 1.0
 """Seconds to wait before retrying to record an attempt."""
+RENDERERS = 2
+"""Threads that render, as a digest of thousands takes long. asyncio's own may all wait for a resolver that is away."""
 
 _QUEUED = re.compile(
     r"\b(?:queued(?: mail)? (?:as|for delivery as)|queued with id|id=|ok:?\s+id)\s*<?([\w.\-]+)", re.IGNORECASE
@@ -104,6 +107,7 @@ class Sender:
         links: Links | None = None,
         escalation: Callable[[str], Escalation | None] = lambda _: None,
     ) -> None:
+        self._threads = ThreadPoolExecutor(RENDERERS, thread_name_prefix="render")
         self._links = links
         self._escalation = escalation
         self._store = store
@@ -218,7 +222,7 @@ class Sender:
         outcome: Outcome
         try:
             async with asyncio.timeout_at(deadline):
-                message = await asyncio.to_thread(make)  # a digest of thousands takes long
+                message = await asyncio.get_running_loop().run_in_executor(self._threads, make)
                 outcome = await channel.send(replace(message, repeats_since=outgoing.repeats_since), deadline)
         except TimeoutError:
             words = "not confirmed by the server before the lease's deadline"
