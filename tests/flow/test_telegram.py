@@ -91,6 +91,19 @@ async def test_the_message_shows_the_end(make_settings):
         assert told.buttons == []
 
 
+async def test_a_message_that_is_edited_is_as_late_as_it_was(make_settings):
+    """It came at once, and somebody took it after a while."""
+    async with home_with_bot(make_settings) as (home, bot), home.running():
+        await home.says("water")
+        [told] = await bot.has_sent(1)
+        await home.heard()
+        home.clock.move(minutes=2)
+        await bot.shown(await bot.press("I'm on it"))
+        text = await bot.edited(told)
+        assert "anna has it: acknowledged at 14:05." in text
+        assert "late" not in text
+
+
 async def test_a_press_after_the_severity_rose_does_nothing(make_settings):
     """Whoever pressed didn't see how bad it is by now, and is told so."""
     async with home_with_bot(make_settings) as (home, bot), home.running():

@@ -152,7 +152,7 @@ class FollowJob:
         What is open again is told once more when somebody has it, or it is over.
         """
         [outgoing] = await self._store.read(lambda connection: with_contents(connection, [told]))
-        message = render(_settled(self._sender.context(outgoing), kind), with_picture=False)
+        message = render(_settled(self._sender.context(outgoing), kind, _sent_at(told[0])), with_picture=False)
         deadline = asyncio.get_running_loop().time() + WITHIN
         outcome = await follower.settle(_followed(told[0]), message, deadline)
         if isinstance(outcome, Transient) and self._clock.now() - _sent_at(told[0]) < SETTLED_WITHIN:
@@ -299,11 +299,14 @@ def _followed(told: Notification) -> Followed:
     return Followed(told.address, told.receipt or "", _sent_at(told), told.id, told.proof)
 
 
-def _settled(context: MessageContext | DigestContext, kind: Kind) -> MessageContext | DigestContext:
-    """Return what is to be said of a message that nobody needs to answer: how its incident stands by now."""
+def _settled(context: MessageContext | DigestContext, kind: Kind, sent_at: datetime) -> MessageContext | DigestContext:
+    """Return what is to be said of a message that nobody needs to answer: how its incident stands by now.
+
+    It is as late as it was when it was sent.
+    """
     if isinstance(context, DigestContext):
         return context
-    return replace(context, notification=replace(context.notification, kind=kind))
+    return replace(context, notification=replace(context.notification, kind=kind), now=sent_at)
 
 
 def _sent_at(told: Notification) -> datetime:
