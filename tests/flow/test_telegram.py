@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from alertgate.credential import Credential
+from alertgate.group.sweep import resolve_quiet
 from alertgate.marks import digest
 from alertgate.model import ChannelName
 from alertgate.policy.people import Contact, Person
@@ -89,6 +90,21 @@ async def test_the_message_shows_the_end(make_settings):
         await home.post(f"incidents/{number}/resolve", by="ben")
         assert (await bot.edited(told)).startswith("[RESOLVED] cellar: leak")
         assert told.buttons == []
+
+
+async def test_the_message_of_what_only_went_quiet_stays(make_settings):
+    """Whoever slept through it finds it in the morning, and not that it is over: nobody has said so."""
+    async with home_with_bot(make_settings) as (home, bot), home.running():
+        number = (await home.says("water"))["incident"]
+        [told] = await bot.has_sent(1)
+        said = told.text
+        await home.heard()
+        for _ in range(3):
+            await home.sleeps(30)
+            await resolve_quiet(home.service.gate.store, home.service.gate.settings.grouping, home.clock)
+        assert (await incident(home, number))["resolution"] == "silence"
+        await home.service.gate.follower.run()
+        assert (told.text, len(told.buttons)) == (said, 2)
 
 
 async def test_a_message_that_is_edited_is_as_late_as_it_was(make_settings):

@@ -253,6 +253,19 @@ async def test_what_was_on_its_way_when_somebody_took_it_is_edited_again_too(sto
     assert ["Bea has it" in said[0], "Bea can't after all: nobody has it." in said[1]] == [True, True]
 
 
+@pytest.mark.parametrize("name", [ChannelName.TELEGRAM, ChannelName.NTFY, ChannelName.PUSHOVER])
+async def test_what_nobody_said_is_over_stays_to_be_seen(store, make_settings, name):
+    """No more alerts came, and maybe nobody has seen it. What rings ends; the rest waits for an all-clear."""
+    world = make_world(store, make_settings(), Service(name))
+    push = world.sent()
+    world.becomes(push, OVER, resolution=Resolution.SILENCE)
+    await world.later(seconds=10)
+    assert len(world.service.told) == (name is ChannelName.PUSHOVER)
+    world.becomes(push, OVER, resolution=Resolution.ALERT)
+    await world.later(seconds=1)
+    assert [receipt for receipt, _ in world.service.told] == [push.receipt]
+
+
 async def test_a_digest_goes_on_to_tell_all_that_it_told(store, make_settings):
     """Nobody's answer is ever shown in it, so nothing is put in its place when one of its incidents is handed back."""
     world = make_world(store, make_settings(), Service(ChannelName.TELEGRAM))

@@ -332,6 +332,8 @@ async def test_the_message_is_edited_at_the_end(channel, bot):
         found = await channel.send(message(picture=picture), soon())
         followed = Followed("42", found.receipt, NOW, "n")
         assert await channel.ask(followed, soon()) == Learned(again_in=timedelta(days=1))
+        old = Followed("42", found.receipt, NOW - timedelta(days=8), "n")
+        assert await channel.ask(old, soon()) == Learned()
         for _ in range(2):
             assert isinstance(await channel.settle(followed, says, soon()), Sent)
         assert (bot.sent[-1].text, bot.sent[-1].buttons) == ("[ACKNOWLEDGED] cellar: leak\nanna has it.", [])

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, exists, func, or_, select, update
 
 from alertgate.channel_kinds import RINGING
-from alertgate.model import ABOUT_OTHERS, ChannelName, IncidentStatus, Notification, NotificationStatus
+from alertgate.model import ABOUT_OTHERS, ChannelName, IncidentStatus, Notification, NotificationStatus, Resolution
 from alertgate.proof import Proof
 from alertgate.states import states_before
 from alertgate.store import failures, leases
@@ -35,8 +35,13 @@ _FIELDS = (
     "receipt",
 )
 _other, _of_other = notifications.alias(), incidents.alias()
+_IS_SHOWN_STILL = and_(  # nobody has said that it is over, and whoever hasn't seen it yet must find it
+    _n.channel.not_in([constant(each) for each in sorted(RINGING)]),
+    func.coalesce(incidents.c.resolution, "") == constant(Resolution.SILENCE),
+)
 _IS_ENDED = and_(
     incidents.c.status != constant(IncidentStatus.OPEN),
+    ~_IS_SHOWN_STILL,
     ~exists().where(  # a digest rings for all that it tells
         _other.c.channel == _n.channel,
         _other.c.receipt == _n.receipt,
@@ -114,7 +119,7 @@ class Due:
 
     notification: Notification
     is_ended: bool
-    """Whether somebody has each incident of the message, or it is over."""
+    """Whether somebody has each incident of the message, or it is over; what rings, also if no more alerts came."""
     is_replaced: bool = False
     """Whether a later message rings of the same incident and for the same contact."""
     is_open_again: bool = False

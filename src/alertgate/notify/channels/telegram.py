@@ -52,6 +52,8 @@ ALL_OF_US = timedelta(seconds=60)
 """From a longer wait on, Telegram may mean the bot and not one chat; it doesn't say."""
 LOOK_AGAIN = timedelta(days=1)
 """Telegram knows nothing more of a message; what is waited for is the end of its incident."""
+EDITED_FOR = timedelta(days=7)
+"""For how long after it was sent a message is edited once somebody has its incident, or it is over."""
 CHECK_WITHIN = 15.0
 NO_PREVIEW: Mapping[str, Json] = MappingProxyType({"link_preview_options": {"is_disabled": True}})
 """Or Telegram would open the link."""
@@ -130,7 +132,8 @@ class Telegram:
 
     async def ask(self, sent: Followed, deadline: float) -> Learned:  # noqa: ARG002  (the Follower protocol's signature)
         """Return nothing new: Telegram doesn't say whether a message was read."""
-        return Learned(again_in=LOOK_AGAIN)
+        is_edited = self._clock.now() - sent.sent_at < EDITED_FOR
+        return Learned(again_in=LOOK_AGAIN if is_edited else None)
 
     async def settle(self, sent: Followed, message: Message, deadline: float) -> Outcome:
         """Show in the chat who has it, or that it is over, and take the buttons away."""
