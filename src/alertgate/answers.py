@@ -10,6 +10,7 @@ class Verdict(StrEnum):
     DONE = "done"
     ALREADY = "already"  # somebody did it before; the first person stays on record
     OVER = "over"  # there is nothing left to do it to
+    QUIET = "quiet"  # it ended because no more alerts came, and nobody has said that it is over
     REFUSED = "refused"  # it can't be done now; what was asked to do it says why
     CHANGED = "changed"  # it became worse, or open again, after the page or the message was made: it is asked again
 
@@ -19,6 +20,7 @@ WORDS = MappingProxyType(
         Verdict.DONE: "You have it. Nobody is told any more, unless it gets worse or begins again.",
         Verdict.ALREADY: "Nothing was changed: somebody has it already.",
         Verdict.OVER: "Nothing was changed: it is over already.",
+        Verdict.QUIET: "Nothing was changed: no more alerts came, so it ended. Nobody has said that it is over.",
         Verdict.REFUSED: "Nothing was done: that can't be done now.",
         Verdict.CHANGED: "It changed after this message: look at the newest one, and answer that.",
     }

@@ -105,6 +105,8 @@ async def test_the_message_of_what_only_went_quiet_stays(make_settings):
         assert (await incident(home, number))["resolution"] == "silence"
         await home.service.gate.follower.run()
         assert (told.text, len(told.buttons)) == (said, 2)
+        query = await bot.press("I'm on it")
+        assert "Nobody has said that it is over." in await bot.shown(query)
 
 
 async def test_a_message_that_is_edited_is_as_late_as_it_was(make_settings):

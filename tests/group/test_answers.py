@@ -12,7 +12,7 @@ from alertgate.group.answers import ACTS, Answers, judge
 from alertgate.group.by_link import LinkAct
 from alertgate.group.transitions import TransitionResult, acknowledge
 from alertgate.marks import mark
-from alertgate.model import ChannelName, Incident, IncidentStatus, NotificationStatus, Severity
+from alertgate.model import ChannelName, Incident, IncidentStatus, NotificationStatus, Resolution, Severity
 from alertgate.notify.directory import Directory
 from alertgate.store import incidents, notifications
 from alertgate.store.engine import Store
@@ -45,6 +45,7 @@ def _to(shown: Incident | None):
         (replace(FIRST, acknowledged_at=START), replace(FIRST, acknowledged_at=START), Verdict.DONE, Verdict.DONE),
         (replace(FIRST, status=OVER), FIRST, Verdict.OVER, Verdict.OVER),
         (replace(FIRST, status=OVER, changes=3), FIRST, Verdict.OVER, Verdict.OVER),
+        (replace(FIRST, status=OVER, resolution=Resolution.SILENCE), FIRST, Verdict.QUIET, Verdict.QUIET),
         (None, FIRST, Verdict.OVER, Verdict.OVER),
         (FIRST, None, Verdict.CHANGED, Verdict.CHANGED),
     ],

@@ -14,7 +14,7 @@ from alertgate.group.by_link import LinkAct
 from alertgate.group.portions import Doer
 from alertgate.group.transitions import TransitionResult
 from alertgate.marks import mark
-from alertgate.model import Incident, IncidentStatus, Notification
+from alertgate.model import Incident, IncidentStatus, Notification, Resolution
 from alertgate.notify.news import holder
 from alertgate.proof import Proof
 from alertgate.store import Connection, incidents
@@ -73,7 +73,7 @@ class Answers:
 def judge(incident: Incident | None, told: Notification, act: LinkAct = LinkAct.ACKNOWLEDGE) -> Verdict:
     """Decide what becomes of an answer to a message about an incident. Pure."""
     if incident is None or incident.status is IncidentStatus.RESOLVED:
-        return Verdict.OVER
+        return Verdict.QUIET if incident and incident.resolution is Resolution.SILENCE else Verdict.OVER
     if incident.status is IncidentStatus.ACKNOWLEDGED and not (incident.is_snoozed and act is LinkAct.ACKNOWLEDGE):
         return Verdict.ALREADY
     return Verdict.DONE if told.shown == mark(incident) else Verdict.CHANGED
