@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
+from alertgate.group.sweep import resolve_quiet
 from alertgate.model import ChannelName
 from alertgate.policy.people import Contact, Person
 from tests.conftest import API_BEARER, Running, serving
@@ -167,6 +168,24 @@ async def test_a_silence_ends_the_ringing(make_settings, database):
         home.clock.move(minutes=70)
         await until(home.reminded)
         assert [each.rings for each in home.pushover.emergencies.values()] == [False, True]
+
+
+async def test_what_only_went_quiet_rings_on(make_settings):
+    """No more alerts came within half an hour, and nobody has answered: the phone rings for the whole hour."""
+    clock = FakeClock()
+    async with serve(PushoverServer()) as pushover:
+        reached = {"recipient_push": f"pushover:{OWNER}", "pushover_url": pushover.url, "pushover_token": TOKEN}
+        async with serving(make_settings(channels_private=True, **reached), clock=clock) as service:
+            answer = await service.particle(event="leak", coreid="cellar", data={"severity": "critical"})
+            await service.settled()
+            [emergency] = pushover.emergencies.values()
+            clock.move(minutes=31)
+            await resolve_quiet(service.gate.store, service.gate.settings.grouping, clock)
+            path = f"/api/incidents/{answer.json()['incident']}"
+            shown = (await service.client.get(path, headers=API_BEARER)).json()["incident"]
+            assert shown["resolution"] == "silence"
+            await service.gate.follower.run()
+            assert (emergency.rings, emergency.said["expire"]) == (True, "3600")
 
 
 async def test_somebody_else_has_it(make_settings, database):

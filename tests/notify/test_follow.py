@@ -254,14 +254,32 @@ async def test_what_was_on_its_way_when_somebody_took_it_is_edited_again_too(sto
 
 
 @pytest.mark.parametrize("name", [ChannelName.TELEGRAM, ChannelName.NTFY, ChannelName.PUSHOVER])
-async def test_what_nobody_said_is_over_stays_to_be_seen(store, make_settings, name):
-    """No more alerts came, and maybe nobody has seen it. What rings ends; the rest waits for an all-clear."""
+async def test_what_nobody_said_is_over_stays_to_be_heard(store, make_settings, name):
+    """No more alerts came, and maybe nobody has noticed. Its service is told once its sender says that it is over."""
     world = make_world(store, make_settings(), Service(name))
     push = world.sent()
     world.becomes(push, OVER, resolution=Resolution.SILENCE)
     await world.later(seconds=10)
-    assert len(world.service.told) == (name is ChannelName.PUSHOVER)
+    assert world.service.told == []
     world.becomes(push, OVER, resolution=Resolution.ALERT)
+    await world.later(seconds=1)
+    assert [receipt for receipt, _ in world.service.told] == [push.receipt]
+
+
+@pytest.mark.parametrize("name", [ChannelName.NTFY, ChannelName.PUSHOVER])
+async def test_what_only_went_quiet_ends_once_it_begins_anew(store, make_settings, name):
+    """Its contact hears of that instead, and has one thing to answer."""
+    world = make_world(store, make_settings(), Service(name))
+    push, at = world.sent(), START + timedelta(seconds=5)
+    world.becomes(push, OVER, resolution=Resolution.SILENCE)
+    again = new_incident(id=new_id(at), key=world.incident(push).key, opened_at=at)
+    with store.transaction() as connection:
+        incidents.add(connection, [again])
+        notifications.add(connection, [new_notification(again, channel=name, address="bea")])
+    await world.later(seconds=5)
+    assert world.service.told == []
+    with store.transaction() as connection:
+        notifications.add(connection, [new_notification(again, channel=name, address=push.address)])
     await world.later(seconds=1)
     assert [receipt for receipt, _ in world.service.told] == [push.receipt]
 

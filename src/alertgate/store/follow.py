@@ -11,7 +11,7 @@ from alertgate.channel_kinds import RINGING
 from alertgate.model import ABOUT_OTHERS, ChannelName, IncidentStatus, Notification, NotificationStatus, Resolution
 from alertgate.proof import Proof
 from alertgate.states import states_before
-from alertgate.store import failures, leases
+from alertgate.store import failures, leases, newer
 from alertgate.store.notifications import COLUMNS, IS_SENT, notification_of
 from alertgate.store.rows import portions, update_rows
 from alertgate.store.tables import constant, incidents, notifications
@@ -35,13 +35,10 @@ _FIELDS = (
     "receipt",
 )
 _other, _of_other = notifications.alias(), incidents.alias()
-_IS_SHOWN_STILL = and_(  # nobody has said that it is over, and whoever hasn't seen it yet must find it
-    _n.channel.not_in([constant(each) for each in sorted(RINGING)]),
-    func.coalesce(incidents.c.resolution, "") == constant(Resolution.SILENCE),
-)
 _IS_ENDED = and_(
     incidents.c.status != constant(IncidentStatus.OPEN),
-    ~_IS_SHOWN_STILL,
+    # If no more alerts came, nobody has said that it is over: who hasn't heard of it yet must be able to.
+    or_(func.coalesce(incidents.c.resolution, "") != constant(Resolution.SILENCE), newer.IS_REPLACED),
     ~exists().where(  # a digest rings for all that it tells
         _other.c.channel == _n.channel,
         _other.c.receipt == _n.receipt,
@@ -119,7 +116,7 @@ class Due:
 
     notification: Notification
     is_ended: bool
-    """Whether somebody has each incident of the message, or it is over; what rings, also if no more alerts came."""
+    """Whether somebody has each incident of the message, or it is over, or its contact hears of a newer one instead."""
     is_replaced: bool = False
     """Whether a later message rings of the same incident and for the same contact."""
     is_open_again: bool = False
