@@ -384,6 +384,25 @@ async def test_a_time_in_which_the_store_was_away_is_missed(store: Store):
     assert fleet.missed() == [timedelta(seconds=65)]
 
 
+@pytest.mark.parametrize("devices", [1, 6])
+async def test_who_speaks_just_after_it_was_noted_as_silent_is_not_told(store: Store, devices: int):
+    """Nor are many that do so: between two transactions of a turn, others store what comes."""
+    through = Away(store)
+    fleet = Fleet(store, FakeClock(), through=through)
+    fleet.expect(*(rule(number, expect_every=EVERY) for number in range(devices)))
+    fleet.hear(*range(devices))
+    await fleet.passes(74 * MINUTE)
+
+    def silent_ones_speak() -> None:
+        fleet.hear(*(number for number in range(devices) if fleet.state(number) is DeviceState.SILENT))
+
+    through.meanwhile = silent_ones_speak
+    await fleet.passes(2 * MINUTE)
+    assert fleet.said() == []
+    assert {fleet.state(number) for number in range(devices)} == {DeviceState.FINE}
+    assert fleet.watching().wide is None
+
+
 async def test_a_silence_never_ends_because_no_alert_comes(fleet: Fleet):
     """It is watched: RESOLVE_AFTER doesn't count for it, whether or not it was acknowledged."""
     fleet.expect(rule(1, expect_every=EVERY))

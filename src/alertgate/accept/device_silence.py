@@ -114,13 +114,19 @@ def _watched(device: Device, expected: Expected, now: datetime) -> Device:
     return device if device.watched_since else replace(device, watched_since=now)
 
 
+def is_heard_again(device: Device) -> bool:
+    """Return whether a device that was silent has spoken since."""
+    heard, since = device.last_seen_at, device.silent_since
+    return heard is not None and since is not None and heard > since
+
+
 def _over(device: Device, found: Deadlines | None, now: datetime) -> SilenceReason | None:
     """Return why a silence is over, or None if it isn't or if there was none."""
     if device.silent_since is None:
         return None
     if found is None:
         return SilenceReason.NOT_WATCHED
-    if device.last_seen_at and device.last_seen_at > device.silent_since:
+    if is_heard_again(device):
         return SilenceReason.HEARD_AGAIN
     return SilenceReason.MOVED if found.state(now) is not DeviceState.SILENT else None
 

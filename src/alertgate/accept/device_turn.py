@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from alertgate.accept import device_health, device_watch, device_wide
+from alertgate.accept import device_health, device_silence, device_watch, device_wide
 from alertgate.accept.device_reports import DeviceReporter
 from alertgate.accept.device_watch import Expectations, Listening, Looked, look
 from alertgate.accept.device_wide import LOOK, TOGETHER, Fleet, Overdue, Wide, WideReason
@@ -163,6 +163,8 @@ class Turn:
             return Told()
         told_since = min(now - TOGETHER, wide.since) if wide else now - TOGETHER
         devices = {each.id: each for each in rows.overdue(connection, told_since)}
+        if heard := [each for each in devices.values() if device_silence.is_heard_again(each)]:
+            return self._tell_after(connection, expectations, heard, now)
         downtimes = rows.known_downtimes(connection)
         found = [device_watch.overdue(each, self._wanted(expectations, each), downtimes) for each in devices.values()]
         overdue = [each for each in found if each]
@@ -189,6 +191,14 @@ class Turn:
             rows.save_watching(connection, replace(watching, wide=after.as_json() if after else None))
         self._cover(connection, (devices[each.id] for each in decision.covered), now)
         return self._record(connection, alerts)
+
+    def _tell_after(
+        self, connection: Connection, expectations: Expectations, heard: Sequence[Device], now: datetime
+    ) -> Told:
+        """Do the same once devices were looked at that were heard after the look of this turn: they aren't silent."""
+        looked = self._look_at(connection, expectations, heard, now)
+        told = self.tell(connection, expectations, now)
+        return Told([*looked.alerts, *told.alerts], looked.due + told.due)
 
     def _lasts(self, connection: Connection, wide: Wide, now: datetime) -> bool:
         """Return whether a wide silence goes on, where there is nothing new to tell."""
