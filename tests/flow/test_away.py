@@ -75,6 +75,23 @@ async def test_what_happens_again_and_again_is_not_told_each_time(make_settings)
             home.clock.move(minutes=6)
         assert told[:2] == [0, 2]
         assert sum(told) <= 6, told
+        assert not [mail for mail in home.sink.messages if "It goes on" in mail.text], "it is back each time"
+
+
+async def test_who_has_the_one_before_hears_of_the_next(make_settings):
+    """Who acknowledged that it was away has nothing of a time that was yet to come, and so it is told anew."""
+    async with household(make_settings, HOUSE, berlin(23, 14), {}) as home:
+        async with home.running():
+            await looks(home)
+        home.clock.move(minutes=20)
+        async with home.running():
+            await looks(home)
+            await home.presses("owner", "I'm on it")
+            await home.heard()
+        home.clock.move(hours=2)
+        async with home.running():
+            said = away("13:20", "15:20", "2 h")
+            assert await looks(home) == [f"owner: {said}", f"partner: {said}"]
 
 
 async def test_a_replica_that_ran_meanwhile_heard_everything(make_settings, postgres_database):
@@ -112,6 +129,22 @@ async def test_a_night_holds_it(make_settings):
             assert await looks(home) == []
             home.clock.time = berlin(24, 6, 30)
             assert await looks(home) == [f"owner: {away('2026-11-23 22:00', '02:00', '4 h')}"]
+
+
+async def test_a_night_hides_no_time(make_settings):
+    """What was held is one message about all that was missed: a text message shows no alerts from before."""
+    house = policy((person("owner", "22:30-06:30"),), (escalation("home", step("owner")),))
+    async with household(make_settings, house, berlin(24, 1), {}) as home:
+        for minutes in (180, 20, 10):
+            async with home.running():
+                await looks(home)
+                assert await runs(home, 5) == []
+            home.clock.move(minutes=minutes)
+        async with home.running():
+            assert await looks(home) == []
+            home.clock.time = berlin(24, 6, 30)
+            last = "from 03:35 to 03:45, for 10 min; 3 times since 00:05, for 3 h 30 min in all"
+            assert await looks(home) == [f"owner: INFO Nothing was accepted {last}."]
 
 
 async def test_a_computer_that_slept_was_away(make_settings):

@@ -1,6 +1,6 @@
 """Record what the watch has to say of devices, as alerts of its own, in the transaction that stores how they stand."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from alertgate.accept.record import Recorded, Recorder
 from alertgate.accept.rulings import Understood
 from alertgate.accept.severity import decide_severity
 from alertgate.device import Device, DeviceState
-from alertgate.model import Alert, AlertStatus, Severity, Signal, Source
+from alertgate.model import Alert, AlertStatus, IncidentStatus, Severity, Signal, Source
 from alertgate.notify.directory import Directory
 from alertgate.notify.render.text import one_line
 from alertgate.own_events import AWAY_EVENT, WatchEvent
@@ -23,10 +23,14 @@ from alertgate.policy.matchers import Subject
 from alertgate.policy.routes import first
 from alertgate.rules import SeverityRules
 from alertgate.store import Connection
+from alertgate.store import alerts as alert_rows
 from alertgate.store import device_watch as rows
+from alertgate.store import incidents as incident_rows
 
 LONGEST = 80
 """Characters of a device's name, or id, in a sentence."""
+MOST_TIMES = 1000
+"""How many times away are summed up."""
 
 
 class DeviceReporter:
@@ -116,8 +120,19 @@ class DeviceReporter:
             for each in rows.open_wide(connection)
         ]
 
-    def away(self, began_at: datetime, ended_at: datetime, now: datetime) -> Alert:
-        """Return that alertgate couldn't accept anything from then to then. It is over by now: nobody says so."""
+    def away(self, connection: Connection, began_at: datetime, ended_at: datetime, now: datetime) -> Alert:
+        """Return that alertgate couldn't accept anything from then to then. It is over by now: nobody says so.
+
+        Times that are one incident are summed up in its message, as somebody may not have heard of those before. Who
+        has acknowledged those knows nothing of this one, so it is an incident of its own.
+        """
+        key = incident_key(Source.ALERTGATE, AWAY_EVENT)
+        last = incident_rows.last(connection, [key]).get(key)
+        times = [(began_at, ended_at)]
+        if last and last.status is IncidentStatus.ACKNOWLEDGED:
+            key = incident_key(Source.ALERTGATE, AWAY_EVENT, began_at.isoformat())
+        elif last and last.status is IncidentStatus.OPEN:
+            times += _times(alert_rows.latest(connection, last.id, MOST_TIMES))
         return Alert(
             id=self._new_id(now),
             received_at=now,
@@ -126,8 +141,8 @@ class DeviceReporter:
             signal=Signal.FIRING,
             event=AWAY_EVENT,
             severity=Severity.INFO,
-            incident_key=incident_key(Source.ALERTGATE, AWAY_EVENT),
-            message=device_words.away(began_at, ended_at, now, self._zone),
+            incident_key=key,
+            message=device_words.away(times, now, self._zone),
             data={"since": began_at.isoformat(), "until": ended_at.isoformat()},
         )
 
@@ -185,3 +200,9 @@ class DeviceReporter:
     def record(self, connection: Connection, alerts: Sequence[Alert]) -> list[Recorded]:
         """Store alerts, and plan who is told."""
         return self._recorder.record(connection, [Understood(each) for each in alerts]) if alerts else []
+
+
+def _times(said: Iterable[Alert]) -> list[tuple[datetime, datetime]]:
+    """Return which times alerts of AWAY_EVENT are about."""
+    kept = (each.data for each in said if isinstance(each.data, dict))
+    return [(datetime.fromisoformat(str(each["since"])), datetime.fromisoformat(str(each["until"]))) for each in kept]

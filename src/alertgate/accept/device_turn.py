@@ -89,7 +89,7 @@ class Turn:
         alerts = []
         if passed.downtime:
             self._missed(connection, *passed.downtime)
-            alerts = [self._reporter.away(*passed.downtime, now)] if passed.is_told else []
+            alerts = [self._reporter.away(connection, *passed.downtime, now)] if passed.is_told else []
         rows.save_watching(connection, Watching(self._owner, now + LEASE, now, wide))
         return self._record(connection, alerts)
 

@@ -42,11 +42,15 @@ def in_words(at: datetime, now: datetime, zone: ZoneInfo) -> str:
     return clock_time(local, "%H:%M" if local.date() == today else "%Y-%m-%d %H:%M")
 
 
-def away(began_at: datetime, ended_at: datetime, now: datetime, zone: ZoneInfo) -> str:
-    """Return when alertgate couldn't accept anything, what it means, and what to do."""
-    began, ended = in_words(began_at, now, zone), in_words(ended_at, now, zone)
+def away(times: Sequence[tuple[datetime, datetime]], now: datetime, zone: ZoneInfo) -> str:
+    """Return when alertgate couldn't accept anything, the last time first, what it means, and what to do."""
+    began, ended = times[0]
+    said = f"from {in_words(began, now, zone)} to {in_words(ended, now, zone)}, for {duration(ended - began)}"
+    if len(times) > 1:
+        first, in_all = min(times)[0], sum((end - begin for begin, end in times), timedelta())
+        said += f"; {len(times)} times since {in_words(first, now, zone)}, for {duration(in_all)} in all"
     return (
-        f"Nothing was accepted from {began} to {ended}, for {duration(ended_at - began_at)}.\n"
+        f"Nothing was accepted {said}.\n"
         "alertgate wasn't running, or couldn't reach its database, or its computer's clock was set forward. Nobody is "
         "told of what was sent meanwhile unless it is sent again: Particle does so for two minutes at most.\n"
         "What to do: see that all is well where the devices are. If nobody stopped it, its log and its computer's say "

@@ -21,7 +21,7 @@ from alertgate.notify.render.hand_back_words import handed_back
 from alertgate.notify.render.silence_words import who_silenced_it
 from alertgate.notify.render.text import one_line, shorten
 from alertgate.notify.sender_clock import SenderClock, happened, sender_clock
-from alertgate.own_events import HINTS
+from alertgate.own_events import AWAY_EVENT, HINTS
 from alertgate.prove import watch_words
 from alertgate.prove.hint_words import LEAD
 from alertgate.words import folded
@@ -155,7 +155,7 @@ def _own_lead(context: MessageContext) -> str:
     """Return what an own alert is. It says how often a trouble occurred; a reader needs no number of such alerts."""
     if context.incident.event in HINTS:
         return LEAD
-    begins = context.notification.kind in BEGINNINGS
+    begins = context.notification.kind in BEGINNINGS or context.incident.event == AWAY_EVENT
     return watch_words.lead(context.incident) if begins else "It goes on."
 
 
