@@ -93,3 +93,14 @@ async def test_something_critical_is_told_to_whoever_can_hear_it(make_settings, 
         assert len(await until(home, berlin(27, 7, 30))) == 9
         assert await home.sleeps(35) == ["mara: CRITICAL Nobody has acknowledged it: head was told."]
         assert set(await until(home, berlin(27, 10))) == {"mara: reminder"}
+
+
+async def test_a_sleep_that_ends_with_nobody_on_call_ends_no_reminders(make_settings, database):
+    """What was held for whoever was on call isn't needed any more: somebody else knows, and is reminded as before."""
+    made = house(step("head", "@desk"), repeat_every=60 * MINUTE, stop_after=24 * 60 * MINUTE)
+    made = replace(made, people=MappingProxyType({**made.people, "mara": person("mara", "17:30-19:00")}))
+    async with household(make_settings, made, berlin(30, 17, 45), database) as home, home.running():
+        await home.says({"severity": "warning"})
+        assert len(await home.heard()) == 1
+        assert await until(home, berlin(30, 19, 1)) == ["head: reminder"]
+        assert await until(home, berlin(30, 22, 1)) == ["head: reminder"] * 3

@@ -129,6 +129,21 @@ async def test_that_nobody_has_answered_is_said_once_though_the_policy_changes(m
         assert await home.passes(30) == []
 
 
+async def test_a_sleeper_who_is_gone_takes_no_reminders_along(make_settings):
+    """What was held for the partner isn't needed any more: the owner knows, and is reminded as before."""
+    owner, partner = person("owner"), person("partner", "22:00-06:00", unless=None)
+    more = {"repeat_every": 5 * MINUTE, "stop_after": 20 * MINUTE}
+    house = policy((owner, partner), (escalation("home", step("owner", "partner"), **more),))
+    async with household(make_settings, house, AT_NIGHT, {}) as home, home.running():
+        await home.says("water")
+        told = [*await home.heard(), *await home.passes(12)]
+        home.policy = policy((owner,), (escalation("home", step("owner"), **more),))
+        told += await home.passes(60)
+        assert [next((each for each in ORDINALS if each in one), "") for one in told] == ["", *ORDINALS, ""]
+        assert "Nobody has answered" in told[-1]
+
+
+ORDINALS = ["1st", "2nd", "3rd"]
 AFTERNOON = datetime(2026, 11, 23, 15, 2, tzinfo=BERLIN)
 NEIGHBOUR_NEXT = (step("owner"), step("neighbour", after=10))
 

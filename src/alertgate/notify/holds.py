@@ -251,15 +251,19 @@ class Releaser:
     def _tell_others(
         self, batch: NotificationBatch, runs: Runs, incident: Incident, held: Sequence[Notification], now: datetime
     ) -> list[Notification]:
-        """Route an incident anew, because whom it was held for is gone; news of one that they knew is needless."""
+        """Route an incident anew, because whom it was held for is gone; news of one that they knew is needless.
+
+        If others know of it, its escalation goes on: begun anew, it would wait for a first message that nobody needs.
+        """
         for each in held:
             batch.forget_pending(incident, (each.channel, each.address))
         if any(each.kind in FIRST_NEWS for each in held):
             taken = self._escalator.start(incident, now)
             if not any(announced.tellings for announced in taken.announcements):
                 return [replace(each, due_at=now + AGAIN) for each in held]
+            is_known = any(map(self._escalator.directory.people, batch.knowing(incident)))
             self._plan(batch, runs, incident, taken.announcements, now)
-            if incident.status is IncidentStatus.OPEN:
+            if incident.status is IncidentStatus.OPEN and not is_known:
                 self._escalator.keep(runs, incident, taken, now)
         return [_cancelled(each, GONE, now) for each in held]
 
