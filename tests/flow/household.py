@@ -114,11 +114,18 @@ class Household:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    async def silence(self, lasts: str, **asked: object) -> None:
-        """Silence everything for a while from now, or from `begins_at`."""
+    async def silence(self, lasts: str, **asked: object) -> Any:
+        """Silence everything for a while from now, or from `begins_at`; return the silence."""
         body = {"event": "*", "for": lasts, "by": "partner", **asked}
         answer = await self.service.client.post("/api/silences", json=body, headers=API_BEARER)
         assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def unsilence(self, silence: Mapping[str, Any]) -> None:
+        """End a silence."""
+        path = f"/api/silences/{silence['id']}?by=partner"
+        answer = await self.service.client.delete(path, headers=API_BEARER)
+        assert answer.status_code == 200, answer.text
 
     async def presses(self, who: str, *buttons: str) -> Page:
         """Open the link of the last mail to a person, press one button after another; return what is shown then."""

@@ -96,6 +96,27 @@ async def test_what_comes_and_goes_in_a_silence_of_the_night_stays_untold(make_s
         assert await home.heard() == []
 
 
+@pytest.mark.parametrize("news", ["got worse", "nobody has it"])
+async def test_a_silence_that_is_ended_in_the_evening_keeps_nothing_until_the_morning(make_settings, database, news):
+    """It was to last into the night; whoever is still awake hears what it held as it is ended."""
+    house = policy((person("owner", "22:30-06:30", unless=None),), tuple(NIGHT.escalations.values()))
+    async with household(make_settings, house, berlin(23, 19), database) as home, home.running():
+        incident = (await home.says("water"))["incident"]
+        assert len(await home.heard()) == 1
+        await home.post(f"incidents/{incident}/acknowledge", by="partner")
+        assert len(await home.sleeps(10)) == 1
+        silence = await home.silence("5h")
+        if news == "got worse":
+            await home.says({"severity": "critical"})
+        else:
+            await home.post(f"incidents/{incident}/hand-back", by="partner")
+        assert await home.sleeps(60) == []
+        await home.unsilence(silence)
+        [told] = await home.heard()
+        assert news in told
+        assert await home.sleeps(12 * 60) == []
+
+
 @pytest.mark.parametrize("event", ["restart", "reload", "other address"])
 async def test_nothing_wakes_anybody_to_say_that_somebody_has_it(make_settings, event):
     """Not even that everything is decided anew in the night; and it isn't told as new to another address."""

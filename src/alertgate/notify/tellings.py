@@ -81,10 +81,11 @@ def held(
 ) -> tuple[datetime, TellReason | None]:
     """Return when a message that is due at a time may go to a person, and what holds it; None if nothing does.
 
-    Ask it for whatever is due to a person, not only by a step: an update, an end, an acknowledgement.
+    Ask it for whatever is due to a person, not only by a step: an update, an end, an acknowledgement. What else holds
+    it after a silence is asked once that is over, which somebody may end long before the night that would follow it.
     """
     start, reason = at, None
-    while at - start < LONGEST_HOLD:
+    while at - start < LONGEST_HOLD and reason is not TellReason.SILENCED:
         hold = first_hold(person, escalation, severity, at, silenced)
         if hold is None:
             break
