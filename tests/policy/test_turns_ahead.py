@@ -31,6 +31,13 @@ def test_a_turn_lasts_until_its_handover():
     assert (duty(alone, "ada", now).is_on_call, duty(alone, "ada", now).until) == (True, None)
 
 
+def test_the_turn_of_a_day_of_23_hours_is_found_late_in_the_evening_before():
+    """Whoever asks on Saturday at 23:30 hears of Sunday's handover: what waits for it doesn't wait for another week."""
+    saturday = datetime(2026, 3, 28, 22, 30, tzinfo=UTC)
+    assert duty(WEEK, "ben", saturday).begins_at == datetime(2026, 3, 29, 6, tzinfo=UTC)
+    assert duty(WEEK, "cleo", saturday).until == datetime(2026, 3, 29, 6, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("start", [datetime(2026, 10, 23, 14, 30, tzinfo=UTC), datetime(2026, 3, 27, 5, tzinfo=UTC)])
 def test_each_change_is_found_over_a_clocks_change(start):
     """As asking each minute finds them: with hours over the night that is changed, and overrides that end within it."""

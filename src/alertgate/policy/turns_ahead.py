@@ -55,12 +55,12 @@ def _from_hour(schedule: Schedule, hour: datetime) -> tuple[tuple[datetime, tupl
 def _edges(schedule: Schedule, start: datetime, end: datetime) -> Iterator[datetime]:
     """Yield the moments after `start` and until `end` at which somebody else may be on call, in order."""
     zone, found = schedule.zone, set[datetime]()
-    day = start
-    while day <= end + DAY:
-        found.add(first_moment(day.astimezone(zone).date(), schedule.handover, zone))
+    today = start.astimezone(zone).date()
+    for number in range((end - start) // DAY + 2):
+        found.add(first_moment(today + DAY * number, schedule.handover, zone))  # a day may have 23 hours
+        day = start + DAY * number
         if changed := clock_change(day, day + DAY, zone):
             found.add(changed)  # the hour that it repeats may bring an override back
-        day += DAY
     for override in schedule.overrides:
         for wall in (override.start, override.end):
             found |= {wall.replace(tzinfo=zone, fold=fold).astimezone(start.tzinfo) for fold in (0, 1)}
