@@ -120,6 +120,14 @@ def test_reminders_are_listed_a_few_times():
     assert found[-1] == "Reminders come every 1s, until 2h after the first message."
 
 
+def test_a_step_after_hundreds_of_reminders_is_listed():
+    """Whoever is told only the day after is told."""
+    steps = (step("owner"), step("neighbour", after="20h"))
+    home = escalation(*steps, repeat_every="5m", stop_after="1d")
+    found = told(policy([person("owner"), person("neighbour")], [home]), "mon 12:00")
+    assert "Tue 08:00  neighbour, by email:n***@example.org: step 2" in found
+
+
 quiets = st.sampled_from(["", NIGHT, "23:00-05:00 except critical", "12:00-13:00"])
 steps = st.lists(
     st.tuples(

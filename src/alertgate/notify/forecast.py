@@ -22,7 +22,8 @@ MOST_REMINDERS = 1
 SAID_AGAIN = frozenset({StepReason.REMINDER, StepReason.NOBODY_ANSWERED})
 """What is told to those who know already."""
 FARTHEST = timedelta(days=14)
-MOST_DECISIONS = 400
+MOST_DECISIONS = 5000
+"""Two for each reminder: enough for two weeks of those that come every ten minutes, and a third of a second."""
 
 
 @dataclass(frozen=True, slots=True)
