@@ -261,7 +261,7 @@ async def test_what_nobody_was_told_of_is_a_finding_after_its_end_too(make_setti
         settings = make_settings(**mail_settings(sink.port), give_up_after=3600, resolve_after=86_400)
         async with serving(settings, clock=clock) as service:
             answer = (await service.particle()).json()
-        clock.move(hours=2)
+            clock.move(hours=2)
         async with serving(settings, clock=clock) as service:
 
             async def failed_again():

@@ -100,6 +100,8 @@ def migrate(connection: Connection, direction: Callable[[Config, str], None], ve
     config = Config()
     config.set_main_option("script_location", "alertgate:store/migrations")
     config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10min'"))  # as `schema.py` does
     direction(config, version)
 
 
