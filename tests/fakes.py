@@ -1,6 +1,7 @@
 """Test doubles: a fake clock, and a real mail server with faults that a test can script."""
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
@@ -97,6 +98,8 @@ class MailSink:
     """While it isn't set, the server receives the content of a mail and doesn't reply."""
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
     _server: asyncio.Server | None = None
+    _kept: socket.socket | None = None
+    """Keeps the port while nothing listens there: another test's server could get it."""
     protocols: list[SMTP] = field(default_factory=list)
 
     def answer(self, command: str, *replies: str) -> None:
@@ -109,6 +112,7 @@ class MailSink:
 
     async def start(self) -> None:
         self.open.set()
+        self._let_go()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
             self._protocol, "127.0.0.1", self.port, ssl=self.tls if self.wrapped else None
@@ -119,9 +123,22 @@ class MailSink:
         if self._server:
             self._server.close()
             self._server = None
+            self._kept = socket.socket()
+            self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._kept.bind(("127.0.0.1", self.port))
         for protocol in self.protocols:
             if protocol.transport:
                 protocol.transport.close()
+
+    async def end(self) -> None:
+        """Stop for good."""
+        await self.stop()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._kept:
+            self._kept.close()
+            self._kept = None
 
     def _protocol(self) -> SMTP:
         self.connections += 1
@@ -197,7 +214,7 @@ async def mail_sink(**options):
     try:
         yield sink
     finally:
-        await sink.stop()
+        await sink.end()
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import pytest
 from httpx import Response
 
 from alertgate.accept.failure_trouble import cause_of
-from alertgate.group.replies import code_of, told_lately
+from alertgate.group.replies import code_length, code_of, told_lately
 from alertgate.model import ChannelName, IncidentStatus, Notification, NotificationStatus
 from alertgate.notify.budget import Budget
 from alertgate.notify.channels.twilio_advice import CODES
@@ -192,7 +192,7 @@ async def test_a_code_means_what_was_listed_and_no_more(open_phone):
         await phone.alert("smoke")
         leak = await phone.alert("leak", data='{"severity":"warning"}')
         told = await phone.running.gate.store.read(lambda connection: told_lately(connection, PHONE, START))
-        [code] = [code_of(each.incident)[:2] for each in told if each.incident.id == leak]
+        [code] = [code_of(each.incident)[: code_length(told)] for each in told if each.incident.id == leak]
         await phone.alert("leak")
         assert "nothing open has the code" in await phone.says(f"ok {code}")
         assert (await phone.status(leak))[0] is IncidentStatus.OPEN
