@@ -92,6 +92,12 @@ async def test_who_has_the_one_before_hears_of_the_next(make_settings):
         async with home.running():
             said = away("13:20", "15:20", "2 h")
             assert await looks(home) == [f"owner: {said}", f"partner: {said}"]
+            assert await runs(home, 1) == []
+        home.clock.move(minutes=6)
+        async with home.running():
+            said = away("15:21", "15:27", "6 min; 2 times since 13:20, for 2 h 6 min in all")
+            assert await looks(home) == [f"owner: {said}", f"partner: {said}"]
+            assert len((await home.get("incidents"))["items"]) == 2
 
 
 async def test_a_replica_that_ran_meanwhile_heard_everything(make_settings, postgres_database):

@@ -117,6 +117,24 @@ async def test_a_silence_that_is_ended_in_the_evening_keeps_nothing_until_the_mo
         assert await home.sleeps(12 * 60) == []
 
 
+@pytest.mark.parametrize(("after", "tag"), [(0, "RESOLVED"), (5, "RESOLVED"), (0, "WARNING"), (5, "WARNING")])
+async def test_so_it_is_where_everyone_is_told_at_once(make_settings, after: int, tag: str):
+    """Of an all-clear and of what is new, by a first contact and by one that is told later."""
+    owner = person("owner", "22:30-06:30", unless=None)
+    contacts = tuple(replace(each, after=after * MINUTE) for each in owner.contacts)
+    house = policy((replace(owner, contacts=contacts),), (), (route("everyone"),))
+    async with household(make_settings, house, berlin(23, 19), {}) as home, home.running():
+        await home.says("water")
+        assert len(await home.passes(6)) == 1
+        silence = await home.silence("5h")
+        assert await home.sleeps(10) == []
+        await home.says(OVER if tag == "RESOLVED" else "more water")
+        assert await home.sleeps(60) == []
+        await home.unsilence(silence)
+        assert [each.split()[:2] for each in await home.passes(after + 1)] == [["owner:", tag]]
+        assert await home.sleeps(12 * 60) == []
+
+
 @pytest.mark.parametrize("event", ["restart", "reload", "other address"])
 async def test_nothing_wakes_anybody_to_say_that_somebody_has_it(make_settings, event):
     """Not even that everything is decided anew in the night; and it isn't told as new to another address."""

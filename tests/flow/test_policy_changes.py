@@ -143,6 +143,18 @@ async def test_a_sleeper_who_is_gone_takes_no_reminders_along(make_settings):
         assert "Nobody has answered" in told[-1]
 
 
+async def test_a_sleeper_who_is_gone_leaves_the_steps_of_the_new_policy(make_settings):
+    """All were told of the only step; the new policy has one more, whose people hear in their turn."""
+    owner, partner = person("owner"), person("partner", "22:00-06:00", unless=None)
+    house = policy((owner, partner), (escalation("home", step("owner", "partner")),))
+    async with household(make_settings, house, AT_NIGHT, {}) as home, home.running():
+        await home.says("water")
+        assert [each.split()[0] for each in await home.heard()] == ["owner:"]
+        assert await home.passes(5) == []
+        home.policy = policy((owner, person("neighbour")), (escalation("home", *NEIGHBOUR_NEXT),))
+        assert [each.split()[0] for each in await home.passes(30)] == ["neighbour:"]
+
+
 ORDINALS = ["1st", "2nd", "3rd"]
 AFTERNOON = datetime(2026, 11, 23, 15, 2, tzinfo=BERLIN)
 NEIGHBOUR_NEXT = (step("owner"), step("neighbour", after=10))

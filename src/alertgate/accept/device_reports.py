@@ -124,14 +124,13 @@ class DeviceReporter:
         """Return that alertgate couldn't accept anything from then to then. It is over by now: nobody says so.
 
         Times that are one incident are summed up in its message, as somebody may not have heard of those before. Who
-        has acknowledged those knows nothing of this one, so it is an incident of its own.
+        has acknowledged those knows nothing of this one, so it and those that follow are another incident.
         """
         key = incident_key(Source.ALERTGATE, AWAY_EVENT)
-        last = incident_rows.last(connection, [key]).get(key)
+        while (last := incident_rows.last(connection, [key]).get(key)) and last.status is IncidentStatus.ACKNOWLEDGED:
+            key = incident_key(Source.ALERTGATE, AWAY_EVENT, last.id)
         times = [(began_at, ended_at)]
-        if last and last.status is IncidentStatus.ACKNOWLEDGED:
-            key = incident_key(Source.ALERTGATE, AWAY_EVENT, began_at.isoformat())
-        elif last and last.status is IncidentStatus.OPEN:
+        if last and last.status is IncidentStatus.OPEN:
             times += _times(alert_rows.latest(connection, last.id, MOST_TIMES))
         return Alert(
             id=self._new_id(now),

@@ -253,7 +253,8 @@ class Releaser:
     ) -> list[Notification]:
         """Route an incident anew, because whom it was held for is gone; news of one that they knew is needless.
 
-        If others know of it, its escalation goes on: begun anew, it would wait for a first message that nobody needs.
+        If others know of it, its escalation decides again and goes on: begun anew, it would wait for a first message
+        that nobody needs.
         """
         for each in held:
             batch.forget_pending(incident, (each.channel, each.address))
@@ -265,6 +266,8 @@ class Releaser:
             self._plan(batch, runs, incident, taken.announcements, now)
             if incident.status is IncidentStatus.OPEN and not is_known:
                 self._escalator.keep(runs, incident, taken, now)
+            elif incident.status is IncidentStatus.OPEN and (run := runs.get(incident.id)):
+                runs.put(replace(run, next_at=now))
         return [_cancelled(each, GONE, now) for each in held]
 
     def _plan(

@@ -94,6 +94,8 @@ def in_time(
     if isinstance(choice, Plan | Expedite) and choice.due_at:
         silenced = never if choice.kind is Kind.SILENCE else silenced  # it would hold the news of itself
         start = max(choice.due_at, recipient.due_at)
+        if recipient.hold is Hold.SILENCED and start > choice.due_at and choice.kind is not Kind.SILENCE:
+            return replace(choice, due_at=start, hold=recipient.hold)  # what else holds it is asked then
         due_at, reason = held(recipient.person, escalation, severity, start, silenced)
         hold = HOLDS[reason] if reason else recipient.hold if start > choice.due_at else None
         if (due_at, hold) == (choice.due_at, choice.hold):

@@ -69,7 +69,9 @@ def tellings(
         start, hold = held(each.person, escalation, severity, now, silenced)
         for contact in each.person.contacts:
             due_at, reason = start, hold or TellReason.AT_ONCE
-            if contact.after:
+            if contact.after and hold is TellReason.SILENCED:
+                due_at = start + contact.after  # what else holds it is asked then
+            elif contact.after:
                 due_at, again = held(each.person, escalation, severity, start + contact.after, silenced)
                 reason = again or hold or TellReason.DELAYED
             found.append(Telling(each.person.name, each.via, contact, due_at, reason))

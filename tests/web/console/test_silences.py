@@ -123,14 +123,15 @@ async def test_what_was_previewed_can_be_changed(service: Running):
 async def test_a_time_means_the_same_when_it_is_confirmed_later(gate):
     """What was shown until 14:13 isn't begun until 14:13 tomorrow, and what was to begin by then begins at once."""
     door, leak = ({"event": "door/*", "begin": "14:05", "until": "14:13"}, {"event": "leak/*", "until": "14:13"})
+    smoke = {"event": "smoke/*", "begin": "14:05", "lasting": "8m"}
     async with signed_in(gate, zone="UTC") as client:
-        looks = [Page(await sent(client, "/silences/new", **given, confirmed="no")) for given in (door, leak)]
+        looks = [Page(await sent(client, "/silences/new", **given, confirmed="no")) for given in (door, leak, smoke)]
         gate.gate.clock.move(minutes=6)
         for look in looks:
             answer = await sent(client, "/silences/new", **look.filled("Begin it"))
             assert answer.headers["location"] == "/silences?said=silence-begun"
         begun = [(each["begins_at"], each["ends_at"]) for each in await listed(gate)]
-        assert begun == [("2026-11-23T14:09:00+00:00", "2026-11-23T14:13:00+00:00")] * 2
+        assert begun == [("2026-11-23T14:09:00+00:00", "2026-11-23T14:13:00+00:00")] * 3
         gate.gate.clock.move(minutes=6)
         late = Page(await sent(client, "/silences/new", **looks[0].filled("Begin it")))
         assert (late.status, "is no time to come" in late.text) == (422, True)

@@ -50,8 +50,14 @@ def read(given: Mapping[str, str], asked: Asked) -> tuple[Fields, Wanted]:
 
 
 def date(fields: Fields, wanted: Wanted, zone: ZoneInfo) -> None:
-    """Write the times with their dates: `08:00`, confirmed after eight, would mean the next day's."""
-    for name, at in (("begin", wanted.begins_at), ("until", wanted.ends_at)):
+    """Write the times with their dates: `08:00`, confirmed after eight, would mean the next day's.
+
+    So a length from a beginning on is written as its end; one that counts from now counts from the confirmation.
+    """
+    ends_at = wanted.ends_at
+    if wanted.begins_at and wanted.lasting:
+        ends_at, fields.values["lasting"] = wanted.begins_at + wanted.lasting, ""
+    for name, at in (("begin", wanted.begins_at), ("until", ends_at)):
         if at:
             fields.values[name] = at.astimezone(zone).isoformat(" ", "seconds")
 
