@@ -51,7 +51,7 @@ class Mail:
         self._loop.close()
 
     async def _abort(self) -> None:
-        await self.sink.stop()
+        await self.sink.end()
         for protocol in self.sink.protocols:
             if protocol.transport:
                 protocol.transport.abort()  # the peer may be gone, and never close the connection

@@ -80,6 +80,8 @@ class Household:
     services: list[Running] = field(default_factory=list)
     read: int = 0
     """How many mails the test has seen."""
+    of_itself: bool = False
+    """Whether those count that are about alertgate's own troubles, which it reports when its jobs come to it."""
 
     @property
     def service(self) -> Running:
@@ -142,6 +144,7 @@ class Household:
         for service in self.services:
             await service.settled()
         new, self.read = self.sink.messages[self.read :], len(self.sink.messages)
+        new = [mail for mail in new if self.of_itself or "] alertgate: " not in mail.mail["Subject"]]
         return sorted(
             f"{mail.to.removesuffix('@example.com')}: {said(mail.mail['Subject'], mail.text)}" for mail in new
         )

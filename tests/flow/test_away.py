@@ -16,6 +16,7 @@ def away(begin: str, end: str, lasted: str) -> str:
 
 async def looks(home: Household) -> list[str]:
     """Let every service's watch look; return who got which message."""
+    home.of_itself = True
     for service in home.services:
         await service.gate.device_watch.run()
     return [f"{each.partition('.')[0]}." for each in await home.heard()]

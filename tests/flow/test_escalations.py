@@ -469,6 +469,7 @@ async def test_the_gates_own_troubles_go_to_the_operator(make_settings):
     house = policy(PEOPLE, (HOME,))
     house = Policy(house.events, house.zone, house.people, {}, house.escalations, house.routes, operator=("partner",))
     async with household(make_settings, house, START, {}) as home, home.running():
+        home.of_itself = True
         await home.says({"status": "closed"}, event="valve")  # in doubt whether "closed" ends anything
         told = await home.heard()
         assert [each.split(":")[0] for each in told] == ["partner"]
