@@ -83,6 +83,7 @@ class MailSink:
     """Whether TLS begins with the connection, and not by STARTTLS."""
     exclude: list[str] = field(default_factory=lambda: ["LOGIN"])
     """The logins that aren't offered."""
+    address: str = "127.0.0.1"
     port: int = 0
     messages: list[Received] = field(default_factory=list)
     script: dict[str, deque[str]] = field(default_factory=dict)
@@ -115,7 +116,7 @@ class MailSink:
         self._let_go()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            self._protocol, "127.0.0.1", self.port, ssl=self.tls if self.wrapped else None
+            self._protocol, self.address, self.port, ssl=self.tls if self.wrapped else None
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -125,7 +126,7 @@ class MailSink:
             self._server = None
             self._kept = socket.socket()
             self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._kept.bind(("127.0.0.1", self.port))
+            self._kept.bind((self.address, self.port))
         for protocol in self.protocols:
             if protocol.transport:
                 protocol.transport.close()

@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 import threading
-from dataclasses import dataclass
 from email.message import EmailMessage
 
 import trustme
@@ -12,17 +11,6 @@ from tests.fakes import MailSink
 from tests_deploy.stack import wait_for
 
 USER, PASSWORD = "alerts@example.net", "abcd-efgh-ijkl-mnop"
-
-
-@dataclass
-class _Sink(MailSink):
-    address: str = ""
-
-    async def start(self) -> None:
-        self.open.set()
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._protocol, self.address, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
 
 
 class Mail:
@@ -34,7 +22,7 @@ class Mail:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.sink = _Sink(user=USER, password=PASSWORD, tls=context, address=address)
+        self.sink = MailSink(user=USER, password=PASSWORD, tls=context, address=address)
         self.start()
 
     def start(self) -> None:
