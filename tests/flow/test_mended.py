@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import pytest
+
 from alertgate.config import Settings
 from alertgate.errors import StoreUnavailable
 from alertgate.ids import Ids
@@ -117,6 +119,7 @@ class SlowChannel:
         """Do nothing."""
 
 
+@pytest.mark.alone
 async def test_all_attempts_under_one_lease_end_before_it(make_settings):
     """`send_within` counts from before the claim, and covers both attempts of a mail with a picture."""
     channel = SlowChannel()
