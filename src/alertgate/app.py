@@ -79,18 +79,7 @@ def open_gate(
     """
     clock = clock or SystemClock()
     store = store or Store(settings)
-    store.open(exclusive=True)
-
-    def around() -> Surroundings:
-        return registry.surroundings(settings, secrets_of_contacts())
-
-    try:
-        policies = PolicyKeeper(store, clock, settings.policy_file, around, named=settings.must_have_policy)
-        policies.start()
-        _require_people(policies)
-    except ConfigError:
-        store.close()
-        raise
+    policies = _open_policies(settings, store, clock, secrets_of_contacts)
     ids = Ids(store.read_now(newest_id))
     opened = open_channels(settings, clock) if channels is None else channels
     metrics = assembly.metrics(opened, clock)
@@ -150,6 +139,25 @@ def open_gate(
         unverified=UnverifiedBodies(metrics, patience=settings.body_timeout / 2),
         metrics=metrics,
     )
+
+
+def _open_policies(
+    settings: Settings, store: Store, clock: Clock, secrets_of_contacts: Callable[[], Mapping[str, str]]
+) -> PolicyKeeper:
+    """Open the store and read the policy. What is wrong with that closes the store again."""
+    store.open(exclusive=True)
+
+    def around() -> Surroundings:
+        return registry.surroundings(settings, secrets_of_contacts())
+
+    try:
+        policies = PolicyKeeper(store, clock, settings.policy_file, around, named=settings.must_have_policy)
+        policies.start()
+        _require_people(policies)
+    except ConfigError:
+        store.close()
+        raise
+    return policies
 
 
 def _require_people(policies: PolicyKeeper) -> None:

@@ -96,7 +96,7 @@ class Turn:
     def stand_still(self, connection: Connection, listening: Listening, now: datetime) -> Told:
         """Note that events are accepted, so that no deadline moves, and leave the watch to another replica.
 
-        For as long as this one can't know what is expected of devices.
+        For as long as this one can't know what is expected of devices, and once it stops.
         """
         told = self.begin(connection, listening, now)
         if told is None:

@@ -117,7 +117,11 @@ async def begin(
         raise NotFound(GONE)
     let_in(request, who.credential)
     log.info("console.signed_in", by=who.name, credential=who.credential)
-    answer = RedirectResponse(local(to), 303)
+    return _with_cookie(RedirectResponse(local(to), 303), request, name, secret)
+
+
+def _with_cookie(answer: RedirectResponse, request: Request, name: str, secret: str) -> RedirectResponse:
+    """Return an answer that has the browser keep a session's secret for as long as that lasts."""
     answer.set_cookie(
         name,
         secret,
