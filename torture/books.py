@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -17,6 +17,25 @@ NOT_WAITED_FOR = f"({', '.join(repr(event) for event in sorted(ABOUT_DELIVERY))}
 """Own alerts about deliveries wait on purpose for the channel that they go by, and may be cancelled then."""
 _PRESENT = "(SELECT * FROM incidents WHERE id IN (SELECT max(id) FROM incidents GROUP BY key))"
 """The newest incident of each key. What wasn't sent about an earlier one is cancelled, because this one is told."""
+
+
+class Waiting(NamedTuple):
+    """A notification that isn't sent yet, with times in microseconds since 1970."""
+
+    id: str
+    status: str
+    kind: str
+    channel: str
+    address: str
+    incident_id: str
+    attempts: int
+    created_at: int
+    due_at: int
+    hold: str | None
+    claimed_at: int | None
+    lease_owner: str | None
+    lease_until: int | None
+    missed_since: int | None
 
 
 @dataclass
@@ -102,13 +121,14 @@ class Books:
         except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return set()
 
-    def waiting(self) -> int:
-        """Return how many notifications are pending or being sent; own ones about deliveries wait on purpose."""
+    def waiting(self) -> list[Waiting]:
+        """Return what is pending or being sent; own notifications about deliveries wait on purpose."""
         query = (
-            "SELECT count(*) FROM notifications n JOIN incidents i ON i.id = n.incident_id"  # noqa: S608
+            f"SELECT {', '.join(f'n.{name}' for name in Waiting._fields)} FROM notifications n"  # noqa: S608
+            " JOIN incidents i ON i.id = n.incident_id"
             f" WHERE n.status IN ('pending', 'sending') AND i.event NOT IN {NOT_WAITED_FOR}"
         )
-        return int(self.ask(query)[0][0])
+        return [Waiting(*row) for row in self.ask(query)]
 
     def sound(self) -> bool:
         """Return whether SQLite's integrity checks pass; always true for PostgreSQL."""

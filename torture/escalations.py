@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -14,7 +15,7 @@ from torture.books import Books
 from torture.gate import API, Gate
 from torture.load import TOKEN
 from torture.mailbox import Door, Ledger, Taken
-from torture.oracle import drained
+from torture.oracle import drained, unsent
 from torture.postgres import Postgres, driver_url
 from torture.table import Row
 
@@ -110,25 +111,34 @@ class Sender:
     async def _tell(self, client: httpx.AsyncClient, story: Story) -> None:
         body = {"event": "leak", "coreid": f"d{story.number}", "published_at": _instant()}
         story.asked_at = time.monotonic()
-        story.incident = (await self._post(client, "/webhook/particle", body, TOKEN))["incident"]
+        accepted = await self._ask(client, "POST", "/webhook/particle", TOKEN, body)
+        if accepted["status"] == "duplicate":  # the first answer was lost
+            accepted = await self._ask(client, "GET", f"/api/alerts/{accepted['id']}", API)
+            story.incident = accepted["incident"]["id"]
+        else:
+            story.incident = accepted["incident"]
         story.opened_at = time.monotonic()
         if story.fate == "unanswered":
             return
         await asyncio.sleep(random.uniform(0.0, STOP - 1.0))
         story.ending_at = time.monotonic()
         if story.fate == "acknowledged":
-            await self._post(client, f"/api/incidents/{story.incident}/acknowledge", {"by": "somebody"}, API)
+            await self._ask(client, "POST", f"/api/incidents/{story.incident}/acknowledge", API, {"by": "somebody"})
         else:
             body = {**body, "published_at": _instant(), "status": "resolved"}
-            await self._post(client, "/webhook/particle", body, TOKEN)
+            await self._ask(client, "POST", "/webhook/particle", TOKEN, body)
         story.ended_at = time.monotonic()
 
-    async def _post(self, client: httpx.AsyncClient, path: str, body: object, token: str) -> dict[str, str]:
+    async def _ask(
+        self, client: httpx.AsyncClient, method: str, path: str, token: str, body: object = None
+    ) -> dict[str, Any]:
+        """Ask one gate after the other until one answers 2xx; return the answer."""
         headers = {"Authorization": f"Bearer {token}"}
         while True:
             for gate in self._gates:
                 try:
-                    answer = await client.post(f"http://127.0.0.1:{gate.port}{path}", json=body, headers=headers)
+                    address = f"http://127.0.0.1:{gate.port}{path}"
+                    answer = await client.request(method, address, json=body, headers=headers)
                 except httpx.TransportError:
                     continue
                 if answer.is_success:
@@ -253,7 +263,7 @@ async def escalations(name: str, directory: Path, kills: int, *, address: str | 
         await raising
         await asyncio.sleep(len(STEPS) * STEP + STOP)
         if await drained(books, 60) is None:
-            row.lost.append(f"{books.waiting()} notifications aren't sent")
+            row.lost += unsent(books, 60)
     finally:
         for gate in gates:
             await gate.stop()

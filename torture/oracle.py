@@ -27,7 +27,7 @@ async def drained(books: Books, within: float) -> float | None:
     """Wait until no notification is pending or being sent; return the seconds that took, None after `within`."""
     start = time.monotonic()
     while time.monotonic() - start < within:
-        if await asyncio.to_thread(books.waiting) == 0:
+        if not await asyncio.to_thread(books.waiting):
             return time.monotonic() - start
         await asyncio.sleep(0.2)
     return None
@@ -42,7 +42,7 @@ async def judge(
     """
     verdict = Verdict()
     if await drained(books, drain) is None:
-        verdict.lost += [f"{books.waiting()} notifications aren't sent after {drain:g} s"]
+        verdict.lost += unsent(books, drain)
     verdict.lost += missing(load, books)
     if not books.sound():
         verdict.lost.append("the database fails its integrity checks")
@@ -51,6 +51,12 @@ async def judge(
     verdict.lost += unnamed(load, books, ledger) + wrong_last_words(books, ledger, allowed)
     verdict.twice = len(ledger.twice(allowed))
     return verdict
+
+
+def unsent(books: Books, within: float) -> list[str]:
+    """Return a line for each notification that isn't sent yet, as it is stored now."""
+    now = time.time_ns() // 1000
+    return [f"a notification isn't sent after {within:g} s, at {now}: {each}" for each in books.waiting()]
 
 
 def behind(books: Books) -> list[str]:

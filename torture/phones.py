@@ -18,7 +18,7 @@ from torture.books import Books
 from torture.gate import Gate, free_port
 from torture.load import TOKEN
 from torture.mailbox import Door, Ledger
-from torture.oracle import drained
+from torture.oracle import drained, unsent
 from torture.table import Row
 
 TOPIC = "house"
@@ -132,7 +132,7 @@ async def phones(directory: Path, rounds: int) -> Row:
                     row.recovered.append(await gate.start())
             row.rounds += 1
         if await drained(books, 600.0) is None:
-            row.lost.append(f"{books.waiting()} notifications aren't sent ten minutes after the service works again")
+            row.lost += unsent(books, 600)
         row.lost += _untold(books, raised)
     finally:
         await gate.stop()

@@ -35,8 +35,9 @@ class ContactState:
     """When it was last claimed: from then on it may have arrived, whatever became of the reply."""
     person: str | None = None
     """Whom the contact's notifications are for."""
-    in_flight: int = 0
-    """How many messages are being sent to it that don't say that the incident is over."""
+    unanswered_at: datetime | None = None
+    """When a message was last claimed that doesn't say that the incident is over, and may have arrived: it is being
+    sent, or an attempt ended without an answer."""
     believes_open: bool = False
     """Whether it was last told that an earlier incident with the same key is open."""
 
@@ -49,9 +50,16 @@ class ContactState:
         return self.told_at is not None and self.told_at != self.told_open_at
 
     @property
+    def may_believe_open(self) -> bool:
+        """Whether the last thing that the contact was told may be that the incident is open or acknowledged."""
+        if self.unanswered_at and (self.told_at is None or self.unanswered_at >= self.told_at):
+            return True
+        return self.told_at is not None and not self.may_believe_over
+
+    @property
     def knows(self) -> bool:
-        """Whether it was told of the incident, is about to be, or couldn't be."""
-        return bool(self.pending_id or self.told_at or self.failed_at)
+        """Whether it was or may have been told of the incident, is about to be, or couldn't be."""
+        return bool(self.pending_id or self.told_at or self.failed_at or self.unanswered_at)
 
     @property
     def is_held(self) -> bool:

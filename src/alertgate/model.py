@@ -277,7 +277,7 @@ class Notification:
     finished_at: datetime | None = None
     """When it was sent, failed or cancelled; what failed keeps it while it is being sent after all."""
     told: IncidentStatus | None = None
-    """The state of the incident that it told, if it was sent."""
+    """The state of the incident that it told, or that an attempt without an answer may have told."""
     digest_id: str | None = None
     """The digest that carries it, together with other notifications to the same contact."""
     held_until: datetime | None = None

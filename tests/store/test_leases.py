@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from alertgate.contact_state import ContactState
 from alertgate.ids import new_id
@@ -17,7 +18,7 @@ from alertgate.model import (
     NotificationStatus,
     Severity,
 )
-from alertgate.store import alerts, attempts, claims, incidents, leases, notifications, upkeep
+from alertgate.store import alerts, attempts, claims, incidents, leases, notifications, tables, upkeep
 from alertgate.store.engine import Store
 from alertgate.store.leases import Finish, Lease
 from alertgate.store.notifications import Expedited
@@ -311,7 +312,7 @@ def test_the_state_of_a_contact(store: Store, leased: Notification):
     incident_id = leased.incident_id
     states = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START))
     assert states == {
-        (incident_id, EMAIL): ContactState(None, 0, START, changes=1, worst=Severity.WARNING, in_flight=1)
+        (incident_id, EMAIL): ContactState(None, 0, START, changes=1, worst=Severity.WARNING, unanswered_at=START)
     }
     with store.transaction() as connection:
         leases.finish(connection, [Finish(leased, NotificationStatus.PENDING, START, due_at=START)])
@@ -319,6 +320,28 @@ def test_the_state_of_a_contact(store: Store, leased: Notification):
     pending = ContactState(leased.id, 1, None, changes=1, worst=Severity.WARNING, pending_kind=Kind.OPENING)
     assert states == {(incident_id, EMAIL): replace(pending, pending_due_at=START, pending_claimed_at=START)}
     assert store.read_now(lambda c: notifications.contact_states(c, [], START)) == {}
+
+
+@pytest.mark.parametrize("kind", [Kind.OPENING, Kind.RESOLUTION])
+def test_who_a_lost_lease_may_have_told(store: Store, leased: Notification, kind: Kind):
+    """Whose message was being sent when its process died may have it, also once that message is cancelled."""
+    incident_id = leased.incident_id
+    with store.transaction() as connection:
+        connection.execute(update(tables.notifications).values(kind=kind))
+        assert leases.release_all(connection, START) == [leased.id]
+        notifications.cancel(connection, incident_id, "acknowledged", START)
+    [state] = store.read_now(lambda c: notifications.contact_states(c, [incident_id], START)).values()
+    assert (state.pending_id, state.told_at) == (None, None)
+    assert state.unanswered_at == (START if kind is Kind.OPENING else None)
+    assert state.knows is state.may_believe_open is (kind is Kind.OPENING)
+
+
+def test_what_was_given_back_told_nobody(store: Store, leased: Notification):
+    """A process that ends in good order has begun only what was cut off."""
+    with store.transaction() as connection:
+        assert leases.release_owned(connection, "me", START) == [leased.id]
+    [state] = store.read_now(lambda c: notifications.contact_states(c, [leased.incident_id], START)).values()
+    assert state.unanswered_at is None
 
 
 def test_what_a_contact_was_told_lately_is_counted(store: Store):

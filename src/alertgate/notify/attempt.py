@@ -184,8 +184,9 @@ class Sender:
         copies = [self._copy(attempt, each) for each in others for attempt in attempted.attempts]
         finishes = self._finishes(outgoing, attempted.outcome)
         outcome = attempted.outcome
-        if isinstance(outcome, Transient) and outcome.is_unanswered and not channel.repeats_safely:
-            finishes = tuple(replace(each, unsure=True) for each in finishes)
+        if isinstance(outcome, Transient) and outcome.is_unanswered:
+            unsure, ends = not channel.repeats_safely, zip(outgoing.snapshots, finishes, strict=True)
+            finishes = tuple(replace(end, unsure=unsure, told=each.incident.status) for each, end in ends)
         end = _End((*attempted.attempts, *copies), finishes, attempted.outcome)
         await self._record(outgoing, end)
         for snapshot, finish in zip(outgoing.snapshots, end.finishes, strict=True):

@@ -36,7 +36,7 @@ def others(
         answered = {person.name.casefold() for person in directory.people(contact)}
         heard_of = others(directory, known, by, None, now)
         return [each for each in heard_of if each.person.name.casefold() not in answered]
-    told = {target for target, state in known.items() if _was_told(state)}
+    told = {target for target, state in known.items() if state.may_believe_open}
     pressed = directory.people(contact) if contact else ()
     found: dict[Target, Recipient] = {}
     for person in directory.policy.people.values():
@@ -49,11 +49,6 @@ def others(
     if contact and pressed and not found:
         return [Recipient(contact, pressed[0], pressed[0].name, now)]
     return list(found.values())
-
-
-def _was_told(state: ContactState) -> bool:
-    """Return whether a contact was told, or is being told at this moment, that the incident is open."""
-    return bool(state.in_flight or (state.told_at and not state.may_believe_over))
 
 
 def holder(notification: Notification) -> str:

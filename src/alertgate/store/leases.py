@@ -110,13 +110,13 @@ def release_owned(
 ) -> list[str]:
     """Make what `owner` has claimed what it was before; return the ids. Those in `unsure` may come twice then."""
     cut_off = _release(connection, and_(_n.lease_owner == owner, _n.id.in_(unsure)), now, unsure=list(ChannelName))
-    return [*cut_off, *_release(connection, _n.lease_owner == owner, now)]
+    return [*cut_off, *_release(connection, _n.lease_owner == owner, now, begun=False)]
 
 
 def release_all(connection: Connection, now: datetime, unsure: Collection[ChannelName] = ()) -> list[str]:
     """Make all that is claimed what it was before. Only for SQLite at start: no other process can hold a lease.
 
-    On the channels in `unsure` it may come twice then.
+    Its attempts may have sent it. On the channels in `unsure` it may come twice then.
     """
     return _release(connection, true(), now, unsure=unsure)
 
@@ -127,12 +127,23 @@ def _release(
     now: datetime,
     but: Collection[str] = frozenset(),
     unsure: Collection[ChannelName] = (),
+    *,
+    begun: bool = True,
 ) -> list[str]:
+    """End leases as if nothing had been attempted. `begun`: but an attempt may have, which nobody recorded."""
     query = select(*COLUMNS).where(IS_SENDING, which)
     leased = [notification_of(row) for row in connection.execute(query) if row.id not in but]
-    ends = [replace(unattempted(each, now), unsure=each.channel in unsure) for each in leased]
+    ends = [
+        replace(unattempted(each, now), unsure=each.channel in unsure, told=_may_have_told(each) if begun else None)
+        for each in leased
+    ]
     _end(connection, zip(ends, leased, strict=True))
     return [each.id for each in leased]
+
+
+def _may_have_told(leased: Notification) -> IncidentStatus | None:
+    """Return what an attempt may have told of which nobody knows the words. One that said "over" may be repeated."""
+    return None if leased.kind is Kind.RESOLUTION else IncidentStatus.OPEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +165,7 @@ class Finish:
     alone: bool = False
     """Whether the message alone was refused while others were accepted: then it isn't the outage that it waits for."""
     told: IncidentStatus | None = None
-    """The state of the incident that the message told, if it was sent."""
+    """The state of the incident that the message told, if it was sent, or may have told, if there was no answer."""
     receipt: str | None = None
     """What the service calls the message."""
     proof: Proof | None = None
@@ -201,7 +212,15 @@ def _ended(end: Finish, stored: Notification) -> Notification:
         raise ValueError(f"a notification can't go from {stored.status} to {end.status}")
     attempts = stored.attempts + end.attempted
     reason = f"{stored.reason}; {MAY_REPEAT}" if end.unsure and MAY_REPEAT not in stored.reason else stored.reason
-    after = replace(stored, status=end.status, reason=reason, attempts=attempts, lease_owner=None, lease_until=None)
+    after = replace(
+        stored,
+        status=end.status,
+        reason=reason,
+        attempts=attempts,
+        lease_owner=None,
+        lease_until=None,
+        told=end.told or stored.told,
+    )
     if end.unsure and _may_ring(stored):
         after = replace(after, receipt=None, follow_at=end.now, follow_owner=None)
     missed_since = stored.missed_since or (stored.due_at if end.missed else None)
@@ -219,7 +238,6 @@ def _ended(end: Finish, stored: Notification) -> Notification:
     return replace(
         after,
         finished_at=end.now,
-        told=end.told,
         reason=_reason_to_send(stored),
         receipt=end.receipt,
         proof=end.proof,

@@ -82,6 +82,10 @@ _TELLS_OPEN = or_(
     and_(IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)),
     and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION)),  # it may arrive, and nothing overtakes it
 )
+_MAY_HAVE_TOLD_OPEN = or_(
+    and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION)),
+    and_(~IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)),  # by an attempt without an answer
+)
 _BELIEVING_OPEN = (
     select(incidents.c.key, _n.channel, _n.address)
     .join_from(incidents, notifications)
@@ -108,7 +112,7 @@ _CONTACT_STATES = (
         func.max(case((IS_PENDING, _n.due_at))).label("pending_due_at"),
         func.max(case((IS_PENDING, _n.claimed_at))).label("pending_claimed_at"),
         func.max(_n.person).label("person"),
-        _number_of(and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION))).label("in_flight"),
+        func.max(case((_MAY_HAVE_TOLD_OPEN, _n.claimed_at))).label("unanswered_at"),
     )
     .join_from(notifications, incidents)
     .where(_n.incident_id.in_(bindparam("incident_ids", expanding=True)))

@@ -108,7 +108,7 @@ class NotificationFacts(BaseModel):
     lease_until: datetime | None
     claimed_at: datetime | None
     finished_at: datetime | None
-    told: str | None = Field(description="The state of the incident that it told, if it was sent")
+    told: str | None = Field(description="The state of the incident that it told, or may have told if no answer came")
     digest_id: str | None = Field(description="The digest that carries it; null if it goes as a message of its own")
     held_until: datetime | None = Field(description="When `SMTP_DAILY_LIMIT` last held it back")
     dismissed_at: datetime | None = Field(description="When somebody dismissed it, after it had failed")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import cast
 
@@ -24,6 +24,7 @@ from alertgate.notify.channels.base import (
     Message,
     Outcome,
     Sent,
+    Transient,
 )
 from alertgate.notify.channels.connect import Connector, greet
 from alertgate.notify.channels.hidden import without
@@ -163,7 +164,13 @@ async def _converse(
     while transport.get_write_buffer_size():  # noqa: ASYNC110  (a transport notifies only its protocol when it is empty)
         await asyncio.sleep(DRAIN_PAUSE)
     _check_deadline(deadline)
-    return await _complete(connection, deadline)
+    try:
+        return await _complete(connection, deadline)
+    except (aiosmtplib.SMTPException, OSError) as error:
+        failed, answered = outcome_of(error), isinstance(error, aiosmtplib.SMTPResponseException)
+        if answered or not isinstance(failed, Transient):
+            raise
+        raise AttemptFailed(replace(failed, is_unanswered=True)) from error
 
 
 async def _complete(connection: SMTP, deadline: float) -> str:
