@@ -1,5 +1,7 @@
 """The oracle of the torture run of escalations: it sees each kind of failure that it looks for."""
 
+from dataclasses import replace
+
 import pytest
 from torture.escalations import STEP, STEPS, STOP, Story, Told, Uptime, judge
 from torture.mailbox import Taken
@@ -57,6 +59,14 @@ def test_what_is_as_promised_is_good(story, mails):
 def test_what_is_not_as_promised_is_named(story, mails, said):
     """Each failure is a line that names who suffered it."""
     assert any(said in line for line in judge([story], told(*mails), UP))
+
+
+def test_what_is_sent_again_after_a_kill_may_include_that_nobody_answered():
+    """Of what waits for one contact there is one notification: the one that was in flight stands for both."""
+    arrived = told(*RIGHT[:-1])
+    handed_on = next(mail for mail in arrived.mails if mail.to == THIRD)
+    again = replace(handed_on, at=100.2 + STOP)
+    assert judge([UNANSWERED], Told([*arrived.mails, again], arrived.kinds), UP) == []
 
 
 def test_what_was_due_while_nothing_served_may_come_once_something_does():

@@ -168,6 +168,10 @@ class Told:
         """
         return _first(mail for mail in self._about(story, address) if mail.says == SAYS.get(story.fate))
 
+    def last_of(self, first: Taken) -> float:
+        """Return when the last copy of a mail arrived."""
+        return max(mail.at for mail in self.mails if mail.told_by == first.told_by)
+
     def _kind(self, mail: Taken) -> str:
         return self.kinds.get(mail.told_by, "")
 
@@ -206,7 +210,8 @@ def _late(story: Story, told: Told, uptime: Uptime) -> list[str]:
         gave_up = [mail.at for one in STEPS for mail in told.of(story, one, frozenset({"unanswered"}))]
         if story.ended_at is None and not gave_up:
             lines.append(f"nobody was told that nobody answered incident {story.number}")
-        knew = any(mail.at < min(gave_up, default=0.0) for mail in began)
+        # What was sent again after a kill may include by then that nobody answered.
+        knew = bool(began) and told.last_of(began[0]) < min(gave_up, default=0.0) - IN_FLIGHT
         if story.ended_at is None and knew and not told.of(story, address, frozenset({"unanswered"})):
             lines.append(f"{address} wasn't told that nobody answered incident {story.number}")
         if story.ended_at is not None and began and not told.of_the_end(story, address):
