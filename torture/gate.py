@@ -135,6 +135,11 @@ class Gate:
         """Return its whole log."""
         return self.log.read_text(errors="replace")
 
+    def last_words(self) -> str:
+        """Return whether it runs, and how its log ends."""
+        runs = self.child is not None and self.child.returncode is None
+        return f"{'it runs' if runs else 'it ended'}; {self.said()[-3000:]}"
+
     def says(self, pattern: str) -> bool:
         """Return whether its log matches a pattern."""
         return re.search(pattern, self.said()) is not None

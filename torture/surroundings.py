@@ -156,6 +156,8 @@ async def _end(run: Scene, *, drain: float, clock_jumps: bool) -> None:
     verdict = await judge(load, books, run.ledger, run.allowed, drain=drain, clock_jumps=clock_jumps)
     row.lost += verdict.lost
     row.twice += verdict.twice
+    if verdict.lost or verdict.twice:
+        row.lost.append(f"what it said: {run.gate.last_words()}")
 
 
 async def mail(name: str, directory: Path) -> Row:
