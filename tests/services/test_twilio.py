@@ -1,6 +1,7 @@
 """Twilio: what its answers mean, what a text and a call are, and what a repeat looks for."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -266,6 +267,31 @@ async def test_a_call_is_not_repeated_into_one_that_goes_on(open_channel, accoun
     assert len(account.calls) == 2
 
 
+async def test_a_call_waits_until_another_one_to_its_number_is_over(open_channel, account):
+    """The phone would be busy, and the call lost; but a call that goes on for hours is none."""
+    account.calls.append(Made("CA" + "1" * 32, {"To": PHONE}, NOW, "in-progress"))
+    channel = open_channel(twilio_call)
+    assert shape(await channel.send(message(), soon()))[:2] == (T, Reason.RECIPIENT_BUSY)
+    assert isinstance(await channel.send(replace(message(), to="+491702222222"), soon()), Sent)
+    account.calls[0].made_at = NOW - timedelta(minutes=11)
+    assert isinstance(await channel.send(message(), soon()), Sent)
+
+
+async def test_of_two_calls_to_one_number_at_once_one_waits(open_channel, account):
+    """Two things are wrong at the same moment."""
+    channel = open_channel(twilio_call)
+    outcomes = await asyncio.gather(*(channel.send(message(), soon()) for _ in range(2)))
+    assert [shape(each)[:2] for each in outcomes[1:]] == [(T, Reason.RECIPIENT_BUSY)]
+    assert (isinstance(outcomes[0], Sent), len(account.calls)) == (True, 1)
+
+
+async def test_a_first_call_is_made_also_if_nobody_says_whether_another_goes_on(open_channel, account, fake):
+    """An alarm isn't kept back for that."""
+    fake.answer(500, "<html>oops</html>")
+    assert isinstance(await open_channel(twilio_call).send(message(), soon()), Sent)
+    assert len(account.calls) == 1
+
+
 async def test_a_call_reads_the_essence_twice_and_asks_for_a_digit(open_channel, account):
     """With PUBLIC_URL it takes "press 1"; the digit goes to an absolute address."""
     loud = message(subject="[CRITICAL] Cellar: leak 42.5 °C", text='wet & "cold" <b>\nsince 03:12')
@@ -285,8 +311,10 @@ async def test_a_call_reads_the_essence_twice_and_asks_for_a_digit(open_channel,
 async def test_without_a_public_url_a_call_only_reads(open_channel, account):
     """Nobody could hear the digit; nor is one asked for by what is over."""
     await open_channel(twilio_call).send(message(subject="[CRITICAL] Cellar: leak"), soon())
+    account.calls[0].status = "completed"
     over = message(subject="[RESOLVED] Cellar: leak", brief={"asks": False})
     await open_channel(twilio_call, public_url=PUBLIC).send(over, soon())
+    assert len(account.calls) == 2
     for made in account.calls:
         assert made.twiml.find("Gather") is None
         assert "Press" not in made.fields["Twiml"]

@@ -1,13 +1,12 @@
 """Text messages by Twilio: `sms:+491701111111`."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from alertgate.clock import Clock, SystemClock
 from alertgate.config import Settings
-from alertgate.model import ChannelName, Json, Target
+from alertgate.model import ChannelName, Target
 from alertgate.notify.channels import twilio_account
 from alertgate.notify.channels.base import (
     AttemptFailed,
@@ -18,7 +17,15 @@ from alertgate.notify.channels.base import (
     Outcome,
     Sent,
 )
-from alertgate.notify.channels.twilio_account import SMS_PATH, Account, Line, check_number, deadline_in, sent_as
+from alertgate.notify.channels.twilio_account import (
+    SMS_PATH,
+    Account,
+    Line,
+    check_number,
+    deadline_in,
+    made_at,
+    sent_as,
+)
 from alertgate.notify.channels.twilio_advice import advice
 from alertgate.notify.channels.twilio_outcomes import FAILED, SID
 from alertgate.notify.render.text import SEGMENT, gsm7, septets
@@ -77,7 +84,7 @@ class Texts(Line):
             if not (isinstance(sid, str) and SID.fullmatch(sid) and isinstance(text, str)):
                 continue
             is_ours = each.get("direction") != "inbound" and each.get("status") not in FAILED
-            if is_ours and _at(each) >= since - SKEW and is_same(text, body, link):
+            if is_ours and made_at(each) >= since - SKEW and is_same(text, body, link):
                 return sid
         return None
 
@@ -111,15 +118,6 @@ def is_same(before: str, now: str, link: str | None) -> bool:
 def _head(text: str, link: str) -> str:
     """Return what a text says apart from its link, the way to answer, and what stands in brackets."""
     return text.replace(link, "").removesuffix(ANSWER).strip().partition(" (")[0]
-
-
-def _at(resource: Mapping[str, Json]) -> datetime:
-    """Return when a message was made at Twilio; long ago if it doesn't say."""
-    try:
-        at = parsedate_to_datetime(str(resource.get("date_created")))
-    except (ValueError, OverflowError):
-        return datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def from_settings(settings: Settings, clock: Clock) -> list[Channel]:

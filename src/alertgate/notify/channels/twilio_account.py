@@ -3,7 +3,8 @@
 import asyncio
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 from alertgate.addresses import mask
@@ -157,6 +158,15 @@ class Account:
 def sent_as(sid: str | None, reply: str, *, called_back: bool) -> Sent:
     """Return the outcome of a message that Twilio has."""
     return Sent(reply, receipt=sid, follow_in=ask_in(timedelta(0), called_back=called_back))
+
+
+def made_at(resource: Mapping[str, Json]) -> datetime:
+    """Return when a text or a call was made at Twilio; long ago if it doesn't say."""
+    try:
+        at = parsedate_to_datetime(str(resource.get("date_created")))
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def deadline_in(seconds: float) -> float:

@@ -1,6 +1,9 @@
 """Calls by Twilio, which read the essence aloud and take a digit: `call:+491701111111`."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 
 from alertgate.clock import Clock
@@ -16,7 +19,7 @@ from alertgate.notify.channels.base import (
     Reason,
     Transient,
 )
-from alertgate.notify.channels.twilio_account import CALL_PATH, Account, Line, check_number
+from alertgate.notify.channels.twilio_account import CALL_PATH, Account, Line, check_number, made_at
 from alertgate.notify.channels.twilio_advice import advice
 from alertgate.notify.channels.twilio_twiml import call
 from alertgate.policy.surroundings import AddressCheck
@@ -27,6 +30,8 @@ ADDRESSES: Mapping[ChannelName, AddressCheck] = MappingProxyType({ChannelName.CA
 RINGS_FOR = 30
 """Seconds."""
 GOING_ON = frozenset({"queued", "initiated", "ringing", "in-progress"})
+LASTS = timedelta(minutes=10)
+"""A call that goes on for longer isn't waited for: nobody listens for so long, so its status is wrong."""
 
 
 def missing(settings: Settings) -> str | None:
@@ -44,15 +49,30 @@ class Calls(Line):
     repeats_safely = False
     resource = "Calls"
 
+    def __init__(self, account: Account, clock: Clock) -> None:
+        super().__init__(account)
+        self._clock = clock
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """By number: who looks whether a call goes on waits until one that is being made can be seen."""
+
     async def send(self, message: Message, deadline: float) -> Outcome:
-        """Call, unless the call of an attempt before may still be going on."""
-        if message.repeats_since:
+        """Call, unless a call to the number is going on: it would be busy. It may be that of an attempt before."""
+        async with self._turns[message.to]:
             try:
-                calls = await self._account.listed(self.resource, message.to, deadline)
+                if await self._is_engaged(message.to, deadline):
+                    return Transient(Reason.RECIPIENT_BUSY, "a call to this number is going on, maybe this one's")
             except AttemptFailed as failed:
-                return failed.outcome
-            if any(each.get("status") in GOING_ON for each in calls):
-                return Transient(Reason.RECIPIENT_BUSY, "a call to this number is going on, maybe this one's")
+                if message.repeats_since:
+                    return failed.outcome
+            return await self._call(message, deadline)
+
+    async def _is_engaged(self, number: str, deadline: float) -> bool:
+        """Return whether a call of ours to a number is going on. Raises AttemptFailed."""
+        since = self._clock.now() - LASTS
+        calls = await self._account.listed(self.resource, number, deadline)
+        return any(each.get("status") in GOING_ON and made_at(each) >= since for each in calls)
+
+    async def _call(self, message: Message, deadline: float) -> Outcome:
         fields = {
             "To": message.to,
             "From": self._account.sender,
@@ -74,7 +94,7 @@ class Calls(Line):
 
 def from_settings(settings: Settings, clock: Clock) -> list[Channel]:
     """Return the channel, if the settings configure it."""
-    return [] if missing(settings) else [Calls(Account(settings, clock))]
+    return [] if missing(settings) else [Calls(Account(settings, clock), clock)]
 
 
 def findings(settings: Settings) -> list[Finding]:  # noqa: ARG001  (`twilio` says it)
