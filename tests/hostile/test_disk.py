@@ -44,11 +44,9 @@ async def _post_all(service: Running, bodies) -> None:
 
 
 async def _stored(service: Running) -> int:
-    """Return the bytes of the database; its log has a limit of its own."""
-    await service.gate.store.checkpoint()
-    file = service.gate.settings.sqlite_file
-    assert file
-    return file.stat().st_size
+    """Return the bytes of the database with what is in its log, which has a limit of its own."""
+    size = text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")
+    return await service.gate.store.read(lambda connection: connection.execute(size).scalar_one())
 
 
 async def _alert(service: Running, answer) -> dict:
