@@ -19,7 +19,13 @@ _PRESENT = "(SELECT * FROM incidents WHERE id IN (SELECT max(id) FROM incidents 
 """The newest incident of each key. What wasn't sent about an earlier one is cancelled, because this one is told."""
 
 
-class Waiting(NamedTuple):
+_WAITING = (
+    "FROM notifications n JOIN incidents i ON i.id = n.incident_id"
+    f" WHERE n.status IN ('pending', 'sending') AND i.event NOT IN {NOT_WAITED_FOR}"
+)
+
+
+class Unsent(NamedTuple):
     """A notification that isn't sent yet, with times in microseconds since 1970."""
 
     id: str
@@ -121,14 +127,14 @@ class Books:
         except (sqlite3.OperationalError, psycopg.errors.UndefinedTable):
             return set()
 
-    def waiting(self) -> list[Waiting]:
-        """Return what is pending or being sent; own notifications about deliveries wait on purpose."""
-        query = (
-            f"SELECT {', '.join(f'n.{name}' for name in Waiting._fields)} FROM notifications n"  # noqa: S608
-            " JOIN incidents i ON i.id = n.incident_id"
-            f" WHERE n.status IN ('pending', 'sending') AND i.event NOT IN {NOT_WAITED_FOR}"
-        )
-        return [Waiting(*row) for row in self.ask(query)]
+    def waiting(self) -> int:
+        """Return how many notifications are pending or being sent; own ones about deliveries wait on purpose."""
+        return int(self.ask(f"SELECT count(*) {_WAITING}")[0][0])
+
+    def unsent(self) -> list[Unsent]:
+        """Return those notifications, as they are stored."""
+        columns = ", ".join(f"n.{name}" for name in Unsent._fields)
+        return [Unsent(*row) for row in self.ask(f"SELECT {columns} {_WAITING}")]
 
     def sound(self) -> bool:
         """Return whether SQLite's integrity checks pass; always true for PostgreSQL."""

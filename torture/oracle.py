@@ -27,7 +27,7 @@ async def drained(books: Books, within: float) -> float | None:
     """Wait until no notification is pending or being sent; return the seconds that took, None after `within`."""
     start = time.monotonic()
     while time.monotonic() - start < within:
-        if not await asyncio.to_thread(books.waiting):
+        if await asyncio.to_thread(books.waiting) == 0:
             return time.monotonic() - start
         await asyncio.sleep(0.2)
     return None
@@ -56,7 +56,7 @@ async def judge(
 def unsent(books: Books, within: float) -> list[str]:
     """Return a line for each notification that isn't sent yet, as it is stored now."""
     now = time.time_ns() // 1000
-    return [f"a notification isn't sent after {within:g} s, at {now}: {each}" for each in books.waiting()]
+    return [f"a notification isn't sent after {within:g} s, at {now}: {each}" for each in books.unsent()]
 
 
 def behind(books: Books) -> list[str]:

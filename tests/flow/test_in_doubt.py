@@ -81,12 +81,12 @@ async def test_who_may_have_been_told_before_a_kill_hears_who_has_it(tmp_path, d
             let_leases_run_out(database["database_url"])
         async with process(tmp_path, **settings) as second:
 
-            async def tried_again():
+            async def pending_again():
                 trail = (await second.client.get(f"/api/alerts/{alert}", headers=API_BEARER)).json()
                 [told] = trail["notifications"]
                 return [trail["incident"]["id"]] if told["status"] == "pending" else []
 
-            [number] = await until(tried_again)
+            [number] = await until(pending_again)
             body = {"by": "owner"}
             answer = await second.client.post(f"/api/incidents/{number}/acknowledge", json=body, headers=API_BEARER)
             assert answer.status_code == 200

@@ -77,15 +77,12 @@ def _number_of(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, literal_column("1")), else_=literal_column("0")))
 
 
-_TOLD_OPEN_AT = func.max(case((and_(IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)), _n.finished_at)))
-_TELLS_OPEN = or_(
-    and_(IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)),
-    and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION)),  # it may arrive, and nothing overtakes it
-)
-_MAY_HAVE_TOLD_OPEN = or_(
-    and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION)),
-    and_(~IS_SENT, _n.told != constant(IncidentStatus.RESOLVED)),  # by an attempt without an answer
-)
+_SAYS_OPEN = _n.told != constant(IncidentStatus.RESOLVED)
+_HAS_TOLD_OPEN = and_(IS_SENT, _SAYS_OPEN)
+_IS_TELLING_OPEN = and_(IS_SENDING, _n.kind != constant(Kind.RESOLUTION))
+_TOLD_OPEN_AT = func.max(case((_HAS_TOLD_OPEN, _n.finished_at)))
+_TELLS_OPEN = or_(_HAS_TOLD_OPEN, _IS_TELLING_OPEN)  # that may arrive, and nothing overtakes it
+_MAY_HAVE_TOLD_OPEN = or_(_IS_TELLING_OPEN, and_(~IS_SENT, _SAYS_OPEN))  # by an attempt without an answer
 _BELIEVING_OPEN = (
     select(incidents.c.key, _n.channel, _n.address)
     .join_from(incidents, notifications)
