@@ -266,6 +266,15 @@ def test_a_channel_that_is_away_is_noted_on_what_is_due(desk: Desk):
     assert desk.get(waits).missed_since == START
 
 
+@pytest.mark.parametrize(("in_doubt", "expected"), [(False, [3]), (True, [1])])
+def test_a_probe_is_the_digest_even_if_nothing_was_noted_yet(desk: Desk, in_doubt: bool, expected: list[int]):
+    """The clock may have been set by hours since the upkeep last looked. In doubt, mail isn't away for the others."""
+    missed(desk, 3)
+    paused_at = desk.now - timedelta(minutes=1)
+    claimed = desk.claim(slots=1, probe=True, paused_at=paused_at, in_doubt=in_doubt)
+    assert sizes(claimed) == expected
+
+
 def test_nothing_is_given_up_on_that_a_contact_was_told(desk: Desk):
     """What is sent isn't missed, and an ordinary failure has no time since when it was."""
     [id_] = desk.plan(1, severity=Severity.CRITICAL)

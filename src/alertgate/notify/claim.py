@@ -30,7 +30,7 @@ from alertgate.notify.missed import Untold, is_missed
 from alertgate.notify.mute import in_force, without_silenced
 from alertgate.policy.silences import by_link, lasting
 from alertgate.silence import Silence
-from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, silences, untold
+from alertgate.store import Connection, alerts, claims, escalations, incidents, leases, links, silences, untold, upkeep
 from alertgate.store.claims import Since
 from alertgate.store.escalations import StoredRun
 from alertgate.store.leases import CLOCK_SKEW, Lease
@@ -133,6 +133,9 @@ class Claimer:
         """Lease what is to be sent now, and read what it is about."""
         shared = limit_of(wanted.channel, self._daily_limits)
         limit = shared.limit
+        if wanted.probe and wanted.paused_at and not wanted.in_doubt:
+            # What the upkeep notes every few seconds, too: the clock may have been set in between, by hours.
+            upkeep.note_missed(connection, wanted.channel, wanted.paused_at, wanted.now)
         missed = untold.any_missed(connection, wanted.channel)
         silenced = in_force(connection, wanted.now)
         holds = silenced or may_hold(self._directory.policy, wanted.now)
