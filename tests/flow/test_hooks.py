@@ -105,7 +105,10 @@ async def test_one_hiccup_of_a_receiver_does_not_make_it_wait_for_one_that_asked
             home.service.gate.deliverer.wake()
             again = await asked(restarting, 2)
             assert "smoke" in again[1].body.decode()
+            await home.service.settled()
             assert len(busy.asked) == 3
+            home.clock.move(days=1, minutes=1)
+            await asked(busy, 4)
 
 
 async def test_an_address_that_is_a_secret_is_shown_nowhere(make_settings):

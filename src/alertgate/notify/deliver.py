@@ -76,8 +76,8 @@ class Deliverer:
         self._poll_every = times.poll_every
         self._again_at: list[datetime] = []
         """When something that waits in a flood may go, as the last round found."""
-        self._resumed: set[ChannelName] = set()
-        """Channels whose waiting retries are to be made due."""
+        self._resumed: dict[ChannelName, frozenset[str]] = {}
+        """Channels whose waiting retries are to be made due, but for these recipients, whose services asked to wait."""
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
         self.last_round: float | None = None
@@ -203,9 +203,9 @@ class Deliverer:
 
     async def _bring_forward(self) -> None:
         """Make the waiting retries of channels that work again due now."""
-        for name in tuple(self._resumed):
-            await self._store.write(partial(upkeep.bring_forward, channel=name, now=self._clock.now()))
-            self._resumed.discard(name)
+        for name, without in tuple(self._resumed.items()):
+            await self._store.write(partial(upkeep.bring_forward, channel=name, without=without, now=self._clock.now()))
+            del self._resumed[name]
 
     def _on_change(self, name: ChannelName, before: ChannelState, state: ChannelState) -> None:
         """Log that a channel was paused or resumed. On a resume, have its waiting retries made due."""
@@ -219,7 +219,7 @@ class Deliverer:
                 channel=name,
                 paused_at=str(before.paused_at),
             )
-            self._resumed.add(name)
+            self._resumed[name] = before.asked_to_be_left(self._clock.now()).difference(state.evidence.accepted)
             self._wake.set()
         else:
             remedy = self._advise(name, Transient(state.reason or Reason.UNCLEAR, state.reply))

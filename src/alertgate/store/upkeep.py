@@ -79,13 +79,16 @@ def hasten(connection: Connection, which: Collection[tuple[str, str]], now: date
     return done
 
 
-def bring_forward(connection: Connection, channel: ChannelName, now: datetime) -> int:
+def bring_forward(
+    connection: Connection, channel: ChannelName, now: datetime, without: Collection[str] = frozenset()
+) -> int:
     """Make notifications that wait for a retry on this channel due now, given up on or not; return how many.
 
-    What is held waits for the end of that.
+    What is held waits for the end of that, and those of the recipients `without` for their own times.
     """
-    waiting = (_n.channel == channel, or_(and_(IS_PENDING, IS_RELEASED), IS_GIVEN_UP), _n.attempts > 0, _n.due_at > now)
-    return connection.execute(update(notifications).where(*waiting).values(due_at=now)).rowcount
+    is_waiting = (or_(and_(IS_PENDING, IS_RELEASED), IS_GIVEN_UP), _n.attempts > 0, _n.due_at > now)
+    of_these = (_n.channel == channel, _n.address.not_in(without))
+    return connection.execute(update(notifications).where(*of_these, *is_waiting).values(due_at=now)).rowcount
 
 
 def tell_missed(connection: Connection, channel: ChannelName, address: str, now: datetime) -> int:
