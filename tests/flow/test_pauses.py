@@ -59,6 +59,26 @@ async def test_a_pause_ends_although_nothing_waits_for_the_channel(make_settings
         assert "degraded" not in (await service.client.get("/health")).json()
 
 
+async def test_a_restart_tells_at_once_what_waited_for_a_long_retry(make_settings, database):
+    """An operator has mended the password: as one message, also what the next try would have been minutes away for."""
+    clock, settings = FakeClock(), make_settings(**BOTH, **database)
+    sms, dead, works = Scripted(ChannelName.SMS), Scripted(EMAIL, DEAD), Scripted(EMAIL)
+    async with serving(settings, clock=clock, channels=[dead, sms]) as service:
+        first = await raise_alert(service.client)
+        for number in range(1, 5):
+            await tried(service, first, "me@example.com", number)
+            await until(lambda: asyncio.sleep(0.01, not service.gate.deliverer.here))
+            await next_try(service, clock, minutes=20)
+        await tried(service, first, "me@example.com", 5)
+        await raise_alert(service.client, coreid="another")
+        await until(lambda: asyncio.sleep(0.01, not service.gate.deliverer.here))
+        clock.move(minutes=2)
+    async with serving(settings, clock=clock, channels=[works, Scripted(ChannelName.SMS)]):
+        await until(lambda: asyncio.sleep(0.01, works.sent))
+    [told] = works.tried
+    assert "2 alerts" in told.subject
+
+
 @pytest.mark.postgres
 async def test_a_replica_resumes_after_another_has_sent_by_the_same_channel(make_settings, postgres_database):
     """Here its probe finds nothing to send, and needs no login of its own: the other one has shown that it works."""

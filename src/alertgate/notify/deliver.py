@@ -76,8 +76,12 @@ class Deliverer:
         self._poll_every = times.poll_every
         self._again_at: list[datetime] = []
         """When something that waits in a flood may go, as the last round found."""
-        self._resumed: dict[ChannelName, frozenset[str]] = {}
-        """Channels whose waiting retries are to be made due, but for these recipients, whose services asked to wait."""
+        self._resumed: dict[ChannelName, frozenset[str]] = dict.fromkeys(self._lanes, frozenset())
+        """Channels whose waiting retries are to be made due, but for these recipients, whose services asked to wait.
+
+        All, at the start: it may be that of an operator who has mended what was wrong, and no pause is known whose end
+        would make them due.
+        """
         self._stopping = False
         self._loop: asyncio.Task[None] | None = None
         self.last_round: float | None = None
@@ -202,7 +206,7 @@ class Deliverer:
             lane.rehearse()
 
     async def _bring_forward(self) -> None:
-        """Make the waiting retries of channels that work again due now."""
+        """Make the waiting retries of channels that work again, or may do so, due now."""
         for name, without in tuple(self._resumed.items()):
             await self._store.write(partial(upkeep.bring_forward, channel=name, without=without, now=self._clock.now()))
             del self._resumed[name]
